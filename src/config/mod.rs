@@ -1,0 +1,1 @@
+//! Configuration: raw (unknown keys refused) → validated.

@@ -1,0 +1,1 @@
+//! Audit events: what happened, typed, versioned, canonically encoded.

@@ -1,0 +1,1 @@
+//! Certificates that we issue: what they say, before anybody signs them.

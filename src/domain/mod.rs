@@ -1,0 +1,7 @@
+//! Decisions: values in, values out. No clock, no I/O, no randomness of its own.
+
+pub mod audit;
+pub mod ca;
+pub mod seal;
+pub mod trust;
+pub mod verify;

@@ -1,0 +1,1 @@
+//! Our seals: their states, what their maker signs, what their use signs.

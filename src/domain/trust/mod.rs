@@ -1,0 +1,1 @@
+//! Trust: anchors and the paths that lead to them.

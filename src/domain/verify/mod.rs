@@ -1,0 +1,1 @@
+//! Verification: from a parsed document to a verdict with reasons. Changes nothing.

@@ -1,0 +1,1 @@
+//! Electronic seals and seal signatures, GB/T 38540-2020.

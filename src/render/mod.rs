@@ -1,0 +1,1 @@
+//! Types → pictures: seal faces as SVG, PNG and OFD drawing. Pure; no system fonts.

@@ -1,0 +1,1 @@
+//! Use cases: load, decide, record, commit. State and audit event leave in one transaction.

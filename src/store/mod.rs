@@ -1,0 +1,1 @@
+//! The only SQL: rows of SQLite or PostgreSQL, one text for both.
