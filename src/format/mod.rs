@@ -1,6 +1,7 @@
 //! Bytes ↔ types: strict readers that borrow, and writers beside them. Nothing is decided here.
 
 pub mod der;
+pub mod keys;
 pub mod ofd;
 pub mod ses;
 pub mod x509;

@@ -1,0 +1,101 @@
+//! Which kind of signature value is this? Decided by structure, since version numbers in the field do not suffice.
+
+use crate::format::der::{ObjectIdentifier, Reader, Tag};
+
+/// The kinds of value that OFD signatures carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// GM/T 0031-2014.
+    SesV1,
+    /// GB/T 38540-2020.
+    SesV4,
+    /// GM/T 0031-2025.
+    SesV5,
+    /// GB/T 35275 SignedData.
+    Gbt35275,
+    /// PKCS#7 or CMS SignedData (RFC 5652).
+    Cms,
+    /// A signature value and nothing else.
+    Raw,
+    /// None of these.
+    Unknown,
+}
+
+impl Kind {
+    /// As reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SesV1 => "ses-v1",
+            Self::SesV4 => "ses-v4",
+            Self::SesV5 => "ses-v5",
+            Self::Gbt35275 => "gbt35275",
+            Self::Cms => "cms",
+            Self::Raw => "raw",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// GB/T 35275 signedData.
+const GM_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.6.1.4.2.2");
+
+/// Tells the kinds apart by their outermost structure; a recognised value may still be malformed further in.
+#[must_use]
+pub fn recognise(value: &[u8]) -> Kind {
+    match outline(value) {
+        Some(kind) => kind,
+        // An RSA value has the length of its modulus; SM2 values without structure have 64 bytes.
+        None if matches!(value.len(), 64 | 256 | 384 | 512) => Kind::Raw,
+        None => Kind::Unknown,
+    }
+}
+
+fn outline(value: &[u8]) -> Option<Kind> {
+    let mut outer = Reader::new(value);
+    let mut inner = outer.sequence("value").ok()?;
+    let first = inner.value("first").ok()?;
+    match first.tag() {
+        Tag::ObjectIdentifier => {
+            let oid = ObjectIdentifier::from_bytes(first.content()).ok()?;
+            Some(if oid == GM_SIGNED_DATA { Kind::Gbt35275 } else { Kind::Cms })
+        }
+        Tag::Integer => (inner.peek() == Some(Tag::Integer)).then_some(Kind::Raw),
+        Tag::Sequence => {
+            let mut count = 1_usize;
+            while !inner.is_empty() && count < 8 {
+                inner.value("next").ok()?;
+                count = count.saturating_add(1);
+            }
+            match count {
+                2 => Some(Kind::SesV1),
+                4 | 5 => Some(by_header(first.inside()).unwrap_or(Kind::SesV4)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Versions 4 and 5 share their shape; the header of the seal inside tells them apart.
+fn by_header(mut tbs: Reader<'_>) -> Option<Kind> {
+    tbs.integer("version").ok()?;
+    let mut seal = tbs.sequence("eseal").ok()?;
+    let mut header = seal.sequence("eSealInfo").ok()?.sequence("header").ok()?;
+    header.ia5("ID").ok()?;
+    Some(if header.small("version").ok()? == 5 { Kind::SesV5 } else { Kind::SesV4 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_without_structure() {
+        assert_eq!(recognise(&[]), Kind::Unknown);
+        assert_eq!(recognise(&[7; 64]), Kind::Raw);
+        assert_eq!(recognise(&[0x30, 6, 2, 1, 1, 2, 1, 1]), Kind::Raw);
+        assert_eq!(recognise(b"PK\x03\x04"), Kind::Unknown);
+    }
+}

@@ -1,0 +1,385 @@
+//! The electronic seal, SESeal (GB/T 38540-2020, clause 6 as remembered).
+//!
+//! ```text
+//! SESeal ::= SEQUENCE {
+//!   eSealInfo SES_SealInfo, cert OCTET STRING, signAlgID OBJECT IDENTIFIER, signedValue BIT STRING }
+//! SES_SealInfo ::= SEQUENCE { header SES_Header, esID IA5String, property SES_ESPropertyInfo,
+//!                             picture SES_ESPictrueInfo, extDatas ExtensionDatas OPTIONAL }
+//! SES_Header ::= SEQUENCE { ID IA5String ("ES"), version INTEGER (4), Vid IA5String }
+//! SES_ESPropertyInfo ::= SEQUENCE { type INTEGER, name UTF8String, certListType INTEGER (1 | 2),
+//!   certList SES_CertList, createDate GeneralizedTime, validStart GeneralizedTime, validEnd GeneralizedTime }
+//! SES_CertList ::= CHOICE { certs SEQUENCE OF OCTET STRING, certDigestList SEQUENCE OF CertDigestObj }
+//! CertDigestObj ::= SEQUENCE { type PrintableString, value OCTET STRING }
+//! SES_ESPictrueInfo ::= SEQUENCE { type IA5String, data OCTET STRING, width INTEGER, height INTEGER }
+//! ExtData ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }
+//! ```
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
+use crate::format::ses::{Deviation, Error};
+
+/// Where the structure is defined.
+pub const CLAUSE: &str = "GB/T 38540-2020 6";
+
+/// One extension of a seal or of a signature, `ExtData`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtensionValue<'a> {
+    /// `extnID`.
+    pub oid: ObjectIdentifier,
+    /// `critical`.
+    pub critical: bool,
+    /// `extnValue`.
+    pub value: &'a [u8],
+}
+
+/// A digest of a certificate that may use the seal, `CertDigestObj`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateDigest<'a> {
+    /// `type`: free text of the maker.
+    pub kind: &'a str,
+    /// `value`: the digest of the whole DER certificate; its length tells the algorithm.
+    pub value: &'a [u8],
+}
+
+/// Who may use the seal, `SES_CertList`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateList<'a> {
+    /// Whole certificates (`certListType` 1).
+    Certificates(Vec<&'a [u8]>),
+    /// Their digests (`certListType` 2).
+    Digests(Vec<CertificateDigest<'a>>),
+}
+
+/// A seal as it arrived. Parsed is not valid: nothing is verified here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SesSeal<'a> {
+    /// All of it.
+    pub raw: &'a [u8],
+    /// `eSealInfo`: what the maker signed.
+    pub info: &'a [u8],
+    /// `header.version`.
+    pub version: u32,
+    /// `header.Vid`: who made the software.
+    pub vendor: &'a str,
+    /// `esID`: the seal's number; 14 digits in government seals, free text elsewhere.
+    pub es_id: &'a str,
+    /// `property.type`: vendor-defined.
+    pub kind: u32,
+    /// `property.name`.
+    pub name: &'a str,
+    /// `property.certList`.
+    pub certificates: CertificateList<'a>,
+    /// `property.createDate`.
+    pub created: Timestamp,
+    /// `property.validStart`.
+    pub valid_start: Timestamp,
+    /// `property.validEnd`.
+    pub valid_end: Timestamp,
+    /// `picture.type`: `png`, `ofd`, … in any case.
+    pub picture_type: &'a str,
+    /// `picture.data`: not looked into.
+    pub picture: &'a [u8],
+    /// `picture.width`, millimetres.
+    pub width: u32,
+    /// `picture.height`, millimetres.
+    pub height: u32,
+    /// `extDatas`.
+    pub extensions: Vec<ExtensionValue<'a>>,
+    /// `cert`: the maker's certificate.
+    pub maker_certificate: &'a [u8],
+    /// `signAlgID`.
+    pub signature_algorithm: ObjectIdentifier,
+    /// `signedValue` without the octet that counts unused bits.
+    pub signed_value: &'a [u8],
+    /// Departures from the standard, sorted, each once.
+    pub deviations: Vec<Deviation>,
+}
+
+impl<'a> SesSeal<'a> {
+    /// Reads a seal of version 4 that fills the bytes.
+    ///
+    /// # Errors
+    /// The first thing that is not as the standard writes it and no [`Deviation`].
+    pub fn parse(der: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(der);
+        let seal = Self::read(&mut reader)?;
+        reader.finish("SESeal").map_err(structure)?;
+        Ok(seal)
+    }
+
+    /// Reads a seal from where the reader stands.
+    pub(in crate::format::ses) fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let raw = reader.expect(Tag::Sequence, "SESeal").map_err(structure)?;
+        let mut outer = raw.inside();
+        let info = outer.expect(Tag::Sequence, "eSealInfo").map_err(structure)?;
+        let maker_certificate = outer.octet_string("cert").map_err(structure)?;
+        let signature_algorithm = outer.oid("signAlgID").map_err(structure)?;
+        let signed_value = outer.bit_string("signedValue").map_err(structure)?;
+        outer.finish("SESeal").map_err(structure)?;
+
+        let mut deviations = Vec::new();
+        let mut inner = info.inside();
+        let mut header = inner.sequence("header").map_err(structure)?;
+        if header.ia5("ID").map_err(structure)? != "ES" {
+            return Err(Error::HeaderId);
+        }
+        let version = header.small("version").map_err(structure)?;
+        if version != 4 {
+            return Err(Error::Version { found: version });
+        }
+        let vendor = header.ia5("Vid").map_err(structure)?;
+        header.finish("header").map_err(structure)?;
+        let es_id = inner.ia5("esID").map_err(structure)?;
+        let property = inner.sequence("property").map_err(structure)?;
+        let property = Property::read(property, &mut deviations)?;
+        let mut picture = inner.sequence("picture").map_err(structure)?;
+        let picture_type = picture.ia5("picture type").map_err(structure)?;
+        let picture_bytes = picture.octet_string("picture data").map_err(structure)?;
+        let width = picture.small("picture width").map_err(structure)?;
+        let height = picture.small("picture height").map_err(structure)?;
+        picture.finish("picture").map_err(structure)?;
+        let extensions = if inner.is_empty() {
+            Vec::new()
+        } else {
+            let list = inner.sequence("extDatas").map_err(structure)?;
+            read_extensions(list, &mut deviations)?
+        };
+        inner.finish("eSealInfo").map_err(structure)?;
+        deviations.sort_unstable();
+        deviations.dedup();
+        Ok(Self {
+            raw: raw.raw(),
+            info: info.raw(),
+            version,
+            vendor,
+            es_id,
+            kind: property.kind,
+            name: property.name,
+            certificates: property.certificates,
+            created: property.created,
+            valid_start: property.valid_start,
+            valid_end: property.valid_end,
+            picture_type,
+            picture: picture_bytes,
+            width,
+            height,
+            extensions,
+            maker_certificate,
+            signature_algorithm,
+            signed_value,
+            deviations,
+        })
+    }
+}
+
+struct Property<'a> {
+    kind: u32,
+    name: &'a str,
+    certificates: CertificateList<'a>,
+    created: Timestamp,
+    valid_start: Timestamp,
+    valid_end: Timestamp,
+}
+
+impl<'a> Property<'a> {
+    fn read(mut property: Reader<'a>, deviations: &mut Vec<Deviation>) -> Result<Self, Error> {
+        let kind = property.small("property type").map_err(structure)?;
+        let name = property.utf8("name").map_err(structure)?;
+        let list_type = property.small("certListType").map_err(structure)?;
+        let mut list = property.sequence("certList").map_err(structure)?;
+        let limit = Limits::DEFAULT.seal_certificates;
+        let mut length = 0_usize;
+        let mut certificates = match list_type {
+            1 => CertificateList::Certificates(Vec::new()),
+            2 => CertificateList::Digests(Vec::new()),
+            found => return Err(Error::CertListType { found }),
+        };
+        while !list.is_empty() && length <= limit {
+            length = length.saturating_add(1);
+            match &mut certificates {
+                CertificateList::Certificates(all) => {
+                    all.push(list.octet_string("certificate of certList").map_err(structure)?);
+                }
+                CertificateList::Digests(all) => {
+                    let mut digest = list.sequence("CertDigestObj").map_err(structure)?;
+                    let kind = digest.printable("CertDigestObj type").map_err(structure)?;
+                    let value = digest.octet_string("CertDigestObj value").map_err(structure)?;
+                    digest.finish("CertDigestObj").map_err(structure)?;
+                    all.push(CertificateDigest { kind, value });
+                }
+            }
+        }
+        if length == 0 || length > limit {
+            return Err(Error::ListLength { what: "certList", found: length, limit });
+        }
+        let mut date = |what| match property.peek() {
+            Some(Tag::UtcTime) => {
+                deviations.push(Deviation::SealTimesUtcTime);
+                property.utc_time(what).map_err(structure)
+            }
+            _ => property.generalized_time(what).map_err(structure),
+        };
+        let (created, valid_start, valid_end) = (date("createDate")?, date("validStart")?, date("validEnd")?);
+        property.finish("property").map_err(structure)?;
+        Ok(Self { kind, name, certificates, created, valid_start, valid_end })
+    }
+}
+
+const fn structure(source: der::Error) -> Error {
+    Error::Structure { clause: CLAUSE, source }
+}
+
+/// `ExtensionDatas ::= SEQUENCE OF ExtData`, of a seal or of a signature.
+pub(in crate::format::ses) fn read_extensions<'a>(
+    mut list: Reader<'a>,
+    deviations: &mut Vec<Deviation>,
+) -> Result<Vec<ExtensionValue<'a>>, Error> {
+    let limit = Limits::DEFAULT.seal_certificates;
+    let mut extensions = Vec::new();
+    while !list.is_empty() {
+        if extensions.len() == limit {
+            return Err(Error::ListLength { what: "extDatas", found: limit.saturating_add(1), limit });
+        }
+        let mut item = list.sequence("ExtData").map_err(structure)?;
+        let oid = item.oid("extnID").map_err(structure)?;
+        let mut critical = false;
+        if item.peek() == Some(Tag::Boolean) {
+            critical = item.boolean("critical").map_err(structure)?;
+            deviations.push(if critical {
+                Deviation::CriticalUnknownExtension
+            } else {
+                Deviation::ExplicitDefaultFalse
+            });
+        }
+        let value = item.octet_string("extnValue").map_err(structure)?;
+        item.finish("ExtData").map_err(structure)?;
+        extensions.push(ExtensionValue { oid, critical, value });
+    }
+    Ok(extensions)
+}
+
+/// What a seal of ours shall say, before its maker signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSeal<'a> {
+    /// `header.Vid`.
+    pub vendor: &'a str,
+    /// `esID`, ASCII.
+    pub es_id: &'a str,
+    /// `property.type`.
+    pub kind: u32,
+    /// `property.name`.
+    pub name: &'a str,
+    /// The certificates that may use the seal (`certListType` 1).
+    pub certificates: &'a [&'a [u8]],
+    /// `property.createDate`.
+    pub created: Timestamp,
+    /// `property.validStart`.
+    pub valid_start: Timestamp,
+    /// `property.validEnd`.
+    pub valid_end: Timestamp,
+    /// `picture.type`, ASCII.
+    pub picture_type: &'a str,
+    /// `picture.data`.
+    pub picture: &'a [u8],
+    /// `picture.width`, millimetres.
+    pub width: u32,
+    /// `picture.height`, millimetres.
+    pub height: u32,
+}
+
+impl NewSeal<'_> {
+    /// The DER of `eSealInfo`: the bytes that the maker signs.
+    #[must_use]
+    pub fn to_info(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|info| {
+            info.sequence(|header| {
+                header.ia5("ES").small(4).ia5(self.vendor);
+            });
+            info.ia5(self.es_id);
+            info.sequence(|property| {
+                property.small(self.kind).utf8(self.name).small(1);
+                property.sequence(|list| {
+                    for certificate in self.certificates {
+                        list.octet_string(certificate);
+                    }
+                });
+                property.generalized_time(self.created);
+                property.generalized_time(self.valid_start).generalized_time(self.valid_end);
+            });
+            info.sequence(|picture| {
+                picture.ia5(self.picture_type).octet_string(self.picture);
+                picture.small(self.width).small(self.height);
+            });
+        });
+        writer.into_bytes()
+    }
+
+    /// The seal from its signed part, the maker's certificate, and the encoded signature value.
+    #[must_use]
+    pub fn assemble(
+        info: &[u8],
+        maker_certificate: &[u8],
+        signature_algorithm: ObjectIdentifier,
+        signed_value: &[u8],
+    ) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|seal| {
+            seal.raw(info).octet_string(maker_certificate).oid(signature_algorithm).bit_string(signed_value);
+        });
+        writer.into_bytes()
+    }
+}
+
+#[cfg(test)]
+pub(in crate::format::ses) mod tests {
+    use super::*;
+
+    const SM2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+
+    pub(in crate::format::ses) fn sample() -> Vec<u8> {
+        let moment = Timestamp::from_unix(1_700_000_000);
+        let new = NewSeal {
+            vendor: "yinxin",
+            es_id: "99000000000001",
+            kind: 1,
+            name: "示例章",
+            certificates: &[&[1, 2, 3], &[4]],
+            created: moment,
+            valid_start: moment,
+            valid_end: moment.plus_days(365),
+            picture_type: "png",
+            picture: &[9; 300],
+            width: 42,
+            height: 42,
+        };
+        NewSeal::assemble(&new.to_info(), &[5, 6], SM2, &[7; 70])
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let der = sample();
+        let seal = SesSeal::parse(&der).unwrap();
+        assert_eq!((seal.es_id, seal.name, seal.kind), ("99000000000001", "示例章", 1));
+        assert_eq!(seal.certificates, CertificateList::Certificates(vec![&[1, 2, 3], &[4]]));
+        assert_eq!((seal.picture.len(), seal.width, seal.picture_type), (300, 42, "png"));
+        assert_eq!((seal.maker_certificate, seal.signed_value), (&[5, 6][..], &[7; 70][..]));
+        assert_eq!(seal.deviations, []);
+        assert_eq!(seal.valid_end, seal.valid_start.plus_days(365));
+    }
+
+    #[test]
+    fn other_versions_headers_and_trailing_bytes_are_refused() {
+        let mut der = sample();
+        let header = der.windows(7).position(|w| w == [0x16, 2, b'E', b'S', 2, 1, 4]).unwrap();
+        der[header + 6] = 5;
+        assert_eq!(SesSeal::parse(&der), Err(Error::Version { found: 5 }));
+        der[header + 2] = b'X';
+        assert_eq!(SesSeal::parse(&der), Err(Error::HeaderId));
+        let mut der = sample();
+        der.push(0);
+        let source = der::Error::TrailingBytes { what: "SESeal" };
+        assert_eq!(SesSeal::parse(&der), Err(Error::Structure { clause: CLAUSE, source }));
+    }
+}

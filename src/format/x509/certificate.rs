@@ -1,0 +1,321 @@
+//! X.509 certificates (RFC 5280 4.1, GB/T 20518 5): read as borrowed slices, written as DER.
+//!
+//! Accepted: version 3 and version 1 without extensions; SM2 parameters NULL or absent; an explicit `critical FALSE`.
+//! Refused: anything that is not DER, trailing bytes, two extensions of one kind, a signature algorithm that differs
+//! inside and outside (RFC 5280 4.1.1.2), empty validity is not judged here.
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::format::der::{self, ObjectIdentifier, Tag, Writer};
+use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+use crate::format::x509::extension::{self, BasicConstraints, Extension, KeyUsage};
+use crate::format::x509::name::{Name, NewName};
+
+/// A certificate as it arrived. Parsed is not valid: nothing is verified here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate<'a> {
+    /// All of it.
+    pub raw: &'a [u8],
+    /// `tbsCertificate`: what was signed.
+    pub tbs: &'a [u8],
+    /// `serialNumber`, content octets.
+    pub serial: &'a [u8],
+    /// `signatureAlgorithm`, the same inside and outside.
+    pub signature_algorithm: AlgorithmIdentifier<'a>,
+    /// `issuer`.
+    pub issuer: Name<'a>,
+    /// `notBefore`.
+    pub not_before: Timestamp,
+    /// `notAfter`.
+    pub not_after: Timestamp,
+    /// `subject`.
+    pub subject: Name<'a>,
+    /// `subjectPublicKeyInfo`.
+    pub public_key: SubjectPublicKeyInfo<'a>,
+    /// `extensions`, in order.
+    pub extensions: Vec<Extension<'a>>,
+    /// `signatureValue` without the octet that counts unused bits.
+    pub signature: &'a [u8],
+    /// `basicConstraints`, if present.
+    pub basic_constraints: Option<BasicConstraints>,
+    /// `keyUsage`, if present.
+    pub key_usage: Option<KeyUsage>,
+}
+
+impl<'a> Certificate<'a> {
+    /// Reads a certificate that fills the bytes.
+    ///
+    /// # Errors
+    /// The first thing that is not as RFC 5280 4.1 writes it.
+    pub fn parse(der: &'a [u8]) -> Result<Self, der::Error> {
+        const WHAT: &str = "certificate";
+        let raw = der::reader::only(der, WHAT)?;
+        if raw.tag() != Tag::Sequence {
+            return Err(der::Error::UnexpectedTag { what: WHAT, expected: Tag::Sequence, found: raw.tag() });
+        }
+        let mut outer = raw.inside();
+        let tbs = outer.expect(Tag::Sequence, "tbsCertificate")?;
+        let outer_algorithm = AlgorithmIdentifier::read(&mut outer, "signatureAlgorithm")?;
+        let signature = outer.bit_string("signatureValue")?;
+        outer.finish(WHAT)?;
+
+        let mut inner = tbs.inside();
+        let version = match inner.optional(context(0), "version")? {
+            Some(value) => {
+                let mut reader = value.inside();
+                let number = reader.small("version")?;
+                reader.finish("version")?;
+                number
+            }
+            None => 0,
+        };
+        let serial = inner.integer("serialNumber")?;
+        let signature_algorithm = AlgorithmIdentifier::read(&mut inner, "signature")?;
+        if signature_algorithm != outer_algorithm {
+            return Err(der::Error::InvalidValue { what: "signatureAlgorithm" });
+        }
+        let issuer = Name::read(&mut inner, "issuer")?;
+        let mut validity = inner.sequence("validity")?;
+        let (not_before, not_after) = (validity.time("notBefore")?, validity.time("notAfter")?);
+        validity.finish("validity")?;
+        let subject = Name::read(&mut inner, "subject")?;
+        let public_key = SubjectPublicKeyInfo::read(&mut inner)?;
+        // issuerUniqueID and subjectUniqueID (RFC 5280 4.1.2.8) are read over.
+        for number in [1, 2] {
+            let tag = Tag::ContextSpecific { constructed: false, number: ::der::TagNumber(number) };
+            inner.optional(tag, "unique identifier")?;
+        }
+        let extensions = match inner.optional(context(3), "extensions")? {
+            Some(value) => read_extensions(value)?,
+            None => Vec::new(),
+        };
+        inner.finish("tbsCertificate")?;
+        if version > 2 || (version < 2 && !extensions.is_empty()) {
+            return Err(der::Error::InvalidValue { what: "version" });
+        }
+        let find = |oid| extensions.iter().find(|e: &&Extension<'_>| e.oid == oid).map(|e| e.value);
+        let basic_constraints = find(extension::BASIC_CONSTRAINTS).map(BasicConstraints::parse).transpose()?;
+        let key_usage = find(extension::KEY_USAGE).map(KeyUsage::parse).transpose()?;
+        Ok(Self {
+            raw: raw.raw(),
+            tbs: tbs.raw(),
+            serial,
+            signature_algorithm,
+            issuer,
+            not_before,
+            not_after,
+            subject,
+            public_key,
+            extensions,
+            signature,
+            basic_constraints,
+            key_usage,
+        })
+    }
+
+    /// The extension of that kind.
+    #[must_use]
+    pub fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension<'a>> {
+        self.extensions.iter().find(|extension| extension.oid == oid)
+    }
+
+    /// Whether the certificate names where its revocation can be asked (RFC 5280 4.2.1.13, 4.2.2.1).
+    #[must_use]
+    pub fn names_revocation_source(&self) -> bool {
+        self.extension(extension::CRL_DISTRIBUTION_POINTS).is_some()
+            || self.extension(extension::AUTHORITY_INFO_ACCESS).is_some()
+    }
+}
+
+const fn context(number: u32) -> Tag {
+    Tag::ContextSpecific { constructed: true, number: ::der::TagNumber(number) }
+}
+
+fn read_extensions(value: der::Value<'_>) -> Result<Vec<Extension<'_>>, der::Error> {
+    const WHAT: &str = "extensions";
+    let mut outer = value.inside();
+    let mut list = outer.sequence(WHAT)?;
+    outer.finish(WHAT)?;
+    let mut extensions: Vec<Extension<'_>> = Vec::new();
+    while !list.is_empty() {
+        let extension = Extension::read(&mut list)?;
+        if extensions.iter().any(|known| known.oid == extension.oid) {
+            return Err(der::Error::InvalidValue { what: WHAT });
+        }
+        if extensions.len() >= Limits::DEFAULT.seal_certificates {
+            return Err(der::Error::TooMany { what: WHAT, limit: Limits::DEFAULT.seal_certificates });
+        }
+        extensions.push(extension);
+    }
+    Ok(extensions)
+}
+
+/// What a certificate of ours shall say, before its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCertificate<'a> {
+    /// `serialNumber`, big-endian magnitude.
+    pub serial: &'a [u8],
+    /// The signature algorithm that the issuer will use.
+    pub signature_algorithm: ObjectIdentifier,
+    /// Issuer's name as DER.
+    pub issuer: &'a [u8],
+    /// `notBefore`.
+    pub not_before: Timestamp,
+    /// `notAfter`.
+    pub not_after: Timestamp,
+    /// Subject's name.
+    pub subject: &'a NewName,
+    /// Subject's SubjectPublicKeyInfo as DER.
+    pub public_key: &'a [u8],
+    /// `basicConstraints`.
+    pub basic_constraints: BasicConstraints,
+    /// `keyUsage`.
+    pub key_usage: KeyUsage,
+    /// `subjectKeyIdentifier`.
+    pub subject_key_identifier: &'a [u8],
+    /// `authorityKeyIdentifier`.
+    pub authority_key_identifier: &'a [u8],
+}
+
+impl NewCertificate<'_> {
+    /// The DER of `tbsCertificate` (RFC 5280 4.1.2): the bytes to sign.
+    #[must_use]
+    pub fn to_tbs(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|tbs| {
+            tbs.context(0, |version| {
+                version.small(2);
+            });
+            tbs.unsigned(self.serial);
+            write_algorithm(tbs, self.signature_algorithm);
+            tbs.raw(self.issuer);
+            tbs.sequence(|validity| {
+                validity.time(self.not_before).time(self.not_after);
+            });
+            tbs.raw(&self.subject.to_der()).raw(self.public_key);
+            tbs.context(3, |outer| {
+                outer.sequence(|list| self.write_extensions(list));
+            });
+        });
+        writer.into_bytes()
+    }
+
+    fn write_extensions(&self, list: &mut Writer) {
+        let mut add = |oid, critical: bool, fill: &dyn Fn(&mut Writer)| {
+            list.sequence(|extension| {
+                extension.oid(oid);
+                if critical {
+                    extension.boolean(true);
+                }
+                let mut value = Writer::new();
+                fill(&mut value);
+                extension.octet_string(&value.into_bytes());
+            });
+        };
+        add(extension::BASIC_CONSTRAINTS, true, &|value| {
+            value.sequence(|inner| {
+                if self.basic_constraints.authority {
+                    inner.boolean(true);
+                }
+                if let Some(length) = self.basic_constraints.path_length {
+                    inner.small(length);
+                }
+            });
+        });
+        add(extension::KEY_USAGE, true, &|value| {
+            value.named_bits(self.key_usage.0);
+        });
+        add(extension::SUBJECT_KEY_IDENTIFIER, false, &|value| {
+            value.octet_string(self.subject_key_identifier);
+        });
+        add(extension::AUTHORITY_KEY_IDENTIFIER, false, &|value| {
+            value.sequence(|inner| {
+                inner.context_primitive(0, self.authority_key_identifier);
+            });
+        });
+    }
+
+    /// The certificate from its signed part and the encoded signature value.
+    #[must_use]
+    pub fn assemble(tbs: &[u8], signature_algorithm: ObjectIdentifier, signature: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|certificate| {
+            certificate.raw(tbs);
+            write_algorithm(certificate, signature_algorithm);
+            certificate.bit_string(signature);
+        });
+        writer.into_bytes()
+    }
+}
+
+/// An AlgorithmIdentifier of a signature: parameters absent for SM2 (as CEGN and ofdrw write it), NULL for RSA
+/// (RFC 8017 A.2.4).
+fn write_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
+    const RSA_ARC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1");
+    writer.sequence(|inner| {
+        inner.oid(oid);
+        if oid.parent() == Some(RSA_ARC) {
+            inner.null();
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let name = NewName { organisation: "示例".into(), common_name: "根".into() };
+        let mut key = Writer::new();
+        key.sequence(|info| {
+            info.sequence(|algorithm| {
+                algorithm.oid(ObjectIdentifier::new_unwrap("1.2.3"));
+            });
+            info.bit_string(&[1, 2, 3]);
+        });
+        let oid = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+        let new = NewCertificate {
+            serial: &[0x91, 2],
+            signature_algorithm: oid,
+            issuer: &name.to_der(),
+            not_before: Timestamp::from_unix(0),
+            not_after: Timestamp::MAX,
+            subject: &name,
+            public_key: &key.into_bytes(),
+            basic_constraints: BasicConstraints { authority: true, path_length: Some(1) },
+            key_usage: KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN),
+            subject_key_identifier: &[5; 20],
+            authority_key_identifier: &[5; 20],
+        };
+        NewCertificate::assemble(&new.to_tbs(), oid, &[9; 70])
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_second_parser_agrees() {
+        let der = sample();
+        let read = Certificate::parse(&der).unwrap();
+        assert_eq!(read.serial, [0, 0x91, 2]);
+        assert_eq!(read.subject.display(), "C=CN, O=示例, CN=根");
+        assert_eq!(read.not_after, Timestamp::MAX);
+        assert_eq!(read.basic_constraints, Some(BasicConstraints { authority: true, path_length: Some(1) }));
+        assert_eq!(read.key_usage, Some(KeyUsage(0x60)));
+        assert_eq!(read.signature, [9; 70]);
+        assert!(!read.names_revocation_source());
+
+        let (rest, peer) = x509_parser::parse_x509_certificate(&der).unwrap();
+        assert!(rest.is_empty());
+        assert!(peer.is_ca());
+        assert!(peer.key_usage().unwrap().unwrap().value.key_cert_sign());
+        assert_eq!(peer.validity().not_before.timestamp(), 0);
+    }
+
+    #[test]
+    fn trailing_bytes_and_differing_algorithms_are_refused() {
+        let mut der = sample();
+        der.push(0);
+        assert_eq!(Certificate::parse(&der), Err(der::Error::TrailingBytes { what: "certificate" }));
+        let tbs = Certificate::parse(&sample()).unwrap().tbs.to_vec();
+        let other = NewCertificate::assemble(&tbs, ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"), &[1]);
+        assert_eq!(Certificate::parse(&other), Err(der::Error::InvalidValue { what: "signatureAlgorithm" }));
+    }
+}
