@@ -1,0 +1,337 @@
+//! Which parts the pages of a package show, so that a verifier can say whether signatures cover them.
+//!
+//! From DocRoot: the document part, its pages, the templates they use, the resource files, the fonts and images used,
+//! the list of annotations and the files with visible ones. Attachments and custom tags are not shown. The stamp of a
+//! seal is not in it either: it comes from the signature itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::limits::Limits;
+use crate::format::ofd::Error;
+use crate::format::ofd::container::Container;
+use crate::format::ofd::document::{Document, Package, parse};
+use crate::format::ofd::path::{Directory, PartName};
+use crate::format::ofd::xml::Element;
+
+/// Attributes by which content uses a resource. GB/T 33190-2016, 8 to 11 and 13.
+const USES: [&str; 8] =
+    ["Font", "ResourceID", "ImageMask", "Substitution", "Thumbnail", "DrawParam", "ColorSpace", "Relative"];
+
+/// The shown parts of a package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Parts that are shown and exist.
+    pub parts: BTreeSet<PartName>,
+    /// Parts that would be shown but are absent from the package, in the order in which they were met.
+    pub missing: Vec<PartName>,
+}
+
+/// Walks all documents of a package and collects what they show.
+///
+/// # Errors
+/// `xml-…`, `element-…` and `path-…` of the parts walked; an absent part is no error but in [`Shown::missing`].
+pub fn shown_parts(container: &Container, package: &Package, limits: &Limits) -> Result<Shown, Error> {
+    let mut shown = Shown::default();
+    for body in &package.bodies {
+        let document = Document::read(container, &body.doc_root, limits)?;
+        let mut walk = Walk { container, limits, shown: &mut shown, resources: BTreeMap::new(), used: Vec::new() };
+        walk.document(&document)?;
+    }
+    Ok(shown)
+}
+
+/// What a resource brings with it.
+#[derive(Default)]
+struct Resource {
+    files: Vec<PartName>,
+    uses: BTreeSet<String>,
+}
+
+struct Walk<'a> {
+    container: &'a Container,
+    limits: &'a Limits,
+    shown: &'a mut Shown,
+    resources: BTreeMap<String, Resource>,
+    used: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn document(&mut self, document: &Document) -> Result<(), Error> {
+        self.shown.parts.insert(document.part.clone());
+        self.used.extend(document.default_colour_space.clone());
+        let mut read = BTreeSet::new();
+        for part in &document.resources {
+            self.resource_file(part, &mut read)?;
+        }
+        let templates: BTreeMap<&str, &PartName> =
+            document.templates.iter().map(|t| (t.id.as_str(), &t.content)).collect();
+        let mut pending: Vec<PartName> = document.pages.iter().rev().map(|p| p.content.clone()).collect();
+        let mut walked = BTreeSet::new();
+        while let Some(part) = pending.pop() {
+            if !walked.insert(part.clone()) || !self.show(&part) {
+                continue;
+            }
+            let tree = parse(self.container, &part, self.limits)?;
+            let root = tree.root("Page")?;
+            for used in root.children_named("Template").filter_map(|t| t.attribute("TemplateID")) {
+                pending.extend(templates.get(used).map(|part| (*part).clone()));
+            }
+            for resource in root.children_named("PageRes") {
+                self.resource_file(&part.resolve(resource.text())?, &mut read)?;
+            }
+            self.used.extend(uses(tree.elements()));
+        }
+        if let Some(list) = &document.annotations {
+            self.annotations(list)?;
+        }
+        self.follow_uses();
+        Ok(())
+    }
+
+    /// Marks a part as shown; false if it is absent.
+    fn show(&mut self, part: &PartName) -> bool {
+        let present = self.container.part(part).is_some();
+        if present {
+            self.shown.parts.insert(part.clone());
+        } else if !self.shown.missing.contains(part) {
+            self.shown.missing.push(part.clone());
+        }
+        present
+    }
+
+    /// GB/T 33190-2016, 7.9.
+    fn resource_file(&mut self, part: &PartName, read: &mut BTreeSet<PartName>) -> Result<(), Error> {
+        if !read.insert(part.clone()) || !self.show(part) {
+            return Ok(());
+        }
+        let tree = parse(self.container, part, self.limits)?;
+        let root = tree.root("Res")?;
+        let base = part.directory().directory(root.attribute("BaseLoc").unwrap_or_default())?;
+        for element in root.children().flat_map(|group| group.children()) {
+            let Some(id) = element.attribute("ID") else { continue };
+            let resource = self.resources.entry(id.to_owned()).or_default();
+            resource.read(&base, element)?;
+        }
+        Ok(())
+    }
+
+    /// GB/T 33190-2016, 15.
+    fn annotations(&mut self, list: &PartName) -> Result<(), Error> {
+        if !self.show(list) {
+            return Ok(());
+        }
+        let tree = parse(self.container, list, self.limits)?;
+        for page in tree.root("Annotations")?.children_named("Page") {
+            let part = list.resolve(page.required("FileLoc")?.text())?;
+            if self.container.part(&part).is_none() {
+                self.show(&part);
+                continue;
+            }
+            let tree = parse(self.container, &part, self.limits)?;
+            let visible: Vec<_> = tree.root("PageAnnot")?.children_named("Annot").filter(is_visible).collect();
+            if visible.is_empty() {
+                continue;
+            }
+            self.show(&part);
+            let appearances = visible.iter().flat_map(|annotation| annotation.children_named("Appearance"));
+            self.used.extend(appearances.flat_map(|a| uses(descendants(a))));
+        }
+        Ok(())
+    }
+
+    /// Resources use resources: a draw parameter another one, a composite unit images and fonts.
+    fn follow_uses(&mut self) {
+        let mut pending = std::mem::take(&mut self.used);
+        let mut followed = BTreeSet::new();
+        let mut files = Vec::new();
+        while let Some(id) = pending.pop() {
+            if followed.contains(&id) {
+                continue;
+            }
+            if let Some(resource) = self.resources.get(&id) {
+                pending.extend(resource.uses.iter().cloned());
+                files.extend(resource.files.iter().cloned());
+            }
+            followed.insert(id);
+        }
+        files.sort_unstable();
+        files.dedup();
+        for file in files {
+            self.show(&file);
+        }
+    }
+}
+
+impl Resource {
+    fn read(&mut self, base: &Directory, element: Element<'_>) -> Result<(), Error> {
+        for file in element.children().filter(|e| e.is("FontFile") || e.is("MediaFile")) {
+            self.files.push(base.part(file.text())?);
+        }
+        if let Some(profile) = element.attribute("Profile").filter(|p| !p.is_empty()) {
+            self.files.push(base.part(profile)?);
+        }
+        self.uses.extend(uses(descendants(element)));
+        Ok(())
+    }
+}
+
+/// `Visible` is true unless it says otherwise. GB/T 33190-2016, 15.2.
+fn is_visible(annotation: &Element<'_>) -> bool {
+    !matches!(annotation.attribute("Visible"), Some("false" | "0"))
+}
+
+/// The IDs of the resources that elements use.
+fn uses<'t>(elements: impl Iterator<Item = Element<'t>>) -> BTreeSet<String> {
+    let attributes = elements.flat_map(|e| e.attributes());
+    let used = attributes.filter(|(name, _)| USES.contains(name));
+    used.map(|(_, value)| value.trim().to_owned()).collect()
+}
+
+/// An element and all below it, without recursion.
+fn descendants(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
+    let mut pending = vec![element];
+    std::iter::from_fn(move || {
+        let next = pending.pop()?;
+        pending.extend(next.children());
+        Some(next)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
+
+    const LIMITS: Limits = Limits::DEFAULT;
+
+    fn fixtures(test: &str) -> Option<PathBuf> {
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures");
+        let root = std::env::var_os("YINXIN_FIXTURES").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+        let folder = root.join("eseal");
+        if folder.join("expected.json").is_file() {
+            return Some(folder);
+        }
+        println!("SKIPPED {test}: fixtures absent");
+        let required = std::env::var_os("CI").is_some()
+            || std::env::var_os("YINXIN_TEST_PEERS").is_some_and(|value| value == "require");
+        assert!(!required, "fixtures are required here");
+        None
+    }
+
+    fn expected(folder: &std::path::Path) -> Vec<Value> {
+        let text = std::fs::read(folder.join("expected.json")).unwrap();
+        let all: Value = serde_json::from_slice(&text).unwrap();
+        all["files"].as_array().unwrap().clone()
+    }
+
+    fn texts(value: &Value) -> Vec<String> {
+        value.as_array().into_iter().flatten().map(|v| v.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn shown_parts_are_those_of_the_ground_truth() {
+        let Some(folder) = fixtures("shown_parts_are_those_of_the_ground_truth") else { return };
+        let mut faults = Vec::new();
+        let (mut read, mut compared) = (0, 0);
+        for file in expected(&folder) {
+            let name = file["file"].as_str().unwrap();
+            let bytes = std::fs::read(folder.join(name)).unwrap();
+            let container = Container::read(&bytes, &LIMITS).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let package = match Package::read(&container, &LIMITS) {
+                Ok(package) => package,
+                Err(error) => {
+                    assert_eq!(error.code(), file["error"]["code"].as_str().unwrap_or("none expected"), "{name}");
+                    assert_eq!(error.part(), file["error"]["part"].as_str(), "{name}");
+                    continue;
+                }
+            };
+            assert!(file.get("error").is_none(), "{name}: {} expected", file["error"]);
+            let shown = shown_parts(&container, &package, &LIMITS).unwrap_or_else(|e| panic!("{name}: {e}"));
+            read += 1;
+            let mut missing: Vec<String> = shown.missing.iter().map(|p| format!("resource-missing: {p}")).collect();
+            let warnings = texts(&file["warnings"]);
+            let mut warned: Vec<String> =
+                warnings.into_iter().filter(|w| w.starts_with("resource-missing")).collect();
+            missing.sort();
+            warned.sort();
+            if file["indication"] != "NO_SIGNATURE_FOUND" && missing != warned {
+                faults.push(format!("{name}: missing {missing:?}, expected {warned:?}"));
+            }
+            if file["shown"].is_array() {
+                compared += 1;
+                let parts: Vec<String> = shown.parts.iter().map(|p| p.as_str().to_owned()).collect();
+                let mut truth = texts(&file["shown"]);
+                truth.sort();
+                if parts != truth {
+                    faults.push(format!("{name}: shown {parts:?}, expected {truth:?}"));
+                }
+            }
+        }
+        assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+        assert!(read > 40 && compared > 30, "{read} read, {compared} compared");
+    }
+
+    #[test]
+    fn the_uncovered_parts_of_each_signature_are_those_of_the_ground_truth() {
+        let Some(folder) = fixtures("the_uncovered_parts_of_each_signature_are_those_of_the_ground_truth") else {
+            return;
+        };
+        let mut compared = 0;
+        for file in expected(&folder).iter().filter(|f| f.get("error").is_none()) {
+            let name = file["file"].as_str().unwrap();
+            let bytes = std::fs::read(folder.join(name)).unwrap();
+            let container = Container::read(&bytes, &LIMITS).unwrap();
+            let package = Package::read(&container, &LIMITS).unwrap();
+            let shown = shown_parts(&container, &package, &LIMITS).unwrap();
+            let mut covered = BTreeSet::new();
+            let lists = package.bodies.iter().filter_map(|b| b.signatures.as_ref());
+            let entries = lists.flat_map(|list| SignatureList::read(&container, list, &LIMITS).unwrap().entries);
+            for (entry, truth) in entries.zip(file["signatures"].as_array().unwrap()) {
+                assert_eq!(entry.id, truth["id"].as_str().unwrap(), "{name}");
+                let description = SignatureDescription::read(&container, &entry.base_loc, &LIMITS)
+                    .unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert!(container.part(&description.signed_value).is_some(), "{name}");
+                assert!(description.references.iter().all(|r| r.check_value.len() == 32), "{name}");
+                let own: BTreeSet<PartName> = description.references.iter().map(|r| r.file_ref.clone()).collect();
+                let all: BTreeSet<PartName> = own.union(&covered).cloned().collect();
+                if truth["uncovered"].is_array() {
+                    compared += 1;
+                    let mut wanted = shown.parts.clone();
+                    wanted.insert(Package::entry());
+                    let uncovered: Vec<String> = wanted.difference(&all).map(|p| p.as_str().to_owned()).collect();
+                    let mut truth = texts(&truth["uncovered"]);
+                    truth.sort();
+                    assert_eq!(uncovered, truth, "{name} {}", entry.id);
+                }
+                if truth["indication"] != "TOTAL_FAILED" {
+                    covered = all;
+                }
+            }
+        }
+        assert!(compared > 30, "only {compared} compared");
+    }
+
+    #[test]
+    fn every_page_of_the_fixtures_has_a_box() {
+        let Some(folder) = fixtures("every_page_of_the_fixtures_has_a_box") else { return };
+        let mut pages = 0;
+        for file in expected(&folder).iter().filter(|f| f.get("error").is_none()) {
+            let bytes = std::fs::read(folder.join(file["file"].as_str().unwrap())).unwrap();
+            let container = Container::read(&bytes, &LIMITS).unwrap();
+            for body in Package::read(&container, &LIMITS).unwrap().bodies {
+                let document = Document::read(&container, &body.doc_root, &LIMITS).unwrap();
+                assert_eq!(document.page_count(), document.pages.len());
+                for page in &document.pages {
+                    let area = document.page_box(&container, &page.id, &LIMITS).unwrap();
+                    assert!(area.width > 100.0 && area.height > 90.0, "{file} {area:?}");
+                    pages += 1;
+                }
+            }
+        }
+        assert!(pages > 90, "{pages}");
+    }
+}

@@ -1,0 +1,450 @@
+//! A small bounded XML tree for the parts of a package: strict, UTF-8 only, no recursion.
+//!
+//! Accepted: XML 1.0, UTF-8 with or without byte order mark, comments, CDATA, the five predefined entities and
+//! character references. Refused: everything that another reader could understand differently.
+//! Elements of the OFD namespace (`http://www.ofdspec.org/2016`, in older files `http://www.ofdspec.org`) and
+//! unqualified ones are found by name; elements of other namespaces are kept but never found.
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+
+use crate::base::limits::Limits;
+use crate::format::ofd::Error;
+use crate::format::ofd::path::PartName;
+
+/// Attributes of one element, and namespace declarations in force: both are searched one by one.
+const MAX_ATTRIBUTES: usize = 256;
+
+const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http://www.ofdspec.org"];
+
+/// A parsed part. The nodes lie in one list, so that neither reading nor dropping recurses.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    part: PartName,
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    /// As written, with its prefix.
+    qualified: String,
+    matches: bool,
+    attributes: Vec<(String, String)>,
+    text: String,
+    first_child: Option<usize>,
+    next_sibling: Option<usize>,
+    span: Span,
+}
+
+/// Where an element stands in the bytes of its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    /// After the start tag.
+    pub(super) content_start: usize,
+    /// Before the end tag; for an empty element, as `end`.
+    pub(super) content_end: usize,
+    pub(super) end: usize,
+}
+
+/// An element of a [`Tree`].
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'t> {
+    tree: &'t Tree,
+    index: usize,
+}
+
+impl Tree {
+    /// Parses the bytes of a part.
+    ///
+    /// # Errors
+    /// The `xml-…` codes.
+    pub fn parse(part: &PartName, bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let name = || part.as_str().to_owned();
+        if bytes.len() > limits.xml_bytes {
+            return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| Error::XmlEncoding { part: name() })?;
+        let bom = text.len().saturating_sub(text.strip_prefix('\u{FEFF}').unwrap_or(text).len());
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+        let mut builder = Builder {
+            part,
+            limits,
+            base: bom,
+            nodes: Vec::new(),
+            open: Vec::new(),
+            bindings: Vec::new(),
+            count: 0,
+            done: false,
+        };
+        if let Some(offset) = text.find(|c| !is_xml_char(c)) {
+            return Err(builder.malformed(offset, "forbidden character"));
+        }
+        builder.run(text)?;
+        Ok(Self { part: part.clone(), nodes: builder.nodes })
+    }
+
+    /// The part that was parsed.
+    #[must_use]
+    pub fn part(&self) -> &PartName {
+        &self.part
+    }
+
+    /// The root element, which must have this name.
+    ///
+    /// # Errors
+    /// `element-missing`.
+    pub fn root(&self, name: &'static str) -> Result<Element<'_>, Error> {
+        let root = Element { tree: self, index: 0 };
+        if root.is(name) { Ok(root) } else { Err(root.missing(name)) }
+    }
+
+    /// All elements in document order, the root first.
+    pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
+        (0..self.nodes.len()).map(|index| Element { tree: self, index })
+    }
+}
+
+impl<'t> Element<'t> {
+    fn node(&self) -> Option<&'t Node> {
+        self.tree.nodes.get(self.index)
+    }
+
+    /// The name without prefix.
+    #[must_use]
+    pub fn name(&self) -> &'t str {
+        local(self.qualified())
+    }
+
+    /// The name as written.
+    pub(super) fn qualified(&self) -> &'t str {
+        self.node().map_or("", |n| &n.qualified)
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.node().map_or(Span { start: 0, content_start: 0, content_end: 0, end: 0 }, |n| n.span)
+    }
+
+    /// True if this is the OFD element of that name.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.node().is_some_and(|n| n.matches) && self.name() == name
+    }
+
+    /// The value of an attribute without prefix.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&'t str> {
+        let found = self.node()?.attributes.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// All attributes, names as written.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
+        let all = self.node().map(|n| n.attributes.as_slice()).unwrap_or_default();
+        all.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The element's own text, without that of its children, trimmed.
+    #[must_use]
+    pub fn text(&self) -> &'t str {
+        self.node().map_or("", |n| n.text.trim_matches([' ', '\t', '\r', '\n']))
+    }
+
+    /// The child elements.
+    pub fn children(&self) -> impl Iterator<Item = Element<'t>> + use<'t> {
+        let tree = self.tree;
+        let mut next = self.node().and_then(|n| n.first_child);
+        std::iter::from_fn(move || {
+            let index = next?;
+            next = tree.nodes.get(index).and_then(|n| n.next_sibling);
+            Some(Element { tree, index })
+        })
+    }
+
+    /// The OFD child elements of that name.
+    pub fn children_named<'n>(&self, name: &'n str) -> impl Iterator<Item = Element<'t>> + use<'t, 'n> {
+        self.children().filter(move |child| child.is(name))
+    }
+
+    /// The first OFD child element of that name.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Option<Element<'t>> {
+        self.children_named(name).next()
+    }
+
+    /// The only OFD child element of that name, if there is one.
+    ///
+    /// # Errors
+    /// `element-invalid` if there are several: readers that take the first and the last would see two documents.
+    pub fn only_child(&self, name: &'static str) -> Result<Option<Element<'t>>, Error> {
+        let mut all = self.children_named(name);
+        let first = all.next();
+        if all.next().is_some() { Err(self.invalid(name)) } else { Ok(first) }
+    }
+
+    /// The only OFD child element of that name.
+    ///
+    /// # Errors
+    /// `element-missing`, `element-invalid`.
+    pub fn required(&self, name: &'static str) -> Result<Element<'t>, Error> {
+        self.only_child(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The refusal that something is absent here.
+    #[must_use]
+    pub fn missing(&self, element: &'static str) -> Error {
+        Error::ElementMissing { part: self.tree.part.as_str().to_owned(), element }
+    }
+
+    /// The refusal that something here has a wrong value.
+    #[must_use]
+    pub fn invalid(&self, element: &'static str) -> Error {
+        Error::ElementInvalid { part: self.tree.part.as_str().to_owned(), element }
+    }
+}
+
+fn local(qualified: &str) -> &str {
+    qualified.split_once(':').map_or(qualified, |(_, name)| name)
+}
+
+/// XML 1.0, 2.2.
+fn is_xml_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// XML 1.0, 2.3, without the colon. Names that are only digits or punctuation would split readers.
+fn is_name(text: &str) -> bool {
+    let start = |c: char| c == '_' || c.is_alphabetic();
+    let rest = |c: char| start(c) || c.is_numeric() || matches!(c, '-' | '.' | '\u{B7}');
+    let mut chars = text.chars();
+    chars.next().is_some_and(start) && chars.all(rest)
+}
+
+/// An element whose end tag has not come yet.
+struct Open {
+    index: usize,
+    last_child: Option<usize>,
+    bindings: usize,
+}
+
+struct Builder<'a> {
+    part: &'a PartName,
+    limits: &'a Limits,
+    base: usize,
+    nodes: Vec<Node>,
+    open: Vec<Open>,
+    /// Prefix, and whether it means OFD or no namespace.
+    bindings: Vec<(String, bool)>,
+    count: usize,
+    done: bool,
+}
+
+impl Builder<'_> {
+    fn run(&mut self, text: &str) -> Result<(), Error> {
+        let mut reader = Reader::from_str(text);
+        reader.config_mut().check_comments = true;
+        loop {
+            let start = position(reader.buffer_position());
+            let event = reader.read_event().map_err(|_| self.malformed(start, "not well-formed"))?;
+            let end = position(reader.buffer_position());
+            match event {
+                Event::Start(tag) => self.start(&tag, start, end, false)?,
+                Event::Empty(tag) => self.start(&tag, start, end, true)?,
+                Event::End(_) => self.end(start, end)?,
+                Event::Text(content) if content.contains("]]>") => {
+                    return Err(self.malformed(start, "]]> in text"));
+                }
+                Event::Text(content) => self.text(&content.into_inner(), start, false)?,
+                Event::CData(content) => self.text(&content.into_inner(), start, true)?,
+                Event::GeneralRef(reference) => {
+                    let c = self.entity(&reference)?;
+                    self.text(c.encode_utf8(&mut [0; 4]), start, true)?;
+                }
+                Event::Comment(_) => {}
+                Event::Decl(declaration) => {
+                    if start != 0 {
+                        return Err(self.malformed(start, "XML declaration not at the start"));
+                    }
+                    let version = declaration.version().map_err(|_| self.malformed(start, "no version"))?;
+                    if version.as_ref() != "1.0" {
+                        return Err(self.malformed(start, "not XML 1.0"));
+                    }
+                    if let Some(encoding) = declaration.encoding() {
+                        let encoding = encoding.map_err(|_| self.malformed(start, "broken declaration"))?;
+                        if !encoding.eq_ignore_ascii_case("utf-8") {
+                            return Err(Error::XmlEncoding { part: self.name() });
+                        }
+                    }
+                }
+                Event::PI(_) => return Err(Error::XmlProcessingInstruction { part: self.name() }),
+                Event::DocType(_) => return Err(Error::XmlDoctype { part: self.name() }),
+                Event::Eof if self.done && self.open.is_empty() => return Ok(()),
+                Event::Eof => return Err(self.malformed(start, "ends too early")),
+            }
+        }
+    }
+
+    fn start(&mut self, tag: &BytesStart<'_>, start: usize, end: usize, empty: bool) -> Result<(), Error> {
+        if self.done {
+            return Err(self.malformed(start, "content after the root element"));
+        }
+        if self.open.len() >= self.limits.xml_depth {
+            return Err(Error::XmlTooDeep { part: self.name(), limit: self.limits.xml_depth });
+        }
+        self.spend()?;
+        let bindings = self.bindings.len();
+        let mut attributes = Vec::new();
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|_| self.malformed(start, "broken or repeated attribute"))?;
+            self.spend()?;
+            if attributes.len() >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
+                return Err(Error::XmlTooManyNodes { part: self.name(), limit: MAX_ATTRIBUTES });
+            }
+            let key = attribute.key.0;
+            let value = self.attribute_value(&attribute.value, start)?;
+            if key == "xmlns" {
+                self.bind("", &value);
+            } else if let Some(prefix) = key.strip_prefix("xmlns:") {
+                if !is_name(prefix) || value.is_empty() {
+                    return Err(self.malformed(start, "broken namespace declaration"));
+                }
+                self.bind(prefix, &value);
+            } else if !key.split(':').all(is_name) || key.split(':').count() > 2 {
+                return Err(self.malformed(start, "broken attribute name"));
+            } else {
+                attributes.push((key.to_owned(), value));
+            }
+        }
+        let qualified = tag.name().0.to_owned();
+        let (prefix, name) = qualified.split_once(':').unwrap_or(("", &qualified));
+        if !is_name(name) || (!prefix.is_empty() && !is_name(prefix)) {
+            return Err(self.malformed(start, "broken element name"));
+        }
+        let bound = self.bindings.iter().rev().find(|(p, _)| p == prefix).map(|(_, ofd)| *ofd);
+        let matches = match bound {
+            Some(ofd) => ofd,
+            None if prefix.is_empty() => true,
+            None => return Err(self.malformed(start, "undeclared prefix")),
+        };
+        let index = self.nodes.len();
+        let at = |offset: usize| self.base.saturating_add(offset);
+        let span = Span { start: at(start), content_start: at(end), content_end: at(end), end: at(end) };
+        let text = String::new();
+        self.nodes.push(Node { qualified, matches, attributes, text, first_child: None, next_sibling: None, span });
+        self.attach(index);
+        if empty {
+            self.bindings.truncate(bindings);
+            self.done = self.open.is_empty();
+        } else {
+            self.open.push(Open { index, last_child: None, bindings });
+        }
+        Ok(())
+    }
+
+    /// Makes the new node the last child of the open element.
+    fn attach(&mut self, index: usize) {
+        let Some(parent) = self.open.last_mut() else { return };
+        let previous = parent.last_child.replace(index);
+        match previous.and_then(|p| self.nodes.get_mut(p)) {
+            Some(sibling) => sibling.next_sibling = Some(index),
+            None => {
+                if let Some(node) = self.nodes.get_mut(parent.index) {
+                    node.first_child = Some(index);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, start: usize, end: usize) -> Result<(), Error> {
+        let Some(closed) = self.open.pop() else {
+            return Err(self.malformed(start, "end tag without start tag"));
+        };
+        self.bindings.truncate(closed.bindings);
+        let (content_end, end) = (self.base.saturating_add(start), self.base.saturating_add(end));
+        if let Some(node) = self.nodes.get_mut(closed.index) {
+            node.span = Span { content_end, end, ..node.span };
+        }
+        self.done = self.open.is_empty();
+        Ok(())
+    }
+
+    fn text(&mut self, content: &str, start: usize, quoted: bool) -> Result<(), Error> {
+        let blank = content.chars().all(|c| matches!(c, ' ' | '\t' | '\r' | '\n'));
+        let Some(open) = self.open.last() else {
+            // Outside the root only white space may stand, and no reference or CDATA.
+            return if blank && !quoted { Ok(()) } else { Err(self.malformed(start, "text outside the root")) };
+        };
+        let index = open.index;
+        if !blank {
+            self.spend()?;
+        }
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.text.push_str(content);
+        }
+        Ok(())
+    }
+
+    /// XML 1.0, 3.3.3: white space becomes a space, references are replaced.
+    fn attribute_value(&self, raw: &str, start: usize) -> Result<String, Error> {
+        if raw.contains('<') {
+            return Err(self.malformed(start, "< in an attribute"));
+        }
+        let mut value = String::with_capacity(raw.len());
+        let mut rest = raw;
+        while let Some((before, after)) = rest.split_once('&') {
+            value.extend(before.chars().map(space));
+            let (name, after) = after.split_once(';').ok_or_else(|| self.malformed(start, "bare &"))?;
+            value.push(self.entity(name)?);
+            rest = after;
+        }
+        value.extend(rest.chars().map(space));
+        Ok(value)
+    }
+
+    fn entity(&self, name: &str) -> Result<char, Error> {
+        let digits = name.strip_prefix('#');
+        let number = match digits.map(|d| (d.strip_prefix('x'), d)) {
+            Some((Some(hex), _)) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).ok(),
+            Some((None, decimal)) if decimal.bytes().all(|b| b.is_ascii_digit()) => decimal.parse().ok(),
+            _ => None,
+        };
+        let known = match name {
+            "amp" => Some('&'),
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            _ => number.and_then(char::from_u32).filter(|c| is_xml_char(*c)),
+        };
+        known.ok_or_else(|| Error::XmlEntity { part: self.name(), name: name.chars().take(32).collect() })
+    }
+
+    fn bind(&mut self, prefix: &str, uri: &str) {
+        let matches = NAMESPACES.contains(&uri) || (prefix.is_empty() && uri.is_empty());
+        self.bindings.push((prefix.to_owned(), matches));
+    }
+
+    fn spend(&mut self) -> Result<(), Error> {
+        self.count = self.count.saturating_add(1);
+        if self.count > self.limits.xml_nodes {
+            return Err(Error::XmlTooManyNodes { part: self.name(), limit: self.limits.xml_nodes });
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, offset: usize, why: &'static str) -> Error {
+        Error::XmlMalformed { part: self.name(), offset: self.base.saturating_add(offset), why }
+    }
+
+    fn name(&self) -> String {
+        self.part.as_str().to_owned()
+    }
+}
+
+fn space(c: char) -> char {
+    if matches!(c, '\t' | '\r' | '\n') { ' ' } else { c }
+}
+
+fn position(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
