@@ -4,7 +4,7 @@
 //! Each layer names only layers below it; `tests/tidy.rs` holds the table of allowed arrows.
 //! [`base`] gives time, randomness, identifiers and limits, always as arguments.
 //! [`crypto`] computes: SM2, SM3, RSA, SHA-2; it neither parses nor decides.
-//! [`format`] turns bytes into borrowed types and back; what was signed stays the slice that arrived.
+//! [`mod@format`] turns bytes into borrowed types and back; what was signed stays the slice that arrived.
 //! [`render`] turns types into pictures.
 //! [`domain`] decides, from values alone: is this signature right, whose is it, may it be trusted?
 //! [`store`] keeps rows, on SQLite or PostgreSQL.

@@ -1,1 +1,2 @@
 //! Configuration: raw (unknown keys refused) → validated.
+pub mod verification;

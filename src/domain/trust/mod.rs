@@ -1,1 +1,13 @@
-//! Trust: anchors and the paths that lead to them.
+//! Trust: anchors, the paths that lead to them, and the values that bind a key to a signature.
+//!
+//! A path is built backwards from a certificate to an anchor (RFC 5280 6), for a moment that the caller names: the
+//! signer's certificate for the time of signing, the seal maker's for the making of the seal. Revocation is judged
+//! apart. No anchor is built in.
+
+pub mod anchor;
+pub mod key;
+pub mod path;
+
+pub use anchor::{TrustAnchors, TrustError};
+pub use key::{CheckedValue, ValueEncoding, check_value, public_key};
+pub use path::{Budget, PathFailure, TrustedPath, find_path};

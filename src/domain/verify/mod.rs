@@ -1,1 +1,85 @@
-//! Verification: from a parsed document to a verdict with reasons. Changes nothing.
+//! Verification: from a file's bytes to a report with reasons. Changes nothing, fetches nothing.
+//!
+//! A signature crosses four types, each made in one place: [`SesSignature`](crate::format::ses::SesSignature)
+//! (parsed) → [`ses::SignatureVerified`] (the value is right) → [`TrustedPath`](crate::domain::trust::TrustedPath)
+//! (somebody answers for the key) → [`Report`]. Every rule that is broken becomes a [`Finding`]; the verdict is the
+//! first of them in the order of [`Case`].
+
+pub mod coverage;
+pub mod finding;
+pub mod ofd;
+pub mod policy;
+pub mod report;
+pub mod ses;
+
+pub use finding::{Case, Finding, Indication};
+pub use policy::{ExtraParts, Policy, Tolerance, UnknownRevocation};
+pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::domain::trust::TrustAnchors;
+use crate::format::ses::Kind;
+
+/// What a file is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// Anchors and helping certificates.
+    pub trust: &'a TrustAnchors,
+    /// Tolerances and demands.
+    pub policy: &'a Policy,
+    /// The moment of verification.
+    pub now: Timestamp,
+    /// How much is taken on.
+    pub limits: &'a Limits,
+}
+
+/// A kind of file that we verify. Closed list: [`ALL`].
+pub trait FileFormat: Sync {
+    /// As reports write it.
+    fn name(&self) -> &'static str;
+
+    /// Whether these bytes are of this kind, by their first few octets. Kinds never overlap.
+    fn recognises(&self, bytes: &[u8]) -> bool;
+
+    /// Judges the file. `original` is the document of a detached signature.
+    ///
+    /// # Errors
+    /// The file is refused: malformed beyond judging, or over a limit.
+    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<report::Body, Refusal>;
+}
+
+/// Every kind of file that we verify.
+pub static ALL: &[&dyn FileFormat] = &[&ofd::Ofd, &ses::DetachedSes];
+
+/// Judges one file. Never fails: what cannot be judged is refused in the report, with its reason.
+///
+/// The report is a function of the arguments and of nothing else.
+#[must_use]
+pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Report {
+    let found = ALL.iter().find(|format| format.recognises(bytes));
+    let outcome = if bytes.len() > ground.limits.file_bytes {
+        Err(Refusal {
+            code: "file-too-large",
+            clause: "limits",
+            detail: format!("the file has {} bytes, the limit is {}", bytes.len(), ground.limits.file_bytes),
+            part: None,
+        })
+    } else {
+        match found {
+            Some(format) => format.verify(bytes, original, ground),
+            None => Err(Refusal {
+                code: "unknown-format",
+                clause: "product 2",
+                detail: "the file is neither an OFD package nor a seal signature value".to_owned(),
+                part: None,
+            }),
+        }
+    };
+    Report::new(file, found.map(|format| format.name()), outcome, ground)
+}
+
+/// Whether values of that kind are judged at all in this version.
+const fn is_supported(kind: Kind) -> bool {
+    matches!(kind, Kind::SesV4)
+}

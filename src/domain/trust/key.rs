@@ -1,0 +1,119 @@
+//! From a certificate's key and a signature's octets to "right" or "wrong".
+
+use crate::crypto::algorithm::{OID_EC_PUBLIC_KEY, OID_RSA, OID_SM2_CURVE, SignatureAlgorithm};
+use crate::crypto::{PublicKey, rsa, sm2};
+use crate::format::der::{ObjectIdentifier, Reader, Writer};
+use crate::format::keys::{Sm2Encoding, SubjectPublicKeyInfo, read_rsa_public_key, read_sm2_signature};
+
+/// The key of a SubjectPublicKeyInfo; `None` for kinds and curves that we do not compute, and for broken keys.
+#[must_use]
+pub fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
+    match info.algorithm.oid {
+        OID_EC_PUBLIC_KEY => {
+            let mut reader = Reader::new(info.algorithm.parameters?);
+            let curve = reader.oid("curve").ok()?;
+            let point = sm2::PublicKey::from_bytes(info.key).ok()?;
+            (curve == OID_SM2_CURVE && reader.is_empty()).then_some(PublicKey::Sm2(point))
+        }
+        OID_RSA => {
+            let (modulus, exponent) = read_rsa_public_key(info.key).ok()?;
+            rsa::PublicKey::new(modulus, exponent).ok().map(PublicKey::Rsa)
+        }
+        _ => None,
+    }
+}
+
+/// The SubjectPublicKeyInfo of a key (GB/T 20518 for SM2, RFC 3279 2.3.1 for RSA).
+#[must_use]
+pub fn subject_public_key_info(key: &PublicKey) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.sequence(|info| match key {
+        PublicKey::Sm2(point) => {
+            info.sequence(|algorithm| {
+                algorithm.oid(OID_EC_PUBLIC_KEY).oid(OID_SM2_CURVE);
+            });
+            info.bit_string(&point.to_bytes());
+        }
+        PublicKey::Rsa(rsa) => {
+            info.sequence(|algorithm| {
+                algorithm.oid(OID_RSA).null();
+            });
+            let mut inner = Writer::new();
+            inner.sequence(|numbers| {
+                numbers.unsigned(rsa.modulus()).unsigned(rsa.exponent());
+            });
+            info.bit_string(&inner.into_bytes());
+        }
+    });
+    writer.into_bytes()
+}
+
+/// How a signature value was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueEncoding {
+    /// SM2, DER.
+    Der,
+    /// SM2, r‖s (tolerance `raw-rs`).
+    Raw,
+    /// RSA.
+    Plain,
+}
+
+impl ValueEncoding {
+    /// As reports write it; RSA has no choice of encodings and no name.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Der => Some("der"),
+            Self::Raw => Some("raw"),
+            Self::Plain => None,
+        }
+    }
+}
+
+/// The outcome of checking one signature value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckedValue {
+    /// Right.
+    Right {
+        /// What was computed.
+        algorithm: SignatureAlgorithm,
+        /// How it was written.
+        encoding: ValueEncoding,
+    },
+    /// Wrong: not this key's signature over these bytes, or not the encoding of one.
+    Wrong {
+        /// How it was written, if that could be told.
+        encoding: Option<ValueEncoding>,
+    },
+    /// Not computed: an algorithm that we refuse or do not know, or one that does not belong to the key.
+    Unsupported,
+}
+
+/// Checks a signature value as certificates and seals carry it: by the algorithm's object identifier and the
+/// certificate's key. SM2 uses the default signer ID.
+#[must_use]
+pub fn check_value(
+    info: &SubjectPublicKeyInfo<'_>,
+    algorithm: ObjectIdentifier,
+    message: &[u8],
+    value: &[u8],
+) -> CheckedValue {
+    let (Some(algorithm), Some(key)) = (SignatureAlgorithm::from_oid(algorithm), public_key(info)) else {
+        return CheckedValue::Unsupported;
+    };
+    let (fixed, encoding) = match (&key, algorithm) {
+        (PublicKey::Sm2(_), SignatureAlgorithm::Sm2Sm3) => match read_sm2_signature(value) {
+            Ok((fixed, Sm2Encoding::Der)) => (fixed, ValueEncoding::Der),
+            Ok((fixed, Sm2Encoding::Raw)) => (fixed, ValueEncoding::Raw),
+            Err(_) => return CheckedValue::Wrong { encoding: None },
+        },
+        (PublicKey::Rsa(_), SignatureAlgorithm::RsaPkcs1(_)) => (value.to_vec(), ValueEncoding::Plain),
+        _ => return CheckedValue::Unsupported,
+    };
+    if key.verify(algorithm, message, &fixed) {
+        CheckedValue::Right { algorithm, encoding }
+    } else {
+        CheckedValue::Wrong { encoding: Some(encoding) }
+    }
+}

@@ -1,0 +1,244 @@
+//! Path building and validation (RFC 5280 6.1), backwards from the end certificate, with a budget.
+//!
+//! Checked for every certificate above the end: signature, names, validity at the moment asked for, `cA`,
+//! `keyCertSign`, `pathLenConstraint`, no critical extension that we do not process. Name and policy constraints are
+//! not processed: a certificate that carries them critically makes no path. Not checked here: the end certificate's
+//! own validity and key usage (the caller's axes), revocation.
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::crypto::digest::{hex, sm3};
+use crate::domain::trust::anchor::TrustAnchors;
+use crate::domain::trust::key::{CheckedValue, check_value};
+use crate::format::der::ObjectIdentifier;
+use crate::format::x509::{Certificate, KeyUsage, extension};
+
+/// Signature checks that may still be spent, so that nobody can make us search for ever.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    checks: usize,
+    length: usize,
+}
+
+impl Budget {
+    /// What the limits allow for one document.
+    #[must_use]
+    pub const fn new(limits: &Limits) -> Self {
+        Self { checks: limits.path_checks, length: limits.path_length }
+    }
+
+    const fn spend(&mut self) -> bool {
+        match self.checks.checked_sub(1) {
+            Some(left) => {
+                self.checks = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Proof that a path to an anchor was found: only [`find_path`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedPath {
+    subjects: Vec<String>,
+    anchor_sm3: String,
+    anchor_origin: String,
+    names_revocation_source: bool,
+}
+
+impl TrustedPath {
+    /// The subjects from the end certificate to the anchor.
+    #[must_use]
+    pub fn subjects(&self) -> &[String] {
+        &self.subjects
+    }
+
+    /// SM3 of the anchor's certificate, hexadecimal.
+    #[must_use]
+    pub fn anchor_sm3(&self) -> &str {
+        &self.anchor_sm3
+    }
+
+    /// The file or list that the anchor came from.
+    #[must_use]
+    pub fn anchor_origin(&self) -> &str {
+        &self.anchor_origin
+    }
+
+    /// Whether a certificate below the anchor names where revocation can be asked.
+    #[must_use]
+    pub const fn names_revocation_source(&self) -> bool {
+        self.names_revocation_source
+    }
+}
+
+/// Why there is no path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathFailure {
+    /// No anchor was given at all.
+    #[error("no trust anchor was given; the certificate names its issuer as {issuer}")]
+    NoAnchors {
+        /// The issuer that is missing.
+        issuer: String,
+    },
+    /// Nobody's certificate for this issuer is at hand.
+    #[error("no certificate of the issuer {issuer} is at hand")]
+    IssuerMissing {
+        /// The issuer that is missing.
+        issuer: String,
+    },
+    /// Certificates of the issuer are at hand, but each was turned down.
+    #[error("the certificate of the issuer {issuer} cannot be used: {reason}")]
+    IssuerRefused {
+        /// The issuer.
+        issuer: String,
+        /// Why the last one was turned down.
+        reason: &'static str,
+    },
+    /// The budget or the allowed length was used up.
+    #[error("the search for a path was given up: too many candidates or too long a path")]
+    GivenUp,
+}
+
+/// Extensions that this walk understands when they are critical.
+const PROCESSED: [ObjectIdentifier; 2] = [extension::BASIC_CONSTRAINTS, extension::KEY_USAGE];
+
+/// Critical extensions of an end certificate that ask nothing of a seal's verifier: its names and its purposes.
+const ALLOWED_AT_END: [ObjectIdentifier; 3] =
+    [extension::SUBJECT_ALT_NAME, extension::CERTIFICATE_POLICIES, extension::EXTENDED_KEY_USAGE];
+
+/// Finds a path from `end` to an anchor whose authorities were all valid at `at`.
+///
+/// # Errors
+/// Why there is none: the most telling reason of the candidates tried.
+pub fn find_path(
+    end: &Certificate<'_>,
+    trust: &TrustAnchors,
+    at: Timestamp,
+    budget: &mut Budget,
+) -> Result<TrustedPath, PathFailure> {
+    if let Some((_, origin)) = trust.anchors().find(|(anchor, _)| anchor.raw == end.raw) {
+        return Ok(TrustedPath {
+            subjects: vec![end.subject.display()],
+            anchor_sm3: hex(&sm3(end.raw)),
+            anchor_origin: origin.to_owned(),
+            names_revocation_source: false,
+        });
+    }
+    let known = |extension: &extension::Extension<'_>| {
+        PROCESSED.contains(&extension.oid) || ALLOWED_AT_END.contains(&extension.oid)
+    };
+    if end.extensions.iter().any(|e| e.critical && !known(e)) {
+        let issuer = end.issuer.display();
+        return Err(PathFailure::IssuerRefused {
+            issuer,
+            reason: "the end certificate has a critical extension that is not known",
+        });
+    }
+    let mut search = Search { trust, at, budget };
+    let climbed = search.climb(end, 1)?;
+    Ok(TrustedPath {
+        subjects: std::iter::once(end.subject.display()).chain(climbed.subjects).collect(),
+        names_revocation_source: climbed.names_revocation_source || end.names_revocation_source(),
+        ..climbed
+    })
+}
+
+struct Search<'a> {
+    trust: &'a TrustAnchors,
+    at: Timestamp,
+    budget: &'a mut Budget,
+}
+
+impl Search<'_> {
+    /// The path above `child`; `below` counts the certificates from the end to `child`. Depth is bounded by the budget.
+    fn climb(&mut self, child: &Certificate<'_>, below: usize) -> Result<TrustedPath, PathFailure> {
+        let issuer = child.issuer.display();
+        if below >= self.budget.length {
+            return Err(PathFailure::GivenUp);
+        }
+        let trust = self.trust;
+        let mut failure = if trust.anchor_count() == 0 {
+            PathFailure::NoAnchors { issuer: issuer.clone() }
+        } else {
+            PathFailure::IssuerMissing { issuer: issuer.clone() }
+        };
+        for (anchor, origin) in trust.anchors().filter(|(anchor, _)| anchor.subject == child.issuer) {
+            match self.accepts(&anchor, child, below)? {
+                Ok(()) => {
+                    return Ok(TrustedPath {
+                        subjects: vec![anchor.subject.display()],
+                        anchor_sm3: hex(&sm3(anchor.raw)),
+                        anchor_origin: origin.to_owned(),
+                        names_revocation_source: false,
+                    });
+                }
+                Err(reason) => failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason },
+            }
+        }
+        for (authority, _) in trust.others().filter(|(other, _)| other.subject == child.issuer) {
+            // A self-issued certificate above itself leads nowhere.
+            if authority.raw == child.raw {
+                continue;
+            }
+            if let Err(reason) = self.accepts(&authority, child, below)? {
+                failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason };
+                continue;
+            }
+            match self.climb(&authority, below.saturating_add(1)) {
+                Ok(above) => {
+                    return Ok(TrustedPath {
+                        subjects: std::iter::once(authority.subject.display()).chain(above.subjects).collect(),
+                        names_revocation_source: above.names_revocation_source || authority.names_revocation_source(),
+                        ..above
+                    });
+                }
+                Err(PathFailure::GivenUp) => return Err(PathFailure::GivenUp),
+                Err(reason) => failure = reason,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Whether `authority` may have issued `child` (RFC 5280 6.1.3, 6.1.4); the outer error ends the search.
+    fn accepts(
+        &mut self,
+        authority: &Certificate<'_>,
+        child: &Certificate<'_>,
+        below: usize,
+    ) -> Result<Result<(), &'static str>, PathFailure> {
+        if self.at < authority.not_before || self.at > authority.not_after {
+            return Ok(Err("it was not valid at the time in question"));
+        }
+        let Some(constraints) = authority.basic_constraints else {
+            return Ok(Err("it has no basicConstraints"));
+        };
+        if !constraints.authority {
+            return Ok(Err("it is not an authority"));
+        }
+        if authority.key_usage.is_some_and(|usage| !usage.any(KeyUsage::KEY_CERT_SIGN)) {
+            return Ok(Err("its key usage does not allow it to sign certificates"));
+        }
+        // pathLenConstraint counts the intermediate certificates below, the end certificate left out.
+        let intermediates = u32::try_from(below.saturating_sub(1)).unwrap_or(u32::MAX);
+        if constraints.path_length.is_some_and(|length| intermediates > length) {
+            return Ok(Err("its path length is exceeded"));
+        }
+        if authority.extensions.iter().any(|e| e.critical && !PROCESSED.contains(&e.oid)) {
+            return Ok(Err("it has a critical extension that is not known"));
+        }
+        if !self.budget.spend() {
+            return Err(PathFailure::GivenUp);
+        }
+        let algorithm = child.signature_algorithm.oid;
+        match check_value(&authority.public_key, algorithm, child.tbs, child.signature) {
+            CheckedValue::Right { .. } => Ok(Ok(())),
+            CheckedValue::Wrong { .. } => Ok(Err("its signature on the certificate is wrong")),
+            CheckedValue::Unsupported => {
+                Ok(Err("its signature on the certificate uses an algorithm that is not accepted"))
+            }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Judging a sealed OFD package: every signature of every document in it, and what they protect together.
+
+use std::collections::BTreeSet;
+
+use crate::crypto::algorithm::{DigestAlgorithm, OID_SM3_HMAC};
+use crate::crypto::digest::digest;
+use crate::domain::trust::Budget;
+use crate::domain::verify::coverage::{Coverage, coverage};
+use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::policy::{ExtraParts, Tolerance};
+use crate::domain::verify::report::{Axis, Body, FileCoverage, Refusal, SignatureReport, Status, Warning};
+use crate::domain::verify::{FileFormat, Ground, is_supported, ses};
+use crate::format::der::ObjectIdentifier;
+use crate::format::ofd::container::Container;
+use crate::format::ofd::document::{DocBody, Package};
+use crate::format::ofd::path::PartName;
+use crate::format::ofd::shown::{Shown, shown_parts};
+use crate::format::ofd::signatures::{SignatureDescription, SignatureEntry, SignatureList};
+use crate::format::ses::{Kind, recognise};
+
+/// OFD packages (GB/T 33190-2016 18).
+#[derive(Debug, Clone, Copy)]
+pub struct Ofd;
+
+impl FileFormat for Ofd {
+    fn name(&self) -> &'static str {
+        "ofd"
+    }
+
+    fn recognises(&self, bytes: &[u8]) -> bool {
+        // Genuine files carry foreign bytes before the first entry, so the signature may stand a little later.
+        let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+        bytes.first() != Some(&0x30) && head.windows(4).any(|window| window == b"PK\x03\x04" || window == b"PK\x05\x06")
+    }
+
+    fn verify(&self, bytes: &[u8], _: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+        let container = Container::read(bytes, ground.limits)?;
+        let package = Package::read(&container, ground.limits)?;
+        let shown = shown_parts(&container, &package, ground.limits)?;
+        let mut file = File {
+            container: &container,
+            ground,
+            entry: Package::entry(),
+            shown: &shown,
+            infrastructure: BTreeSet::new(),
+            covered: BTreeSet::new(),
+            budget: Budget::new(ground.limits),
+            body: Body::default(),
+        };
+        for body in &package.bodies {
+            file.document(body)?;
+        }
+        Ok(file.finish())
+    }
+}
+
+struct File<'a> {
+    container: &'a Container,
+    ground: &'a Ground<'a>,
+    entry: PartName,
+    shown: &'a Shown,
+    /// Signature lists, descriptions, values and seals: never "extra".
+    infrastructure: BTreeSet<PartName>,
+    /// What the signatures that did not fail protect, so far.
+    covered: BTreeSet<PartName>,
+    budget: Budget,
+    body: Body,
+}
+
+impl File<'_> {
+    fn document(&mut self, body: &DocBody) -> Result<(), Refusal> {
+        let Some(list_part) = &body.signatures else { return Ok(()) };
+        self.infrastructure.insert(list_part.clone());
+        let list = SignatureList::read(self.container, list_part, self.ground.limits)?;
+        for entry in &list.entries {
+            self.infrastructure.insert(entry.base_loc.clone());
+            let report = self.signature(entry);
+            self.body.signatures.push(report);
+        }
+        Ok(())
+    }
+
+    fn signature(&mut self, entry: &SignatureEntry) -> SignatureReport {
+        let malformed = |code: &str, detail: String| {
+            let mut report = SignatureReport::blank(&entry.id, Kind::Unknown.name());
+            report.intact = Axis::new(Status::Failed, code, detail.clone());
+            report.add(Finding::new(Case::Format, code, detail));
+            report
+        };
+        let Some(xml) = self.container.part(&entry.base_loc) else {
+            return malformed("missing-part", format!("{} is missing from the package", entry.base_loc.absolute()));
+        };
+        let description = match SignatureDescription::read(self.container, &entry.base_loc, self.ground.limits) {
+            Ok(description) => description,
+            Err(error) => return malformed(error.code(), error.to_string()),
+        };
+        self.infrastructure.insert(description.signed_value.clone());
+        self.infrastructure.extend(description.seal.clone());
+        let Some(value) = self.container.part(&description.signed_value) else {
+            let part = description.signed_value.absolute();
+            return malformed("missing-part", format!("{part} is missing from the package"));
+        };
+        let kind = recognise(value);
+        let mut report = SignatureReport::blank(&entry.id, kind.name());
+        if !is_supported(kind) {
+            ses::unsupported(&mut report, kind);
+            return report;
+        }
+        let seal_file = seal_file(self.container, &description, &mut report);
+        let path = entry.base_loc.absolute();
+        let place = ses::Place { original: xml, path: Some(&path), seal_file: Some(seal_file) };
+        ses::judge(&mut report, value, &place, self.ground, &mut self.budget, &mut self.body.warnings);
+        self.date_time(&description, &mut report);
+        self.references(&description, &mut report);
+        self.cover(&description, &mut report);
+        report
+    }
+
+    fn date_time(&self, description: &SignatureDescription, report: &mut SignatureReport) {
+        if let (Some(text), Some(claimed)) = (&description.signature_date_time, report.details.claimed_time)
+            && ses::is_local_time_marked_z(text, claimed)
+        {
+            ses::deviates(report, Tolerance::LocalTimeMarkedZ, self.ground);
+        }
+    }
+
+    /// Every Reference's digest over the raw bytes of its part (GB/T 33190-2016 18.2.3).
+    fn references(&self, description: &SignatureDescription, report: &mut SignatureReport) {
+        report.details.references = Some(description.references.len());
+        let algorithm = match check_method(description.check_method.as_deref()) {
+            CheckMethod::Known(algorithm) => algorithm,
+            CheckMethod::HmacForSm3 => {
+                ses::deviates(report, Tolerance::Sm3HmacOid, self.ground);
+                DigestAlgorithm::Sm3
+            }
+            CheckMethod::Refused(name) => {
+                let detail = format!("References are digested by {name}, which is not accepted");
+                if report.intact.status == Status::Ok {
+                    report.intact = Axis::new(Status::Unknown, "check-method-not-accepted", detail.clone());
+                }
+                report.algorithm = Axis::new(Status::Failed, "check-method-not-accepted", detail.clone());
+                report.add(Finding::new(Case::Algorithm, "check-method-not-accepted", detail));
+                return;
+            }
+        };
+        let mut changed = Vec::new();
+        let mut missing = Vec::new();
+        for reference in &description.references {
+            match self.container.part(&reference.file_ref) {
+                Some(bytes) if digest(algorithm, bytes) == reference.check_value => {}
+                Some(_) => changed.push(reference.file_ref_text.clone()),
+                None => missing.push(reference.file_ref_text.clone()),
+            }
+        }
+        for (code, what, parts) in
+            [("reference-wrong", "changed after signing", &changed), ("reference-missing", "missing", &missing)]
+        {
+            if !parts.is_empty() {
+                let detail = format!("{what}: {}", parts.join(", "));
+                report.add(Finding::new(Case::Hash, code, detail.clone()));
+                report.intact = Axis::new(Status::Failed, code, detail).with(parts.clone());
+            }
+        }
+        if report.intact.status == Status::Ok {
+            let count = description.references.len();
+            report.intact.detail =
+                format!("{count} parts match their {} digests, and {}", algorithm.name(), report.intact.detail);
+        }
+        changed.extend(missing);
+        report.details.bad_references = changed;
+    }
+
+    /// Coverage by this signature and the earlier ones that did not fail.
+    fn cover(&mut self, description: &SignatureDescription, report: &mut SignatureReport) {
+        let own: BTreeSet<PartName> = description.references.iter().map(|r| r.file_ref.clone()).collect();
+        let mut covered = self.covered.clone();
+        covered.extend(own.iter().cloned());
+        let (level, uncovered) = coverage(&self.shown.parts, &self.entry, &covered);
+        let names: Vec<String> = uncovered.iter().map(|part| part.as_str().to_owned()).collect();
+        report.details.coverage = Some(level.name());
+        report.details.uncovered = Some(names.clone());
+        report.coverage = match level {
+            Coverage::Full => Axis::new(Status::Ok, "full", "everything that is shown is protected"),
+            Coverage::Partial => {
+                Axis::new(Status::Warning, "partial", format!("shown but not protected: {}", names.join(", ")))
+                    .with(names)
+            }
+            Coverage::Foreign => {
+                let detail = "nothing that the document shows is protected by this signature";
+                report.add(Finding::new(Case::Format, "coverage-foreign", detail));
+                Axis::new(Status::Failed, "coverage-foreign", detail)
+            }
+        };
+        if !report.has_failed() && !report.has(Case::Algorithm) {
+            self.covered.extend(own);
+        }
+    }
+
+    /// What only all signatures together can tell.
+    fn finish(mut self) -> Body {
+        self.body.shown = Some(self.shown.parts.iter().map(|part| part.as_str().to_owned()).collect());
+        for part in &self.shown.missing {
+            let part = part.as_str().to_owned();
+            let detail = format!("the document names {part}, which the package lacks");
+            self.body.warnings.push(Warning { code: "resource-missing", part: Some(part), detail });
+        }
+        let supported = self.body.signatures.iter().any(|s| !s.has(Case::UnsupportedKind));
+        let alive = self.body.signatures.iter().any(|s| !s.has_failed() && !s.has(Case::UnsupportedKind));
+        if !supported {
+            return self.body;
+        }
+        if alive {
+            let (level, uncovered) = coverage(&self.shown.parts, &self.entry, &self.covered);
+            let names: Vec<String> = uncovered.iter().map(|part| part.as_str().to_owned()).collect();
+            if uncovered.contains(&self.entry) {
+                let detail = "OFD.xml is protected by no signature; every document that it names is".to_owned();
+                self.body.warnings.push(Warning { code: "ofd-xml-uncovered", part: None, detail });
+            }
+            if level != Coverage::Full {
+                let parts: Vec<&str> = names.iter().map(String::as_str).filter(|n| *n != self.entry.as_str()).collect();
+                let detail = format!("shown, but protected by no signature: {}", parts.join(", "));
+                for report in self.body.signatures.iter_mut().filter(|s| !s.has_failed()) {
+                    report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
+                }
+            }
+            let coverage = if level == Coverage::Full { "full" } else { "partial" };
+            self.body.coverage = Some(FileCoverage { coverage, uncovered: names });
+        }
+        self.extra_parts();
+        self.body
+    }
+
+    /// Parts that nothing shows and nothing protects, and signatures that no list names.
+    fn extra_parts(&mut self) {
+        let known = |part: &PartName| {
+            self.shown.parts.contains(part)
+                || self.covered.contains(part)
+                || self.infrastructure.contains(part)
+                || *part == self.entry
+        };
+        let extra: Vec<&PartName> = self.container.names().filter(|part| !known(part)).collect();
+        let mut found = Vec::new();
+        for part in extra {
+            let name = part.as_str().to_owned();
+            let is_signature = name.to_ascii_lowercase().ends_with("/signature.xml");
+            let (code, detail) = if is_signature {
+                ("unlisted-signature", format!("{name} looks like a signature that no list names"))
+            } else {
+                ("unprotected-extra-part", format!("{name} is shown by nothing and protected by no signature"))
+            };
+            found.push(Warning { code, part: Some(name), detail });
+        }
+        if self.ground.policy.extra_parts == ExtraParts::Refuse {
+            for warning in &found {
+                for report in &mut self.body.signatures {
+                    report.add(Finding::new(Case::ExtraPart, warning.code, warning.detail.clone()));
+                }
+            }
+        }
+        self.body.warnings.extend(found);
+    }
+}
+
+fn seal_file<'a>(
+    container: &'a Container,
+    description: &SignatureDescription,
+    report: &mut SignatureReport,
+) -> Option<&'a [u8]> {
+    let part = description.seal.as_ref()?;
+    let bytes = container.part(part);
+    if bytes.is_none() {
+        let detail = format!("the seal file {} is missing from the package", part.absolute());
+        report.add(Finding::new(Case::Format, "seal-file-missing", detail));
+        report.details.seal_file = Some("missing");
+    }
+    bytes
+}
+
+enum CheckMethod {
+    Known(DigestAlgorithm),
+    HmacForSm3,
+    Refused(String),
+}
+
+/// The digest that CheckMethod names, by object identifier or by name; MD5 where it is absent (GB/T 33190-2016 18,
+/// recollection: the schema's default).
+fn check_method(text: Option<&str>) -> CheckMethod {
+    let Some(text) = text.map(str::trim) else { return CheckMethod::Refused("MD5 (the default)".to_owned()) };
+    let known = match text.to_ascii_uppercase().as_str() {
+        "SM3" => Some(DigestAlgorithm::Sm3),
+        "SHA256" | "SHA-256" => Some(DigestAlgorithm::Sha256),
+        "SHA384" | "SHA-384" => Some(DigestAlgorithm::Sha384),
+        "SHA512" | "SHA-512" => Some(DigestAlgorithm::Sha512),
+        _ => match text.parse::<ObjectIdentifier>() {
+            Ok(OID_SM3_HMAC) => return CheckMethod::HmacForSm3,
+            Ok(oid) => DigestAlgorithm::from_oid(oid),
+            Err(_) => None,
+        },
+    };
+    known.map_or_else(|| CheckMethod::Refused(text.chars().take(64).collect()), CheckMethod::Known)
+}

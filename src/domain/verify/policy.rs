@@ -1,0 +1,124 @@
+//! What a verifier tolerates and demands: a policy, and the closed list of tolerances that policies switch.
+
+use std::collections::BTreeSet;
+
+use crate::format::ses::Deviation;
+
+/// A way of genuine files to depart from the standard. A tolerance never changes which bytes are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Tolerance {
+    /// An extension's `critical FALSE` is written out (X.690 11.5).
+    ExplicitDefaultFalse,
+    /// A critical extension that we do not know.
+    CriticalUnknownExtension,
+    /// An SM2 value is r‖s instead of DER (GM/T 0009).
+    RawRs,
+    /// The maker's certificate starts up to 30 days after the seal's createDate.
+    MakerCertificateLate,
+    /// CheckMethod names HMAC-SM3 where SM3 is meant.
+    Sm3HmacOid,
+    /// UTCTime in the dates of a version 4 seal.
+    SealTimesUtcTime,
+    /// The time stamp lacks its `[0]` tag.
+    TimeStampUntagged,
+    /// dataHash uses another digest than the signature algorithm's.
+    DataHashNotOfSignatureAlgorithm,
+    /// SignatureDateTime ends in `Z` and is local time.
+    LocalTimeMarkedZ,
+}
+
+impl Tolerance {
+    /// All of them, in the order of their numbers in the policy files.
+    pub const ALL: [Self; 9] = [
+        Self::ExplicitDefaultFalse,
+        Self::CriticalUnknownExtension,
+        Self::RawRs,
+        Self::MakerCertificateLate,
+        Self::Sm3HmacOid,
+        Self::SealTimesUtcTime,
+        Self::TimeStampUntagged,
+        Self::DataHashNotOfSignatureAlgorithm,
+        Self::LocalTimeMarkedZ,
+    ];
+
+    /// Its name in policy files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ExplicitDefaultFalse => "explicit-default-false",
+            Self::CriticalUnknownExtension => "critical-unknown-extension",
+            Self::RawRs => "raw-rs",
+            Self::MakerCertificateLate => "maker-certificate-late",
+            Self::Sm3HmacOid => "sm3-hmac-oid",
+            Self::SealTimesUtcTime => "seal-times-utctime",
+            Self::TimeStampUntagged => "time-stamp-untagged",
+            Self::DataHashNotOfSignatureAlgorithm => "datahash-not-of-signature-algorithm",
+            Self::LocalTimeMarkedZ => "local-time-marked-z",
+        }
+    }
+
+    /// The tolerance of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tolerance| tolerance.name() == name)
+    }
+}
+
+impl From<Deviation> for Tolerance {
+    fn from(deviation: Deviation) -> Self {
+        match deviation {
+            Deviation::ExplicitDefaultFalse => Self::ExplicitDefaultFalse,
+            Deviation::CriticalUnknownExtension => Self::CriticalUnknownExtension,
+            Deviation::SealTimesUtcTime => Self::SealTimesUtcTime,
+            Deviation::UntaggedTimeStamp => Self::TimeStampUntagged,
+        }
+    }
+}
+
+/// What unknown revocation means where no source of revocation is named anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownRevocation {
+    /// A warning.
+    Warn,
+    /// INDETERMINATE / TRY_LATER.
+    Refuse,
+}
+
+/// What parts that nothing protects and nothing shows mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtraParts {
+    /// A warning.
+    Warn,
+    /// INDETERMINATE.
+    Refuse,
+}
+
+/// A verification policy, as `policies/verification/*.toml` writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// SM3 of the file that it was read from, hexadecimal.
+    pub sm3: String,
+    /// What it tolerates.
+    pub tolerances: BTreeSet<Tolerance>,
+    /// Unknown revocation without a named source.
+    pub unknown_revocation: UnknownRevocation,
+    /// Unprotected extra parts, signature files that the list does not name.
+    pub extra_parts: ExtraParts,
+    /// Least bits of an RSA modulus.
+    pub rsa_bits: usize,
+    /// By how many seconds a claimed time may lie after the moment of verification.
+    pub future_seconds: i64,
+    /// By how many days a maker's certificate may start after the seal's createDate, where tolerated.
+    pub maker_late_days: i64,
+}
+
+impl Policy {
+    /// Whether that tolerance is on.
+    #[must_use]
+    pub fn tolerates(&self, tolerance: Tolerance) -> bool {
+        self.tolerances.contains(&tolerance)
+    }
+}
