@@ -35,14 +35,14 @@ const NAME_HEIGHT: f64 = 6.1;
 const NAME_SLENDER: f64 = 1.3;
 const NAME_SLENDEREST: f64 = 1.75;
 /// How far round from the top a name may reach on each side, in degrees.
-const NAME_REACH: f64 = 138.0;
+const NAME_REACH: f64 = 132.0;
 const SERIAL_HEIGHT: f64 = 2.1;
 const SERIAL_RADIUS: f64 = 17.9;
 const SERIAL_PITCH: f64 = 4.4;
 const CENTRE_TEXT_HEIGHT: f64 = 4.4;
 const CENTRE_TEXT_MIDDLE: f64 = 11.4;
 /// White kept around the line below the star.
-const CENTRE_TEXT_CLEARANCE: f64 = 0.7;
+const CENTRE_TEXT_CLEARANCE: f64 = 1.1;
 
 /// What a round seal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,7 +219,7 @@ impl Ground {
         let squares: f64 = advances.iter().sum::<f64>() + gap * (length(text) - 1.0);
         let room = 2.0 * self.room_below_star(name, above_serial);
         let tallest = CENTRE_TEXT_HEIGHT * self.unit;
-        let width = (tallest / 1.15).min(room / squares);
+        let width = (tallest / 1.2).min(room / squares);
         let height = tallest.min(width * NAME_SLENDEREST);
 
         let mut left = self.radius - width * squares / 2.0;
