@@ -30,7 +30,7 @@ const RING_TO_NAME: f64 = 0.8;
 const STAR_RADIUS: f64 = 7.0;
 /// Inner to outer corners of a five-pointed star whose sides run straight through.
 const STAR_WAIST: f64 = 0.381_966;
-const NAME_HEIGHT: f64 = 6.1;
+const NAME_HEIGHT: f64 = 6.6;
 /// Height to width of a name's letters: as wide as the first, no narrower than the second unless they shrink.
 const NAME_SLENDER: f64 = 1.3;
 const NAME_SLENDEREST: f64 = 1.75;
