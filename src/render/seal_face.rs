@@ -429,6 +429,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn name_and_code_read_from_left_to_right_and_the_line_stands_level() {
+        use crate::render::outline::Step;
+        let drawn = outlines(&demo()).unwrap();
+        let places: Vec<(f64, f64)> = drawn
+            .iter()
+            .map(|outline| match outline.steps[0] {
+                Step::Move(start) => (start.x - 21.0, start.y - 21.0),
+                _ => panic!("an outline starts with a move"),
+            })
+            .collect();
+        let turns: Vec<f64> = places[2..10].iter().map(|(x, y)| x.atan2(-y)).collect();
+        assert!(turns.windows(2).all(|pair| pair[0] < pair[1]), "clockwise: {turns:?}");
+        assert!(places[10].0 < 0.0 && places[11].0 > 0.0 && (places[10].1 - places[11].1).abs() < 4.4);
+        assert!(places[12..].windows(2).all(|pair| pair[0].0 < pair[1].0), "the code: {places:?}");
+        assert!(places[12..].iter().all(|(_, y)| *y > 13.0), "the code is on the lower arc");
+    }
+
     fn refusal(face: &SealFace) -> (&'static str, String) {
         let error = draw(face).unwrap_err();
         (error.code(), error.to_string())
