@@ -191,7 +191,7 @@ impl File<'_> {
                 Axis::new(Status::Failed, "coverage-foreign", detail)
             }
         };
-        if !report.has_failed() && !report.has(Case::Algorithm) {
+        if report.still_protects() {
             self.covered.extend(own);
         }
     }
@@ -199,13 +199,16 @@ impl File<'_> {
     /// What only all signatures together can tell.
     fn finish(mut self) -> Body {
         self.body.shown = Some(self.shown.parts.iter().map(|part| part.as_str().to_owned()).collect());
+        let supported = self.body.signatures.iter().any(|s| !s.has(Case::UnsupportedKind));
+        let alive = self.body.signatures.iter().any(SignatureReport::still_protects);
+        if self.body.signatures.is_empty() {
+            return self.body;
+        }
         for part in &self.shown.missing {
             let part = part.as_str().to_owned();
             let detail = format!("the document names {part}, which the package lacks");
             self.body.warnings.push(Warning { code: "resource-missing", part: Some(part), detail });
         }
-        let supported = self.body.signatures.iter().any(|s| !s.has(Case::UnsupportedKind));
-        let alive = self.body.signatures.iter().any(|s| !s.has_failed() && !s.has(Case::UnsupportedKind));
         if !supported {
             return self.body;
         }

@@ -267,6 +267,15 @@ impl SignatureReport {
         self.findings.iter().any(|finding| finding.case.indication() == Indication::TotalFailed)
     }
 
+    /// Whether what it protects still counts as protected: nothing is broken but, at most, a tolerance that is off.
+    #[must_use]
+    pub fn still_protects(&self) -> bool {
+        let broken = |finding: &Finding| {
+            finding.case.indication() == Indication::TotalFailed && finding.case != Case::ToleranceOff
+        };
+        !self.findings.iter().any(broken) && !self.has(Case::Algorithm) && !self.has(Case::UnsupportedKind)
+    }
+
     /// Whether that row of the table applies so far.
     #[must_use]
     pub fn has(&self, case: Case) -> bool {

@@ -190,17 +190,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A named bit list (X.690 11.2.2) of at most 16 bits, first bit lowest.
+    /// A named bit list of at most 16 bits, first bit lowest.
+    ///
+    /// Trailing zero bits that DER would drop (X.690 11.2.2) are accepted: genuine certificates of provincial
+    /// authorities write keyUsage so, and the meaning is the same. Unused bits must be zero.
     ///
     /// # Errors
     /// Those of [`Self::expect`]; [`Error::InvalidValue`].
     pub fn named_bits(&mut self, what: &'static str) -> Result<u16, Error> {
         let content = self.expect(Tag::BitString, what)?.content;
         let invalid = Error::InvalidValue { what };
-        let Some((unused, octets)) = content.split_first() else { return Err(invalid) };
+        let Some((unused @ 0..=7, octets)) = content.split_first() else { return Err(invalid) };
         let last = octets.last().copied().unwrap_or(0);
-        let trailing = if octets.is_empty() { 0 } else { last.trailing_zeros().min(8) };
-        if octets.len() > 2 || u32::from(*unused) != trailing || (!octets.is_empty() && last == 0) {
+        let has_stray_bits = last.trailing_zeros() < u32::from(*unused) || (octets.is_empty() && *unused != 0);
+        if octets.len() > 2 || has_stray_bits {
             return Err(invalid);
         }
         let mut bits = 0_u16;
@@ -379,7 +382,8 @@ mod tests {
         assert_eq!(read(&[1, 1, 1]).boolean("x"), Err(invalid.clone()));
         assert_eq!(read(&[3, 2, 1, 0x80]).bit_string("x"), Err(invalid.clone()));
         assert_eq!(read(&[3, 2, 7, 0x80]).named_bits("x"), Ok(1));
-        assert_eq!(read(&[3, 2, 6, 0x80]).named_bits("x"), Err(invalid));
+        assert_eq!(read(&[3, 2, 0, 0xc0]).named_bits("x"), Ok(3));
+        assert_eq!(read(&[3, 2, 7, 0xc0]).named_bits("x"), Err(invalid));
         assert_eq!(read(&[2, 0x81, 1, 5]).small("x"), Err(malformed.clone()));
         assert_eq!(read(&[0x30, 0x80, 0, 0]).sequence("x").unwrap_err(), malformed.clone());
         assert_eq!(read(&[4, 3, 1, 2]).octet_string("x"), Err(malformed));
