@@ -24,9 +24,9 @@ const ZIP64_MARK: usize = 0xFFFF_FFFF;
 const FLAG_ENCRYPTED: u16 = 1;
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
 const FLAG_STRONG_ENCRYPTION: u16 = 1 << 6;
+const FLAG_UTF8: u16 = 1 << 11;
 const FLAG_MASKED: u16 = 1 << 13;
-/// Flags that change what is read: encryption, descriptor, strong encryption, UTF-8, masking.
-const FLAGS_COMPARED: u16 = FLAG_ENCRYPTED | FLAG_DESCRIPTOR | FLAG_STRONG_ENCRYPTION | (1 << 11) | FLAG_MASKED;
+const FLAGS_ENCRYPTION: u16 = FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED;
 
 /// Info-ZIP Unicode path: a second name for the same entry. APPNOTE 4.6.9.
 const EXTRA_UNICODE_PATH: usize = 0x7075;
@@ -184,7 +184,7 @@ fn read_record(bytes: &[u8], at: usize, end: &End, limits: &Limits) -> Result<(R
         return Err(Error::ZipSymlink { part: name });
     }
     header.check_readable(&name)?;
-    check_extra(extra, raw_name, &name)?;
+    check_extra(extra, raw_name, &name, false)?;
     let header_start = offset.saturating_add(end.prefix);
     let data_start = read_local(bytes, header_start, raw_name, &name, &header)?;
     let data_end = data_start.saturating_add(header.compressed);
@@ -208,7 +208,7 @@ struct Header {
 
 impl Header {
     fn check_readable(&self, name: &str) -> Result<(), Error> {
-        if self.flags & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED) != 0 {
+        if self.flags & FLAGS_ENCRYPTION != 0 {
             return Err(Error::ZipEncrypted { part: name.to_owned() });
         }
         if self.method != 0 && self.method != 8 {
@@ -238,7 +238,9 @@ fn read_local(bytes: &[u8], at: usize, raw_name: &[u8], name: &str, central: &He
         return Err(mismatch("the name"));
     }
     let local_flags = flags(bytes, at.saturating_add(6)).ok_or_else(cut)?;
-    if local_flags & FLAGS_COMPARED != central.flags & FLAGS_COMPARED {
+    // Genuine files (Yunnan licences) set bit 11 in one header only; it changes nothing for an ASCII name.
+    let compared = FLAGS_ENCRYPTION | FLAG_DESCRIPTOR | if name.is_ascii() { 0 } else { FLAG_UTF8 };
+    if local_flags & compared != central.flags & compared {
         return Err(mismatch("the flags"));
     }
     if flags(bytes, at.saturating_add(8)) != Some(central.method) {
@@ -250,22 +252,38 @@ fn read_local(bytes: &[u8], at: usize, raw_name: &[u8], name: &str, central: &He
     if !agrees(field(14)?, central.crc) {
         return Err(mismatch("the CRC-32"));
     }
-    if !agrees(field(18)?, central.compressed) || !agrees(field(22)?, central.size) {
+    let extra = bytes.get(name_end..data_start).ok_or_else(cut)?;
+    let (compressed, size) = match (field(18)?, field(22)?) {
+        (ZIP64_MARK, ZIP64_MARK) if !late => zip64_sizes(extra).ok_or(Error::Zip64)?,
+        (ZIP64_MARK, _) | (_, ZIP64_MARK) => return Err(Error::Zip64),
+        sizes => sizes,
+    };
+    if !agrees(compressed, central.compressed) || !agrees(size, central.size) {
         return Err(mismatch("the sizes"));
     }
-    let extra = bytes.get(name_end..data_start).ok_or_else(cut)?;
-    check_extra(extra, raw_name, name)?;
+    check_extra(extra, raw_name, name, field(18)? == ZIP64_MARK)?;
     Ok(data_start)
 }
 
-/// Extra fields may not rename the entry or carry other sizes. APPNOTE 4.5.
-fn check_extra(extra: &[u8], raw_name: &[u8], name: &str) -> Result<(), Error> {
+/// The sizes of a ZIP64 field that stands first, compressed before uncompressed. APPNOTE 4.5.3 demands both in a local
+/// header. Genuine files (KingGrid) write it for small entries; the central header then repeats the sizes plainly.
+fn zip64_sizes(extra: &[u8]) -> Option<(usize, usize)> {
+    let long = |at: usize| {
+        let (low, high) = (word(extra, at)?, word(extra, at.saturating_add(4))?);
+        (high == 0).then_some(low)
+    };
+    let first = half(extra, 0) == Some(EXTRA_ZIP64) && half(extra, 2) == Some(16);
+    if first { Some((long(12)?, long(4)?)) } else { None }
+}
+
+/// Extra fields may not rename the entry, nor carry other sizes. APPNOTE 4.5.
+fn check_extra(extra: &[u8], raw_name: &[u8], name: &str, zip64: bool) -> Result<(), Error> {
     let mut at: usize = 0;
     while let (Some(id), Some(size)) = (half(extra, at), half(extra, at.saturating_add(2))) {
         let start = at.saturating_add(4);
         let end = start.saturating_add(size);
         match id {
-            EXTRA_ZIP64 => return Err(Error::Zip64),
+            EXTRA_ZIP64 if !zip64 => return Err(Error::Zip64),
             // Version and checksum come before the name.
             EXTRA_UNICODE_PATH if extra.get(start.saturating_add(5)..end) != Some(raw_name) => {
                 return Err(Error::ZipHeaderMismatch { part: name.to_owned(), what: "the Unicode name" });
