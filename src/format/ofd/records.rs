@@ -184,7 +184,7 @@ fn read_record(bytes: &[u8], at: usize, end: &End, limits: &Limits) -> Result<(R
         return Err(Error::ZipSymlink { part: name });
     }
     header.check_readable(&name)?;
-    check_extra(extra, raw_name, &name, false)?;
+    check_extra(extra, raw_name, &name, None)?;
     let header_start = offset.saturating_add(end.prefix);
     let data_start = read_local(bytes, header_start, raw_name, &name, &header)?;
     let data_end = data_start.saturating_add(header.compressed);
@@ -253,37 +253,41 @@ fn read_local(bytes: &[u8], at: usize, raw_name: &[u8], name: &str, central: &He
         return Err(mismatch("the CRC-32"));
     }
     let extra = bytes.get(name_end..data_start).ok_or_else(cut)?;
-    let (compressed, size) = match (field(18)?, field(22)?) {
-        (ZIP64_MARK, ZIP64_MARK) if !late => zip64_sizes(extra).ok_or(Error::Zip64)?,
-        (ZIP64_MARK, _) | (_, ZIP64_MARK) => return Err(Error::Zip64),
-        sizes => sizes,
-    };
-    if !agrees(compressed, central.compressed) || !agrees(size, central.size) {
-        return Err(mismatch("the sizes"));
+    for (offset, central) in [(18, central.compressed), (22, central.size)] {
+        // ZIP64 keeps the true value in an extra field, which must agree too.
+        let local = field(offset)?;
+        if local != ZIP64_MARK && !agrees(local, central) {
+            return Err(mismatch("the sizes"));
+        }
+        if local == ZIP64_MARK && (late || half(extra, 0) != Some(EXTRA_ZIP64)) {
+            return Err(Error::Zip64);
+        }
     }
-    check_extra(extra, raw_name, name, field(18)? == ZIP64_MARK)?;
+    check_extra(extra, raw_name, name, Some((central.size, central.compressed)))?;
     Ok(data_start)
 }
 
-/// The sizes of a ZIP64 field that stands first, compressed before uncompressed. APPNOTE 4.5.3 demands both in a local
-/// header. Genuine files (KingGrid) write it for small entries; the central header then repeats the sizes plainly.
-fn zip64_sizes(extra: &[u8]) -> Option<(usize, usize)> {
+/// The two sizes of a ZIP64 field, uncompressed first. APPNOTE 4.5.3.
+fn zip64_sizes(field: &[u8]) -> Option<(usize, usize)> {
     let long = |at: usize| {
-        let (low, high) = (word(extra, at)?, word(extra, at.saturating_add(4))?);
+        let (low, high) = (word(field, at)?, word(field, at.saturating_add(4))?);
         (high == 0).then_some(low)
     };
-    let first = half(extra, 0) == Some(EXTRA_ZIP64) && half(extra, 2) == Some(16);
-    if first { Some((long(12)?, long(4)?)) } else { None }
+    (field.len() == 16).then_some(())?;
+    Some((long(0)?, long(8)?))
 }
 
-/// Extra fields may not rename the entry, nor carry other sizes. APPNOTE 4.5.
-fn check_extra(extra: &[u8], raw_name: &[u8], name: &str, zip64: bool) -> Result<(), Error> {
+/// Extra fields may not rename the entry, nor give it other sizes. APPNOTE 4.5. Genuine files (KingGrid, the reader
+/// conformance samples) have ZIP64 fields in local headers of small entries; the central header needs none.
+fn check_extra(extra: &[u8], raw_name: &[u8], name: &str, sizes: Option<(usize, usize)>) -> Result<(), Error> {
     let mut at: usize = 0;
     while let (Some(id), Some(size)) = (half(extra, at), half(extra, at.saturating_add(2))) {
         let start = at.saturating_add(4);
         let end = start.saturating_add(size);
         match id {
-            EXTRA_ZIP64 if !zip64 => return Err(Error::Zip64),
+            EXTRA_ZIP64 if sizes.is_none() || extra.get(start..end).and_then(zip64_sizes) != sizes => {
+                return Err(Error::Zip64);
+            }
             // Version and checksum come before the name.
             EXTRA_UNICODE_PATH if extra.get(start.saturating_add(5)..end) != Some(raw_name) => {
                 return Err(Error::ZipHeaderMismatch { part: name.to_owned(), what: "the Unicode name" });
