@@ -18,6 +18,7 @@ pub mod path;
 mod records;
 pub mod shown;
 pub mod signatures;
+pub mod signing;
 pub mod xml;
 
 pub use error::Error;

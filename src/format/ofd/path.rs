@@ -84,7 +84,8 @@ impl Directory {
     pub fn part(&self, location: &str) -> Result<PartName, Error> {
         let joined = self.join(location)?;
         let plain = trim(location);
-        if joined.is_empty() || plain.ends_with('/') || plain.ends_with("/.") || plain.ends_with("/..") {
+        let last = plain.rsplit('/').next().unwrap_or_default();
+        if joined.is_empty() || matches!(last, "" | "." | "..") {
             return Err(self.invalid(location));
         }
         Ok(PartName(joined))

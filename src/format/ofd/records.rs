@@ -24,9 +24,9 @@ const ZIP64_MARK: usize = 0xFFFF_FFFF;
 const FLAG_ENCRYPTED: u16 = 1;
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
 const FLAG_STRONG_ENCRYPTION: u16 = 1 << 6;
+const FLAG_UTF8: u16 = 1 << 11;
 const FLAG_MASKED: u16 = 1 << 13;
-/// Flags that change what is read: encryption, descriptor, strong encryption, UTF-8, masking.
-const FLAGS_COMPARED: u16 = FLAG_ENCRYPTED | FLAG_DESCRIPTOR | FLAG_STRONG_ENCRYPTION | (1 << 11) | FLAG_MASKED;
+const FLAGS_ENCRYPTION: u16 = FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED;
 
 /// Info-ZIP Unicode path: a second name for the same entry. APPNOTE 4.6.9.
 const EXTRA_UNICODE_PATH: usize = 0x7075;
@@ -184,7 +184,7 @@ fn read_record(bytes: &[u8], at: usize, end: &End, limits: &Limits) -> Result<(R
         return Err(Error::ZipSymlink { part: name });
     }
     header.check_readable(&name)?;
-    check_extra(extra, raw_name, &name)?;
+    check_extra(extra, raw_name, &name, None)?;
     let header_start = offset.saturating_add(end.prefix);
     let data_start = read_local(bytes, header_start, raw_name, &name, &header)?;
     let data_end = data_start.saturating_add(header.compressed);
@@ -208,7 +208,7 @@ struct Header {
 
 impl Header {
     fn check_readable(&self, name: &str) -> Result<(), Error> {
-        if self.flags & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION | FLAG_MASKED) != 0 {
+        if self.flags & FLAGS_ENCRYPTION != 0 {
             return Err(Error::ZipEncrypted { part: name.to_owned() });
         }
         if self.method != 0 && self.method != 8 {
@@ -238,7 +238,9 @@ fn read_local(bytes: &[u8], at: usize, raw_name: &[u8], name: &str, central: &He
         return Err(mismatch("the name"));
     }
     let local_flags = flags(bytes, at.saturating_add(6)).ok_or_else(cut)?;
-    if local_flags & FLAGS_COMPARED != central.flags & FLAGS_COMPARED {
+    // Genuine files (Yunnan licences) set bit 11 in one header only; it changes nothing for an ASCII name.
+    let compared = FLAGS_ENCRYPTION | FLAG_DESCRIPTOR | if name.is_ascii() { 0 } else { FLAG_UTF8 };
+    if local_flags & compared != central.flags & compared {
         return Err(mismatch("the flags"));
     }
     if flags(bytes, at.saturating_add(8)) != Some(central.method) {
@@ -250,22 +252,42 @@ fn read_local(bytes: &[u8], at: usize, raw_name: &[u8], name: &str, central: &He
     if !agrees(field(14)?, central.crc) {
         return Err(mismatch("the CRC-32"));
     }
-    if !agrees(field(18)?, central.compressed) || !agrees(field(22)?, central.size) {
-        return Err(mismatch("the sizes"));
-    }
     let extra = bytes.get(name_end..data_start).ok_or_else(cut)?;
-    check_extra(extra, raw_name, name)?;
+    for (offset, central) in [(18, central.compressed), (22, central.size)] {
+        // ZIP64 keeps the true value in an extra field, which must agree too.
+        let local = field(offset)?;
+        if local != ZIP64_MARK && !agrees(local, central) {
+            return Err(mismatch("the sizes"));
+        }
+        if local == ZIP64_MARK && (late || half(extra, 0) != Some(EXTRA_ZIP64)) {
+            return Err(Error::Zip64);
+        }
+    }
+    check_extra(extra, raw_name, name, Some((central.size, central.compressed)))?;
     Ok(data_start)
 }
 
-/// Extra fields may not rename the entry or carry other sizes. APPNOTE 4.5.
-fn check_extra(extra: &[u8], raw_name: &[u8], name: &str) -> Result<(), Error> {
+/// The two sizes of a ZIP64 field, uncompressed first. APPNOTE 4.5.3.
+fn zip64_sizes(field: &[u8]) -> Option<(usize, usize)> {
+    let long = |at: usize| {
+        let (low, high) = (word(field, at)?, word(field, at.saturating_add(4))?);
+        (high == 0).then_some(low)
+    };
+    (field.len() == 16).then_some(())?;
+    Some((long(0)?, long(8)?))
+}
+
+/// Extra fields may not rename the entry, nor give it other sizes. APPNOTE 4.5. Genuine files (KingGrid, the reader
+/// conformance samples) have ZIP64 fields in local headers of small entries; the central header needs none.
+fn check_extra(extra: &[u8], raw_name: &[u8], name: &str, sizes: Option<(usize, usize)>) -> Result<(), Error> {
     let mut at: usize = 0;
     while let (Some(id), Some(size)) = (half(extra, at), half(extra, at.saturating_add(2))) {
         let start = at.saturating_add(4);
         let end = start.saturating_add(size);
         match id {
-            EXTRA_ZIP64 => return Err(Error::Zip64),
+            EXTRA_ZIP64 if sizes.is_none() || extra.get(start..end).and_then(zip64_sizes) != sizes => {
+                return Err(Error::Zip64);
+            }
             // Version and checksum come before the name.
             EXTRA_UNICODE_PATH if extra.get(start.saturating_add(5)..end) != Some(raw_name) => {
                 return Err(Error::ZipHeaderMismatch { part: name.to_owned(), what: "the Unicode name" });
