@@ -1,1 +1,4 @@
 //! Our seals: their states, what their maker signs, what their use signs.
+
+pub mod maker;
+pub mod signing;

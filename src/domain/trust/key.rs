@@ -3,7 +3,9 @@
 use crate::crypto::algorithm::{OID_EC_PUBLIC_KEY, OID_RSA, OID_SM2_CURVE, SignatureAlgorithm};
 use crate::crypto::{PublicKey, rsa, sm2};
 use crate::format::der::{ObjectIdentifier, Reader, Writer};
-use crate::format::keys::{Sm2Encoding, SubjectPublicKeyInfo, read_rsa_public_key, read_sm2_signature};
+use crate::format::keys::{
+    Sm2Encoding, SubjectPublicKeyInfo, read_rsa_public_key, read_sm2_signature, write_sm2_signature,
+};
 
 /// The key of a SubjectPublicKeyInfo; `None` for kinds and curves that we do not compute, and for broken keys.
 #[must_use]
@@ -46,6 +48,15 @@ pub fn subject_public_key_info(key: &PublicKey) -> Vec<u8> {
         }
     });
     writer.into_bytes()
+}
+
+/// A value of fixed width as certificates and seals carry it: DER for SM2 (GM/T 0009 7.3), unchanged for RSA.
+#[must_use]
+pub fn encode_value(algorithm: SignatureAlgorithm, value: &[u8]) -> Vec<u8> {
+    match algorithm {
+        SignatureAlgorithm::Sm2Sm3 => write_sm2_signature(value),
+        SignatureAlgorithm::RsaPkcs1(_) => value.to_vec(),
+    }
 }
 
 /// How a signature value was written.

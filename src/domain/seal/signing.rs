@@ -1,0 +1,239 @@
+//! Using a seal (签章): `prepare` writes everything but the value, the signer's key signs, `assemble` checks and joins.
+//!
+//! The new signature never touches a part that an earlier one protects: `format::ofd::signing` refuses it.
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::crypto::PublicKey;
+use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::digest::digest;
+use crate::domain::trust::key::{encode_value, public_key};
+use crate::format::der::time::to_generalized;
+use crate::format::ofd;
+use crate::format::ofd::container::Container;
+use crate::format::ofd::document::{Document, Package};
+use crate::format::ofd::signing::{NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature};
+use crate::format::ses::{self, CertificateList, NewSignature, SesSeal};
+use crate::format::x509::{Certificate, KeyUsage};
+
+/// Where the stamp goes and what the signature protects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// The page, from 1.
+    pub page: u32,
+    /// The stamp's left edge from the page's left edge, millimetres.
+    pub x_mm: f64,
+    /// The stamp's upper edge from the page's upper edge, millimetres.
+    pub y_mm: f64,
+    /// Whether Signatures.xml is protected too, so that no further signature can follow.
+    pub lock: bool,
+}
+
+/// Why a document is not sealed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The document cannot be read, or cannot take another signature.
+    #[error(transparent)]
+    Document(#[from] ofd::Error),
+    /// The page does not exist.
+    #[error("there is no page {page}: the document has {pages}")]
+    PageUnknown {
+        /// Asked for.
+        page: u32,
+        /// How many there are.
+        pages: usize,
+    },
+    /// The stamp would lie outside of its page.
+    #[error("a stamp of {width} by {height} mm at {place} mm lies outside of the page of {page} mm")]
+    StampOutside {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// Where it would lie.
+        place: String,
+        /// The page's size.
+        page: String,
+    },
+    /// Our own seal cannot be read.
+    #[error("the seal cannot be read")]
+    Seal(#[from] ses::Error),
+    /// The signer's certificate cannot be read, is not for signing, or is of another key.
+    #[error("the signer's certificate is unusable")]
+    Certificate,
+    /// The seal does not list the signer.
+    #[error("the seal does not list the signer's certificate")]
+    NotListed,
+    /// The seal is not valid now.
+    #[error("the seal is valid from {start} to {end} only")]
+    SealNotValid {
+        /// Its start.
+        start: Timestamp,
+        /// Its end.
+        end: Timestamp,
+    },
+    /// The signer's certificate is not valid now.
+    #[error("the signer's certificate is valid from {start} to {end} only")]
+    SignerNotValid {
+        /// Its start.
+        start: Timestamp,
+        /// Its end.
+        end: Timestamp,
+    },
+    /// What came back from the key store is not the signer's signature.
+    #[error("the signature is not the signer's over this document")]
+    Signature,
+}
+
+impl Error {
+    /// Stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Document(error) => error.code(),
+            Self::PageUnknown { .. } => "page-unknown",
+            Self::StampOutside { .. } => "stamp-outside",
+            Self::Seal(_) => "seal-unreadable",
+            Self::Certificate => "signer-certificate-unusable",
+            Self::NotListed => "signer-not-listed",
+            Self::SealNotValid { .. } => "seal-not-valid",
+            Self::SignerNotValid { .. } => "signer-not-valid",
+            Self::Signature => "signature-wrong",
+        }
+    }
+}
+
+/// A sealed document that lacks only the signature's value.
+#[derive(Debug)]
+pub struct SigningToken {
+    prepared: PreparedSignature,
+    tbs: Vec<u8>,
+    certificate: Vec<u8>,
+    key: PublicKey,
+    algorithm: SignatureAlgorithm,
+}
+
+/// Decides everything about the new signature.
+///
+/// # Errors
+/// The document, the seal, the signer or the place does not allow it; nothing is signed.
+pub fn prepare(
+    original: &[u8],
+    seal_der: &[u8],
+    certificate_der: &[u8],
+    algorithm: SignatureAlgorithm,
+    placement: &Placement,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<SigningToken, Error> {
+    let seal = SesSeal::parse(seal_der)?;
+    let certificate = Certificate::parse(certificate_der).map_err(|_| Error::Certificate)?;
+    let key = may_use(&seal, &certificate, now)?;
+    let oid = algorithm.oid().ok_or(Error::Certificate)?.to_string();
+    let container = Container::read(original, limits)?;
+    let stamp = stamp(&container, &seal, placement, limits)?;
+    let check = |bytes: &[u8]| digest(algorithm.digest(), bytes);
+    let new = NewOfdSignature {
+        body: 0,
+        provider: "yinxin",
+        check_method: &algorithm.digest().oid().to_string(),
+        signature_method: &oid,
+        signature_date_time: &to_generalized(now),
+        stamps: &[stamp],
+        seal_esl: seal_der,
+        lock: placement.lock,
+        digest: &check,
+    };
+    let prepared = prepare_signature(&container, original, &new, limits)?;
+    let tbs = NewSignature {
+        seal: seal_der,
+        time: now,
+        data_hash: &check(prepared.signature_xml()),
+        property_info: prepared.property_info(),
+    }
+    .to_tbs();
+    Ok(SigningToken { prepared, tbs, certificate: certificate_der.to_vec(), key, algorithm })
+}
+
+/// The signer's key, if seal and certificate allow its use now (GB/T 38540-2020 7, making a signature).
+fn may_use(seal: &SesSeal<'_>, certificate: &Certificate<'_>, now: Timestamp) -> Result<PublicKey, Error> {
+    let listed = match &seal.certificates {
+        CertificateList::Certificates(all) => all.contains(&certificate.raw),
+        // Seals of ours list certificates.
+        CertificateList::Digests(_) => false,
+    };
+    if !listed {
+        return Err(Error::NotListed);
+    }
+    if now < seal.valid_start || now > seal.valid_end {
+        return Err(Error::SealNotValid { start: seal.valid_start, end: seal.valid_end });
+    }
+    if now < certificate.not_before || now > certificate.not_after {
+        return Err(Error::SignerNotValid { start: certificate.not_before, end: certificate.not_after });
+    }
+    let signs = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
+    if certificate.key_usage.is_some_and(|usage| !usage.any(signs)) {
+        return Err(Error::Certificate);
+    }
+    public_key(&certificate.public_key).ok_or(Error::Certificate)
+}
+
+fn stamp(container: &Container, seal: &SesSeal<'_>, placement: &Placement, limits: &Limits) -> Result<NewStamp, Error> {
+    let package = Package::read(container, limits)?;
+    let body = package.bodies.first().ok_or(ofd::Error::BodyUnknown { index: 0 })?;
+    let document = Document::read(container, &body.doc_root, limits)?;
+    let index = usize::try_from(placement.page).ok().and_then(|page| page.checked_sub(1));
+    let unknown = Error::PageUnknown { page: placement.page, pages: document.page_count() };
+    let page = index.and_then(|index| document.pages.get(index)).ok_or(unknown)?;
+    let area = document.page_box(container, &page.id, limits)?;
+    let (width, height) = (f64::from(seal.width), f64::from(seal.height));
+    let (x, y) = (placement.x_mm, placement.y_mm);
+    // Negated, so that NaN lies outside.
+    let inside = x >= 0.0 && y >= 0.0 && x + width <= area.width && y + height <= area.height;
+    if !inside {
+        return Err(Error::StampOutside {
+            width: seal.width,
+            height: seal.height,
+            place: format!("{x}, {y}"),
+            page: format!("{} × {}", area.width, area.height),
+        });
+    }
+    Ok(NewStamp { page_ref: page.id.clone(), boundary: [area.x + x, area.y + y, width, height], clip: None })
+}
+
+impl SigningToken {
+    /// The bytes to sign: `TBS_Sign`.
+    #[must_use]
+    pub fn to_sign(&self) -> &[u8] {
+        &self.tbs
+    }
+
+    /// The sealed document, from the value of fixed width that the signer's key gave; also SM3's input for the
+    /// ledger, the encoded SES_Signature.
+    ///
+    /// # Errors
+    /// [`Error::Signature`]: the value is wrong; nothing leaves.
+    pub fn assemble(self, value: &[u8]) -> Result<SealedDocument, Error> {
+        if !self.key.verify(self.algorithm, &self.tbs, value) {
+            return Err(Error::Signature);
+        }
+        let oid = self.algorithm.oid().ok_or(Error::Certificate)?;
+        let encoded = encode_value(self.algorithm, value);
+        let signed_value = NewSignature::assemble(&self.tbs, &self.certificate, oid, &encoded);
+        let id = self.prepared.id().to_owned();
+        let document = self.prepared.finish(&signed_value)?;
+        Ok(SealedDocument { document, signed_value, id })
+    }
+}
+
+/// A document with its new signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedDocument {
+    /// The OFD package.
+    pub document: Vec<u8>,
+    /// SignedValue.dat.
+    pub signed_value: Vec<u8>,
+    /// The signature's ID in the package.
+    pub id: String,
+}
