@@ -4,6 +4,7 @@
 
 Checks for each file: as many pages as Document.xml names; no page blank; at each StampAnnot's Boundary, on its page, red pixels
 (skipped with --no-seal; a stamp cut by Clip is looked for in its cut part only). One JSON line per file; exit 0 only when all are ok.
+The reader draws one stamp of each signature only, so a riding seal needs --no-seal; it refuses a package that names an absent part.
 The reader draws text only with fonts that are installed or embedded, so a page without any may come out blank.
 """
 
