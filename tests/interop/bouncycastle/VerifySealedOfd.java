@@ -1,0 +1,591 @@
+// Checks the seals of OFD files with Bouncy Castle, sharing no code with Yinxin.
+//
+//   java -cp /usr/share/java/bcprov.jar VerifySealedOfd.java [--trust ca.pem]... file.ofd...
+//
+// Written from the structures of GB/T 38540-2020 (V4) and GB/T 33190-2016 clause 18.
+// One JSON line per signature; exit 0 only when every check of every signature of every file is ok
+// and every file has a signature; 1 when some check failed; 2 on usage or an unreadable file.
+// Strict: DER only, GeneralizedTime only, no tolerance of any kind.
+// Not checked: validity periods, revocation, key usage, time stamps, coverage of the shown parts.
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.Deque;
+import java.util.Enumeration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.bouncycastle.asn1.ASN1BitString;
+import org.bouncycastle.asn1.ASN1Encodable;
+import org.bouncycastle.asn1.ASN1Encoding;
+import org.bouncycastle.asn1.ASN1GeneralizedTime;
+import org.bouncycastle.asn1.ASN1IA5String;
+import org.bouncycastle.asn1.ASN1Integer;
+import org.bouncycastle.asn1.ASN1ObjectIdentifier;
+import org.bouncycastle.asn1.ASN1OctetString;
+import org.bouncycastle.asn1.ASN1Primitive;
+import org.bouncycastle.asn1.ASN1PrintableString;
+import org.bouncycastle.asn1.ASN1Sequence;
+import org.bouncycastle.asn1.ASN1TaggedObject;
+import org.bouncycastle.asn1.ASN1UTF8String;
+import org.bouncycastle.asn1.gm.GMObjectIdentifiers;
+import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
+import org.bouncycastle.asn1.x509.Certificate;
+import org.bouncycastle.crypto.digests.SM3Digest;
+import org.bouncycastle.crypto.digests.SHA256Digest;
+import org.bouncycastle.crypto.params.ParametersWithID;
+import org.bouncycastle.crypto.params.RSAKeyParameters;
+import org.bouncycastle.crypto.signers.RSADigestSigner;
+import org.bouncycastle.crypto.signers.SM2Signer;
+import org.bouncycastle.crypto.util.PublicKeyFactory;
+import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.w3c.dom.Node;
+
+public final class VerifySealedOfd {
+    private static final byte[] DEFAULT_ID = "1234567812345678".getBytes(StandardCharsets.US_ASCII);
+    private static final ASN1ObjectIdentifier SM2_WITH_SM3 = GMObjectIdentifiers.sm2sign_with_sm3;
+    private static final ASN1ObjectIdentifier RSA_WITH_SHA256 = PKCSObjectIdentifiers.sha256WithRSAEncryption;
+    private static final int MAX_ENTRY = 64 << 20;
+
+    /** A check that did not hold, in words. */
+    private static final class Refused extends Exception {
+        Refused(String why) {
+            super(why);
+        }
+    }
+
+    /** A check: runs, or throws. */
+    private interface Check {
+        void run() throws Exception;
+    }
+
+    public static void main(String[] args) throws Exception {
+        List<Certificate> trust = new ArrayList<>();
+        List<Path> files = new ArrayList<>();
+        for (int i = 0; i < args.length; i++) {
+            if (args[i].equals("--trust") && i + 1 < args.length) {
+                trust.addAll(pem(Path.of(args[++i])));
+            } else if (args[i].startsWith("--")) {
+                usage();
+            } else {
+                files.add(Path.of(args[i]));
+            }
+        }
+        if (files.isEmpty()) {
+            usage();
+        }
+        boolean allOk = true;
+        for (Path file : files) {
+            try {
+                allOk &= verifyFile(file, trust);
+            } catch (Exception e) {
+                Map<String, String> line = new LinkedHashMap<>();
+                line.put("file", file.toString());
+                line.put("error", String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+                System.out.println(json(line));
+                allOk = false;
+            }
+        }
+        System.exit(allOk ? 0 : 1);
+    }
+
+    private static void usage() {
+        System.err.println("usage: VerifySealedOfd.java [--trust ca.pem]... file.ofd...");
+        System.exit(2);
+    }
+
+    // ---- package ----
+
+    private static boolean verifyFile(Path file, List<Certificate> trust) throws Exception {
+        Map<String, byte[]> parts = readPackage(file);
+        boolean allOk = true;
+        int signatures = 0;
+        Element ofd = xml(parts, "OFD.xml");
+        for (Element body : children(ofd, "DocBody")) {
+            for (Element named : children(body, "Signatures")) {
+                String listPath = resolve("OFD.xml", text(named));
+                for (Element entry : children(xml(parts, listPath), "Signature")) {
+                    signatures++;
+                    allOk &= verifySignature(file, parts, listPath, entry, trust);
+                }
+            }
+        }
+        if (signatures == 0) {
+            throw new Refused("no signature");
+        }
+        return allOk;
+    }
+
+    private static Map<String, byte[]> readPackage(Path file) throws Exception {
+        Map<String, byte[]> parts = new LinkedHashMap<>();
+        try (ZipFile zip = new ZipFile(file.toFile(), StandardCharsets.UTF_8)) {
+            Enumeration<? extends ZipEntry> entries = zip.entries();
+            while (entries.hasMoreElements()) {
+                ZipEntry entry = entries.nextElement();
+                if (entry.isDirectory()) {
+                    continue;
+                }
+                byte[] content = zip.getInputStream(entry).readNBytes(MAX_ENTRY + 1);
+                if (content.length > MAX_ENTRY) {
+                    throw new Refused("entry too large: " + entry.getName());
+                }
+                if (parts.put(entry.getName(), content) != null) {
+                    throw new Refused("entry twice: " + entry.getName());
+                }
+            }
+        }
+        return parts;
+    }
+
+    private static byte[] part(Map<String, byte[]> parts, String path) throws Refused {
+        byte[] content = parts.get(path);
+        if (content == null) {
+            throw new Refused("missing part: " + path);
+        }
+        return content;
+    }
+
+    /** Absolute in the package when it starts with a slash, else relative to the folder of the naming file. */
+    private static String resolve(String from, String location) throws Refused {
+        String whole = location.startsWith("/") ? location : from.substring(0, from.lastIndexOf('/') + 1) + location;
+        Deque<String> steps = new ArrayDeque<>();
+        for (String step : whole.split("/")) {
+            if (step.equals("..")) {
+                if (steps.pollLast() == null) {
+                    throw new Refused("path leaves the package: " + location);
+                }
+            } else if (!step.isEmpty() && !step.equals(".")) {
+                steps.addLast(step);
+            }
+        }
+        return String.join("/", steps);
+    }
+
+    // ---- XML ----
+
+    private static Element xml(Map<String, byte[]> parts, String path) throws Exception {
+        DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
+        factory.setNamespaceAware(true);
+        factory.setFeature("http://apache.org/xml/features/disallow-doctype-decl", true);
+        Document document = factory.newDocumentBuilder().parse(new ByteArrayInputStream(part(parts, path)));
+        return document.getDocumentElement();
+    }
+
+    private static List<Element> children(Element parent, String name) {
+        List<Element> found = new ArrayList<>();
+        for (Node node = parent.getFirstChild(); node != null; node = node.getNextSibling()) {
+            if (node instanceof Element && name.equals(node.getLocalName())) {
+                found.add((Element) node);
+            }
+        }
+        return found;
+    }
+
+    private static Element only(Element parent, String name) throws Refused {
+        List<Element> found = children(parent, name);
+        if (found.size() != 1) {
+            throw new Refused(found.size() + " elements " + name);
+        }
+        return found.get(0);
+    }
+
+    private static String text(Element element) {
+        return element.getTextContent().trim();
+    }
+
+    // ---- one signature ----
+
+    private static boolean verifySignature(
+            Path file, Map<String, byte[]> parts, String listPath, Element entry, List<Certificate> trust)
+            throws Exception {
+        Map<String, String> line = new LinkedHashMap<>();
+        Map<String, String> reasons = new LinkedHashMap<>();
+        line.put("file", file.toString());
+        line.put("id", entry.getAttribute("ID"));
+        String type = entry.getAttribute("Type");
+        if (!type.isEmpty() && !type.equals("Seal")) {
+            throw new Refused("signature " + entry.getAttribute("ID") + " is not a seal: " + type);
+        }
+        String path = resolve(listPath, entry.getAttribute("BaseLoc"));
+        byte[] description = part(parts, path);
+        Element signature = xml(parts, path);
+        Element signedInfo = only(signature, "SignedInfo");
+        byte[] value = part(parts, resolve(path, text(only(signature, "SignedValue"))));
+
+        check(line, reasons, "references", () -> references(parts, path, only(signedInfo, "References")));
+        SesSignature[] parsed = new SesSignature[1];
+        check(line, reasons, "der", () -> parsed[0] = SesSignature.parse(value));
+        SesSignature ses = parsed[0];
+        check(line, reasons, "dataHash", () -> {
+            byte[] hash = isSm2(some(ses).algorithm) ? sm3(description) : sha256(description);
+            byte[] alsoPossible = sm3(description);
+            // An RSA signer may still use SM3 as the digest of the document.
+            if (!Arrays.equals(ses.dataHash, hash) && !(!isSm2(ses.algorithm) && Arrays.equals(ses.dataHash, alsoPossible))) {
+                throw new Refused("dataHash is not the digest of " + path);
+            }
+        });
+        check(line, reasons, "signature", () -> {
+            byte[] toSign = some(ses).toSign.getEncoded(ASN1Encoding.DER);
+            verifyValue(ses.certificate, ses.algorithm, toSign, ses.signature);
+        });
+        check(line, reasons, "seal", () -> {
+            byte[] eSealInfo = some(ses).seal.info.getEncoded(ASN1Encoding.DER);
+            verifyValue(ses.seal.certificate, ses.seal.algorithm, eSealInfo, ses.seal.signature);
+        });
+        check(line, reasons, "listed", () -> some(ses).seal.requireListed(ses.certificateBytes));
+        check(line, reasons, "sealFile", () -> {
+            List<Element> seals = children(signedInfo, "Seal");
+            if (seals.isEmpty()) {
+                return; // The element is optional.
+            }
+            byte[] sealFile = part(parts, resolve(path, text(only(seals.get(0), "BaseLoc"))));
+            if (!Arrays.equals(sealFile, some(ses).seal.encoded)) {
+                throw new Refused("Seal.esl differs from the seal that was signed");
+            }
+        });
+        check(line, reasons, "propertyInfo", () -> {
+            String named = some(ses).propertyInfo;
+            if (!resolve("", named).equals(path)) {
+                throw new Refused("propertyInfo names " + named + ", the file is " + path);
+            }
+        });
+        if (trust.isEmpty()) {
+            line.put("chain", "unchecked");
+        } else {
+            check(line, reasons, "chain", () -> {
+                issued("signer", some(ses).certificate, trust);
+                issued("maker", ses.seal.certificate, trust);
+            });
+        }
+        if (!reasons.isEmpty()) {
+            line.put("reason", reasons.toString());
+        }
+        System.out.println(json(line));
+        return reasons.isEmpty();
+    }
+
+    private static void check(Map<String, String> line, Map<String, String> reasons, String name, Check check) {
+        try {
+            check.run();
+            line.put(name, "ok");
+        } catch (Exception e) {
+            line.put(name, "failed");
+            reasons.put(name, String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+        }
+    }
+
+    private static SesSignature some(SesSignature ses) throws Refused {
+        if (ses == null) {
+            throw new Refused("not parsed");
+        }
+        return ses;
+    }
+
+    private static void references(Map<String, byte[]> parts, String path, Element references) throws Exception {
+        String method = references.getAttribute("CheckMethod");
+        boolean sm3 = method.equalsIgnoreCase("SM3") || method.equals(GMObjectIdentifiers.sm3.getId());
+        boolean sha256 = method.equalsIgnoreCase("SHA256") || method.equalsIgnoreCase("SHA-256")
+                || method.equals("2.16.840.1.101.3.4.2.1");
+        if (!sm3 && !sha256) {
+            throw new Refused("CheckMethod " + method);
+        }
+        List<Element> all = children(references, "Reference");
+        if (all.isEmpty()) {
+            throw new Refused("no Reference");
+        }
+        for (Element reference : all) {
+            String named = resolve(path, reference.getAttribute("FileRef"));
+            byte[] content = part(parts, named);
+            byte[] claimed = Base64.getDecoder().decode(text(only(reference, "CheckValue")));
+            if (!Arrays.equals(sm3 ? sm3(content) : sha256(content), claimed)) {
+                throw new Refused("digest of " + named);
+            }
+        }
+    }
+
+    // ---- GB/T 38540-2020 ----
+
+    private static ASN1Sequence strict(byte[] input, String what) throws Exception {
+        ASN1Primitive value = ASN1Primitive.fromByteArray(input); // refuses trailing bytes
+        if (!Arrays.equals(value.getEncoded(ASN1Encoding.DER), input)) {
+            throw new Refused(what + " is not DER");
+        }
+        return sequence(value, what);
+    }
+
+    private static ASN1Sequence sequence(ASN1Encodable value, String what) throws Refused {
+        return typed(ASN1Sequence.class, value, what);
+    }
+
+    private static <T> T typed(Class<T> type, ASN1Encodable value, String what) throws Refused {
+        if (!type.isInstance(value)) {
+            throw new Refused(what + " is a " + value.getClass().getSimpleName());
+        }
+        return type.cast(value);
+    }
+
+    private static int size(ASN1Sequence sequence, int least, int most, String what) throws Refused {
+        if (sequence.size() < least || sequence.size() > most) {
+            throw new Refused(what + " has " + sequence.size() + " elements");
+        }
+        return sequence.size();
+    }
+
+    private static byte[] octets(ASN1Encodable value, String what) throws Refused {
+        return typed(ASN1OctetString.class, value, what).getOctets();
+    }
+
+    private static byte[] bits(ASN1Encodable value, String what) throws Refused {
+        ASN1BitString string = typed(ASN1BitString.class, value, what);
+        if (string.getPadBits() != 0) {
+            throw new Refused(what + " has unused bits");
+        }
+        return string.getBytes();
+    }
+
+    private static BigInteger integer(ASN1Encodable value, String what) throws Refused {
+        return typed(ASN1Integer.class, value, what).getValue();
+    }
+
+    private static void extDatas(ASN1Encodable value) throws Refused {
+        for (ASN1Encodable item : sequence(value, "extDatas")) {
+            ASN1Sequence ext = sequence(item, "ExtData");
+            size(ext, 2, 3, "ExtData");
+            typed(ASN1ObjectIdentifier.class, ext.getObjectAt(0), "extnID");
+            octets(ext.getObjectAt(ext.size() - 1), "extnValue");
+        }
+    }
+
+    private static final class SesSignature {
+        ASN1Sequence toSign;
+        SesSeal seal;
+        byte[] dataHash;
+        String propertyInfo;
+        byte[] certificateBytes;
+        Certificate certificate;
+        ASN1ObjectIdentifier algorithm;
+        byte[] signature;
+
+        static SesSignature parse(byte[] input) throws Exception {
+            SesSignature ses = new SesSignature();
+            ASN1Sequence top = strict(input, "SES_Signature");
+            size(top, 4, 5, "SES_Signature");
+            ses.toSign = sequence(top.getObjectAt(0), "toSign");
+            size(ses.toSign, 5, 6, "TBS_Sign");
+            if (!integer(ses.toSign.getObjectAt(0), "version").equals(BigInteger.valueOf(4))) {
+                throw new Refused("TBS_Sign version is not 4");
+            }
+            ses.seal = SesSeal.parse(sequence(ses.toSign.getObjectAt(1), "eseal"));
+            typed(ASN1GeneralizedTime.class, ses.toSign.getObjectAt(2), "timeInfo");
+            ses.dataHash = bits(ses.toSign.getObjectAt(3), "dataHash");
+            ses.propertyInfo = typed(ASN1IA5String.class, ses.toSign.getObjectAt(4), "propertyInfo").getString();
+            if (ses.toSign.size() == 6) {
+                ASN1TaggedObject tagged = typed(ASN1TaggedObject.class, ses.toSign.getObjectAt(5), "extDatas");
+                if (tagged.getTagNo() != 0 || !tagged.isExplicit()) {
+                    throw new Refused("extDatas is not [0] EXPLICIT");
+                }
+                extDatas(tagged.getExplicitBaseObject());
+            }
+            ses.certificateBytes = octets(top.getObjectAt(1), "cert");
+            ses.certificate = certificate(ses.certificateBytes);
+            ses.algorithm = typed(ASN1ObjectIdentifier.class, top.getObjectAt(2), "signatureAlgID");
+            ses.signature = bits(top.getObjectAt(3), "signature");
+            if (top.size() == 5) {
+                ASN1TaggedObject tagged = typed(ASN1TaggedObject.class, top.getObjectAt(4), "timeStamp");
+                if (tagged.getTagNo() != 0 || !tagged.isExplicit()) {
+                    throw new Refused("timeStamp is not [0] EXPLICIT");
+                }
+                bits(tagged.getExplicitBaseObject(), "timeStamp");
+            }
+            return ses;
+        }
+    }
+
+    private static final class SesSeal {
+        byte[] encoded;
+        ASN1Sequence info;
+        Certificate certificate;
+        ASN1ObjectIdentifier algorithm;
+        byte[] signature;
+        int certListType;
+        ASN1Sequence certList;
+
+        static SesSeal parse(ASN1Sequence top) throws Exception {
+            SesSeal seal = new SesSeal();
+            size(top, 4, 4, "SESeal");
+            seal.encoded = top.getEncoded(ASN1Encoding.DER);
+            seal.info = sequence(top.getObjectAt(0), "eSealInfo");
+            size(seal.info, 4, 5, "SES_SealInfo");
+            ASN1Sequence header = sequence(seal.info.getObjectAt(0), "header");
+            size(header, 3, 3, "SES_Header");
+            if (!typed(ASN1IA5String.class, header.getObjectAt(0), "ID").getString().equals("ES")) {
+                throw new Refused("header ID is not ES");
+            }
+            if (!integer(header.getObjectAt(1), "version").equals(BigInteger.valueOf(4))) {
+                throw new Refused("header version is not 4");
+            }
+            typed(ASN1IA5String.class, header.getObjectAt(2), "Vid");
+            typed(ASN1IA5String.class, seal.info.getObjectAt(1), "esID");
+            ASN1Sequence property = sequence(seal.info.getObjectAt(2), "property");
+            size(property, 7, 7, "SES_ESPropertyInfo");
+            integer(property.getObjectAt(0), "type");
+            typed(ASN1UTF8String.class, property.getObjectAt(1), "name");
+            seal.certListType = integer(property.getObjectAt(2), "certListType").intValueExact();
+            seal.certList = sequence(property.getObjectAt(3), "certList");
+            for (int i = 4; i < 7; i++) {
+                typed(ASN1GeneralizedTime.class, property.getObjectAt(i), "seal time");
+            }
+            ASN1Sequence picture = sequence(seal.info.getObjectAt(3), "picture");
+            size(picture, 4, 4, "SES_ESPictrueInfo");
+            typed(ASN1IA5String.class, picture.getObjectAt(0), "picture type");
+            octets(picture.getObjectAt(1), "picture data");
+            integer(picture.getObjectAt(2), "width");
+            integer(picture.getObjectAt(3), "height");
+            if (seal.info.size() == 5) {
+                extDatas(seal.info.getObjectAt(4));
+            }
+            seal.certificate = certificate(octets(top.getObjectAt(1), "maker cert"));
+            seal.algorithm = typed(ASN1ObjectIdentifier.class, top.getObjectAt(2), "signAlgID");
+            seal.signature = bits(top.getObjectAt(3), "signedValue");
+            return seal;
+        }
+
+        void requireListed(byte[] signer) throws Exception {
+            for (ASN1Encodable item : certList) {
+                if (certListType == 1) {
+                    if (Arrays.equals(octets(item, "listed cert"), signer)) {
+                        return;
+                    }
+                } else if (certListType == 2) {
+                    ASN1Sequence digest = sequence(item, "CertDigestObj");
+                    size(digest, 2, 2, "CertDigestObj");
+                    typed(ASN1PrintableString.class, digest.getObjectAt(0), "digest type");
+                    byte[] value = octets(digest.getObjectAt(1), "digest value");
+                    if (Arrays.equals(value, sm3(signer)) || Arrays.equals(value, sha256(signer))) {
+                        return;
+                    }
+                } else {
+                    throw new Refused("certListType " + certListType);
+                }
+            }
+            throw new Refused("the seal does not list the signer");
+        }
+    }
+
+    // ---- certificates and signatures ----
+
+    private static Certificate certificate(byte[] input) throws Exception {
+        return Certificate.getInstance(strict(input, "certificate"));
+    }
+
+    private static List<Certificate> pem(Path path) throws Exception {
+        List<Certificate> found = new ArrayList<>();
+        String text = Files.readString(path);
+        int at = 0;
+        while ((at = text.indexOf("-----BEGIN CERTIFICATE-----", at)) >= 0) {
+            int start = at + "-----BEGIN CERTIFICATE-----".length();
+            int end = text.indexOf("-----END CERTIFICATE-----", start);
+            if (end < 0) {
+                throw new IOException("unfinished PEM: " + path);
+            }
+            found.add(certificate(Base64.getMimeDecoder().decode(text.substring(start, end))));
+            at = end;
+        }
+        if (found.isEmpty()) {
+            throw new IOException("no certificate in " + path);
+        }
+        return found;
+    }
+
+    private static void issued(String whose, Certificate certificate, List<Certificate> trust) throws Exception {
+        for (Certificate anchor : trust) {
+            if (!anchor.getSubject().equals(certificate.getIssuer())) {
+                continue;
+            }
+            if (!certificate.getSignatureAlgorithm().equals(certificate.getTBSCertificate().getSignature())) {
+                throw new Refused(whose + " names two signature algorithms");
+            }
+            byte[] tbs = certificate.getTBSCertificate().getEncoded(ASN1Encoding.DER);
+            verifyValue(anchor, certificate.getSignatureAlgorithm().getAlgorithm(), tbs,
+                    certificate.getSignature().getOctets());
+            return;
+        }
+        throw new Refused(whose + " was issued by none of the trusted");
+    }
+
+    private static boolean isSm2(ASN1ObjectIdentifier algorithm) {
+        return algorithm.equals(SM2_WITH_SM3);
+    }
+
+    private static void verifyValue(Certificate by, ASN1ObjectIdentifier algorithm, byte[] message, byte[] value)
+            throws Exception {
+        var key = PublicKeyFactory.createKey(by.getSubjectPublicKeyInfo());
+        boolean right;
+        if (isSm2(algorithm)) {
+            strict(value, "SM2 signature");
+            SM2Signer verifier = new SM2Signer(new SM3Digest());
+            verifier.init(false, new ParametersWithID(key, DEFAULT_ID));
+            verifier.update(message, 0, message.length);
+            right = verifier.verifySignature(value);
+        } else if (algorithm.equals(RSA_WITH_SHA256)) {
+            RSADigestSigner verifier = new RSADigestSigner(new SHA256Digest());
+            verifier.init(false, (RSAKeyParameters) key);
+            verifier.update(message, 0, message.length);
+            right = verifier.verifySignature(value);
+        } else {
+            throw new Refused("algorithm " + algorithm);
+        }
+        if (!right) {
+            throw new Refused("wrong value under the key of " + by.getSubject());
+        }
+    }
+
+    private static byte[] sm3(byte[] input) {
+        SM3Digest digest = new SM3Digest();
+        digest.update(input, 0, input.length);
+        byte[] out = new byte[digest.getDigestSize()];
+        digest.doFinal(out, 0);
+        return out;
+    }
+
+    private static byte[] sha256(byte[] input) throws Exception {
+        return MessageDigest.getInstance("SHA-256").digest(input);
+    }
+
+    // ---- output ----
+
+    private static String json(Map<String, String> line) {
+        StringBuilder out = new StringBuilder("{");
+        for (Map.Entry<String, String> entry : line.entrySet()) {
+            out.append(out.length() > 1 ? "," : "").append(quote(entry.getKey())).append(':').append(quote(entry.getValue()));
+        }
+        return out.append('}').toString();
+    }
+
+    private static String quote(String text) {
+        StringBuilder out = new StringBuilder("\"");
+        for (char c : text.toCharArray()) {
+            if (c == '"' || c == '\\') {
+                out.append('\\').append(c);
+            } else if (c < 0x20 || c > 0x7e) {
+                out.append(String.format("\\u%04x", (int) c));
+            } else {
+                out.append(c);
+            }
+        }
+        return out.append('"').toString();
+    }
+}
