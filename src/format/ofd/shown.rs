@@ -254,8 +254,7 @@ mod tests {
             read += 1;
             let mut missing: Vec<String> = shown.missing.iter().map(|p| format!("resource-missing: {p}")).collect();
             let warnings = texts(&file["warnings"]);
-            let mut warned: Vec<String> =
-                warnings.into_iter().filter(|w| w.starts_with("resource-missing")).collect();
+            let mut warned: Vec<String> = warnings.into_iter().filter(|w| w.starts_with("resource-missing")).collect();
             missing.sort();
             warned.sort();
             if file["indication"] != "NO_SIGNATURE_FOUND" && missing != warned {
