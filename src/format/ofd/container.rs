@@ -132,3 +132,211 @@ fn inflate(
     }
     Ok(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits::DEFAULT;
+
+    fn stored() -> SimpleFileOptions {
+        SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored)
+    }
+
+    /// A stored archive: nothing in it but names and contents, so that offsets are easy to find.
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in entries {
+            writer.start_file(*name, stored()).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn deflated(content: &[u8]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file("a", SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn refusal(bytes: &[u8], limits: &Limits) -> &'static str {
+        Container::read(bytes, limits).map_or_else(|e| e.code(), |_| "accepted")
+    }
+
+    fn code(bytes: &[u8]) -> &'static str {
+        refusal(bytes, &LIMITS)
+    }
+
+    /// Where the n-th record with that signature begins.
+    fn nth(bytes: &[u8], signature: &[u8; 4], n: usize) -> usize {
+        bytes.windows(4).enumerate().filter(|(_, w)| w == signature).map(|(at, _)| at).nth(n).unwrap()
+    }
+
+    fn patched(mut bytes: Vec<u8>, at: usize, value: &[u8]) -> Vec<u8> {
+        bytes[at..at + value.len()].copy_from_slice(value);
+        bytes
+    }
+
+    const LOCAL: &[u8; 4] = b"PK\x03\x04";
+    const CENTRAL: &[u8; 4] = b"PK\x01\x02";
+    const END: &[u8; 4] = b"PK\x05\x06";
+
+    /// Changes a field of both headers of the first entry.
+    fn both(bytes: Vec<u8>, local: usize, central: usize, value: &[u8]) -> Vec<u8> {
+        let (l, c) = (nth(&bytes, LOCAL, 0), nth(&bytes, CENTRAL, 0));
+        patched(patched(bytes, l + local, value), c + central, value)
+    }
+
+    #[test]
+    fn parts_come_in_the_order_of_the_archive() {
+        let bytes = archive(&[("b/c.xml", b"two"), ("a", b"one")]);
+        let container = Container::read(&bytes, &LIMITS).unwrap();
+        assert_eq!(container.names().map(PartName::as_str).collect::<Vec<_>>(), ["b/c.xml", "a"]);
+        assert_eq!(container.part(&PartName::from_root("/a").unwrap()), Some(b"one".as_slice()));
+        assert!(!container.foreign_bytes());
+        let absent = PartName::from_root("x").unwrap();
+        assert_eq!(container.required(&absent).unwrap_err().code(), "missing-part");
+    }
+
+    #[test]
+    fn what_is_no_archive_is_refused() {
+        assert_eq!(code(b""), "zip-malformed");
+        assert_eq!(code(&[0; 200]), "zip-malformed");
+        let good = archive(&[("a", b"one")]);
+        let end = nth(&good, END, 0);
+        assert_eq!(code(&patched(good.clone(), end + 8, &[2, 0, 2, 0])), "zip-malformed");
+        assert_eq!(code(&patched(good.clone(), end + 4, &[1, 0])), "zip-malformed");
+        assert_eq!(code(&good[..end]), "zip-malformed");
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_byte_is_read_or_refused() {
+        let good = archive(&[("a", b"one"), ("b", b"two")]);
+        for length in 0..good.len() {
+            assert_ne!(code(&good[..length]), "accepted");
+        }
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let _ = Container::read(&patched(good.clone(), at, &[good[at] ^ (1 << bit)]), &LIMITS);
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_are_accepted_and_reported() {
+        let good = archive(&[("a", b"one")]);
+        let before = [b"junk".as_slice(), &good].concat();
+        let after = [good.as_slice(), b"\r\n\0"].concat();
+        for bytes in [before, after] {
+            assert!(Container::read(&bytes, &LIMITS).unwrap().foreign_bytes());
+        }
+    }
+
+    #[test]
+    fn a_second_end_record_is_refused() {
+        let (first, second) = (archive(&[("a", b"one")]), archive(&[("a", b"two")]));
+        assert_eq!(code(&[first.as_slice(), &second].concat()), "zip-malformed");
+        // Inside an entry it is content: an embedded package.
+        assert_eq!(code(&archive(&[("inner.ofd", &first), ("a", b"x")])), "accepted");
+    }
+
+    #[test]
+    fn zip64_is_refused() {
+        let good = archive(&[("a", b"one")]);
+        let end = nth(&good, END, 0);
+        assert_eq!(code(&patched(good.clone(), end + 16, &[0xFF; 4])), "zip-zip64");
+        assert_eq!(code(&both(good, 22, 24, &[0xFF; 4])), "zip-zip64");
+    }
+
+    #[test]
+    fn limits_are_counted_while_inflating() {
+        let big = deflated(&vec![b'x'; 3 << 20]);
+        assert_eq!(code(&big), "zip-ratio");
+        assert_eq!(refusal(&big, &Limits { zip_ratio: 2000, ..LIMITS }), "accepted");
+        assert_eq!(refusal(&big, &Limits { zip_entry_bytes: 1 << 20, ..LIMITS }), "zip-entry-too-large");
+        let two = archive(&[("a", &[0; 600]), ("b", &[0; 600])]);
+        assert_eq!(refusal(&two, &Limits { zip_total_bytes: 1000, ..LIMITS }), "zip-total-too-large");
+        assert_eq!(refusal(&two, &Limits { file_bytes: 1000, ..LIMITS }), "zip-total-too-large");
+        assert_eq!(refusal(&two, &Limits { zip_entries: 1, ..LIMITS }), "zip-too-many-entries");
+        assert_eq!(refusal(&two, &Limits { zip_name_bytes: 0, ..LIMITS }), "zip-name");
+        // A header that promises less than the data holds does not help.
+        let lying = both(big, 22, 24, &[1, 0, 0, 0]);
+        assert_ne!(code(&lying), "accepted");
+    }
+
+    #[test]
+    fn names_that_leave_the_package_or_split_readers_are_refused() {
+        for name in ["../x", "a/../x", "/x00", "a\\b0", "C:/x", "a//b", "./ab", "a/./b", "a\0bc", "a\nbc"] {
+            let plain = "n".repeat(name.len());
+            let good = archive(&[(&plain, b"one")]);
+            assert_eq!(code(&both(good, 30, 46, name.as_bytes())), "zip-name", "{name:?}");
+        }
+        let gbk = both(archive(&[("nnnn", b"one")]), 30, 46, b"\xd3\xa1\xd5\xc2");
+        assert_eq!(code(&gbk), "zip-name-encoding");
+    }
+
+    #[test]
+    fn duplicates_are_refused() {
+        let good = archive(&[("aa", b"one"), ("ab", b"two")]);
+        let (local, central) = (nth(&good, LOCAL, 1), nth(&good, CENTRAL, 1));
+        let twice = patched(patched(good, local + 31, b"a"), central + 47, b"a");
+        assert_eq!(code(&twice), "zip-duplicate");
+        let good = archive(&[("a", b"one"), ("b/", b"")]);
+        let (local, central) = (nth(&good, LOCAL, 1), nth(&good, CENTRAL, 1));
+        let directory = patched(patched(good, local + 30, b"a"), central + 46, b"a");
+        assert_eq!(code(&directory), "zip-duplicate");
+    }
+
+    #[test]
+    fn links_encryption_and_unknown_methods_are_refused() {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        writer.add_symlink("a", "/etc/passwd", stored()).unwrap();
+        assert_eq!(code(&writer.finish().unwrap().into_inner()), "zip-symlink");
+        let good = archive(&[("a", b"one")]);
+        assert_eq!(code(&both(good.clone(), 6, 8, &[1, 0])), "zip-encrypted");
+        assert_eq!(code(&both(good, 8, 10, &[12, 0])), "zip-method");
+    }
+
+    #[test]
+    fn headers_that_disagree_are_refused() {
+        let good = archive(&[("a", b"one")]);
+        let local = nth(&good, LOCAL, 0);
+        for (offset, value) in
+            [(30, b"b"), (8, b"\x08"), (14, b"\0"), (18, b"\x02"), (22, b"\x02"), (6, b"\x08"), (0, b"X")]
+        {
+            let bytes = patched(good.clone(), local + offset, value);
+            assert_eq!(code(&bytes), "zip-header-mismatch", "offset {offset}");
+        }
+        assert_eq!(code(&both(good, 22, 24, &[2])), "zip-header-mismatch");
+        let directory = both(archive(&[("a/", b""), ("b", b"one")]), 30, 46, b"ab");
+        assert_eq!(code(&directory), "accepted");
+        let full = both(archive(&[("ab", b"one")]), 31, 47, b"/");
+        assert_eq!(code(&full), "zip-header-mismatch");
+    }
+
+    #[test]
+    fn overlapping_entries_are_refused() {
+        // The first entry's data reaches over the second entry.
+        let two = archive(&[("a", &[7; 40]), ("b", b"two")]);
+        let second = nth(&two, LOCAL, 1);
+        let long = u32::try_from(second - 31 + 20).unwrap().to_le_bytes();
+        let over = both(both(two, 18, 20, &long), 22, 24, &long);
+        assert_eq!(code(&over), "zip-overlap");
+    }
+
+    #[test]
+    fn broken_content_is_refused() {
+        let good = archive(&[("a", b"one")]);
+        let at = nth(&good, LOCAL, 0) + 31;
+        assert_eq!(code(&patched(good, at, b"X")), "zip-crc");
+        let packed = deflated(&[b'x'; 5000]);
+        let at = nth(&packed, LOCAL, 0) + 31;
+        assert_eq!(code(&patched(packed, at, &[0xFF; 8])), "zip-compression");
+    }
+}

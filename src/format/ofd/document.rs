@@ -1,5 +1,7 @@
 //! The document tree: OFD.xml, Document.xml, pages, templates. GB/T 33190-2016, 7.4 to 7.8.
 
+use std::collections::BTreeSet;
+
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
 use crate::format::ofd::container::Container;
@@ -8,6 +10,12 @@ use crate::format::ofd::xml::{Element, Tree};
 
 /// The entry point of every package.
 const ENTRY: &str = "OFD.xml";
+
+/// Documents in one package. Public files have one; each costs a walk.
+const MAX_BODIES: usize = 64;
+
+/// Templates of one page that are asked for its box.
+const MAX_TEMPLATES: usize = 8;
 
 /// OFD.xml: which documents the package has. GB/T 33190-2016, 7.4.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +52,9 @@ impl Package {
         let root = tree.root("OFD")?;
         let mut bodies = Vec::new();
         for body in root.children_named("DocBody") {
+            if bodies.len() >= MAX_BODIES {
+                return Err(root.invalid("DocBody"));
+            }
             let doc_root = entry.resolve(body.required("DocRoot")?.text())?;
             container.required(&doc_root)?;
             let signatures = match body.only_child("Signatures")? {
@@ -170,9 +181,11 @@ impl Document {
         if let Some(area) = root.only_child("Area")? {
             return physical_box(area);
         }
-        for used in root.children_named("Template") {
-            let template = self.templates.iter().find(|t| Some(t.id.as_str()) == used.attribute("TemplateID"));
-            let Some(template) = template.filter(|t| container.part(&t.content).is_some()) else { continue };
+        let used: BTreeSet<_> = root.children_named("Template").filter_map(|t| t.attribute("TemplateID")).collect();
+        for template in self.templates.iter().filter(|t| used.contains(t.id.as_str())).take(MAX_TEMPLATES) {
+            if container.part(&template.content).is_none() {
+                continue;
+            }
             let tree = parse(container, &template.content, limits)?;
             if let Some(area) = tree.root("Page")?.only_child("Area")? {
                 return physical_box(area);
@@ -222,4 +235,66 @@ fn number(text: &str) -> Option<f64> {
 /// Parses a part that must be there.
 pub(super) fn parse(container: &Container, part: &PartName, limits: &Limits) -> Result<Tree, Error> {
     Tree::parse(part, container.required(part)?, limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits::DEFAULT;
+
+    fn container(parts: &[(&str, &str)]) -> Container {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in parts {
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(content.as_bytes()).unwrap();
+        }
+        Container::read(&writer.finish().unwrap().into_inner(), &LIMITS).unwrap()
+    }
+
+    fn package(ofd: &str) -> Result<Package, Error> {
+        Package::read(&container(&[("OFD.xml", ofd), ("d.xml", "<Document/>")]), &LIMITS)
+    }
+
+    #[test]
+    fn parts_that_the_entry_names_must_exist() {
+        let refusal = |ofd| package(ofd).map_err(|e| (e.code(), e.part().map(str::to_owned))).unwrap_err();
+        let part = |name: &str| Some(name.to_owned());
+        let none = Package::read(&container(&[("d.xml", "<Document/>")]), &LIMITS).unwrap_err();
+        assert_eq!((none.code(), none.part()), ("missing-part", Some("OFD.xml")));
+        assert_eq!(refusal("<OFD/>"), ("element-missing", part("OFD.xml")));
+        assert_eq!(refusal("<OFD><DocBody/></OFD>"), ("element-missing", part("OFD.xml")));
+        assert_eq!(refusal("<OFD><DocBody><DocRoot>x</DocRoot></DocBody></OFD>"), ("missing-part", part("x")));
+        let twice = "<OFD><DocBody><DocRoot>d.xml</DocRoot><DocRoot>e.xml</DocRoot></DocBody></OFD>";
+        assert_eq!(refusal(twice), ("element-invalid", part("OFD.xml")));
+        let list = "<OFD><DocBody><DocRoot>d.xml</DocRoot><Signatures>s.xml</Signatures></DocBody></OFD>";
+        assert_eq!(refusal(list), ("missing-part", part("s.xml")));
+        let many = format!("<OFD>{}</OFD>", "<DocBody><DocRoot>d.xml</DocRoot></DocBody>".repeat(65));
+        assert_eq!(package(&many).unwrap_err().code(), "element-invalid");
+    }
+
+    #[test]
+    fn a_page_box_comes_from_page_then_template_then_document() {
+        let area = |w| format!("<Area><PhysicalBox>0 0 {w} 9</PhysicalBox></Area>");
+        let document = "<Document><CommonData><PageArea><PhysicalBox>0 0 1 9</PhysicalBox></PageArea>\
+            <TemplatePage ID='t' BaseLoc='t.xml'/></CommonData><Pages><Page ID='1' BaseLoc='1.xml'/>\
+            <Page ID='2' BaseLoc='2.xml'/><Page ID='3' BaseLoc='3.xml'/><Page ID='4' BaseLoc='4.xml'/></Pages></Document>";
+        let container = container(&[
+            ("d.xml", document),
+            ("t.xml", &format!("<Page>{}</Page>", area(2))),
+            ("1.xml", &format!("<Page><Template TemplateID='t'/>{}</Page>", area(3))),
+            ("2.xml", "<Page><Template TemplateID='t'/></Page>"),
+            ("3.xml", "<Page/>"),
+            ("4.xml", &format!("<Page>{}</Page>", area(0))),
+        ]);
+        let document = Document::read(&container, &PartName::from_checked("d.xml"), &LIMITS).unwrap();
+        let width = |id| document.page_box(&container, id, &LIMITS).map(|b| b.width).map_err(|e| e.code());
+        assert_eq!([width("1"), width("2"), width("3")], [Ok(3.0), Ok(2.0), Ok(1.0)]);
+        assert_eq!([width("4"), width("5")], [Err("element-invalid"), Err("page-unknown")]);
+    }
 }

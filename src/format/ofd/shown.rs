@@ -11,7 +11,7 @@ use crate::format::ofd::Error;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{Document, Package, parse};
 use crate::format::ofd::path::{Directory, PartName};
-use crate::format::ofd::xml::Element;
+use crate::format::ofd::xml::{Element, Tree};
 
 /// Attributes by which content uses a resource. GB/T 33190-2016, 8 to 11 and 13.
 const USES: [&str; 8] =
@@ -32,9 +32,19 @@ pub struct Shown {
 /// `xml-…`, `element-…` and `path-…` of the parts walked; an absent part is no error but in [`Shown::missing`].
 pub fn shown_parts(container: &Container, package: &Package, limits: &Limits) -> Result<Shown, Error> {
     let mut shown = Shown::default();
+    // Documents may share parts; together they may not make us read more than the package holds.
+    let mut budget = limits.zip_total_bytes;
     for body in &package.bodies {
         let document = Document::read(container, &body.doc_root, limits)?;
-        let mut walk = Walk { container, limits, shown: &mut shown, resources: BTreeMap::new(), used: Vec::new() };
+        let mut walk = Walk {
+            container,
+            limits,
+            shown: &mut shown,
+            budget: &mut budget,
+            missing: BTreeSet::new(),
+            resources: BTreeMap::new(),
+            used: BTreeSet::new(),
+        };
         walk.document(&document)?;
     }
     Ok(shown)
@@ -51,8 +61,10 @@ struct Walk<'a> {
     container: &'a Container,
     limits: &'a Limits,
     shown: &'a mut Shown,
+    budget: &'a mut usize,
+    missing: BTreeSet<PartName>,
     resources: BTreeMap<String, Resource>,
-    used: Vec<String>,
+    used: BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -71,7 +83,7 @@ impl Walk<'_> {
             if !walked.insert(part.clone()) || !self.show(&part) {
                 continue;
             }
-            let tree = parse(self.container, &part, self.limits)?;
+            let tree = self.parse(&part)?;
             let root = tree.root("Page")?;
             for used in root.children_named("Template").filter_map(|t| t.attribute("TemplateID")) {
                 pending.extend(templates.get(used).map(|part| (*part).clone()));
@@ -93,10 +105,17 @@ impl Walk<'_> {
         let present = self.container.part(part).is_some();
         if present {
             self.shown.parts.insert(part.clone());
-        } else if !self.shown.missing.contains(part) {
+        } else if self.missing.insert(part.clone()) {
             self.shown.missing.push(part.clone());
         }
         present
+    }
+
+    fn parse(&mut self, part: &PartName) -> Result<Tree, Error> {
+        let bytes = self.container.required(part)?.len();
+        let too_large = || Error::XmlTooLarge { part: part.as_str().to_owned(), limit: self.limits.zip_total_bytes };
+        *self.budget = self.budget.checked_sub(bytes).ok_or_else(too_large)?;
+        parse(self.container, part, self.limits)
     }
 
     /// GB/T 33190-2016, 7.9.
@@ -104,7 +123,7 @@ impl Walk<'_> {
         if !read.insert(part.clone()) || !self.show(part) {
             return Ok(());
         }
-        let tree = parse(self.container, part, self.limits)?;
+        let tree = self.parse(part)?;
         let root = tree.root("Res")?;
         let base = part.directory().directory(root.attribute("BaseLoc").unwrap_or_default())?;
         for element in root.children().flat_map(|group| group.children()) {
@@ -120,14 +139,18 @@ impl Walk<'_> {
         if !self.show(list) {
             return Ok(());
         }
-        let tree = parse(self.container, list, self.limits)?;
+        let tree = self.parse(list)?;
+        let mut read = BTreeSet::new();
         for page in tree.root("Annotations")?.children_named("Page") {
             let part = list.resolve(page.required("FileLoc")?.text())?;
+            if !read.insert(part.clone()) {
+                continue;
+            }
             if self.container.part(&part).is_none() {
                 self.show(&part);
                 continue;
             }
-            let tree = parse(self.container, &part, self.limits)?;
+            let tree = self.parse(&part)?;
             let visible: Vec<_> = tree.root("PageAnnot")?.children_named("Annot").filter(is_visible).collect();
             if visible.is_empty() {
                 continue;
@@ -141,7 +164,7 @@ impl Walk<'_> {
 
     /// Resources use resources: a draw parameter another one, a composite unit images and fonts.
     fn follow_uses(&mut self) {
-        let mut pending = std::mem::take(&mut self.used);
+        let mut pending: Vec<String> = std::mem::take(&mut self.used).into_iter().collect();
         let mut followed = BTreeSet::new();
         let mut files = Vec::new();
         while let Some(id) = pending.pop() {

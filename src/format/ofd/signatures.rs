@@ -211,3 +211,93 @@ fn read_stamp(element: Element<'_>) -> Result<StampAnnot, Error> {
         clip,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits::DEFAULT;
+
+    fn list(content: &str) -> Result<SignatureList, Error> {
+        let part = PartName::from_checked("Doc_0/Signs/Signatures.xml");
+        let text = format!("<Signatures>{content}</Signatures>");
+        SignatureList::from_tree(&Tree::parse(&part, text.as_bytes(), &LIMITS)?, &LIMITS)
+    }
+
+    fn description(signed: &str) -> Result<SignatureDescription, Error> {
+        let part = PartName::from_checked("Doc_0/Signs/Sign_0/Signature.xml");
+        let text = format!(
+            "<Signature><SignedInfo>{signed}</SignedInfo><SignedValue>SignedValue.dat</SignedValue></Signature>"
+        );
+        SignatureDescription::parse(&part, text.as_bytes(), &LIMITS)
+    }
+
+    fn code<T>(result: Result<T, Error>) -> &'static str {
+        result.map_or_else(|e| e.code(), |_| "accepted")
+    }
+
+    const REFERENCE: &str = "<Reference FileRef='/a'><CheckValue> AAEC </CheckValue></Reference>";
+
+    #[test]
+    fn lists_are_read_in_any_order() {
+        let read = list(
+            "<Signature ID='s001' BaseLoc='Sign_0/Signature.xml'/><MaxSignId>s008</MaxSignId><MaxSignId>s006</MaxSignId>\
+             <Signature ID='s003' Type='Sign' BaseLoc='/Doc_0/x.xml' Relative='s001'/>",
+        );
+        let read = read.unwrap();
+        assert_eq!(read.max_sign_id.as_deref(), Some("s008"));
+        let [first, second] = read.entries.as_slice() else { panic!("two entries") };
+        assert_eq!((first.kind, first.base_loc.as_str()), (SignatureKind::Seal, "Doc_0/Signs/Sign_0/Signature.xml"));
+        assert_eq!((second.kind, second.relative.as_deref()), (SignatureKind::Sign, Some("s001")));
+    }
+
+    #[test]
+    fn lists_are_refused_exactly() {
+        assert_eq!(code(list("<Signature BaseLoc='a'/>")), "element-missing");
+        assert_eq!(code(list("<Signature ID='1'/>")), "element-missing");
+        assert_eq!(code(list("<Signature ID='1' Type='Other' BaseLoc='a'/>")), "element-invalid");
+        assert_eq!(code(list("<Signature ID='1' BaseLoc='../../../a'/>")), "path-outside");
+        assert_eq!(code(list(&"<Signature ID='1' BaseLoc='a'/>".repeat(2))), "duplicate-signature");
+        let many: String = (0..65).map(|n| format!("<Signature ID='{n}' BaseLoc='a'/>")).collect();
+        assert_eq!(code(list(&many)), "too-many-signatures");
+    }
+
+    #[test]
+    fn descriptions_are_read_in_any_order() {
+        let read = description(&format!(
+            "<StampAnnot ID='s2' PageRef='7' Boundary='1 2.5 30 -0' Clip='0 0 1 2'/><Seal><BaseLoc>Seal.esl</BaseLoc></Seal>\
+             <References CheckMethod='SM3'>{REFERENCE}</References><Provider><ProviderName>p</ProviderName></Provider>"
+        ));
+        let read = read.unwrap();
+        assert_eq!(read.provider.as_deref(), Some("p"));
+        assert_eq!(read.check_method.as_deref(), Some("SM3"));
+        assert_eq!(read.references[0].check_value, [0, 1, 2]);
+        assert_eq!((read.references[0].file_ref.as_str(), read.references[0].file_ref_text.as_str()), ("a", "/a"));
+        assert_eq!(read.seal.unwrap().as_str(), "Doc_0/Signs/Sign_0/Seal.esl");
+        assert_eq!(read.signed_value.as_str(), "Doc_0/Signs/Sign_0/SignedValue.dat");
+        assert_eq!(read.stamps[0].boundary, [1.0, 2.5, 30.0, 0.0]);
+        assert_eq!(read.stamps[0].clip, Some([0.0, 0.0, 1.0, 2.0]));
+    }
+
+    #[test]
+    fn descriptions_are_refused_exactly() {
+        let references = |content: &str| description(&format!("<References>{content}</References>"));
+        assert_eq!(code(description("")), "element-missing");
+        assert_eq!(code(description("<References/><References/>")), "element-invalid");
+        assert_eq!(code(references(&REFERENCE.repeat(2))), "duplicate-reference");
+        assert_eq!(
+            code(references(&format!("{REFERENCE}{}", REFERENCE.replace("/a", "../../../a")))),
+            "duplicate-reference"
+        );
+        assert_eq!(code(references(&REFERENCE.replace("AAEC", "AA=C"))), "element-invalid");
+        assert_eq!(code(references(&REFERENCE.replace("AAEC", "AA EC"))), "element-invalid");
+        assert_eq!(code(references(&REFERENCE.replace("/a", "/../a"))), "path-outside");
+        assert_eq!(code(references("<Reference FileRef='/a'/>")), "element-missing");
+        let many: String = (0..4097).map(|n| REFERENCE.replace("/a", &format!("/{n}"))).collect();
+        assert_eq!(code(references(&many)), "too-many-references");
+        for boundary in ["", "1 2 3", "1 2 3 4 5", "1 2 inf 4", "1 2 -3 4", "1 2 x 4"] {
+            let stamp = format!("<References/><StampAnnot ID='1' PageRef='1' Boundary='{boundary}'/>");
+            assert_eq!(code(description(&stamp)), "element-invalid", "{boundary:?}");
+        }
+    }
+}

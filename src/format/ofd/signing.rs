@@ -407,3 +407,192 @@ fn add(writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &PartName, content: &[u8])
     writer.start_file(name.as_str(), options).map_err(|_| Error::WriteFailed)?;
     writer.write_all(content).map_err(|_| Error::WriteFailed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits::DEFAULT;
+    const OFD: &str = "<o:OFD xmlns:o=\"http://www.ofdspec.org\"><o:DocBody><o:DocRoot>Doc_0/Document.xml</o:DocRoot></o:DocBody></o:OFD>";
+    const DOCUMENT: &str = "<Document><CommonData><PageArea><PhysicalBox>0 0 210 297</PhysicalBox></PageArea></CommonData>\
+        <Pages><Page ID=\"1\" BaseLoc=\"Pages/P 0.xml\"/><Page ID=\"2\" BaseLoc=\"Pages/P&amp;1.xml\"/></Pages></Document>";
+
+    fn package(extra: &[(&str, &str)]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        writer.add_directory("Doc_0/", SimpleFileOptions::default()).unwrap();
+        let parts = [("OFD.xml", OFD), ("Doc_0/Document.xml", DOCUMENT), ("Doc_0/Pages/P 0.xml", "<Page/>")];
+        for (name, content) in parts.iter().chain(&[("Doc_0/Pages/P&1.xml", "<Page/>")]).chain(extra) {
+            let name = PartName::from_checked(name);
+            if *content != OFD || !extra.iter().any(|(n, _)| *n == "OFD.xml") {
+                add(&mut writer, &name, content.as_bytes()).unwrap();
+            }
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// A stand-in that tells contents apart: length and sum of the bytes.
+    fn digest(bytes: &[u8]) -> Vec<u8> {
+        let sum = bytes.iter().fold(bytes.len(), |sum, b| sum.wrapping_mul(31).wrapping_add(usize::from(*b)));
+        sum.to_be_bytes().to_vec()
+    }
+
+    fn stamps(page: &str) -> Vec<NewStamp> {
+        vec![NewStamp {
+            page_ref: page.to_owned(),
+            boundary: [10.5, 20.0, 40.0, 40.0],
+            clip: Some([0.0, 0.0, 20.0, 40.0]),
+        }]
+    }
+
+    fn seal(bytes: &[u8], lock: bool, page: &str) -> Result<Vec<u8>, Error> {
+        let container = Container::read(bytes, &LIMITS)?;
+        let new = NewSignature {
+            body: 0,
+            provider: "印信 <&>",
+            check_method: "1.2.156.10197.1.401",
+            signature_method: "1.2.156.10197.1.501",
+            signature_date_time: "20261122030000Z",
+            stamps: &stamps(page),
+            seal_esl: b"seal",
+            lock,
+            digest: &digest,
+        };
+        let prepared = prepare_signature(&container, bytes, &new, &LIMITS)?;
+        assert!(prepared.property_info().starts_with("/Doc_0/Signs/Sign_"));
+        prepared.finish(b"value")
+    }
+
+    fn descriptions(bytes: &[u8]) -> (Container, SignatureList, Vec<SignatureDescription>) {
+        let container = Container::read(bytes, &LIMITS).unwrap();
+        let package = Package::read(&container, &LIMITS).unwrap();
+        let list = SignatureList::read(&container, package.bodies[0].signatures.as_ref().unwrap(), &LIMITS).unwrap();
+        let all = list.entries.iter().map(|e| SignatureDescription::read(&container, &e.base_loc, &LIMITS).unwrap());
+        let all = all.collect();
+        (container, list, all)
+    }
+
+    fn raw(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let one = |index| {
+            let mut entry = archive.by_index_raw(index).unwrap();
+            let mut content = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+            (String::from_utf8(entry.name_raw().to_vec()).unwrap(), content)
+        };
+        (0..zip::ZipArchive::new(Cursor::new(bytes)).unwrap().len()).map(one).collect()
+    }
+
+    #[test]
+    fn a_new_signature_covers_every_file_but_its_own_and_the_list() {
+        let sealed = seal(&package(&[]), false, "2").unwrap();
+        assert_eq!(sealed, seal(&package(&[]), false, "2").unwrap(), "the result depends on the arguments alone");
+        let (container, list, all) = descriptions(&sealed);
+        assert_eq!(list.max_sign_id.as_deref(), Some("s002"));
+        assert_eq!(list.entries[0].id, "s001");
+        let description = &all[0];
+        let covered: BTreeSet<&PartName> = description.references.iter().map(|r| &r.file_ref).collect();
+        let uncovered: Vec<&str> = container.names().filter(|n| !covered.contains(n)).map(PartName::as_str).collect();
+        let own =
+            ["Doc_0/Signs/Signatures.xml", "Doc_0/Signs/Sign_0/Signature.xml", "Doc_0/Signs/Sign_0/SignedValue.dat"];
+        assert_eq!(uncovered, own);
+        for reference in &description.references {
+            assert_eq!(
+                reference.check_value,
+                digest(container.part(&reference.file_ref).unwrap()),
+                "{}",
+                reference.file_ref
+            );
+        }
+        assert_eq!(description.provider.as_deref(), Some("印信 <&>"));
+        assert_eq!(description.stamps[0].id, "s002");
+        assert_eq!(description.stamps[0].clip, Some([0.0, 0.0, 20.0, 40.0]));
+        assert_eq!(container.part(description.seal.as_ref().unwrap()), Some(b"seal".as_slice()));
+        assert_eq!(container.part(&description.signed_value), Some(b"value".as_slice()));
+        let ofd = container.part(&Package::entry()).unwrap();
+        let inserted = "</o:DocRoot><o:Signatures>/Doc_0/Signs/Signatures.xml</o:Signatures></o:DocBody>";
+        assert!(String::from_utf8_lossy(ofd).contains(inserted));
+    }
+
+    #[test]
+    fn a_second_signature_leaves_every_protected_entry_as_it_was() {
+        let first = seal(&package(&[]), false, "1").unwrap();
+        let second = seal(&first, true, "2").unwrap();
+        let (before, after) = (raw(&first), raw(&second));
+        for (name, content) in before.iter().filter(|(n, _)| *n != "Doc_0/Signs/Signatures.xml") {
+            assert_eq!(after.get(name), Some(content), "{name}");
+        }
+        let (container, list, all) = descriptions(&second);
+        assert_eq!(list.entries.iter().map(|e| e.id.as_str()).collect::<Vec<_>>(), ["s001", "s003"]);
+        assert_eq!(list.max_sign_id.as_deref(), Some("s004"));
+        for reference in all.iter().flat_map(|d| &d.references) {
+            assert_eq!(
+                reference.check_value,
+                digest(container.part(&reference.file_ref).unwrap()),
+                "{}",
+                reference.file_ref
+            );
+        }
+        let covers = |d: &SignatureDescription, name: &str| d.references.iter().any(|r| r.file_ref.as_str() == name);
+        assert!(covers(&all[1], "Doc_0/Signs/Signatures.xml") && covers(&all[1], "Doc_0/Signs/Sign_0/SignedValue.dat"));
+        let error = seal(&second, false, "1").unwrap_err();
+        assert_eq!((error.code(), error.part()), ("document-locked", Some("Doc_0/Signs/Signatures.xml")));
+    }
+
+    #[test]
+    fn what_cannot_be_signed_is_refused_exactly() {
+        let bytes = package(&[]);
+        assert_eq!(seal(&bytes, false, "9").unwrap_err().code(), "page-unknown");
+        let unlisted = package(&[("Doc_0/Signs/Signatures.xml", "<Signatures/>")]);
+        assert_eq!(seal(&unlisted, false, "1").unwrap_err().code(), "document-locked");
+        let container = Container::read(&bytes, &LIMITS).unwrap();
+        let mut new = NewSignature {
+            body: 1,
+            provider: "p",
+            check_method: "m",
+            signature_method: "m",
+            signature_date_time: "t",
+            stamps: &[],
+            seal_esl: b"",
+            lock: false,
+            digest: &digest,
+        };
+        let code = |new: &NewSignature<'_>, original: &[u8], limits| {
+            prepare_signature(&container, original, new, limits).map_or_else(|e| e.code(), |_| "accepted")
+        };
+        assert_eq!(code(&new, &bytes, &LIMITS), "document-unknown");
+        new.body = 0;
+        assert_eq!(code(&new, &unlisted, &LIMITS), "original-mismatch");
+        assert_eq!(code(&new, &bytes, &Limits { references: 3, ..LIMITS }), "too-many-references");
+        new.provider = "a\u{1}";
+        assert_eq!(code(&new, &bytes, &LIMITS), "element-invalid");
+        new.provider = "p";
+        let flat = [NewStamp { page_ref: "1".to_owned(), boundary: [0.0, 0.0, f64::NAN, 1.0], clip: None }];
+        new.stamps = &flat;
+        assert_eq!(code(&new, &bytes, &LIMITS), "element-invalid");
+    }
+
+    #[test]
+    fn an_existing_list_keeps_its_prefix_style_and_bytes() {
+        let ofd = OFD.replace("</o:DocBody>", "<o:Signatures>/S.xml</o:Signatures></o:DocBody>");
+        let cases = [
+            (
+                "<x:Signatures xmlns:x=\"http://www.ofdspec.org\"/>",
+                "<x:Signatures xmlns:x=\"http://www.ofdspec.org\"><x:MaxSignId>s002</x:MaxSignId>NEW</x:Signatures>",
+            ),
+            (
+                "<Signatures> <MaxSignId>7</MaxSignId></Signatures>",
+                "<Signatures>NEW <MaxSignId>9</MaxSignId></Signatures>",
+            ),
+        ];
+        for (before, after) in cases {
+            let bytes = package(&[("OFD.xml", &ofd), ("S.xml", before)]);
+            let (container, list, _) = descriptions(&seal(&bytes, false, "1").unwrap());
+            let prefix = if before.starts_with("<x:") { "x:" } else { "" };
+            let id = &list.entries[0].id;
+            let new =
+                format!("<{prefix}Signature ID=\"{id}\" Type=\"Seal\" BaseLoc=\"/Doc_0/Signs/Sign_0/Signature.xml\"/>");
+            let text = container.part(&PartName::from_checked("S.xml")).unwrap();
+            assert_eq!(String::from_utf8_lossy(text), after.replace("NEW", &new));
+        }
+    }
+}

@@ -220,6 +220,11 @@ fn is_name(text: &str) -> bool {
     chars.next().is_some_and(start) && chars.all(rest)
 }
 
+/// A name, or two with a colon between. Namespaces in XML 1.0, 4.
+fn is_qualified_name(text: &str) -> bool {
+    text.split(':').all(is_name) && text.split(':').count() <= 2
+}
+
 /// An element whose end tag has not come yet.
 struct Open {
     index: usize,
@@ -309,17 +314,17 @@ impl Builder<'_> {
                     return Err(self.malformed(start, "broken namespace declaration"));
                 }
                 self.bind(prefix, &value);
-            } else if !key.split(':').all(is_name) || key.split(':').count() > 2 {
+            } else if !is_qualified_name(key) {
                 return Err(self.malformed(start, "broken attribute name"));
             } else {
                 attributes.push((key.to_owned(), value));
             }
         }
         let qualified = tag.name().0.to_owned();
-        let (prefix, name) = qualified.split_once(':').unwrap_or(("", &qualified));
-        if !is_name(name) || (!prefix.is_empty() && !is_name(prefix)) {
+        if !is_qualified_name(&qualified) {
             return Err(self.malformed(start, "broken element name"));
         }
+        let prefix = qualified.split_once(':').map_or("", |(prefix, _)| prefix);
         let bound = self.bindings.iter().rev().find(|(p, _)| p == prefix).map(|(_, ofd)| *ofd);
         let matches = match bound {
             Some(ofd) => ofd,
@@ -447,4 +452,115 @@ fn space(c: char) -> char {
 
 fn position(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits::DEFAULT;
+
+    fn parse(text: impl AsRef<[u8]>) -> Result<Tree, Error> {
+        Tree::parse(&PartName::from_checked("x.xml"), text.as_ref(), &LIMITS)
+    }
+
+    fn code(text: impl AsRef<[u8]>) -> &'static str {
+        parse(text).map_or_else(|e| e.code(), |_| "accepted")
+    }
+
+    #[test]
+    fn elements_are_found_by_local_name_in_both_namespaces() {
+        for uri in NAMESPACES {
+            let tree = parse(format!("<o:A xmlns:o=\"{uri}\" ID='1'><o:B>t&amp;&#x26;</o:B><C/></o:A>")).unwrap();
+            let root = tree.root("A").unwrap();
+            assert_eq!(root.attribute("ID"), Some("1"));
+            assert_eq!(root.child("B").unwrap().text(), "t&&");
+            assert!(root.child("C").is_some());
+            assert_eq!(root.children().map(|e| e.name()).collect::<Vec<_>>(), ["B", "C"]);
+        }
+        let tree = parse("<A xmlns='http://www.ofdspec.org'><x:B xmlns:x='urn:other'/></A>").unwrap();
+        assert!(tree.root("A").unwrap().child("B").is_none());
+        assert_eq!(tree.root("Z").unwrap_err().code(), "element-missing");
+    }
+
+    #[test]
+    fn accepted_forms() {
+        assert_eq!(
+            code("\u{FEFF}<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<a><!-- c --><![CDATA[<]]></a>\n"),
+            "accepted"
+        );
+        let tree = parse("<a b='x&lt;&#65;\n'><![CDATA[<&]]>&gt;</a>").unwrap();
+        let root = tree.root("a").unwrap();
+        assert_eq!((root.attribute("b"), root.text()), (Some("x<A "), "<&>"));
+    }
+
+    #[test]
+    fn spans_point_into_the_bytes() {
+        let text = "\u{FEFF}<a><b>t</b><c/></a>";
+        let tree = parse(text).unwrap();
+        let of = |e: Element<'_>| text.get(e.span().start..e.span().end).unwrap().to_owned();
+        let root = tree.root("a").unwrap();
+        assert_eq!(root.children().map(of).collect::<Vec<_>>(), ["<b>t</b>", "<c/>"]);
+        assert_eq!(text.get(root.span().content_start..root.span().content_end), Some("<b>t</b><c/>"));
+    }
+
+    #[test]
+    fn malformed_text_is_refused() {
+        for text in [
+            "",
+            " ",
+            "<a>",
+            "<a></b>",
+            "</a>",
+            "<a/><b/>",
+            "<a/>text",
+            "text<a/>",
+            "<a b='1' b='2'/>",
+            "<a b=1/>",
+            "<a b='<'/>",
+            "<a b='&'/>",
+            "<a>]]></a>",
+            "<a>\u{1}</a>",
+            "<x:a/>",
+            "<1a/>",
+            "<a><!-- -- --></a>",
+            " <?xml version='1.0'?><a/>",
+            "<?xml version='1.1'?><a/>",
+            "<a xmlns:=''/>",
+            "<:a/>",
+            "<a/>&amp;",
+            "<a/><![CDATA[]]>",
+        ] {
+            assert_eq!(code(text), "xml-malformed", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn doctype_entities_instructions_and_encodings_are_refused() {
+        assert_eq!(code("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>"), "xml-doctype");
+        for text in ["<a>&x;</a>", "<a b='&x;'/>", "<a>&#0;</a>", "<a>&#xD800;</a>", "<a>&#x;</a>", "<a>&#+65;</a>"] {
+            assert_eq!(code(text), "xml-entity", "{text:?}");
+        }
+        assert_eq!(code("<?pi x?><a/>"), "xml-processing-instruction");
+        assert_eq!(code("<?xml version='1.0' encoding='GBK'?><a/>"), "xml-encoding");
+        assert_eq!(code(b"<a>\xd5\xc2</a>"), "xml-encoding");
+        assert_eq!(code(b"\xff\xfe<\0a\0/\0>\0"), "xml-encoding");
+    }
+
+    #[test]
+    fn limits_hold() {
+        let part = PartName::from_checked("x.xml");
+        let code =
+            |text: &str, limits| Tree::parse(&part, text.as_bytes(), &limits).map_or_else(|e| e.code(), |_| "ok");
+        let deep = |n| format!("{}{}", "<a>".repeat(n), "</a>".repeat(n));
+        assert_eq!(code(&deep(64), LIMITS), "ok");
+        assert_eq!(code(&deep(65), LIMITS), "xml-too-deep");
+        assert_eq!(code("<a/>", Limits { xml_bytes: 3, ..LIMITS }), "xml-too-large");
+        assert_eq!(code("<a b='1'>x</a>", Limits { xml_nodes: 2, ..LIMITS }), "xml-too-many-nodes");
+        let many: String = (0..300).map(|n| format!(" a{n}='1'")).collect();
+        assert_eq!(code(&format!("<a{many}/>"), LIMITS), "xml-too-many-nodes");
+        // A million open elements neither read nor drop by recursion.
+        let limits = Limits { xml_depth: 1_000_000, xml_nodes: 1_000_000, ..LIMITS };
+        assert_eq!(code(&deep(200_000), limits), "ok");
+    }
 }
