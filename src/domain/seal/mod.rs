@@ -1,1 +1,5 @@
 //! Our seals: their states, what their maker signs, what their use signs.
+
+mod state;
+
+pub use state::{InvalidTransition, State};
