@@ -8,7 +8,7 @@ use crate::store::{Error, Tx};
 ///
 /// # Errors
 /// The database's.
-pub async fn append(tx: &mut Tx, event: &Event) -> Result<i64, Error> {
+pub async fn append(tx: &mut Tx<'_>, event: &Event) -> Result<i64, Error> {
     let next = "UPDATE audit_head SET next = next + 1 WHERE single = 1 RETURNING next - 1";
     let (number,) = fetch_one!(tx, (i64,), next)?;
     let class = i64::try_from(event.class().number()).unwrap_or(i64::MAX);
@@ -21,7 +21,7 @@ pub async fn append(tx: &mut Tx, event: &Event) -> Result<i64, Error> {
 ///
 /// # Errors
 /// A gap, or an event that does not decode, is [`Error::Inconsistent`].
-pub async fn read(tx: &mut Tx, from: i64, limit: i64) -> Result<Vec<(i64, Event)>, Error> {
+pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Event)>, Error> {
     let sql = "SELECT number, class, at, event FROM audit_events WHERE number >= $1 ORDER BY number LIMIT $2";
     let rows = fetch_all!(tx, (i64, i64, i64, Vec<u8>), sql, from, limit)?;
     let events = (from.max(0)..).zip(rows).map(|(expected, (number, class, at, der))| {
@@ -38,7 +38,7 @@ pub async fn read(tx: &mut Tx, from: i64, limit: i64) -> Result<Vec<(i64, Event)
 ///
 /// # Errors
 /// The database's.
-pub async fn count(tx: &mut Tx) -> Result<i64, Error> {
+pub async fn count(tx: &mut Tx<'_>) -> Result<i64, Error> {
     let (next,) = fetch_one!(tx, (i64,), "SELECT next FROM audit_head WHERE single = 1")?;
     Ok(next)
 }

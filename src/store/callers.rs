@@ -32,7 +32,7 @@ pub struct StoredCaller {
 
 type Row = (String, String, Vec<u8>, Vec<u8>, String, String, String, i64, i64, Vec<u8>);
 
-fn entity(tx: &Tx, row: Row) -> Result<StoredCaller, Error> {
+fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredCaller, Error> {
     let (id, name, fingerprint, public_key, algorithm, roles, state, created_at, version, sealed) = row;
     let created = created_at.to_be_bytes();
     let (facts, kind) = ([name.as_bytes(), &fingerprint, &public_key], algorithm.as_bytes());
@@ -54,7 +54,7 @@ fn entity(tx: &Tx, row: Row) -> Result<StoredCaller, Error> {
 }
 
 /// The integrity value of a caller's row at that version.
-fn integrity(tx: &Tx, caller: &StoredCaller, version: i64) -> Vec<u8> {
+fn integrity(tx: &Tx<'_>, caller: &StoredCaller, version: i64) -> Vec<u8> {
     let (roles, created) = (caller.roles.to_names(), caller.created_at.unix().to_be_bytes());
     let content: [&[u8]; 7] = [
         caller.name.as_bytes(),
@@ -72,7 +72,7 @@ fn integrity(tx: &Tx, caller: &StoredCaller, version: i64) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Error::Conflict`] when its id or key is there already.
-pub async fn insert(tx: &mut Tx, caller: &StoredCaller) -> Result<(), Error> {
+pub async fn insert(tx: &mut Tx<'_>, caller: &StoredCaller) -> Result<(), Error> {
     let integrity = integrity(tx, caller, 1);
     let sql = "INSERT INTO callers \
                (id, name, key_fingerprint, public_key, algorithm, roles, state, created_at, version, integrity) \
@@ -87,7 +87,7 @@ pub async fn insert(tx: &mut Tx, caller: &StoredCaller) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
-pub async fn find(tx: &mut Tx, id: &CallerId) -> Result<Option<StoredCaller>, Error> {
+pub async fn find(tx: &mut Tx<'_>, id: &CallerId) -> Result<Option<StoredCaller>, Error> {
     let sql = "SELECT id, name, key_fingerprint, public_key, algorithm, roles, state, created_at, version, integrity \
                FROM callers WHERE id = $1";
     let row = fetch_optional!(tx, Row, sql, id.as_str())?;
@@ -98,7 +98,7 @@ pub async fn find(tx: &mut Tx, id: &CallerId) -> Result<Option<StoredCaller>, Er
 ///
 /// # Errors
 /// As [`find`].
-pub async fn find_by_fingerprint(tx: &mut Tx, fingerprint: &[u8; 32]) -> Result<Option<StoredCaller>, Error> {
+pub async fn find_by_fingerprint(tx: &mut Tx<'_>, fingerprint: &[u8; 32]) -> Result<Option<StoredCaller>, Error> {
     let sql = "SELECT id, name, key_fingerprint, public_key, algorithm, roles, state, created_at, version, integrity \
                FROM callers WHERE key_fingerprint = $1";
     let row = fetch_optional!(tx, Row, sql, &fingerprint[..])?;
@@ -109,7 +109,7 @@ pub async fn find_by_fingerprint(tx: &mut Tx, fingerprint: &[u8; 32]) -> Result<
 ///
 /// # Errors
 /// [`Error::Stale`] when the row is no longer at the version of `caller`.
-pub async fn change_state(tx: &mut Tx, caller: &StoredCaller, state: CallerState) -> Result<StoredCaller, Error> {
+pub async fn change_state(tx: &mut Tx<'_>, caller: &StoredCaller, state: CallerState) -> Result<StoredCaller, Error> {
     let next = StoredCaller { state, version: caller.version.saturating_add(1), ..caller.clone() };
     let integrity = integrity(tx, &next, next.version);
     let sql = "UPDATE callers SET state = $1, version = $2, integrity = $3 WHERE id = $4 AND version = $5";
@@ -126,7 +126,7 @@ pub async fn change_state(tx: &mut Tx, caller: &StoredCaller, state: CallerState
 /// # Errors
 /// [`Error::Conflict`] when there is no such caller; the database's.
 pub async fn spend_nonce(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     caller: &CallerId,
     nonce: &str,
     now: Timestamp,

@@ -42,7 +42,7 @@ fn entity(row: Row) -> Result<StoredCertificate, Error> {
 ///
 /// # Errors
 /// [`Error::Conflict`] when it, or another of this issuer and serial number, is there already.
-pub async fn insert(tx: &mut Tx, certificate: &StoredCertificate) -> Result<(), Error> {
+pub async fn insert(tx: &mut Tx<'_>, certificate: &StoredCertificate) -> Result<(), Error> {
     let sql = "INSERT INTO certificates (sm3, serial, subject, issuer, key_id, der, role, issued_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let StoredCertificate { sm3, serial, subject, issuer, key, der, role, issued_at } = certificate;
@@ -55,7 +55,7 @@ pub async fn insert(tx: &mut Tx, certificate: &StoredCertificate) -> Result<(), 
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
-pub async fn find(tx: &mut Tx, sm3: &[u8; 32]) -> Result<Option<StoredCertificate>, Error> {
+pub async fn find(tx: &mut Tx<'_>, sm3: &[u8; 32]) -> Result<Option<StoredCertificate>, Error> {
     let sql = "SELECT sm3, serial, subject, issuer, key_id, der, role, issued_at FROM certificates WHERE sm3 = $1";
     fetch_optional!(tx, Row, sql, &sm3[..])?.map(entity).transpose()
 }
@@ -64,7 +64,7 @@ pub async fn find(tx: &mut Tx, sm3: &[u8; 32]) -> Result<Option<StoredCertificat
 ///
 /// # Errors
 /// As [`find`].
-pub async fn of_key(tx: &mut Tx, key: &KeyId) -> Result<Vec<StoredCertificate>, Error> {
+pub async fn of_key(tx: &mut Tx<'_>, key: &KeyId) -> Result<Vec<StoredCertificate>, Error> {
     let sql = "SELECT sm3, serial, subject, issuer, key_id, der, role, issued_at FROM certificates \
                WHERE key_id = $1 ORDER BY issued_at DESC, sm3";
     fetch_all!(tx, Row, sql, key.as_str())?.into_iter().map(entity).collect()
@@ -74,7 +74,7 @@ pub async fn of_key(tx: &mut Tx, key: &KeyId) -> Result<Vec<StoredCertificate>, 
 ///
 /// # Errors
 /// As [`find`].
-pub async fn in_role(tx: &mut Tx, role: &str) -> Result<Vec<StoredCertificate>, Error> {
+pub async fn in_role(tx: &mut Tx<'_>, role: &str) -> Result<Vec<StoredCertificate>, Error> {
     let sql = "SELECT sm3, serial, subject, issuer, key_id, der, role, issued_at FROM certificates \
                WHERE role = $1 ORDER BY issued_at DESC, sm3";
     fetch_all!(tx, Row, sql, role)?.into_iter().map(entity).collect()

@@ -19,7 +19,7 @@ pub struct StoredAnswer {
 /// # Errors
 /// [`Error::Conflict`] when there is no such caller; the database's.
 pub async fn reserve(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     caller: &CallerId,
     key: &str,
     request_sm3: &[u8; 32],
@@ -34,7 +34,7 @@ pub async fn reserve(
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
-pub async fn find(tx: &mut Tx, caller: &CallerId, key: &str) -> Result<Option<StoredAnswer>, Error> {
+pub async fn find(tx: &mut Tx<'_>, caller: &CallerId, key: &str) -> Result<Option<StoredAnswer>, Error> {
     let sql = "SELECT request_sm3, status, response FROM idempotency WHERE caller = $1 AND key = $2";
     let row = fetch_optional!(tx, (Vec<u8>, Option<i64>, Option<Vec<u8>>), sql, caller.as_str(), key)?;
     let entity = |(request, status, response): (Vec<u8>, Option<i64>, Option<Vec<u8>>)| {
@@ -52,7 +52,13 @@ pub async fn find(tx: &mut Tx, caller: &CallerId, key: &str) -> Result<Option<St
 ///
 /// # Errors
 /// [`Error::Stale`] when it is not.
-pub async fn complete(tx: &mut Tx, caller: &CallerId, key: &str, status: u16, response: &[u8]) -> Result<(), Error> {
+pub async fn complete(
+    tx: &mut Tx<'_>,
+    caller: &CallerId,
+    key: &str,
+    status: u16,
+    response: &[u8],
+) -> Result<(), Error> {
     let sql = "UPDATE idempotency SET status = $1, response = $2 WHERE caller = $3 AND key = $4 AND status IS NULL";
     match execute!(tx, sql, i64::from(status), response, caller.as_str(), key)? {
         1 => Ok(()),
@@ -64,7 +70,7 @@ pub async fn complete(tx: &mut Tx, caller: &CallerId, key: &str, status: u16, re
 ///
 /// # Errors
 /// The database's.
-pub async fn release(tx: &mut Tx, caller: &CallerId, key: &str) -> Result<(), Error> {
+pub async fn release(tx: &mut Tx<'_>, caller: &CallerId, key: &str) -> Result<(), Error> {
     let sql = "DELETE FROM idempotency WHERE caller = $1 AND key = $2 AND status IS NULL";
     execute!(tx, sql, caller.as_str(), key).map(|_| ())
 }
@@ -73,7 +79,7 @@ pub async fn release(tx: &mut Tx, caller: &CallerId, key: &str) -> Result<(), Er
 ///
 /// # Errors
 /// The database's.
-pub async fn release_open(tx: &mut Tx) -> Result<u64, Error> {
+pub async fn release_open(tx: &mut Tx<'_>) -> Result<u64, Error> {
     execute!(tx, "DELETE FROM idempotency WHERE status IS NULL")
 }
 
@@ -81,6 +87,6 @@ pub async fn release_open(tx: &mut Tx) -> Result<u64, Error> {
 ///
 /// # Errors
 /// The database's.
-pub async fn forget_before(tx: &mut Tx, moment: Timestamp) -> Result<u64, Error> {
+pub async fn forget_before(tx: &mut Tx<'_>, moment: Timestamp) -> Result<u64, Error> {
     execute!(tx, "DELETE FROM idempotency WHERE created_at < $1 AND status IS NOT NULL", moment.unix())
 }

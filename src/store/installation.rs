@@ -19,7 +19,7 @@ pub struct StoredInstallation {
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
-pub async fn find(tx: &mut Tx) -> Result<Option<StoredInstallation>, Error> {
+pub async fn find(tx: &mut Tx<'_>) -> Result<Option<StoredInstallation>, Error> {
     let sql = "SELECT salt, key_check, created_at FROM installation WHERE single = 1";
     let row = fetch_optional!(tx, (Vec<u8>, Vec<u8>, i64), sql)?;
     let entity = |(salt, key_check, created_at): (Vec<u8>, Vec<u8>, i64)| {
@@ -33,7 +33,7 @@ pub async fn find(tx: &mut Tx) -> Result<Option<StoredInstallation>, Error> {
 ///
 /// # Errors
 /// [`Error::Conflict`] when there is one already.
-pub async fn insert(tx: &mut Tx, installation: &StoredInstallation) -> Result<(), Error> {
+pub async fn insert(tx: &mut Tx<'_>, installation: &StoredInstallation) -> Result<(), Error> {
     let sql = "INSERT INTO installation (single, salt, key_check, created_at) VALUES (1, $1, $2, $3)";
     let StoredInstallation { salt, key_check, created_at } = installation;
     execute!(tx, sql, &salt[..], &key_check[..], created_at.unix()).map(|_| ())

@@ -44,7 +44,7 @@ fn entity(row: Row) -> Result<StoredKey, Error> {
 ///
 /// # Errors
 /// [`Error::Conflict`] when the id or the public key is there already.
-pub async fn insert(tx: &mut Tx, key: &StoredKey) -> Result<(), Error> {
+pub async fn insert(tx: &mut Tx<'_>, key: &StoredKey) -> Result<(), Error> {
     let sql = "INSERT INTO keys (id, purpose, algorithm, public_key, sealed_private, state, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let (purpose, algorithm, state) = (key.purpose.name(), key.algorithm.name(), key.state.name());
@@ -56,7 +56,7 @@ pub async fn insert(tx: &mut Tx, key: &StoredKey) -> Result<(), Error> {
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
-pub async fn find(tx: &mut Tx, id: &KeyId) -> Result<Option<StoredKey>, Error> {
+pub async fn find(tx: &mut Tx<'_>, id: &KeyId) -> Result<Option<StoredKey>, Error> {
     let sql = "SELECT id, purpose, algorithm, public_key, sealed_private, state, created_at FROM keys WHERE id = $1";
     fetch_optional!(tx, Row, sql, id.as_str())?.map(entity).transpose()
 }
@@ -65,7 +65,7 @@ pub async fn find(tx: &mut Tx, id: &KeyId) -> Result<Option<StoredKey>, Error> {
 ///
 /// # Errors
 /// As [`find`].
-pub async fn of_purpose(tx: &mut Tx, purpose: KeyPurpose) -> Result<Vec<StoredKey>, Error> {
+pub async fn of_purpose(tx: &mut Tx<'_>, purpose: KeyPurpose) -> Result<Vec<StoredKey>, Error> {
     let sql = "SELECT id, purpose, algorithm, public_key, sealed_private, state, created_at FROM keys \
                WHERE purpose = $1 ORDER BY created_at, id";
     fetch_all!(tx, Row, sql, purpose.name())?.into_iter().map(entity).collect()
@@ -75,7 +75,7 @@ pub async fn of_purpose(tx: &mut Tx, purpose: KeyPurpose) -> Result<Vec<StoredKe
 ///
 /// # Errors
 /// [`Error::Stale`] when it was not active.
-pub async fn retire(tx: &mut Tx, id: &KeyId) -> Result<(), Error> {
+pub async fn retire(tx: &mut Tx<'_>, id: &KeyId) -> Result<(), Error> {
     let sql = "UPDATE keys SET state = 'retired' WHERE id = $1 AND state = 'active'";
     match execute!(tx, sql, id.as_str())? {
         1 => Ok(()),

@@ -19,7 +19,9 @@ mod integrity;
 mod migrations;
 mod sql;
 
+use std::marker::PhantomData;
 use std::path::Path;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -52,18 +54,28 @@ enum Pools {
 }
 
 /// An open transaction. Undone when dropped; [`Store::run`] commits it.
-pub struct Tx {
+///
+/// `'env` is what the steps may borrow: it outlives every reference to the transaction.
+pub struct Tx<'env> {
     backend: Backend,
     integrity: IntegrityKey,
     transient: bool,
+    env: PhantomData<&'env ()>,
 }
+
+/// What steps give: `|tx| Box::pin(async move { … })`.
+pub type Steps<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
 
 enum Backend {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
-impl Tx {
+impl<'env> Tx<'env> {
+    const fn new(backend: Backend, integrity: IntegrityKey) -> Self {
+        Self { backend, integrity, transient: false, env: PhantomData }
+    }
+
     /// Notes whether a failure is worth another attempt, and gives it our form.
     fn fault(&mut self, error: sqlx::Error) -> Error {
         self.transient |= Error::is_transient(&error);
@@ -121,10 +133,10 @@ impl Store {
     ///
     /// # Errors
     /// The steps' own, after undoing everything; or the database's.
-    pub async fn run<T, E: From<Error>>(
+    pub async fn run<'env, T, E: From<Error>>(
         &self,
         name: &'static str,
-        steps: impl AsyncFn(&mut Tx) -> Result<T, E>,
+        steps: impl for<'t> Fn(&'t mut Tx<'env>) -> Steps<'t, T, E>,
     ) -> Result<T, E> {
         let started = tokio::time::Instant::now();
         for attempt in 1..=ATTEMPTS {
@@ -158,7 +170,10 @@ impl Store {
     ///
     /// # Errors
     /// The steps' own, or the database's.
-    pub async fn read<T, E: From<Error>>(&self, steps: impl AsyncFn(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+    pub async fn read<'env, T, E: From<Error>>(
+        &self,
+        steps: impl for<'t> FnOnce(&'t mut Tx<'env>) -> Steps<'t, T, E>,
+    ) -> Result<T, E> {
         let backend = match &self.pools {
             Pools::Sqlite { reader, .. } => reader.begin().await.map(Backend::Sqlite),
             Pools::Postgres(pool) => {
@@ -166,7 +181,8 @@ impl Store {
             }
         };
         let backend = backend.map_err(Error::from)?;
-        steps(&mut Tx { backend, integrity: self.integrity.clone(), transient: false }).await
+        let mut tx = Tx::new(backend, self.integrity.clone());
+        steps(&mut tx).await
     }
 
     /// Whether the database answers.
@@ -174,7 +190,7 @@ impl Store {
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.read(async |tx| audit::count(tx).await.map(|_| ())).await
+        self.read(|tx| Box::pin(audit::count(tx))).await.map(|_: i64| ())
     }
 
     /// Closes all connections, after their transactions.
@@ -188,7 +204,7 @@ impl Store {
         }
     }
 
-    async fn begin(&self) -> Result<Tx, sqlx::Error> {
+    async fn begin<'env>(&self) -> Result<Tx<'env>, sqlx::Error> {
         let backend = match &self.pools {
             Pools::Sqlite { writer, .. } => Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => {
@@ -198,7 +214,7 @@ impl Store {
                 Backend::Postgres(tx)
             }
         };
-        Ok(Tx { backend, integrity: self.integrity.clone(), transient: false })
+        Ok(Tx::new(backend, self.integrity.clone()))
     }
 }
 

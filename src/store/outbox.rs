@@ -21,7 +21,7 @@ pub struct StoredMessage {
 ///
 /// # Errors
 /// [`Error::Conflict`] when the id is there already.
-pub async fn push(tx: &mut Tx, message: &StoredMessage) -> Result<(), Error> {
+pub async fn push(tx: &mut Tx<'_>, message: &StoredMessage) -> Result<(), Error> {
     let sql = "INSERT INTO outbox (id, topic, payload, created_at) VALUES ($1, $2, $3, $4)";
     let StoredMessage { id, topic, payload, created_at } = message;
     execute!(tx, sql, id.as_str(), topic.as_str(), &payload[..], created_at.unix()).map(|_| ())
@@ -31,7 +31,7 @@ pub async fn push(tx: &mut Tx, message: &StoredMessage) -> Result<(), Error> {
 ///
 /// # Errors
 /// The database's.
-pub async fn unsent(tx: &mut Tx, limit: i64) -> Result<Vec<StoredMessage>, Error> {
+pub async fn unsent(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<StoredMessage>, Error> {
     let sql =
         "SELECT id, topic, payload, created_at FROM outbox WHERE sent_at IS NULL ORDER BY created_at, id LIMIT $1";
     let rows = fetch_all!(tx, (String, String, Vec<u8>, i64), sql, limit)?;
@@ -43,7 +43,7 @@ pub async fn unsent(tx: &mut Tx, limit: i64) -> Result<Vec<StoredMessage>, Error
 ///
 /// # Errors
 /// [`Error::Stale`] when it had left before, or is not there.
-pub async fn mark_sent(tx: &mut Tx, id: &str, now: Timestamp) -> Result<(), Error> {
+pub async fn mark_sent(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE outbox SET sent_at = $1 WHERE id = $2 AND sent_at IS NULL";
     match execute!(tx, sql, now.unix(), id)? {
         1 => Ok(()),

@@ -96,7 +96,7 @@ fn key_of(seal: &StoredSeal) -> Key {
     (seal.id.to_string(), seal.es_id.clone(), seal.name.clone(), seal.seal_der.clone(), signer)
 }
 
-fn entity(tx: &Tx, row: Row) -> Result<StoredSeal, Error> {
+fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSeal, Error> {
     let (id, es_id, name, seal_der, signer, active, suspended, why_suspended, revoked, why_revoked, version, sealed) =
         row;
     let key = (id, es_id, name, seal_der, signer);
@@ -114,7 +114,7 @@ fn entity(tx: &Tx, row: Row) -> Result<StoredSeal, Error> {
 ///
 /// # Errors
 /// [`Error::Conflict`] when its id or `esID` is there already.
-pub async fn insert(tx: &mut Tx, seal: &StoredSeal) -> Result<(), Error> {
+pub async fn insert(tx: &mut Tx<'_>, seal: &StoredSeal) -> Result<(), Error> {
     let (key, facts) = (key_of(seal), facts(seal.state));
     let integrity = tx.integrity.over("seals", &key.0, 1, &parts(&content(&key, &facts)));
     let sql = "INSERT INTO seals (id, es_id, name, seal_der, signer_key, active_since, suspended_since, \
@@ -130,7 +130,7 @@ pub async fn insert(tx: &mut Tx, seal: &StoredSeal) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
-pub async fn find(tx: &mut Tx, id: &SealId) -> Result<Option<StoredSeal>, Error> {
+pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Error> {
     let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
                revoked_at, revocation_reason, version, integrity FROM seals WHERE id = $1";
     let row = fetch_optional!(tx, Row, sql, id.as_str())?;
@@ -141,7 +141,7 @@ pub async fn find(tx: &mut Tx, id: &SealId) -> Result<Option<StoredSeal>, Error>
 ///
 /// # Errors
 /// As [`find`].
-pub async fn list(tx: &mut Tx, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSeal>, Error> {
+pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSeal>, Error> {
     let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
                revoked_at, revocation_reason, version, integrity FROM seals WHERE id > $1 ORDER BY id LIMIT $2";
     let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
@@ -152,7 +152,7 @@ pub async fn list(tx: &mut Tx, after: Option<&SealId>, limit: i64) -> Result<Vec
 ///
 /// # Errors
 /// [`Error::Stale`] when the row is no longer at the version of `seal`.
-pub async fn change_state(tx: &mut Tx, seal: &StoredSeal, next: State) -> Result<StoredSeal, Error> {
+pub async fn change_state(tx: &mut Tx<'_>, seal: &StoredSeal, next: State) -> Result<StoredSeal, Error> {
     let (key, facts, version) = (key_of(seal), facts(next), seal.version.saturating_add(1));
     let integrity = tx.integrity.over("seals", &key.0, version, &parts(&content(&key, &facts)));
     let sql = "UPDATE seals SET active_since = $1, suspended_since = $2, suspension_reason = $3, revoked_at = $4, \

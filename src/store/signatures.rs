@@ -68,7 +68,7 @@ fn entity(row: Row) -> Result<StoredSignature, Error> {
 /// # Errors
 /// [`Error::Conflict`] when the id is there already, or the seal is not.
 pub async fn record_intent(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     id: &SignatureId,
     seal: &SealId,
     document_sm3: &[u8; 32],
@@ -82,7 +82,7 @@ pub async fn record_intent(
 ///
 /// # Errors
 /// [`Error::Stale`] when it is not open: nothing may be released then.
-pub async fn complete(tx: &mut Tx, id: &SignatureId, result_sm3: &[u8; 32], now: Timestamp) -> Result<(), Error> {
+pub async fn complete(tx: &mut Tx<'_>, id: &SignatureId, result_sm3: &[u8; 32], now: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE signatures SET state = 'signed', result_sm3 = $1, finished_at = $2 \
                WHERE id = $3 AND state = 'signing'";
     match execute!(tx, sql, &result_sm3[..], now.unix(), id.as_str())? {
@@ -95,7 +95,7 @@ pub async fn complete(tx: &mut Tx, id: &SignatureId, result_sm3: &[u8; 32], now:
 ///
 /// # Errors
 /// [`Error::Stale`] when it is not open.
-pub async fn abandon(tx: &mut Tx, id: &SignatureId, now: Timestamp) -> Result<(), Error> {
+pub async fn abandon(tx: &mut Tx<'_>, id: &SignatureId, now: Timestamp) -> Result<(), Error> {
     let sql = "UPDATE signatures SET state = 'abandoned', finished_at = $1 WHERE id = $2 AND state = 'signing'";
     match execute!(tx, sql, now.unix(), id.as_str())? {
         1 => Ok(()),
@@ -107,7 +107,7 @@ pub async fn abandon(tx: &mut Tx, id: &SignatureId, now: Timestamp) -> Result<()
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
-pub async fn abandon_open(tx: &mut Tx, now: Timestamp) -> Result<Vec<SignatureId>, Error> {
+pub async fn abandon_open(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<SignatureId>, Error> {
     let sql = "UPDATE signatures SET state = 'abandoned', finished_at = $1 WHERE state = 'signing' RETURNING id";
     let mut rows = fetch_all!(tx, (String,), sql, now.unix())?;
     rows.sort_unstable();
@@ -120,7 +120,7 @@ pub async fn abandon_open(tx: &mut Tx, now: Timestamp) -> Result<Vec<SignatureId
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
-pub async fn find(tx: &mut Tx, id: &SignatureId) -> Result<Option<StoredSignature>, Error> {
+pub async fn find(tx: &mut Tx<'_>, id: &SignatureId) -> Result<Option<StoredSignature>, Error> {
     let sql = "SELECT id, seal, state, document_sm3, result_sm3, created_at, finished_at FROM signatures WHERE id = $1";
     fetch_optional!(tx, Row, sql, id.as_str())?.map(entity).transpose()
 }

@@ -3,7 +3,7 @@
 /// Runs a statement; gives the number of rows that it touched.
 macro_rules! execute {
     ($tx:expr, $sql:expr $(, $value:expr)* $(,)?) => {{
-        let tx: &mut crate::store::Tx = $tx;
+        let tx: &mut crate::store::Tx<'_> = $tx;
         let done = match &mut tx.backend {
             crate::store::Backend::Sqlite(on) => sqlx::query::<sqlx::Sqlite>($sql)
                 $(.bind($value))*.execute(&mut **on).await.map(|done| done.rows_affected()),
@@ -16,7 +16,7 @@ macro_rules! execute {
 
 macro_rules! fetch {
     ($how:ident, $tx:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {{
-        let tx: &mut crate::store::Tx = $tx;
+        let tx: &mut crate::store::Tx<'_> = $tx;
         let found = match &mut tx.backend {
             crate::store::Backend::Sqlite(on) => sqlx::query_as::<sqlx::Sqlite, $row>($sql)
                 $(.bind($value))*.$how(&mut **on).await,
