@@ -30,7 +30,7 @@ const LAYERS: Arrows = &[
 #[rustfmt::skip]
 const DOMAIN: Arrows = &[
     ("key", &[]),
-    ("caller", &[]),
+    ("caller", &["key"]),
     ("audit", &["caller", "key"]),
     ("trust", &[]),
     ("identity", &["audit"]),

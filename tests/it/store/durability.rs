@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use yinxin::base::clock::Timestamp;
 use yinxin::base::secret::Secret;
 use yinxin::domain::audit::{Actor, Event, EventBody};
-use yinxin::store::{Error, IntegrityKey, Store, audit};
+use yinxin::store::{IntegrityKey, Store, audit};
 
 use crate::store::Folder;
 
@@ -37,10 +37,10 @@ async fn acknowledged_rows_survive_a_kill() {
         let arguments = ["store::durability::child", "--exact", "--ignored", "--nocapture"];
         let mut child = Command::new(std::env::current_exe().unwrap());
         let mut child = child.args(arguments).env(FILE, &file).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut in_this_round = 0;
         // After the kill the pipe still holds what the child had acknowledged; the last line may be half.
-        while let Some(line) = lines.next() {
+        for line in lines {
             let Some((_, number)) = line.split_once("acknowledged ") else { continue };
             let Some(number) = number.strip_suffix('.') else { continue };
             acknowledged = number.parse().unwrap();

@@ -3,6 +3,7 @@
 mod contract;
 mod durability;
 mod postgres;
+mod services;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -7,9 +7,12 @@ use std::process::{Command, Stdio};
 
 use crate::store::Folder;
 
+/// User and group to run as, when not as ourselves.
+type User = Option<(u32, u32)>;
+
 pub(crate) struct Postgres {
     /// Nothing when the environment names a server that is not ours to stop.
-    private: Option<(Folder, PathBuf, Option<(u32, u32)>)>,
+    private: Option<(Folder, PathBuf, User)>,
     pub(crate) url: String,
 }
 
@@ -54,7 +57,7 @@ impl Drop for Postgres {
     }
 }
 
-fn run(program: &Path, arguments: &[&str], user: Option<(u32, u32)>, folder: &Path) {
+fn run(program: &Path, arguments: &[&str], user: User, folder: &Path) {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((uid, gid)) = user {
@@ -74,7 +77,7 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().rev().chain(on_path).find(|folder| folder.join("initdb").is_file())
 }
 
-fn postgres_user() -> Option<(u32, u32)> {
+fn postgres_user() -> User {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let mut line = users.lines().find(|line| line.starts_with("postgres:"))?.split(':').skip(2);
     Some((line.next()?.parse().ok()?, line.next()?.parse().ok()?))
