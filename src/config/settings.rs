@@ -1,8 +1,12 @@
 //! The configuration as the program uses it: complete, and each value within its bounds.
 
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use crate::base::limits::Limits;
 use crate::base::secret::Secret;
@@ -213,9 +217,9 @@ impl Settings {
             (Some(_), Some(_)) => {
                 return refuse("keys.passphrase_file", format!("{PASSPHRASE} is set too: choose one"));
             }
-            (Some(path), None) => match std::fs::read(path) {
-                Ok(octets) => Some(Secret::new(octets.trim_ascii_end().to_vec())),
-                Err(error) => return refuse("keys.passphrase_file", format!("{}: {error}", path.display())),
+            (Some(path), None) => match passphrase_of(path) {
+                Ok(passphrase) => Some(passphrase),
+                Err(message) => return refuse("keys.passphrase_file", format!("{}: {message}", path.display())),
             },
             (None, passphrase) => passphrase,
         };
@@ -290,6 +294,18 @@ impl Settings {
         // Fails for paths that are not UTF-8 only, and those cannot come out of a TOML file.
         toml::to_string(&raw).unwrap_or_else(|error| format!("# {error}\n"))
     }
+}
+
+/// The file's text without the line end; only its owner may be able to read it.
+fn passphrase_of(path: &Path) -> Result<Secret, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mode = file.metadata().map_err(|error| error.to_string())?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(format!("mode {mode:04o}; only its owner may read it (0600)"));
+    }
+    let mut octets = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(4096).read_to_end(&mut octets).map_err(|error| error.to_string())?;
+    Ok(Secret::new(octets.trim_ascii_end().to_vec()))
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -384,6 +400,21 @@ mod tests {
         assert_eq!(absent.to_string(), "the configuration /nowhere/y.toml cannot be read");
         let passphrase = load("[keys]\npassphrase_file = 'p'", &[("YINXIN_PASSPHRASE", "x")]).unwrap_err();
         assert_eq!(passphrase, "y.toml: keys.passphrase_file: YINXIN_PASSPHRASE is set too: choose one");
+    }
+
+    #[test]
+    fn a_passphrase_file_is_its_owners_alone() {
+        let path = std::env::temp_dir().join(format!("yinxin-passphrase-{}", std::process::id()));
+        std::fs::write(&path, "correct horse\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let text = format!("[keys]\npassphrase_file = '{}'", path.display());
+        let refused = load(&text, &[]).unwrap_err();
+        let why = "mode 0644; only its owner may read it (0600)";
+        assert_eq!(refused, format!("y.toml: keys.passphrase_file: {}: {why}", path.display()));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let settings = load(&text, &[]).unwrap();
+        assert_eq!(settings.keys.passphrase.as_ref().unwrap().expose(), b"correct horse");
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

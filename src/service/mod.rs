@@ -11,6 +11,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::base::clock::Clock;
+use crate::base::id::RequestId;
 use crate::base::random::{Random, array};
 use crate::base::secret::Secret;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
@@ -67,6 +68,16 @@ impl Services {
         let services = Self { store: store.with_integrity(key.integrity(&salt)?), clock, random, keys };
         services.start().await?;
         Ok(services)
+    }
+
+    /// Records an event that changes no other row; gives its number.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn record(&self, actor: &Actor, request: Option<&RequestId>, body: EventBody) -> Result<i64, Error> {
+        let event = Event { at: self.clock.now(), actor: actor.clone(), request: request.cloned(), body };
+        let event = &event;
+        Ok(self.store.run("record event", |tx| Box::pin(audit::append(tx, event))).await?)
     }
 
     /// Abandons every open intent, frees keys of requests that never ended, and records the start, all or nothing.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use yinxin::base::clock::{FixedClock, Timestamp};
-use yinxin::base::id::{CallerId, KeyId, SealId, SignatureId};
+use yinxin::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
 use yinxin::base::random::SystemRandom;
 use yinxin::base::secret::Secret;
 use yinxin::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
@@ -67,12 +67,19 @@ async fn a_caller_is_registered_once_and_its_nonces_are_spent_once() {
     assert_eq!(spend("", 1_000).await, Err("invalid-nonce"));
     assert_eq!(spend(&"n".repeat(129), 1_000).await, Err("invalid-nonce"));
 
+    let body = EventBody::AccessRefused { endpoint: "POST /x".into(), code: "replay".into() };
+    let request = RequestId::parse("r").unwrap();
+    let number = services.record(&Actor::Anonymous, Some(&request), body.clone()).await.unwrap();
+    let at = Timestamp::from_unix(1_000);
+    let expected = Event { at, actor: Actor::Anonymous, request: Some(request), body };
+    assert_eq!((number, events(&services).await.last()), (2, Some(&expected)));
+
     callers::bar_caller(&services, &Actor::Operator, None, &id).await.unwrap();
     let barred = callers::caller_by_fingerprint(&services, &[1; 32]).await.unwrap_err();
     assert_eq!(barred.code(), "caller-barred");
     let again = callers::bar_caller(&services, &Actor::Operator, None, &id).await.unwrap_err();
     assert_eq!(again.code(), "caller-barred");
-    assert_eq!(events(&services).await.len(), 3);
+    assert_eq!(events(&services).await.len(), 4);
 }
 
 #[tokio::test]
