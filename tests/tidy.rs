@@ -29,11 +29,13 @@ const LAYERS: Arrows = &[
 /// Modules of the domain and what each may name as `domain::…`.
 #[rustfmt::skip]
 const DOMAIN: Arrows = &[
-    ("audit", &[]),
+    ("key", &[]),
+    ("caller", &["key"]),
+    ("audit", &["caller", "key"]),
     ("trust", &[]),
     ("identity", &["audit"]),
-    ("ca", &["audit", "identity", "trust"]),
-    ("seal", &["audit", "identity", "trust"]),
+    ("ca", &["audit", "identity", "key", "trust"]),
+    ("seal", &["audit", "identity", "key", "trust"]),
     ("licence", &["audit", "identity", "seal"]),
     ("verify", &["licence", "seal", "trust"]),
 ];

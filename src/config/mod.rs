@@ -1,2 +1,42 @@
 //! Configuration: raw (unknown keys refused) → validated.
+
+mod raw;
+mod settings;
 pub mod verification;
+
+use std::path::PathBuf;
+
+pub use settings::{Database, Keys, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
+
+/// Why a configuration is refused. Each names the key, and the file or variable it stands in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text is not TOML, or has a key that is not known, or a value of the wrong kind.
+    #[error("{place}: {message}")]
+    Malformed {
+        /// The file, or the environment variable.
+        place: String,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// A value is outside what its key allows.
+    #[error("{place}: {key}: {message}")]
+    Refused {
+        /// The file, or `environment`, or `defaults`.
+        place: String,
+        /// The key, with its section.
+        key: &'static str,
+        /// Why.
+        message: String,
+    },
+}

@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod ca;
+pub mod caller;
+pub mod key;
 pub mod seal;
 pub mod trust;
 pub mod verify;

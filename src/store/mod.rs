@@ -1,1 +1,249 @@
 //! The only SQL: rows of SQLite or PostgreSQL, one text for both.
+//!
+//! Every writing transaction holds the head of the audit log from its first statement to its commit: on SQLite by
+//! `BEGIN IMMEDIATE`, on PostgreSQL by a row lock. So writers come one after another on both, event numbers have no
+//! gaps, and what a transaction has read stays true until it commits.
+
+pub mod audit;
+pub mod callers;
+pub mod certificates;
+pub mod idempotency;
+pub mod installation;
+pub mod keys;
+pub mod outbox;
+pub mod seals;
+pub mod signatures;
+
+mod error;
+mod integrity;
+mod migrations;
+mod sql;
+
+use std::marker::PhantomData;
+use std::path::Path;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+pub use error::Error;
+pub use integrity::IntegrityKey;
+
+/// How often a transaction that gave way to others is tried.
+const ATTEMPTS: u32 = 5;
+/// How long a transaction waits for the writer before it, or for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that read at the same time.
+const READERS: u32 = 8;
+/// A transaction slower than this is told in the log.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// An open database.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+    integrity: IntegrityKey,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { writer: SqlitePool, reader: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// An open transaction. Undone when dropped; [`Store::run`] commits it.
+///
+/// `'env` is what the steps may borrow: it outlives every reference to the transaction.
+pub struct Tx<'env> {
+    backend: Backend,
+    integrity: IntegrityKey,
+    transient: bool,
+    env: PhantomData<&'env ()>,
+}
+
+/// What steps give: `|tx| Box::pin(async move { … })`.
+pub type Steps<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
+
+enum Backend {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl<'env> Tx<'env> {
+    const fn new(backend: Backend, integrity: IntegrityKey) -> Self {
+        Self { backend, integrity, transient: false, env: PhantomData }
+    }
+
+    /// Notes whether a failure is worth another attempt, and gives it our form.
+    fn fault(&mut self, error: sqlx::Error) -> Error {
+        self.transient |= Error::is_transient(&error);
+        error.into()
+    }
+
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        match self.backend {
+            Backend::Sqlite(tx) => tx.commit().await,
+            Backend::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database and brings it to this program's version.
+    ///
+    /// A URL is `sqlite:PATH` (made when absent) or `postgres://…`.
+    ///
+    /// # Errors
+    /// No such database, or its migrations are not ours.
+    pub async fn open(url: &str, integrity: IntegrityKey) -> Result<Self, Error> {
+        let store = Self { pools: connect(url).await?, integrity };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the SQLite database in that file, made when absent.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_file(path: &Path, integrity: IntegrityKey) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new().filename(path);
+        let store = Self { pools: connect_sqlite(options).await?, integrity };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// The same database under another integrity key: the key's salt stands in the database itself.
+    #[must_use]
+    pub fn with_integrity(self, integrity: IntegrityKey) -> Self {
+        Self { integrity, ..self }
+    }
+
+    async fn migrate(&self) -> Result<(), Error> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => migrations::migrate_sqlite(writer).await,
+            Pools::Postgres(pool) => migrations::migrate_postgres(pool).await,
+        }
+    }
+
+    /// Runs the steps in one transaction and commits it; tries again, from the start, when it had to give way to others.
+    ///
+    /// So the steps may run more than once: they must change nothing but the database, and use no key.
+    ///
+    /// # Errors
+    /// The steps' own, after undoing everything; or the database's.
+    pub async fn run<'env, T, E: From<Error>>(
+        &self,
+        name: &'static str,
+        steps: impl for<'t> Fn(&'t mut Tx<'env>) -> Steps<'t, T, E>,
+    ) -> Result<T, E> {
+        let started = tokio::time::Instant::now();
+        for attempt in 1..=ATTEMPTS {
+            let mut tx = match self.begin().await {
+                Ok(tx) => tx,
+                Err(error) if Error::is_transient(&error) => continue,
+                Err(error) => return Err(Error::from(error).into()),
+            };
+            match steps(&mut tx).await {
+                Ok(value) => match tx.commit().await {
+                    Ok(()) => {
+                        let took = started.elapsed();
+                        if took > SLOW {
+                            let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                            tracing::warn!(name, milliseconds, attempt, "slow transaction");
+                        }
+                        return Ok(value);
+                    }
+                    Err(error) if Error::is_transient(&error) => {}
+                    Err(error) => return Err(Error::from(error).into()),
+                },
+                Err(_) if tx.transient => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(Duration::from_millis(5) * attempt * attempt).await;
+        }
+        Err(Error::Contended { name, attempts: ATTEMPTS }.into())
+    }
+
+    /// Runs reading steps on one snapshot; nothing that they change is kept.
+    ///
+    /// # Errors
+    /// The steps' own, or the database's.
+    pub async fn read<'env, T, E: From<Error>>(
+        &self,
+        steps: impl for<'t> FnOnce(&'t mut Tx<'env>) -> Steps<'t, T, E>,
+    ) -> Result<T, E> {
+        let backend = match &self.pools {
+            Pools::Sqlite { reader, .. } => reader.begin().await.map(Backend::Sqlite),
+            Pools::Postgres(pool) => {
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Backend::Postgres)
+            }
+        };
+        let backend = backend.map_err(Error::from)?;
+        let mut tx = Tx::new(backend, self.integrity.clone());
+        steps(&mut tx).await
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(|tx| Box::pin(audit::count(tx))).await.map(|_: i64| ())
+    }
+
+    /// Closes all connections, after their transactions.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => {
+                reader.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    async fn begin<'env>(&self) -> Result<Tx<'env>, sqlx::Error> {
+        let backend = match &self.pools {
+            Pools::Sqlite { writer, .. } => Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => {
+                let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+                // Each later statement sees what all earlier writers committed, since they have let go of this row.
+                sqlx::query("SELECT next FROM audit_head WHERE single = 1 FOR UPDATE").execute(&mut *tx).await?;
+                Backend::Postgres(tx)
+            }
+        };
+        Ok(Tx::new(backend, self.integrity.clone()))
+    }
+}
+
+async fn connect(url: &str) -> Result<Pools, Error> {
+    if url.starts_with("sqlite:") {
+        return connect_sqlite(SqliteConnectOptions::from_str(url)?).await;
+    }
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        // A lock that does not come in time is a transient failure; the writer ahead may hang.
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("yinxin")
+            .options([("lock_timeout", "10s"), ("synchronous_commit", "on")]);
+        let pool = PgPoolOptions::new().max_connections(READERS * 2).acquire_timeout(PATIENCE);
+        return Ok(Pools::Postgres(pool.connect_with(options).await?));
+    }
+    Err(Error::UnknownDatabase)
+}
+
+async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
+    // FULL: a commit returns after its pages are on the disk, so what was acknowledged survives power loss.
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .pragma("trusted_schema", "OFF");
+    let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
+    let writer = pool(1).connect_with(options.clone()).await?;
+    let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+    Ok(Pools::Sqlite { writer, reader })
+}

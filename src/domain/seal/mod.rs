@@ -2,3 +2,6 @@
 
 pub mod maker;
 pub mod signing;
+mod state;
+
+pub use state::{InvalidTransition, State};

@@ -1,0 +1,57 @@
+//! The configuration as written: every key optional, unknown ones refused.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Default, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub(super) $field: Option<$kind>,)*
+        }
+    )*};
+}
+
+sections! {
+    /// The whole file.
+    Raw {
+        data_dir: PathBuf,
+        server: Server,
+        database: Database,
+        keys: Keys,
+        policies: Policies,
+        trust: Trust,
+        log: Log,
+    }
+    Server {
+        listen: Vec<String>,
+        tls_certificate: PathBuf,
+        tls_key: PathBuf,
+        max_upload: u64,
+        request_timeout: u64,
+        shutdown_grace: u64,
+        trusted_hosts: Vec<String>,
+    }
+    Database {
+        url: String,
+    }
+    Keys {
+        encryption_key_file: PathBuf,
+        passphrase_file: PathBuf,
+    }
+    Policies {
+        verification: String,
+        access: PathBuf,
+    }
+    Trust {
+        development: bool,
+        anchors: Vec<PathBuf>,
+    }
+    Log {
+        format: String,
+        level: String,
+    }
+}

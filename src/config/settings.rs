@@ -1,0 +1,461 @@
+//! The configuration as the program uses it: complete, and each value within its bounds.
+
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::base::limits::Limits;
+use crate::base::secret::Secret;
+use crate::config::{Error, raw};
+
+/// The program's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the embedded database, the key file and the development PKI live.
+    pub data_dir: PathBuf,
+    /// The HTTPS door.
+    pub server: Server,
+    /// The database.
+    pub database: Database,
+    /// The key store.
+    pub keys: Keys,
+    /// Policies.
+    pub policies: Policies,
+    /// Whom we trust.
+    pub trust: Trust,
+    /// The log of the program's work (not the audit log).
+    pub log: Log,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate and key; a development certificate is made when there are none.
+    pub tls: Option<Tls>,
+    /// Bytes of an uploaded file.
+    pub max_upload: usize,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// How long requests at work may go on after the signal to stop.
+    pub shutdown_grace: Duration,
+    /// Names that the `Host` header may have, beside the listeners' addresses.
+    pub trusted_hosts: Vec<String>,
+}
+
+/// A certificate and its key, as PEM files.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate and those above it.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// `[database]`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://…`; may hold a password.
+    pub url: String,
+}
+
+/// `[keys]`.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The file of the key-encryption key, used when there is no passphrase.
+    pub encryption_key_file: PathBuf,
+    /// The passphrase, from `YINXIN_PASSPHRASE` or from a file.
+    pub passphrase: Option<Secret>,
+    passphrase_file: Option<PathBuf>,
+}
+
+/// `[policies]`.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// The name of the verification policy.
+    pub verification: String,
+    /// The access table, when another than the built-in one.
+    pub access: Option<PathBuf>,
+}
+
+/// `[trust]`.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// Whether the development PKI is made and trusted. Only for loopback.
+    pub development: bool,
+    /// Files and folders of anchors.
+    pub anchors: Vec<PathBuf>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For programs.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The variable of the passphrase. It is not a key of the file, so that it is never printed.
+const PASSPHRASE: &str = "YINXIN_PASSPHRASE";
+/// Variables that are the tests' own, or the passphrase.
+const NOT_KEYS: [&str; 2] = [PASSPHRASE, "YINXIN_FIXTURES"];
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+impl Settings {
+    /// Reads the file, if one is named, and lets variables `YINXIN_SECTION__KEY` (`YINXIN_DATA_DIR`) override its keys.
+    ///
+    /// # Errors
+    /// Anything that is not known or not allowed, by file and key.
+    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
+        let (place, text) = match file {
+            Some(path) => {
+                let wrong = |source| Error::File { path: path.to_owned(), source };
+                (path.display().to_string(), std::fs::read_to_string(path).map_err(wrong)?)
+            }
+            None => ("defaults".to_owned(), String::new()),
+        };
+        Self::from_text(&place, &text, environment)
+    }
+
+    /// As [`Self::load`], with the file's text given.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn from_text(
+        place: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let malformed = |place: &str, error: &toml::de::Error| Error::Malformed {
+            place: place.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        };
+        // Read once by itself, so that its faults are told with line and column.
+        toml::from_str::<raw::Raw>(text).map_err(|error| malformed(place, &error))?;
+        let mut table = toml::from_str::<toml::Table>(text).map_err(|error| malformed(place, &error))?;
+        let mut passphrase = None;
+        for (name, value) in environment {
+            if name == PASSPHRASE {
+                passphrase = Some(Secret::new(value.into_bytes()));
+            } else if let Some(key) = override_key(&name) {
+                insert(&mut table, &key, &value);
+                let checked = table.clone().try_into::<raw::Raw>();
+                checked.map_err(|error: toml::de::Error| Error::Malformed {
+                    place: name,
+                    message: error.message().to_owned(),
+                })?;
+            }
+        }
+        let raw = table.try_into::<raw::Raw>().map_err(|error| malformed(place, &error))?;
+        Self::checked(place, raw, passphrase)
+    }
+
+    fn checked(place: &str, raw: raw::Raw, passphrase: Option<Secret>) -> Result<Self, Error> {
+        let refuse = |key, message: String| Err(Error::Refused { place: place.to_owned(), key, message });
+        let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("yinxin-data"));
+        let (server, keys) = (raw.server.unwrap_or_default(), raw.keys.unwrap_or_default());
+        let (policies, trust) = (raw.policies.unwrap_or_default(), raw.trust.unwrap_or_default());
+        let log = raw.log.unwrap_or_default();
+
+        let listen = server.listen.unwrap_or_else(|| vec!["127.0.0.1:8443".into(), "[::1]:8443".into()]);
+        let mut addresses = Vec::new();
+        for text in &listen {
+            match text.parse::<SocketAddr>() {
+                Ok(address) => addresses.push(address),
+                Err(_) => return refuse("server.listen", format!("{text:?} is not an address with a port")),
+            }
+        }
+        if addresses.is_empty() {
+            return refuse("server.listen", "at least one address is needed".into());
+        }
+        // No file means the first run on one's own machine: the development PKI, loopback only.
+        let development = trust.development.unwrap_or(place == "defaults");
+        if let Some(open) = addresses.iter().find(|address| development && !is_loopback(address.ip())) {
+            return refuse("trust.development", format!("the development PKI is for loopback only, not for {open}"));
+        }
+        let tls = match (server.tls_certificate, server.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return refuse("server.tls_key", "missing beside server.tls_certificate".into()),
+            (None, Some(_)) => return refuse("server.tls_certificate", "missing beside server.tls_key".into()),
+        };
+        let most = Limits::DEFAULT.file_bytes;
+        let max_upload = match server.max_upload.map(usize::try_from) {
+            None => most,
+            Some(Ok(bytes)) if (1..=most).contains(&bytes) => bytes,
+            Some(_) => return refuse("server.max_upload", format!("1 to {most} bytes")),
+        };
+        let request_timeout = server.request_timeout.unwrap_or(30);
+        if !(1..=600).contains(&request_timeout) {
+            return refuse("server.request_timeout", "1 to 600 seconds".into());
+        }
+        let shutdown_grace = server.shutdown_grace.unwrap_or(20);
+        if shutdown_grace > 600 {
+            return refuse("server.shutdown_grace", "0 to 600 seconds".into());
+        }
+        let url = raw.database.unwrap_or_default().url;
+        let url = url.unwrap_or_else(|| format!("sqlite:{}", data_dir.join("yinxin.db").display()));
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return refuse("database.url", "begins with sqlite: or postgres://".into());
+        }
+        let passphrase = match (&keys.passphrase_file, passphrase) {
+            (Some(_), Some(_)) => {
+                return refuse("keys.passphrase_file", format!("{PASSPHRASE} is set too: choose one"));
+            }
+            (Some(path), None) => match passphrase_of(path) {
+                Ok(passphrase) => Some(passphrase),
+                Err(message) => return refuse("keys.passphrase_file", format!("{}: {message}", path.display())),
+            },
+            (None, passphrase) => passphrase,
+        };
+        let format = match log.format.as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => return refuse("log.format", format!("json or text, not {other:?}")),
+        };
+        let level = log.level.unwrap_or_else(|| "info".into());
+        if !LEVELS.contains(&level.as_str()) {
+            return refuse("log.level", format!("one of {}, not {level:?}", LEVELS.join(", ")));
+        }
+        Ok(Self {
+            server: Server {
+                listen: addresses,
+                tls,
+                max_upload,
+                request_timeout: Duration::from_secs(request_timeout),
+                shutdown_grace: Duration::from_secs(shutdown_grace),
+                trusted_hosts: server.trusted_hosts.unwrap_or_default(),
+            },
+            database: Database { url },
+            keys: Keys {
+                encryption_key_file: keys.encryption_key_file.unwrap_or_else(|| data_dir.join("key-encryption.key")),
+                passphrase,
+                passphrase_file: keys.passphrase_file,
+            },
+            policies: Policies {
+                verification: policies.verification.unwrap_or_else(|| "default".into()),
+                access: policies.access,
+            },
+            trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
+            log: Log { format, level },
+            data_dir,
+        })
+    }
+
+    /// The settings in force as TOML, with the passphrase left out and the database's password masked.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        let (server, keys) = (&self.server, &self.keys);
+        let tls = server.tls.as_ref();
+        let raw = raw::Raw {
+            data_dir: Some(self.data_dir.clone()),
+            server: Some(raw::Server {
+                listen: Some(server.listen.iter().map(ToString::to_string).collect()),
+                tls_certificate: tls.map(|tls| tls.certificate.clone()),
+                tls_key: tls.map(|tls| tls.key.clone()),
+                max_upload: u64::try_from(server.max_upload).ok(),
+                request_timeout: Some(server.request_timeout.as_secs()),
+                shutdown_grace: Some(server.shutdown_grace.as_secs()),
+                trusted_hosts: Some(server.trusted_hosts.clone()),
+            }),
+            database: Some(raw::Database { url: Some(masked(&self.database.url)) }),
+            keys: Some(raw::Keys {
+                encryption_key_file: Some(keys.encryption_key_file.clone()),
+                passphrase_file: keys.passphrase_file.clone(),
+            }),
+            policies: Some(raw::Policies {
+                verification: Some(self.policies.verification.clone()),
+                access: self.policies.access.clone(),
+            }),
+            trust: Some(raw::Trust {
+                development: Some(self.trust.development),
+                anchors: Some(self.trust.anchors.clone()),
+            }),
+            log: Some(raw::Log {
+                format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
+                level: Some(self.log.level.clone()),
+            }),
+        };
+        // Fails for paths that are not UTF-8 only, and those cannot come out of a TOML file.
+        toml::to_string(&raw).unwrap_or_else(|error| format!("# {error}\n"))
+    }
+}
+
+/// The file's text without the line end; only its owner may be able to read it.
+fn passphrase_of(path: &Path) -> Result<Secret, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mode = file.metadata().map_err(|error| error.to_string())?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(format!("mode {mode:04o}; only its owner may read it (0600)"));
+    }
+    let mut octets = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(4096).read_to_end(&mut octets).map_err(|error| error.to_string())?;
+    Ok(Secret::new(octets.trim_ascii_end().to_vec()))
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// `YINXIN_SERVER__LISTEN` → `["server", "listen"]`. Other variables are not ours.
+fn override_key(name: &str) -> Option<Vec<String>> {
+    let key = name.strip_prefix("YINXIN_")?;
+    if NOT_KEYS.contains(&name) || key.starts_with("TEST_") {
+        return None;
+    }
+    Some(key.split("__").map(str::to_ascii_lowercase).collect())
+}
+
+/// Puts a value under its key: as TOML where it reads as a number, truth value or list, else as text.
+fn insert(table: &mut toml::Table, key: &[String], value: &str) {
+    let Some((first, rest)) = key.split_first() else { return };
+    if rest.is_empty() {
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+        let parsed = parsed.and_then(|mut table| table.remove("value"));
+        let parsed = parsed.filter(|parsed| parsed.is_integer() || parsed.is_bool() || parsed.is_array());
+        table.insert(first.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
+        return;
+    }
+    let section = table.entry(first.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let Some(section) = section.as_table_mut() {
+        insert(section, rest, value);
+    }
+}
+
+/// The URL without its password, and without its parameters, which may hold one too.
+fn masked(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (rest, parameters) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?***"));
+    match rest.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+        Some((Some((user, _)), host)) => format!("{scheme}://{user}:***@{host}{parameters}"),
+        _ => format!("{scheme}://{rest}{parameters}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_text("y.toml", text, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_file_all_is_local() {
+        let settings = Settings::load(None, []).unwrap();
+        let listen = settings.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(listen, ["127.0.0.1:8443", "[::1]:8443"]);
+        assert_eq!(settings.database.url, "sqlite:yinxin-data/yinxin.db");
+        assert!(settings.trust.development);
+        assert!(!load("", &[]).unwrap().trust.development, "a file must ask for it");
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        let unknown = load("[server]\nlisten = []\nport = 1\n", &[]).unwrap_err();
+        assert!(unknown.starts_with("y.toml: TOML parse error at line 3, column 1"), "{unknown}");
+        assert!(unknown.contains("unknown field `port`, expected one of `listen`"), "{unknown}");
+        let kind = load("[trust]\ndevelopment = 1\n", &[]).unwrap_err();
+        assert!(kind.contains("line 2") && kind.contains("invalid type: integer `1`, expected a boolean"), "{kind}");
+        let cases = [
+            ("[server]\nlisten = []", "server.listen: at least one address is needed"),
+            ("[server]\nlisten = ['localhost']", "server.listen: \"localhost\" is not an address with a port"),
+            (
+                "[server]\nlisten = ['127.0.0.1:1', '0.0.0.0:1']\n[trust]\ndevelopment = true",
+                "trust.development: the development PKI is for loopback only, not for 0.0.0.0:1",
+            ),
+            (
+                "[server]\nlisten = ['[::]:1']\n[trust]\ndevelopment = true",
+                "trust.development: the development PKI is for loopback only, not for [::]:1",
+            ),
+            ("[server]\ntls_key = 'a'", "server.tls_certificate: missing beside server.tls_key"),
+            ("[server]\ntls_certificate = 'a'", "server.tls_key: missing beside server.tls_certificate"),
+            ("[server]\nmax_upload = 0", "server.max_upload: 1 to 67108864 bytes"),
+            ("[server]\nrequest_timeout = 0", "server.request_timeout: 1 to 600 seconds"),
+            ("[server]\nshutdown_grace = 601", "server.shutdown_grace: 0 to 600 seconds"),
+            ("[database]\nurl = 'mysql://x'", "database.url: begins with sqlite: or postgres://"),
+            ("[log]\nformat = 'xml'", "log.format: json or text, not \"xml\""),
+            ("[log]\nlevel = 'loud'", "log.level: one of error, warn, info, debug, trace, not \"loud\""),
+        ];
+        for (text, message) in cases {
+            assert_eq!(load(text, &[]).unwrap_err(), format!("y.toml: {message}"));
+        }
+        let absent = Settings::load(Some(Path::new("/nowhere/y.toml")), []).unwrap_err();
+        assert_eq!(absent.to_string(), "the configuration /nowhere/y.toml cannot be read");
+        let passphrase = load("[keys]\npassphrase_file = 'p'", &[("YINXIN_PASSPHRASE", "x")]).unwrap_err();
+        assert_eq!(passphrase, "y.toml: keys.passphrase_file: YINXIN_PASSPHRASE is set too: choose one");
+    }
+
+    #[test]
+    fn a_passphrase_file_is_its_owners_alone() {
+        let path = std::env::temp_dir().join(format!("yinxin-passphrase-{}", std::process::id()));
+        std::fs::write(&path, "correct horse\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let text = format!("[keys]\npassphrase_file = '{}'", path.display());
+        let refused = load(&text, &[]).unwrap_err();
+        let why = "mode 0644; only its owner may read it (0600)";
+        assert_eq!(refused, format!("y.toml: keys.passphrase_file: {}: {why}", path.display()));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let settings = load(&text, &[]).unwrap();
+        assert_eq!(settings.keys.passphrase.as_ref().unwrap().expose(), b"correct horse");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn variables_override_the_file() {
+        let variables = [
+            ("YINXIN_SERVER__LISTEN", "['[::1]:9']"),
+            ("YINXIN_SERVER__REQUEST_TIMEOUT", "5"),
+            ("YINXIN_DATABASE__URL", "postgres://u:secret@db/y?password=secret"),
+            ("YINXIN_DATA_DIR", "/srv/y"),
+            ("YINXIN_TEST_PEERS", "require"),
+            ("YINXIN_PASSPHRASE", "long enough secret"),
+            ("HOME", "/root"),
+        ];
+        let settings = load("[server]\nlisten = ['127.0.0.1:1']\nshutdown_grace = 1", &variables).unwrap();
+        assert_eq!(settings.server.listen, ["[::1]:9".parse().unwrap()]);
+        assert_eq!(settings.server.request_timeout, Duration::from_secs(5));
+        assert_eq!(settings.server.shutdown_grace, Duration::from_secs(1));
+        assert_eq!(settings.keys.encryption_key_file, Path::new("/srv/y/key-encryption.key"));
+        assert_eq!(settings.keys.passphrase.as_ref().unwrap().expose(), b"long enough secret");
+
+        let effective = settings.effective();
+        assert!(effective.contains("url = \"postgres://u:***@db/y?***\"\n"), "{effective}");
+        assert!(!effective.contains("secret"), "{effective}");
+        assert!(!format!("{:?}", settings.keys).contains("secret"));
+        let again = load(&effective.replace("postgres://u:***@db/y?***", "sqlite:x"), &[]).unwrap();
+        assert_eq!(again.effective(), effective.replace("postgres://u:***@db/y?***", "sqlite:x"));
+
+        let unknown = load("", &[("YINXIN_SERVER__PORT", "1")]).unwrap_err();
+        assert!(
+            unknown.starts_with("YINXIN_SERVER__PORT: unknown field `port`, expected one of `listen`"),
+            "{unknown}"
+        );
+        let unknown = load("", &[("YINXIN_SERVRE__PORT", "1")]).unwrap_err();
+        assert!(unknown.starts_with("YINXIN_SERVRE__PORT: unknown field `servre`, expected one of"), "{unknown}");
+    }
+
+    #[test]
+    fn a_password_is_masked_wherever_it_stands() {
+        assert_eq!(masked("sqlite:a/b.db"), "sqlite:a/b.db");
+        assert_eq!(masked("postgres://db/y"), "postgres://db/y");
+        assert_eq!(masked("postgres://u@db/y"), "postgres://u@db/y");
+        assert_eq!(masked("postgres://u:p@q@db/y"), "postgres://u:***@db/y");
+    }
+}

@@ -1,0 +1,467 @@
+//! Events: who did what, when. No event carries personal data; names stay in their rows, events hold ids and hashes.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
+use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
+use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
+use crate::domain::caller::Roles;
+use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+
+/// Who acted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A registered key, in the roles it held then.
+    Caller {
+        /// Which.
+        id: CallerId,
+        /// Its roles at that moment.
+        roles: Roles,
+    },
+    /// Somebody at the machine: the command line, or the service itself.
+    Operator,
+    /// Somebody whom we do not know.
+    Anonymous,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// In which request, if in one.
+    pub request: Option<RequestId>,
+    /// What.
+    pub body: EventBody,
+}
+
+impl Event {
+    /// The version of the encoding. What version 1 wrote is read for ever.
+    pub const VERSION: u64 = 1;
+
+    /// The canonical encoding, of which there is exactly one.
+    ///
+    /// ```text
+    /// Event ::= SEQUENCE {                      -- DER, ITU-T X.690
+    ///     version [0] INTEGER (1),              -- all tags implicit
+    ///     at      [1] INTEGER,                  -- seconds since 1970-01-01T00:00:00Z
+    ///     actor   [2] SEQUENCE {
+    ///         kind  [0] INTEGER { caller(1), operator(2), anonymous(3) },
+    ///         id    [1] UTF8String OPTIONAL,    -- both present for a caller, else absent
+    ///         roles [2] OCTET STRING OPTIONAL },-- one octet a role, ascending
+    ///     request [3] UTF8String OPTIONAL,
+    ///     class   [4] INTEGER,                  -- EventClass::number
+    ///     body    [5] SEQUENCE { … } }          -- the class's fields, [0], [1], … as listed in `EventBody`
+    /// ```
+    #[must_use]
+    pub fn to_der(&self) -> Vec<u8> {
+        let mut event = Writer::default();
+        event.field(0, &Self::VERSION);
+        event.field(1, &self.at);
+        let mut actor = Writer::default();
+        match &self.actor {
+            Actor::Caller { id, roles } => {
+                actor.field(0, &1_u64);
+                actor.field(1, id);
+                actor.field(2, roles);
+            }
+            Actor::Operator => actor.field(0, &2_u64),
+            Actor::Anonymous => actor.field(0, &3_u64),
+        }
+        event.nested(2, actor);
+        event.field(3, &self.request);
+        event.field(4, &self.class().number());
+        let mut body = Writer::default();
+        self.body.write(&mut body);
+        event.nested(5, body);
+        event.into_sequence()
+    }
+
+    /// The event that these octets are, all of them.
+    ///
+    /// # Errors
+    /// They are not the canonical encoding of an event that we know.
+    pub fn from_der(der: &[u8]) -> Result<Self, EncodingError> {
+        let mut event = Reader::sequence(der)?;
+        let version = event.field::<u64>(0)?;
+        if version != Self::VERSION {
+            return Err(EncodingError::UnknownVersion { version });
+        }
+        let at = event.field(1)?;
+        let mut actor = event.nested(2)?;
+        let who = match actor.field::<u64>(0)? {
+            1 => Actor::Caller { id: actor.field(1)?, roles: actor.field(2)? },
+            2 => Actor::Operator,
+            3 => Actor::Anonymous,
+            _ => return Err(EncodingError::UnknownMember { tag: 2 }),
+        };
+        actor.end()?;
+        let request = event.field(3)?;
+        let class = event.field::<u64>(4)?;
+        let class = EventClass::from_number(class).ok_or(EncodingError::UnknownClass { class })?;
+        let mut fields = event.nested(5)?;
+        let body = EventBody::read(class, &mut fields)?;
+        fields.end()?;
+        event.end()?;
+        Ok(Self { at, actor: who, request, body })
+    }
+
+    /// Of which class it is.
+    #[must_use]
+    pub fn class(&self) -> EventClass {
+        self.body.class()
+    }
+}
+
+/// Writes the list of events once: body, class, number, name, and the tag of each field.
+macro_rules! events {
+    ($($(#[$doc:meta])* $number:literal $name:literal $event:ident {
+        $($(#[$field_doc:meta])* $tag:literal $field:ident: $kind:ty,)*
+    })*) => {
+        /// What happened. A class keeps its number, and each of its fields its tag and type, for ever.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum EventBody {
+            $($(#[$doc])* $event { $($(#[$field_doc])* $field: $kind,)* },)*
+        }
+
+        crate::domain::key::named! {
+            /// The kind of an event: the only part of it, beside the hour, that the public log will show.
+            EventClass { $($(#[$doc])* $event = $number, $name;)* }
+        }
+
+        impl EventBody {
+            /// Of which class it is.
+            #[must_use]
+            pub fn class(&self) -> EventClass {
+                match self { $(Self::$event { .. } => EventClass::$event,)* }
+            }
+
+            fn write(&self, to: &mut Writer) {
+                match self { $(Self::$event { $($field),* } => { $(to.field($tag, $field);)* })* }
+            }
+
+            fn read(class: EventClass, from: &mut Reader<'_>) -> Result<Self, EncodingError> {
+                match class { $(EventClass::$event => Ok(Self::$event { $($field: from.field($tag)?),* }),)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// The service began its work, after every open intent was closed.
+    1 "service-started" ServiceStarted {
+        /// The program's version.
+        0 version: String,
+    }
+    /// A request was refused for want of a right.
+    2 "access-refused" AccessRefused {
+        /// The endpoint, as the access table names it.
+        0 endpoint: String,
+        /// The stable code of the refusal.
+        1 code: String,
+    }
+    /// A caller's key was registered.
+    3 "caller-registered" CallerRegistered {
+        /// The new caller.
+        0 caller: CallerId,
+        /// SM3 of its public key.
+        1 key_fingerprint: [u8; 32],
+        /// The key's algorithm.
+        2 algorithm: KeyAlgorithm,
+        /// What it may do.
+        3 roles: Roles,
+    }
+    /// A caller is let in no more.
+    4 "caller-barred" CallerBarred {
+        /// The caller.
+        0 caller: CallerId,
+    }
+    /// A key pair of ours was made.
+    5 "key-created" KeyCreated {
+        /// The key.
+        0 key: KeyId,
+        /// What it signs.
+        1 purpose: KeyPurpose,
+        /// Its algorithm.
+        2 algorithm: KeyAlgorithm,
+        /// SM3 of the public key.
+        3 public_key_sm3: [u8; 32],
+    }
+    /// A certificate was issued. Its subject may be a person, so only hashes and the issuer stand here.
+    6 "certificate-issued" CertificateIssued {
+        /// Content octets of the serial number.
+        0 serial: Vec<u8>,
+        /// SM3 of the issuer's name in DER.
+        1 issuer_sm3: [u8; 32],
+        /// SM3 of the certificate in DER.
+        2 certificate_sm3: [u8; 32],
+        /// The key it certifies, when it is ours.
+        3 key: Option<KeyId>,
+    }
+    /// A seal was made and signed by its maker.
+    7 "seal-issued" SealIssued {
+        /// The seal.
+        0 seal: SealId,
+        /// SM3 of the seal in DER.
+        1 seal_sm3: [u8; 32],
+        /// The seal maker's key.
+        2 maker: KeyId,
+        /// The signer's key, when it is ours.
+        3 signer: Option<KeyId>,
+    }
+    /// A seal rests.
+    8 "seal-suspended" SealSuspended {
+        /// The seal.
+        0 seal: SealId,
+        /// Why.
+        1 reason: SuspensionReason,
+    }
+    /// A resting seal is in use again.
+    9 "seal-resumed" SealResumed {
+        /// The seal.
+        0 seal: SealId,
+    }
+    /// A seal is at its end.
+    10 "seal-revoked" SealRevoked {
+        /// The seal.
+        0 seal: SealId,
+        /// Why.
+        1 reason: RevocationReason,
+    }
+    /// A document is about to be signed. The key is used only after this is kept.
+    11 "signing-intended" SigningIntended {
+        /// This act of signing.
+        0 signature: SignatureId,
+        /// The seal used.
+        1 seal: SealId,
+        /// SM3 of the document as it came.
+        2 document_sm3: [u8; 32],
+        /// The key that will sign.
+        3 key: KeyId,
+    }
+    /// A document was signed. It is released only after this is kept.
+    12 "document-signed" DocumentSigned {
+        /// The act of signing that was intended.
+        0 signature: SignatureId,
+        /// The seal used.
+        1 seal: SealId,
+        /// SM3 of the document as it came.
+        2 document_sm3: [u8; 32],
+        /// SM3 of the signature's structure.
+        3 signed_value_sm3: [u8; 32],
+        /// SM3 of the document as it leaves.
+        4 result_sm3: [u8; 32],
+    }
+    /// An intended signing came to nothing; no value of it was released.
+    13 "signing-abandoned" SigningAbandoned {
+        /// The act of signing that was intended.
+        0 signature: SignatureId,
+        /// Why.
+        1 reason: AbandonmentReason,
+    }
+    /// A document was verified.
+    14 "document-verified" DocumentVerified {
+        /// SM3 of the document.
+        0 document_sm3: [u8; 32],
+        /// The indication over the whole document, as in the report.
+        1 indication: String,
+        /// The policy's name.
+        2 policy: String,
+        /// SM3 of the report in its JSON form.
+        3 report_sm3: [u8; 32],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::domain::caller::Role;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn intended(actor: Actor, request: Option<RequestId>) -> Event {
+        let body = EventBody::SigningIntended {
+            signature: SignatureId::parse("s-1").unwrap(),
+            seal: SealId::parse("seal-1").unwrap(),
+            document_sm3: [0xab; 32],
+            key: KeyId::parse("k-1").unwrap(),
+        };
+        Event { at: Timestamp::from_unix(1_795_392_000), actor, request, body }
+    }
+
+    fn caller() -> Actor {
+        let roles = Roles::new([Role::SealUser, Role::Verifier]).unwrap();
+        Actor::Caller { id: CallerId::parse("c-1").unwrap(), roles }
+    }
+
+    /// Written by hand from the ASN.1 above. These octets are hashed into logs: version 1 must never change.
+    #[test]
+    fn version_1_is_fixed() {
+        let started = Event {
+            at: Timestamp::from_unix(0),
+            actor: Actor::Operator,
+            request: None,
+            body: EventBody::ServiceStarted { version: "0.1.0".into() },
+        };
+        let expected = ["3017", "800101", "810100", "a203", "800102", "840101", "a507", "8005302e312e30"].concat();
+        assert_eq!(hex(&started.to_der()), expected);
+
+        let request = RequestId::parse("r-1").unwrap();
+        let intended = intended(caller(), Some(request));
+        let expected = [
+            "3055",
+            "800101",
+            "81046b038200",
+            "a20c8001018103632d3182020102",
+            "8303722d31",
+            "84010b",
+            "a534",
+            "8003732d31",
+            "81067365616c2d31",
+            &format!("8220{}", "ab".repeat(32)),
+            "83036b2d31",
+        ]
+        .concat();
+        assert_eq!(hex(&intended.to_der()), expected);
+    }
+
+    #[test]
+    fn class_numbers_and_names_are_distinct() {
+        let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
+        assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
+        let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(names.len(), EventClass::ALL.len());
+    }
+
+    #[test]
+    fn other_octets_are_refused_by_name() {
+        let der = intended(Actor::Anonymous, None).to_der();
+        let mut longer = der.clone();
+        longer.push(0);
+        assert_eq!(Event::from_der(&longer), Err(EncodingError::TrailingOctets));
+        assert_eq!(Event::from_der(der.get(..der.len() - 1).unwrap()), Err(EncodingError::Truncated));
+        assert_eq!(Event::from_der(&[0x31, 0]), Err(EncodingError::UnexpectedTag { expected: 0x30 }));
+        assert_eq!(Event::from_der(&[0x30, 0x81, 0]), Err(EncodingError::NotCanonical));
+        let changed = |at: usize, value: u8| {
+            let mut der = der.clone();
+            *der.get_mut(at).unwrap() = value;
+            Event::from_der(&der)
+        };
+        assert_eq!(changed(4, 2), Err(EncodingError::UnknownVersion { version: 2 }));
+        assert_eq!(changed(15, 9), Err(EncodingError::UnknownMember { tag: 2 }));
+        assert_eq!(changed(18, 99), Err(EncodingError::UnknownClass { class: 99 }));
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        "[a-zA-Z0-9_-]{1,40}"
+    }
+
+    fn hash() -> impl Strategy<Value = [u8; 32]> {
+        any::<[u8; 32]>()
+    }
+
+    fn key() -> impl Strategy<Value = KeyId> {
+        text().prop_map(|id| KeyId::parse(&id).unwrap())
+    }
+
+    fn seal() -> impl Strategy<Value = SealId> {
+        text().prop_map(|id| SealId::parse(&id).unwrap())
+    }
+
+    fn signature() -> impl Strategy<Value = SignatureId> {
+        text().prop_map(|id| SignatureId::parse(&id).unwrap())
+    }
+
+    fn caller_id() -> impl Strategy<Value = CallerId> {
+        text().prop_map(|id| CallerId::parse(&id).unwrap())
+    }
+
+    fn roles() -> impl Strategy<Value = Roles> {
+        let free = vec![Role::Verifier, Role::SealUser, Role::SealAdministrator];
+        btree_set(select(free), 0..3).prop_map(|roles| Roles::new(roles).unwrap())
+    }
+
+    fn body() -> impl Strategy<Value = EventBody> {
+        let algorithm = || select(KeyAlgorithm::ALL);
+        prop_oneof![
+            any::<String>().prop_map(|version| EventBody::ServiceStarted { version }),
+            (any::<String>(), text()).prop_map(|(endpoint, code)| EventBody::AccessRefused { endpoint, code }),
+            (caller_id(), hash(), algorithm(), roles()).prop_map(|(caller, key_fingerprint, algorithm, roles)| {
+                EventBody::CallerRegistered { caller, key_fingerprint, algorithm, roles }
+            }),
+            caller_id().prop_map(|caller| EventBody::CallerBarred { caller }),
+            (key(), select(KeyPurpose::ALL), algorithm(), hash()).prop_map(
+                |(key, purpose, algorithm, public_key_sm3)| {
+                    EventBody::KeyCreated { key, purpose, algorithm, public_key_sm3 }
+                }
+            ),
+            (vec(any::<u8>(), 0..300), hash(), hash(), proptest::option::of(key())).prop_map(
+                |(serial, issuer_sm3, certificate_sm3, key)| EventBody::CertificateIssued {
+                    serial,
+                    issuer_sm3,
+                    certificate_sm3,
+                    key
+                }
+            ),
+            (seal(), hash(), key(), proptest::option::of(key()))
+                .prop_map(|(seal, seal_sm3, maker, signer)| EventBody::SealIssued { seal, seal_sm3, maker, signer }),
+            (seal(), select(SuspensionReason::ALL))
+                .prop_map(|(seal, reason)| EventBody::SealSuspended { seal, reason }),
+            seal().prop_map(|seal| EventBody::SealResumed { seal }),
+            (seal(), select(RevocationReason::ALL)).prop_map(|(seal, reason)| EventBody::SealRevoked { seal, reason }),
+            (signature(), seal(), hash(), key()).prop_map(|(signature, seal, document_sm3, key)| {
+                EventBody::SigningIntended { signature, seal, document_sm3, key }
+            }),
+            (signature(), seal(), hash(), hash(), hash()).prop_map(
+                |(signature, seal, document_sm3, signed_value_sm3, result_sm3)| EventBody::DocumentSigned {
+                    signature,
+                    seal,
+                    document_sm3,
+                    signed_value_sm3,
+                    result_sm3
+                }
+            ),
+            (signature(), select(AbandonmentReason::ALL))
+                .prop_map(|(signature, reason)| EventBody::SigningAbandoned { signature, reason }),
+            (hash(), text(), text(), hash()).prop_map(|(document_sm3, indication, policy, report_sm3)| {
+                EventBody::DocumentVerified { document_sm3, indication, policy, report_sm3 }
+            }),
+        ]
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let actor = prop_oneof![
+            (caller_id(), roles()).prop_map(|(id, roles)| Actor::Caller { id, roles }),
+            Just(Actor::Operator),
+            Just(Actor::Anonymous),
+        ];
+        let request = proptest::option::of(text().prop_map(|id| RequestId::parse(&id).unwrap()));
+        (Timestamp::MIN.unix()..=Timestamp::MAX.unix(), actor, request, body())
+            .prop_map(|(at, actor, request, body)| Event { at: Timestamp::from_unix(at), actor, request, body })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(event in event()) {
+            prop_assert_eq!(Event::from_der(&event.to_der()), Ok(event));
+        }
+
+        #[test]
+        fn what_is_read_is_canonical(event in event(), at in any::<usize>(), value in any::<u8>()) {
+            let mut der = event.to_der();
+            let at = at % der.len();
+            der[at] = value;
+            if let Ok(event) = Event::from_der(&der) {
+                prop_assert_eq!(event.to_der(), der);
+            }
+        }
+    }
+}

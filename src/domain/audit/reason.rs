@@ -1,0 +1,45 @@
+//! Why things happened: closed lists, so that no free text, and with it no personal data, enters the log.
+
+use crate::domain::key::named;
+
+named! {
+    /// Why a seal rests for a while.
+    SuspensionReason {
+        /// The seal's owner asked for it.
+        OwnerRequest = 1, "owner-request";
+        /// A court or supervising authority ordered it.
+        AuthorityOrder = 2, "authority-order";
+        /// Misuse is suspected and being looked into.
+        SuspectedMisuse = 3, "suspected-misuse";
+    }
+}
+
+named! {
+    /// Why a seal is at an end.
+    RevocationReason {
+        /// The private key of a signer, or the seal itself, fell into other hands.
+        KeyCompromise = 1, "key-compromise";
+        /// The organisation has changed its name or another fact that the seal states.
+        FactsChanged = 2, "facts-changed";
+        /// A newer seal stands in its place.
+        Superseded = 3, "superseded";
+        /// The organisation has ended.
+        CessationOfOperation = 4, "cessation-of-operation";
+        /// A court or supervising authority ordered it.
+        AuthorityOrder = 5, "authority-order";
+    }
+}
+
+named! {
+    /// Why a signing that was intended came to nothing.
+    AbandonmentReason {
+        /// The service stopped between the intent and the result.
+        Interrupted = 1, "interrupted";
+        /// The key could not sign.
+        KeyFailed = 2, "key-failed";
+        /// The new signature did not verify, so it was never released.
+        SelfCheckFailed = 3, "self-check-failed";
+        /// The document could not be written with its signature.
+        DocumentNotWritten = 4, "document-not-written";
+    }
+}

@@ -1,0 +1,133 @@
+//! Callers: registering their keys, finding them again, and refusing a request that comes twice.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{CallerId, RequestId};
+use crate::domain::audit::{Actor, Event, EventBody};
+use crate::domain::caller::{CallerState, Roles};
+use crate::domain::key::KeyAlgorithm;
+use crate::service::{Error, Services};
+use crate::store::callers::StoredCaller;
+use crate::store::{self, audit, callers};
+
+/// What is asked when a caller is registered.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// What the caller is called.
+    pub name: String,
+    /// SM3 of the public key in DER.
+    pub key_fingerprint: [u8; 32],
+    /// The public key in DER (SubjectPublicKeyInfo).
+    pub public_key: Vec<u8>,
+    /// The key's algorithm.
+    pub algorithm: KeyAlgorithm,
+    /// What it may do.
+    pub roles: Roles,
+}
+
+/// Registers a caller's key.
+///
+/// Does not check that the fingerprint is the key's, nor that the caller holds the private key.
+///
+/// # Errors
+/// [`Error::CallerExists`] for a key that is registered.
+pub async fn register_caller(
+    services: &Services,
+    actor: &Actor,
+    request: Option<&RequestId>,
+    registration: Registration,
+) -> Result<StoredCaller, Error> {
+    let now = services.clock.now();
+    let Registration { name, key_fingerprint, public_key, algorithm, roles } = registration;
+    let caller = StoredCaller {
+        id: CallerId::fresh(now, &*services.random)?,
+        name,
+        key_fingerprint,
+        public_key,
+        algorithm,
+        roles,
+        state: CallerState::Active,
+        created_at: now,
+        version: 1,
+    };
+    let (id, roles) = (caller.id.clone(), caller.roles.clone());
+    let body = EventBody::CallerRegistered { caller: id, key_fingerprint, algorithm, roles };
+    let event = Event { at: now, actor: actor.clone(), request: request.cloned(), body };
+    let (row, event) = (&caller, &event);
+    let kept = services.store.run("register caller", |tx| {
+        Box::pin(async move {
+            callers::insert(tx, row).await?;
+            audit::append(tx, event).await
+        })
+    });
+    match kept.await {
+        Ok(_) => Ok(caller),
+        Err(store::Error::Conflict { .. }) => Err(Error::CallerExists),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The caller with that key.
+///
+/// # Errors
+/// No such caller, or it is barred.
+pub async fn caller_by_fingerprint(services: &Services, fingerprint: &[u8; 32]) -> Result<StoredCaller, Error> {
+    let found = services.store.read(|tx| Box::pin(callers::find_by_fingerprint(tx, fingerprint)));
+    let caller = found.await?.ok_or(Error::UnknownCaller)?;
+    match caller.state {
+        CallerState::Active => Ok(caller),
+        CallerState::Barred => Err(Error::CallerBarred),
+    }
+}
+
+/// Lets a caller in no more.
+///
+/// # Errors
+/// No such caller, or it is barred already.
+pub async fn bar_caller(
+    services: &Services,
+    actor: &Actor,
+    request: Option<&RequestId>,
+    id: &CallerId,
+) -> Result<(), Error> {
+    let body = EventBody::CallerBarred { caller: id.clone() };
+    let event = Event { at: services.clock.now(), actor: actor.clone(), request: request.cloned(), body };
+    let event = &event;
+    let steps = services.store.run("bar caller", |tx| {
+        Box::pin(async move {
+            let caller = callers::find(tx, id).await?.ok_or(Error::UnknownCaller)?;
+            if caller.state == CallerState::Barred {
+                return Err(Error::CallerBarred);
+            }
+            callers::change_state(tx, &caller, CallerState::Barred).await?;
+            audit::append(tx, event).await?;
+            Ok(())
+        })
+    });
+    steps.await
+}
+
+/// Spends a caller's nonce. It is remembered for twice the window of seconds, the time in which a signed request
+/// can be fresh: its own time may lie a window ahead of ours or behind.
+///
+/// # Errors
+/// [`Error::Replay`] when this caller spent it before; [`Error::InvalidNonce`].
+pub async fn spend_nonce(
+    services: &Services,
+    caller: &CallerId,
+    nonce: &str,
+    now: Timestamp,
+    window: i64,
+) -> Result<(), Error> {
+    if !is_token(nonce) {
+        return Err(Error::InvalidNonce);
+    }
+    let expires_at = now.plus_seconds(window.saturating_mul(2));
+    let spend =
+        services.store.run("spend nonce", |tx| Box::pin(callers::spend_nonce(tx, caller, nonce, now, expires_at)));
+    if spend.await? { Ok(()) } else { Err(Error::Replay) }
+}
+
+/// 1 to 128 visible ASCII characters.
+pub(in crate::service) fn is_token(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic())
+}

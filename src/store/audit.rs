@@ -1,0 +1,44 @@
+//! Rows of the audit log: numbered 0, 1, 2, … without gaps, never changed.
+
+use crate::domain::audit::Event;
+use crate::store::sql::{execute, fetch_all, fetch_one};
+use crate::store::{Error, Tx};
+
+/// Writes an event behind all others; gives its number.
+///
+/// # Errors
+/// The database's.
+pub async fn append(tx: &mut Tx<'_>, event: &Event) -> Result<i64, Error> {
+    let next = "UPDATE audit_head SET next = next + 1 WHERE single = 1 RETURNING next - 1";
+    let (number,) = fetch_one!(tx, (i64,), next)?;
+    let class = i64::try_from(event.class().number()).unwrap_or(i64::MAX);
+    let insert = "INSERT INTO audit_events (number, class, at, event) VALUES ($1, $2, $3, $4)";
+    execute!(tx, insert, number, class, event.at.unix(), event.to_der())?;
+    Ok(number)
+}
+
+/// Events from that number on, with their numbers, at most `limit`.
+///
+/// # Errors
+/// A gap, or an event that does not decode, is [`Error::Inconsistent`].
+pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Event)>, Error> {
+    let sql = "SELECT number, class, at, event FROM audit_events WHERE number >= $1 ORDER BY number LIMIT $2";
+    let rows = fetch_all!(tx, (i64, i64, i64, Vec<u8>), sql, from, limit)?;
+    let events = (from.max(0)..).zip(rows).map(|(expected, (number, class, at, der))| {
+        let event = Event::from_der(&der).ok().filter(|event| {
+            number == expected && i64::try_from(event.class().number()) == Ok(class) && event.at.unix() == at
+        });
+        let wrong = || Error::Inconsistent { table: "audit_events", row: number.to_string() };
+        Ok((number, event.ok_or_else(wrong)?))
+    });
+    events.collect()
+}
+
+/// How many events there are: also the next number.
+///
+/// # Errors
+/// The database's.
+pub async fn count(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    let (next,) = fetch_one!(tx, (i64,), "SELECT next FROM audit_head WHERE single = 1")?;
+    Ok(next)
+}

@@ -1,0 +1,92 @@
+//! Rows of answers given under an `Idempotency-Key`, so that a repeated request gets the first answer.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::CallerId;
+use crate::store::sql::{execute, fetch_optional};
+use crate::store::{Error, Tx};
+
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// SM3 of the request that came with it first.
+    pub request_sm3: [u8; 32],
+    /// Status and body of the answer, once there is one.
+    pub answer: Option<(u16, Vec<u8>)>,
+}
+
+/// Reserves the key for this request; `false` when it is taken.
+///
+/// # Errors
+/// [`Error::Conflict`] when there is no such caller; the database's.
+pub async fn reserve(
+    tx: &mut Tx<'_>,
+    caller: &CallerId,
+    key: &str,
+    request_sm3: &[u8; 32],
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let sql = "INSERT INTO idempotency (caller, key, request_sm3, created_at) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT DO NOTHING";
+    Ok(execute!(tx, sql, caller.as_str(), key, &request_sm3[..], now.unix())? == 1)
+}
+
+/// What stands under the key.
+///
+/// # Errors
+/// The database's, or a row that is not as we write it.
+pub async fn find(tx: &mut Tx<'_>, caller: &CallerId, key: &str) -> Result<Option<StoredAnswer>, Error> {
+    let sql = "SELECT request_sm3, status, response FROM idempotency WHERE caller = $1 AND key = $2";
+    let row = fetch_optional!(tx, (Vec<u8>, Option<i64>, Option<Vec<u8>>), sql, caller.as_str(), key)?;
+    let entity = |(request, status, response): (Vec<u8>, Option<i64>, Option<Vec<u8>>)| {
+        let answer = match (status, response) {
+            (Some(status), Some(response)) => Some((u16::try_from(status).ok()?, response)),
+            _ => None,
+        };
+        Some(StoredAnswer { request_sm3: request.try_into().ok()?, answer })
+    };
+    let wrong = || Error::Inconsistent { table: "idempotency", row: format!("{caller}/{key}") };
+    row.map(|row| entity(row).ok_or_else(wrong)).transpose()
+}
+
+/// Keeps the answer under a key that is reserved and has none.
+///
+/// # Errors
+/// [`Error::Stale`] when it is not.
+pub async fn complete(
+    tx: &mut Tx<'_>,
+    caller: &CallerId,
+    key: &str,
+    status: u16,
+    response: &[u8],
+) -> Result<(), Error> {
+    let sql = "UPDATE idempotency SET status = $1, response = $2 WHERE caller = $3 AND key = $4 AND status IS NULL";
+    match execute!(tx, sql, i64::from(status), response, caller.as_str(), key)? {
+        1 => Ok(()),
+        _ => Err(Error::Stale { table: "idempotency", row: format!("{caller}/{key}") }),
+    }
+}
+
+/// Frees a key whose request came to nothing, so that it may be tried again.
+///
+/// # Errors
+/// The database's.
+pub async fn release(tx: &mut Tx<'_>, caller: &CallerId, key: &str) -> Result<(), Error> {
+    let sql = "DELETE FROM idempotency WHERE caller = $1 AND key = $2 AND status IS NULL";
+    execute!(tx, sql, caller.as_str(), key).map(|_| ())
+}
+
+/// Frees every key without an answer, for a start after a crash; gives their number.
+///
+/// # Errors
+/// The database's.
+pub async fn release_open(tx: &mut Tx<'_>) -> Result<u64, Error> {
+    execute!(tx, "DELETE FROM idempotency WHERE status IS NULL")
+}
+
+/// Forgets keys that are older than that; gives their number.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_before(tx: &mut Tx<'_>, moment: Timestamp) -> Result<u64, Error> {
+    execute!(tx, "DELETE FROM idempotency WHERE created_at < $1 AND status IS NOT NULL", moment.unix())
+}

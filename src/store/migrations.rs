@@ -1,0 +1,98 @@
+//! Migrations: each runs once, in order, in a transaction; one that ran and differs from ours is refused.
+
+use sm3::{Digest, Sm3};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
+
+use crate::store::Error;
+
+struct Migration {
+    version: i64,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+const ALL: &[Migration] = &[Migration {
+    version: 1,
+    sqlite: include_str!("migrations/sqlite/0001_foundation.sql"),
+    postgres: include_str!("migrations/postgres/0001_foundation.sql"),
+}];
+
+/// Any number will do, so long as every program that migrates this database asks for the same lock.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7021801301)";
+
+const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
+    (version INTEGER PRIMARY KEY, sm3 BLOB NOT NULL, applied_at TEXT NOT NULL) STRICT";
+const POSTGRES_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
+    (version BIGINT PRIMARY KEY, sm3 BYTEA NOT NULL, applied_at TEXT NOT NULL)";
+const APPLIED: &str = "SELECT version, sm3 FROM schema_migrations ORDER BY version";
+const RECORD: &str =
+    "INSERT INTO schema_migrations (version, sm3, applied_at) VALUES ($1, $2, CAST(CURRENT_TIMESTAMP AS TEXT))";
+
+macro_rules! migrate {
+    ($tx:expr, $database:ty, $table:expr, $text:ident) => {{
+        let mut tx = $tx;
+        sqlx::raw_sql($table).execute(&mut *tx).await?;
+        let applied = sqlx::query_as::<$database, (i64, Vec<u8>)>(APPLIED).fetch_all(&mut *tx).await?;
+        let ours = ALL.iter().map(|migration| (migration.version, sm3(migration.$text))).collect::<Vec<_>>();
+        for migration in ALL.iter().skip(settle(&ours, &applied)?) {
+            sqlx::raw_sql(migration.$text).execute(&mut *tx).await?;
+            sqlx::query::<$database>(RECORD)
+                .bind(migration.version)
+                .bind(sm3(migration.$text))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }};
+}
+
+pub(in crate::store) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
+    migrate!(pool.begin_with("BEGIN IMMEDIATE").await?, sqlx::Sqlite, SQLITE_TABLE, sqlite)
+}
+
+pub(in crate::store) async fn migrate_postgres(pool: &PgPool) -> Result<(), Error> {
+    let mut tx = pool.begin().await?;
+    // CREATE TABLE IF NOT EXISTS is not safe beside itself, so the lock comes first.
+    sqlx::query("SET LOCAL lock_timeout = '120s'").execute(&mut *tx).await?;
+    sqlx::query(LOCK).execute(&mut *tx).await?;
+    migrate!(tx, sqlx::Postgres, POSTGRES_TABLE, postgres)
+}
+
+/// How many of ours have run; refuses any that we do not know as it is.
+fn settle(ours: &[(i64, Vec<u8>)], applied: &[(i64, Vec<u8>)]) -> Result<usize, Error> {
+    let known = ours.last().map_or(0, |(version, _)| *version);
+    if let Some((found, _)) = applied.iter().find(|(version, _)| *version > known) {
+        return Err(Error::TooNew { found: *found, known });
+    }
+    for (position, (version, sm3)) in applied.iter().enumerate() {
+        if ours.get(position) != Some(&(*version, sm3.clone())) {
+            return Err(Error::MigrationChanged { version: *version });
+        }
+    }
+    Ok(applied.len())
+}
+
+fn sm3(text: &str) -> Vec<u8> {
+    Sm3::digest(text.as_bytes()).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_past_is_taken() {
+        let ours = [(1, vec![1]), (2, vec![2])];
+        assert_eq!(settle(&ours, &[]).unwrap(), 0);
+        assert_eq!(settle(&ours, &ours[..1]).unwrap(), 1);
+        assert_eq!(settle(&ours, &ours).unwrap(), 2);
+        let changed = settle(&ours, &[(1, vec![9])]);
+        assert!(matches!(changed, Err(Error::MigrationChanged { version: 1 })));
+        let skipped = settle(&ours, &[(2, vec![2])]);
+        assert!(matches!(skipped, Err(Error::MigrationChanged { version: 2 })));
+        let newer = settle(&ours, &[(1, vec![1]), (2, vec![2]), (3, vec![3])]);
+        assert!(matches!(newer, Err(Error::TooNew { found: 3, known: 2 })));
+    }
+}

@@ -1,0 +1,45 @@
+//! The one place that knows there are two databases: each macro writes the statement once and runs it on either.
+
+/// Runs a statement; gives the number of rows that it touched.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $value:expr)* $(,)?) => {{
+        let tx: &mut crate::store::Tx<'_> = $tx;
+        let done = match &mut tx.backend {
+            crate::store::Backend::Sqlite(on) => sqlx::query::<sqlx::Sqlite>($sql)
+                $(.bind($value))*.execute(&mut **on).await.map(|done| done.rows_affected()),
+            crate::store::Backend::Postgres(on) => sqlx::query::<sqlx::Postgres>($sql)
+                $(.bind($value))*.execute(&mut **on).await.map(|done| done.rows_affected()),
+        };
+        done.map_err(|error| tx.fault(error))
+    }};
+}
+
+macro_rules! fetch {
+    ($how:ident, $tx:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {{
+        let tx: &mut crate::store::Tx<'_> = $tx;
+        let found = match &mut tx.backend {
+            crate::store::Backend::Sqlite(on) => sqlx::query_as::<sqlx::Sqlite, $row>($sql)
+                $(.bind($value))*.$how(&mut **on).await,
+            crate::store::Backend::Postgres(on) => sqlx::query_as::<sqlx::Postgres, $row>($sql)
+                $(.bind($value))*.$how(&mut **on).await,
+        };
+        found.map_err(|error| tx.fault(error))
+    }};
+}
+
+/// The one row, as a tuple.
+macro_rules! fetch_one {
+    ($($all:tt)*) => { crate::store::sql::fetch!(fetch_one, $($all)*) };
+}
+
+/// The row, if there is one.
+macro_rules! fetch_optional {
+    ($($all:tt)*) => { crate::store::sql::fetch!(fetch_optional, $($all)*) };
+}
+
+/// All rows.
+macro_rules! fetch_all {
+    ($($all:tt)*) => { crate::store::sql::fetch!(fetch_all, $($all)*) };
+}
+
+pub(in crate::store) use {execute, fetch, fetch_all, fetch_one, fetch_optional};

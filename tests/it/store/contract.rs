@@ -1,0 +1,450 @@
+//! What the store promises, function by function, on SQLite and on PostgreSQL.
+
+use yinxin::base::clock::Timestamp;
+use yinxin::base::id::{CallerId, KeyId, SealId, SignatureId};
+use yinxin::base::secret::Secret;
+use yinxin::domain::audit::{Actor, Event, EventBody, RevocationReason, SuspensionReason};
+use yinxin::domain::caller::{CallerState, Role, Roles};
+use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, KeyState};
+use yinxin::domain::seal::State;
+use yinxin::store::callers::StoredCaller;
+use yinxin::store::certificates::StoredCertificate;
+use yinxin::store::idempotency::StoredAnswer;
+use yinxin::store::installation::StoredInstallation;
+use yinxin::store::keys::StoredKey;
+use yinxin::store::outbox::StoredMessage;
+use yinxin::store::seals::StoredSeal;
+use yinxin::store::signatures::{SigningState, StoredSignature};
+use yinxin::store::{
+    Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, keys, outbox, seals,
+    signatures,
+};
+
+use crate::store::Folder;
+use crate::store::postgres::Postgres;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite() {
+    let folder = Folder::new("contract");
+    contract(&format!("sqlite:{}", folder.path().join("rows.db").display())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql() {
+    let Some(server) = Postgres::start() else {
+        println!("SKIPPED store::contract on PostgreSQL: not installed");
+        let required = std::env::var_os("CI").is_some()
+            || std::env::var("YINXIN_TEST_PEERS").is_ok_and(|peers| peers == "require");
+        assert!(!required, "PostgreSQL is required and not installed");
+        return;
+    };
+    contract(&server.url).await;
+}
+
+#[tokio::test]
+async fn other_databases_are_refused() {
+    let refused = Store::open("mysql://localhost/x", integrity()).await.err();
+    assert!(matches!(refused, Some(Error::UnknownDatabase)), "{refused:?}");
+}
+
+fn integrity() -> IntegrityKey {
+    IntegrityKey::new(Secret::new(vec![1; 32]))
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds)
+}
+
+/// The checks share one database and run in this order: later ones need earlier ones' rows.
+async fn contract(url: &str) {
+    let store = Store::open(url, integrity()).await.unwrap();
+    store.ping().await.unwrap();
+    events(&store).await;
+    events_cannot_be_changed(&store, url).await;
+    key_pairs(&store).await;
+    certificates_of_keys(&store).await;
+    seals_and_their_states(&store).await;
+    signings(&store).await;
+    callers_and_nonces(&store).await;
+    answers(&store).await;
+    messages(&store).await;
+    this_installation(&store).await;
+    reading_changes_nothing(&store).await;
+    authority_cannot_be_written_by_hand(&store, url).await;
+    store.close().await;
+    migrations_are_checked(url).await;
+}
+
+fn started(seconds: i64) -> Event {
+    let body = EventBody::ServiceStarted { version: seconds.to_string() };
+    Event { at: at(seconds), actor: Actor::Operator, request: None, body }
+}
+
+async fn events(store: &Store) {
+    assert_eq!(store.read(|tx| Box::pin(audit::count(tx))).await.unwrap(), 0);
+    let mut tasks = Vec::new();
+    for writer in 0..8 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            for i in 0..10 {
+                let event = started(writer * 10 + i);
+                store.run("append", |tx| Box::pin(audit::append(tx, &event))).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // What fails takes no number.
+    let refused = store
+        .run("fail", |tx| {
+            Box::pin(async move {
+                audit::append(tx, &started(999)).await?;
+                Err::<(), _>(Error::Stale { table: "none", row: String::new() })
+            })
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::Stale { .. })), "{refused:?}");
+
+    let events = store.read(|tx| Box::pin(audit::read(tx, 0, 1000))).await.unwrap();
+    assert_eq!(events.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..80).collect::<Vec<_>>());
+    let mut moments = events.iter().map(|(_, event)| event.at.unix()).collect::<Vec<_>>();
+    moments.sort_unstable();
+    assert_eq!(moments, (0..80).collect::<Vec<_>>());
+    let some = store.read(|tx| Box::pin(audit::read(tx, 70, 3))).await.unwrap();
+    assert_eq!(some, events.get(70..73).unwrap());
+}
+
+async fn events_cannot_be_changed(store: &Store, url: &str) {
+    for sql in ["UPDATE audit_events SET at = 5 WHERE number = 3", "DELETE FROM audit_events WHERE number = 3"] {
+        let refused = by_hand(url, sql).await.unwrap_err().to_string();
+        assert!(refused.contains("audit events"), "{refused}");
+    }
+    assert_eq!(store.read(|tx| Box::pin(audit::read(tx, 0, 1000))).await.unwrap().len(), 80);
+}
+
+fn key(id: &str) -> StoredKey {
+    StoredKey {
+        id: KeyId::parse(id).unwrap(),
+        purpose: KeyPurpose::SealSigning,
+        algorithm: KeyAlgorithm::Sm2,
+        public_key: format!("public {id}").into_bytes(),
+        sealed_private: vec![0, 255],
+        state: KeyState::Active,
+        created_at: at(5),
+    }
+}
+
+async fn key_pairs(store: &Store) {
+    let (first, second) = (key("k1"), key("k2"));
+    let maker = StoredKey { purpose: KeyPurpose::SealMaking, algorithm: KeyAlgorithm::Rsa, ..key("k3") };
+    for key in [&first, &second, &maker] {
+        store.run("keep key", |tx| Box::pin(keys::insert(tx, key))).await.unwrap();
+    }
+    let again = store.run("keep key", |tx| Box::pin(keys::insert(tx, &first))).await;
+    assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
+    let found = store.read(|tx| Box::pin(keys::find(tx, &maker.id))).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&maker));
+    let none =
+        store.read(|tx| Box::pin(async move { keys::find(tx, &KeyId::parse("none").unwrap()).await })).await.unwrap();
+    assert_eq!(none, None);
+    let signing = store.read(|tx| Box::pin(keys::of_purpose(tx, KeyPurpose::SealSigning))).await.unwrap();
+    assert_eq!(signing, [first, second.clone()]);
+    store.run("retire", |tx| Box::pin(keys::retire(tx, &second.id))).await.unwrap();
+    let again = store.run("retire", |tx| Box::pin(keys::retire(tx, &second.id))).await;
+    assert!(matches!(again, Err(Error::Stale { table: "keys", .. })), "{again:?}");
+    let retired = store.read(|tx| Box::pin(keys::find(tx, &second.id))).await.unwrap().unwrap();
+    assert_eq!(retired.state, KeyState::Retired);
+}
+
+async fn certificates_of_keys(store: &Store) {
+    let root = StoredCertificate {
+        sm3: [1; 32],
+        serial: vec![1],
+        subject: b"root".to_vec(),
+        issuer: b"root".to_vec(),
+        key: None,
+        der: vec![0x30, 0],
+        role: "root".into(),
+        issued_at: at(1),
+    };
+    let key = Some(KeyId::parse("k1").unwrap());
+    let older = StoredCertificate { sm3: [2; 32], serial: vec![2], key, role: "signer".into(), ..root.clone() };
+    let newer = StoredCertificate { sm3: [3; 32], serial: vec![3], issued_at: at(2), ..older.clone() };
+    for certificate in [&root, &older, &newer] {
+        store.run("keep", |tx| Box::pin(certificates::insert(tx, certificate))).await.unwrap();
+    }
+    let same_serial = StoredCertificate { sm3: [4; 32], ..newer.clone() };
+    let refused = store.run("keep", |tx| Box::pin(certificates::insert(tx, &same_serial))).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    let stranger = Some(KeyId::parse("none").unwrap());
+    let stranger = StoredCertificate { sm3: [5; 32], serial: vec![5], key: stranger, ..newer.clone() };
+    let refused = store.run("keep", |tx| Box::pin(certificates::insert(tx, &stranger))).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+
+    let found = store.read(|tx| Box::pin(certificates::find(tx, &[1; 32]))).await.unwrap();
+    assert_eq!(found, Some(root));
+    let of_key = newer.key.clone().unwrap();
+    let of_key = store.read(|tx| Box::pin(certificates::of_key(tx, &of_key))).await.unwrap();
+    let in_role = store.read(|tx| Box::pin(certificates::in_role(tx, "signer"))).await.unwrap();
+    assert_eq!((of_key, in_role), (vec![newer.clone(), older.clone()], vec![newer, older]));
+}
+
+fn seal(id: &str) -> StoredSeal {
+    StoredSeal {
+        id: SealId::parse(id).unwrap(),
+        es_id: format!("es-{id}"),
+        name: "样章".into(),
+        seal_der: vec![0x30, 0],
+        signer_key: Some(KeyId::parse("k1").unwrap()),
+        state: State::Active { since: at(10) },
+        version: 1,
+    }
+}
+
+async fn find_seal(store: &Store, id: &str) -> Result<Option<StoredSeal>, Error> {
+    store.read(|tx| Box::pin(async move { seals::find(tx, &SealId::parse(id).unwrap()).await })).await
+}
+
+async fn seals_and_their_states(store: &Store) {
+    let (first, second) = (seal("s1"), StoredSeal { signer_key: None, ..seal("s2") });
+    for seal in [&first, &second] {
+        store.run("keep", |tx| Box::pin(seals::insert(tx, seal))).await.unwrap();
+    }
+    let same_es_id = StoredSeal { id: SealId::parse("s3").unwrap(), ..first.clone() };
+    let refused = store.run("keep", |tx| Box::pin(seals::insert(tx, &same_es_id))).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    assert_eq!(find_seal(store, "s1").await.unwrap(), Some(first.clone()));
+    assert_eq!(find_seal(store, "none").await.unwrap(), None);
+
+    let states = [
+        State::Suspended { since: at(11), reason: SuspensionReason::AuthorityOrder },
+        State::Active { since: at(12) },
+        State::Revoked { at: at(13), reason: RevocationReason::Superseded },
+    ];
+    let mut current = first.clone();
+    for (version, state) in (2..).zip(states) {
+        current = store.run("change", |tx| Box::pin(seals::change_state(tx, &current, state))).await.unwrap();
+        assert_eq!((current.version, current.state), (version, state));
+        assert_eq!(find_seal(store, "s1").await.unwrap().as_ref(), Some(&current));
+    }
+    let state = State::Active { since: at(14) };
+    let refused = store.run("change", |tx| Box::pin(seals::change_state(tx, &first, state))).await;
+    assert!(matches!(refused, Err(Error::Stale { table: "seals", .. })), "{refused:?}");
+    let all = store.read(|tx| Box::pin(seals::list(tx, None, 10))).await.unwrap();
+    assert_eq!(all, [current, second.clone()]);
+    let rest = store.read(|tx| Box::pin(seals::list(tx, Some(&first.id), 10))).await.unwrap();
+    assert_eq!(rest, [second]);
+}
+
+async fn signings(store: &Store) {
+    let seal = SealId::parse("s2").unwrap();
+    let names = ["g1", "g2", "g3", "g4"].map(|name| SignatureId::parse(name).unwrap());
+    for id in &names {
+        let keep =
+            async || store.run("keep", |tx| Box::pin(signatures::record_intent(tx, id, &seal, &[7; 32], at(20)))).await;
+        keep().await.unwrap();
+    }
+    let [done, failed, open, other] = &names;
+    let twice =
+        async || store.run("twice", |tx| Box::pin(signatures::record_intent(tx, done, &seal, &[7; 32], at(20)))).await;
+    assert!(matches!(twice().await, Err(Error::Conflict { .. })));
+    let complete =
+        async || store.run("complete", |tx| Box::pin(signatures::complete(tx, done, &[8; 32], at(21)))).await;
+    complete().await.unwrap();
+    assert!(matches!(complete().await, Err(Error::Stale { table: "signatures", .. })));
+    let abandon = async || store.run("abandon", |tx| Box::pin(signatures::abandon(tx, failed, at(22)))).await;
+    abandon().await.unwrap();
+    assert!(matches!(abandon().await, Err(Error::Stale { table: "signatures", .. })));
+    let left = store.run("abandon", |tx| Box::pin(signatures::abandon_open(tx, at(23)))).await.unwrap();
+    assert_eq!(left, [open.clone(), other.clone()]);
+    // An abandoned one can never be completed: its value was not released and must not be.
+    let late = store.run("complete", |tx| Box::pin(signatures::complete(tx, open, &[8; 32], at(24)))).await;
+    assert!(matches!(late, Err(Error::Stale { table: "signatures", .. })), "{late:?}");
+
+    let expected = [
+        SigningState::Signed { result_sm3: [8; 32], finished_at: at(21) },
+        SigningState::Abandoned { finished_at: at(22) },
+        SigningState::Abandoned { finished_at: at(23) },
+    ];
+    for (id, state) in names.iter().zip(expected) {
+        let found = store.read(|tx| Box::pin(signatures::find(tx, id))).await.unwrap();
+        let (id, seal) = (id.clone(), seal.clone());
+        assert_eq!(found, Some(StoredSignature { id, seal, document_sm3: [7; 32], created_at: at(20), state }));
+    }
+}
+
+fn caller(id: &str, key: u8) -> StoredCaller {
+    StoredCaller {
+        id: CallerId::parse(id).unwrap(),
+        name: "演示系统".into(),
+        key_fingerprint: [key; 32],
+        public_key: vec![key],
+        algorithm: KeyAlgorithm::EcdsaP256,
+        roles: Roles::new([Role::SealUser, Role::Verifier]).unwrap(),
+        state: CallerState::Active,
+        created_at: at(30),
+        version: 1,
+    }
+}
+
+async fn callers_and_nonces(store: &Store) {
+    let (first, second) = (caller("c1", 1), caller("c2", 2));
+    for caller in [&first, &second] {
+        store.run("register", |tx| Box::pin(callers::insert(tx, caller))).await.unwrap();
+    }
+    let same_key = caller("c3", 1);
+    let refused = store.run("register", |tx| Box::pin(callers::insert(tx, &same_key))).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    let by_key = store.read(|tx| Box::pin(callers::find_by_fingerprint(tx, &[2; 32]))).await.unwrap();
+    assert_eq!(by_key.as_ref(), Some(&second));
+    let none = store.read(|tx| Box::pin(callers::find_by_fingerprint(tx, &[9; 32]))).await.unwrap();
+    assert_eq!(none, None);
+    let bar = async || store.run("bar", |tx| Box::pin(callers::change_state(tx, &second, CallerState::Barred))).await;
+    let barred = bar().await.unwrap();
+    let found = store.read(|tx| Box::pin(callers::find(tx, &second.id))).await.unwrap();
+    assert_eq!(found, Some(StoredCaller { state: CallerState::Barred, version: 2, ..second.clone() }));
+    assert_eq!(found, Some(barred));
+    assert!(matches!(bar().await, Err(Error::Stale { table: "callers", .. })));
+
+    let spend = async |who: &CallerId, nonce: &str, now: i64| {
+        store.run("spend", |tx| Box::pin(callers::spend_nonce(tx, who, nonce, at(now), at(now + 120)))).await
+    };
+    assert!(spend(&first.id, "n1", 100).await.unwrap());
+    assert!(!spend(&first.id, "n1", 101).await.unwrap());
+    assert!(spend(&second.id, "n1", 101).await.unwrap());
+    assert!(!spend(&first.id, "n1", 220).await.unwrap(), "kept to its end");
+    assert!(spend(&first.id, "n1", 221).await.unwrap(), "forgotten after its end");
+    let stranger = spend(&CallerId::parse("none").unwrap(), "n1", 100).await;
+    assert!(matches!(stranger, Err(Error::Conflict { .. })), "{stranger:?}");
+}
+
+async fn answers(store: &Store) {
+    let (who, other) = (CallerId::parse("c1").unwrap(), CallerId::parse("c2").unwrap());
+    let reserve = async |who: &CallerId, key: &str| {
+        store.run("reserve", |tx| Box::pin(idempotency::reserve(tx, who, key, &[3; 32], at(40)))).await.unwrap()
+    };
+    let find = async |key: &str| store.read(|tx| Box::pin(idempotency::find(tx, &who, key))).await.unwrap();
+    assert!(reserve(&who, "a").await);
+    assert!(!reserve(&who, "a").await);
+    assert!(reserve(&other, "a").await, "keys are each caller's own");
+    assert_eq!(find("a").await, Some(StoredAnswer { request_sm3: [3; 32], answer: None }));
+    let complete =
+        async || store.run("complete", |tx| Box::pin(idempotency::complete(tx, &who, "a", 201, b"body"))).await;
+    complete().await.unwrap();
+    assert!(matches!(complete().await, Err(Error::Stale { table: "idempotency", .. })));
+    assert_eq!(find("a").await, Some(StoredAnswer { request_sm3: [3; 32], answer: Some((201, b"body".to_vec())) }));
+
+    assert!(reserve(&who, "b").await);
+    store.run("release", |tx| Box::pin(idempotency::release(tx, &who, "b"))).await.unwrap();
+    assert!(reserve(&who, "b").await);
+    let freed = store.run("release", |tx| Box::pin(idempotency::release_open(tx))).await.unwrap();
+    assert_eq!((freed, find("b").await), (2, None));
+    let forget =
+        async |moment| store.run("forget", |tx| Box::pin(idempotency::forget_before(tx, at(moment)))).await.unwrap();
+    assert_eq!((forget(40).await, forget(41).await), (0, 1));
+    assert_eq!(find("a").await, None);
+}
+
+async fn messages(store: &Store) {
+    let message = |id: &str, seconds| StoredMessage {
+        id: id.into(),
+        topic: "seal".into(),
+        payload: vec![1, 2],
+        created_at: at(seconds),
+    };
+    let (late, early) = (message("a", 51), message("b", 50));
+    for message in [&late, &early] {
+        store.run("push", |tx| Box::pin(outbox::push(tx, message))).await.unwrap();
+    }
+    assert!(matches!(store.run("push", |tx| Box::pin(outbox::push(tx, &late))).await, Err(Error::Conflict { .. })));
+    let unsent = async || store.read(|tx| Box::pin(outbox::unsent(tx, 10))).await.unwrap();
+    assert_eq!(unsent().await, [early, late.clone()]);
+    let sent = async || store.run("sent", |tx| Box::pin(outbox::mark_sent(tx, "b", at(52)))).await;
+    sent().await.unwrap();
+    assert!(matches!(sent().await, Err(Error::Stale { table: "outbox", .. })));
+    assert_eq!(unsent().await, [late]);
+}
+
+async fn this_installation(store: &Store) {
+    let ours = StoredInstallation { salt: [9; 32], key_check: vec![4], created_at: at(60) };
+    assert_eq!(store.read(|tx| Box::pin(installation::find(tx))).await.unwrap(), None);
+    let keep = async || store.run("keep", |tx| Box::pin(installation::insert(tx, &ours))).await;
+    keep().await.unwrap();
+    assert!(matches!(keep().await, Err(Error::Conflict { .. })));
+    assert_eq!(store.read(|tx| Box::pin(installation::find(tx))).await.unwrap(), Some(ours));
+}
+
+async fn reading_changes_nothing(store: &Store) {
+    let refused = store.read(|tx| Box::pin(async move { audit::append(tx, &started(1)).await })).await;
+    assert!(matches!(refused, Err(Error::Database(_))), "{refused:?}");
+}
+
+/// Whoever can write to the database cannot make a seal active or give a caller a role.
+async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
+    let statements = [
+        // Changed content, revoked to active.
+        "UPDATE seals SET revoked_at = NULL, revocation_reason = NULL, active_since = 12 WHERE id = 's1'",
+        // Old version number under new content.
+        "UPDATE seals SET revoked_at = 13, revocation_reason = 'superseded', active_since = NULL, version = 3 \
+         WHERE id = 's1'",
+    ];
+    for sql in statements {
+        assert_eq!(by_hand(url, sql).await.unwrap(), 1);
+        let refused = find_seal(store, "s1").await;
+        assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s1"), "{refused:?}");
+    }
+    assert_eq!(by_hand(url, "UPDATE seals SET version = 4 WHERE id = 's1'").await.unwrap(), 1);
+    assert_eq!(find_seal(store, "s1").await.unwrap().unwrap().version, 4);
+
+    // A right row under another name.
+    let copy = "INSERT INTO seals SELECT 's9', 'es-s9', name, seal_der, signer_key, active_since, suspended_since, \
+                suspension_reason, revoked_at, revocation_reason, version, integrity FROM seals WHERE id = 's2'";
+    assert_eq!(by_hand(url, copy).await.unwrap(), 1);
+    let refused = find_seal(store, "s9").await;
+    assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s9"), "{refused:?}");
+
+    let find = async || {
+        store.read(|tx| Box::pin(async move { callers::find(tx, &CallerId::parse("c1").unwrap()).await })).await
+    };
+    let granted = "UPDATE callers SET roles = 'security-administrator' WHERE id = 'c1'";
+    let back = "UPDATE callers SET roles = 'verifier,seal-user' WHERE id = 'c1'";
+    assert_eq!(by_hand(url, granted).await.unwrap(), 1);
+    let refused = find().await;
+    assert!(matches!(&refused, Err(Error::Inconsistent { table: "callers", row }) if row == "c1"), "{refused:?}");
+    assert_eq!(by_hand(url, back).await.unwrap(), 1);
+    assert_eq!(find().await.unwrap(), Some(caller("c1", 1)));
+
+    let other_key = store.clone().with_integrity(IntegrityKey::new(Secret::new(vec![2; 32])));
+    let refused = find_seal(&other_key, "s2").await;
+    assert!(matches!(refused, Err(Error::Inconsistent { table: "seals", .. })), "{refused:?}");
+}
+
+async fn migrations_are_checked(url: &str) {
+    Store::open(url, integrity()).await.unwrap().close().await;
+    by_hand(url, "INSERT INTO schema_migrations SELECT 99, sm3, applied_at FROM schema_migrations").await.unwrap();
+    let refused = Store::open(url, integrity()).await.err();
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 1 })), "{refused:?}");
+    by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
+    by_hand(
+        url,
+        "UPDATE schema_migrations SET sm3 = applied_sm3 FROM (SELECT key_check AS applied_sm3 FROM installation) AS theirs",
+    )
+    .await
+    .unwrap();
+    let refused = Store::open(url, integrity()).await.err();
+    assert!(matches!(refused, Some(Error::MigrationChanged { version: 1 })), "{refused:?}");
+}
+
+/// What somebody with the database's password could do.
+async fn by_hand(url: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
+    use sqlx::Connection;
+    if url.starts_with("sqlite:") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await?;
+        let done = sqlx::query(sql).execute(&mut connection).await?.rows_affected();
+        connection.close().await?;
+        return Ok(done);
+    }
+    let mut connection = sqlx::PgConnection::connect(url).await?;
+    Ok(sqlx::query(sql).execute(&mut connection).await?.rows_affected())
+}

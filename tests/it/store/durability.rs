@@ -1,0 +1,62 @@
+//! What was acknowledged is there after the process was killed in the middle of its work.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use yinxin::base::clock::Timestamp;
+use yinxin::base::secret::Secret;
+use yinxin::domain::audit::{Actor, Event, EventBody};
+use yinxin::store::{IntegrityKey, Store, audit};
+
+use crate::store::Folder;
+
+const FILE: &str = "YINXIN_TEST_DURABILITY_FILE";
+
+async fn open(file: &std::path::Path) -> Store {
+    Store::open_file(file, IntegrityKey::new(Secret::new(vec![1; 32]))).await.unwrap()
+}
+
+#[tokio::test]
+#[ignore = "the child of `acknowledged_rows_survive_a_kill`, which ends it"]
+async fn child() {
+    let store = open(std::env::var_os(FILE).unwrap().as_ref()).await;
+    for at in 0.. {
+        let body = EventBody::ServiceStarted { version: at.to_string() };
+        let event = Event { at: Timestamp::from_unix(at), actor: Actor::Operator, request: None, body };
+        let number = store.run("append", |tx| Box::pin(audit::append(tx, &event))).await.unwrap();
+        println!("acknowledged {number}.");
+    }
+}
+
+#[tokio::test]
+async fn acknowledged_rows_survive_a_kill() {
+    let folder = Folder::new("durability");
+    let file = folder.path().join("rows.db");
+    let mut acknowledged = 0_i64;
+    for round in 1..=3_i64 {
+        let arguments = ["store::durability::child", "--exact", "--ignored", "--nocapture"];
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let mut child = child.args(arguments).env(FILE, &file).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut in_this_round = 0;
+        // After the kill the pipe still holds what the child had acknowledged; the last line may be half.
+        for line in lines {
+            let Some((_, number)) = line.split_once("acknowledged ") else { continue };
+            let Some(number) = number.strip_suffix('.') else { continue };
+            acknowledged = number.parse().unwrap();
+            in_this_round += 1;
+            if in_this_round == 40 * round {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(in_this_round >= 40 * round, "the child ended by itself");
+
+        let store = open(&file).await;
+        let events = store.read(|tx| Box::pin(audit::read(tx, 0, i64::MAX))).await.unwrap();
+        let count = store.read(|tx| Box::pin(audit::count(tx))).await.unwrap();
+        assert!(count > acknowledged, "event {acknowledged} was acknowledged, {count} are there");
+        assert_eq!(events.len(), usize::try_from(count).unwrap());
+        store.close().await;
+    }
+}

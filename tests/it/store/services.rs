@@ -1,0 +1,177 @@
+//! Use cases over a real database: state and event together, keys for one purpose, a start after a crash.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use yinxin::base::clock::{FixedClock, Timestamp};
+use yinxin::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
+use yinxin::base::random::SystemRandom;
+use yinxin::base::secret::Secret;
+use yinxin::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
+use yinxin::domain::caller::{Role, Roles};
+use yinxin::domain::key::{KeyAlgorithm, KeyPurpose};
+use yinxin::domain::seal::State;
+use yinxin::service::callers::{self, Registration};
+use yinxin::service::idempotency::{self, Reservation};
+use yinxin::service::keys::KeySource;
+use yinxin::service::{Error, Services, keys};
+use yinxin::store::seals::StoredSeal;
+use yinxin::store::{audit, seals, signatures};
+
+use crate::store::Folder;
+
+async fn open(folder: &Path, key_file: &str) -> Result<Services, Error> {
+    let url = format!("sqlite:{}", folder.join("rows.db").display());
+    let source = KeySource::File { path: folder.join(key_file), create: true };
+    let clock = Arc::new(FixedClock(Timestamp::from_unix(1_000)));
+    Services::open(&url, &source, clock, Arc::new(SystemRandom)).await
+}
+
+async fn events(services: &Services) -> Vec<Event> {
+    let events = services.store.read(|tx| Box::pin(audit::read(tx, 0, 100))).await.unwrap();
+    events.into_iter().map(|(_, event)| event).collect()
+}
+
+async fn register(services: &Services, key: u8) -> Result<CallerId, Error> {
+    let registration = Registration {
+        name: "演示系统".into(),
+        key_fingerprint: [key; 32],
+        public_key: vec![key],
+        algorithm: KeyAlgorithm::Sm2,
+        roles: Roles::new([Role::SealUser]).unwrap(),
+    };
+    callers::register_caller(services, &Actor::Operator, None, registration).await.map(|caller| caller.id)
+}
+
+#[tokio::test]
+async fn a_caller_is_registered_once_and_its_nonces_are_spent_once() {
+    let folder = Folder::new("callers");
+    let services = open(folder.path(), "key").await.unwrap();
+    let id = register(&services, 1).await.unwrap();
+    assert_eq!(register(&services, 1).await.unwrap_err().code(), "caller-exists");
+    // The refused one left no event.
+    let recorded = events(&services).await;
+    let classes = recorded.iter().map(|event| event.class().name()).collect::<Vec<_>>();
+    assert_eq!(classes, ["service-started", "caller-registered"]);
+
+    assert_eq!(callers::caller_by_fingerprint(&services, &[1; 32]).await.unwrap().id, id);
+    let unknown = callers::caller_by_fingerprint(&services, &[2; 32]).await.unwrap_err();
+    assert_eq!(unknown.code(), "unknown-caller");
+
+    let spend = async |nonce: &str, now| {
+        callers::spend_nonce(&services, &id, nonce, Timestamp::from_unix(now), 60).await.map_err(|error| error.code())
+    };
+    assert_eq!(spend("n", 1_000).await, Ok(()));
+    assert_eq!(spend("n", 1_120).await, Err("replay"));
+    assert_eq!(spend("n", 1_121).await, Ok(()));
+    assert_eq!(spend("", 1_000).await, Err("invalid-nonce"));
+    assert_eq!(spend(&"n".repeat(129), 1_000).await, Err("invalid-nonce"));
+
+    let body = EventBody::AccessRefused { endpoint: "POST /x".into(), code: "replay".into() };
+    let request = RequestId::parse("r").unwrap();
+    let number = services.record(&Actor::Anonymous, Some(&request), body.clone()).await.unwrap();
+    let at = Timestamp::from_unix(1_000);
+    let expected = Event { at, actor: Actor::Anonymous, request: Some(request), body };
+    assert_eq!((number, events(&services).await.last()), (2, Some(&expected)));
+
+    callers::bar_caller(&services, &Actor::Operator, None, &id).await.unwrap();
+    let barred = callers::caller_by_fingerprint(&services, &[1; 32]).await.unwrap_err();
+    assert_eq!(barred.code(), "caller-barred");
+    let again = callers::bar_caller(&services, &Actor::Operator, None, &id).await.unwrap_err();
+    assert_eq!(again.code(), "caller-barred");
+    assert_eq!(events(&services).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer() {
+    let folder = Folder::new("idempotency");
+    let services = open(folder.path(), "key").await.unwrap();
+    let id = register(&services, 1).await.unwrap();
+    let reserve = async |key: &str, request| {
+        idempotency::reserve(&services, &id, key, &[request; 32]).await.map_err(|error| error.code())
+    };
+    assert_eq!(reserve("k", 1).await, Ok(Reservation::First));
+    assert_eq!(reserve("k", 1).await, Err("idempotency-key-in-use"));
+    assert_eq!(reserve("k", 2).await, Err("idempotency-key-reused"));
+    idempotency::complete(&services, &id, "k", 201, b"made").await.unwrap();
+    assert_eq!(reserve("k", 1).await, Ok(Reservation::Done { status: 201, response: b"made".to_vec() }));
+    assert_eq!(reserve("k", 2).await, Err("idempotency-key-reused"));
+    assert_eq!(reserve("l", 2).await, Ok(Reservation::First));
+    idempotency::release(&services, &id, "l").await.unwrap();
+    assert_eq!(reserve("l", 3).await, Ok(Reservation::First));
+    assert_eq!(reserve("a b", 1).await, Err("invalid-idempotency-key"));
+}
+
+#[tokio::test]
+async fn a_start_abandons_what_a_crash_left_open() {
+    let folder = Folder::new("start");
+    let services = open(folder.path(), "key").await.unwrap();
+    let seal = StoredSeal {
+        id: SealId::parse("s").unwrap(),
+        es_id: "1".into(),
+        name: "样章".into(),
+        seal_der: vec![0x30, 0],
+        signer_key: None,
+        state: State::Active { since: Timestamp::from_unix(1) },
+        version: 1,
+    };
+    let signature = SignatureId::parse("g").unwrap();
+    let (row, name) = (&seal, &signature);
+    let steps = services.store.run("intend", |tx| {
+        Box::pin(async move {
+            seals::insert(tx, row).await?;
+            signatures::record_intent(tx, name, &row.id, &[1; 32], Timestamp::from_unix(2)).await
+        })
+    });
+    steps.await.unwrap();
+    services.store.close().await;
+
+    let services = open(folder.path(), "key").await.unwrap();
+    let recorded = events(&services).await.into_iter().map(|event| event.body).collect::<Vec<_>>();
+    let started = || EventBody::ServiceStarted { version: env!("CARGO_PKG_VERSION").into() };
+    let abandoned = EventBody::SigningAbandoned { signature, reason: AbandonmentReason::Interrupted };
+    assert_eq!(recorded, [started(), abandoned, started()]);
+    // The integrity key is the same again: the seal is still believed.
+    let found = services.store.read(|tx| Box::pin(seals::find(tx, &seal.id))).await.unwrap();
+    assert_eq!(found, Some(seal));
+    services.store.close().await;
+
+    let other_key = open(folder.path(), "other").await.err().unwrap();
+    assert!(matches!(other_key, Error::Keys(keys::Error::WrongEncryptionKey)), "{other_key:?}");
+}
+
+#[tokio::test]
+async fn a_key_signs_for_one_purpose() {
+    let folder = Folder::new("keys");
+    let services = open(folder.path(), "key").await.unwrap();
+    let id = KeyId::parse("k").unwrap();
+    let private = Secret::new(vec![7; 32]);
+    let (store, name, secret) = (&*services.keys, &id, &private);
+    let kind = (KeyPurpose::SealSigning, KeyAlgorithm::Sm2);
+    let keep = services
+        .store
+        .run("keep key", |tx| Box::pin(store.keep(tx, name, kind, (secret, b"public"), Timestamp::from_unix(1))));
+    let event = keep.await.unwrap();
+    assert!(matches!(event, EventBody::KeyCreated { purpose: KeyPurpose::SealSigning, .. }), "{event:?}");
+
+    let load = async |id: &KeyId, wanted| services.store.read(|tx| Box::pin(store.load(tx, id, wanted))).await;
+    let (opened, key) = load(&id, KeyPurpose::SealSigning).await.unwrap();
+    assert_eq!(opened.expose(), private.expose());
+    assert_eq!(key.public_key, b"public");
+    assert!(!key.sealed_private.windows(32).any(|part| part == private.expose()));
+    for wanted in KeyPurpose::ALL.iter().copied().filter(|purpose| *purpose != KeyPurpose::SealSigning) {
+        let refused = load(&id, wanted).await.unwrap_err();
+        assert!(matches!(refused, keys::Error::NotForThis { .. }), "{wanted}: {refused:?}");
+    }
+    let unknown = load(&KeyId::parse("none").unwrap(), KeyPurpose::Raw).await.unwrap_err();
+    assert!(matches!(unknown, keys::Error::Unknown { .. }), "{unknown:?}");
+
+    // Whoever writes into the database cannot give the key another purpose.
+    use sqlx::Connection;
+    let url = format!("sqlite:{}", folder.path().join("rows.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE keys SET purpose = 'raw'").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let refused = load(&id, KeyPurpose::Raw).await.unwrap_err();
+    assert!(matches!(refused, keys::Error::SealBroken { .. }), "{refused:?}");
+}
