@@ -1,1 +1,216 @@
-//! The HTTPS door: routes, access, limits, problems.
+//! The HTTPS door: this page is the whole route table; access, limits and problems stand beside it.
+
+pub mod access;
+mod api;
+mod door;
+mod fields;
+mod guard;
+mod observe;
+pub mod problem;
+pub mod server;
+mod settings;
+mod signed;
+pub mod tls;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::base::random::Random;
+use crate::http::access::{InvalidTable, Table};
+use crate::http::door::Door;
+use crate::http::problem::{Code, Problem};
+use crate::service::door::UseCases;
+
+pub use observe::Metrics;
+pub use settings::Settings;
+
+/// Every endpoint there is. `policies/access.toml` says who may call it.
+#[rustfmt::skip]
+fn route_table() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(description())
+        .routes(routes!(api::system::healthz))           // GET  /healthz
+        .routes(routes!(api::system::readyz))            // GET  /readyz
+        .routes(routes!(api::system::metrics))           // GET  /metrics
+        .routes(routes!(api::system::openapi))           // GET  /api/openapi.json
+        .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
+        .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
+        .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+}
+
+/// Why the door does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Endpoints and access table do not fit.
+    #[error("the access table does not fit the endpoints")]
+    Access(#[from] InvalidTable),
+    /// Certificate or key cannot be used.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] tls::InvalidTls),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which one.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no address to listen on.
+    #[error("no listener is given")]
+    NoListener,
+    /// The signals that end the server cannot be received.
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
+    /// The figures cannot be set up.
+    #[error("the metrics cannot be set up")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The description of the API cannot be written.
+    #[error("the description of the API cannot be written")]
+    Description(#[from] serde_json::Error),
+}
+
+/// What all requests share.
+pub struct App {
+    door: Arc<dyn Door>,
+    settings: Settings,
+    random: Arc<dyn Random>,
+    table: Table,
+    routes: BTreeSet<(String, String)>,
+    openapi: String,
+    metrics: Metrics,
+    public_uploads: Arc<Semaphore>,
+    caller_uploads: Arc<Semaphore>,
+    stranger_budget: observe::Budget,
+    /// One permit for each piece of work that must run to its end, see [`App::to_its_end`].
+    unfinished: Arc<Semaphore>,
+}
+
+impl App {
+    /// Work that may be unfinished at once; far more than connections allow.
+    const UNFINISHED: u32 = 1 << 16;
+
+    /// Sets the door up before these use cases.
+    ///
+    /// # Errors
+    /// Endpoints and access table differ, or a part cannot be set up.
+    pub fn new<U: UseCases>(
+        use_cases: Arc<U>,
+        settings: Settings,
+        random: Arc<dyn Random>,
+    ) -> Result<Arc<Self>, Error> {
+        let table = Table::parse(access::SHIPPED)?;
+        let app = Self::with_table(use_cases, settings, random, table)?;
+        app.table.must_match(&app.routes)?;
+        Ok(app)
+    }
+
+    fn with_table(
+        door: Arc<dyn Door>,
+        settings: Settings,
+        random: Arc<dyn Random>,
+        table: Table,
+    ) -> Result<Arc<Self>, Error> {
+        let openapi = route_table().into_openapi();
+        Ok(Arc::new(Self {
+            door,
+            random,
+            table,
+            routes: endpoints(&openapi),
+            openapi: openapi.to_pretty_json()?,
+            metrics: Metrics::new()?,
+            public_uploads: Arc::new(Semaphore::new(settings.public_uploads)),
+            caller_uploads: Arc::new(Semaphore::new(settings.caller_uploads)),
+            stranger_budget: observe::Budget::default(),
+            unfinished: Arc::new(Semaphore::new(usize::try_from(Self::UNFINISHED).unwrap_or(Semaphore::MAX_PERMITS))),
+            settings,
+        }))
+    }
+
+    /// The figures, to share their recorder with other layers.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The route table with everything around it.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let (router, _) = route_table().split_for_parts();
+        router
+            .fallback(async || Problem::new(Code::RouteUnknown, "See /api/openapi.json."))
+            .method_not_allowed_fallback(async || Problem::new(Code::MethodRefused, "See the Allow header."))
+            // The guard has bounded the body by then.
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn_with_state(self.clone(), guard::guard))
+            .layer(from_fn_with_state(self.clone(), observe::observe))
+            .with_state(self.clone())
+    }
+
+    fn is_route(&self, method: &Method, path: &str) -> bool {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.routes.iter().any(|(known, route)| known == method.as_str() && route == path)
+    }
+
+    fn upload_permit(&self, is_caller: bool) -> Result<OwnedSemaphorePermit, Problem> {
+        let permits = if is_caller { &self.caller_uploads } else { &self.public_uploads };
+        permits.clone().try_acquire_owned().map_err(|_| Problem::new(Code::Busy, "All places for uploads are taken."))
+    }
+
+    /// Runs work that must not stop half-way when its client goes away or its time is up. Shutdown waits for it.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = self.unfinished.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| Problem::new(Code::Busy, "Too much work is unfinished."))?;
+        let task = tokio::spawn(async move {
+            let _permit = permit;
+            work.await
+        });
+        task.await.unwrap_or_else(|broken| Err(Problem::internal(&broken)))
+    }
+
+    /// Waits until no such work is left.
+    async fn all_finished(&self) {
+        // An error would mean that the semaphore was closed, which nobody does.
+        drop(self.unfinished.acquire_many(Self::UNFINISHED).await);
+    }
+}
+
+fn description() -> OpenApi {
+    let text =
+        "Verifies sealed and signed files and seals files. Errors are RFC 9457 problem documents with a stable `code`.";
+    let about = InfoBuilder::new().title("Yinxin").version(env!("CARGO_PKG_VERSION")).description(Some(text));
+    OpenApiBuilder::new().info(about.build()).build()
+}
+
+/// Method and path of every operation in the description.
+fn endpoints(openapi: &OpenApi) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for (path, item) in &openapi.paths.paths {
+        let operations = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("PATCH", &item.patch),
+            ("DELETE", &item.delete),
+            ("HEAD", &item.head),
+            ("OPTIONS", &item.options),
+            ("TRACE", &item.trace),
+        ];
+        for (method, operation) in operations {
+            if operation.is_some() {
+                found.insert((method.to_owned(), path.clone()));
+            }
+        }
+    }
+    found
+}

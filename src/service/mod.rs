@@ -1,1 +1,3 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
+
+pub mod door;
