@@ -1,7 +1,6 @@
 //! The HTTPS door from outside: a real server on loopback, an in-memory double behind it, clients of our own and curl.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "clippy excuses `#[test]` functions, not their helpers"
@@ -17,6 +16,8 @@ mod curl;
 mod double;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/logs.rs"]
+mod logs;
 #[path = "http/openapi.rs"]
 mod openapi;
 #[path = "http/seals.rs"]

@@ -279,4 +279,20 @@ mod tests {
             assert_eq!(byte_sequences(text), Err(Malformed { expected, at }), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_written_and_read_again(text in "[a-z]=\\((\"[ -~]{0,8}\" {0,2}){0,4}\\)(;[a-c]=(\"[ -~]{0,8}\"|-?[0-9]{1,16})){0,4}") {
+            if let Ok(list) = labelled_list(&text) {
+                let written = format!("{}={}", list.label, list.serialised());
+                proptest::prop_assert_eq!(labelled_list(&written), Ok(list));
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in proptest::prelude::any::<String>()) {
+            let _ = labelled_list(&text);
+            let _ = byte_sequences(&text);
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! The gate before every endpoint: host, access rule, proof of identity, idempotency key, size. Denies what no rule allows.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
@@ -9,7 +11,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use crate::base::id::{CallerId, RequestId};
 use crate::http::App;
@@ -22,6 +26,9 @@ use crate::service::door::{Actor, KnownCaller, Proof};
 const SMALL_BODY: usize = 16 << 10;
 /// What a multipart form may add around its file.
 const FORM_OVERHEAD: usize = 64 << 10;
+
+/// Bytes of a refused body that are still taken.
+const DISCARDED: usize = 1 << 20;
 
 /// Headers by which a gateway asserts an address or a certificate. No gateway is configured, so nobody may send them.
 const FORWARDED: &[&str] = &[
@@ -58,7 +65,7 @@ pub(crate) struct AnsweredTo(pub(crate) CallerId);
 
 /// Lets a request through to its endpoint, or answers why not.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     if let Err(problem) = check_host(&app, &parts) {
         return problem.into_response();
     }
@@ -78,13 +85,17 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let peer = parts.extensions.get::<Peer>().copied();
     let address = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.address.ip().to_canonical());
     let mut actor = Actor { caller: None, request_id, peer: address };
-    let admitted = admit(&app, &rule, &mut actor, parts, body).await;
+    let is_waiting = parts.headers.contains_key(header::EXPECT);
+    let admitted = admit(&app, &rule, &mut actor, parts, &mut body).await;
     let caller = actor.caller.clone();
     let mut response = match admitted {
         Ok(request) => next.run(request).await,
         Err(problem) => {
             if rule.access == Access::Caller && problem.status().is_client_error() {
                 record(&app, &actor, &rule, problem.code()).await;
+            }
+            if !is_waiting {
+                discard(&mut body).await;
             }
             problem.into_response()
         }
@@ -123,7 +134,7 @@ fn check_host(app: &App, parts: &Parts) -> Result<(), Problem> {
 }
 
 /// Cheap checks first; the body is read last, by those who may send one.
-async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: Body) -> Result<Request, Problem> {
+async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: &mut Body) -> Result<Request, Problem> {
     let digest = claimed_digest(&parts.headers)?;
     let mut nonce = None;
     match rule.access {
@@ -147,6 +158,7 @@ async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: Bo
     let limit = if rule.upload { app.settings.file_bytes.saturating_add(FORM_OVERHEAD) } else { SMALL_BODY };
     refuse_declared_size(&parts.headers, limit)?;
     let permit = if rule.upload { Some(app.upload_permit(actor.caller.is_some())?) } else { None };
+    // Spent before the body is read: a replayed request must not cost us an upload.
     if let Some((caller, claim)) = nonce {
         app.door.spend_nonce(&caller, &claim.nonce, claim.nonce_expires()).await?;
     }
@@ -222,13 +234,34 @@ fn refuse_declared_size(headers: &HeaderMap, limit: usize) -> Result<(), Problem
     }
 }
 
+async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
+    std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+/// Takes a little more of a refused body, so that a client that is still sending can read why. Closing at once would
+/// make its system drop our answer (RFC 9112, 9.6).
+async fn discard(body: &mut Body) {
+    let discarded = async {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = next_frame(body).await {
+            left = left.saturating_sub(frame.data_ref().map_or(1, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // What is left after this time is given up as well.
+    let _ = tokio::time::timeout(Duration::from_secs(1), discarded).await;
+}
+
 /// The whole body and its SHA-256, hashed as it arrives.
-async fn read(app: &App, mut body: Body, limit: usize) -> Result<(Bytes, [u8; 32]), Problem> {
+async fn read(app: &App, body: &mut Body, limit: usize) -> Result<(Bytes, [u8; 32]), Problem> {
     let mut bytes = Vec::new();
     let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    let (started, rate) = (Instant::now(), f64::from(app.settings.body_rate));
+    let mut received = 0.0;
     loop {
-        let frame = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context));
-        let frame = match tokio::time::timeout(app.settings.body_pause, frame).await {
+        let frame = match tokio::time::timeout(app.settings.body_pause, next_frame(body)).await {
             Err(_) => return Err(Problem::new(Code::TooSlow, "The body paused for too long.")),
             Ok(None) => break,
             Ok(Some(Err(_))) => return Err(Problem::new(Code::BodyMalformed, "The body broke off.")),
@@ -237,6 +270,11 @@ async fn read(app: &App, mut body: Body, limit: usize) -> Result<(Bytes, [u8; 32
         if let Ok(chunk) = frame.into_data() {
             if bytes.len().saturating_add(chunk.len()) > limit {
                 return Err(too_large(limit));
+            }
+            received += f64::from(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+            let late = started.elapsed().saturating_sub(app.settings.body_pause).as_secs_f64();
+            if received < late * rate {
+                return Err(Problem::new(Code::TooSlow, "The body comes too slowly."));
             }
             hash.update(&chunk);
             bytes.extend_from_slice(&chunk);

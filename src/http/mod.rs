@@ -214,3 +214,126 @@ fn endpoints(openapi: &OpenApi) -> BTreeSet<(String, String)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::base::clock::{Clock, FixedClock, Timestamp};
+    use crate::base::id::{CallerId, SealId};
+    use crate::base::random::{DeadRandom, SystemRandom};
+    use crate::http::guard::Peer;
+    use crate::service::door::{
+        Actor, CallerKey, ErrorKind, KnownCaller, Refusal, SealStatus, SignDocument, SignedDocument, VerifyDocument,
+    };
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("nothing stands behind this door")]
+    struct Nothing;
+
+    impl Refusal for Nothing {
+        fn code(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Internal
+        }
+    }
+
+    /// Use cases that are never reached.
+    struct Nobody(FixedClock);
+
+    impl UseCases for Nobody {
+        type Error = Nothing;
+        type Report = ();
+
+        async fn verify(&self, _: &Actor, _: VerifyDocument) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn sign_with_seal(&self, _: &Actor, _: SealId, _: SignDocument) -> Result<SignedDocument, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn seal_status(&self, _: &Actor, _: SealId) -> Result<SealStatus, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn caller_by_fingerprint(&self, _: &[u8; 32]) -> Result<Option<KnownCaller>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn spend_nonce(&self, _: &CallerId, _: &str, _: Timestamp) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn ready(&self) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn record_refusal(&self, _: &Actor, _: &str, _: &str, _: &str) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        fn verify_caller_signature(&self, _: &CallerKey, _: &str, _: &[u8], _: &[u8]) -> bool {
+            false
+        }
+
+        fn clock(&self) -> &dyn Clock {
+            &self.0
+        }
+    }
+
+    fn nobody() -> Arc<Nobody> {
+        Arc::new(Nobody(FixedClock(Timestamp::from_unix(0))))
+    }
+
+    /// Status and code of the answer to a GET from this address.
+    async fn answer(app: &Arc<App>, path: &str, peer: Option<&str>) -> (u16, String) {
+        let mut request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+        if let Some(address) = peer {
+            let address: SocketAddr = address.parse().unwrap();
+            request.extensions_mut().insert(Peer { address, certificate_key: None });
+        }
+        let answer = app.router().oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        (status, json["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_without_a_row_is_refused() {
+        let table = Table::parse("[[endpoint]]\nmethod='GET'\npath='/healthz'\naccess='public'").unwrap();
+        let app = App::with_table(nobody(), Settings::default(), Arc::new(SystemRandom), table).unwrap();
+        assert_eq!(answer(&app, "/healthz", None).await, (200, String::new()));
+        for path in ["/readyz", "/metrics", "/api/openapi.json", "/api/v1/seals/x"] {
+            assert_eq!(answer(&app, path, None).await, (403, "no-access-rule".to_owned()), "{path}");
+        }
+        let missing = InvalidTable::RowMissing { endpoint: "GET /api/openapi.json".into() };
+        assert_eq!(app.table.must_match(&app.routes), Err(missing));
+    }
+
+    #[tokio::test]
+    async fn figures_are_for_this_machine() {
+        let app = App::new(nobody(), Settings::default(), Arc::new(SystemRandom)).unwrap();
+        for peer in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_eq!(answer(&app, "/metrics", Some(peer)).await.0, 200, "{peer}");
+        }
+        for peer in [Some("192.0.2.1:1"), Some("[2001:db8::1]:1"), Some("[::ffff:192.0.2.1]:1"), None] {
+            assert_eq!(answer(&app, "/metrics", peer).await, (403, "loopback-only".to_owned()), "{peer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_randomness_nothing_is_served() {
+        let app = App::new(nobody(), Settings::default(), Arc::new(DeadRandom)).unwrap();
+        assert_eq!(answer(&app, "/healthz", None).await, (503, "unavailable".to_owned()));
+    }
+}

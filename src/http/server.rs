@@ -133,16 +133,16 @@ async fn accept(
     mut stopping: watch::Receiver<Phase>,
 ) {
     loop {
-        // A place first: when all are taken, strangers wait in the system's queue, not in our memory.
+        let accepted = tokio::select! {
+            _ = stopping.wait_for(|phase| *phase != Phase::Serving) => return,
+            accepted = listener.accept() => accepted,
+        };
+        // When all places are taken, one stranger waits here and the others in the system's queue.
         let place = tokio::select! {
             _ = stopping.wait_for(|phase| *phase != Phase::Serving) => return,
             place = places.clone().acquire_owned() => place,
         };
         let Ok(place) = place else { return };
-        let accepted = tokio::select! {
-            _ = stopping.wait_for(|phase| *phase != Phase::Serving) => return,
-            accepted = listener.accept() => accepted,
-        };
         match accepted {
             Ok((stream, address)) => {
                 let (door, mut closed) = (door.clone(), stopping.clone());

@@ -23,6 +23,8 @@ pub struct Settings {
     pub headers: Duration,
     /// Longest pause within a body.
     pub body_pause: Duration,
+    /// Bytes a second that a body brings at least, counted from one pause after its start.
+    pub body_rate: u32,
     /// Time for a whole request, body and answer.
     pub request: Duration,
     /// Age at which a connection takes no further requests.
@@ -57,6 +59,7 @@ impl Default for Settings {
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(15),
             body_pause: Duration::from_secs(10),
+            body_rate: 64 << 10,
             request: Duration::from_secs(120),
             connection_age: Duration::from_secs(600),
             grace: Duration::from_secs(30),

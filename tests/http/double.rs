@@ -51,13 +51,15 @@ impl Refusal for Fault {
     }
 }
 
+/// Caller with its proof, endpoint and code of a recorded refusal.
+pub(crate) type Recorded = (Option<(String, Proof)>, String, String);
+
 #[derive(Default)]
 pub(crate) struct Double {
     pub(crate) callers: Mutex<HashMap<[u8; 32], KnownCaller>>,
     nonces: Mutex<HashSet<(CallerId, String)>>,
     answers: Mutex<HashMap<String, (SignDocument, SignedDocument)>>,
-    /// (caller, proof, route, code) of each recorded refusal.
-    pub(crate) refusals: Mutex<Vec<(Option<(String, Proof)>, String, String)>>,
+    pub(crate) refusals: Mutex<Vec<Recorded>>,
     pub(crate) broken: AtomicBool,
     /// Tells that work on `slow.ofd` has begun, and lets it end.
     pub(crate) begun: Notify,

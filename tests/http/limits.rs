@@ -76,6 +76,27 @@ async fn a_body_that_pauses_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_body_that_drips_is_given_up() {
+    let server = Server::start_with(Settings { request: Duration::from_secs(30), ..small() }).await;
+    let mut stream = server.connect(None).await;
+    let started = Instant::now();
+    stream.write_all(&raw("a.ofd", b"x").header("content-length", "1000").bytes()).await.unwrap();
+    let (mut reading, mut writing) = tokio::io::split(&mut stream);
+    let dripping = async {
+        while writing.write_all(b"x").await.is_ok() && writing.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        () = dripping => {}
+        _ = reading.read_to_end(&mut answer) => {}
+    }
+    Answer::parse(&answer).assert_refused(408, "too-slow");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn silent_connections_are_closed() {
     let server = Server::start_with(small()).await;
     let started = Instant::now();
@@ -132,4 +153,26 @@ async fn a_panic_is_one_failed_request() {
     answer.assert_refused(500, "internal");
     assert!(!String::from_utf8(answer.body).unwrap().contains("double"));
     assert_eq!(server.send(&raw("a.ofd", b"x")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_refused_upload_can_still_be_read_about() {
+    let server = Server::start().await;
+    let request = Request::new("POST", "/api/v1/seals/seal-1/signatures").body("application/ofd", &[b'x'; 900_000]);
+    server.send(&request).await.assert_refused(401, "signature-missing");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_places_wait_their_turn() {
+    let server = Server::start_with(Settings { connections: 1, ..small() }).await;
+    let idle = server.connect(None).await;
+    let request = Request::new("GET", "/healthz");
+    let second = server.send(&request);
+    let mut second = std::pin::pin!(second);
+    tokio::select! {
+        answer = second.as_mut() => panic!("served beyond the places: {answer:?}"),
+        () = tokio::time::sleep(Duration::from_millis(100)) => {}
+    }
+    drop(idle);
+    assert_eq!(second.await.status, 200);
 }
