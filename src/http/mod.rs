@@ -2,6 +2,7 @@
 
 pub mod access;
 mod api;
+mod description;
 mod door;
 mod fields;
 mod guard;
@@ -20,7 +21,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,7 +36,7 @@ pub use settings::Settings;
 /// Every endpoint there is. `policies/access.toml` says who may call it.
 #[rustfmt::skip]
 fn route_table() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(description())
+    OpenApiRouter::with_openapi(description::opening())
         .routes(routes!(api::system::healthz))           // GET  /healthz
         .routes(routes!(api::system::readyz))            // GET  /readyz
         .routes(routes!(api::system::metrics))           // GET  /metrics
@@ -119,12 +119,14 @@ impl App {
         random: Arc<dyn Random>,
         table: Table,
     ) -> Result<Arc<Self>, Error> {
-        let openapi = route_table().into_openapi();
+        let mut openapi = route_table().into_openapi();
+        let routes = description::endpoints(&mut openapi);
+        description::add_access(&mut openapi, &table);
         Ok(Arc::new(Self {
             door,
             random,
             table,
-            routes: endpoints(&openapi),
+            routes,
             openapi: openapi.to_pretty_json()?,
             metrics: Metrics::new()?,
             public_uploads: Arc::new(Semaphore::new(settings.public_uploads)),
@@ -183,36 +185,6 @@ impl App {
         // An error would mean that the semaphore was closed, which nobody does.
         drop(self.unfinished.acquire_many(Self::UNFINISHED).await);
     }
-}
-
-fn description() -> OpenApi {
-    let text =
-        "Verifies sealed and signed files and seals files. Errors are RFC 9457 problem documents with a stable `code`.";
-    let about = InfoBuilder::new().title("Yinxin").version(env!("CARGO_PKG_VERSION")).description(Some(text));
-    OpenApiBuilder::new().info(about.build()).build()
-}
-
-/// Method and path of every operation in the description.
-fn endpoints(openapi: &OpenApi) -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    for (path, item) in &openapi.paths.paths {
-        let operations = [
-            ("GET", &item.get),
-            ("POST", &item.post),
-            ("PUT", &item.put),
-            ("PATCH", &item.patch),
-            ("DELETE", &item.delete),
-            ("HEAD", &item.head),
-            ("OPTIONS", &item.options),
-            ("TRACE", &item.trace),
-        ];
-        for (method, operation) in operations {
-            if operation.is_some() {
-                found.insert((method.to_owned(), path.clone()));
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]

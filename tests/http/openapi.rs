@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use yinxin::http::access::{SHIPPED, Table};
+use yinxin::http::access::{Access, SHIPPED, Table};
 
 use crate::client::{Request, Server};
 
@@ -16,6 +16,13 @@ async fn the_description_is_the_committed_one_and_names_every_endpoint() {
     for rule in Table::parse(SHIPPED).unwrap().rules() {
         let operation = &served["paths"][&rule.path][rule.method.to_lowercase()];
         assert!(operation.is_object(), "{} {}", rule.method, rule.path);
+        let responses = operation["responses"].as_object().unwrap();
+        // OpenAPI 3.1, "Response Object": the description is required.
+        assert!(!responses.is_empty() && responses.values().all(|r| r["description"].is_string()), "{responses:?}");
+        match rule.access {
+            Access::Caller => assert_eq!(operation["security"][1]["messageSignature"], serde_json::json!(rule.roles)),
+            _ => assert!(operation["security"].is_null()),
+        }
     }
     let text = format!("{}\n", String::from_utf8(answer.body).unwrap().trim_end());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/openapi.json");

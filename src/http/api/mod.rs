@@ -26,3 +26,8 @@ pub(crate) struct ProblemShape {
     /// The request's id.
     instance: String,
 }
+
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(as = File, value_type = String, format = Binary)]
+pub(crate) struct FileShape(#[expect(dead_code, reason = "describes a body")] Vec<u8>);

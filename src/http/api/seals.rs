@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 
 use crate::base::id::SealId;
 use crate::http::App;
-use crate::http::api::ProblemShape;
 use crate::http::api::form::{Form, malformed, millimetres};
+use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::{IdempotencyKey, UploadPlace};
 use crate::http::problem::{Code, Problem};
 use crate::service::door::{Actor, SealStatus, SignDocument, SignedDocument};
@@ -98,9 +98,9 @@ pub(crate) struct SignedDocumentShape {
     get, path = "/api/v1/seals/{id}", tag = "seals",
     params(("id" = String, Path, description = "Names the seal here")),
     responses(
-        (status = 200, body = SealStatusShape),
-        (status = "4XX", body = ProblemShape, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 200, description = "The status", body = SealStatusShape),
+        (status = "4XX", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn status(
@@ -122,14 +122,14 @@ pub(crate) async fn status(
     request_body(content = SignatureForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The sealed file", content(
-            (Vec<u8> = "application/ofd"),
+            (FileShape = "application/ofd"),
             (SignedDocumentShape = "application/json"),
         ), headers(
             ("Yinxin-Signature-Id" = String, description = "Names the act of signing"),
             ("Content-Digest" = String, description = "RFC 9530, sha-256"),
         )),
-        (status = "4XX", body = ProblemShape, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "4XX", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn sign(

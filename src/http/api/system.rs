@@ -11,7 +11,7 @@ use crate::http::api::ProblemShape;
 use crate::http::problem::Problem;
 
 /// Whether the process serves requests at all.
-#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, description = "Yes", body = String, content_type = "text/plain")))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
@@ -20,8 +20,8 @@ pub(crate) async fn healthz() -> &'static str {
 #[utoipa::path(
     get, path = "/readyz", tag = "system",
     responses(
-        (status = 200, body = String, content_type = "text/plain"),
-        (status = 503, body = ProblemShape, content_type = "application/problem+json"),
+        (status = 200, description = "Yes", body = String, content_type = "text/plain"),
+        (status = 503, description = "Not now", body = ProblemShape, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
@@ -33,8 +33,8 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
 #[utoipa::path(
     get, path = "/metrics", tag = "system",
     responses(
-        (status = 200, body = String, content_type = "text/plain"),
-        (status = 403, body = ProblemShape, content_type = "application/problem+json"),
+        (status = 200, description = "The figures", body = String, content_type = "text/plain"),
+        (status = 403, description = "Asked from elsewhere", body = ProblemShape, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {

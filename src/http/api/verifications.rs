@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::base::clock::Timestamp;
 use crate::http::App;
-use crate::http::api::ProblemShape;
 use crate::http::api::form::{Form, file_name, malformed, media_type, within_limit};
+use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::{Actor, VerifyDocument};
@@ -53,13 +53,13 @@ pub(crate) struct RawUpload {
     params(RawUpload),
     request_body(content(
         (VerificationForm = "multipart/form-data"),
-        (Vec<u8> = "application/ofd"),
-        (Vec<u8> = "application/octet-stream"),
+        (FileShape = "application/ofd"),
+        (FileShape = "application/octet-stream"),
     )),
     responses(
         (status = 200, description = "The report", body = Object, content_type = "application/json"),
-        (status = "4XX", body = ProblemShape, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "4XX", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn verify(
