@@ -283,6 +283,44 @@ mod tests {
     }
 
     #[test]
+    fn the_base_of_rfc_9421_b_2_3_is_ours() {
+        let request = Request::post("/foo?param=Value&Pet=dog")
+            .header("host", "example.com")
+            .header("date", "Tue, 20 Apr 2021 02:07:55 GMT")
+            .header("content-type", "application/json")
+            .header(
+                "content-digest",
+                "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:",
+            )
+            .header("content-length", "18");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let list = labelled_list("sig-b23=(\"date\" \"@method\" \"@path\" \"@query\" \"@authority\" \"content-type\" \"content-digest\" \"content-length\");created=1618884473;keyid=\"test-key-rsa-pss\"").unwrap();
+        // The example lacks parameters that we require, so the claim is put together by hand.
+        let claim = Claim {
+            parameters: list.serialised(),
+            components: list.items,
+            created: Timestamp::from_unix(1_618_884_473),
+            expires: None,
+            nonce: String::new(),
+            key: [0; 32],
+            algorithm: String::new(),
+            value: Vec::new(),
+        };
+        let expected = [
+            "\"date\": Tue, 20 Apr 2021 02:07:55 GMT",
+            "\"@method\": POST",
+            "\"@path\": /foo",
+            "\"@query\": ?param=Value&Pet=dog",
+            "\"@authority\": example.com",
+            "\"content-type\": application/json",
+            "\"content-digest\": sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:",
+            "\"content-length\": 18",
+            "\"@signature-params\": (\"date\" \"@method\" \"@path\" \"@query\" \"@authority\" \"content-type\" \"content-digest\" \"content-length\");created=1618884473;keyid=\"test-key-rsa-pss\"",
+        ];
+        assert_eq!(String::from_utf8(claim.base(&parts).unwrap()).unwrap(), expected.join("\n"));
+    }
+
+    #[test]
     fn a_target_without_query_signs_a_question_mark() {
         let claim =
             Claim::read(&input("\"@method\" \"@authority\" \"@path\" \"@query\"", &parameters())).unwrap().unwrap();
