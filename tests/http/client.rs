@@ -50,6 +50,7 @@ impl Server {
     }
 
     pub(crate) async fn start_with(settings: Settings) -> Self {
+        crate::logs::collect();
         let double = Arc::new(Double::default());
         let caller = development_client("business", real_now()).unwrap();
         double.register("business", &["business-system"], caller.fingerprint, &caller.spki);
@@ -71,13 +72,17 @@ impl Server {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    fn tls(&self, client: Option<&Development>) -> TlsConnector {
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.certificate.certificate_pem.as_bytes()).unwrap()).unwrap();
+        roots
+    }
+
+    fn tls(&self, client: Option<&Development>) -> TlsConnector {
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots);
+            .with_root_certificates(self.roots());
         let config = match client {
             None => builder.with_no_client_auth(),
             Some(client) => {
@@ -100,12 +105,20 @@ impl Server {
     }
 
     /// Shows a certificate with whatever key it comes with; gives the words of the failure.
-    pub(crate) async fn shake_hands_with(&self, client: &Development) -> String {
+    pub(crate) async fn shake_hands_with(
+        &self,
+        client: &Development,
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> String {
         let certificate = CertificateDer::from_pem_slice(client.certificate_pem.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(client.key_pem.expose()).unwrap();
         let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
         let shown = rustls::sign::CertifiedKey::new(vec![certificate], key);
-        let mut config = ClientConfig::clone(self.tls(None).config());
+        let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
         config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(shown));
         let stream = TcpStream::connect(self.address).await.unwrap();
         let connector = TlsConnector::from(Arc::new(config));

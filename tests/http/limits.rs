@@ -159,7 +159,14 @@ async fn a_panic_is_one_failed_request() {
 async fn a_refused_upload_can_still_be_read_about() {
     let server = Server::start().await;
     let request = Request::new("POST", "/api/v1/seals/seal-1/signatures").body("application/ofd", &[b'x'; 900_000]);
-    server.send(&request).await.assert_refused(401, "signature-missing");
+    let mut stream = server.connect(None).await;
+    // A connection that was closed meanwhile would refuse the later chunks.
+    for chunk in request.bytes().chunks(150_000) {
+        stream.write_all(chunk).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Answer::read(&mut stream).await.assert_refused(401, "signature-missing");
 }
 
 #[tokio::test]

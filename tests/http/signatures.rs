@@ -187,8 +187,10 @@ async fn someone_elses_certificate_without_its_key_opens_nothing() {
     let server = Server::start().await;
     let thief = development_client("thief", now()).unwrap();
     let stolen = yinxin::http::tls::Development { certificate_pem: server.caller.certificate_pem.clone(), ..thief };
-    let refused = server.shake_hands_with(&stolen).await;
-    assert!(refused.contains("DecryptError") || refused.contains("BadCertificate"), "{refused}");
+    for version in rustls::ALL_VERSIONS {
+        let refused = server.shake_hands_with(&stolen, version).await;
+        assert!(refused.contains("DecryptError") || refused.contains("BadCertificate"), "{version:?}: {refused}");
+    }
 }
 
 #[tokio::test]
