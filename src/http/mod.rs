@@ -1,1 +1,311 @@
-//! The HTTPS door: routes, access, limits, problems.
+//! The HTTPS door: this page is the whole route table; access, limits and problems stand beside it.
+
+pub mod access;
+mod api;
+mod description;
+mod door;
+mod fields;
+mod guard;
+mod observe;
+pub mod problem;
+pub mod server;
+mod settings;
+mod signed;
+pub mod tls;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::base::random::Random;
+use crate::http::access::{InvalidTable, Table};
+use crate::http::door::Door;
+use crate::http::problem::{Code, Problem};
+use crate::service::door::UseCases;
+
+pub use observe::Metrics;
+pub use settings::Settings;
+
+/// Every endpoint there is. `policies/access.toml` says who may call it.
+#[rustfmt::skip]
+fn route_table() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(description::opening())
+        .routes(routes!(api::system::healthz))           // GET  /healthz
+        .routes(routes!(api::system::readyz))            // GET  /readyz
+        .routes(routes!(api::system::metrics))           // GET  /metrics
+        .routes(routes!(api::system::openapi))           // GET  /api/openapi.json
+        .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
+        .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
+        .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+}
+
+/// Why the door does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Endpoints and access table do not fit.
+    #[error("the access table does not fit the endpoints")]
+    Access(#[from] InvalidTable),
+    /// Certificate or key cannot be used.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] tls::InvalidTls),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which one.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no address to listen on.
+    #[error("no listener is given")]
+    NoListener,
+    /// The signals that end the server cannot be received.
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
+    /// The figures cannot be set up.
+    #[error("the metrics cannot be set up")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The description of the API cannot be written.
+    #[error("the description of the API cannot be written")]
+    Description(#[from] serde_json::Error),
+}
+
+/// What all requests share.
+pub struct App {
+    door: Arc<dyn Door>,
+    settings: Settings,
+    random: Arc<dyn Random>,
+    table: Table,
+    routes: BTreeSet<(String, String)>,
+    openapi: String,
+    metrics: Metrics,
+    public_uploads: Arc<Semaphore>,
+    caller_uploads: Arc<Semaphore>,
+    stranger_budget: observe::Budget,
+    /// One permit for each piece of work that must run to its end, see [`App::to_its_end`].
+    unfinished: Arc<Semaphore>,
+}
+
+impl App {
+    /// Work that may be unfinished at once; far more than connections allow.
+    const UNFINISHED: u32 = 1 << 16;
+
+    /// Sets the door up before these use cases.
+    ///
+    /// # Errors
+    /// Endpoints and access table differ, or a part cannot be set up.
+    pub fn new<U: UseCases>(
+        use_cases: Arc<U>,
+        settings: Settings,
+        random: Arc<dyn Random>,
+    ) -> Result<Arc<Self>, Error> {
+        let table = Table::parse(access::SHIPPED)?;
+        let app = Self::with_table(use_cases, settings, random, table)?;
+        app.table.must_match(&app.routes)?;
+        Ok(app)
+    }
+
+    fn with_table(
+        door: Arc<dyn Door>,
+        settings: Settings,
+        random: Arc<dyn Random>,
+        table: Table,
+    ) -> Result<Arc<Self>, Error> {
+        let mut openapi = route_table().into_openapi();
+        let routes = description::endpoints(&mut openapi);
+        description::add_access(&mut openapi, &table);
+        Ok(Arc::new(Self {
+            door,
+            random,
+            table,
+            routes,
+            openapi: openapi.to_pretty_json()?,
+            metrics: Metrics::new()?,
+            public_uploads: Arc::new(Semaphore::new(settings.public_uploads)),
+            caller_uploads: Arc::new(Semaphore::new(settings.caller_uploads)),
+            stranger_budget: observe::Budget::default(),
+            unfinished: Arc::new(Semaphore::new(usize::try_from(Self::UNFINISHED).unwrap_or(Semaphore::MAX_PERMITS))),
+            settings,
+        }))
+    }
+
+    /// The figures, to share their recorder with other layers.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The route table with everything around it.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let (router, _) = route_table().split_for_parts();
+        router
+            .fallback(async || Problem::new(Code::RouteUnknown, "See /api/openapi.json."))
+            .method_not_allowed_fallback(async || Problem::new(Code::MethodRefused, "See the Allow header."))
+            // The guard has bounded the body by then.
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn_with_state(self.clone(), guard::guard))
+            .layer(from_fn_with_state(self.clone(), observe::observe))
+            .with_state(self.clone())
+    }
+
+    fn is_route(&self, method: &Method, path: &str) -> bool {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.routes.iter().any(|(known, route)| known == method.as_str() && route == path)
+    }
+
+    fn upload_permit(&self, is_caller: bool) -> Result<OwnedSemaphorePermit, Problem> {
+        let permits = if is_caller { &self.caller_uploads } else { &self.public_uploads };
+        permits.clone().try_acquire_owned().map_err(|_| Problem::new(Code::Busy, "All places for uploads are taken."))
+    }
+
+    /// Runs work that must not stop half-way when its client goes away or its time is up. Shutdown waits for it.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = self.unfinished.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| Problem::new(Code::Busy, "Too much work is unfinished."))?;
+        let task = tokio::spawn(async move {
+            let _permit = permit;
+            work.await
+        });
+        task.await.unwrap_or_else(|broken| Err(Problem::internal(&broken)))
+    }
+
+    /// Waits until no such work is left.
+    async fn all_finished(&self) {
+        // An error would mean that the semaphore was closed, which nobody does.
+        drop(self.unfinished.acquire_many(Self::UNFINISHED).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::base::clock::{Clock, FixedClock, Timestamp};
+    use crate::base::id::{CallerId, SealId};
+    use crate::base::random::{DeadRandom, SystemRandom};
+    use crate::http::guard::Peer;
+    use crate::service::door::{
+        Actor, CallerKey, ErrorKind, KnownCaller, Refusal, SealStatus, SignDocument, SignedDocument, VerifyDocument,
+    };
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("nothing stands behind this door")]
+    struct Nothing;
+
+    impl Refusal for Nothing {
+        fn code(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Internal
+        }
+    }
+
+    /// Use cases that are never reached.
+    struct Nobody(FixedClock);
+
+    impl UseCases for Nobody {
+        type Error = Nothing;
+        type Report = ();
+
+        async fn verify(&self, _: &Actor, _: VerifyDocument) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn sign_with_seal(&self, _: &Actor, _: SealId, _: SignDocument) -> Result<SignedDocument, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn seal_status(&self, _: &Actor, _: SealId) -> Result<SealStatus, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn caller_by_fingerprint(&self, _: &[u8; 32]) -> Result<Option<KnownCaller>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn spend_nonce(&self, _: &CallerId, _: &str, _: Timestamp) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn ready(&self) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn record_refusal(&self, _: &Actor, _: &str, _: &str, _: &str) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        fn verify_caller_signature(&self, _: &CallerKey, _: &str, _: &[u8], _: &[u8]) -> bool {
+            false
+        }
+
+        fn clock(&self) -> &dyn Clock {
+            &self.0
+        }
+    }
+
+    fn nobody() -> Arc<Nobody> {
+        Arc::new(Nobody(FixedClock(Timestamp::from_unix(0))))
+    }
+
+    /// Status and code of the answer to a GET from this address.
+    async fn answer(app: &Arc<App>, path: &str, peer: Option<&str>) -> (u16, String) {
+        let mut request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+        if let Some(address) = peer {
+            let address: SocketAddr = address.parse().unwrap();
+            request.extensions_mut().insert(Peer { address, certificate_key: None });
+        }
+        let answer = app.router().oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        (status, json["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_without_a_row_is_refused() {
+        let table = Table::parse("[[endpoint]]\nmethod='GET'\npath='/healthz'\naccess='public'").unwrap();
+        let app = App::with_table(nobody(), Settings::default(), Arc::new(SystemRandom), table).unwrap();
+        assert_eq!(answer(&app, "/healthz", None).await, (200, String::new()));
+        for path in ["/readyz", "/metrics", "/api/openapi.json", "/api/v1/seals/x"] {
+            assert_eq!(answer(&app, path, None).await, (403, "no-access-rule".to_owned()), "{path}");
+        }
+        let missing = InvalidTable::RowMissing { endpoint: "GET /api/openapi.json".into() };
+        assert_eq!(app.table.must_match(&app.routes), Err(missing));
+    }
+
+    #[tokio::test]
+    async fn figures_are_for_this_machine() {
+        let app = App::new(nobody(), Settings::default(), Arc::new(SystemRandom)).unwrap();
+        for peer in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_eq!(answer(&app, "/metrics", Some(peer)).await.0, 200, "{peer}");
+        }
+        for peer in [Some("192.0.2.1:1"), Some("[2001:db8::1]:1"), Some("[::ffff:192.0.2.1]:1"), None] {
+            assert_eq!(answer(&app, "/metrics", peer).await, (403, "loopback-only".to_owned()), "{peer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_randomness_nothing_is_served() {
+        let app = App::new(nobody(), Settings::default(), Arc::new(DeadRandom)).unwrap();
+        assert_eq!(answer(&app, "/healthz", None).await, (503, "unavailable".to_owned()));
+    }
+}

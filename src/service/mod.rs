@@ -1,6 +1,7 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
 
 pub mod callers;
+pub mod door;
 pub mod idempotency;
 pub mod keys;
 
@@ -102,3 +103,4 @@ impl Services {
         Ok(())
     }
 }
+pub mod door;

@@ -1,0 +1,33 @@
+//! The endpoints, one file per noun. JSON shapes live here.
+
+pub(crate) mod form;
+pub(crate) mod seals;
+pub(crate) mod system;
+pub(crate) mod verifications;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error (RFC 9457). `docs/api-errors.md` lists the codes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemShape {
+    /// `urn:yinxin:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same for each occurrence.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// About this occurrence.
+    detail: String,
+    /// Stable; programs look at this.
+    code: String,
+    /// The request's id.
+    instance: String,
+}
+
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(as = File, value_type = String, format = Binary)]
+pub(crate) struct FileShape(#[expect(dead_code, reason = "describes a body")] Vec<u8>);

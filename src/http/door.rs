@@ -1,0 +1,92 @@
+//! The use cases as one object, so that routes need not name which implementation stands behind them.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::{CallerId, SealId};
+use crate::http::problem::Problem;
+use crate::service::door::{
+    Actor, CallerKey, KnownCaller, SealStatus, SignDocument, SignedDocument, UseCases, VerifyDocument,
+};
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
+
+/// [`UseCases`], errors already turned into problems and the report into JSON.
+pub(crate) trait Door: Send + Sync + 'static {
+    fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
+    fn sign_with_seal<'a>(
+        &'a self,
+        actor: &'a Actor,
+        seal: SealId,
+        request: SignDocument,
+    ) -> Answer<'a, SignedDocument>;
+    fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
+    fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>>;
+    fn spend_nonce<'a>(&'a self, caller: &'a CallerId, nonce: &'a str, expires: Timestamp) -> Answer<'a, ()>;
+    fn ready(&self) -> Answer<'_, ()>;
+    fn record_refusal<'a>(&'a self, actor: &'a Actor, method: &'a str, route: &'a str, code: &'a str)
+    -> Answer<'a, ()>;
+    fn verify_caller_signature(&self, key: &CallerKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool;
+    fn clock(&self) -> &dyn Clock;
+}
+
+impl<U: UseCases> Door for U {
+    fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>> {
+        Box::pin(async move {
+            let report = UseCases::verify(self, actor, request).await.map_err(|e| Problem::from_refusal(&e))?;
+            serde_json::to_vec(&report).map_err(|e| Problem::internal(&e))
+        })
+    }
+
+    fn sign_with_seal<'a>(
+        &'a self,
+        actor: &'a Actor,
+        seal: SealId,
+        request: SignDocument,
+    ) -> Answer<'a, SignedDocument> {
+        Box::pin(async move {
+            UseCases::sign_with_seal(self, actor, seal, request).await.map_err(|e| Problem::from_refusal(&e))
+        })
+    }
+
+    fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus> {
+        Box::pin(async move { UseCases::seal_status(self, actor, seal).await.map_err(|e| Problem::from_refusal(&e)) })
+    }
+
+    fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>> {
+        Box::pin(async move {
+            UseCases::caller_by_fingerprint(self, fingerprint).await.map_err(|e| Problem::from_refusal(&e))
+        })
+    }
+
+    fn spend_nonce<'a>(&'a self, caller: &'a CallerId, nonce: &'a str, expires: Timestamp) -> Answer<'a, ()> {
+        Box::pin(async move {
+            UseCases::spend_nonce(self, caller, nonce, expires).await.map_err(|e| Problem::from_refusal(&e))
+        })
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        Box::pin(async move { UseCases::ready(self).await.map_err(|e| Problem::from_refusal(&e)) })
+    }
+
+    fn record_refusal<'a>(
+        &'a self,
+        actor: &'a Actor,
+        method: &'a str,
+        route: &'a str,
+        code: &'a str,
+    ) -> Answer<'a, ()> {
+        Box::pin(async move {
+            UseCases::record_refusal(self, actor, method, route, code).await.map_err(|e| Problem::from_refusal(&e))
+        })
+    }
+
+    fn verify_caller_signature(&self, key: &CallerKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+        UseCases::verify_caller_signature(self, key, algorithm, message, signature)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        UseCases::clock(self)
+    }
+}

@@ -1,0 +1,286 @@
+//! The gate before every endpoint: host, access rule, proof of identity, idempotency key, size. Denies what no rule allows.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Frame;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::base::id::{CallerId, RequestId};
+use crate::http::App;
+use crate::http::access::{Access, Rule};
+use crate::http::problem::{Code, Problem};
+use crate::http::signed::{Claim, authority, claimed_digest};
+use crate::service::door::{Actor, KnownCaller, Proof};
+
+/// Bytes of a body that is no upload.
+const SMALL_BODY: usize = 16 << 10;
+/// What a multipart form may add around its file.
+const FORM_OVERHEAD: usize = 64 << 10;
+
+/// Bytes of a refused body that are still taken.
+const DISCARDED: usize = 1 << 20;
+
+/// Headers by which a gateway asserts an address or a certificate. No gateway is configured, so nobody may send them.
+const FORWARDED: &[&str] = &[
+    "client-cert",
+    "client-cert-chain",
+    "forwarded",
+    "x-client-cert",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+    "x-ssl-client-cert",
+];
+
+/// What the connection proves about its other end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// SHA-256 of the SubjectPublicKeyInfo of a client certificate whose private key the client holds.
+    pub(crate) certificate_key: Option<[u8; 32]>,
+}
+
+/// The Idempotency-Key of a request whose rule asks for one.
+#[derive(Debug, Clone)]
+pub(crate) struct IdempotencyKey(pub(crate) String);
+
+/// A place among the uploads served at once. Work that outlives its request keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct UploadPlace(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
+/// Left on the answer for the log.
+#[derive(Debug, Clone)]
+pub(crate) struct AnsweredTo(pub(crate) CallerId);
+
+/// Lets a request through to its endpoint, or answers why not.
+pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (parts, mut body) = request.into_parts();
+    if let Err(problem) = check_host(&app, &parts) {
+        return problem.into_response();
+    }
+    let Some(route) = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
+        return next.run(Request::from_parts(parts, body)).await; // the fallback: no such route
+    };
+    let Some(rule) = app.table.rule(&parts.method, &route).cloned() else {
+        if app.is_route(&parts.method, &route) {
+            let detail = "Nobody may call an endpoint without a rule.";
+            return Problem::new(Code::NoAccessRule, detail).into_response();
+        }
+        return next.run(Request::from_parts(parts, body)).await; // the fallback: wrong method
+    };
+    let Some(request_id) = parts.extensions.get::<RequestId>().cloned() else {
+        return Problem::new(Code::Internal, "The request has no identifier.").into_response();
+    };
+    let peer = parts.extensions.get::<Peer>().copied();
+    let address = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.address.ip().to_canonical());
+    let mut actor = Actor { caller: None, request_id, peer: address };
+    let is_waiting = parts.headers.contains_key(header::EXPECT);
+    let admitted = admit(&app, &rule, &mut actor, parts, &mut body).await;
+    let caller = actor.caller.clone();
+    let mut response = match admitted {
+        Ok(request) => next.run(request).await,
+        Err(problem) => {
+            if rule.access == Access::Caller && problem.status().is_client_error() {
+                record(&app, &actor, &rule, problem.code()).await;
+            }
+            if !is_waiting {
+                discard(&mut body).await;
+            }
+            problem.into_response()
+        }
+    };
+    if let Some((caller, _)) = caller {
+        response.extensions_mut().insert(AnsweredTo(caller));
+    }
+    response
+}
+
+/// Writes a refusal to the audit log. Strangers have a budget there: they must not be able to fill our disks.
+async fn record(app: &App, actor: &Actor, rule: &Rule, code: &str) {
+    if actor.caller.is_none() && !app.stranger_budget.spend(app.door.clock().now()) {
+        app.metrics.unrecorded();
+        return;
+    }
+    if let Err(problem) = app.door.record_refusal(actor, &rule.method, &rule.path, code).await {
+        tracing::error!(request_id = %actor.request_id, cause = problem.cause(), "refusal could not be recorded");
+    }
+}
+
+/// Host decides what the request is for, so that no other site's name can be made to point here (DNS rebinding).
+fn check_host(app: &App, parts: &Parts) -> Result<(), Problem> {
+    let authority = authority(&parts.uri, &parts.headers)?;
+    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => format!("[{address}]"),
+        None => authority.split(':').next().unwrap_or_default().to_owned(),
+    };
+    if !app.settings.hosts.contains(&host) {
+        return Err(Problem::new(Code::HostUnknown, "The host is not among the configured ones."));
+    }
+    if let Some(name) = FORWARDED.iter().find(|name| parts.headers.contains_key(**name)) {
+        return Err(Problem::new(Code::ForwardedRefused, format!("{name} is not accepted from this peer.")));
+    }
+    Ok(())
+}
+
+/// Cheap checks first; the body is read last, by those who may send one.
+async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: &mut Body) -> Result<Request, Problem> {
+    let digest = claimed_digest(&parts.headers)?;
+    let mut nonce = None;
+    match rule.access {
+        Access::Public => {}
+        Access::Loopback => {
+            if !actor.peer.is_loopback() {
+                return Err(Problem::new(Code::LoopbackOnly, "The connection comes from elsewhere."));
+            }
+        }
+        Access::Caller => {
+            let (caller, proof, claim) = identify(app, &parts, !body.is_end_stream()).await?;
+            actor.caller = Some((caller.id.clone(), proof));
+            if !caller.roles.iter().any(|role| rule.roles.contains(role)) {
+                let detail = format!("One of these roles is needed: {}.", rule.roles.join(", "));
+                return Err(Problem::new(Code::RoleMissing, detail));
+            }
+            nonce = claim.map(|claim| (caller.id, claim));
+        }
+    }
+    let idempotency_key = if rule.idempotency { Some(idempotency_key(&parts.headers)?) } else { None };
+    let limit = if rule.upload { app.settings.file_bytes.saturating_add(FORM_OVERHEAD) } else { SMALL_BODY };
+    refuse_declared_size(&parts.headers, limit)?;
+    let permit = if rule.upload { Some(app.upload_permit(actor.caller.is_some())?) } else { None };
+    // Spent before the body is read: a replayed request must not cost us an upload.
+    if let Some((caller, claim)) = nonce {
+        app.door.spend_nonce(&caller, &claim.nonce, claim.nonce_expires()).await?;
+    }
+    let (bytes, sha256) = read(app, body, limit).await?;
+    if digest.is_some_and(|claimed| claimed != sha256) {
+        return Err(Problem::new(Code::DigestWrong, "The body's SHA-256 is another one."));
+    }
+    let mut request = Request::from_parts(parts, Body::from(bytes));
+    request.extensions_mut().insert(actor.clone());
+    if let Some(key) = idempotency_key {
+        request.extensions_mut().insert(key);
+    }
+    if let Some(permit) = permit {
+        request.extensions_mut().insert(UploadPlace(Arc::new(permit)));
+    }
+    Ok(request)
+}
+
+/// Who signs the request or holds the connection's client certificate. A signature that is present must be right.
+async fn identify(app: &App, parts: &Parts, has_body: bool) -> Result<(KnownCaller, Proof, Option<Claim>), Problem> {
+    let unknown = || Problem::new(Code::KeyUnknown, "No caller has registered this key.");
+    let Some(claim) = Claim::read(&parts.headers)? else {
+        let Some(key) = parts.extensions.get::<Peer>().and_then(|peer| peer.certificate_key) else {
+            return Err(Problem::new(
+                Code::SignatureMissing,
+                "The request is not signed and no certificate was shown.",
+            ));
+        };
+        let caller = app.door.caller_by_fingerprint(&key).await?.ok_or_else(unknown)?;
+        return Ok((caller, Proof::ClientCertificate, None));
+    };
+    claim.check(app.door.clock().now(), has_body)?;
+    let base = claim.base(parts)?;
+    let caller = app.door.caller_by_fingerprint(&claim.key).await?.ok_or_else(unknown)?;
+    // A key is used with one algorithm only, so that nobody can choose a weaker reading of it.
+    if caller.key.algorithm != claim.algorithm {
+        return Err(Problem::new(Code::AlgorithmRefused, "The key is registered for another algorithm."));
+    }
+    if !app.door.verify_caller_signature(&caller.key, &claim.algorithm, &base, &claim.value) {
+        return Err(Problem::new(Code::SignatureWrong, "The signature is not this key's over this request."));
+    }
+    Ok((caller, Proof::MessageSignature, Some(claim)))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Err(Problem::new(
+            Code::IdempotencyKeyMissing,
+            "Send a fresh key; repeat it when you repeat the request.",
+        ));
+    };
+    let malformed = || Problem::new(Code::IdempotencyKeyMalformed, "The key is not accepted.");
+    let text = value.to_str().map_err(|_| malformed())?;
+    let visible = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if !visible || values.next().is_some() {
+        return Err(malformed());
+    }
+    Ok(IdempotencyKey(text.to_owned()))
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::TooLarge, format!("At most {limit} bytes are taken."))
+}
+
+/// A size that is declared too large is refused before a byte of it is asked for.
+fn refuse_declared_size(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    match declared {
+        Some(length) if usize::try_from(length).map_or(true, |length| length > limit) => Err(too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
+    std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+/// Takes a little more of a refused body, so that a client that is still sending can read why. Closing at once would
+/// make its system drop our answer (RFC 9112, 9.6).
+async fn discard(body: &mut Body) {
+    let discarded = async {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = next_frame(body).await {
+            left = left.saturating_sub(frame.data_ref().map_or(1, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // What is left after this time is given up as well.
+    let _ = tokio::time::timeout(Duration::from_secs(1), discarded).await;
+}
+
+/// The whole body and its SHA-256, hashed as it arrives.
+async fn read(app: &App, body: &mut Body, limit: usize) -> Result<(Bytes, [u8; 32]), Problem> {
+    let mut bytes = Vec::new();
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    let (started, rate) = (Instant::now(), f64::from(app.settings.body_rate));
+    let mut received = 0.0;
+    loop {
+        let frame = match tokio::time::timeout(app.settings.body_pause, next_frame(body)).await {
+            Err(_) => return Err(Problem::new(Code::TooSlow, "The body paused for too long.")),
+            Ok(None) => break,
+            Ok(Some(Err(_))) => return Err(Problem::new(Code::BodyMalformed, "The body broke off.")),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(chunk) = frame.into_data() {
+            if bytes.len().saturating_add(chunk.len()) > limit {
+                return Err(too_large(limit));
+            }
+            received += f64::from(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+            let late = started.elapsed().saturating_sub(app.settings.body_pause).as_secs_f64();
+            if received < late * rate {
+                return Err(Problem::new(Code::TooSlow, "The body comes too slowly."));
+            }
+            hash.update(&chunk);
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(hash.finish().as_ref());
+    Ok((Bytes::from(bytes), sha256))
+}

@@ -1,0 +1,68 @@
+//! What can be set about the door, with the values in force unless configured otherwise.
+
+use std::time::Duration;
+
+use crate::base::limits::Limits;
+
+/// Names, times and amounts. Each bound is there so that a stranger's cost to us is known.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Hosts that requests may name, without port, in lower case. IPv6 addresses stand in brackets.
+    pub hosts: Vec<String>,
+    /// Bytes of an uploaded file.
+    pub file_bytes: usize,
+    /// Strangers' uploads served at once. Each holds up to twice `file_bytes` of memory at the door.
+    pub public_uploads: usize,
+    /// Callers' uploads served at once, counted apart so that strangers cannot crowd callers out.
+    pub caller_uploads: usize,
+    /// Connections at once, over all listeners.
+    pub connections: usize,
+    /// Time for a TLS handshake.
+    pub handshake: Duration,
+    /// Time for a request's headers, which is also how long an idle connection is kept.
+    pub headers: Duration,
+    /// Longest pause within a body.
+    pub body_pause: Duration,
+    /// Bytes a second that a body brings at least, counted from one pause after its start.
+    pub body_rate: u32,
+    /// Time for a whole request, body and answer.
+    pub request: Duration,
+    /// Age at which a connection takes no further requests.
+    pub connection_age: Duration,
+    /// Time that requests in flight have after shutdown begins.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Hosts that are always this machine.
+    pub const LOOPBACK_HOSTS: [&'static str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+    /// Adds the address of a listener to the hosts; an unspecified address (`0.0.0.0`, `[::]`) names no host.
+    pub fn add_listener(&mut self, address: std::net::SocketAddr) {
+        if !address.ip().is_unspecified() {
+            self.hosts.push(match address.ip() {
+                std::net::IpAddr::V4(ip) => ip.to_string(),
+                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+            });
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hosts: Self::LOOPBACK_HOSTS.map(str::to_owned).to_vec(),
+            file_bytes: Limits::DEFAULT.file_bytes,
+            public_uploads: 4,
+            caller_uploads: 4,
+            connections: 1024,
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(15),
+            body_pause: Duration::from_secs(10),
+            body_rate: 64 << 10,
+            request: Duration::from_secs(120),
+            connection_age: Duration::from_secs(600),
+            grace: Duration::from_secs(30),
+        }
+    }
+}

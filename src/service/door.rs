@@ -1,0 +1,207 @@
+//! What the HTTPS door asks of the use cases, and the types that pass through it.
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::{CallerId, RequestId, SealId, SignatureId};
+
+/// What sort of refusal it is. The door turns it into a status, nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The thing named does not exist, or not for this caller.
+    NotFound,
+    /// The caller may not do this.
+    Forbidden,
+    /// The present state, or an earlier request, forbids it.
+    Conflict,
+    /// The content was understood and refused.
+    Refused,
+    /// More than we take on.
+    TooLarge,
+    /// Something we stand on is down; try again.
+    Unavailable,
+    /// Our own fault.
+    Internal,
+}
+
+/// A use case's error: a stable code, its kind, and plain English by `Display`.
+///
+/// The text of `Internal` and `Unavailable` goes to the log, never to the caller.
+pub trait Refusal: std::error::Error + Send + Sync + 'static {
+    /// Stable, kebab-case.
+    fn code(&self) -> &'static str;
+    /// Decides the status.
+    fn kind(&self) -> ErrorKind;
+}
+
+/// How a caller proved to hold its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proof {
+    /// The private key of a TLS client certificate (RFC 8446, 4.4.3; RFC 5246, 7.4.8).
+    ClientCertificate,
+    /// An HTTP message signature (RFC 9421).
+    MessageSignature,
+}
+
+/// Who asks. An identity is a registered key, never an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The registered caller and how it proved that; `None` is a stranger on a public endpoint.
+    pub caller: Option<(CallerId, Proof)>,
+    /// This request, as in the log and the answer.
+    pub request_id: RequestId,
+    /// The address at the other end of the connection.
+    pub peer: IpAddr,
+}
+
+/// The key that a caller registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerKey {
+    /// The one signature algorithm this key may be used with, by its name in RFC 9421 (`ecdsa-p256-sha256`,
+    /// `rsa-v1_5-sha256`, `rsa-pss-sha512`, `ed25519`) or `sm2-sm3`.
+    pub algorithm: String,
+    /// SubjectPublicKeyInfo, DER.
+    pub spki: Vec<u8>,
+}
+
+/// A registered caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCaller {
+    /// Names it in the log and in audit events.
+    pub id: CallerId,
+    /// For people.
+    pub name: String,
+    /// What `policies/access.toml` asks for.
+    pub roles: Vec<String>,
+    /// Its key.
+    pub key: CallerKey,
+}
+
+/// A file to verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyDocument {
+    /// As the report shall name it.
+    pub file_name: String,
+    /// The file.
+    pub document: Vec<u8>,
+    /// Replaces *now*.
+    pub at: Option<Timestamp>,
+    /// A verification policy by name; `None` is the configured one.
+    pub policy: Option<String>,
+}
+
+/// A file to seal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignDocument {
+    /// As the audit event shall name it.
+    pub file_name: String,
+    /// The file.
+    pub document: Vec<u8>,
+    /// The page that bears the stamp; the first is 1.
+    pub page: u32,
+    /// The stamp's left edge, in mm from the page's left edge.
+    pub x_mm: f64,
+    /// The stamp's upper edge, in mm from the page's upper edge.
+    pub y_mm: f64,
+    /// Protect Signatures.xml too, so that no further signature can be added.
+    pub lock: bool,
+    /// The same key with the same content gives the same answer; with other content it is a conflict.
+    pub idempotency_key: String,
+    /// This request.
+    pub request_id: RequestId,
+}
+
+/// A sealed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedDocument {
+    /// Names the act of signing.
+    pub signature: SignatureId,
+    /// The file with its new signature.
+    pub document: Vec<u8>,
+    /// SM3 of `document`, hex.
+    pub document_sm3: String,
+    /// The time that the signature claims.
+    pub signed_at: Timestamp,
+}
+
+/// How a seal stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealStatus {
+    /// Names it in our database.
+    pub id: SealId,
+    /// The seal's number in the world: `esID` (GB/T 38540 6.2).
+    pub es_id: String,
+    /// The seal's name.
+    pub name: String,
+    /// Its state, an adjective.
+    pub state: &'static str,
+    /// Since when it is in that state.
+    pub since: Timestamp,
+    /// Start of its validity.
+    pub valid_from: Timestamp,
+    /// End of its validity.
+    pub valid_to: Timestamp,
+    /// SM3 of its signer's certificate, hex.
+    pub certificate_sm3: String,
+}
+
+/// The use cases behind the HTTPS door. Implementations may write `async fn`.
+pub trait UseCases: Send + Sync + 'static {
+    /// What a use case fails with.
+    type Error: Refusal;
+    /// A verification report (product contract, section 2).
+    type Report: serde::Serialize + Send;
+
+    /// Verifies a file and records that it did.
+    fn verify(
+        &self,
+        actor: &Actor,
+        request: VerifyDocument,
+    ) -> impl Future<Output = Result<Self::Report, Self::Error>> + Send;
+
+    /// Seals a file.
+    fn sign_with_seal(
+        &self,
+        actor: &Actor,
+        seal: SealId,
+        request: SignDocument,
+    ) -> impl Future<Output = Result<SignedDocument, Self::Error>> + Send;
+
+    /// How a seal stands.
+    fn seal_status(&self, actor: &Actor, seal: SealId) -> impl Future<Output = Result<SealStatus, Self::Error>> + Send;
+
+    /// The caller who registered the key whose SubjectPublicKeyInfo has this SHA-256.
+    fn caller_by_fingerprint(
+        &self,
+        fingerprint: &[u8; 32],
+    ) -> impl Future<Output = Result<Option<KnownCaller>, Self::Error>> + Send;
+
+    /// Remembers a nonce until it expires. Code `replayed` when this caller has spent it before.
+    fn spend_nonce(
+        &self,
+        caller: &CallerId,
+        nonce: &str,
+        expires: Timestamp,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Whether requests can be served now.
+    fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Records that the door turned a request away.
+    fn record_refusal(
+        &self,
+        actor: &Actor,
+        method: &str,
+        route: &str,
+        code: &str,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Whether a signature over these bytes is right under this key. Algorithms that are not known give `false`.
+    fn verify_caller_signature(&self, key: &CallerKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool;
+
+    /// The clock that everything in this service reads.
+    fn clock(&self) -> &dyn Clock;
+}

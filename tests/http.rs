@@ -1,0 +1,30 @@
+//! The HTTPS door from outside: a real server on loopback, an in-memory double behind it, clients of our own and curl.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy excuses `#[test]` functions, not their helpers"
+)]
+
+#[path = "http/access.rs"]
+mod access;
+#[path = "http/client.rs"]
+mod client;
+#[path = "http/curl.rs"]
+mod curl;
+#[path = "http/double.rs"]
+mod double;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/logs.rs"]
+mod logs;
+#[path = "http/openapi.rs"]
+mod openapi;
+#[path = "http/seals.rs"]
+mod seals;
+#[path = "http/shutdown.rs"]
+mod shutdown;
+#[path = "http/signatures.rs"]
+mod signatures;
+#[path = "http/verifications.rs"]
+mod verifications;

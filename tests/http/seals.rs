@@ -1,0 +1,119 @@
+//! Seal status and sealing.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::client::{Request, Server};
+
+type Parts<'a> = Vec<(&'a str, Option<&'a str>, &'a [u8])>;
+
+fn parts<'a>() -> Parts<'a> {
+    vec![("file", Some("a.ofd"), b"PK"), ("page", None, b"2"), ("x", None, b"30"), ("y", None, b"40.5")]
+}
+
+fn sealing(parts: &Parts<'_>) -> Request {
+    Request::new("POST", "/api/v1/seals/seal-1/signatures").header("idempotency-key", "key-1").form(parts)
+}
+
+#[tokio::test]
+async fn status_is_told() {
+    let server = Server::start().await;
+    let answer = server.send(&Request::new("GET", "/api/v1/seals/seal-1").signed(&server.caller)).await;
+    let expected = serde_json::json!({
+        "id": "seal-1", "es_id": "51010000000001", "name": "样章", "state": "active", "since": "1970-01-01T00:00:00Z",
+        "valid_from": "1970-01-01T00:00:00Z", "valid_to": "9999-12-31T23:59:59Z", "certificate_sm3": "ab".repeat(32),
+    });
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    let of =
+        async |id: &str| server.send(&Request::new("GET", &format!("/api/v1/seals/{id}")).signed(&server.caller)).await;
+    of("seal-2").await.assert_refused(404, "seal-unknown");
+    for id in ["..%2F..", "a%20b", "%FF", &"x".repeat(65)] {
+        of(id).await.assert_refused(400, "identifier-malformed");
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_file_comes_back_with_its_digest() {
+    let server = Server::start().await;
+    let answer = server.send(&sealing(&parts()).signed(&server.caller)).await;
+    assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/ofd"));
+    assert_eq!(answer.body, b"PK|2 30 40.5 false");
+    let digest = STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, &answer.body));
+    assert_eq!(answer.headers["content-digest"], format!("sha-256=:{digest}:"));
+    assert_eq!(answer.headers["yinxin-signature-id"].len(), 36);
+}
+
+#[tokio::test]
+async fn json_is_given_to_those_who_ask() {
+    let server = Server::start().await;
+    let mut locked = parts();
+    locked.push(("lock", None, b"true"));
+    let request = sealing(&locked).header("accept", "application/json; q=1").signed(&server.caller);
+    let answer = server.send(&request).await;
+    let json = answer.json();
+    assert_eq!(json["signature"], answer.headers["yinxin-signature-id"]);
+    assert_eq!(STANDARD.decode(json["document"].as_str().unwrap()).unwrap(), b"PK|2 30 40.5 true");
+    assert_eq!((&json["signed_at"], &json["document_sm3"]), (&"2026-11-23T00:00:00Z".into(), &"00".repeat(32).into()));
+    for accept in ["*/*", "application/ofd, application/json"] {
+        let answer = server.send(&sealing(&locked).header("accept", accept).signed(&server.caller)).await;
+        assert_eq!(answer.headers["content-type"], "application/ofd", "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn idempotency_keys_are_needed_and_honoured() {
+    let server = Server::start().await;
+    let send = async |request: Request| server.send(&request.signed(&server.caller)).await;
+    send(sealing(&parts()).without("idempotency-key")).await.assert_refused(428, "idempotency-key-missing");
+    for key in ["", "a b", "é", &"x".repeat(65)] {
+        let answer = send(sealing(&parts()).header("idempotency-key", key)).await;
+        answer.assert_refused(400, "idempotency-key-malformed");
+    }
+    let mut twice = sealing(&parts());
+    twice.headers.push(("idempotency-key".into(), "key-2".into()));
+    send(twice).await.assert_refused(400, "idempotency-key-malformed");
+    let first = send(sealing(&parts())).await;
+    let again = send(sealing(&parts())).await;
+    assert_eq!(first.headers["yinxin-signature-id"], again.headers["yinxin-signature-id"]);
+    let mut other = parts();
+    other[1].2 = b"3";
+    send(sealing(&other)).await.assert_refused(409, "idempotency-key-reused");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sealed_is_refused_by_name() {
+    let server = Server::start().await;
+    let changed = |name: &str, value: &'static [u8]| -> Parts<'static> {
+        let mut changed = parts();
+        changed.retain(|(known, ..)| *known != name);
+        let name = ["file", "page", "x", "y", "lock"].into_iter().find(|known| *known == name).unwrap();
+        changed.push((name, (name == "file").then_some("a.ofd"), value));
+        changed
+    };
+    let without = |name: &str| -> Parts<'static> {
+        let mut changed = parts();
+        changed.retain(|(known, ..)| *known != name);
+        changed
+    };
+    let cases = [
+        (without("file"), 400, "field-missing"),
+        (without("page"), 400, "field-missing"),
+        (without("x"), 400, "field-missing"),
+        (without("y"), 400, "field-missing"),
+        (changed("page", b"0"), 400, "field-malformed"),
+        (changed("page", b"-1"), 400, "field-malformed"),
+        (changed("page", b"100001"), 400, "field-malformed"),
+        (changed("x", b"NaN"), 400, "field-malformed"),
+        (changed("y", b"1e1"), 400, "field-malformed"),
+        (changed("lock", b"yes"), 400, "field-malformed"),
+        (changed("file", b"%PDF"), 422, "not-ofd"),
+    ];
+    for (parts, status, code) in cases {
+        let answer = server.send(&sealing(&parts).signed(&server.caller)).await;
+        assert_eq!(answer.refusal(), (status, code.to_owned()), "{parts:?}");
+    }
+    let raw = Request::new("POST", "/api/v1/seals/seal-1/signatures")
+        .header("idempotency-key", "k")
+        .body("application/ofd", b"PK");
+    server.send(&raw.signed(&server.caller)).await.assert_refused(415, "content-type-refused");
+}

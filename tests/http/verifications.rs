@@ -1,0 +1,83 @@
+//! Uploads to verify: as a form, as a raw body, and what is refused about them.
+
+use crate::client::{Request, Server};
+
+const PATH: &str = "/api/v1/verifications";
+
+fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Request {
+    Request::new("POST", PATH).form(parts)
+}
+
+#[tokio::test]
+async fn a_form_is_verified() {
+    let server = Server::start().await;
+    let request = form(&[
+        ("file", Some("通知.ofd"), b"PK12"),
+        ("at", None, b"2026-01-02T03:04:05+08:00"),
+        ("policy", None, b"strict"),
+    ]);
+    let answer = server.send(&request).await;
+    assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/json"));
+    let expected = serde_json::json!({
+        "file": "通知.ofd", "indication": "NO_SIGNATURE_FOUND", "bytes": 4,
+        "at": "2026-01-01T19:04:05Z", "policy": { "name": "strict" },
+    });
+    assert_eq!(answer.json(), expected);
+}
+
+#[tokio::test]
+async fn a_raw_body_is_verified() {
+    let server = Server::start().await;
+    for kind in ["application/octet-stream", "application/ofd", "Application/OFD; version=1"] {
+        let target = format!("{PATH}?file_name=%E9%80%9A.ofd&policy=default");
+        let answer = server.send(&Request::new("POST", &target).body(kind, b"PK123")).await;
+        assert_eq!(answer.status, 200, "{kind}");
+        assert_eq!((&answer.json()["file"], &answer.json()["bytes"]), (&"通.ofd".into(), &5.into()));
+    }
+    // An empty file is a file; the report says what is wrong with it.
+    let answer = server.send(&Request::new("POST", PATH).header("content-type", "application/ofd")).await;
+    assert_eq!((answer.status, &answer.json()["bytes"]), (200, &0.into()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_by_name() {
+    let server = Server::start().await;
+    let file = ("file", Some("a.ofd"), b"PK".as_slice());
+    let raw = |query: &str| Request::new("POST", &format!("{PATH}?{query}")).body("application/ofd", b"PK");
+    let cases = [
+        ("no type", Request::new("POST", PATH), 415, "content-type-refused"),
+        ("other type", Request::new("POST", PATH).body("application/json", b"{}"), 415, "content-type-refused"),
+        ("no boundary", Request::new("POST", PATH).body("multipart/form-data", b"x"), 400, "body-malformed"),
+        (
+            "broken form",
+            Request::new("POST", PATH).body("multipart/form-data; boundary=x", b"x"),
+            400,
+            "body-malformed",
+        ),
+        ("no file", form(&[("policy", None, b"x")]), 400, "field-missing"),
+        ("two files", form(&[file, file]), 400, "field-repeated"),
+        ("two policies", form(&[file, ("policy", None, b"a"), ("policy", None, b"b")]), 400, "field-repeated"),
+        ("unknown field", form(&[file, ("page", None, b"1")]), 400, "field-unknown"),
+        ("time", form(&[file, ("at", None, b"yesterday")]), 400, "field-malformed"),
+        ("policy", form(&[file, ("policy", None, b"../x")]), 400, "field-malformed"),
+        ("long field", form(&[file, ("policy", None, &[b'a'; 300])]), 400, "field-malformed"),
+        ("no UTF-8", form(&[file, ("policy", None, &[0xff])]), 400, "field-malformed"),
+        ("path", form(&[("file", Some("../a.ofd"), b"PK")]), 400, "field-malformed"),
+        ("query and form", Request::new("POST", &format!("{PATH}?at=x")).form(&[file]), 400, "query-malformed"),
+        ("unknown query", raw("name=x"), 400, "query-malformed"),
+        ("repeated query", raw("at=2026-01-01T00:00:00Z&at=2026-01-01T00:00:00Z"), 400, "query-malformed"),
+        ("name in query", raw("file_name=a%2Fb"), 400, "field-malformed"),
+        ("time in query", raw("at=2026-01-01"), 400, "field-malformed"),
+        (
+            "digest",
+            raw("").header("content-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"),
+            400,
+            "digest-wrong",
+        ),
+    ];
+    for (name, request, status, code) in cases {
+        assert_eq!(server.send(&request).await.refusal(), (status, code.to_owned()), "{name}");
+    }
+    // Strangers' refusals on public endpoints are no attempts at access.
+    assert!(server.double.refusals.lock().unwrap().is_empty());
+}
