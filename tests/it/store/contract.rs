@@ -41,6 +41,29 @@ async fn on_postgresql() {
     contract(&server.url).await;
 }
 
+/// SQLite's writers wait in line, so only PostgreSQL can ask for another attempt. A sequence counts attempts there:
+/// it is not undone with the transaction.
+async fn gives_way_and_tries_again(store: &Store, url: &str) {
+    by_hand(url, "CREATE SEQUENCE tries").await.unwrap();
+    let function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                    IF nextval('tries') % 100 < NEW.created_at THEN RAISE EXCEPTION 'later' USING ERRCODE = '40001'; \
+                    END IF; RETURN NEW; END $$";
+    by_hand(url, function).await.unwrap();
+    by_hand(url, "CREATE TRIGGER refuse BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION refuse()").await.unwrap();
+    let push = async |id: &str, succeeds_at| {
+        by_hand(url, "SELECT setval('tries', 100)").await.unwrap();
+        let message = StoredMessage { id: id.into(), topic: "t".into(), payload: vec![], created_at: at(succeeds_at) };
+        store.run("push", |tx| Box::pin(outbox::push(tx, &message))).await
+    };
+    push("third", 3).await.unwrap();
+    push("fifth", 5).await.unwrap();
+    let refused = push("sixth", 6).await;
+    assert!(matches!(refused, Err(Error::Contended { name: "push", attempts: 5 })), "{refused:?}");
+    let unsent = store.read(|tx| Box::pin(outbox::unsent(tx, 10))).await.unwrap();
+    let kept = unsent.iter().map(|message| message.id.as_str()).filter(|id| id.len() == 5).collect::<Vec<_>>();
+    assert_eq!(kept, ["third", "fifth"]);
+}
+
 #[tokio::test]
 async fn other_databases_are_refused() {
     let refused = Store::open("mysql://localhost/x", integrity()).await.err();
@@ -71,6 +94,9 @@ async fn contract(url: &str) {
     this_installation(&store).await;
     reading_changes_nothing(&store).await;
     authority_cannot_be_written_by_hand(&store, url).await;
+    if url.starts_with("postgres") {
+        gives_way_and_tries_again(&store, url).await;
+    }
     store.close().await;
     migrations_are_checked(url).await;
 }
