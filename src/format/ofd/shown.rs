@@ -36,12 +36,13 @@ pub fn shown_parts(container: &Container, package: &Package, limits: &Limits) ->
     let mut budget = limits.zip_total_bytes;
     for body in &package.bodies {
         let document = Document::read(container, &body.doc_root, limits)?;
+        let missing = shown.missing.iter().cloned().collect();
         let mut walk = Walk {
             container,
             limits,
             shown: &mut shown,
             budget: &mut budget,
-            missing: BTreeSet::new(),
+            missing,
             resources: BTreeMap::new(),
             used: BTreeSet::new(),
         };

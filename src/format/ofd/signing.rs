@@ -595,4 +595,71 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(text), after.replace("NEW", &new));
         }
     }
+
+    #[test]
+    fn fixtures_can_be_sealed_again_unless_locked() {
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures");
+        let root = std::env::var_os("YINXIN_FIXTURES").map_or_else(|| beside.into(), std::path::PathBuf::from);
+        if !root.join("eseal").is_dir() {
+            println!("SKIPPED fixtures_can_be_sealed_again_unless_locked: fixtures absent");
+            let peers = std::env::var_os("YINXIN_TEST_PEERS").is_some_and(|v| v == "require");
+            assert!(!peers && std::env::var_os("CI").is_none(), "fixtures are required here");
+            return;
+        }
+        let (mut sealed, mut locked) = (0, 0);
+        let folders = ["generated", "ofdrw", "real", "package"].map(|f| root.join("eseal").join(f));
+        for file in folders.iter().flat_map(|f| std::fs::read_dir(f).unwrap()).map(|f| f.unwrap().path()) {
+            if file.extension().is_none_or(|e| e != "ofd")
+                || file.ends_with("invoice_template_signatures_entry_missing.ofd")
+            {
+                continue;
+            }
+            let bytes = std::fs::read(&file).unwrap();
+            let (container, package) = {
+                let container = Container::read(&bytes, &LIMITS).unwrap();
+                let package = Package::read(&container, &LIMITS).unwrap();
+                (container, package)
+            };
+            let document = Document::read(&container, &package.bodies[0].doc_root, &LIMITS).unwrap();
+            let before = Earlier::read(&container, &package, &LIMITS).unwrap();
+            let is_locked = package.bodies[0].signatures.as_ref().is_some_and(|list| before.protected.contains(list));
+            match seal_under(&bytes, &document.pages[0].id) {
+                Ok(after) => {
+                    assert!(!is_locked, "{}", file.display());
+                    let (container, _, all) = descriptions(&after);
+                    for reference in &all.last().unwrap().references {
+                        let part = container.part(&reference.file_ref).unwrap();
+                        assert_eq!(reference.check_value, digest(part), "{}", file.display());
+                    }
+                    let (old, new) = (raw(&bytes), raw(&after));
+                    for part in before.protected.iter().filter(|p| old.contains_key(p.as_str())) {
+                        assert_eq!(old.get(part.as_str()), new.get(part.as_str()), "{}", file.display());
+                    }
+                    sealed += 1;
+                }
+                Err(error) => {
+                    assert!(is_locked, "{}: {error}", file.display());
+                    assert_eq!(error.code(), "document-locked");
+                    locked += 1;
+                }
+            }
+        }
+        assert!(sealed > 40 && locked >= 5, "{sealed} sealed, {locked} locked");
+    }
+
+    fn seal_under(bytes: &[u8], page: &str) -> Result<Vec<u8>, Error> {
+        let container = Container::read(bytes, &LIMITS)?;
+        let new = NewSignature {
+            body: 0,
+            provider: "p",
+            check_method: "m",
+            signature_method: "m",
+            signature_date_time: "t",
+            stamps: &stamps(page),
+            seal_esl: b"seal",
+            lock: false,
+            digest: &digest,
+        };
+        prepare_signature(&container, bytes, &new, &LIMITS)?.finish(b"value")
+    }
 }
