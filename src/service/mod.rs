@@ -1,1 +1,2 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
+pub mod verification;
