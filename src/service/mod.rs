@@ -107,3 +107,4 @@ impl Services {
         Ok(())
     }
 }
+pub mod verification;
