@@ -1,8 +1,11 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
 mod console;
+mod demo;
 mod exit;
 mod hardening;
+mod installation;
+mod serve;
 mod verify;
 
 use std::ffi::OsString;
@@ -25,13 +28,17 @@ struct Arguments {
 /// One line for each command, here and in [`Command::run`].
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Verify(verify::Arguments),
+    Serve(serve::Arguments),
 }
 
 impl Command {
     fn run(self, console: &mut Console) -> Outcome {
         match self {
+            Self::Demo(arguments) => demo::run(&arguments, console),
             Self::Verify(arguments) => verify::run(&arguments, console),
+            Self::Serve(arguments) => serve::run(&arguments, console),
         }
     }
 }

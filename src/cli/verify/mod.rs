@@ -2,7 +2,7 @@
 
 mod evidence;
 mod input;
-mod text;
+pub(crate) mod text;
 
 use std::io;
 use std::path::{Path, PathBuf};
