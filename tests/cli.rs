@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use yinxin::base::limits::Limits;
 
 const NOTICE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/notice.ofd");
+const LIMIT: usize = Limits::DEFAULT.file_bytes;
 const NOW: &str = "2026-11-23T00:00:00Z";
 
 fn fixtures(test: &str) -> Option<PathBuf> {
@@ -117,7 +119,7 @@ fn misuse_is_named_exactly() {
     let missing = "error: the following required arguments were not provided:\n  <FILE>...";
     misused(&place, "verify", &format!("{missing}\n\nUsage: yinxin verify <FILE>...{more}"));
     let unknown = "error: unexpected argument '--frobnicate' found\n\n  tip: to pass '--frobnicate' as a value, use '-- --frobnicate'";
-    misused(&place, "verify x --frobnicate", &format!("{unknown}\n\nUsage: yinxin verify [OPTIONS] <FILE>...{more}"));
+    misused(&place, "verify x --frobnicate", &format!("{unknown}\n\nUsage: yinxin verify <FILE>...{more}"));
     let moment = "error: invalid value 'today' for '--at <RFC3339>': not a moment in RFC 3339 form, such as \
                   2026-11-23T00:00:00Z: today\n\nFor more information, try '--help'.";
     misused(&place, "verify x --at today", moment);
@@ -178,7 +180,10 @@ fn several_files_give_one_line_each_and_the_worst_decides() {
             (json!("huge.ofd"), json!("file-too-large"))
         ]
     );
-    assert_eq!(lines(&refused)[2]["error"]["detail"], "the file has 1099511627776 bytes, the limit is 67108864");
+    assert_eq!(
+        lines(&refused)[2]["error"]["detail"],
+        format!("the file has 1099511627776 bytes, the limit is {LIMIT}")
+    );
 
     let absent = run(&place, "verify absent.ofd noise.bin . notice.ofd --json");
     assert_eq!(absent.code, 66);
@@ -207,7 +212,7 @@ fn endless_input_is_cut_off() {
     }
     let run = run(&place, "verify /dev/zero --json");
     assert_eq!(run.code, 4);
-    let detail = "the file has more than 67108864 bytes, the limit is 67108864";
+    let detail = format!("the file has more than {LIMIT} bytes, the limit is {LIMIT}");
     assert_eq!(lines(&run)[0]["error"]["detail"], detail);
 }
 
