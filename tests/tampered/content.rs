@@ -1,0 +1,589 @@
+//! Content and references: changed, removed and added parts, and what the description says of them.
+
+use yinxin::crypto::digest::sm3;
+use yinxin::domain::verify::ExtraParts;
+
+use crate::bench::{
+    ANNOTATION, Bench, DESCRIPTION, DOCUMENT, IMAGE, LIST, OFD, PAGE, RESOURCES, SEAL, TEMPLATE, VALUE, basic, rich,
+    stored,
+};
+use crate::{Expected, Variant, variant};
+
+const CHANGED: Expected = Expected::failed("HASH_FAILURE", &["reference-wrong"]).axes(&[
+    ("intact", "failed"),
+    ("signature", "ok"),
+    ("seal", "ok"),
+    ("trusted", "ok"),
+    ("time", "ok"),
+    ("coverage", "ok"),
+]);
+const MISSING: Expected = Expected::failed("HASH_FAILURE", &["reference-missing"]).axes(&[("intact", "failed")]);
+const EDITED: Expected =
+    Expected::failed("HASH_FAILURE", &["data-hash-wrong"]).axes(&[("intact", "failed"), ("signature", "ok")]);
+const MALFORMED_DESCRIPTION: &[(&str, &str)] = &[("intact", "failed"), ("signature", "unknown")];
+
+fn two() -> Bench {
+    stored("v4_two_seals")
+}
+
+fn whole() -> Bench {
+    stored("v4_whole_protected")
+}
+
+/// Signed by somebody who left OFD.xml out of the References, as many genuine products do.
+fn without_entry() -> Bench {
+    let mut bench = rich();
+    bench.pack.cut_reference(OFD);
+    bench.seal_again();
+    bench
+}
+
+/// Signed by somebody who left one part out.
+fn without(part: &str) -> Bench {
+    let mut bench = rich();
+    bench.pack.cut_reference(part);
+    bench.seal_again();
+    bench
+}
+
+fn second_document(b: &mut Bench, resource: &str) {
+    let document = b.pack.text(DOCUMENT).replace("PublicRes.xml", resource);
+    let document = document.replace("<ofd:Annotations>Annots/Annotations.xml</ofd:Annotations>", "");
+    let page = b.pack.text(PAGE).replace("Writer", "Forger").replace("<ofd:Template TemplateID=\"20\"/>", "");
+    b.pack.add("Doc_1/Document.xml", document.as_bytes());
+    b.pack.add("Doc_1/Pages/Page_0/Content.xml", page.as_bytes());
+}
+
+pub(crate) fn variants() -> Vec<Variant> {
+    let mut all = parts();
+    all.extend(attacks_on_the_tree());
+    all.extend(references());
+    all
+}
+
+fn parts() -> Vec<Variant> {
+    vec![
+        variant(
+            "page changed",
+            rich,
+            |b| b.pack.replace(PAGE, "Writer", "Waiter"),
+            CHANGED.bad(&["/Doc_0/Pages/Page_0/Content.xml"]),
+        ),
+        variant(
+            "page changed, large file",
+            || stored("v4_riding_right"),
+            |b| b.pack.get_mut("Doc_0/Pages/Page_3/Content.xml").push(b'\n'),
+            CHANGED.bad(&["/Doc_0/Pages/Page_3/Content.xml"]),
+        ),
+        variant(
+            "template changed",
+            rich,
+            |b| b.pack.replace(TEMPLATE, "23", "25"),
+            CHANGED.bad(&["/Doc_0/Tpls/Tpl_0/Content.xml"]),
+        ),
+        variant(
+            "resource changed",
+            rich,
+            |b| b.pack.replace(RESOURCES, "宋体", "黑体"),
+            CHANGED.bad(&["/Doc_0/PublicRes.xml"]),
+        ),
+        variant("image changed", rich, |b| b.pack.get_mut(IMAGE)[3] ^= 1, CHANGED.bad(&["/Doc_0/Res/image.png"])),
+        variant(
+            "annotation changed",
+            rich,
+            |b| b.pack.replace(ANNOTATION, "0 0 9 9", "0 0 99 99"),
+            CHANGED.bad(&["/Doc_0/Annots/Page_0.xml"]),
+        ),
+        variant(
+            "document changed",
+            rich,
+            |b| b.pack.replace(DOCUMENT, "210 297", "210 148"),
+            CHANGED.bad(&["/Doc_0/Document.xml"]),
+        ),
+        variant(
+            "OFD.xml changed",
+            rich,
+            |b| b.pack.replace(OFD, "2020-04-25", "2030-04-25"),
+            CHANGED.bad(&["/OFD.xml"]),
+        ),
+        variant(
+            "two parts changed",
+            rich,
+            |b| {
+                b.pack.get_mut(IMAGE).push(0);
+                b.pack.replace(PAGE, "Writer", "Waiter");
+            },
+            CHANGED.bad(&["/Doc_0/Pages/Page_0/Content.xml", "/Doc_0/Res/image.png"]),
+        ),
+        variant(
+            "seal file changed",
+            rich,
+            |b| *b.pack.get_mut(SEAL).last_mut().unwrap() ^= 1,
+            Expected::failed("HASH_FAILURE", &["reference-wrong", "seal-file-differs"])
+                .bad(&["/Doc_0/Signs/Sign_0/Seal.esl"]),
+        ),
+        variant(
+            "protected list of signatures changed",
+            whole,
+            |b| b.pack.replace(LIST, "s002", "s003"),
+            CHANGED.bad(&["/Doc_0/Signs/Signatures.xml"]),
+        ),
+        variant("description changed", basic, |b| b.pack.replace(DESCRIPTION, "50 50 40 40", "60 50 40 40"), EDITED),
+        variant("white space added to the description", basic, |b| b.pack.get_mut(DESCRIPTION).push(b'\n'), EDITED),
+        variant("first of two seals: description changed", two, |b| b.pack.get_mut(DESCRIPTION).push(b' '), EDITED),
+        variant(
+            "second of two seals: description changed",
+            two,
+            |b| b.pack.get_mut("Doc_0/Signs/Sign_1/Signature.xml").push(b' '),
+            EDITED.of_signature(1),
+        ),
+        variant(
+            "second seal's References name the first's files, which change",
+            two,
+            |b| b.pack.get_mut(SEAL).push(0),
+            Expected::failed("HASH_FAILURE", &["reference-wrong"])
+                .of_signature(1)
+                .bad(&["/Doc_0/Signs/Sign_0/Seal.esl"]),
+        ),
+        variant(
+            "page emptied",
+            rich,
+            |b| {
+                let text = b.pack.text(PAGE);
+                let start = text.find("<ofd:Layer").unwrap();
+                let end = text.find("</ofd:Content>").unwrap();
+                *b.pack.get_mut(PAGE) = format!("{}{}", &text[..start], &text[end..]).into_bytes();
+            },
+            CHANGED,
+        ),
+        variant(
+            "page removed",
+            rich,
+            |b| b.pack.remove(PAGE),
+            MISSING
+                .bad(&["/Doc_0/Pages/Page_0/Content.xml"])
+                .warns(&["resource-missing:Doc_0/Pages/Page_0/Content.xml"]),
+        ),
+        variant("image removed", rich, |b| b.pack.remove(IMAGE), MISSING.bad(&["/Doc_0/Res/image.png"])),
+        variant("template removed", rich, |b| b.pack.remove(TEMPLATE), MISSING.bad(&["/Doc_0/Tpls/Tpl_0/Content.xml"])),
+        variant(
+            "seal file removed",
+            rich,
+            |b| b.pack.remove(SEAL),
+            Expected::failed("HASH_FAILURE", &["reference-missing", "seal-file-missing"]),
+        ),
+        variant(
+            "seal file removed, nothing refers to it",
+            rich,
+            |b| {
+                b.pack.cut_reference(SEAL);
+                b.seal_again();
+                b.pack.remove(SEAL);
+            },
+            Expected::failed("FORMAT_FAILURE", &["seal-file-missing"]),
+        ),
+        variant(
+            "document removed",
+            rich,
+            |b| b.pack.remove(DOCUMENT),
+            Expected::refused(&["missing-part"]).part("Doc_0/Document.xml"),
+        ),
+        variant("OFD.xml removed", rich, |b| b.pack.remove(OFD), Expected::refused(&["missing-part"]).part("OFD.xml")),
+        variant(
+            "list of signatures removed",
+            rich,
+            |b| b.pack.remove(LIST),
+            Expected::refused(&["missing-part"]).part("Doc_0/Signs/Signatures.xml"),
+        ),
+        variant(
+            "description removed",
+            rich,
+            |b| b.pack.remove(DESCRIPTION),
+            Expected::failed("FORMAT_FAILURE", &["missing-part"]).axes(MALFORMED_DESCRIPTION),
+        ),
+        variant(
+            "signature value removed",
+            rich,
+            |b| b.pack.remove(VALUE),
+            Expected::failed("FORMAT_FAILURE", &["missing-part"]).axes(MALFORMED_DESCRIPTION),
+        ),
+        variant(
+            "part added",
+            rich,
+            |b| b.pack.add("Doc_0/Attachs/virus.exe", b"MZ"),
+            Expected::passed().warns(&["unprotected-extra-part:Doc_0/Attachs/virus.exe"]),
+        ),
+        variant(
+            "part added, refused by policy",
+            rich,
+            |b| {
+                b.pack.add("Doc_0/Attachs/virus.exe", b"MZ");
+                b.policy.extra_parts = ExtraParts::Refuse;
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["unprotected-extra-part"]),
+        ),
+        variant(
+            "part added, strict policy",
+            rich,
+            |b| {
+                b.pack.add("Doc_0/Attachs/virus.exe", b"MZ");
+                b.policy("strict");
+            },
+            Expected::unsure("TRY_LATER", &["revocation-unknown", "unprotected-extra-part"]),
+        ),
+    ]
+}
+
+fn attacks_on_the_tree() -> Vec<Variant> {
+    vec![
+        variant(
+            "second seal taken off the list",
+            two,
+            |b| b.pack.cut(LIST, "<ofd:Signature ID=\"s003\"", "/>"),
+            Expected::passed().warns(&["unlisted-signature:Doc_0/Signs/Sign_1/Signature.xml"]),
+        ),
+        variant(
+            "second seal taken off the list, refused by policy",
+            two,
+            |b| {
+                b.pack.cut(LIST, "<ofd:Signature ID=\"s003\"", "/>");
+                b.policy.extra_parts = ExtraParts::Refuse;
+            },
+            Expected::unsure(
+                "SIG_CONSTRAINTS_FAILURE",
+                &["unprotected-extra-part", "unprotected-extra-part", "unlisted-signature"],
+            ),
+        ),
+        variant(
+            "all seals taken off the list",
+            basic,
+            |b| b.pack.cut(LIST, "<ofd:Signature ID", "/>"),
+            Expected::unsigned(),
+        ),
+        variant(
+            "list taken out of OFD.xml",
+            basic,
+            |b| b.pack.cut(OFD, "<ofd:Signatures>", "</ofd:Signatures>"),
+            Expected::unsigned(),
+        ),
+        variant(
+            "one signature listed twice",
+            basic,
+            |b| {
+                let line = "<ofd:Signature ID=\"s001\" Type=\"Seal\" BaseLoc=\"/Doc_0/Signs/Sign_0/Signature.xml\"/>";
+                b.pack.replace(LIST, line, &format!("{line}{line}"));
+            },
+            Expected::refused(&["duplicate-signature"]).part("Doc_0/Signs/Signatures.xml"),
+        ),
+        variant(
+            "OFD.xml uncovered: creator changed",
+            without_entry,
+            |b| b.pack.replace(OFD, "2020-04-25", "2030-04-25"),
+            Expected::passed().warns(&["ofd-xml-uncovered"]),
+        ),
+        variant(
+            "OFD.xml uncovered: DocRoot moved to a foreign document",
+            without_entry,
+            |b| {
+                second_document(b, "Res.xml");
+                b.pack.add("Doc_1/Res.xml", b"<ofd:Res xmlns:ofd=\"http://www.ofdspec.org/2016\" BaseLoc=\"Res\"/>");
+                b.pack.replace(OFD, "Doc_0/Document.xml", "Doc_1/Document.xml");
+            },
+            Expected::failed("FORMAT_FAILURE", &["coverage-foreign"]).axes(&[
+                ("intact", "ok"),
+                ("signature", "ok"),
+                ("coverage", "failed"),
+            ]),
+        ),
+        variant(
+            "OFD.xml uncovered: DocRoot moved, one signed part still shown",
+            without_entry,
+            |b| {
+                second_document(b, "../Doc_0/PublicRes.xml");
+                b.pack.replace(OFD, "Doc_0/Document.xml", "Doc_1/Document.xml");
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).says("Doc_1/Document.xml").uncovered(&[
+                "Doc_1/Document.xml",
+                "Doc_1/Pages/Page_0/Content.xml",
+                "OFD.xml",
+            ]),
+        ),
+        variant(
+            "OFD.xml uncovered: a second document added",
+            without_entry,
+            |b| {
+                second_document(b, "../Doc_0/PublicRes.xml");
+                b.pack.replace(
+                    OFD,
+                    "</ofd:DocBody>",
+                    "</ofd:DocBody><ofd:DocBody><ofd:DocRoot>Doc_1/Document.xml</ofd:DocRoot></ofd:DocBody>",
+                );
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).axes(&[("coverage", "warning")]),
+        ),
+        variant(
+            "OFD.xml uncovered: two DocRoots",
+            without_entry,
+            |b| {
+                b.pack.replace(OFD, "<ofd:DocRoot>", "<ofd:DocRoot>Doc_1/Document.xml</ofd:DocRoot><ofd:DocRoot>");
+            },
+            Expected::refused(&["element-invalid"]).part("OFD.xml"),
+        ),
+        variant(
+            "page added to the document",
+            rich,
+            |b| {
+                b.pack.replace(
+                    DOCUMENT,
+                    "</ofd:Pages>",
+                    "<ofd:Page ID=\"30\" BaseLoc=\"Pages/Page_1/Content.xml\"/></ofd:Pages>",
+                );
+                let page = b.pack.get(PAGE).to_vec();
+                b.pack.add("Doc_0/Pages/Page_1/Content.xml", &page);
+            },
+            Expected::failed("HASH_FAILURE", &["reference-wrong"])
+                .bad(&["/Doc_0/Document.xml"])
+                .axes(&[("coverage", "warning")]),
+        ),
+        variant(
+            "document uncovered: page added",
+            || without(DOCUMENT),
+            |b| {
+                b.pack.replace(
+                    DOCUMENT,
+                    "</ofd:Pages>",
+                    "<ofd:Page ID=\"30\" BaseLoc=\"Pages/Page_1/Content.xml\"/></ofd:Pages>",
+                );
+                let page = b.pack.get(PAGE).to_vec();
+                b.pack.add("Doc_0/Pages/Page_1/Content.xml", &page);
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"])
+                .uncovered(&["Doc_0/Document.xml", "Doc_0/Pages/Page_1/Content.xml"]),
+        ),
+        variant(
+            "page uncovered: page changed",
+            || without(PAGE),
+            |b| b.pack.replace(PAGE, "Writer", "Waiter"),
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[PAGE]),
+        ),
+        variant(
+            "resource uncovered",
+            || without(RESOURCES),
+            |b| b.pack.replace(RESOURCES, "宋体", "黑体"),
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[RESOURCES]),
+        ),
+        variant(
+            "image uncovered",
+            || without(IMAGE),
+            |b| b.pack.get_mut(IMAGE).push(0),
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[IMAGE]),
+        ),
+        variant(
+            "annotation uncovered",
+            || without(ANNOTATION),
+            |b| b.pack.replace(ANNOTATION, "0 0 9 9", "0 0 99 99"),
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[ANNOTATION]),
+        ),
+        variant(
+            "template uncovered",
+            || without(TEMPLATE),
+            |b| b.pack.replace(TEMPLATE, "23", "25"),
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[TEMPLATE]),
+        ),
+    ]
+}
+
+/// The description changed; where it says so, by somebody who can sign it.
+fn references() -> Vec<Variant> {
+    vec![
+        variant("Reference removed", rich, |b| b.pack.cut_reference(PAGE), EDITED),
+        variant(
+            "Reference removed, signed again",
+            rich,
+            |b| {
+                b.pack.cut_reference(PAGE);
+                b.sign_again();
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[PAGE]),
+        ),
+        variant(
+            "all References but the seal's removed, signed again",
+            rich,
+            |b| {
+                b.pack.cut(DESCRIPTION, "<ofd:Reference ", "</ofd:References>");
+                b.pack.replace(DESCRIPTION, "</ofd:SignedInfo>", "</ofd:References></ofd:SignedInfo>");
+                b.pack.refer(SEAL);
+                b.pack.digest_again();
+                b.sign_again();
+            },
+            Expected::failed("FORMAT_FAILURE", &["coverage-foreign"]),
+        ),
+        variant(
+            "no Reference at all, signed again",
+            rich,
+            |b| {
+                b.pack.cut(DESCRIPTION, "<ofd:Reference ", "</ofd:References>");
+                b.pack.replace(DESCRIPTION, "</ofd:SignedInfo>", "</ofd:References></ofd:SignedInfo>");
+                b.sign_again();
+            },
+            Expected::failed("FORMAT_FAILURE", &["coverage-foreign"]),
+        ),
+        variant(
+            "Reference names another file, signed again",
+            rich,
+            |b| {
+                b.pack.add("Doc_0/Pages/copy.xml", b"another");
+                b.pack.replace(
+                    DESCRIPTION,
+                    "FileRef=\"/Doc_0/Pages/Page_0/Content.xml\"",
+                    "FileRef=\"/Doc_0/Pages/copy.xml\"",
+                );
+                b.sign_again();
+            },
+            Expected::failed("HASH_FAILURE", &["reference-wrong"]).bad(&["/Doc_0/Pages/copy.xml"]),
+        ),
+        variant(
+            "Reference names the copy of a page, the page is changed",
+            rich,
+            |b| {
+                let page = b.pack.get(PAGE).to_vec();
+                b.pack.add("Doc_0/Pages/copy.xml", &page);
+                b.pack.replace(
+                    DESCRIPTION,
+                    "FileRef=\"/Doc_0/Pages/Page_0/Content.xml\"",
+                    "FileRef=\"/Doc_0/Pages/copy.xml\"",
+                );
+                b.sign_again();
+                b.pack.replace(PAGE, "Writer", "Waiter");
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).uncovered(&[PAGE]),
+        ),
+        variant(
+            "Reference names nothing, signed again",
+            rich,
+            |b| {
+                b.pack.replace(
+                    DESCRIPTION,
+                    "FileRef=\"/Doc_0/Pages/Page_0/Content.xml\"",
+                    "FileRef=\"/Doc_0/Pages/none.xml\"",
+                );
+                b.sign_again();
+            },
+            MISSING.bad(&["/Doc_0/Pages/none.xml"]),
+        ),
+        variant(
+            "CheckValue changed",
+            rich,
+            |b| b.pack.replace(DESCRIPTION, "<ofd:CheckValue>", "<ofd:CheckValue>AAAA"),
+            Expected::failed("HASH_FAILURE", &["data-hash-wrong", "reference-wrong"]).bad(&["/OFD.xml"]),
+        ),
+        variant(
+            "CheckValue changed, signed again",
+            rich,
+            |b| {
+                b.pack.replace(DESCRIPTION, "<ofd:CheckValue>", "<ofd:CheckValue>AAAA");
+                b.sign_again();
+            },
+            Expected::failed("HASH_FAILURE", &["reference-wrong"]).bad(&["/OFD.xml"]),
+        ),
+        variant(
+            "CheckValue cut to its first bytes, signed again",
+            rich,
+            |b| {
+                b.pack.cut(DESCRIPTION, "<ofd:CheckValue>", "</ofd:CheckValue>");
+                b.pack.replace(
+                    DESCRIPTION,
+                    "FileRef=\"/OFD.xml\">",
+                    "FileRef=\"/OFD.xml\"><ofd:CheckValue></ofd:CheckValue>",
+                );
+                b.sign_again();
+            },
+            Expected::failed("HASH_FAILURE", &["reference-wrong"]).bad(&["/OFD.xml"]),
+        ),
+        variant(
+            "page and its CheckValue changed",
+            rich,
+            |b| {
+                b.pack.replace(PAGE, "Writer", "Waiter");
+                b.pack.digest_again();
+            },
+            EDITED,
+        ),
+        variant(
+            "page, CheckValue and dataHash changed",
+            rich,
+            |b| {
+                let old = sm3(b.pack.get(DESCRIPTION));
+                b.pack.replace(PAGE, "Writer", "Waiter");
+                b.pack.digest_again();
+                let new = sm3(b.pack.get(DESCRIPTION));
+                let value = b.pack.get_mut(VALUE);
+                let place = value.windows(old.len()).position(|window| window == old).unwrap();
+                value[place..place + new.len()].copy_from_slice(&new);
+            },
+            Expected::failed("SIG_CRYPTO_FAILURE", &["signature-wrong"]).axes(&[
+                ("intact", "ok"),
+                ("signature", "failed"),
+                ("seal", "ok"),
+            ]),
+        ),
+        variant(
+            "CheckMethod MD5, signed again",
+            rich,
+            |b| check_method(b, "CheckMethod=\"MD5\""),
+            NOT_ACCEPTED.says("MD5"),
+        ),
+        variant("CheckMethod absent, signed again", rich, |b| check_method(b, ""), NOT_ACCEPTED.says("MD5")),
+        variant(
+            "CheckMethod SHA-1, signed again",
+            rich,
+            |b| check_method(b, "CheckMethod=\"1.3.14.3.2.26\""),
+            NOT_ACCEPTED.says("1.3.14.3.2.26"),
+        ),
+        variant(
+            "CheckMethod unknown, signed again",
+            rich,
+            |b| check_method(b, "CheckMethod=\"1.2.3.4\""),
+            NOT_ACCEPTED.says("1.2.3.4"),
+        ),
+        variant("CheckMethod empty, signed again", rich, |b| check_method(b, "CheckMethod=\"\""), NOT_ACCEPTED),
+        variant(
+            "CheckMethod HMAC-SM3, signed again",
+            rich,
+            |b| check_method(b, "CheckMethod=\"1.2.156.10197.1.401.2\""),
+            Expected::failed("FORMAT_FAILURE", &["tolerance-off:sm3-hmac-oid"]),
+        ),
+        variant(
+            "CheckMethod HMAC-SM3, tolerated",
+            rich,
+            |b| {
+                check_method(b, "CheckMethod=\"1.2.156.10197.1.401.2\"");
+                b.policy("lenient-field");
+            },
+            Expected::passed(),
+        ),
+        variant(
+            "CheckMethod names another digest, signed again",
+            rich,
+            |b| check_method(b, "CheckMethod=\"SHA256\""),
+            Expected::failed("HASH_FAILURE", &["reference-wrong"]).axes(&[("intact", "failed")]),
+        ),
+        variant(
+            "CheckMethod changed to MD5",
+            basic,
+            |b| b.pack.replace(DESCRIPTION, "CheckMethod=\"SM3\"", "CheckMethod=\"MD5\""),
+            Expected::failed("HASH_FAILURE", &["data-hash-wrong", "check-method-not-accepted"]),
+        ),
+    ]
+}
+
+const NOT_ACCEPTED: Expected = Expected::unsure("CRYPTO_CONSTRAINTS_FAILURE", &["check-method-not-accepted"]).axes(&[
+    ("intact", "unknown"),
+    ("algorithm", "failed"),
+    ("signature", "ok"),
+]);
+
+fn check_method(b: &mut Bench, attribute: &str) {
+    b.pack.replace(DESCRIPTION, "CheckMethod=\"SM3\"", attribute);
+    b.sign_again();
+}
