@@ -232,7 +232,9 @@ fn change_list(
     let stamps = u32::try_from(new.stamps.len()).unwrap_or(u32::MAX);
     let last = number.saturating_add(stamps);
     let location = escape(&place.signature.absolute())?;
-    let entry = |prefix: &str| format!("<{prefix}Signature ID=\"s{number:03}\" Type=\"Seal\" BaseLoc=\"{location}\"/>");
+    let entry = |prefix: &str| {
+        format!("<{prefix}Signature ID=\"s{number:03}\" Type=\"Seal\" BaseLoc=\"{location}\"/>")
+    };
     let mut changes = Changes::new();
     let Some(list) = &body.signatures else {
         let entry_part = Package::entry();
