@@ -44,6 +44,7 @@ impl FileFormat for Ofd {
             shown: &shown,
             infrastructure: BTreeSet::new(),
             covered: BTreeSet::new(),
+            protected: Vec::new(),
             budget: Budget::new(ground.limits),
             body: Body::default(),
         };
@@ -63,6 +64,8 @@ struct File<'a> {
     infrastructure: BTreeSet<PartName>,
     /// What the signatures that did not fail protect, so far.
     covered: BTreeSet<PartName>,
+    /// What each signature protects, by its number in the report.
+    protected: Vec<(usize, BTreeSet<PartName>)>,
     budget: Budget,
     body: Body,
 }
@@ -192,7 +195,26 @@ impl File<'_> {
             }
         };
         if report.still_protects() {
-            self.covered.extend(own);
+            self.covered.extend(own.iter().cloned());
+        }
+        self.protected.push((self.body.signatures.len(), own));
+    }
+
+    /// A signature passes only if signatures that pass protect everything shown (product contract 2): nobody's
+    /// signature vouches for parts that only a stranger's protects.
+    fn covered_by_passed(&mut self) {
+        let signatures = &mut self.body.signatures;
+        let passes = |index: &usize| signatures.get(*index).is_some_and(SignatureReport::passes_so_far);
+        let passed = self.protected.iter().filter(|(index, _)| passes(index));
+        let covered: BTreeSet<PartName> = passed.flat_map(|(_, own)| own.iter().cloned()).collect();
+        let (level, uncovered) = coverage(&self.shown.parts, &self.entry, &covered);
+        if level == Coverage::Full {
+            return;
+        }
+        let parts: Vec<&str> = uncovered.iter().filter(|part| **part != self.entry).map(PartName::as_str).collect();
+        let detail = format!("shown, but protected by no signature that passes: {}", parts.join(", "));
+        for report in signatures.iter_mut().filter(|report| report.passes_so_far()) {
+            report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
         }
     }
 
@@ -226,6 +248,7 @@ impl File<'_> {
                     report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
                 }
             }
+            self.covered_by_passed();
             let coverage = if level == Coverage::Full { "full" } else { "partial" };
             self.body.coverage = Some(FileCoverage { coverage, uncovered: names });
         }
