@@ -4,7 +4,6 @@
 //! make a seal that should not be. The keys are those of `tests/vectors/keys`, which are worth nothing.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "clippy excuses `#[test]` functions, not their helpers"
@@ -186,17 +185,15 @@ impl Expected {
 /// A file, a change, and what must come out.
 pub(crate) struct Variant {
     name: &'static str,
-    base: fn() -> Bench,
+    base: Base,
     edit: fn(&mut Bench),
     expected: Expected,
 }
 
-pub(crate) const fn variant(
-    name: &'static str,
-    base: fn() -> Bench,
-    edit: fn(&mut Bench),
-    expected: Expected,
-) -> Variant {
+/// Makes the file that a variant starts from.
+pub(crate) type Base = fn() -> Bench;
+
+pub(crate) const fn variant(name: &'static str, base: Base, edit: fn(&mut Bench), expected: Expected) -> Variant {
     Variant { name, base, edit, expected }
 }
 
@@ -228,7 +225,7 @@ fn check(variants: &[Variant]) {
 /// Without a change every base passes, so that each refusal below is the change's doing.
 #[test]
 fn untouched_bases_pass() {
-    let bases: [(&str, fn() -> Bench); 11] = [
+    let bases: [(&str, Base); 11] = [
         ("rich", bench::rich),
         ("v4_basic", bench::basic),
         ("v4_two_seals", || bench::stored("v4_two_seals")),

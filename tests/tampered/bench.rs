@@ -219,7 +219,11 @@ impl Pack {
 
     /// Writes the SM3 of every referenced part that exists into the description.
     pub(crate) fn digest_again(&mut self) {
-        let text = self.text(DESCRIPTION);
+        self.digest_again_in(DESCRIPTION);
+    }
+
+    pub(crate) fn digest_again_in(&mut self, description: &str) {
+        let text = self.text(description);
         let (open, close) = ("<ofd:CheckValue>", "</ofd:CheckValue>");
         let mut written = String::new();
         let mut rest = text.as_str();
@@ -233,7 +237,7 @@ impl Pack {
             rest = after;
         }
         written.push_str(rest);
-        *self.get_mut(DESCRIPTION) = written.into_bytes();
+        *self.get_mut(description) = written.into_bytes();
     }
 
     /// The package as a plain archive.

@@ -4,8 +4,8 @@ use yinxin::crypto::digest::sm3;
 use yinxin::domain::verify::ExtraParts;
 
 use crate::bench::{
-    ANNOTATION, Bench, DESCRIPTION, DOCUMENT, IMAGE, LIST, OFD, PAGE, RESOURCES, SEAL, TEMPLATE, VALUE, basic, rich,
-    stored,
+    ANNOTATION, Bench, DESCRIPTION, DOCUMENT, IMAGE, Issue, LIST, OFD, PAGE, Party, Plan, RESOURCES, SEAL, TEMPLATE,
+    VALUE, basic, ca, rich, stored,
 };
 use crate::{Expected, Variant, variant};
 
@@ -52,6 +52,36 @@ fn second_document(b: &mut Bench, resource: &str) {
     let page = b.pack.text(PAGE).replace("Writer", "Forger").replace("<ofd:Template TemplateID=\"20\"/>", "");
     b.pack.add("Doc_1/Document.xml", document.as_bytes());
     b.pack.add("Doc_1/Pages/Page_0/Content.xml", page.as_bytes());
+}
+
+/// OFD.xml is uncovered; somebody adds a document and a second seal of their own that protects it.
+fn with_second_seal(b: &mut Bench, maker: Party, signer: Party) {
+    const SECOND: &str = "Doc_0/Signs/Sign_1/Signature.xml";
+    second_document(b, "../Doc_0/PublicRes.xml");
+    let body = "</ofd:DocBody><ofd:DocBody><ofd:DocRoot>Doc_1/Document.xml</ofd:DocRoot></ofd:DocBody>";
+    b.pack.replace(OFD, "</ofd:DocBody>", body);
+    b.pack.replace(
+        LIST,
+        "<ofd:MaxSignId>",
+        &format!("<ofd:Signature ID=\"s009\" BaseLoc=\"/{SECOND}\"/><ofd:MaxSignId>"),
+    );
+    let text = b.pack.text(DESCRIPTION).replace("Sign_0", "Sign_1");
+    let text = text.replace("/Doc_0/Document.xml", "/Doc_1/Document.xml").replace("/Doc_0/Pages", "/Doc_1/Pages");
+    let mut plan = Plan { maker, path: "/Doc_0/Signs/Sign_1/Signature.xml", ..Plan::default() };
+    plan.sign_as(signer);
+    let seal = plan.seal();
+    b.pack.add("Doc_0/Signs/Sign_1/Seal.esl", &seal);
+    b.pack.add(SECOND, text.as_bytes());
+    b.pack.digest_again_in(SECOND);
+    let value = plan.value(&seal, b.pack.get(SECOND));
+    b.pack.add("Doc_0/Signs/Sign_1/SignedValue.dat", &value);
+}
+
+fn with_a_strangers_seal() -> Bench {
+    let mut bench = without_entry();
+    let stranger = Issue { name: "a stranger", ..Issue::default() }.by(None);
+    with_second_seal(&mut bench, stranger.clone(), stranger);
+    bench
 }
 
 pub(crate) fn variants() -> Vec<Variant> {
@@ -320,6 +350,26 @@ fn attacks_on_the_tree() -> Vec<Variant> {
                 );
             },
             Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"]).axes(&[("coverage", "warning")]),
+        ),
+        variant(
+            "a document added under a stranger's seal: the stranger",
+            with_a_strangers_seal,
+            |_| {},
+            Expected::unsure("NO_CERTIFICATE_CHAIN_FOUND", &["no-certificate-chain"]).of_signature(1),
+        ),
+        variant(
+            "a document added under a stranger's seal: the first signer does not vouch for it",
+            with_a_strangers_seal,
+            |_| {},
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["coverage-partial"])
+                .axes(&[("intact", "ok"), ("signature", "ok"), ("trusted", "ok"), ("coverage", "warning")])
+                .says("Doc_1/Document.xml"),
+        ),
+        variant(
+            "a document added under the seal of somebody trusted",
+            without_entry,
+            |b| with_second_seal(b, Party::stored("maker"), Issue::default().by(Some(&ca()))),
+            Expected::passed(),
         ),
         variant(
             "OFD.xml uncovered: two DocRoots",

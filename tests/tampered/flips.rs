@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use yinxin::format::ses::SesSignature;
 
+use crate::Base;
 use crate::bench::{Bench, DESCRIPTION, VALUE, basic, rich, stored};
 
 /// Judges the file with one byte changed; gives back the code of the verdict, or panics where it passes.
@@ -34,13 +35,31 @@ fn mask(position: usize) -> u8 {
 fn any_changed_byte_of_the_value_file_is_noticed() {
     let mut bench = rich();
     let length = bench.pack.get(VALUE).len();
-    let parsed_tbs = SesSignature::parse(bench.pack.get(VALUE)).unwrap().tbs.len();
+    let bytes = bench.pack.get(VALUE).to_vec();
+    let parsed = SesSignature::parse(&bytes).unwrap();
+    let place = |part: &[u8]| {
+        let start = bytes.windows(part.len()).rposition(|window| window == part).unwrap();
+        start..start + part.len()
+    };
+    let (signed, certificate, value) = (place(parsed.tbs), place(parsed.certificate), place(parsed.signature));
+    let signed_length = signed.len();
     let mut codes: BTreeMap<String, usize> = BTreeMap::new();
     for position in 0..length {
         let code = flip(&mut bench, VALUE, position, mask(position));
+        let allowed: &[&str] = if signed.contains(&position) {
+            &["signature-wrong", "data-hash-wrong", "signature-malformed", "unsupported-kind"]
+        } else if certificate.contains(&position) {
+            // A key changed to no point of the curve is a key that nobody can compute with.
+            &["signature-wrong", "signer-not-listed", "signer-certificate-malformed", "algorithm-not-accepted"]
+        } else if value.contains(&position) {
+            &["signature-wrong"]
+        } else {
+            &["signature-malformed", "unsupported-kind", "algorithm-not-accepted"]
+        };
+        assert!(allowed.contains(&code.as_str()), "byte {position} changed gives {code}, not one of {allowed:?}");
         *codes.entry(code).or_default() += 1;
     }
-    println!("{length} bytes, {parsed_tbs} of them signed: {codes:?}");
+    println!("{length} bytes, {signed_length} of them signed: {codes:?}");
     assert!(length > 1500, "the file is whole");
     // Each kind of harm is told by its own code.
     for code in ["signature-wrong", "signature-malformed", "signer-not-listed", "unsupported-kind"] {
@@ -60,7 +79,7 @@ fn any_changed_byte_of_the_description_is_noticed() {
 /// Every part that is protected, in samples, on files of several shapes.
 #[test]
 fn changed_bytes_of_protected_parts_are_noticed() {
-    let files: [fn() -> Bench; 5] = [
+    let files: [Base; 5] = [
         rich,
         || stored("v4_whole_protected"),
         || stored("v4_rsa_sha256"),
