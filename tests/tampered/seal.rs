@@ -3,7 +3,7 @@
 use yinxin::crypto::digest::sm3;
 use yinxin::format::ses::SesSeal;
 
-use crate::bench::{Bench, DESCRIPTION, Issue, Plan, SEAL, VALUE, at, basic, ca, rich, stored};
+use crate::bench::{Bench, DESCRIPTION, Issue, Party, Plan, SEAL, VALUE, at, basic, ca, certificate, rich, stored};
 use crate::{Expected, Variant, variant};
 
 const SEAL_WRONG: Expected = Expected::failed("SIG_CRYPTO_FAILURE", &["seal-signature-wrong"]).axes(&[
@@ -317,6 +317,31 @@ fn times() -> Vec<Variant> {
                 ("signature", "ok"),
                 ("trusted", "ok"),
             ]),
+        ),
+        variant(
+            "signed under an expired certificate of the same key, listed",
+            rich,
+            |b| {
+                b.plan.sign_as(Party { certificate: certificate("signer_expired.pem"), ..Party::stored("signer") });
+                b.seal_again();
+            },
+            Expected::failed("EXPIRED", &["signer-certificate-expired"]).axes(&[("signature", "ok"), ("seal", "ok")]),
+        ),
+        variant(
+            "signed under an encryption certificate of the same key, listed",
+            rich,
+            |b| {
+                let encryption = certificate("signer_keyEncipherment_only.pem");
+                b.plan.sign_as(Party { certificate: encryption, ..Party::stored("signer") });
+                b.seal_again();
+            },
+            Expected::unsure("CHAIN_CONSTRAINTS_FAILURE", &["signer-key-usage"]).axes(&[("signature", "ok")]),
+        ),
+        variant(
+            "certificate replaced by a self-signed one",
+            basic,
+            |b| b.rebuild(|o| o.certificate = certificate("signer_selfsigned.pem")),
+            Expected::failed("SIG_CRYPTO_FAILURE", &["signature-wrong", "signer-not-listed", "no-certificate-chain"]),
         ),
         variant(
             "signed before the signer's certificate",
