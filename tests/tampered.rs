@@ -19,6 +19,8 @@ mod container;
 mod content;
 #[path = "tampered/flips.rs"]
 mod flips;
+#[path = "tampered/references.rs"]
+mod references;
 #[path = "tampered/seal.rs"]
 mod seal;
 #[path = "tampered/trust.rs"]
@@ -198,8 +200,15 @@ pub(crate) const fn variant(name: &'static str, base: Base, edit: fn(&mut Bench)
 }
 
 fn all() -> Vec<Variant> {
-    let kinds =
-        [content::variants, value::variants, seal::variants, trust::variants, container::variants, xml::variants];
+    let kinds = [
+        content::variants,
+        references::variants,
+        value::variants,
+        seal::variants,
+        trust::variants,
+        container::variants,
+        xml::variants,
+    ];
     kinds.into_iter().flat_map(|kind| kind()).collect()
 }
 
