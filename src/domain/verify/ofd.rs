@@ -45,6 +45,7 @@ impl FileFormat for Ofd {
             infrastructure: BTreeSet::new(),
             covered: BTreeSet::new(),
             digests: BTreeMap::new(),
+            protected: Vec::new(),
             budget: Budget::new(ground.limits),
             body: Body::default(),
         };
@@ -66,6 +67,8 @@ struct File<'a> {
     covered: BTreeSet<PartName>,
     /// Digests of parts, each computed once: sixty signatures over one large part must not cost sixty times.
     digests: BTreeMap<(DigestAlgorithm, PartName), Vec<u8>>,
+    /// What each signature protects, by its number in the report.
+    protected: Vec<(usize, BTreeSet<PartName>)>,
     budget: Budget,
     body: Body,
 }
@@ -104,6 +107,13 @@ impl File<'_> {
             return malformed("missing-part", format!("{part} is missing from the package"));
         };
         let kind = recognise(value);
+        if kind == Kind::Unknown {
+            let detail = format!("{} is no signature value of any known kind", description.signed_value.absolute());
+            let mut report = SignatureReport::blank(&entry.id, kind.name());
+            report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
+            report.add(Finding::new(Case::Format, "signature-malformed", detail));
+            return report;
+        }
         let mut report = SignatureReport::blank(&entry.id, kind.name());
         if !is_supported(kind) {
             ses::unsupported(&mut report, kind);
@@ -198,7 +208,26 @@ impl File<'_> {
             }
         };
         if report.still_protects() {
-            self.covered.extend(own);
+            self.covered.extend(own.iter().cloned());
+        }
+        self.protected.push((self.body.signatures.len(), own));
+    }
+
+    /// A signature passes only if signatures that pass protect everything shown (product contract 2): nobody's
+    /// signature vouches for parts that only a stranger's protects.
+    fn covered_by_passed(&mut self) {
+        let signatures = &mut self.body.signatures;
+        let passes = |index: &usize| signatures.get(*index).is_some_and(SignatureReport::passes_so_far);
+        let passed = self.protected.iter().filter(|(index, _)| passes(index));
+        let covered: BTreeSet<PartName> = passed.flat_map(|(_, own)| own.iter().cloned()).collect();
+        let (level, uncovered) = coverage(&self.shown.parts, &self.entry, &covered);
+        if level == Coverage::Full {
+            return;
+        }
+        let parts: Vec<&str> = uncovered.iter().filter(|part| **part != self.entry).map(PartName::as_str).collect();
+        let detail = format!("shown, but protected by no signature that passes: {}", parts.join(", "));
+        for report in signatures.iter_mut().filter(|report| report.passes_so_far()) {
+            report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
         }
     }
 
@@ -232,6 +261,7 @@ impl File<'_> {
                     report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
                 }
             }
+            self.covered_by_passed();
             let coverage = if level == Coverage::Full { "full" } else { "partial" };
             self.body.coverage = Some(FileCoverage { coverage, uncovered: names });
         }
