@@ -1,9 +1,96 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
+mod console;
+mod exit;
+mod hardening;
+mod verify;
+
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook};
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+use crate::cli::console::Console;
+use crate::cli::exit::Outcome;
+
+/// Yinxin 印信: issues and validates electronic seals and signatures
+#[derive(Parser)]
+#[command(name = "yinxin", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One line for each command, here and in [`Command::run`].
+#[derive(Subcommand)]
+enum Command {
+    Verify(verify::Arguments),
+}
+
+impl Command {
+    fn run(self, console: &mut Console) -> Outcome {
+        match self {
+            Self::Verify(arguments) => verify::run(&arguments, console),
+        }
+    }
+}
+
 /// Runs the command that the arguments name.
-pub fn run(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+///
+/// Exit codes: 64 usage, 70 internal error, 66 unreadable file, 4 refused, 1 failed, 2 indeterminate, 3 without any
+/// signature, 0 all passed; over several files the first that applies.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    set_hook(Box::new(|panic| Console::standard().complain(&internal_error(panic))));
+    let mut console = Console::standard();
+    if let Err(error) = hardening::harden() {
+        console.complain(&format!("warning: core dumps cannot be switched off: {error}"));
+    }
+    let outcome = guarded(|| execute(arguments, &mut console));
+    ExitCode::from(if console.lost() { outcome.min(Outcome::Internal) } else { outcome }.code())
+}
+
+fn execute(arguments: impl IntoIterator<Item = OsString>, console: &mut Console) -> Outcome {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.command.run(console),
+        Err(error) if error.use_stderr() => {
+            console.complain(&error.render().to_string());
+            Outcome::Usage
+        }
+        // Help and version are results.
+        Err(error) => {
+            console.print(&error.render().to_string());
+            Outcome::Passed
+        }
+    }
+}
+
+/// Turns a panic into an outcome.
+fn guarded(work: impl FnOnce() -> Outcome) -> Outcome {
+    // What the work left half done is not looked at again, except for the console, whose state is two flags.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Outcome::Internal)
+}
+
+/// Where it broke and nothing else: a panic's message may quote what it worked on.
+fn internal_error(panic: &PanicHookInfo<'_>) -> String {
+    let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+    format!("error: internal error{place}; please report it (internal-error)")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_exit_code_70() {
+        assert_eq!(guarded(|| panic!("a secret")).code(), 70);
+        assert_eq!(guarded(|| Outcome::Failed).code(), 1);
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -16,6 +16,10 @@ pub const OID_SM3_PLAIN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.15
 pub const OID_SM3_HMAC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.401.2");
 /// `id-ecPublicKey` (RFC 5480 2.1.1).
 pub const OID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// The curve P-256, `secp256r1` (RFC 5480 2.1.1.1).
+pub const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+/// `id-Ed25519` (RFC 8410 3).
+pub const OID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// `rsaEncryption` (RFC 8017 A.1).
 pub const OID_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// `sha256WithRSAEncryption` (RFC 8017 A.2.4).

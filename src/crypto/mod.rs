@@ -5,6 +5,7 @@
 
 pub mod algorithm;
 pub mod digest;
+pub mod ecdsa;
 pub mod rsa;
 pub mod sm2;
 

@@ -61,6 +61,15 @@ impl PublicKey {
     }
 }
 
+impl PublicKey {
+    /// Whether `signature` is right over `message` by RSASSA-PSS with SHA-512 (RFC 8017 8.1), salt of 64 octets.
+    #[must_use]
+    pub fn verify_pss_sha512(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key = ring_signature::RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent };
+        key.verify(&ring_signature::RSA_PSS_2048_8192_SHA512, message, signature).is_ok()
+    }
+}
+
 /// A private key, held by OpenSSL, which wipes it. Signs with SHA-256.
 pub struct PrivateKey {
     key: PKey<Private>,

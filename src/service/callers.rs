@@ -14,7 +14,7 @@ use crate::store::{self, audit, callers};
 pub struct Registration {
     /// What the caller is called.
     pub name: String,
-    /// SM3 of the public key in DER.
+    /// SHA-256 of the public key in DER: the `keyid` of signed requests.
     pub key_fingerprint: [u8; 32],
     /// The public key in DER (SubjectPublicKeyInfo).
     pub public_key: Vec<u8>,
@@ -118,10 +118,31 @@ pub async fn spend_nonce(
     now: Timestamp,
     window: i64,
 ) -> Result<(), Error> {
+    spend(services, caller, nonce, (now, now.plus_seconds(window.saturating_mul(2)))).await
+}
+
+/// Spends a caller's nonce and remembers it until that moment.
+///
+/// # Errors
+/// As [`spend_nonce`].
+pub async fn spend_nonce_until(
+    services: &Services,
+    caller: &CallerId,
+    nonce: &str,
+    expires_at: Timestamp,
+) -> Result<(), Error> {
+    spend(services, caller, nonce, (services.clock.now(), expires_at)).await
+}
+
+async fn spend(
+    services: &Services,
+    caller: &CallerId,
+    nonce: &str,
+    (now, expires_at): (Timestamp, Timestamp),
+) -> Result<(), Error> {
     if !is_token(nonce) {
         return Err(Error::InvalidNonce);
     }
-    let expires_at = now.plus_seconds(window.saturating_mul(2));
     let spend =
         services.store.run("spend nonce", |tx| Box::pin(callers::spend_nonce(tx, caller, nonce, now, expires_at)));
     if spend.await? { Ok(()) } else { Err(Error::Replay) }

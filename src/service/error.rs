@@ -1,8 +1,10 @@
 //! Why a use case refused or failed, each with a stable code.
 
 use crate::base::random::RandomUnavailable;
+use crate::domain::ca;
 use crate::domain::caller::RolesConflict;
-use crate::domain::seal::InvalidTransition;
+use crate::domain::seal::{InvalidTransition, maker, signing};
+use crate::render;
 use crate::service::keys;
 use crate::store;
 
@@ -43,6 +45,30 @@ pub enum Error {
     /// The seal's state does not allow it.
     #[error(transparent)]
     InvalidTransition(#[from] InvalidTransition),
+    /// The seal's signer is not one of our keys.
+    #[error("the seal's signer is not one of our keys")]
+    SignerNotOurs,
+    /// The document cannot be sealed so.
+    #[error(transparent)]
+    Signing(#[from] signing::Error),
+    /// The seal cannot be made so.
+    #[error(transparent)]
+    Making(#[from] maker::Error),
+    /// The certificate cannot be issued so.
+    #[error(transparent)]
+    Issuance(#[from] ca::Error),
+    /// The seal's face cannot be drawn.
+    #[error(transparent)]
+    Drawing(#[from] render::Error),
+    /// No verification policy of that name.
+    #[error("no verification policy has that name")]
+    UnknownPolicy,
+    /// The answer kept under an idempotency key cannot be read.
+    #[error("the answer kept under this idempotency key cannot be read")]
+    AnswerUnreadable,
+    /// A computation was cut off.
+    #[error("a computation was cut off")]
+    Interrupted,
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
@@ -57,19 +83,27 @@ pub enum Error {
 impl Error {
     /// The stable code, for programs.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownCaller => "unknown-caller",
             Self::CallerBarred => "caller-barred",
             Self::CallerExists => "caller-exists",
             Self::RolesConflict(_) => "roles-conflict",
-            Self::Replay => "replay",
+            Self::Replay => "replayed",
             Self::InvalidNonce => "invalid-nonce",
             Self::InvalidIdempotencyKey => "invalid-idempotency-key",
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::IdempotencyKeyInUse => "idempotency-key-in-use",
             Self::UnknownSeal => "unknown-seal",
             Self::InvalidTransition(_) => "invalid-transition",
+            Self::SignerNotOurs => "signer-not-ours",
+            Self::Signing(error) => error.code(),
+            Self::Making(_) => "seal-not-made",
+            Self::Issuance(_) => "certificate-not-issued",
+            Self::Drawing(error) => error.code(),
+            Self::UnknownPolicy => "policy-unknown",
+            Self::AnswerUnreadable => "answer-unreadable",
+            Self::Interrupted => "interrupted",
             Self::Random(_) => "random-unavailable",
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",

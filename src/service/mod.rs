@@ -1,9 +1,13 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
 
 pub mod callers;
+mod certificates;
+pub mod development;
 pub mod door;
+pub mod front;
 pub mod idempotency;
 pub mod keys;
+pub mod seals;
 
 mod error;
 
@@ -103,3 +107,4 @@ impl Services {
         Ok(())
     }
 }
+pub mod verification;

@@ -14,7 +14,7 @@ pub struct StoredCaller {
     pub id: CallerId,
     /// What it is called.
     pub name: String,
-    /// SM3 of the public key in DER (SubjectPublicKeyInfo).
+    /// SHA-256 of the public key in DER.
     pub key_fingerprint: [u8; 32],
     /// The public key in DER (SubjectPublicKeyInfo).
     pub public_key: Vec<u8>,

@@ -36,7 +36,7 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
     let server = Server::start().await;
     let table = Table::parse(SHIPPED).unwrap();
     assert!(table.rules().len() >= 7);
-    let roles = ["business-system", "verifier", "auditor", "system-administrator"];
+    let roles = ["seal-user", "verifier", "auditor", "system-administrator"];
     let keys: Vec<_> = roles.iter().map(|role| (role, development_client(role, now()).unwrap())).collect();
     for (role, key) in &keys {
         server.double.register(role, &[role], key.fingerprint, &key.spki);

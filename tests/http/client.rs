@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub address_v6: SocketAddr,
     pub(crate) double: Arc<Double>,
     pub(crate) certificate: Development,
-    /// A registered key with the role `business-system`.
+    /// A registered key with the role `seal-user`.
     pub(crate) caller: Development,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) running: tokio::task::JoinHandle<Result<(), Error>>,
@@ -53,7 +53,7 @@ impl Server {
         crate::logs::collect();
         let double = Arc::new(Double::default());
         let caller = development_client("business", real_now()).unwrap();
-        double.register("business", &["business-system"], caller.fingerprint, &caller.spki);
+        double.register("business", &["seal-user"], caller.fingerprint, &caller.spki);
         let certificate = development_certificate(&["localhost", "127.0.0.1", "::1"], real_now()).unwrap();
         let tls = tls::server(certificate.certificate_pem.as_bytes(), &certificate.key_pem).unwrap();
         let addresses = ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];

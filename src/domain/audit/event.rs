@@ -166,7 +166,7 @@ events! {
     3 "caller-registered" CallerRegistered {
         /// The new caller.
         0 caller: CallerId,
-        /// SM3 of its public key.
+        /// SHA-256 of its public key in DER: the `keyid` of its requests.
         1 key_fingerprint: [u8; 32],
         /// The key's algorithm.
         2 algorithm: KeyAlgorithm,

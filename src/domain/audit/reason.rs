@@ -41,5 +41,9 @@ named! {
         SelfCheckFailed = 3, "self-check-failed";
         /// The document could not be written with its signature.
         DocumentNotWritten = 4, "document-not-written";
+        /// The seal was suspended or revoked between the intent and the result.
+        SealNotActive = 5, "seal-not-active";
+        /// The result could not be kept.
+        NotKept = 6, "not-kept";
     }
 }

@@ -1,7 +1,9 @@
 //! From a certificate's key and a signature's octets to "right" or "wrong".
 
-use crate::crypto::algorithm::{OID_EC_PUBLIC_KEY, OID_RSA, OID_SM2_CURVE, SignatureAlgorithm};
-use crate::crypto::{PublicKey, rsa, sm2};
+use crate::crypto::algorithm::{
+    DigestAlgorithm, OID_EC_PUBLIC_KEY, OID_ED25519, OID_P256, OID_RSA, OID_SM2_CURVE, SignatureAlgorithm,
+};
+use crate::crypto::{PublicKey, ecdsa, rsa, sm2};
 use crate::format::der::{ObjectIdentifier, Reader, Writer};
 use crate::format::keys::{
     Sm2Encoding, SubjectPublicKeyInfo, read_rsa_public_key, read_sm2_signature, write_sm2_signature,
@@ -126,5 +128,67 @@ pub fn check_value(
         CheckedValue::Right { algorithm, encoding }
     } else {
         CheckedValue::Wrong { encoding: Some(encoding) }
+    }
+}
+
+/// Whether a request's signature is right (RFC 9421 3.3), by the algorithm's registered name: `sm2-sm3` (ours),
+/// `rsa-v1_5-sha256`, `rsa-pss-sha512`, `ecdsa-p256-sha256`, `ed25519`. ECDSA and SM2 values are r‖s.
+///
+/// `spki` is the key's SubjectPublicKeyInfo. Unknown algorithms, and ones that do not belong to the key, give `false`.
+#[must_use]
+pub fn check_request_signature(spki: &[u8], algorithm: &str, message: &[u8], value: &[u8]) -> bool {
+    let Ok(info) = SubjectPublicKeyInfo::parse(spki) else { return false };
+    match algorithm {
+        "sm2-sm3" => public_key(&info).is_some_and(|key| {
+            matches!(key, PublicKey::Sm2(_)) && key.verify(SignatureAlgorithm::Sm2Sm3, message, value)
+        }),
+        "rsa-v1_5-sha256" => public_key(&info)
+            .is_some_and(|key| key.verify(SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256), message, value)),
+        "rsa-pss-sha512" => match public_key(&info) {
+            Some(PublicKey::Rsa(key)) => key.verify_pss_sha512(message, value),
+            _ => false,
+        },
+        "ecdsa-p256-sha256" => {
+            let curve = info.algorithm.parameters.and_then(|der| Reader::new(der).oid("curve").ok());
+            info.algorithm.oid == OID_EC_PUBLIC_KEY
+                && curve == Some(OID_P256)
+                && ecdsa::verify_p256(info.key, message, value)
+        }
+        "ed25519" => info.algorithm.oid == OID_ED25519 && ecdsa::verify_ed25519(info.key, message, value),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::SystemRandom;
+    use crate::crypto::Signer;
+
+    #[test]
+    fn request_signatures_hold_for_their_own_algorithm_only() {
+        let names = ["sm2-sm3", "rsa-v1_5-sha256", "rsa-pss-sha512", "ecdsa-p256-sha256", "ed25519", "hmac-sha256"];
+        let accepted = |spki: &[u8], value: &[u8]| -> Vec<&str> {
+            names.into_iter().filter(|name| check_request_signature(spki, name, b"base", value)).collect()
+        };
+        let sm2 = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let spki = subject_public_key_info(&Signer::public_key(&sm2));
+        assert_eq!(accepted(&spki, &sm2.sign(b"base").unwrap()), ["sm2-sm3"]);
+        assert_eq!(accepted(&spki, &sm2.sign(b"other").unwrap()), Vec::<&str>::new());
+        let rsa = rsa::PrivateKey::generate(3072).unwrap();
+        let spki = subject_public_key_info(&Signer::public_key(&rsa));
+        assert_eq!(accepted(&spki, &rsa.sign(b"base").unwrap()), ["rsa-v1_5-sha256"]);
+
+        let random = ring::rand::SystemRandom::new();
+        let fixed = &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&pair);
+        let key = ring::signature::EcdsaKeyPair::from_pkcs8(fixed, &pair.serialize_der(), &random).unwrap();
+        let value = key.sign(&random, b"base").unwrap();
+        assert_eq!(accepted(&spki, value.as_ref()), ["ecdsa-p256-sha256"]);
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&pair);
+        let key = ring::signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pair.serialize_der()).unwrap();
+        assert_eq!(accepted(&spki, key.sign(b"base").as_ref()), ["ed25519"]);
     }
 }

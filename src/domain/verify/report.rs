@@ -407,6 +407,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report's JSON form, one line: what is shown, sent and digested.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // A tree of strings, numbers and lists always has a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     pub(in crate::domain::verify) fn new(
         file: &str,
         format: Option<&'static str>,

@@ -1,16 +1,19 @@
 //! Where private keys live: sealed in rows, under a key-encryption key that the database does not hold.
 
 mod encryption_key;
+mod signers;
 mod soft;
 
 pub use encryption_key::{EncryptionKey, KeySource};
+pub use signers::NewKey;
 pub use soft::KeyStore;
 
 use std::path::PathBuf;
 
 use crate::base::id::KeyId;
 use crate::base::random::RandomUnavailable;
-use crate::domain::key::KeyPurpose;
+use crate::crypto;
+use crate::domain::key::{KeyAlgorithm, KeyPurpose};
 use crate::store;
 
 /// What the key store refuses or cannot do.
@@ -69,6 +72,15 @@ pub enum Error {
         /// What it was asked to sign.
         wanted: KeyPurpose,
     },
+    /// We make no keys of that algorithm.
+    #[error("keys of algorithm {algorithm} are not made here")]
+    AlgorithmNotMade {
+        /// Which.
+        algorithm: KeyAlgorithm,
+    },
+    /// The key could not be made or used.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
@@ -89,7 +101,9 @@ impl Error {
             Self::SealBroken { .. } => "key-seal-broken",
             Self::Unknown { .. } => "unknown-key",
             Self::NotForThis { .. } => "key-not-for-this",
-            Self::Random(_) => "random-unavailable",
+            Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
+            Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
+            Self::Crypto(_) => "key-failed",
             Self::Store(_) => "database",
         }
     }

@@ -62,7 +62,7 @@ async fn a_caller_is_registered_once_and_its_nonces_are_spent_once() {
         callers::spend_nonce(&services, &id, nonce, Timestamp::from_unix(now), 60).await.map_err(|error| error.code())
     };
     assert_eq!(spend("n", 1_000).await, Ok(()));
-    assert_eq!(spend("n", 1_120).await, Err("replay"));
+    assert_eq!(spend("n", 1_120).await, Err("replayed"));
     assert_eq!(spend("n", 1_121).await, Ok(()));
     assert_eq!(spend("", 1_000).await, Err("invalid-nonce"));
     assert_eq!(spend(&"n".repeat(129), 1_000).await, Err("invalid-nonce"));

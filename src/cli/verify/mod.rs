@@ -1,0 +1,250 @@
+//! `yinxin verify`: judges files by given anchors and a policy, without any network.
+
+mod evidence;
+mod input;
+mod text;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::base::clock::{Clock as _, SystemClock, Timestamp};
+use crate::base::limits::Limits;
+use crate::cli::console::{Console, json_shown};
+use crate::cli::exit::{Outcome, over_all};
+use crate::cli::verify::evidence::Bundle;
+use crate::cli::verify::input::{Content, read_bounded};
+use crate::config::verification::{BUILT_IN, PolicyError, parse};
+use crate::domain::verify::{Indication, Refusal, Report};
+use crate::service::verification::{self, Verification, sm3_hex};
+
+/// Judges the seals and signatures of files
+///
+/// Answers for each signature: is the file intact, is the value right, whose seal is it, may it be trusted, when was it
+/// made, and what does it protect. Nothing is trusted but the anchors that --trust names.
+///
+/// Exit code over all files, first that applies: 64 usage, 70 internal error, 66 unreadable file, 4 refused (format,
+/// limits), 1 some TOTAL_FAILED, 2 some INDETERMINATE, 3 some without any signature, 0 every file signed and passed.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// OFD files; or one SES signature value, with --original
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Anchors: a PEM or DER file, or a folder of .pem, .crt, .cer and .der files. May be repeated
+    #[arg(long, value_name = "PATH")]
+    trust: Vec<PathBuf>,
+
+    /// Certificates that are no anchors but may stand between: a file or a folder. May be repeated
+    #[arg(long, value_name = "PATH")]
+    evidence: Vec<PathBuf>,
+
+    /// The document that a detached signature signs
+    #[arg(long, value_name = "FILE")]
+    original: Option<PathBuf>,
+
+    /// Judge as of this moment instead of now; proves nothing about when a signature was made
+    #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
+    at: Option<Timestamp>,
+
+    /// default, strict, lenient-field, or a file whose name ends in .toml
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    policy: String,
+
+    /// Print one JSON object for each file, one on a line, in the order of the arguments
+    #[arg(long)]
+    json: bool,
+
+    /// Fetch nothing. This version fetches nothing in any case
+    #[arg(long)]
+    offline: bool,
+
+    /// Save reports, certificates and policy, so that the judgement can be repeated. Overwrites nothing
+    #[arg(long, value_name = "DIR")]
+    save_evidence: Option<PathBuf>,
+}
+
+/// Why nothing was judged.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("--original goes with one FILE, but {count} are given")]
+    OriginalOfMany { count: usize },
+    #[error("{path} cannot be read")]
+    Unreadable { path: String, source: io::Error },
+    #[error("{path} is larger than the {limit} bytes that are taken here")]
+    TooLarge { path: String, limit: usize },
+    #[error("the folder {path} holds no .pem, .crt, .cer or .der file")]
+    EmptyFolder { path: String },
+    #[error("the policy {path} is not UTF-8 text")]
+    PolicyNotText { path: String },
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Evidence(#[from] verification::Error),
+    #[error("a report cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::OriginalOfMany { .. } => "original-with-many-files",
+            Self::Unreadable { .. } => "file-unreadable",
+            Self::TooLarge { .. } => "evidence-too-large",
+            Self::EmptyFolder { .. } => "folder-empty",
+            Self::PolicyNotText { .. } | Self::Policy(PolicyError::Malformed { .. }) => "policy-malformed",
+            Self::Policy(PolicyError::Unknown { .. }) => "policy-unknown",
+            Self::Policy(_) => "policy-tolerance",
+            Self::Evidence(error) => error.code(),
+            Self::Json(_) => "internal-error",
+        }
+    }
+
+    const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unreadable { .. } => Outcome::Unreadable,
+            Self::Json(_) | Self::Evidence(verification::Error::Write { .. }) => Outcome::Internal,
+            _ => Outcome::Usage,
+        }
+    }
+
+    /// The whole chain on one line.
+    fn line(&self) -> String {
+        let mut line = format!("error: {self}");
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            line.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        format!("{line} ({})", self.code())
+    }
+}
+
+/// Judges the files.
+pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
+    judge_all(arguments, console).unwrap_or_else(|error| {
+        console.complain(&error.line());
+        error.outcome()
+    })
+}
+
+fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Error> {
+    if arguments.original.is_some() && arguments.files.len() > 1 {
+        return Err(Error::OriginalOfMany { count: arguments.files.len() });
+    }
+    let policy_text = policy_text(&arguments.policy)?;
+    let policy = parse(&policy_text, &arguments.policy, &sm3_hex)?;
+    let now = arguments.at.unwrap_or_else(|| SystemClock.now());
+    let mut verification = Verification::new(policy, now, Limits::DEFAULT);
+    for path in &arguments.trust {
+        input::each_file(path, |bytes, origin| Ok(verification.add_anchors(bytes, origin)?))?;
+    }
+    for path in &arguments.evidence {
+        input::each_file(path, |bytes, origin| Ok(verification.add_evidence(bytes, origin)?))?;
+    }
+    let folder = arguments.save_evidence.as_deref();
+    let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
+    let original = arguments.original.as_deref().map(|path| (path, read_bounded(path, Limits::DEFAULT.file_bytes)));
+
+    let mut reports = Vec::with_capacity(arguments.files.len());
+    for path in &arguments.files {
+        let content = read_bounded(path, Limits::DEFAULT.file_bytes);
+        let (report, outcome) = judge_one(&verification, path, &content, original.as_ref());
+        if let (Outcome::Unreadable, Some(error)) = (outcome, &report.error) {
+            console.complain(&format!("error: {} ({})", error.detail, error.code));
+        }
+        let json = if arguments.json || bundle.is_some() {
+            format!("{}\n", json_shown(&serde_json::to_string(&report)?))
+        } else {
+            String::new()
+        };
+        if arguments.json {
+            console.print(&json);
+        } else {
+            let gap = if reports.is_empty() { "" } else { "\n" };
+            console.print(&format!("{gap}{}", text::report(&report, console.colour())));
+        }
+        if let Some(bundle) = &mut bundle {
+            bundle.add(&report.file, whole(&content), json);
+        }
+        reports.push((report.indication, outcome));
+    }
+    if !arguments.json && reports.len() > 1 {
+        console.print(&text::tally(reports.iter().map(|(indication, _)| *indication)));
+    }
+    if let Some(bundle) = bundle {
+        let original = original.as_ref().map(|(path, content)| (*path, whole(content)));
+        bundle.save(&verification, &policy_text, original)?;
+    }
+    Ok(over_all(reports.into_iter().map(|(_, outcome)| outcome)))
+}
+
+/// The text of a built-in policy, or of a file.
+fn policy_text(name: &str) -> Result<String, Error> {
+    if !name.ends_with(".toml") {
+        let known = BUILT_IN.iter().find(|(known, _)| *known == name);
+        let unknown = || PolicyError::Unknown { name: name.chars().take(64).collect() };
+        return Ok(known.map(|(_, text)| (*text).to_owned()).ok_or_else(unknown)?);
+    }
+    let bytes = input::read_small(Path::new(name))?;
+    String::from_utf8(bytes).map_err(|_| Error::PolicyNotText { path: name.to_owned() })
+}
+
+fn whole(content: &io::Result<Content>) -> Option<&[u8]> {
+    match content {
+        Ok(Content::Whole(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+type Original<'a> = (&'a Path, io::Result<Content>);
+
+/// The report on one file, and what it comes to.
+fn judge_one(
+    verification: &Verification,
+    path: &Path,
+    content: &io::Result<Content>,
+    original: Option<&Original<'_>>,
+) -> (Report, Outcome) {
+    let file = path.to_string_lossy();
+    let refused = |head: &[u8], refusal| verification.refuse(&file, head, refusal);
+    let bytes = match content {
+        Ok(Content::Whole(bytes)) => bytes,
+        Ok(Content::TooLarge { head, bytes }) => {
+            return (refused(head, too_large("file-too-large", "the file", *bytes)), Outcome::Refused);
+        }
+        Err(error) => return (refused(&[], unreadable("file-unreadable", path, error)), Outcome::Unreadable),
+    };
+    let original = match original {
+        None => None,
+        Some((_, Ok(Content::Whole(original)))) => Some(original.as_slice()),
+        Some((_, Ok(Content::TooLarge { bytes: size, .. }))) => {
+            return (refused(bytes, too_large("original-too-large", "the original", *size)), Outcome::Refused);
+        }
+        Some((path, Err(error))) => {
+            return (refused(bytes, unreadable("original-unreadable", path, error)), Outcome::Unreadable);
+        }
+    };
+    let report = verification.judge(&file, bytes, original);
+    let outcome = match report.indication {
+        Indication::TotalPassed => Outcome::Passed,
+        Indication::NoSignatureFound => Outcome::Unsigned,
+        Indication::Indeterminate => Outcome::Indeterminate,
+        Indication::TotalFailed => Outcome::Failed,
+        Indication::Refused => Outcome::Refused,
+    };
+    (report, outcome)
+}
+
+fn too_large(code: &'static str, what: &str, bytes: Option<u64>) -> Refusal {
+    let limit = Limits::DEFAULT.file_bytes;
+    let size = bytes.map_or_else(|| format!("more than {limit}"), |bytes| bytes.to_string());
+    let detail = format!("{what} has {size} bytes, the limit is {limit}");
+    Refusal { code, clause: "limits", detail, part: None }
+}
+
+fn unreadable(code: &'static str, path: &Path, error: &io::Error) -> Refusal {
+    let detail = format!("{} cannot be read: {error}", path.display());
+    Refusal { code, clause: "product 1", detail, part: None }
+}

@@ -1,0 +1,198 @@
+//! The development PKI: made fresh on each machine, kept in the database, trusted only where the configuration says so.
+//!
+//! SM2 root → seal-issuing authority → seal maker, two SM2 signers, one RSA signer; one seal for each signer. The
+//! seals bear 样章 (specimen) and the name of an organisation that does not exist.
+
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{KeyId, SealId};
+use crate::crypto::digest::sm3;
+use crate::domain::audit::{Actor, Event, EventBody};
+use crate::domain::ca::Profile;
+use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::domain::seal::State;
+use crate::domain::seal::maker::{self, SealRequest};
+use crate::format::x509::NewName;
+use crate::render::{self, SealFace, SealPicture};
+use crate::service::certificates::{Above, Issued, issue};
+use crate::service::keys::NewKey;
+use crate::service::{Error, Services};
+use crate::store::certificates::StoredCertificate;
+use crate::store::seals::StoredSeal;
+use crate::store::{audit, certificates, seals};
+
+/// The organisation of the development seals. It does not exist.
+pub const ORGANISATION: &str = "示例市印信演示局";
+/// What the seals' faces say below the star.
+pub const SPECIMEN: &str = "样章";
+/// The stamp's diameter, millimetres.
+pub const DIAMETER_MM: u16 = 42;
+
+const ROOT: &str = "development-root";
+const AUTHORITY: &str = "development-authority";
+const MAKER: &str = "development-maker";
+const SIGNERS: [(&str, &str, KeyAlgorithm); 3] = [
+    ("99000000000001", "印信演示签章人一", KeyAlgorithm::Sm2),
+    ("99000000000002", "印信演示签章人二", KeyAlgorithm::Sm2),
+    ("99000000000003", "印信演示签章人三（RSA）", KeyAlgorithm::Rsa),
+];
+
+/// What the development PKI consists of, as far as others need it.
+#[derive(Debug, Clone)]
+pub struct DevelopmentPki {
+    /// The root certificate: the anchor.
+    pub root: Vec<u8>,
+    /// The seal-issuing authority's certificate.
+    pub authority: Vec<u8>,
+    /// The seal maker's certificate.
+    pub maker: Vec<u8>,
+    /// The seals: first SM2 signer, second SM2 signer, RSA signer.
+    pub seals: Vec<StoredSeal>,
+}
+
+/// The face of the development seals.
+#[must_use]
+pub fn face(number: &str) -> SealFace {
+    SealFace {
+        organisation: ORGANISATION.to_owned(),
+        centre_text: Some(SPECIMEN.to_owned()),
+        serial: Some(number.to_owned()),
+        diameter_mm: DIAMETER_MM,
+    }
+}
+
+/// The picture of a development seal.
+///
+/// # Errors
+/// The face cannot be drawn.
+pub fn picture(number: &str) -> Result<SealPicture, Error> {
+    Ok(render::draw(&face(number))?)
+}
+
+/// The development PKI of this database, made if it is not there yet: all of it in one transaction.
+///
+/// # Errors
+/// No randomness, or the database refuses.
+pub async fn ensure(services: &Services) -> Result<DevelopmentPki, Error> {
+    if let Some(known) = load(services).await? {
+        return Ok(known);
+    }
+    let (random, now) = (Arc::clone(&services.random), services.clock.now());
+    let made = tokio::task::spawn_blocking(move || make(&*random, now)).await.map_err(|_| Error::Interrupted)??;
+    let made = &made;
+    let keep = services.store.run("make development PKI", |tx| {
+        Box::pin(async move {
+            let event = |body| Event { at: now, actor: Actor::Operator, request: None, body };
+            for (id, key) in &made.keys {
+                let pair = (key.purpose, key.algorithm);
+                let body = services.keys.keep(tx, id, pair, (&key.private, &key.public), now).await?;
+                audit::append(tx, &event(body)).await?;
+            }
+            for issued in &made.certificates {
+                certificates::insert(tx, &issued.row).await?;
+                audit::append(tx, &event(issued.event.clone())).await?;
+            }
+            for (seal, body) in &made.seals {
+                seals::insert(tx, seal).await?;
+                audit::append(tx, &event(body.clone())).await?;
+            }
+            Ok::<_, Error>(())
+        })
+    });
+    keep.await?;
+    load(services).await?.ok_or(Error::UnknownSeal)
+}
+
+async fn load(services: &Services) -> Result<Option<DevelopmentPki>, Error> {
+    let rows = services.store.read(|tx| {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for role in [ROOT, AUTHORITY, MAKER] {
+                found.push(certificates::in_role(tx, role).await?);
+            }
+            let seals = seals::list(tx, None, 1000).await?;
+            Ok::<_, Error>((found, seals))
+        })
+    });
+    let (found, mut seals) = rows.await?;
+    let first =
+        |index: usize| found.get(index).and_then(|rows| rows.first()).map(|row: &StoredCertificate| row.der.clone());
+    seals.retain(|seal| SIGNERS.iter().any(|(number, ..)| *number == seal.es_id));
+    seals.sort_by(|a, b| a.es_id.cmp(&b.es_id));
+    let (Some(root), Some(authority), Some(maker)) = (first(0), first(1), first(2)) else { return Ok(None) };
+    Ok(Some(DevelopmentPki { root, authority, maker, seals }))
+}
+
+struct Made {
+    keys: Vec<(KeyId, NewKey)>,
+    certificates: Vec<Issued>,
+    seals: Vec<(StoredSeal, EventBody)>,
+}
+
+/// Makes everything in memory: nothing is kept until all of it exists.
+fn make(random: &dyn crate::base::random::Random, now: Timestamp) -> Result<Made, Error> {
+    let key = |purpose, algorithm| {
+        let id = KeyId::fresh(now, random)?;
+        Ok::<_, Error>((id, NewKey::generate(purpose, algorithm, random)?))
+    };
+    let name =
+        |common_name: &str| NewName { organisation: ORGANISATION.to_owned(), common_name: common_name.to_owned() };
+    let until = |years: i64| now.plus_days(years.saturating_mul(365));
+    let (root_id, root) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2)?;
+    let role = (Profile::Root, ROOT);
+    let root_certificate =
+        issue(&root, &root_id, &name("印信开发根（勿用于生产）"), role, &Above::Nobody, (now, until(20)), random)?;
+    let above = Above::Authority(&root_certificate.row.der, &root.signer);
+    let (authority_id, authority) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2)?;
+    let subject = name("印信开发印章证书机构");
+    let role = (Profile::Authority, AUTHORITY);
+    let authority_certificate = issue(&authority, &authority_id, &subject, role, &above, (now, until(10)), random)?;
+    let above = Above::Authority(&authority_certificate.row.der, &authority.signer);
+    let (maker_id, maker_key) = key(KeyPurpose::SealMaking, KeyAlgorithm::Sm2)?;
+    let role = (Profile::SealMaker, MAKER);
+    let maker_certificate =
+        issue(&maker_key, &maker_id, &name("印信开发制章机构"), role, &above, (now, until(5)), random)?;
+    let mut made = Made { keys: Vec::new(), certificates: Vec::new(), seals: Vec::new() };
+    for (number, common_name, algorithm) in SIGNERS {
+        let (id, signer) = key(KeyPurpose::SealSigning, algorithm)?;
+        let role = (Profile::SealSigner, "development-signer");
+        let certificate = issue(&signer, &id, &name(common_name), role, &above, (now, until(3)), random)?;
+        let picture = picture(number)?;
+        let request = SealRequest {
+            es_id: number,
+            name: &format!("{ORGANISATION}（{SPECIMEN}）"),
+            signers: &[&certificate.row.der],
+            created: now,
+            valid_end: until(3),
+            picture_type: "png",
+            picture: &picture.png,
+            size_mm: DIAMETER_MM,
+        };
+        let token = maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm())?;
+        let value = maker_key.signer.sign(token.to_sign()).map_err(crate::service::keys::Error::from)?;
+        let seal_der = token.assemble(&value)?;
+        let seal = SealId::fresh(now, random)?;
+        let body = EventBody::SealIssued {
+            seal: seal.clone(),
+            seal_sm3: sm3(&seal_der),
+            maker: maker_id.clone(),
+            signer: Some(id.clone()),
+        };
+        let row = StoredSeal {
+            id: seal,
+            es_id: number.to_owned(),
+            name: request.name.to_owned(),
+            seal_der,
+            signer_key: Some(id.clone()),
+            state: State::Active { since: now },
+            version: 1,
+        };
+        made.seals.push((row, body));
+        made.certificates.push(certificate);
+        made.keys.push((id, signer));
+    }
+    made.keys.extend([(root_id, root), (authority_id, authority), (maker_id, maker_key)]);
+    made.certificates.extend([root_certificate, authority_certificate, maker_certificate]);
+    Ok(made)
+}

@@ -1,0 +1,209 @@
+//! What stands behind the HTTPS door: the use cases, with the anchors and policies that this installation judges by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::{CallerId, SealId};
+use crate::base::limits::Limits;
+use crate::crypto::digest::{hex, sm3};
+use crate::domain::audit;
+use crate::domain::audit::EventBody;
+use crate::domain::caller::CallerState;
+use crate::domain::key::KeyAlgorithm;
+use crate::domain::seal::State;
+use crate::domain::seal::signing::{self, Placement};
+use crate::domain::trust::TrustAnchors;
+use crate::domain::trust::key::check_request_signature;
+use crate::domain::verify::{Ground, Policy, Report, verify};
+use crate::service::door::{
+    Actor, CallerKey, ErrorKind, KnownCaller, Refusal, SealStatus, SignDocument, SignedDocument, UseCases,
+    VerifyDocument,
+};
+use crate::service::seals::{self, Order};
+use crate::service::{Error, Services, callers};
+use crate::store;
+
+/// The use cases with what they judge by.
+#[derive(Clone)]
+pub struct Front {
+    services: Services,
+    trust: Arc<TrustAnchors>,
+    policies: Arc<BTreeMap<String, Policy>>,
+    default_policy: String,
+}
+
+impl Front {
+    /// Joins them.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPolicy`] when the default policy is not among the policies.
+    pub fn new(
+        services: Services,
+        trust: TrustAnchors,
+        policies: BTreeMap<String, Policy>,
+        default_policy: &str,
+    ) -> Result<Self, Error> {
+        if !policies.contains_key(default_policy) {
+            return Err(Error::UnknownPolicy);
+        }
+        let (trust, policies) = (Arc::new(trust), Arc::new(policies));
+        Ok(Self { services, trust, policies, default_policy: default_policy.to_owned() })
+    }
+
+    /// The actor as the audit log names it: a registered caller with the roles that it has now.
+    async fn actor(&self, actor: &Actor) -> Result<audit::Actor, Error> {
+        let Some((id, _)) = &actor.caller else { return Ok(audit::Actor::Anonymous) };
+        let found = self.services.store.read(|tx| Box::pin(store::callers::find(tx, id))).await?;
+        let caller = found.ok_or(Error::UnknownCaller)?;
+        match caller.state {
+            CallerState::Active => Ok(audit::Actor::Caller { id: caller.id, roles: caller.roles }),
+            CallerState::Barred => Err(Error::CallerBarred),
+        }
+    }
+}
+
+/// The name under which RFC 9421 knows the one algorithm of a key.
+const fn request_algorithm(algorithm: KeyAlgorithm) -> &'static str {
+    match algorithm {
+        KeyAlgorithm::Sm2 => "sm2-sm3",
+        KeyAlgorithm::Rsa => "rsa-v1_5-sha256",
+        KeyAlgorithm::EcdsaP256 => "ecdsa-p256-sha256",
+        KeyAlgorithm::Ed25519 => "ed25519",
+    }
+}
+
+impl UseCases for Front {
+    type Error = Error;
+    type Report = Report;
+
+    async fn verify(&self, actor: &Actor, request: VerifyDocument) -> Result<Report, Error> {
+        let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
+        let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?.clone();
+        let trust = Arc::clone(&self.trust);
+        let now = request.at.unwrap_or_else(|| self.services.clock.now());
+        let judge = tokio::task::spawn_blocking(move || {
+            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT };
+            (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
+        });
+        let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;
+        let body = EventBody::DocumentVerified {
+            document_sm3,
+            indication: report.indication.name().to_owned(),
+            policy: name,
+            report_sm3: sm3(report.to_json().as_bytes()),
+        };
+        let by = self.actor(actor).await?;
+        self.services.record(&by, Some(&actor.request_id), body).await?;
+        Ok(report)
+    }
+
+    async fn sign_with_seal(
+        &self,
+        actor: &Actor,
+        seal: SealId,
+        request: SignDocument,
+    ) -> Result<SignedDocument, Error> {
+        let by = self.actor(actor).await?;
+        let order = Order {
+            document: request.document,
+            placement: Placement { page: request.page, x_mm: request.x_mm, y_mm: request.y_mm, lock: request.lock },
+            idempotency_key: Some(request.idempotency_key),
+        };
+        let sealed = seals::sign(&self.services, &by, Some(&request.request_id), &seal, order).await?;
+        Ok(SignedDocument {
+            signature: sealed.signature,
+            document_sm3: hex(&sm3(&sealed.document)),
+            document: sealed.document,
+            signed_at: sealed.signed_at,
+        })
+    }
+
+    async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {
+        self.actor(actor).await?;
+        let status = seals::status(&self.services, &seal).await?;
+        let since = match status.state {
+            State::Active { since } | State::Suspended { since, .. } => since,
+            State::Revoked { at, .. } => at,
+        };
+        Ok(SealStatus {
+            id: status.id,
+            es_id: status.es_id,
+            name: status.name,
+            state: status.state.name(),
+            since,
+            valid_from: status.valid_from,
+            valid_to: status.valid_to,
+            certificate_sm3: status.certificate_sm3,
+        })
+    }
+
+    async fn caller_by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<Option<KnownCaller>, Error> {
+        let caller = match callers::caller_by_fingerprint(&self.services, fingerprint).await {
+            Ok(caller) => caller,
+            Err(Error::UnknownCaller | Error::CallerBarred) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let key = CallerKey { algorithm: request_algorithm(caller.algorithm).to_owned(), spki: caller.public_key };
+        let roles = caller.roles.iter().map(|role| role.name().to_owned()).collect();
+        Ok(Some(KnownCaller { id: caller.id, name: caller.name, roles, key }))
+    }
+
+    async fn spend_nonce(&self, caller: &CallerId, nonce: &str, expires: Timestamp) -> Result<(), Error> {
+        callers::spend_nonce_until(&self.services, caller, nonce, expires).await
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        Ok(self.services.store.ping().await?)
+    }
+
+    async fn record_refusal(&self, actor: &Actor, method: &str, route: &str, code: &str) -> Result<(), Error> {
+        let by = self.actor(actor).await.unwrap_or(audit::Actor::Anonymous);
+        let body = EventBody::AccessRefused { endpoint: format!("{method} {route}"), code: code.to_owned() };
+        self.services.record(&by, Some(&actor.request_id), body).await.map(|_| ())
+    }
+
+    fn verify_caller_signature(&self, key: &CallerKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+        check_request_signature(&key.spki, algorithm, message, signature)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.services.clock
+    }
+}
+
+impl Refusal for Error {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownSeal => ErrorKind::NotFound,
+            Self::UnknownCaller | Self::CallerBarred | Self::Replay => ErrorKind::Forbidden,
+            Self::CallerExists
+            | Self::RolesConflict(_)
+            | Self::IdempotencyKeyReused
+            | Self::IdempotencyKeyInUse
+            | Self::SignerNotOurs
+            | Self::InvalidTransition(_) => ErrorKind::Conflict,
+            Self::InvalidNonce
+            | Self::InvalidIdempotencyKey
+            | Self::UnknownPolicy
+            | Self::Making(_)
+            | Self::Drawing(_) => ErrorKind::Refused,
+            Self::Signing(error) => match error {
+                signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {
+                    ErrorKind::Internal
+                }
+                signing::Error::SealNotValid { .. } | signing::Error::SignerNotValid { .. } => ErrorKind::Conflict,
+                _ => ErrorKind::Refused,
+            },
+            Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
+            Self::Random(_) => ErrorKind::Unavailable,
+            Self::Issuance(_) | Self::AnswerUnreadable | Self::Interrupted | Self::Keys(_) | Self::Store(_) => {
+                ErrorKind::Internal
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Key pairs and signers: from nothing to a sealed row, from a sealed row to something that signs.
+
+use std::sync::Arc;
+
+use crate::base::id::KeyId;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::crypto::{self, PublicKey, Signer, rsa, sm2};
+use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::domain::trust::key::subject_public_key_info;
+use crate::service::keys::{Error, KeyStore};
+use crate::store::Tx;
+
+/// Size of the RSA keys that we make (product contract 3).
+const RSA_BITS: u32 = 3072;
+
+/// A key pair just made, not yet kept.
+pub struct NewKey {
+    /// What it will sign.
+    pub purpose: KeyPurpose,
+    /// Its algorithm.
+    pub algorithm: KeyAlgorithm,
+    /// The private key, for [`KeyStore::keep`].
+    pub private: Secret,
+    /// SubjectPublicKeyInfo, DER.
+    pub public: Vec<u8>,
+    /// Signs with it.
+    pub signer: Arc<dyn Signer>,
+}
+
+impl NewKey {
+    /// Makes a key pair and checks that it signs and verifies (pairwise check; GM/T 0028 as remembered).
+    ///
+    /// # Errors
+    /// No randomness, an algorithm that we make no keys of, or the pair does not fit.
+    pub fn generate(purpose: KeyPurpose, algorithm: KeyAlgorithm, random: &dyn Random) -> Result<Self, Error> {
+        let (private, signer): (Secret, Arc<dyn Signer>) = match algorithm {
+            KeyAlgorithm::Sm2 => {
+                let key = sm2::PrivateKey::generate(random)?;
+                (key.to_bytes(), Arc::new(key))
+            }
+            KeyAlgorithm::Rsa => {
+                let key = rsa::PrivateKey::generate(RSA_BITS)?;
+                (key.to_bytes()?, Arc::new(key))
+            }
+            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => return Err(Error::AlgorithmNotMade { algorithm }),
+        };
+        const PAIRWISE: &[u8] = b"yinxin pairwise check";
+        let value = signer.sign(PAIRWISE)?;
+        if !signer.public_key().verify(signer.algorithm(), PAIRWISE, &value) {
+            return Err(crypto::Error::Fault.into());
+        }
+        let public = subject_public_key_info(&signer.public_key());
+        Ok(Self { purpose, algorithm, private, public, signer })
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.signer.public_key()
+    }
+}
+
+impl std::fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewKey")
+            .field("purpose", &self.purpose)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyStore {
+    /// Whatever signs with the key of that name, which must be for that purpose.
+    ///
+    /// # Errors
+    /// As [`KeyStore::load`]; [`Error::SealBroken`] too when the private key does not belong to the row's public key.
+    pub async fn signer(&self, tx: &mut Tx<'_>, id: &KeyId, wanted: KeyPurpose) -> Result<Arc<dyn Signer>, Error> {
+        let (private, row) = self.load(tx, id, wanted).await?;
+        let signer: Arc<dyn Signer> = match row.algorithm {
+            KeyAlgorithm::Sm2 => Arc::new(sm2::PrivateKey::from_bytes(private.expose())?),
+            KeyAlgorithm::Rsa => Arc::new(rsa::PrivateKey::from_bytes(private.expose())?),
+            algorithm @ (KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519) => {
+                return Err(Error::AlgorithmNotMade { algorithm });
+            }
+        };
+        if subject_public_key_info(&signer.public_key()) == row.public_key {
+            Ok(signer)
+        } else {
+            Err(Error::SealBroken { id: id.clone() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{DeadRandom, RandomUnavailable, SystemRandom};
+
+    #[test]
+    fn only_our_algorithms_and_only_with_randomness() {
+        let purpose = KeyPurpose::SealSigning;
+        let key = NewKey::generate(purpose, KeyAlgorithm::Sm2, &SystemRandom).unwrap();
+        assert_eq!(format!("{key:?}"), "NewKey { purpose: SealSigning, algorithm: Sm2, .. }");
+        let refused = NewKey::generate(purpose, KeyAlgorithm::Ed25519, &SystemRandom).unwrap_err();
+        assert_eq!(refused.code(), "key-algorithm-not-made");
+        let refused = NewKey::generate(purpose, KeyAlgorithm::Sm2, &DeadRandom).unwrap_err();
+        assert!(matches!(refused, Error::Crypto(crypto::Error::Random(RandomUnavailable))));
+    }
+}

@@ -1,0 +1,300 @@
+//! Using seals: status, and sealing a document with intent before and result after (product contract 5).
+//!
+//! What a crash means at each arrow of `reserve → decide → intent → sign → result → answer`: before *intent* nothing
+//! happened; between *intent* and *result* the next start abandons the intent and frees the idempotency key, and a
+//! value that may exist was never released; after *result* the same idempotency key gets the same document again.
+
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::{CallerId, RequestId, SealId, SignatureId};
+use crate::base::limits::Limits;
+use crate::crypto::digest::{hex, sm3};
+use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
+use crate::domain::key::KeyPurpose;
+use crate::domain::seal::State;
+use crate::domain::seal::signing::{self, Placement};
+use crate::format::ses::SesSeal;
+use crate::service::idempotency::{self, Reservation};
+use crate::service::{Error, Services};
+use crate::store::outbox::StoredMessage;
+use crate::store::seals::StoredSeal;
+use crate::store::{audit, certificates, outbox, seals, signatures};
+
+/// How a seal stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its name here.
+    pub id: SealId,
+    /// `esID`.
+    pub es_id: String,
+    /// What it is called.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// Start of its validity.
+    pub valid_from: Timestamp,
+    /// End of its validity.
+    pub valid_to: Timestamp,
+    /// SM3 of its signer's certificate, hexadecimal; empty where the signer is not ours.
+    pub certificate_sm3: String,
+}
+
+/// What is asked when a document is sealed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// The document.
+    pub document: Vec<u8>,
+    /// Where the stamp goes.
+    pub placement: Placement,
+    /// The same key with the same content gives the same answer; needs a caller.
+    pub idempotency_key: Option<String>,
+}
+
+/// A sealed document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Names the act of signing.
+    pub signature: SignatureId,
+    /// When.
+    pub signed_at: Timestamp,
+    /// The document.
+    pub document: Vec<u8>,
+}
+
+/// The seal of that name and the certificate of its signer.
+async fn find(services: &Services, id: &SealId) -> Result<(StoredSeal, Option<Vec<u8>>), Error> {
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let certificate = match &seal.signer_key {
+                Some(key) => certificates::of_key(tx, key).await?.into_iter().next().map(|row| row.der),
+                None => None,
+            };
+            Ok::<_, Error>((seal, certificate))
+        })
+    });
+    steps.await
+}
+
+/// How a seal stands now (状态查询).
+///
+/// # Errors
+/// [`Error::UnknownSeal`].
+pub async fn status(services: &Services, id: &SealId) -> Result<Status, Error> {
+    let (seal, certificate) = find(services, id).await?;
+    let parsed = SesSeal::parse(&seal.seal_der).map_err(signing::Error::from)?;
+    Ok(Status {
+        valid_from: parsed.valid_start,
+        valid_to: parsed.valid_end,
+        certificate_sm3: certificate.map(|der| hex(&sm3(&der))).unwrap_or_default(),
+        id: seal.id,
+        es_id: seal.es_id,
+        name: seal.name,
+        state: seal.state,
+    })
+}
+
+/// Seals a document (签章).
+///
+/// # Errors
+/// The seal's state, the document or the place does not allow it, and nothing was signed; or the key or the store
+/// failed, and nothing was released.
+pub async fn sign(
+    services: &Services,
+    actor: &Actor,
+    request: Option<&RequestId>,
+    seal: &SealId,
+    order: Order,
+) -> Result<Sealed, Error> {
+    let (document_sm3, caller) = (sm3(&order.document), caller(actor));
+    let reserved = match (caller, &order.idempotency_key) {
+        (Some(caller), Some(key)) => Some((caller, key.clone())),
+        _ => None,
+    };
+    if let Some((caller, key)) = &reserved {
+        let asked = digest_of(seal, &order, &document_sm3);
+        if let Reservation::Done { response, .. } = idempotency::reserve(services, caller, key, &asked).await? {
+            return decode_answer(&response).ok_or(Error::AnswerUnreadable);
+        }
+    }
+    let outcome = sign_once(services, (actor, request), seal, order, document_sm3, reserved.as_ref()).await;
+    if let (Err(_), Some((caller, key))) = (&outcome, &reserved) {
+        // The first error is the one to tell; a key that stays reserved is freed at the next start.
+        if let Err(error) = idempotency::release(services, caller, key).await {
+            tracing::warn!(code = error.code(), "an idempotency key stays reserved until the next start");
+        }
+    }
+    outcome
+}
+
+async fn sign_once(
+    services: &Services,
+    (actor, request): (&Actor, Option<&RequestId>),
+    id: &SealId,
+    order: Order,
+    document_sm3: [u8; 32],
+    reserved: Option<&(&CallerId, String)>,
+) -> Result<Sealed, Error> {
+    let (seal, certificate) = find(services, id).await?;
+    seal.state.may_sign()?;
+    let (Some(key), Some(certificate)) = (seal.signer_key.clone(), certificate) else {
+        return Err(Error::SignerNotOurs);
+    };
+    let signer = services.store.read(|tx| Box::pin(services.keys.signer(tx, &key, KeyPurpose::SealSigning))).await?;
+    let (now, algorithm) = (services.clock.now(), signer.algorithm());
+    let (seal_der, placement) = (seal.seal_der.clone(), order.placement);
+    let prepared = tokio::task::spawn_blocking(move || {
+        let limits = &Limits::DEFAULT;
+        signing::prepare(&order.document, &seal_der, &certificate, algorithm, &placement, now, limits)
+    });
+    let token = prepared.await.map_err(|_| Error::Interrupted)??;
+
+    let signature = SignatureId::fresh(now, &*services.random)?;
+    let event = |body| Event { at: now, actor: actor.clone(), request: request.cloned(), body };
+    let intent =
+        event(EventBody::SigningIntended { signature: signature.clone(), seal: id.clone(), document_sm3, key });
+    let (intent, signature_id) = (&intent, &signature);
+    let steps = services.store.run("intend signing", |tx| {
+        Box::pin(async move {
+            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            seal.state.may_sign()?;
+            signatures::record_intent(tx, signature_id, id, &document_sm3, now).await?;
+            audit::append(tx, intent).await?;
+            Ok::<_, Error>(())
+        })
+    });
+    steps.await?;
+
+    let outcome = release(services, (token, signer), (&event, id), signature_id, document_sm3, reserved).await;
+    if let Err(error) = &outcome {
+        abandon(services, &event, signature_id, reason_of(error)).await;
+    }
+    outcome
+}
+
+/// From the intent to the released document: the key signs between two transactions.
+async fn release(
+    services: &Services,
+    (token, signer): (signing::SigningToken, Arc<dyn crate::crypto::Signer>),
+    (event, id): (&(dyn Fn(EventBody) -> Event + Sync), &SealId),
+    signature: &SignatureId,
+    document_sm3: [u8; 32],
+    reserved: Option<&(&CallerId, String)>,
+) -> Result<Sealed, Error> {
+    let signed = tokio::task::spawn_blocking(move || {
+        let value = signer.sign(token.to_sign()).map_err(crate::service::keys::Error::from)?;
+        Ok::<_, Error>(token.assemble(&value)?)
+    });
+    let sealed = signed.await.map_err(|_| Error::Interrupted)??;
+    let result_sm3 = sm3(&sealed.document);
+    let done = event(EventBody::DocumentSigned {
+        signature: signature.clone(),
+        seal: id.clone(),
+        document_sm3,
+        signed_value_sm3: sm3(&sealed.signed_value),
+        result_sm3,
+    });
+    let now = done.at;
+    let message = StoredMessage {
+        id: signature.to_string(),
+        topic: "document-signed".to_owned(),
+        payload: done.to_der(),
+        created_at: now,
+    };
+    let answer = Sealed { signature: signature.clone(), signed_at: now, document: sealed.document };
+    let kept = reserved.map(|_| encode_answer(&answer));
+    let (done, message, kept) = (&done, &message, &kept);
+    let steps = services.store.run("keep signature", |tx| {
+        Box::pin(async move {
+            // Suspended or revoked since the intent: the value is not released.
+            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            seal.state.may_sign()?;
+            signatures::complete(tx, signature, &result_sm3, now).await?;
+            audit::append(tx, done).await?;
+            outbox::push(tx, message).await?;
+            if let (Some((caller, key)), Some(kept)) = (reserved, kept) {
+                crate::store::idempotency::complete(tx, caller, key, 200, kept).await?;
+            }
+            Ok::<_, Error>(())
+        })
+    });
+    steps.await?;
+    Ok(answer)
+}
+
+/// Closes an intent whose value was never released; the next start does it where this fails.
+async fn abandon(
+    services: &Services,
+    event: &(dyn Fn(EventBody) -> Event + Sync),
+    signature: &SignatureId,
+    reason: AbandonmentReason,
+) {
+    let body = EventBody::SigningAbandoned { signature: signature.clone(), reason };
+    let closing = event(body);
+    let (now, closing) = (closing.at, &closing);
+    let steps = services.store.run("abandon signing", |tx| {
+        Box::pin(async move {
+            signatures::abandon(tx, signature, now).await?;
+            audit::append(tx, closing).await?;
+            Ok::<_, Error>(())
+        })
+    });
+    if let Err(error) = steps.await {
+        tracing::warn!(code = error.code(), "an intent stays open until the next start");
+    }
+}
+
+const fn reason_of(error: &Error) -> AbandonmentReason {
+    match error {
+        Error::InvalidTransition(_) | Error::UnknownSeal => AbandonmentReason::SealNotActive,
+        Error::Signing(signing::Error::Signature) => AbandonmentReason::SelfCheckFailed,
+        Error::Signing(_) => AbandonmentReason::DocumentNotWritten,
+        Error::Keys(_) | Error::Interrupted => AbandonmentReason::KeyFailed,
+        _ => AbandonmentReason::NotKept,
+    }
+}
+
+fn caller(actor: &Actor) -> Option<&CallerId> {
+    match actor {
+        Actor::Caller { id, .. } => Some(id),
+        Actor::Operator | Actor::Anonymous => None,
+    }
+}
+
+/// What makes two orders the same.
+fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
+    let place = order.placement;
+    let text = format!("{seal}|{}|{:?}|{:?}|{}|{}", place.page, place.x_mm, place.y_mm, place.lock, hex(document_sm3));
+    sm3(text.as_bytes())
+}
+
+/// `signature␀seconds␀document`.
+fn encode_answer(answer: &Sealed) -> Vec<u8> {
+    let head = format!("{}\0{}\0", answer.signature, answer.signed_at.unix());
+    [head.as_bytes(), &answer.document].concat()
+}
+
+fn decode_answer(kept: &[u8]) -> Option<Sealed> {
+    let mut parts = kept.splitn(3, |byte| *byte == 0);
+    let mut text = || std::str::from_utf8(parts.next()?).ok();
+    let signature = SignatureId::parse(text()?).ok()?;
+    let signed_at = Timestamp::from_unix(text()?.parse().ok()?);
+    Some(Sealed { signature, signed_at, document: parts.next()?.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_kept_whole() {
+        let answer = Sealed {
+            signature: SignatureId::parse("s-1").unwrap(),
+            signed_at: Timestamp::from_unix(1_800_000_000),
+            document: vec![0, 1, 0, 2],
+        };
+        assert_eq!(decode_answer(&encode_answer(&answer)), Some(answer));
+        assert_eq!(decode_answer(b"s-1"), None);
+    }
+}
