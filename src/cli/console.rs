@@ -61,6 +61,18 @@ impl Console {
     }
 }
 
+/// An error and all its causes on one line, with its stable code.
+pub(crate) fn error_line(error: &dyn std::error::Error, code: &str) -> String {
+    let mut line = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _ = write!(line, ": {cause}");
+        source = cause.source();
+    }
+    format!("{line} ({code})")
+}
+
 /// Whether a character would steer a terminal or hide what stands there: controls, direction marks, invisible ones.
 pub(crate) fn is_treacherous(c: char) -> bool {
     c.is_control()

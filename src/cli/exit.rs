@@ -1,5 +1,7 @@
 //! What a run comes to, and its exit code (product contract 1).
 
+use crate::domain::verify::Indication;
+
 /// What one file, or a whole run, comes to. The order is the order of precedence: the first that applies decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
@@ -22,6 +24,17 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// What a file that could be read comes to.
+    pub(crate) const fn of(indication: Indication) -> Self {
+        match indication {
+            Indication::TotalPassed => Self::Passed,
+            Indication::NoSignatureFound => Self::Unsigned,
+            Indication::Indeterminate => Self::Indeterminate,
+            Indication::TotalFailed => Self::Failed,
+            Indication::Refused => Self::Refused,
+        }
+    }
+
     /// The exit code.
     pub(crate) const fn code(self) -> u8 {
         match self {

@@ -1,12 +1,15 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
 mod console;
+mod demo;
 mod exit;
 mod hardening;
+mod installation;
+mod serve;
 mod verify;
 
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, set_hook};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,13 +28,17 @@ struct Arguments {
 /// One line for each command, here and in [`Command::run`].
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Verify(verify::Arguments),
+    Serve(serve::Arguments),
 }
 
 impl Command {
     fn run(self, console: &mut Console) -> Outcome {
         match self {
+            Self::Demo(arguments) => demo::run(&arguments, console),
             Self::Verify(arguments) => verify::run(&arguments, console),
+            Self::Serve(arguments) => serve::run(&arguments, console),
         }
     }
 }
@@ -41,7 +48,7 @@ impl Command {
 /// Exit codes: 64 usage, 70 internal error, 66 unreadable file, 4 refused, 1 failed, 2 indeterminate, 3 without any
 /// signature, 0 all passed; over several files the first that applies.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    set_hook(Box::new(|panic| Console::standard().complain(&internal_error(panic))));
+    set_hook(Box::new(|panic| Console::standard().complain(&internal_error(panic.location()))));
     let mut console = Console::standard();
     if let Err(error) = hardening::harden() {
         console.complain(&format!("warning: core dumps cannot be switched off: {error}"));
@@ -72,8 +79,8 @@ fn guarded(work: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 /// Where it broke and nothing else: a panic's message may quote what it worked on.
-fn internal_error(panic: &PanicHookInfo<'_>) -> String {
-    let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+fn internal_error(place: Option<&Location<'_>>) -> String {
+    let place = place.map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
     format!("error: internal error{place}; please report it (internal-error)")
 }
 
@@ -87,6 +94,15 @@ mod tests {
     fn a_panic_becomes_exit_code_70() {
         assert_eq!(guarded(|| panic!("a secret")).code(), 70);
         assert_eq!(guarded(|| Outcome::Failed).code(), 1);
+    }
+
+    #[test]
+    fn an_internal_error_names_its_place_only() {
+        let here = Location::caller();
+        let expected =
+            format!("error: internal error at src/cli/mod.rs:{}; please report it (internal-error)", here.line());
+        assert_eq!(internal_error(Some(here)), expected);
+        assert_eq!(internal_error(None), "error: internal error; please report it (internal-error)");
     }
 
     #[test]

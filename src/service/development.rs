@@ -24,6 +24,8 @@ use crate::store::{audit, certificates, seals};
 
 /// The organisation of the development seals. It does not exist.
 pub const ORGANISATION: &str = "示例市印信演示局";
+/// The specimen notice that comes with the program.
+pub const NOTICE: &[u8] = render::NOTICE;
 /// What the seals' faces say below the star.
 pub const SPECIMEN: &str = "样章";
 /// The stamp's diameter, millimetres.
@@ -141,11 +143,18 @@ fn make(random: &dyn crate::base::random::Random, now: Timestamp) -> Result<Made
     let until = |years: i64| now.plus_days(years.saturating_mul(365));
     let (root_id, root) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2)?;
     let role = (Profile::Root, ROOT);
-    let root_certificate =
-        issue(&root, &root_id, &name("印信开发根（勿用于生产）"), role, &Above::Nobody, (now, until(20)), random)?;
+    let root_certificate = issue(
+        &root,
+        &root_id,
+        &name("Yinxin DEVELOPMENT Root 印信开发根（勿用于生产）"),
+        role,
+        &Above::Nobody,
+        (now, until(20)),
+        random,
+    )?;
     let above = Above::Authority(&root_certificate.row.der, &root.signer);
     let (authority_id, authority) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2)?;
-    let subject = name("印信开发印章证书机构");
+    let subject = name("Yinxin DEVELOPMENT Seal CA 印信开发印章证书机构");
     let role = (Profile::Authority, AUTHORITY);
     let authority_certificate = issue(&authority, &authority_id, &subject, role, &above, (now, until(10)), random)?;
     let above = Above::Authority(&authority_certificate.row.der, &authority.signer);

@@ -8,6 +8,8 @@ pub mod front;
 pub mod idempotency;
 pub mod keys;
 pub mod seals;
+pub mod tampering;
+pub mod verification;
 
 mod error;
 
@@ -107,4 +109,3 @@ impl Services {
         Ok(())
     }
 }
-pub mod verification;

@@ -17,6 +17,12 @@ use crate::format::x509::Certificate;
 /// An anchor with this word in its subject is a development anchor: every report that could rest on it says so.
 pub const DEVELOPMENT_MARK: &str = "DEVELOPMENT";
 
+/// A certificate as PEM.
+#[must_use]
+pub fn pem_of(certificate: &[u8]) -> String {
+    write_pem(certificate, "CERTIFICATE")
+}
+
 /// Why evidence was not taken, or not kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 mod evidence;
 mod input;
-mod text;
+pub(crate) mod text;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use clap::Args;
 
 use crate::base::clock::{Clock as _, SystemClock, Timestamp};
 use crate::base::limits::Limits;
-use crate::cli::console::{Console, json_shown};
+use crate::cli::console::{Console, error_line, json_shown};
 use crate::cli::exit::{Outcome, over_all};
 use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
-use crate::domain::verify::{Indication, Refusal, Report};
+use crate::domain::verify::{Refusal, Report};
 use crate::service::verification::{self, Verification, sm3_hex};
 
 /// Judges the seals and signatures of files
@@ -108,23 +108,12 @@ impl Error {
             _ => Outcome::Usage,
         }
     }
-
-    /// The whole chain on one line.
-    fn line(&self) -> String {
-        let mut line = format!("error: {self}");
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            line.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        format!("{line} ({})", self.code())
-    }
 }
 
 /// Judges the files.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
     judge_all(arguments, console).unwrap_or_else(|error| {
-        console.complain(&error.line());
+        console.complain(&error_line(&error, error.code()));
         error.outcome()
     })
 }
@@ -227,13 +216,7 @@ fn judge_one(
         }
     };
     let report = verification.judge(&file, bytes, original);
-    let outcome = match report.indication {
-        Indication::TotalPassed => Outcome::Passed,
-        Indication::NoSignatureFound => Outcome::Unsigned,
-        Indication::Indeterminate => Outcome::Indeterminate,
-        Indication::TotalFailed => Outcome::Failed,
-        Indication::Refused => Outcome::Refused,
-    };
+    let outcome = Outcome::of(report.indication);
     (report, outcome)
 }
 

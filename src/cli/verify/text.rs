@@ -63,6 +63,8 @@ pub(crate) fn tally(indications: impl Iterator<Item = Indication>) -> String {
     format!("\n{} files 个文件: {}\n", all.len(), parts.join(", "))
 }
 
+const TRUSTED: &str = "TRUSTED 信任链";
+
 const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
@@ -170,6 +172,12 @@ impl Page {
         part.wrapped(4, &format!("{mark} {heading}{:gap$}", ""), &text);
         let painted = if colour.is_empty() { mark.to_owned() } else { self.painted(colour, mark) };
         self.text.push_str(&part.text.replacen(mark, &painted, 1));
+        // Which anchor it was is the answer here, not only that there is one.
+        if heading == TRUSTED && axis.status == Status::Ok {
+            for path in &axis.evidence {
+                self.item(4, "", path);
+            }
+        }
     }
 }
 
@@ -178,7 +186,7 @@ fn axes(signature: &SignatureReport) -> [(&'static str, &Axis); 9] {
         ("INTACT 完整性", &signature.intact),
         ("SIGNATURE 签名值", &signature.signature),
         ("SEAL 印章", &signature.seal),
-        ("TRUSTED 信任链", &signature.trusted),
+        (TRUSTED, &signature.trusted),
         ("TIME 时间", &signature.time),
         ("REVOCATION 吊销", &signature.revocation),
         ("COVERAGE 覆盖范围", &signature.coverage),

@@ -399,6 +399,27 @@ fn write_package(
     Ok(writer)
 }
 
+/// The package with one part's content replaced and everything else as it was: what somebody who edits a signed
+/// document would make.
+///
+/// # Errors
+/// `missing-part`, `original-mismatch`, `write-failed`.
+pub fn replace_part(
+    container: &Container,
+    original: &[u8],
+    part: &PartName,
+    content: Vec<u8>,
+    limits: &Limits,
+) -> Result<Vec<u8>, Error> {
+    if !container.is_of(original, limits) {
+        return Err(Error::OriginalMismatch);
+    }
+    container.required(part)?;
+    let changes = Changes::from([(part.clone(), content)]);
+    let writer = write_package(container, original, &changes, limits)?;
+    Ok(writer.finish().map_err(|_| Error::WriteFailed)?.into_inner())
+}
+
 /// Adds an entry; its time is the first that ZIP knows, 1980-01-01.
 fn add(writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &PartName, content: &[u8]) -> Result<(), Error> {
     let options = SimpleFileOptions::default()

@@ -1,0 +1,269 @@
+//! An installation on this machine: its folder, database, keys, anchors, TLS, and the first caller's key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::random::SystemRandom;
+use crate::base::secret::Secret;
+use crate::config::verification::{BUILT_IN, PolicyError, built_in};
+use crate::config::{self, Settings};
+use crate::domain::audit::Actor;
+use crate::domain::caller::{Role, Roles, RolesConflict};
+use crate::domain::key::KeyAlgorithm;
+use crate::domain::trust::{TrustAnchors, TrustError};
+use crate::http::tls::{InvalidTls, development_certificate, development_client};
+use crate::http::{self, App, server, tls};
+use crate::service::callers::{Registration, register_caller};
+use crate::service::development::{self, DevelopmentPki};
+use crate::service::front::Front;
+use crate::service::keys::KeySource;
+use crate::service::verification::{pem_of, sm3_hex};
+use crate::service::{self, Services};
+
+/// Why an installation cannot be opened or served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// A file or folder of the installation.
+    #[error("{path} cannot be used")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An anchor.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Never: the first caller's roles go together.
+    #[error(transparent)]
+    Roles(#[from] RolesConflict),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] InvalidTls),
+    /// The door.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    /// A use case.
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    /// The runtime.
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
+}
+
+impl Error {
+    /// The whole chain on one line, with its code where it has one.
+    pub(crate) fn line(&self) -> String {
+        let mut line = format!("error: {self}");
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            line.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        match self {
+            Self::Service(error) => format!("{line} ({})", error.code()),
+            _ => line,
+        }
+    }
+}
+
+/// An open installation.
+pub(crate) struct Installation {
+    /// The use cases.
+    pub(crate) services: Services,
+    /// The development PKI, where the configuration asks for it.
+    pub(crate) development: Option<DevelopmentPki>,
+    settings: Settings,
+}
+
+/// A server that listens.
+pub(crate) struct Listening {
+    /// Where.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The development server certificate, where none is configured.
+    pub(crate) server_certificate: Option<PathBuf>,
+    /// The first caller's certificate and key.
+    pub(crate) client: Option<(PathBuf, PathBuf)>,
+    listeners: Vec<tokio::net::TcpListener>,
+    tls: Arc<rustls::ServerConfig>,
+    app: Arc<App>,
+}
+
+impl Listening {
+    /// Serves until a signal to stop comes.
+    pub(crate) async fn serve(self) -> Result<(), Error> {
+        let stop = async {
+            // A signal that cannot be awaited leaves the process's default: it ends at once.
+            if server::termination().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        Ok(server::serve(self.listeners, self.tls, self.app, stop).await?)
+    }
+}
+
+impl Installation {
+    /// Opens the installation that the settings describe, and makes what is missing on a first start.
+    pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
+        create_folder(&settings.data_dir)?;
+        let source = match &settings.keys.passphrase {
+            Some(passphrase) => KeySource::Passphrase(passphrase.clone()),
+            None => KeySource::File { path: settings.keys.encryption_key_file.clone(), create: true },
+        };
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let services = Services::open(&settings.database.url, &source, clock, random).await?;
+        let development = if settings.trust.development { Some(development::ensure(&services).await?) } else { None };
+        Ok(Self { services, development, settings })
+    }
+
+    fn trust(&self) -> Result<TrustAnchors, Error> {
+        let mut trust = TrustAnchors::none();
+        for path in &self.settings.trust.anchors {
+            for path in certificate_files(path)? {
+                let bytes = fs::read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+                trust.add_anchors(&bytes, &path.display().to_string())?;
+            }
+        }
+        if let Some(pki) = &self.development {
+            trust.add_anchors(&pki.root, "development root")?;
+            trust.add_certificates(&pki.authority, "development authority")?;
+            trust.mark_development();
+        }
+        Ok(trust)
+    }
+
+    /// Binds the listeners and sets everything up to serve.
+    pub(crate) async fn listen(&self) -> Result<Listening, Error> {
+        let mut policies = BTreeMap::new();
+        for (name, _) in BUILT_IN {
+            policies.insert(name.to_owned(), built_in(name, &sm3_hex)?);
+        }
+        let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?;
+        let listeners = server::listen(&self.settings.server.listen).await?;
+        let mut door = http::Settings {
+            file_bytes: self.settings.server.max_upload,
+            request: self.settings.server.request_timeout,
+            grace: self.settings.server.shutdown_grace,
+            ..http::Settings::default()
+        };
+        door.hosts.extend(self.settings.server.trusted_hosts.iter().cloned());
+        let mut addresses = Vec::new();
+        for listener in &listeners {
+            let address = listener.local_addr().map_err(Error::Runtime)?;
+            door.add_listener(address);
+            addresses.push(address);
+        }
+        let app = App::new(Arc::new(front), door, Arc::new(SystemRandom))?;
+        // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
+        let _ = metrics::set_global_recorder(app.metrics().recorder());
+        let (tls, server_certificate) = self.server_tls()?;
+        let client = if self.development.is_some() { Some(self.first_caller().await?) } else { None };
+        Ok(Listening { addresses, server_certificate, client, listeners, tls, app })
+    }
+
+    fn server_tls(&self) -> Result<(Arc<rustls::ServerConfig>, Option<PathBuf>), Error> {
+        if let Some(configured) = &self.settings.server.tls {
+            let read = |path: &PathBuf| fs::read(path).map_err(|source| Error::File { path: path.clone(), source });
+            let (certificate, key) = (read(&configured.certificate)?, Secret::new(read(&configured.key)?));
+            return Ok((tls::server(&certificate, &key)?, None));
+        }
+        let made = development_certificate(&["localhost", "127.0.0.1", "::1"], SystemClock.now())?;
+        let folder = self.settings.data_dir.join("tls");
+        create_folder(&folder)?;
+        let path = folder.join("server.pem");
+        write(&path, made.certificate_pem.as_bytes())?;
+        Ok((tls::server(made.certificate_pem.as_bytes(), &made.key_pem)?, Some(path)))
+    }
+
+    /// The first caller's certificate and key: made and registered on the first start, found again later.
+    async fn first_caller(&self) -> Result<(PathBuf, PathBuf), Error> {
+        let folder = self.settings.data_dir.join("client");
+        let (certificate, key) = (folder.join("client.pem"), folder.join("client.key"));
+        if certificate.exists() && key.exists() {
+            return Ok((certificate, key));
+        }
+        create_folder(&folder)?;
+        let made = development_client("Yinxin development caller", SystemClock.now())?;
+        let registration = Registration {
+            name: "development caller".to_owned(),
+            key_fingerprint: made.fingerprint,
+            public_key: made.spki.clone(),
+            algorithm: KeyAlgorithm::EcdsaP256,
+            roles: Roles::new([Role::SealUser, Role::Verifier])?,
+        };
+        // The key is on disk before it is registered: a crash between the two leaves a key that opens nothing.
+        write(&key, made.key_pem.expose())?;
+        write(&certificate, made.certificate_pem.as_bytes())?;
+        if let Err(error) = register_caller(&self.services, &Actor::Operator, None, registration).await {
+            for path in [&key, &certificate] {
+                // The error below is the one to tell.
+                let _ = fs::remove_file(path);
+            }
+            return Err(error.into());
+        }
+        Ok((certificate, key))
+    }
+
+    /// Writes the development PKI's certificates into a folder; gives the anchor's path.
+    pub(crate) fn write_development(&self, folder: &Path) -> Result<Option<PathBuf>, Error> {
+        let Some(pki) = &self.development else { return Ok(None) };
+        fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })?;
+        let root = folder.join("root.pem");
+        for (path, der) in [
+            (root.clone(), &pki.root),
+            (folder.join("authority.pem"), &pki.authority),
+            (folder.join("maker.pem"), &pki.maker),
+        ] {
+            write(&path, pem_of(der).as_bytes())?;
+        }
+        Ok(Some(root))
+    }
+}
+
+/// A folder that only its owner can enter.
+pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// A file that only its owner can read.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// A file, or all certificates of a folder, sorted.
+fn certificate_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let wrong = |source| Error::File { path: path.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(wrong)? {
+        let file = entry.map_err(wrong)?.path();
+        let known = file.extension().and_then(|extension| extension.to_str());
+        if known.is_some_and(|extension| matches!(extension, "pem" | "crt" | "cer" | "der")) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
