@@ -101,7 +101,8 @@ fn missing(name: &str) -> Option<String> {
             return None;
         }
         // Other attributes may stand between.
-        is_test = line.starts_with("#[test]") || line.starts_with("#[tokio::test") || (is_test && line.starts_with("#["));
+        is_test =
+            line.starts_with("#[test]") || line.starts_with("#[tokio::test") || (is_test && line.starts_with("#["));
     }
     Some(format!("`{name}`: no test {function} in {path}"))
 }
@@ -228,6 +229,43 @@ fn the_manual_lists_every_endpoint() {
         .map(|row| (cell(row, 0).trim_matches('`').to_owned(), cell(row, 1).to_owned()))
         .collect();
     assert_eq!(listed, expected, "README.md, endpoints, against policies/access.toml");
+}
+
+/// The exit codes, from the code that gives them.
+#[test]
+fn the_manuals_list_every_exit_code() {
+    let given: BTreeSet<String> = read("src/cli/exit.rs")
+        .split_once("pub(crate) const fn code(self) -> u8 {")
+        .and_then(|(_, rest)| rest.split_once("\n    }"))
+        .unwrap()
+        .0
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(',')?.split_once("=> ").map(|(_, code)| code.to_owned()))
+        .collect();
+    for (document, header) in [("README.md", "exit code"), ("docs/verify.md", "code")] {
+        let rows = table(document, header);
+        let listed: BTreeSet<String> = rows.iter().map(|row| cell(row, 0).to_owned()).collect();
+        assert_eq!(listed, given, "{document}, exit codes, against src/cli/exit.rs");
+    }
+}
+
+/// The options of `verify`, from its help.
+#[test]
+fn the_manuals_list_every_option_of_verify() {
+    let help = read("tests/golden/cli-verify-help.txt");
+    let options = help.lines().filter_map(|line| line.trim().strip_prefix("--"));
+    let given: BTreeSet<String> = options
+        .map(|rest| rest.split(' ').next().unwrap_or_default().to_owned())
+        .filter(|name| name != "help")
+        .collect();
+    assert!(given.contains("trust"), "{given:?}");
+    for document in ["README.md", "docs/verify.md"] {
+        let rows = table(document, "option");
+        let names = rows.iter().filter_map(|row| cell(row, 0).trim_matches('`').strip_prefix("--"));
+        let listed: BTreeSet<String> =
+            names.map(|rest| rest.split(' ').next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(listed, given, "{document}, options, against the help of verify");
+    }
 }
 
 /// The tolerances and which policy allows them, from the policies.
