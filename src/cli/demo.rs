@@ -16,7 +16,7 @@ use crate::cli::verify::text;
 use crate::config::Settings;
 use crate::config::verification::built_in;
 use crate::domain::audit::Actor;
-use crate::domain::seal::signing::{self, Placement, last_corner};
+use crate::domain::seal::signing::{self, Placement, last_corner, page_width};
 use crate::domain::verify::{Indication, Report};
 use crate::service::development::{self, DIAMETER_MM, ORGANISATION};
 use crate::service::seals::{self, Order};
@@ -242,13 +242,13 @@ fn tell(
         desk.verify(&mut stage, "3-tampered.ofd", &tampered.document, Indication::TotalFailed)?;
 
         stage.announce("sealing the sealed document again, with the second signer's seal (SM2), and verifying both");
-        let beside = beside(placement, f64::from(DIAMETER_MM) / 2.0);
-        let twice = desk.seal(second, &sealed, beside).await?;
+        let width = page_width(original, placement.page, &Limits::DEFAULT).ok();
+        let twice = desk.seal(second, &sealed, beside(placement, 1.0, width)).await?;
         desk.keep("4-sealed-twice.ofd", &twice)?;
         desk.verify(&mut stage, "4-sealed-twice.ofd", &twice, Indication::TotalPassed)?;
 
         stage.announce("a third seal, by the RSA signer, which locks the document");
-        let locked = desk.seal(third, &twice, Placement { lock: true, ..*placement }).await?;
+        let locked = desk.seal(third, &twice, Placement { lock: true, ..beside(placement, 2.0, width) }).await?;
         desk.keep("5-sealed-locked.ofd", &locked)?;
         desk.verify(&mut stage, "5-sealed-locked.ofd", &locked, Indication::TotalPassed)?;
         match desk.seal(first, &locked, *placement).await {
@@ -273,9 +273,17 @@ fn tell(
     })
 }
 
-/// Half a stamp to the left, so that both can be seen; to the right where there is no room.
-fn beside(placement: &Placement, shift: f64) -> Placement {
-    let x_mm = if placement.x_mm >= shift { placement.x_mm - shift } else { placement.x_mm + shift };
+/// The place of a further stamp: that many stamps to the left, else to the right, else on top of the first.
+fn beside(placement: &Placement, stamps: f64, width: Option<f64>) -> Placement {
+    let step = stamps * (f64::from(DIAMETER_MM) + 2.0);
+    let right = placement.x_mm + step;
+    let x_mm = if placement.x_mm >= step {
+        placement.x_mm - step
+    } else if width.is_some_and(|width| right + f64::from(DIAMETER_MM) <= width) {
+        right
+    } else {
+        placement.x_mm
+    };
     Placement { x_mm, ..*placement }
 }
 
@@ -338,15 +346,17 @@ fn ending(arguments: &Arguments, folder: &Path, anchor: &Path) -> String {
             .to_owned();
     }
     let folder = folder.display();
+    // However the program was started: what is printed can be copied and run.
+    let program = std::env::current_exe().map_or_else(|_| "yinxin".to_owned(), |path| path.display().to_string());
     format!(
         "\ndone; everything is in {folder}:\n\
          \x20 1-original.ofd 2-sealed.ofd 3-tampered.ofd 4-sealed-twice.ofd 5-sealed-locked.ofd\n\
          \x20 seal.svg seal.png seal.esl, pki/ (certificates), state/ (database and sealed keys)\n\
          \ntry:\n\
-         \x20 yinxin verify --trust '{anchor}' --evidence '{folder}/pki/authority.pem' '{folder}/4-sealed-twice.ofd'\n\
-         \x20 yinxin verify --json '{folder}/3-tampered.ofd'\n\
-         \x20 yinxin verify '{folder}/2-sealed.ofd'   # nothing is trusted that you do not name\n\
-         \x20 yinxin demo YOUR.ofd --keep DIR --page 1 --x 100 --y 200\n",
+         \x20 {program} verify --trust '{anchor}' --evidence '{folder}/pki/authority.pem' '{folder}/4-sealed-twice.ofd'\n\
+         \x20 {program} verify --json '{folder}/3-tampered.ofd'\n\
+         \x20 {program} verify '{folder}/2-sealed.ofd'   # nothing is trusted that you do not name\n\
+         \x20 {program} demo YOUR.ofd --keep DIR --page 1 --x 100 --y 200\n",
         anchor = anchor.display(),
     )
 }

@@ -11,7 +11,7 @@ use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::time::to_generalized;
 use crate::format::ofd;
 use crate::format::ofd::container::Container;
-use crate::format::ofd::document::{Document, Package};
+use crate::format::ofd::document::{Document, Package, PageBox};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature};
 use crate::format::ses::{self, CertificateList, NewSignature, SesSeal};
 use crate::format::x509::{Certificate, KeyUsage};
@@ -180,13 +180,7 @@ fn may_use(seal: &SesSeal<'_>, certificate: &Certificate<'_>, now: Timestamp) ->
 }
 
 fn stamp(container: &Container, seal: &SesSeal<'_>, placement: &Placement, limits: &Limits) -> Result<NewStamp, Error> {
-    let package = Package::read(container, limits)?;
-    let body = package.bodies.first().ok_or(ofd::Error::BodyUnknown { index: 0 })?;
-    let document = Document::read(container, &body.doc_root, limits)?;
-    let index = usize::try_from(placement.page).ok().and_then(|page| page.checked_sub(1));
-    let unknown = Error::PageUnknown { page: placement.page, pages: document.page_count() };
-    let page = index.and_then(|index| document.pages.get(index)).ok_or(unknown)?;
-    let area = document.page_box(container, &page.id, limits)?;
+    let (page_ref, area) = page_area(container, placement.page, limits)?;
     let (width, height) = (f64::from(seal.width), f64::from(seal.height));
     let (x, y) = (placement.x_mm, placement.y_mm);
     // Negated, so that NaN lies outside.
@@ -199,7 +193,7 @@ fn stamp(container: &Container, seal: &SesSeal<'_>, placement: &Placement, limit
             page: format!("{} × {}", area.width, area.height),
         });
     }
-    Ok(NewStamp { page_ref: page.id.clone(), boundary: [area.x + x, area.y + y, width, height], clip: None })
+    Ok(NewStamp { page_ref, boundary: [area.x + x, area.y + y, width, height], clip: None })
 }
 
 /// The place for a stamp where nobody names one: the lower right corner of the last page, 20 mm from its edges,
@@ -223,6 +217,26 @@ pub fn last_corner(original: &[u8], size_mm: u16, limits: &Limits) -> Result<Pla
         y_mm: place(area.height),
         lock: false,
     })
+}
+
+/// The width of a page, from 1, in millimetres.
+///
+/// # Errors
+/// The document cannot be read, or has no such page.
+pub fn page_width(original: &[u8], page: u32, limits: &Limits) -> Result<f64, Error> {
+    let container = Container::read(original, limits)?;
+    Ok(page_area(&container, page, limits)?.1.width)
+}
+
+/// The ID and the box of a page, from 1.
+fn page_area(container: &Container, page: u32, limits: &Limits) -> Result<(String, PageBox), Error> {
+    let package = Package::read(container, limits)?;
+    let body = package.bodies.first().ok_or(ofd::Error::BodyUnknown { index: 0 })?;
+    let document = Document::read(container, &body.doc_root, limits)?;
+    let index = usize::try_from(page).ok().and_then(|page| page.checked_sub(1));
+    let unknown = Error::PageUnknown { page, pages: document.page_count() };
+    let found = index.and_then(|index| document.pages.get(index)).ok_or(unknown)?;
+    Ok((found.id.clone(), document.page_box(container, &found.id, limits)?))
 }
 
 impl SigningToken {

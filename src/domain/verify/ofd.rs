@@ -1,6 +1,6 @@
 //! Judging a sealed OFD package: every signature of every document in it, and what they protect together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::algorithm::{DigestAlgorithm, OID_SM3_HMAC};
 use crate::crypto::digest::digest;
@@ -44,6 +44,7 @@ impl FileFormat for Ofd {
             shown: &shown,
             infrastructure: BTreeSet::new(),
             covered: BTreeSet::new(),
+            digests: BTreeMap::new(),
             budget: Budget::new(ground.limits),
             body: Body::default(),
         };
@@ -63,6 +64,8 @@ struct File<'a> {
     infrastructure: BTreeSet<PartName>,
     /// What the signatures that did not fail protect, so far.
     covered: BTreeSet<PartName>,
+    /// Digests of parts, each computed once: sixty signatures over one large part must not cost sixty times.
+    digests: BTreeMap<(DigestAlgorithm, PartName), Vec<u8>>,
     budget: Budget,
     body: Body,
 }
@@ -125,7 +128,7 @@ impl File<'_> {
     }
 
     /// Every Reference's digest over the raw bytes of its part (GB/T 33190-2016 18.2.3).
-    fn references(&self, description: &SignatureDescription, report: &mut SignatureReport) {
+    fn references(&mut self, description: &SignatureDescription, report: &mut SignatureReport) {
         report.details.references = Some(description.references.len());
         let algorithm = match check_method(description.check_method.as_deref()) {
             CheckMethod::Known(algorithm) => algorithm,
@@ -146,10 +149,13 @@ impl File<'_> {
         let mut changed = Vec::new();
         let mut missing = Vec::new();
         for reference in &description.references {
-            match self.container.part(&reference.file_ref) {
-                Some(bytes) if digest(algorithm, bytes) == reference.check_value => {}
-                Some(_) => changed.push(reference.file_ref_text.clone()),
-                None => missing.push(reference.file_ref_text.clone()),
+            let Some(bytes) = self.container.part(&reference.file_ref) else {
+                missing.push(reference.file_ref_text.clone());
+                continue;
+            };
+            let key = (algorithm, reference.file_ref.clone());
+            if *self.digests.entry(key).or_insert_with(|| digest(algorithm, bytes)) != reference.check_value {
+                changed.push(reference.file_ref_text.clone());
             }
         }
         for (code, what, parts) in

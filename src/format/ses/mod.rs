@@ -4,7 +4,7 @@
 //! since the maker and the signer signed those bytes. Accepted besides the standard's form, each recorded as a
 //! [`Deviation`] for a policy to judge: an extension's `critical FALSE` written out, critical extensions that nobody
 //! knows, UTCTime in the seal's validity, a time stamp without its `[0]` tag. Refused: everything else, trailing
-//! bytes, other versions. [`recognise`] tells the versions and the other kinds of value apart.
+//! bytes, other versions. [`recognise()`] tells the versions and the other kinds of value apart.
 //!
 //! The structures follow two independent open implementations and genuine seals; the standard's text was not at
 //! hand, so clause numbers below section level are from memory.

@@ -5,7 +5,7 @@
 Checks for each file: as many pages as Document.xml names; no page blank; at each StampAnnot's Boundary, on its page, red pixels
 (skipped with --no-seal; a stamp cut by Clip is looked for in its cut part only). One JSON line per file; exit 0 only when all are ok.
 The reader draws one stamp of each signature only, so a riding seal needs --no-seal; it refuses a package that names an absent part.
-The reader draws text only with fonts that are installed or embedded, so a page without any may come out blank.
+The reader draws text only with a font that is installed, or that the package embeds as TrueType; other pages may come out blank.
 """
 
 import argparse
@@ -28,6 +28,8 @@ from loguru import logger  # noqa: E402
 logger.remove()
 logging.disable(logging.CRITICAL)
 from easyofd.ofd import OFD  # noqa: E402
+from reportlab.pdfbase import pdfmetrics  # noqa: E402
+from reportlab.pdfbase.ttfonts import TTFont  # noqa: E402
 
 
 def local(element):
@@ -97,8 +99,18 @@ def ink(image, box=None):
     return dark, red
 
 
+def register_fonts(file):
+    """The reader draws all text in a font that it calls 宋体: give it the package's own, the largest TrueType one."""
+    with zipfile.ZipFile(file) as package:
+        fonts = [entry for entry in package.infolist() if entry.filename.lower().endswith(".ttf")]
+        if fonts:
+            largest = max(fonts, key=lambda entry: entry.file_size)
+            pdfmetrics.registerFont(TTFont("宋体", io.BytesIO(package.read(largest))))
+
+
 def render(file, out, want_seal):
     pages, sizes, stamps = expectations(file)
+    register_fonts(file)
     reader = OFD()
     with contextlib.redirect_stdout(io.StringIO()):
         reader.read(base64.b64encode(pathlib.Path(file).read_bytes()).decode(), save_xml=False)
