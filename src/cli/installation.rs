@@ -18,7 +18,7 @@ use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{TrustAnchors, TrustError};
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
-use crate::service::callers::{Registration, register_caller};
+use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
 use crate::service::keys::KeySource;
@@ -175,7 +175,12 @@ impl Installation {
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());
         let (tls, server_certificate) = self.server_tls()?;
-        let client = if self.development.is_some() { Some(self.first_caller().await?) } else { None };
+        let client = if self.development.is_some() {
+            Some(self.first_caller().await?)
+        } else {
+            self.bar_first_caller().await?;
+            None
+        };
         Ok(Listening { addresses, server_certificate, client, listeners, tls, app })
     }
 
@@ -220,6 +225,20 @@ impl Installation {
             return Err(error.into());
         }
         Ok((certificate, key))
+    }
+
+    /// Ends what development began: the caller whose key was made here is let in no more.
+    async fn bar_first_caller(&self) -> Result<(), Error> {
+        let path = self.settings.data_dir.join("client").join("client.pem");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(Error::File { path, source }),
+        };
+        if bar_holder(&self.services, &text).await? {
+            tracing::warn!("the development caller is barred: trust.development is off");
+        }
+        Ok(())
     }
 
     /// Writes the development PKI's certificates into a folder; gives the anchor's path.

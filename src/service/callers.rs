@@ -2,9 +2,12 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
+use crate::crypto::digest::sha256;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::caller::{CallerState, Roles};
 use crate::domain::key::KeyAlgorithm;
+use crate::format::keys::read_pem;
+use crate::format::x509::Certificate;
 use crate::service::{Error, Services};
 use crate::store::callers::StoredCaller;
 use crate::store::{self, audit, callers};
@@ -104,6 +107,21 @@ pub async fn bar_caller(
         })
     });
     steps.await
+}
+
+/// Bars the caller whose certificate this is (PEM), if one is registered and let in: what a development installation
+/// registered must not stay when development ends. Gives whether one was barred.
+///
+/// # Errors
+/// The store's.
+pub async fn bar_holder(services: &Services, certificate_pem: &str) -> Result<bool, Error> {
+    let ders = read_pem(certificate_pem, "CERTIFICATE").unwrap_or_default();
+    let Some(certificate) = ders.first().and_then(|der| Certificate::parse(der).ok()) else { return Ok(false) };
+    match caller_by_fingerprint(services, &sha256(certificate.public_key.raw)).await {
+        Ok(caller) => bar_caller(services, &Actor::Operator, None, &caller.id).await.map(|()| true),
+        Err(Error::UnknownCaller | Error::CallerBarred) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Spends a caller's nonce. It is remembered for twice the window of seconds, the time in which a signed request
