@@ -7,6 +7,7 @@
 )]
 
 mod demo;
+mod process;
 mod serve;
 mod service;
 mod store;
