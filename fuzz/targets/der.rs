@@ -2,7 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use yinxin::base::limits::Limits;
+use yinxin::format::der::walk;
 
 fuzz_target!(|input: &[u8]| {
-    let _ = yinxin::format::der::walk(input);
+    if let Ok(count) = walk(input, Limits::DEFAULT.der_depth) {
+        // A value takes two octets at least.
+        assert!(count <= input.len() / 2);
+        assert_eq!(walk(input, usize::MAX), Ok(count));
+    }
 });

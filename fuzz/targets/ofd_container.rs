@@ -1,17 +1,10 @@
-//! Any bytes, opened as an OFD package (GB/T 33190-2016, a ZIP), under limits small enough that reaching one is cheap.
+//! Any bytes, opened as an OFD package (GB/T 33190-2016, a ZIP), walked, and signed.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use yinxin::base::limits::Limits;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
-const LIMITS: Limits = Limits {
-    file_bytes: 1 << 20,
-    zip_entries: 64,
-    zip_entry_bytes: 1 << 20,
-    zip_total_bytes: 4 << 20,
-    ..Limits::DEFAULT
-};
+fuzz_target!(|input: &[u8]| yinxin::check::package(input));
 
-fuzz_target!(|input: &[u8]| {
-    let _ = yinxin::format::ofd::Container::read(input, &LIMITS);
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    yinxin::mutate::package(data, size, max_size, seed)
 });

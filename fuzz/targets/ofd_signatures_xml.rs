@@ -2,16 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use yinxin::base::limits::Limits;
-use yinxin::format::ofd::{SignatureDescription, SignatureList};
-
-const LIMITS: Limits = Limits {
-    xml_bytes: 1 << 20,
-    xml_nodes: 10_000,
-    ..Limits::DEFAULT
-};
+use yinxin::check::LIMITS;
+use yinxin::format::ofd::path::PartName;
+use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 
 fuzz_target!(|input: &[u8]| {
-    let _ = SignatureList::parse(input, &LIMITS);
-    let _ = SignatureDescription::parse(input, &LIMITS);
+    let part = PartName::from_root("Doc_0/Signs/Signatures.xml").expect("a plain name");
+    let _ = SignatureList::parse(&part, input, &LIMITS);
+    if let Ok(read) = SignatureDescription::parse(&part, input, &LIMITS) {
+        assert!(read.references.len() <= LIMITS.references);
+    }
 });

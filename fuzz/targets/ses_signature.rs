@@ -3,6 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| {
-    let _ = yinxin::format::ses::SesSignature::parse(input);
-});
+fuzz_target!(|input: &[u8]| yinxin::check::signature(input));

@@ -345,15 +345,17 @@ fn ending(arguments: &Arguments, folder: &Path, anchor: &Path) -> String {
             .to_owned();
     }
     let folder = folder.display();
+    // However the program was started: what is printed can be copied and run.
+    let program = std::env::current_exe().map_or_else(|_| "yinxin".to_owned(), |path| path.display().to_string());
     format!(
         "\ndone; everything is in {folder}:\n\
          \x20 1-original.ofd 2-sealed.ofd 3-tampered.ofd 4-sealed-twice.ofd 5-sealed-locked.ofd\n\
          \x20 seal.svg seal.png seal.esl, pki/ (certificates), state/ (database and sealed keys)\n\
          \ntry:\n\
-         \x20 yinxin verify --trust '{anchor}' --evidence '{folder}/pki/authority.pem' '{folder}/4-sealed-twice.ofd'\n\
-         \x20 yinxin verify --json '{folder}/3-tampered.ofd'\n\
-         \x20 yinxin verify '{folder}/2-sealed.ofd'   # nothing is trusted that you do not name\n\
-         \x20 yinxin demo YOUR.ofd --keep DIR --page 1 --x 100 --y 200\n",
+         \x20 {program} verify --trust '{anchor}' --evidence '{folder}/pki/authority.pem' '{folder}/4-sealed-twice.ofd'\n\
+         \x20 {program} verify --json '{folder}/3-tampered.ofd'\n\
+         \x20 {program} verify '{folder}/2-sealed.ofd'   # nothing is trusted that you do not name\n\
+         \x20 {program} demo YOUR.ofd --keep DIR --page 1 --x 100 --y 200\n",
         anchor = anchor.display(),
     )
 }

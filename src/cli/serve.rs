@@ -1,5 +1,6 @@
 //! `yinxin serve`: the HTTPS door, until a signal to stop comes.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -59,7 +60,8 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 pub(crate) fn log(settings: &Log) {
     // A level that is not known was refused with the configuration.
     let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
     // A subscriber that is set already stays: the tests' own.
     let _ = match settings.format {
         LogFormat::Json => builder.json().try_init(),

@@ -1,5 +1,6 @@
 //! Listens, shakes hands, serves, and ends without dropping what it has begun.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,15 +30,29 @@ const FOLD: Duration = Duration::from_secs(5);
 
 /// Binds every address. On Linux `[::]` takes IPv4 too, as the system is set.
 ///
+/// An address that this machine does not have (a machine without IPv6, say) is passed over with a warning, as long
+/// as another one is bound; every other failure counts.
+///
 /// # Errors
 /// The first address that cannot be had.
 pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::new();
+    let mut absent = None;
     for address in addresses {
-        let bound = TcpListener::bind(address).await;
-        listeners.push(bound.map_err(|source| Error::Listen { address: *address, source })?);
+        let failed = |source| Error::Listen { address: *address, source };
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(source) if matches!(source.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported) => {
+                tracing::warn!(%address, "this machine does not have the address");
+                absent.get_or_insert(failed(source));
+            }
+            Err(source) => return Err(failed(source)),
+        }
     }
-    Ok(listeners)
+    match absent {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
 }
 
 /// Ends when the process is asked to end: SIGTERM or SIGINT.

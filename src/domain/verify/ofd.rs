@@ -1,6 +1,6 @@
 //! Judging a sealed OFD package: every signature of every document in it, and what they protect together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::algorithm::{DigestAlgorithm, OID_SM3_HMAC};
 use crate::crypto::digest::digest;
@@ -44,6 +44,8 @@ impl FileFormat for Ofd {
             shown: &shown,
             infrastructure: BTreeSet::new(),
             covered: BTreeSet::new(),
+            digests: BTreeMap::new(),
+            protected: Vec::new(),
             budget: Budget::new(ground.limits),
             body: Body::default(),
         };
@@ -63,6 +65,10 @@ struct File<'a> {
     infrastructure: BTreeSet<PartName>,
     /// What the signatures that did not fail protect, so far.
     covered: BTreeSet<PartName>,
+    /// Digests of parts, each computed once: sixty signatures over one large part must not cost sixty times.
+    digests: BTreeMap<(DigestAlgorithm, PartName), Vec<u8>>,
+    /// What each signature protects, by its number in the report.
+    protected: Vec<(usize, BTreeSet<PartName>)>,
     budget: Budget,
     body: Body,
 }
@@ -101,6 +107,13 @@ impl File<'_> {
             return malformed("missing-part", format!("{part} is missing from the package"));
         };
         let kind = recognise(value);
+        if kind == Kind::Unknown {
+            let detail = format!("{} is no signature value of any known kind", description.signed_value.absolute());
+            let mut report = SignatureReport::blank(&entry.id, kind.name());
+            report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
+            report.add(Finding::new(Case::Format, "signature-malformed", detail));
+            return report;
+        }
         let mut report = SignatureReport::blank(&entry.id, kind.name());
         if !is_supported(kind) {
             ses::unsupported(&mut report, kind);
@@ -125,7 +138,7 @@ impl File<'_> {
     }
 
     /// Every Reference's digest over the raw bytes of its part (GB/T 33190-2016 18.2.3).
-    fn references(&self, description: &SignatureDescription, report: &mut SignatureReport) {
+    fn references(&mut self, description: &SignatureDescription, report: &mut SignatureReport) {
         report.details.references = Some(description.references.len());
         let algorithm = match check_method(description.check_method.as_deref()) {
             CheckMethod::Known(algorithm) => algorithm,
@@ -146,10 +159,13 @@ impl File<'_> {
         let mut changed = Vec::new();
         let mut missing = Vec::new();
         for reference in &description.references {
-            match self.container.part(&reference.file_ref) {
-                Some(bytes) if digest(algorithm, bytes) == reference.check_value => {}
-                Some(_) => changed.push(reference.file_ref_text.clone()),
-                None => missing.push(reference.file_ref_text.clone()),
+            let Some(bytes) = self.container.part(&reference.file_ref) else {
+                missing.push(reference.file_ref_text.clone());
+                continue;
+            };
+            let key = (algorithm, reference.file_ref.clone());
+            if *self.digests.entry(key).or_insert_with(|| digest(algorithm, bytes)) != reference.check_value {
+                changed.push(reference.file_ref_text.clone());
             }
         }
         for (code, what, parts) in
@@ -192,7 +208,26 @@ impl File<'_> {
             }
         };
         if report.still_protects() {
-            self.covered.extend(own);
+            self.covered.extend(own.iter().cloned());
+        }
+        self.protected.push((self.body.signatures.len(), own));
+    }
+
+    /// A signature passes only if signatures that pass protect everything shown (product contract 2): nobody's
+    /// signature vouches for parts that only a stranger's protects.
+    fn covered_by_passed(&mut self) {
+        let signatures = &mut self.body.signatures;
+        let passes = |index: &usize| signatures.get(*index).is_some_and(SignatureReport::passes_so_far);
+        let passed = self.protected.iter().filter(|(index, _)| passes(index));
+        let covered: BTreeSet<PartName> = passed.flat_map(|(_, own)| own.iter().cloned()).collect();
+        let (level, uncovered) = coverage(&self.shown.parts, &self.entry, &covered);
+        if level == Coverage::Full {
+            return;
+        }
+        let parts: Vec<&str> = uncovered.iter().filter(|part| **part != self.entry).map(PartName::as_str).collect();
+        let detail = format!("shown, but protected by no signature that passes: {}", parts.join(", "));
+        for report in signatures.iter_mut().filter(|report| report.passes_so_far()) {
+            report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
         }
     }
 
@@ -226,6 +261,7 @@ impl File<'_> {
                     report.add(Finding::new(Case::CoveragePartial, "coverage-partial", detail.clone()));
                 }
             }
+            self.covered_by_passed();
             let coverage = if level == Coverage::Full { "full" } else { "partial" };
             self.body.coverage = Some(FileCoverage { coverage, uncovered: names });
         }

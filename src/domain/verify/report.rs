@@ -267,6 +267,12 @@ impl SignatureReport {
         self.findings.iter().any(|finding| finding.case.indication() == Indication::TotalFailed)
     }
 
+    /// Whether no rule is broken so far.
+    #[must_use]
+    pub fn passes_so_far(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     /// Whether what it protects still counts as protected: nothing is broken but, at most, a tolerance that is off.
     #[must_use]
     pub fn still_protects(&self) -> bool {

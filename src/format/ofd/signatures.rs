@@ -52,6 +52,14 @@ impl SignatureList {
         Self::from_tree(&parse(container, part, limits)?, limits)
     }
 
+    /// As [`Self::read`], from the bytes of the part.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(part: &PartName, bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        Self::from_tree(&Tree::parse(part, bytes, limits)?, limits)
+    }
+
     pub(super) fn from_tree(tree: &Tree, limits: &Limits) -> Result<Self, Error> {
         let part = tree.part();
         let root = tree.root("Signatures")?;
@@ -221,7 +229,7 @@ mod tests {
     fn list(content: &str) -> Result<SignatureList, Error> {
         let part = PartName::from_checked("Doc_0/Signs/Signatures.xml");
         let text = format!("<Signatures>{content}</Signatures>");
-        SignatureList::from_tree(&Tree::parse(&part, text.as_bytes(), &LIMITS)?, &LIMITS)
+        SignatureList::parse(&part, text.as_bytes(), &LIMITS)
     }
 
     fn description(signed: &str) -> Result<SignatureDescription, Error> {

@@ -1,0 +1,220 @@
+//! What must hold of whatever the readers accept.
+
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::format::der::walk;
+use crate::format::ofd::container::Container;
+use crate::format::ofd::document::Package;
+use crate::format::ofd::path::PartName;
+use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
+use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
+use crate::format::ses::{CertificateList, Kind, NewSeal, NewSignature, SesSeal, SesSignature, recognise};
+use crate::format::x509::Certificate;
+
+/// Limits small enough that reaching one is cheap.
+pub const LIMITS: Limits = Limits {
+    file_bytes: 1 << 20,
+    zip_entries: 64,
+    zip_entry_bytes: 1 << 20,
+    zip_total_bytes: 4 << 20,
+    xml_bytes: 1 << 20,
+    xml_nodes: 10_000,
+    signatures: 8,
+    references: 64,
+    path_checks: 16,
+    ..Limits::DEFAULT
+};
+
+/// Asserts that a slice is a part of the input, not a copy and not something else.
+fn lies_inside(what: &str, part: &[u8], whole: &[u8]) {
+    let (part, whole) = (part.as_ptr_range(), whole.as_ptr_range());
+    assert!(part.start >= whole.start && part.end <= whole.end, "{what} lies outside of the input");
+}
+
+/// Any bytes as a certificate. What we accept, a second parser accepts and reads the same.
+pub fn certificate(input: &[u8]) {
+    let Ok(read) = Certificate::parse(input) else { return };
+    assert_eq!(read.raw, input);
+    for (what, slice) in [
+        ("tbs", read.tbs),
+        ("serial", read.serial),
+        ("issuer", read.issuer.raw()),
+        ("subject", read.subject.raw()),
+        ("signature", read.signature),
+    ] {
+        lies_inside(what, slice, input);
+    }
+    let _ = (read.issuer.display(), read.subject.display(), read.names_revocation_source());
+    let _ = crate::domain::trust::key::public_key(&read.public_key);
+    match X509Certificate::from_der(input) {
+        Ok((rest, peer)) => {
+            assert!(rest.is_empty());
+            assert_eq!(peer.tbs_certificate.as_ref(), read.tbs);
+            assert_eq!(peer.raw_serial(), read.serial);
+            assert_eq!(peer.issuer().as_raw(), read.issuer.raw());
+            assert_eq!(peer.subject().as_raw(), read.subject.raw());
+            assert_eq!(peer.validity().not_before.timestamp(), read.not_before.unix());
+            assert_eq!(peer.validity().not_after.timestamp(), read.not_after.unix());
+            assert_eq!(peer.extensions().len(), read.extensions.len());
+        }
+        Err(error) => assert!(peer_is_known_to_refuse(&read), "the second parser refuses it: {error:?}"),
+    }
+}
+
+/// What we read and x509-parser does not. Each line says why we do.
+fn peer_is_known_to_refuse(_read: &Certificate<'_>) -> bool {
+    false
+}
+
+/// Any bytes as a seal. What we accept is DER, borrows from the input, and is written again byte for byte.
+pub fn seal(input: &[u8]) {
+    let Ok(read) = SesSeal::parse(input) else { return };
+    assert_eq!(read.raw, input);
+    same_seal(&read, input);
+    assert_eq!(SesSeal::parse(read.raw).as_ref(), Ok(&read));
+}
+
+fn same_seal(read: &SesSeal<'_>, input: &[u8]) {
+    for (what, slice) in [
+        ("raw", read.raw),
+        ("info", read.info),
+        ("picture", read.picture),
+        ("cert", read.maker_certificate),
+        ("signedValue", read.signed_value),
+        ("name", read.name.as_bytes()),
+        ("esID", read.es_id.as_bytes()),
+    ] {
+        lies_inside(what, slice, input);
+    }
+    walk(read.raw, Limits::DEFAULT.der_depth).expect("an accepted seal is DER throughout");
+    let CertificateList::Certificates(certificates) = &read.certificates else { return };
+    if !read.extensions.is_empty() || !read.deviations.is_empty() {
+        return; // We never write these.
+    }
+    let again = NewSeal {
+        vendor: read.vendor,
+        es_id: read.es_id,
+        kind: read.kind,
+        name: read.name,
+        certificates,
+        created: read.created,
+        valid_start: read.valid_start,
+        valid_end: read.valid_end,
+        picture_type: read.picture_type,
+        picture: read.picture,
+        width: read.width,
+        height: read.height,
+    };
+    assert_eq!(again.to_info(), read.info, "DER has one encoding");
+    let whole = NewSeal::assemble(read.info, read.maker_certificate, read.signature_algorithm, read.signed_value);
+    assert_eq!(whole, read.raw, "DER has one encoding");
+}
+
+/// Any bytes as a seal signature. What we accept is DER, is recognised, and is written again byte for byte.
+pub fn signature(input: &[u8]) {
+    let kind = recognise(input);
+    let Ok(read) = SesSignature::parse(input) else { return };
+    assert_eq!(kind, Kind::SesV4, "parsed but not recognised");
+    same_seal(&read.seal, input);
+    for (what, slice) in
+        [("tbs", read.tbs), ("cert", read.certificate), ("signature", read.signature), ("dataHash", read.data_hash)]
+    {
+        lies_inside(what, slice, input);
+    }
+    assert_eq!(SesSeal::parse(read.seal.raw).as_ref(), Ok(&read.seal));
+    walk(input, Limits::DEFAULT.der_depth).expect("an accepted signature is DER throughout");
+    if read.version != 4 || !read.extensions.is_empty() || !read.deviations.is_empty() {
+        return;
+    }
+    let again = NewSignature {
+        seal: read.seal.raw,
+        time: read.time,
+        data_hash: read.data_hash,
+        property_info: read.property_info,
+    };
+    assert_eq!(again.to_tbs(), read.tbs, "DER has one encoding");
+    if read.time_stamp.is_none() {
+        let whole = NewSignature::assemble(read.tbs, read.certificate, read.signature_algorithm, read.signature);
+        assert_eq!(whole, input, "DER has one encoding");
+    }
+}
+
+/// Any bytes as a package, then as a document to sign. A package that can be signed stays readable, and no part that
+/// was there changes but the entry and the list of signatures.
+pub fn package(input: &[u8]) {
+    let Ok(container) = Container::read(input, &LIMITS) else { return };
+    let total: usize = container.names().map(|name| container.required(name).expect("named, so present").len()).sum();
+    assert!(total <= LIMITS.zip_total_bytes);
+    let Ok(package) = Package::read(&container, &LIMITS) else { return };
+    let _ = crate::format::ofd::shown::shown_parts(&container, &package, &LIMITS);
+    for list in package.bodies.iter().filter_map(|body| body.signatures.as_ref()) {
+        let Ok(list) = SignatureList::read(&container, list, &LIMITS) else { continue };
+        assert!(list.entries.len() <= LIMITS.signatures);
+        for entry in &list.entries {
+            let _ = SignatureDescription::read(&container, &entry.base_loc, &LIMITS);
+        }
+    }
+    // Packing is slow; small packages have all that matters.
+    if input.len() < 16 << 10 {
+        sign(input, &container);
+    }
+}
+
+fn sign(input: &[u8], container: &Container) {
+    let new = NewOfdSignature {
+        body: 0,
+        provider: "fuzz",
+        check_method: "1.2.156.10197.1.401",
+        signature_method: "1.2.156.10197.1.501",
+        signature_date_time: "20260101000000Z",
+        stamps: &[],
+        seal_esl: b"seal",
+        lock: false,
+        digest: &|bytes: &[u8]| crate::crypto::digest::sm3(bytes).to_vec(),
+    };
+    let Ok(prepared) = prepare_signature(container, input, &new, &LIMITS) else { return };
+    let own = PartName::from_root(prepared.property_info()).expect("a path of our own");
+    let description = prepared.signature_xml().to_vec();
+    let signed = prepared.finish(b"value").expect("memory takes every write");
+    let again = Container::read(&signed, &Limits::DEFAULT).expect("what we write, we read");
+    assert_eq!(again.part(&own), Some(description.as_slice()));
+    let list = Package::read(&again, &Limits::DEFAULT).expect("what we write, we read");
+    let list = list.bodies.first().and_then(|body| body.signatures.clone()).expect("the list that we wrote");
+    let read = SignatureDescription::read(&again, &own, &Limits::DEFAULT).expect("what we write, we read");
+    for reference in &read.references {
+        let part = again.required(&reference.file_ref).expect("what we refer to is there");
+        assert_eq!(reference.check_value, crate::crypto::digest::sm3(part), "{}", reference.file_ref);
+    }
+    let may_change = [Package::entry(), list];
+    for name in container.names().filter(|name| !may_change.contains(name)) {
+        assert_eq!(container.part(name), again.part(name), "{name} changed");
+    }
+}
+
+/// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
+pub fn verify(input: &[u8]) {
+    use crate::domain::verify::{ExtraParts, Ground, Indication, Policy, Tolerance, UnknownRevocation, verify};
+    let policy = Policy {
+        name: "fuzz".to_owned(),
+        sm3: String::new(),
+        tolerances: Tolerance::ALL.into_iter().collect(),
+        unknown_revocation: UnknownRevocation::Warn,
+        extra_parts: ExtraParts::Warn,
+        rsa_bits: 2048,
+        future_seconds: 300,
+        maker_late_days: 30,
+    };
+    let trust = crate::domain::trust::TrustAnchors::none();
+    let ground = Ground { trust: &trust, policy: &policy, now: Timestamp::from_unix(1_800_000_000), limits: &LIMITS };
+    for original in [None, Some(input)] {
+        let report = verify("fuzz", input, original, &ground);
+        assert_ne!(report.indication, Indication::TotalPassed, "passed without an anchor");
+        assert!(report.signatures.iter().all(|signature| signature.indication != Indication::TotalPassed));
+        serde_json::to_string(&report).expect("a report can be written");
+        if input.first() != Some(&0x30) {
+            break; // Only detached signatures have an original.
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The fuzzers' committed seeds: made by our own writers, read by our own readers. `UPDATE=1` writes them anew.
+//!
+//! Keys are fixed, so that a seed changes only when a writer does. The pictures are words.
+#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not what they call")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use yinxin::base::clock::Timestamp;
+use yinxin::base::limits::Limits;
+use yinxin::crypto::sm2::PrivateKey;
+use yinxin::crypto::{PublicKey, rsa};
+use yinxin::domain::ca::issuance::Profile;
+use yinxin::domain::verify::Indication;
+use yinxin::format::der::{Writer, walk};
+use yinxin::format::ofd::container::Container;
+use yinxin::format::ofd::document::Package;
+use yinxin::format::ofd::path::PartName;
+use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
+use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
+use yinxin::format::x509::Certificate;
+
+#[path = "../benches/material/mod.rs"]
+mod material;
+
+const LIMITS: &Limits = &Limits::DEFAULT;
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+}
+
+fn key(byte: u8) -> PrivateKey {
+    PrivateKey::from_bytes(&[byte; 32]).unwrap()
+}
+
+fn material() -> material::Material {
+    material::Material::new(&key(0x11), &key(0x22), key(0x33), b"a picture")
+}
+
+/// Targets, and their seeds by name.
+fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
+    let made = material();
+    let rsa = PublicKey::Rsa(rsa::PublicKey::new(&[0xC5; 256], &[1, 0, 1]).unwrap());
+    let now = Timestamp::from_unix(1_800_000_000);
+    let of_rsa = material::certificate(&key(0x11), "RSA", &rsa, Profile::SealSigner, now, 4);
+    let original = material::document(&["one", "two"]);
+    let once = made.seal(&original, false);
+    let twice = made.seal(&once.document, true);
+    let listed = SesSeal::parse(&made.seal).unwrap();
+    let other = NewSeal {
+        vendor: "",
+        es_id: "",
+        kind: 0,
+        name: "两位签章人",
+        certificates: &[&made.signer, listed.maker_certificate],
+        created: listed.created,
+        valid_start: listed.created,
+        valid_end: listed.created,
+        picture_type: "ofd",
+        picture: b"",
+        width: 0,
+        height: 1 << 20,
+    };
+    let other =
+        NewSeal::assemble(&other.to_info(), listed.maker_certificate, listed.signature_algorithm, listed.signed_value);
+    let mut every_kind = Writer::new();
+    every_kind.sequence(|all| {
+        all.boolean(true).unsigned(&[0x80]).small(5).named_bits(0x60).bit_string(b"bits").octet_string(b"octets");
+        all.null().oid(listed.signature_algorithm).utf8("字").printable("p").ia5("i").generalized_time(now).time(now);
+        all.set_of_one(|inner| {
+            inner.context(0, |inside| {
+                inside.context_primitive(1, b"x");
+            });
+        });
+    });
+
+    let container = Container::read(&twice.document, LIMITS).unwrap();
+    let lists = container.names().filter(|name| name.as_str().ends_with("/Signatures.xml"));
+    let lists = lists.map(|name| ("list".to_owned(), container.part(name).unwrap().to_vec()));
+    let descriptions = container.names().filter(|name| name.as_str().ends_with("/Signature.xml"));
+    let descriptions =
+        (1..).zip(descriptions).map(|(n, name)| (format!("description-{n}"), container.part(name).unwrap().to_vec()));
+    let request = "sig1=(\"@method\" \"@target-uri\" \"content-digest\");created=1800000000;nonce=\"n\";keyid=\"k\"";
+
+    let named = |all: &[(&str, &[u8])]| all.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+    BTreeMap::from([
+        ("certificate", named(&[("root", &made.root), ("sm2", &made.signer), ("rsa", &of_rsa)])),
+        ("der", named(&[("every-kind", &every_kind.into_bytes()), ("certificate", &of_rsa), ("seal", &made.seal)])),
+        ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
+        ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
+        ("ofd_signatures_xml", lists.chain(descriptions).collect()),
+        ("ses_seal", named(&[("one-signer", &made.seal), ("two-signers", &other)])),
+        ("ses_signature", named(&[("first", &once.signed_value), ("second", &twice.signed_value)])),
+        ("verify", named(&[("once", &once.document), ("twice", &twice.document), ("detached", &once.signed_value)])),
+    ])
+}
+
+#[test]
+fn every_committed_seed_is_accepted_by_its_reader() {
+    if std::env::var_os("UPDATE").is_some() {
+        for (target, seeds) in seeds() {
+            fs::create_dir_all(corpus().join(target)).unwrap();
+            for (name, bytes) in seeds {
+                fs::write(corpus().join(target).join(format!("seed-{name}")), bytes).unwrap();
+            }
+        }
+    }
+    let part = PartName::from_root("Doc_0/Signs/Signatures.xml").unwrap();
+    for (target, seeds) in seeds() {
+        for name in seeds.keys() {
+            let bytes = fs::read(corpus().join(target).join(format!("seed-{name}"))).expect("run with UPDATE=1");
+            let label = format!("{target}/{name}");
+            match target {
+                "certificate" => assert_eq!(Certificate::parse(&bytes).unwrap().raw, bytes, "{label}"),
+                "der" => assert!(walk(&bytes, LIMITS.der_depth).unwrap() > 10, "{label}"),
+                "ses_seal" => assert_eq!(SesSeal::parse(&bytes).unwrap().raw, bytes, "{label}"),
+                "ses_signature" => {
+                    assert_eq!(recognise(&bytes), Kind::SesV4, "{label}");
+                    assert_eq!(SesSignature::parse(&bytes).unwrap().version, 4, "{label}");
+                }
+                "ofd_container" => {
+                    let container = Container::read(&bytes, LIMITS).unwrap();
+                    assert_eq!(Package::read(&container, LIMITS).unwrap().bodies.len(), 1, "{label}");
+                }
+                "ofd_signatures_xml" if name == "list" => {
+                    assert_eq!(SignatureList::parse(&part, &bytes, LIMITS).unwrap().entries.len(), 2, "{label}");
+                }
+                "ofd_signatures_xml" => {
+                    let read = SignatureDescription::parse(&part, &bytes, LIMITS).unwrap();
+                    assert!(read.references.len() > 3, "{label}");
+                }
+                // Both are read by private functions; here only that they are text.
+                "http_fields" => assert!(bytes.is_ascii() && bytes.starts_with(b"sig1="), "{label}"),
+                "verify" => {
+                    let made = material();
+                    let report = made.judge(&bytes, &made.trust(), &material::policy());
+                    let expected = if name == "detached" { Indication::Refused } else { Indication::TotalPassed };
+                    assert_eq!(report.indication, expected, "{label}: {:?}", report.error);
+                }
+                other => panic!("no reader for {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn no_seed_is_committed_that_we_did_not_make() {
+    let made = seeds();
+    for folder in fs::read_dir(corpus()).unwrap() {
+        let folder = folder.unwrap();
+        let target = folder.file_name().into_string().unwrap();
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            // What the fuzzer leaves here is ignored by git.
+            let Some(name) = name.strip_prefix("seed-") else { continue };
+            assert!(made[target.as_str()].contains_key(name), "{target}/seed-{name}");
+        }
+    }
+}
+
+/// `fuzz/` compiles the product's files against its own list of dependencies.
+#[test]
+fn the_fuzzers_build_with_the_products_dependencies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap().parse::<toml::Table>().unwrap();
+    let (product, fuzz) = (read("Cargo.toml"), read("fuzz/Cargo.toml"));
+    let locked = |path: &str| -> BTreeMap<String, Vec<String>> {
+        let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for package in read(path)["package"].as_array().unwrap() {
+            let name = package["name"].as_str().unwrap().to_owned();
+            versions.entry(name).or_default().push(package["version"].as_str().unwrap().to_owned());
+        }
+        versions
+    };
+    let (product_lock, fuzz_lock) = (locked("Cargo.lock"), locked("fuzz/Cargo.lock"));
+    for (name, wanted) in fuzz["dependencies"].as_table().unwrap() {
+        if ["libfuzzer-sys", "x509-parser"].contains(&name.as_str()) {
+            continue;
+        }
+        assert_eq!(wanted, &product["dependencies"][name], "{name}");
+        for version in &fuzz_lock[name] {
+            assert!(product_lock[name].contains(version), "{name} {version} is not in the product's lock file");
+        }
+    }
+    let bins = fuzz["bin"].as_array().unwrap();
+    let targets: Vec<_> = bins.iter().map(|bin| bin["name"].as_str().unwrap()).collect();
+    assert_eq!(targets, seeds().into_keys().collect::<Vec<_>>(), "each target has seeds");
+}
