@@ -204,9 +204,10 @@ fn a_document_of_ones_own_is_sealed_where_asked() {
         4,
         "error: the document cannot be sealed: there is no page 4: the document has 3 (page-unknown)",
     );
-    let outside = "error: the document cannot be sealed: a stamp of 42 by 42 mm at 200, 0 mm lies outside of the page \
-                   of 210 × 297 mm (stamp-outside)";
-    refused(&[own, "--page", "1", "--x", "200", "--y", "0"], 4, outside);
+    let outside = demo(&[own, "--page", "1", "--x", "200", "--y", "0"]);
+    let expected = "error: the document cannot be sealed: a stamp of 42 by 42 mm at 200, 0 mm lies outside of the page \
+                    of 210 × 297 mm (stamp-outside)\n";
+    assert_eq!((outside.status.code(), String::from_utf8_lossy(&outside.stderr).as_ref()), (Some(4), expected));
 }
 
 #[test]
