@@ -160,7 +160,14 @@ impl Installation {
             door.add_listener(address);
             addresses.push(address);
         }
-        let app = App::new(Arc::new(front), door, Arc::new(SystemRandom))?;
+        let app = match &self.settings.policies.access {
+            Some(path) => {
+                let wrong = |source| Error::File { path: path.clone(), source };
+                let table = fs::read_to_string(path).map_err(wrong)?;
+                App::with_access(Arc::new(front), door, Arc::new(SystemRandom), &table)?
+            }
+            None => App::new(Arc::new(front), door, Arc::new(SystemRandom))?,
+        };
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());
         let (tls, server_certificate) = self.server_tls()?;

@@ -107,8 +107,20 @@ impl App {
         settings: Settings,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, Error> {
-        let table = Table::parse(access::SHIPPED)?;
-        let app = Self::with_table(use_cases, settings, random, table)?;
+        Self::with_access(use_cases, settings, random, access::SHIPPED)
+    }
+
+    /// The same with an access table of the operator's own, in the form of `policies/access.toml`.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the table must have one row for each endpoint and no other.
+    pub fn with_access<U: UseCases>(
+        use_cases: Arc<U>,
+        settings: Settings,
+        random: Arc<dyn Random>,
+        access: &str,
+    ) -> Result<Arc<Self>, Error> {
+        let app = Self::with_table(use_cases, settings, random, Table::parse(access)?)?;
         app.table.must_match(&app.routes)?;
         Ok(app)
     }
@@ -294,6 +306,8 @@ mod tests {
 
     #[tokio::test]
     async fn figures_are_for_this_machine() {
+        let refused = App::with_access(nobody(), Settings::default(), Arc::new(SystemRandom), "");
+        assert!(matches!(refused, Err(Error::Access(_))));
         let app = App::new(nobody(), Settings::default(), Arc::new(SystemRandom)).unwrap();
         for peer in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert_eq!(answer(&app, "/metrics", Some(peer)).await.0, 200, "{peer}");

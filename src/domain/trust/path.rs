@@ -242,3 +242,75 @@ impl Search<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::SystemRandom;
+    use crate::crypto::{Signer, sm2};
+    use crate::domain::ca::{Issuer, Profile, Request, prepare};
+    use crate::format::x509::NewName;
+
+    fn issue(
+        subject: &str,
+        key: &sm2::PrivateKey,
+        issuer: (&str, &sm2::PrivateKey),
+        profile: Profile,
+        serial: u8,
+    ) -> Vec<u8> {
+        let name = |common_name: &str| NewName { organisation: "示例".into(), common_name: common_name.into() };
+        let (public, issuer_key) = (Signer::public_key(key), Signer::public_key(issuer.1));
+        let now = Timestamp::from_unix(0);
+        let request = Request {
+            subject: &name(subject),
+            key: &public,
+            profile,
+            not_before: now,
+            not_after: now.plus_days(1),
+            serial: &[serial; 16],
+        };
+        let issuer_name = name(issuer.0).to_der();
+        let by = Issuer { name: &issuer_name, key: &issuer_key, algorithm: issuer.1.algorithm() };
+        let token = prepare(&request, &by).unwrap();
+        let value = issuer.1.sign(token.to_sign()).unwrap();
+        token.assemble(&value).unwrap()
+    }
+
+    /// Authorities that certify each other in a ring and never reach the anchor: the search ends by its budget, and a
+    /// path that is merely too long ends by its length.
+    #[test]
+    fn a_maze_is_given_up() {
+        let keys: Vec<_> = (0..4).map(|_| sm2::PrivateKey::generate(&SystemRandom).unwrap()).collect();
+        let mut trust = TrustAnchors::none();
+        trust.add_anchors(&issue("far", &keys[3], ("far", &keys[3]), Profile::Root, 1), "far").unwrap();
+        for serial in 2..12 {
+            trust.add_certificates(&issue("a", &keys[0], ("b", &keys[1]), Profile::Root, serial), "a").unwrap();
+            trust.add_certificates(&issue("b", &keys[1], ("a", &keys[0]), Profile::Root, serial), "b").unwrap();
+        }
+        let end = issue("end", &keys[2], ("a", &keys[0]), Profile::SealSigner, 20);
+        let end = Certificate::parse(&end).unwrap();
+        let find = |checks, length| find_path(&end, &trust, Timestamp::from_unix(0), &mut Budget { checks, length });
+        assert_eq!(find(5, 100), Err(PathFailure::GivenUp));
+        assert_eq!(find(1_000_000, 2), Err(PathFailure::GivenUp));
+        // The ring's own path lengths (one authority below a root) end it before the budget does.
+        let refused = find(1_000_000, 100).unwrap_err();
+        assert!(
+            matches!(refused, PathFailure::IssuerRefused { reason: "its path length is exceeded", .. }),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let end = issue("end", &key, ("lost", &key), Profile::SealSigner, 1);
+        let end = Certificate::parse(&end).unwrap();
+        let find =
+            |trust: &TrustAnchors| find_path(&end, trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT));
+        let issuer = "C=CN, O=示例, CN=lost".to_owned();
+        assert_eq!(find(&TrustAnchors::none()), Err(PathFailure::NoAnchors { issuer: issuer.clone() }));
+        let mut trust = TrustAnchors::none();
+        trust.add_anchors(&issue("other", &key, ("other", &key), Profile::Root, 2), "other").unwrap();
+        assert_eq!(find(&trust), Err(PathFailure::IssuerMissing { issuer }));
+    }
+}
