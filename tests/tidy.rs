@@ -167,7 +167,7 @@ fn closed_errors(source: &Source) -> Vec<String> {
     let mut faults = Vec::new();
     for (index, (number, line)) in lines.iter().enumerate() {
         let public = line.trim_start().starts_with("pub enum ");
-        let attributes = || lines[..index].iter().rev().take_while(|(_, line)| line.trim_start().starts_with("#["));
+        let attributes = || lines.iter().take(index).rev().take_while(|(_, line)| line.trim_start().starts_with("#["));
         if public && line.contains("enum Error ") && !attributes().any(|(_, line)| line.contains("#[non_exhaustive]")) {
             faults.push(format!("{}:{number}: `Error` must be #[non_exhaustive]", source.path.display()));
         }
