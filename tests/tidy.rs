@@ -19,7 +19,7 @@ const LAYERS: Arrows = &[
     ("format", &["base"]),
     ("render", &["base", "format"]),
     ("domain", &["base", "crypto", "format"]),
-    ("store", &["base", "domain"]),
+    ("store", &["base", "crypto", "domain"]),
     ("service", &["base", "crypto", "format", "render", "domain", "store"]),
     ("config", &["base", "domain"]),
     ("http", &["base", "config", "domain", "service"]),

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::base::limits::Limits;
 use crate::base::secret::Secret;
+use crate::config::verification::BUILT_IN;
 use crate::config::{Error, raw};
 
 /// The program's settings.
@@ -194,6 +195,16 @@ impl Settings {
             (Some(_), None) => return refuse("server.tls_key", "missing beside server.tls_certificate".into()),
             (None, Some(_)) => return refuse("server.tls_certificate", "missing beside server.tls_key".into()),
         };
+        if let (None, Some(open)) = (&tls, addresses.iter().find(|address| !is_loopback(address.ip()))) {
+            let message = format!("needed for {open}: certificates made here are for loopback only");
+            return refuse("server.tls_certificate", message);
+        }
+        if let Some(name) = &policies.verification
+            && !BUILT_IN.iter().any(|(known, _)| known == name)
+        {
+            let names: Vec<_> = BUILT_IN.iter().map(|(known, _)| *known).collect();
+            return refuse("policies.verification", format!("one of {}, not {name:?}", names.join(", ")));
+        }
         let most = Limits::DEFAULT.file_bytes;
         let max_upload = match server.max_upload.map(usize::try_from) {
             None => most,
@@ -386,6 +397,14 @@ mod tests {
             ),
             ("[server]\ntls_key = 'a'", "server.tls_certificate: missing beside server.tls_key"),
             ("[server]\ntls_certificate = 'a'", "server.tls_key: missing beside server.tls_certificate"),
+            (
+                "[server]\nlisten = [\"0.0.0.0:1\"]",
+                "server.tls_certificate: needed for 0.0.0.0:1: certificates made here are for loopback only",
+            ),
+            (
+                "[policies]\nverification = \"lax\"",
+                "policies.verification: one of default, strict, lenient-field, not \"lax\"",
+            ),
             ("[server]\nmax_upload = 0", "server.max_upload: 1 to 67108864 bytes"),
             ("[server]\nrequest_timeout = 0", "server.request_timeout: 1 to 600 seconds"),
             ("[server]\nshutdown_grace = 601", "server.shutdown_grace: 0 to 600 seconds"),

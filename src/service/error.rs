@@ -15,6 +15,9 @@ pub enum Error {
     /// No caller is registered under that name or key.
     #[error("no such caller")]
     UnknownCaller,
+    /// A stranger asked for what only a registered caller may have.
+    #[error("a registered key is needed")]
+    CallerNeeded,
     /// The caller is barred.
     #[error("the caller is barred")]
     CallerBarred,
@@ -86,6 +89,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownCaller => "unknown-caller",
+            Self::CallerNeeded => "caller-needed",
             Self::CallerBarred => "caller-barred",
             Self::CallerExists => "caller-exists",
             Self::RolesConflict(_) => "roles-conflict",

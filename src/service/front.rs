@@ -51,6 +51,14 @@ impl Front {
         Ok(Self { services, trust, policies, default_policy: default_policy.to_owned() })
     }
 
+    /// The actor, who must be a registered caller whatever the access table says: a seal is never used by a stranger.
+    async fn caller(&self, actor: &Actor) -> Result<audit::Actor, Error> {
+        match self.actor(actor).await? {
+            audit::Actor::Anonymous => Err(Error::CallerNeeded),
+            caller => Ok(caller),
+        }
+    }
+
     /// The actor as the audit log names it: a registered caller with the roles that it has now.
     async fn actor(&self, actor: &Actor) -> Result<audit::Actor, Error> {
         let Some((id, _)) = &actor.caller else { return Ok(audit::Actor::Anonymous) };
@@ -104,7 +112,7 @@ impl UseCases for Front {
         seal: SealId,
         request: SignDocument,
     ) -> Result<SignedDocument, Error> {
-        let by = self.actor(actor).await?;
+        let by = self.caller(actor).await?;
         let order = Order {
             document: request.document,
             placement: Placement { page: request.page, x_mm: request.x_mm, y_mm: request.y_mm, lock: request.lock },
@@ -120,7 +128,7 @@ impl UseCases for Front {
     }
 
     async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {
-        self.actor(actor).await?;
+        self.caller(actor).await?;
         let status = seals::status(&self.services, &seal).await?;
         let since = match status.state {
             State::Active { since } | State::Suspended { since, .. } => since,
@@ -180,7 +188,7 @@ impl Refusal for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownSeal => ErrorKind::NotFound,
-            Self::UnknownCaller | Self::CallerBarred | Self::Replay => ErrorKind::Forbidden,
+            Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
             Self::CallerExists
             | Self::RolesConflict(_)
             | Self::IdempotencyKeyReused
@@ -205,5 +213,59 @@ impl Refusal for Error {
                 ErrorKind::Internal
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::base::clock::SystemClock;
+    use crate::base::id::RequestId;
+    use crate::base::random::SystemRandom;
+    use crate::base::secret::Secret;
+    use crate::domain::verify::{ExtraParts, UnknownRevocation};
+    use crate::service::keys::KeySource;
+
+    fn policy() -> Policy {
+        Policy {
+            name: "p".into(),
+            sm3: String::new(),
+            tolerances: std::collections::BTreeSet::new(),
+            unknown_revocation: UnknownRevocation::Refuse,
+            extra_parts: ExtraParts::Refuse,
+            rsa_bits: 2048,
+            future_seconds: 0,
+            maker_late_days: 0,
+        }
+    }
+
+    /// Whatever the access table says.
+    #[tokio::test]
+    async fn a_seal_is_never_used_by_a_stranger() {
+        let source = KeySource::Passphrase(Secret::new(b"correct horse battery".to_vec()));
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let services = Services::open("sqlite::memory:", &source, clock, random).await.unwrap();
+        let none = Front::new(services.clone(), TrustAnchors::none(), BTreeMap::new(), "p");
+        assert_eq!(none.err().unwrap().code(), "policy-unknown");
+        let policies = BTreeMap::from([("p".to_owned(), policy())]);
+        let front = Front::new(services, TrustAnchors::none(), policies, "p").unwrap();
+        let request_id = RequestId::parse("r").unwrap();
+        let stranger = Actor { caller: None, request_id: request_id.clone(), peer: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+        let seal = SealId::parse("s").unwrap();
+        let order = SignDocument {
+            file_name: String::new(),
+            document: Vec::new(),
+            page: 1,
+            x_mm: 0.0,
+            y_mm: 0.0,
+            lock: false,
+            idempotency_key: "k".into(),
+            request_id,
+        };
+        let refused = front.sign_with_seal(&stranger, seal.clone(), order).await.unwrap_err();
+        assert_eq!((refused.code(), refused.kind()), ("caller-needed", ErrorKind::Forbidden));
+        assert_eq!(front.seal_status(&stranger, seal).await.unwrap_err().code(), "caller-needed");
     }
 }

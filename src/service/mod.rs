@@ -60,6 +60,11 @@ impl Services {
             Some(known) => known.salt,
             None => array(&*random)?,
         };
+        // A database that has its key somewhere must not be given a new one: the operator has to bring the old one back.
+        let source = match source {
+            KeySource::File { path, .. } if known.is_some() => &KeySource::File { path: path.clone(), create: false },
+            source => source,
+        };
         let key = EncryptionKey::load(source, &salt, &*random)?;
         let key_check = key.check_value(&salt)?;
         match known {

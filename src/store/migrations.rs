@@ -1,9 +1,9 @@
 //! Migrations: each runs once, in order, in a transaction; one that ran and differs from ours is refused.
 
-use sm3::{Digest, Sm3};
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
+use crate::crypto::digest;
 use crate::store::Error;
 
 struct Migration {
@@ -75,7 +75,7 @@ fn settle(ours: &[(i64, Vec<u8>)], applied: &[(i64, Vec<u8>)]) -> Result<usize, 
 }
 
 fn sm3(text: &str) -> Vec<u8> {
-    Sm3::digest(text.as_bytes()).to_vec()
+    digest::sm3(text.as_bytes()).to_vec()
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use sm3::{Digest, Sm3};
 use zeroize::Zeroizing;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::base::random::{Random, array};
 use crate::base::secret::Secret;
+use crate::crypto::digest::sm3;
 use crate::domain::audit::EventBody;
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeyState};
 use crate::service::keys::{EncryptionKey, Error};
@@ -49,7 +49,7 @@ impl KeyStore {
         let (public_key, state) = (public.to_vec(), KeyState::Active);
         let key = StoredKey { id: id.clone(), purpose, algorithm, public_key, sealed_private, state, created_at: now };
         keys::insert(tx, &key).await?;
-        let public_key_sm3 = Sm3::digest(public).into();
+        let public_key_sm3 = sm3(public);
         Ok(EventBody::KeyCreated { key: id.clone(), purpose, algorithm, public_key_sm3 })
     }
 

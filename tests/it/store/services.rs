@@ -136,6 +136,13 @@ async fn a_start_abandons_what_a_crash_left_open() {
     assert_eq!(found, Some(seal));
     services.store.close().await;
 
+    // A key that is lost is not replaced by a new one: the operator has to bring it back.
+    let lost = open(folder.path(), "other").await.err().unwrap();
+    assert!(matches!(lost, Error::Keys(keys::Error::File { .. })), "{lost:?}");
+    assert!(!folder.path().join("other").exists());
+    let elsewhere = Folder::new("start-elsewhere");
+    open(elsewhere.path(), "key").await.unwrap().store.close().await;
+    std::fs::copy(elsewhere.path().join("key"), folder.path().join("other")).unwrap();
     let other_key = open(folder.path(), "other").await.err().unwrap();
     assert!(matches!(other_key, Error::Keys(keys::Error::WrongEncryptionKey)), "{other_key:?}");
 }
