@@ -1,5 +1,5 @@
 //! Checks that keep the shape of `src/` true: arrows point downward, pure layers stay pure,
-//! every file says what it is for, and no file grows past reading.
+//! every file says what it is for, no file grows past reading, no lint is silenced, names mean something.
 //!
 //! To allow a new arrow, change the tables here and the drawing in `ARCHITECTURE.md` together.
 #![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not their helpers")]
@@ -51,57 +51,185 @@ const IMPURE_WORDS: &[&str] = &[
 
 const MAX_LINES: usize = 600;
 
+/// Names that say nothing, as files, folders and modules.
+const VAGUE_NAMES: &[&str] = &["utils", "util", "helpers", "common", "misc", "manager", "handler", "handlers"];
+
+/// Beginnings of names that say less than the noun or verb behind them.
+const VAGUE_BEGINNINGS: &[&str] = &["fn do_", "fn get_", "fn validate_", "fn process_"];
+
+/// Endings of the names of types that do everything.
+const VAGUE_ENDINGS: &[&str] = &["Handler", "Manager", "Helper", "Utils"];
+
 #[test]
 fn arrows_point_downward() {
-    let mut faults = Vec::new();
-    for source in sources() {
-        let path = source.path.display();
-        faults.extend(source.upward(LAYERS, "crate::", 0));
-        if source.level(0) == "domain" && source.level(1) != "mod" {
-            faults.extend(source.upward(DOMAIN, "domain::", 1));
-        }
-        // Relative paths would slip past the tables, so folders meet only by absolute ones.
-        let at_a_root = source.path.ends_with("mod.rs") || source.path.components().count() == 2;
-        for (number, line) in source.code() {
-            if line.contains("super::super") || (at_a_root && line.contains("super::")) {
-                faults.push(format!("{path}:{number}: write `crate::…`, not `super::`"));
-            }
+    report(sources().iter().flat_map(arrows));
+}
+
+fn arrows(source: &Source) -> Vec<String> {
+    let path = source.path.display();
+    let mut faults = source.upward(LAYERS, "crate::", 0);
+    if source.level(0) == "domain" && source.level(1) != "mod" {
+        faults.extend(source.upward(DOMAIN, "domain::", 1));
+    }
+    // Relative paths would slip past the tables, so folders meet only by absolute ones.
+    let at_a_root = source.path.ends_with("mod.rs") || source.path.components().count() == 2;
+    for (number, line) in source.code() {
+        if line.contains("super::super") || (at_a_root && line.contains("super::")) {
+            faults.push(format!("{path}:{number}: write `crate::…`, not `super::`"));
         }
     }
-    report(faults);
+    faults
 }
 
 #[test]
 fn pure_layers_do_no_io() {
-    let mut faults = Vec::new();
-    for source in sources().iter().filter(|s| PURE.contains(&s.level(0))) {
-        for (number, line) in source.code() {
-            for word in IMPURE_WORDS.iter().filter(|word| line.contains(**word)) {
-                let path = source.path.display();
-                faults.push(format!("{path}:{number}: `{word}` in a pure layer"));
-            }
-        }
+    report(sources().iter().flat_map(impurities));
+}
+
+fn impurities(source: &Source) -> Vec<String> {
+    if !PURE.contains(&source.level(0)) {
+        return Vec::new();
     }
-    report(faults);
+    source.lines_with(IMPURE_WORDS, "in a pure layer")
 }
 
 #[test]
 fn files_introduce_themselves_and_stay_short() {
-    let mut faults = Vec::new();
-    for source in sources() {
-        let path = source.path.display();
-        if !source.text.starts_with("//! ") {
-            faults.push(format!("{path}: first line must be a `//!` sentence"));
-        }
-        let lines = source.before_tests().lines().count();
-        if lines > MAX_LINES {
-            faults.push(format!("{path}: {lines} lines, limit {MAX_LINES}"));
-        }
-    }
-    report(faults);
+    report(sources().iter().flat_map(introduction));
 }
 
-fn report(faults: Vec<String>) {
+fn introduction(source: &Source) -> Vec<String> {
+    let (path, mut faults) = (source.path.display(), Vec::new());
+    if !source.text.starts_with("//! ") {
+        faults.push(format!("{path}: first line must be a `//!` sentence"));
+    }
+    let lines = source.before_tests().lines().count();
+    if lines > MAX_LINES {
+        faults.push(format!("{path}: {lines} lines, limit {MAX_LINES}"));
+    }
+    faults
+}
+
+#[test]
+fn nothing_is_unsafe_and_no_lint_is_silenced() {
+    report(sources().iter().flat_map(silenced));
+}
+
+/// Compilers refuse both too, unless somebody changes `Cargo.toml`. An `#[expect]` tells why.
+fn silenced(source: &Source) -> Vec<String> {
+    let mut faults =
+        source.lines_with(&["unsafe ", "unsafe{", "#[allow", "#![allow", ", allow("], "is not ours to write");
+    let code = source.code().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+    for (_, rest) in code.match_indices("[expect(").map(|(at, _)| code.split_at(at)) {
+        let attribute = rest.split_once(")]").map_or(rest, |(attribute, _)| attribute);
+        if !attribute.contains("reason = \"") {
+            faults.push(format!("{}: `#[expect]` without a reason", source.path.display()));
+        }
+    }
+    faults
+}
+
+#[test]
+fn names_say_what_is_meant() {
+    report(sources().iter().flat_map(vague_names));
+}
+
+fn vague_names(source: &Source) -> Vec<String> {
+    let path = source.path.display();
+    let mut faults = source.lines_with(VAGUE_BEGINNINGS, "says nothing");
+    for part in source.path.iter().filter_map(|part| part.to_str()) {
+        if VAGUE_NAMES.contains(&part.trim_end_matches(".rs")) {
+            faults.push(format!("{path}: `{part}` says nothing"));
+        }
+    }
+    for (number, line) in source.code() {
+        for kind in ["struct ", "enum ", "trait ", "type ", "mod "] {
+            let Some((before, after)) = line.split_once(kind) else { continue };
+            let declared = before.trim().is_empty() || before.trim().starts_with("pub");
+            let name = identifier(after);
+            let vague = VAGUE_NAMES.contains(&name.as_str()) || VAGUE_ENDINGS.iter().any(|end| name.ends_with(end));
+            if declared && vague {
+                faults.push(format!("{path}:{number}: `{name}` says nothing"));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn errors_can_grow() {
+    report(sources().iter().flat_map(closed_errors));
+}
+
+/// A public `Error` gains variants without breaking whoever matches on it.
+fn closed_errors(source: &Source) -> Vec<String> {
+    let lines = source.code().collect::<Vec<_>>();
+    let mut faults = Vec::new();
+    for (index, (number, line)) in lines.iter().enumerate() {
+        let public = line.trim_start().starts_with("pub enum ");
+        let attributes = || lines.iter().take(index).rev().take_while(|(_, line)| line.trim_start().starts_with("#["));
+        if public && line.contains("enum Error ") && !attributes().any(|(_, line)| line.contains("#[non_exhaustive]")) {
+            faults.push(format!("{}:{number}: `Error` must be #[non_exhaustive]", source.path.display()));
+        }
+    }
+    faults
+}
+
+/// What each check must find in a source made for it, and what it must leave alone. A check that cannot fail is a defect.
+#[test]
+fn every_check_finds_its_fault() {
+    let find = |check: fn(&Source) -> Vec<String>, path: &str, text: &str| {
+        check(&Source { path: path.into(), text: text.to_owned() })
+    };
+    let long = format!("//! Long.\n{}", "\n".repeat(MAX_LINES));
+    type Case<'a> = (fn(&Source) -> Vec<String>, &'a str, &'a str, &'a str);
+    #[rustfmt::skip]
+    let faulty: &[Case<'_>] = &[
+        (arrows, "format/x.rs", "use crate::domain::seal;", "`format` must not use `domain`"),
+        (arrows, "format/x.rs", "use crate::{base::id, store};", "`format` must not use `store`"),
+        (arrows, "domain/key.rs", "use crate::domain::seal;", "`key` must not use `seal`"),
+        (arrows, "nowhere/x.rs", "", "missing from the table"),
+        (arrows, "domain/mod.rs", "use super::x;", "write `crate::…`"),
+        (arrows, "http/api/x.rs", "use super::super::x;", "write `crate::…`"),
+        (impurities, "domain/x.rs", "async fn x() {}", "`async fn` in a pure layer"),
+        (impurities, "crypto/x.rs", "let t = SystemTime::now();", "`SystemTime::now` in a pure layer"),
+        (introduction, "base/x.rs", "use x;", "first line must be"),
+        (introduction, "base/x.rs", &long, "601 lines, limit 600"),
+        (silenced, "base/x.rs", "    unsafe { x() }", "`unsafe `"),
+        (silenced, "base/x.rs", "#[allow(dead_code)]", "`#[allow`"),
+        (silenced, "base/x.rs", "#[cfg_attr(x, allow(dead_code))]", "`, allow(`"),
+        (silenced, "base/x.rs", "#[expect(dead_code)]\nfn x() { y(\"reason = \"); }", "without a reason"),
+        (vague_names, "service/utils.rs", "", "`utils.rs` says nothing"),
+        (vague_names, "http/helpers/x.rs", "", "`helpers` says nothing"),
+        (vague_names, "http/x.rs", "pub(crate) async fn get_seal() {}", "`fn get_` says nothing"),
+        (vague_names, "http/x.rs", "fn validate_seal() {}", "`fn validate_` says nothing"),
+        (vague_names, "http/x.rs", "pub struct SealHandler;", "`SealHandler` says nothing"),
+        (vague_names, "http/x.rs", "pub(crate) trait KeyManager {", "`KeyManager` says nothing"),
+        (vague_names, "http/x.rs", "mod common;", "`common` says nothing"),
+        (closed_errors, "base/x.rs", "#[derive(Debug)]\npub enum Error {", "must be #[non_exhaustive]"),
+        (closed_errors, "base/x.rs", "#[non_exhaustive]\nstruct X;\npub enum Error {", "must be #[non_exhaustive]"),
+    ];
+    for (check, path, text, expected) in faulty {
+        let found = find(*check, path, text);
+        assert!(found.len() == 1 && found[0].contains(expected), "{path} {text}: {found:?}");
+    }
+    let all: [fn(&Source) -> Vec<String>; 6] = [arrows, impurities, introduction, silenced, vague_names, closed_errors];
+    #[rustfmt::skip]
+    let sound = [
+        ("domain/seal/x.rs", "//! X.\nuse crate::format::ses;\nuse crate::domain::audit::Event;\n// unsafe allow( fn get_x\n"),
+        ("http/api/x.rs", "//! X.\nuse super::y;\n#[expect(dead_code, reason = \"shown\")]\nasync fn target() {}\n"),
+        ("store/x.rs", "//! X.\n#[derive(Debug)]\n#[non_exhaustive]\n/// Why.\npub enum Error {\n"),
+        ("base/x.rs", "//! X.\nfn x() {}\n\n#[cfg(test)]\nmod tests {\n    fn get_x() { unsafe { y() } }\n}\n"),
+    ];
+    for (path, text) in sound {
+        for check in all {
+            assert_eq!(find(check, path, text), Vec::<String>::new(), "{path} {text}");
+        }
+    }
+}
+
+fn report(faults: impl Iterator<Item = String>) {
+    let faults = faults.collect::<Vec<_>>();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
@@ -129,6 +257,16 @@ impl Source {
             .filter(|name| !allowed.contains(&name.as_str()))
             .map(|name| format!("{path}: `{here}` must not use `{name}`"))
             .collect()
+    }
+
+    /// Lines of code that hold one of the words.
+    fn lines_with(&self, words: &[&str], fault: &str) -> Vec<String> {
+        let path = self.path.display();
+        let hits = |(number, line): (usize, &str)| {
+            let found = words.iter().find(|word| line.contains(**word))?;
+            Some(format!("{path}:{number}: `{found}` {fault}"))
+        };
+        self.code().filter_map(hits).collect()
     }
 
     /// The text without its closing `mod tests { … }`, which may use anything.

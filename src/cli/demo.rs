@@ -16,7 +16,7 @@ use crate::cli::verify::text;
 use crate::config::Settings;
 use crate::config::verification::built_in;
 use crate::domain::audit::Actor;
-use crate::domain::seal::signing::{self, Placement, last_corner, page_width};
+use crate::domain::seal::signing::{self, Placement, corner, page_width};
 use crate::domain::verify::{Indication, Report};
 use crate::service::development::{self, DIAMETER_MM, ORGANISATION};
 use crate::service::seals::{self, Order};
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 
-    /// Leave the server running on loopback with the demo's keys and seals
+    /// Leave the server running on loopback with the demo's keys and seals; YINXIN_SERVER__LISTEN says where
     #[arg(long)]
     serve: bool,
 
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     page: Option<u32>,
 
-    /// The stamp's left edge, millimetres from the page's left edge [default: near the lower right corner]
+    /// The stamp's left edge, millimetres from the page's left edge [default: near the page's lower right corner]
     #[arg(long, value_name = "MM", requires = "y", value_parser = millimetres)]
     x: Option<f64>,
 
@@ -175,11 +175,8 @@ fn place(arguments: &Arguments, original: &[u8]) -> Result<Placement, Failure> {
     let mut placement = if arguments.file.is_none() && arguments.page.is_none() {
         ON_NOTICE
     } else {
-        last_corner(original, DIAMETER_MM, &Limits::DEFAULT)?
+        corner(original, arguments.page, DIAMETER_MM, &Limits::DEFAULT)?
     };
-    if let Some(page) = arguments.page {
-        placement.page = page;
-    }
     if let (Some(x), Some(y)) = (arguments.x, arguments.y) {
         (placement.x_mm, placement.y_mm) = (x, y);
     }
@@ -195,7 +192,9 @@ fn tell(
 ) -> Result<(), Failure> {
     let state = folder.join("state");
     let text = format!("data_dir = {:?}\n[trust]\ndevelopment = true\n", state.display().to_string());
-    let settings = Settings::from_text("demo", &text, std::iter::empty())?;
+    // Of the environment's settings only the server's count: the demo brings its own keys, database and trust.
+    let server = std::env::vars().filter(|(name, _)| name.starts_with("YINXIN_SERVER__"));
+    let settings = Settings::from_text("demo", &text, server)?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let mut stage = Stage { console, step: 0 };

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock as _, SystemClock};
@@ -98,18 +99,13 @@ pub(crate) struct Listening {
     listeners: Vec<tokio::net::TcpListener>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
+    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
-        let stop = async {
-            // A signal that cannot be awaited leaves the process's default: it ends at once.
-            if server::termination().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        Ok(server::serve(self.listeners, self.tls, self.app, stop).await?)
+        Ok(server::serve(self.listeners, self.tls, self.app, self.stop).await?)
     }
 }
 
@@ -181,7 +177,9 @@ impl Installation {
             self.bar_first_caller().await?;
             None
         };
-        Ok(Listening { addresses, server_certificate, client, listeners, tls, app })
+        // Before anybody is told where we listen: whoever knows may ask us to stop.
+        let stop = Box::pin(server::termination()?);
+        Ok(Listening { addresses, server_certificate, client, listeners, tls, app, stop })
     }
 
     fn server_tls(&self) -> Result<(Arc<rustls::ServerConfig>, Option<PathBuf>), Error> {
@@ -237,6 +235,10 @@ impl Installation {
         };
         if bar_holder(&self.services, &text).await? {
             tracing::warn!("the development caller is barred: trust.development is off");
+        }
+        // A key that opens nothing is of no use; should development come back, it makes a new one.
+        for path in [path.with_file_name("client.key"), path] {
+            fs::remove_file(&path).map_err(|source| Error::File { path, source })?;
         }
         Ok(())
     }

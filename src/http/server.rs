@@ -55,19 +55,20 @@ pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error>
     }
 }
 
-/// Ends when the process is asked to end: SIGTERM or SIGINT.
+/// Listens for SIGTERM and SIGINT from now on; what it gives ends when the process is asked to end.
 ///
 /// # Errors
 /// The signals cannot be received.
-pub async fn termination() -> Result<(), Error> {
+pub fn termination() -> Result<impl Future<Output = ()> + Send + use<>, Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Serves until `shutdown` ends; then takes nothing new, lets requests in flight finish within the grace, and returns.

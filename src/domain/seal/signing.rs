@@ -196,27 +196,26 @@ fn stamp(container: &Container, seal: &SesSeal<'_>, placement: &Placement, limit
     Ok(NewStamp { page_ref, boundary: [area.x + x, area.y + y, width, height], clip: None })
 }
 
-/// The place for a stamp where nobody names one: the lower right corner of the last page, 20 mm from its edges,
-/// or as far from them as a small page allows.
+/// The place for a stamp where nobody names one: the lower right corner of that page, else of the last one, 20 mm
+/// from its edges, or as far from them as a small page allows.
 ///
 /// # Errors
-/// The document cannot be read, or has no page.
-pub fn last_corner(original: &[u8], size_mm: u16, limits: &Limits) -> Result<Placement, Error> {
+/// The document cannot be read, or has no such page.
+pub fn corner(original: &[u8], page: Option<u32>, size_mm: u16, limits: &Limits) -> Result<Placement, Error> {
     const MARGIN: f64 = 20.0;
     let container = Container::read(original, limits)?;
-    let package = Package::read(&container, limits)?;
-    let body = package.bodies.first().ok_or(ofd::Error::BodyUnknown { index: 0 })?;
-    let document = Document::read(&container, &body.doc_root, limits)?;
-    let pages = document.page_count();
-    let last = document.pages.last().ok_or(Error::PageUnknown { page: 1, pages })?;
-    let area = document.page_box(&container, &last.id, limits)?;
+    let page = match page {
+        Some(page) => page,
+        None => {
+            let package = Package::read(&container, limits)?;
+            let body = package.bodies.first().ok_or(ofd::Error::BodyUnknown { index: 0 })?;
+            let pages = Document::read(&container, &body.doc_root, limits)?.page_count();
+            u32::try_from(pages).unwrap_or(u32::MAX).max(1)
+        }
+    };
+    let (_, area) = page_area(&container, page, limits)?;
     let place = |length: f64| (length - f64::from(size_mm) - MARGIN).max(0.0);
-    Ok(Placement {
-        page: u32::try_from(pages).unwrap_or(u32::MAX),
-        x_mm: place(area.width),
-        y_mm: place(area.height),
-        lock: false,
-    })
+    Ok(Placement { page, x_mm: place(area.width), y_mm: place(area.height), lock: false })
 }
 
 /// The width of a page, from 1, in millimetres.

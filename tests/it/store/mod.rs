@@ -2,7 +2,7 @@
 
 mod contract;
 mod durability;
-mod postgres;
+pub(crate) mod postgres;
 mod services;
 
 use std::path::{Path, PathBuf};
