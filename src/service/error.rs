@@ -99,6 +99,9 @@ impl Error {
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::IdempotencyKeyInUse => "idempotency-key-in-use",
             Self::UnknownSeal => "unknown-seal",
+            // What a caller can act on has a code of its own.
+            Self::InvalidTransition(InvalidTransition { from: "suspended", attempt: "sign" }) => "seal-suspended",
+            Self::InvalidTransition(InvalidTransition { from: "revoked", attempt: "sign" }) => "seal-revoked",
             Self::InvalidTransition(_) => "invalid-transition",
             Self::SignerNotOurs => "signer-not-ours",
             Self::Signing(error) => error.code(),

@@ -266,7 +266,7 @@ impl Desk<'_> {
         let refused = self.sign(&Actor::Operator, 1, order(NOTICE)).await.unwrap_err();
         assert_eq!(
             (refused.code(), refused.to_string().as_str()),
-            ("invalid-transition", "a seal that is suspended cannot sign")
+            ("seal-suspended", "a seal that is suspended cannot sign")
         );
         let status = seals::status(self.services, &self.pki.seals[1].id).await.unwrap();
         assert_eq!(status.state, State::Suspended { since: NOW, reason: SuspensionReason::OwnerRequest });
@@ -280,7 +280,7 @@ impl Desk<'_> {
         let refused = self.sign(&Actor::Operator, 2, order(NOTICE)).await.unwrap_err();
         assert_eq!(
             (refused.code(), refused.to_string().as_str()),
-            ("invalid-transition", "a seal that is revoked cannot sign")
+            ("seal-revoked", "a seal that is revoked cannot sign")
         );
         assert_eq!(self.counts().await, before);
     }
@@ -345,7 +345,7 @@ impl Desk<'_> {
         self.drop_trigger().await;
         assert_eq!(
             (refused.code(), refused.to_string().as_str()),
-            ("invalid-transition", "a seal that is suspended cannot sign")
+            ("seal-suspended", "a seal that is suspended cannot sign")
         );
         self.assert_abandoned(&actor, before, AbandonmentReason::SealNotActive).await;
         self.resume(1).await;
