@@ -83,6 +83,29 @@ fn with_a_strangers_seal() -> Bench {
     bench
 }
 
+/// Somebody trusted adds a seal whose References name nothing but the seal itself.
+fn with_an_empty_seal(b: &mut Bench) {
+    const SECOND: &str = "Doc_0/Signs/Sign_1/Signature.xml";
+    b.pack.replace(
+        LIST,
+        "<ofd:MaxSignId>",
+        &format!("<ofd:Signature ID=\"s009\" BaseLoc=\"/{SECOND}\"/><ofd:MaxSignId>"),
+    );
+    let text = b.pack.text(DESCRIPTION).replace("Sign_0", "Sign_1");
+    let (head, rest) = text.split_once("<ofd:Reference ").unwrap();
+    let (_, tail) = rest.rsplit_once("</ofd:Reference>").unwrap();
+    let own =
+        "<ofd:Reference FileRef=\"/Doc_0/Signs/Sign_1/Seal.esl\"><ofd:CheckValue>AAAA</ofd:CheckValue></ofd:Reference>";
+    let mut plan = Plan { path: "/Doc_0/Signs/Sign_1/Signature.xml", ..Plan::default() };
+    plan.sign_as(Issue::default().by(Some(&ca())));
+    let seal = plan.seal();
+    b.pack.add("Doc_0/Signs/Sign_1/Seal.esl", &seal);
+    b.pack.add(SECOND, format!("{head}{own}{tail}").as_bytes());
+    b.pack.digest_again_in(SECOND);
+    let value = plan.value(&seal, b.pack.get(SECOND));
+    b.pack.add("Doc_0/Signs/Sign_1/SignedValue.dat", &value);
+}
+
 pub(crate) fn variants() -> Vec<Variant> {
     let mut all = parts();
     all.extend(attacks_on_the_tree());
@@ -368,6 +391,16 @@ fn attacks_on_the_tree() -> Vec<Variant> {
             without_entry,
             |b| with_second_seal(b, Party::stored("maker"), Issue::default().by(Some(&ca()))),
             Expected::passed(),
+        ),
+        variant(
+            "a second seal that says nothing about the document",
+            rich,
+            with_an_empty_seal,
+            Expected::failed("FORMAT_FAILURE", &["coverage-foreign"]).of_signature(1).axes(&[
+                ("signature", "ok"),
+                ("intact", "ok"),
+                ("coverage", "failed"),
+            ]),
         ),
         variant(
             "OFD.xml uncovered: two DocRoots",

@@ -44,6 +44,7 @@ impl FileFormat for Ofd {
             shown: &shown,
             infrastructure: BTreeSet::new(),
             covered: BTreeSet::new(),
+            descriptions: BTreeSet::new(),
             digests: BTreeMap::new(),
             protected: Vec::new(),
             budget: Budget::new(ground.limits),
@@ -65,6 +66,8 @@ struct File<'a> {
     infrastructure: BTreeSet<PartName>,
     /// What the signatures that did not fail protect, so far.
     covered: BTreeSet<PartName>,
+    /// Descriptions of the signatures that did not fail, so far.
+    descriptions: BTreeSet<PartName>,
     /// Digests of parts, each computed once: sixty signatures over one large part must not cost sixty times.
     digests: BTreeMap<(DigestAlgorithm, PartName), Vec<u8>>,
     /// What each signature protects, by its number in the report.
@@ -125,7 +128,7 @@ impl File<'_> {
         ses::judge(&mut report, value, &place, self.ground, &mut self.budget, &mut self.body.warnings);
         self.date_time(&description, &mut report);
         self.references(&description, &mut report);
-        self.cover(&description, &mut report);
+        self.cover(entry, &description, &mut report);
         report
     }
 
@@ -187,11 +190,16 @@ impl File<'_> {
     }
 
     /// Coverage by this signature and the earlier ones that did not fail.
-    fn cover(&mut self, description: &SignatureDescription, report: &mut SignatureReport) {
+    fn cover(&mut self, entry: &SignatureEntry, description: &SignatureDescription, report: &mut SignatureReport) {
         let own: BTreeSet<PartName> = description.references.iter().map(|r| r.file_ref.clone()).collect();
         let mut covered = self.covered.clone();
         covered.extend(own.iter().cloned());
-        let (level, uncovered) = coverage(&self.shown.parts, &self.entry, &covered);
+        let (mut level, uncovered) = coverage(&self.shown.parts, &self.entry, &covered);
+        // Earlier signatures count for what is left out, not for what this one says anything about: it must itself
+        // name a shown part, or the description of an earlier signature that stands.
+        if own.is_disjoint(&self.shown.parts) && own.is_disjoint(&self.descriptions) {
+            level = Coverage::Foreign;
+        }
         let names: Vec<String> = uncovered.iter().map(|part| part.as_str().to_owned()).collect();
         report.details.coverage = Some(level.name());
         report.details.uncovered = Some(names.clone());
@@ -209,6 +217,7 @@ impl File<'_> {
         };
         if report.still_protects() {
             self.covered.extend(own.iter().cloned());
+            self.descriptions.insert(entry.base_loc.clone());
         }
         self.protected.push((self.body.signatures.len(), own));
     }
