@@ -231,25 +231,25 @@ fn tell(
         let sealed = desk.seal(first, original, *placement).await?;
         desk.keep("2-sealed.ofd", &sealed)?;
         stage.announce("verifying it");
-        desk.verify(&mut stage, "2-sealed.ofd", &sealed, Indication::TotalPassed)?;
+        desk.verify(&mut stage, "2-sealed.ofd", &sealed, (1, Indication::TotalPassed))?;
 
         stage.announce("changing one byte and verifying again");
         let tampered = change_one_byte(&sealed)?;
         desk.keep("3-tampered.ofd", &tampered.document)?;
         let (before, after) = (shown(&tampered.before.to_string()), shown(&tampered.after.to_string()));
         stage.say(&format!("byte {} of {}: {before} became {after}", tampered.offset, shown(&tampered.part)));
-        desk.verify(&mut stage, "3-tampered.ofd", &tampered.document, Indication::TotalFailed)?;
+        desk.verify(&mut stage, "3-tampered.ofd", &tampered.document, (1, Indication::TotalFailed))?;
 
         stage.announce("sealing the sealed document again, with the second signer's seal (SM2), and verifying both");
         let width = page_width(original, placement.page, &Limits::DEFAULT).ok();
         let twice = desk.seal(second, &sealed, beside(placement, 1.0, width)).await?;
         desk.keep("4-sealed-twice.ofd", &twice)?;
-        desk.verify(&mut stage, "4-sealed-twice.ofd", &twice, Indication::TotalPassed)?;
+        desk.verify(&mut stage, "4-sealed-twice.ofd", &twice, (2, Indication::TotalPassed))?;
 
         stage.announce("a third seal, by the RSA signer, which locks the document");
         let locked = desk.seal(third, &twice, Placement { lock: true, ..beside(placement, 2.0, width) }).await?;
         desk.keep("5-sealed-locked.ofd", &locked)?;
-        desk.verify(&mut stage, "5-sealed-locked.ofd", &locked, Indication::TotalPassed)?;
+        desk.verify(&mut stage, "5-sealed-locked.ofd", &locked, (3, Indication::TotalPassed))?;
         match desk.seal(first, &locked, *placement).await {
             Err(Failure::Document(error)) => {
                 stage.say(&format!("one more seal is refused: {error} ({})", error.code()))
@@ -321,17 +321,27 @@ impl Desk<'_> {
         Ok(seals::sign(self.services, &Actor::Operator, None, &seal.id, order).await?.document)
     }
 
+    /// Judges a file and shows the report. The last `ours` signatures are the demo's own and must come out as
+    /// expected; what the document bore before is judged and shown too, and may be anything.
     fn verify(
         &self,
         stage: &mut Stage<'_>,
         name: &'static str,
         bytes: &[u8],
-        expected: Indication,
+        (ours, expected): (usize, Indication),
     ) -> Result<(), Failure> {
         let report: Report = self.judge.judge(name, bytes, None);
         let colour = stage.console.colour();
         stage.console.print(&text::report(&report, colour));
-        if report.indication == expected {
+        let earlier = report.signatures.len().saturating_sub(ours);
+        if earlier > 0 {
+            stage.say(&format!(
+                "{earlier} of these signatures stood in the document before; the demo answers for its own"
+            ));
+        }
+        let own = report.signatures.iter().skip(earlier).map(|signature| signature.indication);
+        let found = own.clone().find(|indication| *indication != expected).unwrap_or(expected);
+        if own.count() == ours && found == expected {
             Ok(())
         } else {
             Err(Failure::Unexpected { step: name, expected, found: report.indication })

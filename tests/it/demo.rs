@@ -267,3 +267,18 @@ fn the_server_goes_on_with_the_demos_keys() {
     assert_eq!(running.terminate().0, Some(0));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the files are removed when the server ends");
 }
+
+/// A document that bears a seal of somebody else: the demo answers for its own seals, and shows the other's verdict.
+#[test]
+fn a_document_with_a_foreign_seal_is_sealed_too() {
+    let (first, second) = (Folder::new("demo-foreign-first"), Folder::new("demo-foreign-second"));
+    let (first, second) = (first.path().join("kept"), second.path().join("kept"));
+    assert_eq!(demo(&["--keep", first.to_str().unwrap()]).status.code(), Some(0));
+    let sealed = first.join("2-sealed.ofd");
+    let told = demo(&[sealed.to_str().unwrap(), "--keep", second.to_str().unwrap()]);
+    assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
+    let (code, report) = verify(&second, "2-sealed.ofd");
+    let indications: Vec<_> =
+        report["signatures"].as_array().unwrap().iter().map(|s| s["indication"].clone()).collect();
+    assert_eq!((code, indications), (2, vec!["INDETERMINATE".into(), "TOTAL_PASSED".into()]));
+}

@@ -82,6 +82,29 @@ async fn a_caller_is_registered_once_and_its_nonces_are_spent_once() {
     assert_eq!(events(&services).await.len(), 4);
 }
 
+/// What a start without the development PKI does with the caller whose certificate lies in the installation's folder.
+#[tokio::test]
+async fn the_holder_of_a_certificate_is_barred_once() {
+    let folder = Folder::new("holder");
+    let services = open(folder.path(), "key").await.unwrap();
+    let made = yinxin::http::tls::development_client("caller", Timestamp::from_unix(1_000)).unwrap();
+    let registration = Registration {
+        name: "development caller".into(),
+        key_fingerprint: made.fingerprint,
+        public_key: made.spki.clone(),
+        algorithm: KeyAlgorithm::EcdsaP256,
+        roles: Roles::new([Role::SealUser]).unwrap(),
+    };
+    callers::register_caller(&services, &Actor::Operator, None, registration).await.unwrap();
+    assert!(!callers::bar_holder(&services, "no certificate").await.unwrap());
+    assert!(callers::bar_holder(&services, &made.certificate_pem).await.unwrap());
+    let barred = callers::caller_by_fingerprint(&services, &made.fingerprint).await.unwrap_err();
+    assert_eq!(barred.code(), "caller-barred");
+    assert!(!callers::bar_holder(&services, &made.certificate_pem).await.unwrap());
+    let classes = events(&services).await.iter().map(|event| event.class().name()).collect::<Vec<_>>();
+    assert_eq!(classes, ["service-started", "caller-registered", "caller-barred"]);
+}
+
 #[tokio::test]
 async fn a_repeated_request_gets_the_first_answer() {
     let folder = Folder::new("idempotency");
