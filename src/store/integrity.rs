@@ -71,6 +71,7 @@ mod tests {
         assert!(refused("seals", "b", 1, &[b"xy", b"z"]));
         assert!(refused("seals", "a", 2, &[b"xy", b"z"]));
         assert!(refused("seals", "a", 1, &[b"x", b"yz"]));
-        assert!(key.check("seals", "a", 1, &[b"xy", b"z"], &[]).is_err());
+        let empty = key.check("seals", "a", 1, &[b"xy", b"z"], &[]);
+        assert!(matches!(empty, Err(Error::Inconsistent { table: "seals", .. })));
     }
 }
