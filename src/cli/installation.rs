@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::random::SystemRandom;
 use crate::base::secret::Secret;
+use crate::cli::verify::certificates_in;
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings};
 use crate::domain::audit::Actor;
@@ -278,20 +279,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     written.map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
-/// A file, or all certificates of a folder, sorted.
+/// A file, or all certificates of a folder.
 fn certificate_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+    if path.is_dir() {
+        certificates_in(path).map_err(|source| Error::File { path: path.to_owned(), source })
+    } else {
+        Ok(vec![path.to_owned()])
     }
-    let wrong = |source| Error::File { path: path.to_owned(), source };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(wrong)? {
-        let file = entry.map_err(wrong)?.path();
-        let known = file.extension().and_then(|extension| extension.to_str());
-        if known.is_some_and(|extension| matches!(extension, "pem" | "crt" | "cer" | "der")) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

@@ -59,15 +59,15 @@ pub(crate) fn each_file(path: &Path, mut take: impl FnMut(&[u8], &str) -> Result
     if !metadata.is_dir() {
         return take(&read_small(path)?, &path.display().to_string());
     }
-    let mut files = certificates_in(path).map_err(|source| unreadable(path, source))?;
+    let files = certificates_in(path).map_err(|source| unreadable(path, source))?;
     if files.is_empty() {
         return Err(Error::EmptyFolder { path: path.display().to_string() });
     }
-    files.sort();
     files.iter().try_for_each(|file| take(&read_small(file)?, &file.display().to_string()))
 }
 
-fn certificates_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The certificate files of a folder, by their endings, sorted.
+pub(crate) fn certificates_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -77,6 +77,7 @@ fn certificates_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
             files.push(path);
         }
     }
+    files.sort();
     Ok(files)
 }
 

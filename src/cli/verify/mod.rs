@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub(crate) use input::certificates_in;
+
 use crate::base::clock::{Clock as _, SystemClock, Timestamp};
 use crate::base::limits::Limits;
 use crate::cli::console::{Console, error_line, json_shown};

@@ -5,7 +5,7 @@ use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der;
 use crate::format::ses::NewSeal;
-use crate::format::x509::{Certificate, KeyUsage};
+use crate::format::x509::Certificate;
 
 /// What a seal shall say.
 #[derive(Debug, Clone, Copy)]
@@ -130,9 +130,7 @@ pub fn prepare(
 
 fn signing_certificate<'a>(der: &'a [u8], whose: &'static str) -> Result<Certificate<'a>, Error> {
     let certificate = Certificate::parse(der).map_err(|source| Error::Certificate { whose, source })?;
-    let signs = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
-    let may = certificate.key_usage.is_none_or(|usage| usage.any(signs));
-    if may && public_key(&certificate.public_key).is_some() {
+    if certificate.allows_signing() && public_key(&certificate.public_key).is_some() {
         Ok(certificate)
     } else {
         Err(Error::NotForSigning { whose })

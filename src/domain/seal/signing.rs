@@ -14,7 +14,7 @@ use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{Document, Package, PageBox};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature};
 use crate::format::ses::{self, CertificateList, NewSignature, SesSeal};
-use crate::format::x509::{Certificate, KeyUsage};
+use crate::format::x509::Certificate;
 
 /// Where the stamp goes and what the signature protects.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -172,8 +172,7 @@ fn may_use(seal: &SesSeal<'_>, certificate: &Certificate<'_>, now: Timestamp) ->
     if now < certificate.not_before || now > certificate.not_after {
         return Err(Error::SignerNotValid { start: certificate.not_before, end: certificate.not_after });
     }
-    let signs = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
-    if certificate.key_usage.is_some_and(|usage| !usage.any(signs)) {
+    if !certificate.allows_signing() {
         return Err(Error::Certificate);
     }
     public_key(&certificate.public_key).ok_or(Error::Certificate)

@@ -14,7 +14,7 @@ use crate::domain::verify::report::{
 use crate::domain::verify::{FileFormat, Ground, is_supported};
 use crate::format::der::ObjectIdentifier;
 use crate::format::ses::{CertificateList, Kind, SesSeal, SesSignature, recognise};
-use crate::format::x509::{Certificate, KeyUsage};
+use crate::format::x509::Certificate;
 
 /// Proof that a signature value is right: only this module makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -388,8 +388,7 @@ impl Judging<'_, '_> {
     }
 
     fn key_usage(&mut self, whose: &str, certificate: &Certificate<'_>) {
-        let signs = KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION;
-        if certificate.key_usage.is_some_and(|usage| !usage.any(signs)) {
+        if !certificate.allows_signing() {
             let detail =
                 format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
             self.find(Case::KeyUsage, &format!("{whose}-key-usage"), detail);

@@ -119,6 +119,13 @@ impl<'a> Certificate<'a> {
         self.extensions.iter().find(|extension| extension.oid == oid)
     }
 
+    /// Whether keyUsage, where present, allows signatures over documents and seals: digitalSignature or nonRepudiation
+    /// (RFC 5280 4.2.1.3).
+    #[must_use]
+    pub fn allows_signing(&self) -> bool {
+        self.key_usage.is_none_or(|usage| usage.any(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION))
+    }
+
     /// Whether the certificate names where its revocation can be asked (RFC 5280 4.2.1.13, 4.2.2.1).
     #[must_use]
     pub fn names_revocation_source(&self) -> bool {
