@@ -9,7 +9,7 @@ pub mod ecdsa;
 pub mod rsa;
 pub mod sm2;
 
-use crate::base::random::RandomUnavailable;
+use crate::base::random::{Random, RandomUnavailable};
 use algorithm::SignatureAlgorithm;
 
 /// Why a computation could not be done. A wrong signature is not an error but an answer: see [`PublicKey::verify`].
@@ -74,7 +74,9 @@ pub trait Signer: Send + Sync {
 
     /// Signs the message (not its digest); the value has fixed width, as [`PublicKey::verify`] takes it.
     ///
+    /// `random` hedges nonces and salts where the algorithm has them; a signer in a device uses the device's own.
+    ///
     /// # Errors
-    /// The key store failed, or the signature did not verify.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
+    /// The key store or the randomness failed, or the signature did not verify.
+    fn sign(&self, message: &[u8], random: &dyn Random) -> Result<Vec<u8>, Error>;
 }

@@ -4,6 +4,7 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use ring::signature as ring_signature;
 
+use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::{Error, Signer};
@@ -134,7 +135,7 @@ impl Signer for PrivateKey {
         crate::crypto::PublicKey::Rsa(self.public.clone())
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign(&self, message: &[u8], _: &dyn Random) -> Result<Vec<u8>, Error> {
         #[expect(clippy::disallowed_methods, reason = "RSA; the trap is SM2")]
         let mut signer = openssl::sign::Signer::new(MessageDigest::sha256(), &self.key).map_err(|_| Error::Rsa)?;
         let value = signer.sign_oneshot_to_vec(message).map_err(|_| Error::Rsa)?;
@@ -148,11 +149,12 @@ impl Signer for PrivateKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::SystemRandom;
 
     #[test]
     fn openssl_signs_ring_verifies() {
         let key = PrivateKey::generate(3072).unwrap();
-        let value = key.sign(b"message").unwrap();
+        let value = key.sign(b"message", &SystemRandom).unwrap();
         let public = key.public_key();
         assert_eq!((public.bits(), value.len()), (3072, 384));
         assert!(public.verify(DigestAlgorithm::Sha256, b"message", &value));

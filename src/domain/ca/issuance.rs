@@ -180,7 +180,7 @@ mod tests {
                 Request { subject, key, profile, not_before: now, not_after: now.plus_days(9), serial: &[serial; 16] };
             let issuer = Issuer { name: &name("根").to_der(), key: &root_key, algorithm: root.algorithm() };
             let token = prepare(&request, &issuer).unwrap();
-            let value = root.sign(token.to_sign()).unwrap();
+            let value = root.sign(token.to_sign(), &SystemRandom).unwrap();
             token.assemble(&value).unwrap()
         };
         let root_der = issue(&name("根"), &Signer::public_key(&root), Profile::Root, 1);
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(refuse(Request { subject: &empty, ..good }), Error::Name);
         assert_eq!(refuse(Request { serial: &[0; 16], ..good }), Error::Serial);
         let token = prepare(&good, &issuer).unwrap();
-        let other = key.sign(b"something else").unwrap();
+        let other = key.sign(b"something else", &SystemRandom).unwrap();
         assert_eq!(token.assemble(&other), Err(Error::Signature));
     }
 }

@@ -173,11 +173,11 @@ mod tests {
         };
         let sm2 = sm2::PrivateKey::generate(&SystemRandom).unwrap();
         let spki = subject_public_key_info(&Signer::public_key(&sm2));
-        assert_eq!(accepted(&spki, &sm2.sign(b"base").unwrap()), ["sm2-sm3"]);
-        assert_eq!(accepted(&spki, &sm2.sign(b"other").unwrap()), Vec::<&str>::new());
+        assert_eq!(accepted(&spki, &sm2.sign(b"base", &SystemRandom).unwrap()), ["sm2-sm3"]);
+        assert_eq!(accepted(&spki, &sm2.sign(b"other", &SystemRandom).unwrap()), Vec::<&str>::new());
         let rsa = rsa::PrivateKey::generate(3072).unwrap();
         let spki = subject_public_key_info(&Signer::public_key(&rsa));
-        assert_eq!(accepted(&spki, &rsa.sign(b"base").unwrap()), ["rsa-v1_5-sha256"]);
+        assert_eq!(accepted(&spki, &rsa.sign(b"base", &SystemRandom).unwrap()), ["rsa-v1_5-sha256"]);
 
         let random = ring::rand::SystemRandom::new();
         let fixed = &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING;

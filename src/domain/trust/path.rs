@@ -272,7 +272,7 @@ mod tests {
         let issuer_name = name(issuer.0).to_der();
         let by = Issuer { name: &issuer_name, key: &issuer_key, algorithm: issuer.1.algorithm() };
         let token = prepare(&request, &by).unwrap();
-        let value = issuer.1.sign(token.to_sign()).unwrap();
+        let value = issuer.1.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
     }
 

@@ -46,7 +46,7 @@ impl NewKey {
             KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => return Err(Error::AlgorithmNotMade { algorithm }),
         };
         const PAIRWISE: &[u8] = b"yinxin pairwise check";
-        let value = signer.sign(PAIRWISE)?;
+        let value = signer.sign(PAIRWISE, random)?;
         if !signer.public_key().verify(signer.algorithm(), PAIRWISE, &value) {
             return Err(crypto::Error::Fault.into());
         }
