@@ -7,6 +7,7 @@ pub mod algorithm;
 pub mod digest;
 pub mod ecdsa;
 pub mod rsa;
+pub(crate) mod secrecy;
 pub mod sm2;
 
 use crate::base::random::{Random, RandomUnavailable};

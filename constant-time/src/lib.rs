@@ -1,0 +1,9 @@
+//! The layers that touch secrets, compiled by themselves: the product's own files, normal or with the variants under
+//! `#[cfg(yinxin_leaky)]`.
+
+pub mod base;
+#[path = "../../src/crypto/mod.rs"]
+pub mod crypto;
+
+/// Under the feature `memcheck` the product's `crypto::secrecy` calls it.
+pub mod valgrind;
