@@ -9,6 +9,7 @@ pub mod ecdsa;
 pub mod rsa;
 pub(crate) mod secrecy;
 pub mod sm2;
+pub mod sm3;
 
 use crate::base::random::{Random, RandomUnavailable};
 use algorithm::SignatureAlgorithm;
