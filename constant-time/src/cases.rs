@@ -1,39 +1,133 @@
 //! What is measured: each use of a secret in the product, with the classes that tell a leak.
 
-use yinxin::crypto::digest::hmac_sm3;
+use yinxin::crypto::aead::{AeadAlgorithm, AeadKey};
+use yinxin::crypto::sm3::Hmac;
+use yinxin::crypto::sm4::gcm::Sm4Gcm;
+use yinxin::crypto::sm4::{Block, Engine, Sm4, ctr};
 
-use crate::statistics::{Class, Subject};
+use crate::statistics::{Class, Coin, Subject};
+
+/// What stands in for the key whose class is fixed; any other would do.
+const KEY: [u8; 16] = [0x5a; 16];
+
+/// Bytes of the class: always the same, or new ones.
+fn secret<const N: usize>(class: Class, coin: &mut Coin) -> [u8; N] {
+    if class == Class::Fixed { [0x5a; N] } else { coin.bytes() }
+}
+
+/// A guess at `right` that is wrong in its first byte, or somewhere.
+fn guess<const N: usize>(right: [u8; N], class: Class, coin: &mut Coin) -> [u8; N] {
+    let at = if class == Class::Fixed { 0 } else { coin.next() as usize % N };
+    let mut wrong = right;
+    wrong[at] ^= 1;
+    wrong
+}
 
 /// All subjects; the control first.
 pub fn subjects() -> Vec<Subject> {
+    let mut all = vec![Subject::new(
+        "control",
+        "a comparison that stops at the first difference: there at the start, or anywhere",
+        |class, coin| guess([0; 32], class, coin),
+        |guess| early_exit(guess, &[0; 32]),
+    )];
+    all.extend(sm3());
+    for engine in Engine::available() {
+        all.extend(sm4(engine));
+    }
+    all.extend(aead());
+    all
+}
+
+fn sm3() -> Vec<Subject> {
     vec![
+        Subject::new("hmac-sm3 key", "the key", secret::<32>, |key| {
+            let key = Hmac::new(key);
+            let mut run = key.start();
+            run.update(b"message");
+            run.finish()
+        }),
         Subject::new(
-            "control",
-            "a comparison that stops at the first difference: at the start, or anywhere",
+            "hmac-sm3 compare",
+            "a wrong code that differs in its first byte, or anywhere",
             |class, coin| {
-                let mut guess = [0_u8; 32];
-                let first = if class == Class::Fixed { 0 } else { coin.next() as usize % 32 };
-                guess[first] = 1;
-                guess
+                let key = Hmac::new(&KEY);
+                let code = guess(key.start().finish(), class, coin);
+                (key, code)
             },
-            |guess| early_exit(guess, &[0; 32]),
+            |(key, code)| key.start().verify(code),
+        )
+        .leaky(),
+    ]
+}
+
+fn sm4(engine: Engine) -> Vec<Subject> {
+    let of = |what: &str| format!("sm4 {what}, {}", engine.name());
+    let cipher = move |key: &[u8; 16]| Sm4::with_engine(engine, key).expect("the engine is there");
+    let gcm = move |key: &[u8; 16]| Sm4Gcm::with_engine(engine, key).expect("the engine is there");
+    // Tables are an affair of the portable engine, and show while the lines they are in do not stay in the cache.
+    let tabled = |subject: Subject| if engine == Engine::Portable { subject.leaky().evicted() } else { subject };
+    vec![
+        Subject::new(of("key"), "the key, expanded", secret, move |key| cipher(key)),
+        tabled(Subject::new(
+            of("block, key"),
+            "the key, one block",
+            move |class, coin| (cipher(&secret(class, coin)), KEY),
+            |(cipher, block)| cipher.encrypt_block(block),
+        )),
+        tabled(Subject::new(
+            of("block, text"),
+            "the text, one block",
+            move |class, coin| (cipher(&KEY), secret(class, coin)),
+            |(cipher, block): &mut (Sm4, Block)| cipher.encrypt_block(block),
+        )),
+        Subject::new(
+            of("ctr"),
+            "key and text, 1 KiB",
+            move |class, coin| (cipher(&secret(class, coin)), secret::<1024>(class, coin)),
+            |(cipher, text)| ctr::apply(cipher, &[0; 16], text),
         ),
         Subject::new(
-            "hmac-sm3-key",
-            "the key",
-            |class, coin| if class == Class::Fixed { [7; 32] } else { coin.bytes::<32>() },
-            |key| hmac_sm3(key, &[b"message"]),
+            of("gcm seal"),
+            "key and text, 1 KiB",
+            move |class, coin| (gcm(&secret(class, coin)), secret::<1024>(class, coin)),
+            |(key, text)| key.seal_in_place(&[0; 12], b"context", text),
         ),
+        Subject::new(
+            of("gcm tag"),
+            "a wrong tag that differs in its first byte, or anywhere",
+            move |class, coin| {
+                let key = gcm(&KEY);
+                let mut text = [0x5a; 64];
+                let tag = key.seal_in_place(&[0; 12], b"context", &mut text).expect("short enough");
+                (key, text, guess(tag, class, coin))
+            },
+            |(key, text, tag)| key.open_in_place(&[0; 12], b"context", text, tag).is_ok(),
+        )
+        .leaky(),
     ]
+}
+
+/// How the key store unwraps a private key.
+fn aead() -> Vec<Subject> {
+    let unwrap = |algorithm: AeadAlgorithm| {
+        Subject::new(
+            format!("unwrap a key, {}", algorithm.name()),
+            "both keys",
+            move |class, coin| {
+                let bytes: [u8; 32] = secret(class, coin);
+                let key = AeadKey::new(algorithm, &bytes[..algorithm.key_len()]).expect("of that length");
+                let sealed = key.seal(&[1; 12], b"context", &secret::<32>(class, coin)).expect("short enough");
+                (key, sealed)
+            },
+            |(key, sealed)| key.open(&[1; 12], b"context", sealed),
+        )
+    };
+    AeadAlgorithm::ALL.iter().map(|algorithm| unwrap(*algorithm)).collect()
 }
 
 /// Leaks on purpose: the place of the first difference shows.
 #[inline(never)]
 fn early_exit(a: &[u8], b: &[u8]) -> bool {
-    for (x, y) in a.iter().zip(b) {
-        if std::hint::black_box(x) != std::hint::black_box(y) {
-            return false;
-        }
-    }
-    true
+    a.iter().zip(b).all(|(x, y)| std::hint::black_box(x) == std::hint::black_box(y))
 }

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use yinxin::valgrind;
 
-const USAGE: &str = "constant-time statistics [--seconds N] [--only NAME] | valgrind … constant-time memcheck [--only NAME]";
+const USAGE: &str =
+    "constant-time statistics [--seconds N] [--only NAME] | valgrind … constant-time memcheck [--only NAME]";
 
 /// How the run ended.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! One class always has the same secret, the other a new one each time; a coin decides before each measurement. Inputs
 //! are made beforehand and copied to one place, so that neither class has its own addresses. Welch's t compares the means
 //! of the times, and of the squares of their deviations, below many percentiles: what disturbs a shared machine sits in the
-//! slowest measurements. A subject leaks when |t| reaches 4.5 twice in a row in independent data, in the same test with
-//! the same sign, the second time over twice as many measurements.
+//! slowest measurements. A subject leaks when |t| reaches 4.5 twice in a row in independent data and in the same test, the
+//! second time over twice as long.
 
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,8 @@ type Measure = dyn FnMut(&[Class], &mut Coin, &[u64], &mut Vec<u64>);
 
 /// One thing to measure.
 pub struct Subject {
-    /// What `--only` names.
-    pub name: &'static str,
+    /// What `--only` names, from its beginning.
+    pub name: String,
     /// What differs between the classes.
     pub classes: &'static str,
     /// Whether the leaky build leaks here, and must be found out.
@@ -74,7 +74,7 @@ pub struct Subject {
 impl Subject {
     /// `prepare` makes the input of a class, which `run` may use up; only `run` is measured.
     pub fn new<I: 'static, O>(
-        name: &'static str,
+        name: impl Into<String>,
         classes: &'static str,
         prepare: impl Fn(Class, &mut Coin) -> I + 'static,
         run: impl Fn(&mut I) -> O + 'static,
@@ -92,7 +92,7 @@ impl Subject {
                 times.push(end.saturating_sub(start));
             }
         };
-        Self { name, classes, leaks_when_leaky: false, evict: Vec::new(), measure: Box::new(measure) }
+        Self { name: name.into(), classes, leaks_when_leaky: false, evict: Vec::new(), measure: Box::new(measure) }
     }
 
     /// The same, with the first-level cache emptied of our tables before each run, as a neighbour would do.
@@ -176,6 +176,7 @@ impl Welch {
 struct Run {
     measurements: usize,
     tests: [Welch; TESTS],
+    crops: [f64; CROPS],
     median: f64,
 }
 
@@ -186,18 +187,18 @@ impl Run {
         all.fold((0, 0.0_f64), |worst, (test, t)| if t.abs() > worst.1.abs() { (test, t) } else { worst })
     }
 
-    /// t of that test, as large as it gets against the sign of `before` being the same.
-    fn again(&self, test: usize, before: f64) -> f64 {
-        let t = self.tests.get(test).map_or(0.0, Welch::t);
-        if t * before > 0.0 { t } else { 0.0 }
+    /// |t| of that test.
+    fn of(&self, test: usize) -> f64 {
+        self.tests.get(test).map_or(0.0, |test| test.t().abs())
     }
 }
 
-fn measure(subject: &mut Subject, budget: Duration, coin: &mut Coin) -> Run {
+/// Measures for that long. `crops` are those of an earlier run, which this one is to confirm.
+fn measure(subject: &mut Subject, budget: Duration, crops: Option<[f64; CROPS]>, coin: &mut Coin) -> Run {
     let started = Instant::now();
     let mut times = Vec::new();
     let toss = |coin: &mut Coin| if coin.next() & 1 == 0 { Class::Fixed } else { Class::Random };
-    let mut draw = |count: usize, coin: &mut Coin| (0..count).map(|_| toss(coin)).collect::<Vec<_>>();
+    let draw = |count: usize, coin: &mut Coin| (0..count).map(|_| toss(coin)).collect::<Vec<_>>();
 
     // Twice to warm up; the second time says how many fit into a hundredth of a second or so, and where to crop.
     let classes = draw(2000, coin);
@@ -207,12 +208,11 @@ fn measure(subject: &mut Subject, budget: Duration, coin: &mut Coin) -> Run {
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize] as f64;
     let median = at(0.5);
     // Denser towards the slow end: 1 - 2^(-10 (i+1) / CROPS), as in the paper's own program.
-    let mut crops = [f64::INFINITY; CROPS];
-    for (index, crop) in crops.iter_mut().enumerate().take(CROPS - 1) {
-        *crop = at(1.0 - 0.5_f64.powf(10.0 * (index + 1) as f64 / CROPS as f64));
-    }
+    let fresh = |index| at(1.0 - 0.5_f64.powf(10.0 * (index + 1) as f64 / CROPS as f64));
+    let whole = |index| if index + 1 == CROPS { f64::INFINITY } else { fresh(index) };
+    let crops = crops.unwrap_or_else(|| std::array::from_fn(whole));
 
-    let mut run = Run { measurements: 0, tests: [Welch::default(); TESTS], median };
+    let mut run = Run { measurements: 0, tests: [Welch::default(); TESTS], crops, median };
     while started.elapsed() < budget {
         let classes = draw(2000, coin);
         (subject.measure)(&classes, coin, &subject.evict, &mut times);
@@ -245,22 +245,25 @@ fn measure(subject: &mut Subject, budget: Duration, coin: &mut Coin) -> Run {
 pub fn run(subjects: Vec<Subject>, seconds: f64, only: Option<&str>) -> Option<Outcome> {
     let (mut leak, mut blind, mut any) = (false, false, false);
     let mut coin = Coin::new();
-    println!("{:<24} {:>9} {:>12} {:>8} {:>8}  {:<12} classes", "subject", "ticks", "measured", "max |t|", "again", "verdict");
+    println!(
+        "{:<28} {:>9} {:>12} {:>8} {:>8}  {:<14} classes",
+        "subject", "ticks", "measured", "max |t|", "again", "verdict"
+    );
     for mut subject in subjects {
         let is_control = subject.name == "control";
-        if only.is_some_and(|name| name != subject.name) && !is_control {
+        if only.is_some_and(|name| !subject.name.starts_with(name)) && !is_control {
             continue;
         }
         any |= !is_control;
         let budget = Duration::from_secs_f64(if is_control { seconds.min(1.0) } else { seconds });
-        let first = measure(&mut subject, budget, &mut coin);
+        let first = measure(&mut subject, budget, None, &mut coin);
         let (test, t) = first.worst();
         let mut measurements = first.measurements;
         let mut again = None;
         if t.abs() >= SUSPICIOUS {
-            let second = measure(&mut subject, budget * 2, &mut coin);
+            let second = measure(&mut subject, budget * 2, Some(first.crops), &mut coin);
             measurements += second.measurements;
-            again = Some(second.again(test, t).abs());
+            again = Some(second.of(test));
         }
         let leaks = again.is_some_and(|t| t >= SUSPICIOUS);
         let expected = is_control || (cfg!(yinxin_leaky) && subject.leaks_when_leaky);
@@ -273,7 +276,13 @@ pub fn run(subjects: Vec<Subject>, seconds: f64, only: Option<&str>) -> Option<O
         leak |= leaks && !is_control;
         blind |= expected && !leaks;
         let again = again.map_or_else(|| "-".to_owned(), |t| format!("{t:.1}"));
-        println!("{:<24} {:>9.0} {measurements:>12} {:>8.1} {again:>8}  {verdict:<14} {}", subject.name, first.median, t.abs(), subject.classes);
+        println!(
+            "{:<28} {:>9.0} {measurements:>12} {:>8.1} {again:>8}  {verdict:<14} {}",
+            subject.name,
+            first.median,
+            t.abs(),
+            subject.classes
+        );
     }
     match (any, blind, leak) {
         (false, ..) => None,

@@ -1,10 +1,10 @@
 //! SM4-GCM (GB/T 17964 GCM, NIST SP 800-38D, RFC 8998 3.1): hides the text and protects it and its context.
 
-use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::crypto::Error;
 use crate::crypto::ghash::GhashKey;
+use crate::crypto::secrecy;
 use crate::crypto::sm4::{BLOCK_LEN, Block, Engine, KEY_LEN, Sm4, ctr};
 
 /// Bytes of a full tag, the only length that is made.
@@ -70,7 +70,7 @@ impl Sm4Gcm {
         check_length(buffer)?;
         let expected = self.tag(counter, aad, buffer);
         let (expected, _) = expected.split_at_checked(tag.len()).ok_or(Error::Unauthentic)?;
-        if !bool::from(expected.ct_eq(tag)) {
+        if !secrecy::equal(expected, tag) {
             return Err(Error::Unauthentic);
         }
         ctr::apply_32(&self.cipher, after(counter), buffer);

@@ -6,6 +6,8 @@
 
 pub mod ctr;
 pub mod gcm;
+#[cfg(yinxin_leaky)]
+mod leaky;
 mod portable;
 
 use zeroize::Zeroize;
