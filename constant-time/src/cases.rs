@@ -1,6 +1,7 @@
 //! What is measured: each use of a secret in the product, with the classes that tell a leak.
 
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey};
+use yinxin::crypto::ghash::{self, GhashKey};
 use yinxin::crypto::sm3::Hmac;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
 use yinxin::crypto::sm4::{Block, Engine, Sm4, ctr};
@@ -35,6 +36,7 @@ pub fn subjects() -> Vec<Subject> {
     for engine in Engine::available() {
         all.extend(sm4(engine));
     }
+    all.extend(ghash::Engine::available().map(ghash));
     all.extend(aead());
     all
 }
@@ -64,7 +66,12 @@ fn sm3() -> Vec<Subject> {
 fn sm4(engine: Engine) -> Vec<Subject> {
     let of = |what: &str| format!("sm4 {what}, {}", engine.name());
     let cipher = move |key: &[u8; 16]| Sm4::with_engine(engine, key).expect("the engine is there");
-    let gcm = move |key: &[u8; 16]| Sm4Gcm::with_engine(engine, key).expect("the engine is there");
+    // Engines of GHASH are measured by themselves.
+    let gcm = move |key: &[u8; 16]| {
+        let ghash =
+            if engine == Engine::Portable { Some(ghash::Engine::Portable) } else { ghash::Engine::available().last() };
+        Sm4Gcm::with_engines(engine, ghash.expect("one runs everywhere"), key).expect("the engine is there")
+    };
     // Tables are an affair of the portable engine, and show while the lines they are in do not stay in the cache.
     let tabled = |subject: Subject| if engine == Engine::Portable { subject.leaky().evicted() } else { subject };
     vec![
@@ -106,6 +113,18 @@ fn sm4(engine: Engine) -> Vec<Subject> {
         )
         .leaky(),
     ]
+}
+
+fn ghash(engine: ghash::Engine) -> Subject {
+    Subject::new(
+        format!("ghash, {}", engine.name()),
+        "key and text, 1 KiB",
+        move |class, coin| {
+            let key = GhashKey::with_engine(engine, &secret(class, coin)).expect("the engine is there");
+            (key, secret::<1024>(class, coin))
+        },
+        |(key, text)| key.hash(b"context", text),
+    )
 }
 
 /// How the key store unwraps a private key.
