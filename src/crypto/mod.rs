@@ -8,6 +8,7 @@ pub mod digest;
 pub mod ecdsa;
 pub mod rsa;
 pub mod sm2;
+pub mod sm3;
 
 use crate::base::random::{Random, RandomUnavailable};
 use algorithm::SignatureAlgorithm;
