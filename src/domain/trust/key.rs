@@ -334,7 +334,8 @@ mod tests {
         assert_eq!(read(&pss_identifier(sha.oid(), sha.oid(), 20)), Ok(Some(other_salt)));
         assert_eq!(read(&pss_identifier(sha.oid(), other.oid(), 48)), Ok(None));
         assert_eq!(read(&[0x30, 0]), Ok(None), "the defaults are SHA-1");
-        assert_eq!(read(&[5, 0]).unwrap_err(), der::Error::UnexpectedTag { what: "RSASSA-PSS-params" });
+        let (what, expected, found) = ("RSASSA-PSS-params", Tag::Sequence, Tag::Null);
+        assert_eq!(read(&[5, 0]), Err(der::Error::UnexpectedTag { what, expected, found }));
 
         let key = rsa::PrivateKey::generate(3072).unwrap();
         let spki = subject_public_key_info(&Signer::public_key(&key));
