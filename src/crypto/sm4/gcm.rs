@@ -1,10 +1,10 @@
 //! SM4-GCM (GB/T 17964 GCM, NIST SP 800-38D, RFC 8998 3.1): hides the text and protects it and its context.
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::crypto::Error;
-use crate::crypto::ghash::GhashKey;
+use crate::crypto::ghash::{self, GhashKey};
 use crate::crypto::sm4::{BLOCK_LEN, Block, Engine, KEY_LEN, Sm4, ctr};
 
 /// Bytes of a full tag, the only length that is made.
@@ -27,21 +27,17 @@ impl Sm4Gcm {
     /// Expands a key.
     #[must_use]
     pub fn new(key: &[u8; KEY_LEN]) -> Self {
-        Self::with_cipher(Sm4::new(key))
-    }
-
-    /// Expands a key for a given engine; `None` if this processor cannot run it.
-    #[must_use]
-    pub fn with_engine(engine: Engine, key: &[u8; KEY_LEN]) -> Option<Self> {
-        Sm4::with_engine(engine, key).map(Self::with_cipher)
-    }
-
-    fn with_cipher(cipher: Sm4) -> Self {
-        let mut h = [0; BLOCK_LEN];
-        cipher.encrypt_block(&mut h);
-        let ghash = GhashKey::new(&h);
-        h.zeroize();
+        let cipher = Sm4::new(key);
+        let ghash = GhashKey::new(&subkey(&cipher));
         Self { cipher, ghash }
+    }
+
+    /// Expands a key for given engines; `None` if this processor cannot run them.
+    #[must_use]
+    pub fn with_engines(engine: Engine, ghash: ghash::Engine, key: &[u8; KEY_LEN]) -> Option<Self> {
+        let cipher = Sm4::with_engine(engine, key)?;
+        let ghash = GhashKey::with_engine(ghash, &subkey(&cipher))?;
+        Some(Self { cipher, ghash })
     }
 
     /// Encrypts `buffer` in place and gives the tag over it and `aad` (SP 800-38D 7.1).
@@ -98,6 +94,13 @@ impl Sm4Gcm {
         let sum = u128::from_be_bytes(mask) ^ u128::from_be_bytes(self.ghash.hash(aad, text));
         sum.to_be_bytes()
     }
+}
+
+/// The hash subkey H (SP 800-38D 7.1 step 1).
+fn subkey(cipher: &Sm4) -> Zeroizing<Block> {
+    let mut h = Zeroizing::new([0; BLOCK_LEN]);
+    cipher.encrypt_block(&mut h);
+    h
 }
 
 /// inc₃₂ (SP 800-38D 6.2).

@@ -7,6 +7,8 @@
 pub mod ctr;
 pub mod gcm;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 use zeroize::Zeroize;
 
@@ -30,18 +32,49 @@ const FK: [u32; 4] = [0xa3b1_bac6, 0x56aa_3350, 0x677d_9197, 0xb270_22dc];
 pub enum Engine {
     /// Sixteen blocks as a Boolean circuit over 64-bit words; works everywhere.
     Portable,
+    /// x86-64 with AES-NI, 128 bits wide.
+    AesNi,
+    /// x86-64 with AES-NI and AVX2, 256 bits wide but for the S-box of AES.
+    AesNiAvx2,
+    /// x86-64 with VAES and AVX2, 256 bits wide.
+    Vaes,
+    /// x86-64 with GFNI and AVX2, 256 bits wide.
+    Gfni,
+    /// x86-64 with GFNI and AVX-512, 512 bits wide.
+    GfniAvx512,
+}
+
+/// An engine of another architecture is never found.
+#[cfg(not(target_arch = "x86_64"))]
+mod x86_64 {
+    use crate::crypto::sm4::{Block, Engine};
+
+    #[derive(Clone, Copy)]
+    pub(super) enum Found {}
+
+    impl Found {
+        pub(super) fn look_for(_: Engine) -> Option<Self> {
+            None
+        }
+
+        pub(super) fn crypt(self, _: &[u32; 32], _: &mut [Block]) {
+            match self {}
+        }
+
+        pub(super) fn tau(self, _: u32) -> u32 {
+            match self {}
+        }
+    }
 }
 
 impl Engine {
     /// Every engine, slowest first.
-    pub const ALL: &[Self] = &[Self::Portable];
+    pub const ALL: &[Self] = &[Self::Portable, Self::AesNi, Self::AesNiAvx2, Self::Vaes, Self::Gfni, Self::GfniAvx512];
 
     /// Whether this processor has what the engine needs.
     #[must_use]
     pub fn is_available(self) -> bool {
-        match self {
-            Self::Portable => true,
-        }
+        self == Self::Portable || x86_64::Found::look_for(self).is_some()
     }
 
     /// The engines that run here, slowest first; never empty.
@@ -60,6 +93,11 @@ impl Engine {
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::AesNi => "aes-ni",
+            Self::AesNiAvx2 => "aes-ni-avx2",
+            Self::Vaes => "vaes",
+            Self::Gfni => "gfni",
+            Self::GfniAvx512 => "gfni-avx512",
         }
     }
 }
@@ -67,6 +105,8 @@ impl Engine {
 /// An expanded key. Its round keys are wiped when dropped and never shown.
 pub struct Sm4 {
     engine: Engine,
+    /// The engine, if it is not the portable one.
+    found: Option<x86_64::Found>,
     /// Round keys in the order of encryption.
     forward: [u32; 32],
     /// Round keys in the order of decryption.
@@ -90,6 +130,7 @@ impl Sm4 {
 
     /// Key expansion (GB/T 32907 7.3).
     fn expand(engine: Engine, key: &[u8; KEY_LEN]) -> Self {
+        let found = x86_64::Found::look_for(engine);
         let mut k = [0; 4];
         for ((k, bytes), fk) in k.iter_mut().zip(key.as_chunks().0).zip(FK) {
             *k = u32::from_be_bytes(*bytes) ^ fk;
@@ -101,15 +142,16 @@ impl Sm4 {
             let constant = [ck, ck.wrapping_add(7), ck.wrapping_add(14), ck.wrapping_add(21)];
             ck = ck.wrapping_add(28);
             let [k0, k1, k2, k3] = k;
-            let t = portable::tau(k1 ^ k2 ^ k3 ^ u32::from_be_bytes(constant));
+            let x = k1 ^ k2 ^ k3 ^ u32::from_be_bytes(constant);
+            let t = found.map_or_else(|| portable::tau(x), |found| found.tau(x));
             *round_key = k0 ^ t ^ t.rotate_left(13) ^ t.rotate_left(23);
             k = [k1, k2, k3, *round_key];
         }
         k.zeroize();
         let mut backward = forward;
         backward.reverse();
-        let spread = (engine == Engine::Portable).then(|| [SpreadKeys::new(&forward), SpreadKeys::new(&backward)]);
-        Self { engine, forward, backward, spread }
+        let spread = found.is_none().then(|| [SpreadKeys::new(&forward), SpreadKeys::new(&backward)]);
+        Self { engine, found, forward, backward, spread }
     }
 
     /// The engine in use.
@@ -143,12 +185,13 @@ impl Sm4 {
             Direction::Encrypt => &self.forward,
             Direction::Decrypt => &self.backward,
         };
-        match (&self.spread, blocks) {
-            (Some([forward, backward]), blocks) if blocks.len() > portable::FEW => match direction {
-                Direction::Encrypt => forward.crypt(blocks),
-                Direction::Decrypt => backward.crypt(blocks),
-            },
-            (_, blocks) => blocks.iter_mut().for_each(|block| portable::crypt_block(keys, block)),
+        if let Some(found) = self.found {
+            return found.crypt(keys, blocks);
+        }
+        match (&self.spread, direction) {
+            (Some([forward, _]), Direction::Encrypt) if blocks.len() > portable::FEW => forward.crypt(blocks),
+            (Some([_, backward]), Direction::Decrypt) if blocks.len() > portable::FEW => backward.crypt(blocks),
+            _ => blocks.iter_mut().for_each(|block| portable::crypt_block(keys, block)),
         }
     }
 }
