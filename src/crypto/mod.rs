@@ -37,6 +37,12 @@ pub enum Error {
     /// There was no randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    /// The device that holds the key refused, or is not there.
+    #[error("the device that holds the key did not sign ({code})")]
+    Device {
+        /// The stable code of its answer.
+        code: &'static str,
+    },
 }
 
 /// A key that verifies.

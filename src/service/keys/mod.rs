@@ -1,6 +1,8 @@
 //! Where private keys live: sealed in rows, under a key-encryption key that the database does not hold.
 
+pub mod device;
 mod encryption_key;
+mod pkcs11;
 mod signers;
 mod soft;
 
@@ -87,6 +89,9 @@ pub enum Error {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A device refused or is not there.
+    #[error(transparent)]
+    Device(#[from] device::DeviceError),
 }
 
 impl Error {
@@ -103,8 +108,10 @@ impl Error {
             Self::NotForThis { .. } => "key-not-for-this",
             Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
+            Self::Crypto(crypto::Error::Device { code }) => code,
             Self::Crypto(_) => "key-failed",
             Self::Store(_) => "database",
+            Self::Device(error) => error.code(),
         }
     }
 }
