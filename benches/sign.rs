@@ -42,7 +42,7 @@ fn main() {
     });
     assert!(public.verify(DEFAULT_ID, &message, &value.concat()));
     compare(
-        work("SM2 sign and check, 1 KiB: Yinxin", || key.sign(&message).unwrap()),
+        work("SM2 sign and check, 1 KiB: Yinxin", || key.sign(&message, &SystemRandom).unwrap()),
         vec![
             work("SM2 sign and check, 1 KiB: libsm", || {
                 let signature = peer.sign(&message, &secret, &point).unwrap();

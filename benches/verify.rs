@@ -31,7 +31,7 @@ fn main() {
     }
 
     let (key, message) = (key(), [0x5A; 1024]);
-    let (public, value) = (key.public_key(), key.sign(&message).unwrap());
+    let (public, value) = (key.public_key(), key.sign(&message, &SystemRandom).unwrap());
     let peer = SigCtx::new();
     let point = peer.load_pubkey(&public.to_bytes()).unwrap();
     let (r, s) = value.split_at(32);

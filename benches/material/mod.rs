@@ -5,6 +5,7 @@ use std::io::{Cursor, Write};
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
+use yinxin::base::random::SystemRandom;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::PrivateKey;
@@ -50,7 +51,7 @@ impl Material {
             size_mm: 40,
         };
         let token = maker::prepare(&request, &maker, maker_key.algorithm()).unwrap();
-        let value = maker_key.sign(token.to_sign()).unwrap();
+        let value = maker_key.sign(token.to_sign(), &SystemRandom).unwrap();
         let seal = token.assemble(&value).unwrap();
         Self { now, root, signer_key, signer, seal }
     }
@@ -61,7 +62,7 @@ impl Material {
         let algorithm = self.signer_key.algorithm();
         let token = signing::prepare(document, &self.seal, &self.signer, algorithm, &place, self.now, &Limits::DEFAULT)
             .unwrap();
-        let value = self.signer_key.sign(token.to_sign()).unwrap();
+        let value = self.signer_key.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
     }
 
@@ -106,7 +107,7 @@ pub(crate) fn certificate(
         serial: &[serial; 16],
     };
     let token = prepare(&request, &issuer).unwrap();
-    let value = root.sign(token.to_sign()).unwrap();
+    let value = root.sign(token.to_sign(), &SystemRandom).unwrap();
     token.assemble(&value).unwrap()
 }
 

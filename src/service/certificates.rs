@@ -55,7 +55,7 @@ pub(in crate::service) fn issue(
     let issuer_key = signer.public_key();
     let issuer = ca::Issuer { name, key: &issuer_key, algorithm: signer.algorithm() };
     let token = prepare(&request, &issuer)?;
-    let value = signer.sign(token.to_sign()).map_err(crate::service::keys::Error::from)?;
+    let value = signer.sign(token.to_sign(), random).map_err(crate::service::keys::Error::from)?;
     let der = token.assemble(&value)?;
     let digest = sm3(&der);
     let event = EventBody::CertificateIssued {

@@ -179,7 +179,7 @@ fn make(random: &dyn crate::base::random::Random, now: Timestamp) -> Result<Made
             size_mm: DIAMETER_MM,
         };
         let token = maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm())?;
-        let value = maker_key.signer.sign(token.to_sign()).map_err(crate::service::keys::Error::from)?;
+        let value = maker_key.signer.sign(token.to_sign(), random).map_err(crate::service::keys::Error::from)?;
         let seal_der = token.assemble(&value)?;
         let seal = SealId::fresh(now, random)?;
         let body = EventBody::SealIssued {

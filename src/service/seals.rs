@@ -182,8 +182,9 @@ async fn release(
     document_sm3: [u8; 32],
     reserved: Option<&(&CallerId, String)>,
 ) -> Result<Sealed, Error> {
+    let random = Arc::clone(&services.random);
     let signed = tokio::task::spawn_blocking(move || {
-        let value = signer.sign(token.to_sign()).map_err(crate::service::keys::Error::from)?;
+        let value = signer.sign(token.to_sign(), &*random).map_err(crate::service::keys::Error::from)?;
         Ok::<_, Error>(token.assemble(&value)?)
     });
     let sealed = signed.await.map_err(|_| Error::Interrupted)??;

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
+use yinxin::base::random::SystemRandom;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::algorithm::OID_SM2_WITH_SM3;
 use yinxin::crypto::digest::{hex, sm3};
@@ -76,7 +77,7 @@ impl Party {
 
     /// An SM2 value in DER.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        write_sm2_signature(&self.key().sign(message).unwrap())
+        write_sm2_signature(&self.key().sign(message, &SystemRandom).unwrap())
     }
 }
 

@@ -115,7 +115,7 @@ impl Signer for PrivateKey {
         crate::crypto::PublicKey::Sm2(Self::public_key(self))
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign(&self, message: &[u8], _: &dyn Random) -> Result<Vec<u8>, Error> {
         let signature: Signature = self.key.try_sign(message).map_err(|_| Error::Fault)?;
         let value = signature.to_bytes().to_vec();
         if !Self::public_key(self).verify(DEFAULT_ID, message, &value) {
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_it_signs_libsm_accepts_and_a_changed_message_nobody() {
         let key = PrivateKey::generate(&SystemRandom).unwrap();
-        let value = key.sign(b"message").unwrap();
+        let value = key.sign(b"message", &SystemRandom).unwrap();
         let public = key.public_key();
         assert!(public.verify(DEFAULT_ID, b"message", &value));
         assert!(!public.verify(DEFAULT_ID, b"massage", &value));

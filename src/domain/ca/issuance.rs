@@ -81,7 +81,7 @@ pub enum Error {
     /// The serial number is zero.
     #[error("the serial number is zero (RFC 5280 4.1.2.2)")]
     Serial,
-    /// The issuer's algorithm has no object identifier.
+    /// The issuer's algorithm is not told by an object identifier alone, or does not belong to its key.
     #[error("the issuer's algorithm cannot sign certificates")]
     Algorithm,
     /// What came back from the key store is not the issuer's signature.
@@ -113,7 +113,7 @@ pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceTok
     if request.serial.iter().all(|byte| *byte == 0) {
         return Err(Error::Serial);
     }
-    let oid = issuer.algorithm.oid().ok_or(Error::Algorithm)?;
+    let oid = issuer.algorithm.oid().filter(|_| issuer.key.signs_with(issuer.algorithm)).ok_or(Error::Algorithm)?;
     let subject_key = subject_public_key_info(request.key);
     let tbs = NewCertificate {
         serial: request.serial,
@@ -180,7 +180,7 @@ mod tests {
                 Request { subject, key, profile, not_before: now, not_after: now.plus_days(9), serial: &[serial; 16] };
             let issuer = Issuer { name: &name("根").to_der(), key: &root_key, algorithm: root.algorithm() };
             let token = prepare(&request, &issuer).unwrap();
-            let value = root.sign(token.to_sign()).unwrap();
+            let value = root.sign(token.to_sign(), &SystemRandom).unwrap();
             token.assemble(&value).unwrap()
         };
         let root_der = issue(&name("根"), &Signer::public_key(&root), Profile::Root, 1);
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(refuse(Request { subject: &empty, ..good }), Error::Name);
         assert_eq!(refuse(Request { serial: &[0; 16], ..good }), Error::Serial);
         let token = prepare(&good, &issuer).unwrap();
-        let other = key.sign(b"something else").unwrap();
+        let other = key.sign(b"something else", &SystemRandom).unwrap();
         assert_eq!(token.assemble(&other), Err(Error::Signature));
     }
 }

@@ -68,7 +68,7 @@ fn headers(caller: &Caller, method: &str, url: &str, body: Option<&[u8]>) -> Vec
         hex(&caller.fingerprint)
     );
     base.push_str(&format!("\"@signature-params\": {parameters}"));
-    let value = STANDARD.encode(caller.key.sign(base.as_bytes()).unwrap());
+    let value = STANDARD.encode(caller.key.sign(base.as_bytes(), &SystemRandom).unwrap());
     headers.push(format!("Signature-Input: sig1={parameters}"));
     headers.push(format!("Signature: sig1=:{value}:"));
     headers
