@@ -12,7 +12,7 @@ pub(super) const P: Limbs = [0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000, 0xfff
 const R2: Limbs = [0x0000_0002_0000_0003, 0x0000_0002_ffff_ffff, 0x0000_0001_0000_0001, 0x0000_0004_0000_0002];
 
 /// A number modulo p; `a` is kept as `a·2^256 mod p`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct FieldElement(Limbs);
 
 impl Zeroize for FieldElement {

@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use super::field::FieldElement;
 
 /// A point that is not infinity.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Affine {
     pub(super) x: FieldElement,
     pub(super) y: FieldElement,
