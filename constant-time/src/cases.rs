@@ -1,10 +1,13 @@
 //! What is measured: each use of a secret in the product, with the classes that tell a leak.
 
+use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey};
 use yinxin::crypto::ghash::{self, GhashKey};
+use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::sm3::Hmac;
+use yinxin::crypto::sm4::ccm::Sm4Ccm;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
-use yinxin::crypto::sm4::{Block, Engine, Sm4, ctr};
+use yinxin::crypto::sm4::{Block, Engine, Sm4, cbc, ctr};
 
 use crate::statistics::{Class, Coin, Subject};
 
@@ -32,6 +35,7 @@ pub fn subjects() -> Vec<Subject> {
         |class, coin| guess([0; 32], class, coin),
         |guess| early_exit(guess, &[0; 32]),
     )];
+    all.extend(sm2());
     all.extend(sm3());
     for engine in Engine::available() {
         all.extend(sm4(engine));
@@ -39,6 +43,72 @@ pub fn subjects() -> Vec<Subject> {
     all.extend(ghash::Engine::available().map(ghash));
     all.extend(aead());
     all
+}
+
+/// Randomness that was decided upon beforehand.
+struct Given([u8; 32]);
+
+impl Random for Given {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
+        buffer.copy_from_slice(&self.0[..buffer.len()]);
+        Ok(())
+    }
+}
+
+/// A private key that has signed, so that what every signature needs again is there.
+fn signer(scalar: [u8; 32]) -> PrivateKey {
+    let key = PrivateKey::from_bytes(&scalar).expect("no draw of a test is ever above n");
+    key.sign_prehashed_unchecked(&[1; 32], &Given([1; 32])).expect("signs");
+    key
+}
+
+fn sm2() -> Vec<Subject> {
+    let sign = |(key, e, random): &mut (PrivateKey, [u8; 32], Given)| key.sign_prehashed_unchecked(e, random);
+    vec![
+        Subject::new(
+            "sm2 make a key",
+            "the randomness, which is the key",
+            |class, coin| Given(secret(class, coin)),
+            |random| PrivateKey::generate(random),
+        )
+        .leaky(),
+        Subject::new(
+            "sm2 sign, key",
+            "the key",
+            |class, coin| (signer(secret(class, coin)), [2; 32], Given(coin.bytes())),
+            sign,
+        ),
+        Subject::new(
+            "sm2 sign, nonce",
+            "the randomness, under one key and message: the nonce",
+            |class, coin| (signer([0x5a; 32]), [2; 32], Given(secret(class, coin))),
+            sign,
+        )
+        .leaky(),
+        Subject::new(
+            "sm2 sign, message",
+            "the digest, under one key and random nonces",
+            |class, coin| (signer([0x5a; 32]), secret(class, coin), Given(coin.bytes())),
+            sign,
+        ),
+        Subject::new(
+            "sm2 first signature",
+            "the key, with the inversion of 1 + d",
+            |class, coin| {
+                let key =
+                    PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
+                (key, [2; 32], Given(coin.bytes()))
+            },
+            sign,
+        ),
+        Subject::new(
+            "sm2 sign a batch of 4",
+            "key and randomness",
+            |class, coin| (signer(secret(class, coin)), Given(secret(class, coin))),
+            |(key, random)| key.sign_batch_unchecked(&[[1; 32], [2; 32], [3; 32], [4; 32]], random),
+        )
+        .leaky(),
+    ]
 }
 
 fn sm3() -> Vec<Subject> {
@@ -94,6 +164,29 @@ fn sm4(engine: Engine) -> Vec<Subject> {
             move |class, coin| (cipher(&secret(class, coin)), secret::<1024>(class, coin)),
             |(cipher, text)| ctr::apply(cipher, &[0; 16], text),
         ),
+        Subject::new(
+            of("cbc decrypt"),
+            "key and text, 1 KiB, and a padding of one length",
+            move |class, coin| {
+                let key = secret(class, coin);
+                let sealed = cbc::encrypt(&cipher(&key), &[0; 16], &secret::<1020>(class, coin));
+                (cipher(&key), sealed)
+            },
+            |(cipher, sealed)| cbc::decrypt(cipher, &[0; 16], sealed),
+        ),
+        Subject::new(
+            of("ccm tag"),
+            "a wrong tag that differs in its first byte, or anywhere",
+            move |class, coin| {
+                let key = Sm4Ccm::with_cipher(cipher(&KEY), 16).expect("a length of the standard");
+                let mut text = [0x5a; 64];
+                let tag = key.seal_in_place(&[0; 12], b"context", &mut text).expect("short enough");
+                let tag: [u8; 16] = tag.try_into().expect("sixteen bytes");
+                (key, text, guess(tag, class, coin))
+            },
+            |(key, text, tag)| key.open_in_place(&[0; 12], b"context", text, tag).is_ok(),
+        )
+        .leaky(),
         Subject::new(
             of("gcm seal"),
             "key and text, 1 KiB",

@@ -9,9 +9,11 @@ use yinxin::base::secret::Secret;
 use yinxin::crypto::Error;
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey};
 use yinxin::crypto::ghash::{self, GhashKey};
+use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::sm3::{Hmac, sm3};
+use yinxin::crypto::sm4::ccm::Sm4Ccm;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
-use yinxin::crypto::sm4::{Engine, Sm4, ctr};
+use yinxin::crypto::sm4::{Engine, Sm4, cbc, ctr};
 use yinxin::valgrind::{make_public, make_secret, reports};
 
 use crate::Outcome;
@@ -69,6 +71,7 @@ impl Use {
 /// Every use, the control first.
 fn uses() -> Vec<Use> {
     let mut all = vec![Use::new("control", control)];
+    all.extend(sm2());
     all.extend(hashes());
     for engine in Engine::available() {
         all.extend(sm4(engine));
@@ -85,6 +88,34 @@ fn control() {
     if std::hint::black_box(table)[usize::from(index)] == index {
         std::hint::black_box(());
     }
+}
+
+fn sm2() -> Vec<Use> {
+    let key = || PrivateKey::from_bytes(&secret::<32>(0x5a)).expect("in the range");
+    vec![
+        Use::new("sm2 make a key", || {
+            let key = PrivateKey::generate(&SecretRandom).expect("the system gives randomness");
+            let again = PrivateKey::from_bytes(&public(key.to_bytes().expose())).expect("in the range");
+            assert_eq!(key.public_key(), again.public_key());
+        })
+        .leaky(),
+        Use::new("sm2 sign", move || {
+            let key = key();
+            for length in [0, 32, 100] {
+                let message = secret::<100>(1);
+                let digest = key.public_key().digest(b"1234567812345678", &message[..length]).expect("a short ID");
+                let signature = key.sign_prehashed(&digest, &SecretRandom).expect("signs");
+                assert!(key.public_key().verify_prehashed(&public(&digest).try_into().expect("as long"), &signature));
+            }
+        })
+        .leaky(),
+        Use::new("sm2 sign a batch", move || {
+            let digests = [secret::<32>(1), secret(2), secret(3), secret(4), secret(5)];
+            let signatures = key().sign_batch(&digests, &SecretRandom).expect("signs");
+            assert_eq!(signatures.len(), digests.len());
+        })
+        .leaky(),
+    ]
 }
 
 fn hashes() -> Vec<Use> {
@@ -139,6 +170,30 @@ fn sm4(engine: Engine) -> Vec<Use> {
                 ctr::apply(&cipher, &[9; 16], &mut text[..length]).expect("the counter does not end");
             }
         })),
+        tabled(Use::new(of("cbc"), move || {
+            let cipher = cipher();
+            for length in [0, 1, 16, 300, 2000] {
+                let sealed = public(&cbc::encrypt(&cipher, &[9; 16], &secret::<2000>(2)[..length]));
+                let opened = cbc::decrypt(&cipher, &[9; 16], &sealed).expect("the padding is right");
+                assert_eq!(public(opened.expose()), vec![2; length]);
+                assert_eq!(cbc::decrypt(&cipher, &[9; 16], &[1; 32]).unwrap_err(), Error::Undecryptable);
+            }
+        })),
+        Use::new(of("ccm"), move || {
+            let key = Sm4Ccm::with_cipher(cipher(), 16).expect("a length of the standard");
+            for length in [0, 1, 16, 300] {
+                let mut text = secret::<300>(3);
+                let text = &mut text[..length];
+                let tag = key.seal_in_place(&[0; 12], b"context", text).expect("short enough");
+                let tag = public(&tag);
+                let mut sealed = public(text);
+                assert_eq!(key.open_in_place(&[0; 12], b"context", &mut sealed, &[0; 16]), Err(Error::Unauthentic));
+                let mut sealed = public(&sealed);
+                key.open_in_place(&[0; 12], b"context", &mut sealed, &tag).expect("the tag is right");
+                assert_eq!(public(&sealed), vec![3; length]);
+            }
+        })
+        .leaky(),
         Use::new(of("gcm"), move || {
             let key = gcm();
             for length in [0, 1, 16, 17, 300, 2000] {

@@ -6,6 +6,7 @@
 use zeroize::Zeroize;
 
 use super::field::FieldElement;
+use crate::crypto::secrecy::declassify;
 
 /// A point that is not infinity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -163,7 +164,14 @@ impl Jacobian {
     }
 
     #[inline(always)]
-    fn finish_sum(&self, u1: &FieldElement, s1: &FieldElement, h: &FieldElement, r: &FieldElement, z: &FieldElement) -> Self {
+    fn finish_sum(
+        &self,
+        u1: &FieldElement,
+        s1: &FieldElement,
+        h: &FieldElement,
+        r: &FieldElement,
+        z: &FieldElement,
+    ) -> Self {
         let hh = h.square();
         let hhh = hh.multiply(h);
         let v = u1.multiply(&hh);
@@ -236,7 +244,8 @@ impl Jacobian {
         let mut inverse = self.z.invert();
         let point = self.to_affine_with(&inverse);
         inverse.zeroize();
-        (self.z.mask_is_zero() == 0).then_some(point)
+        // Whether it is infinity shows in the answer; what is secret leads there only by chance or on a faulty machine.
+        (declassify(self.z.mask_is_zero()) == 0).then_some(point)
     }
 
     /// The affine point, given 1/Z.
