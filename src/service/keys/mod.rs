@@ -1,6 +1,10 @@
 //! Where private keys live: sealed in rows, under a key-encryption key that the database does not hold.
 
 mod encryption_key;
+pub mod export;
+pub mod import;
+mod passphrase;
+mod rc2;
 mod signers;
 mod soft;
 
@@ -87,6 +91,9 @@ pub enum Error {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A key file is not taken in, or not written.
+    #[error(transparent)]
+    Import(#[from] import::Error),
 }
 
 impl Error {
@@ -105,6 +112,7 @@ impl Error {
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
             Self::Crypto(_) => "key-failed",
             Self::Store(_) => "database",
+            Self::Import(error) => error.code(),
         }
     }
 }
