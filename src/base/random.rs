@@ -367,7 +367,11 @@ mod tests {
         struct Dying(AtomicUsize);
         impl Random for Dying {
             fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
-                if self.0.fetch_add(1, Ordering::Relaxed) == 1 { Err(RandomUnavailable) } else { SystemRandom.fill(buffer) }
+                if self.0.fetch_add(1, Ordering::Relaxed) == 1 {
+                    Err(RandomUnavailable)
+                } else {
+                    SystemRandom.fill(buffer)
+                }
             }
         }
         let random = HealthChecked::new(Dying(AtomicUsize::new(0)));

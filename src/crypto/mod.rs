@@ -110,6 +110,12 @@ pub enum Error {
     /// The memory that argon2id works in could not be had.
     #[error("there is not enough memory for the key derivation")]
     DerivationMemory,
+    /// The device that holds the key refused, or is not there.
+    #[error("the device that holds the key did not sign ({code})")]
+    Device {
+        /// The stable code of its answer.
+        code: &'static str,
+    },
 }
 
 /// A key that verifies.

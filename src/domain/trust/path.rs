@@ -8,8 +8,8 @@
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
-use crate::domain::trust::anchor::TrustAnchors;
 use crate::domain::trust::acceptance::SignatureUsed;
+use crate::domain::trust::anchor::TrustAnchors;
 use crate::domain::trust::key::{CheckedValue, check_signed, public_key};
 use crate::format::der::ObjectIdentifier;
 use crate::format::x509::{Certificate, KeyUsage, extension};
