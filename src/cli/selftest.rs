@@ -37,9 +37,21 @@ pub(crate) struct Arguments {
 const SHIPPED: [(&str, &str, &str); 5] = [
     ("access.toml", access::SHIPPED, "caaeb14060802aeaad909b11d44b11b0b5bf4db5ba5666d1a0c17efd48c2b14e"),
     ("algorithms.toml", algorithms::BUILT_IN, "9959f41a77616fdcb59dd8d488d321f84741406c1e5bf865f29cbf74667479e0"),
-    ("verification/default.toml", verification::BUILT_IN[0].1, "fd0c063dc658e1895e632a9d67c4ac3437c23625f34f385607799dcd681c5e4e"),
-    ("verification/strict.toml", verification::BUILT_IN[1].1, "cb0f7d6bb7495dbd7dc227055b3da5befb7d2a13e307d3c1df969275ae57693d"),
-    ("verification/lenient-field.toml", verification::BUILT_IN[2].1, "19ac1bf3cddaf5c14865cbc0d38e293600a1d499bcfd4bb537689b74bda007e0"),
+    (
+        "verification/default.toml",
+        verification::BUILT_IN[0].1,
+        "fd0c063dc658e1895e632a9d67c4ac3437c23625f34f385607799dcd681c5e4e",
+    ),
+    (
+        "verification/strict.toml",
+        verification::BUILT_IN[1].1,
+        "cb0f7d6bb7495dbd7dc227055b3da5befb7d2a13e307d3c1df969275ae57693d",
+    ),
+    (
+        "verification/lenient-field.toml",
+        verification::BUILT_IN[2].1,
+        "19ac1bf3cddaf5c14865cbc0d38e293600a1d499bcfd4bb537689b74bda007e0",
+    ),
 ];
 
 /// What the self-tests found sound, for whoever starts: the generator that was tested, the texts that were digested.
@@ -148,7 +160,8 @@ fn table_of(rows: &[Row], failed: usize) -> String {
     let mut text = String::new();
     for row in rows {
         let (outcome, micros) = (row.outcome.name(), row.took.as_micros());
-        let line = format!("{:wide$}  {:engine$}  {outcome:7}  {micros:>7} µs  {}\n", name(row), row.engine, row.standard);
+        let line =
+            format!("{:wide$}  {:engine$}  {outcome:7}  {micros:>7} µs  {}\n", name(row), row.engine, row.standard);
         text.push_str(&line);
     }
     let total = rows.iter().map(|row| row.took.as_micros()).sum::<u128>();

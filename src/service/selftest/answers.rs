@@ -65,9 +65,11 @@ pub(super) const HKDF_SALT: &str = "000102030405060708090a0b0c";
 /// RFC 5869 A.1.
 pub(super) const HKDF_INFO: &str = "f0f1f2f3f4f5f6f7f8f9";
 /// RFC 5869 A.1.
-pub(super) const HKDF_SHA256: &str = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+pub(super) const HKDF_SHA256: &str =
+    "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
 /// RFC 5869 A.1 with SM3 in place of SHA-256, by OpenSSL.
-pub(super) const HKDF_SM3: &str = "c69fe91b7aaee2dd5718d72dcaee0cce93f1b8e41f792da51261b6a517e68b36ed2c595572b01dfa359b";
+pub(super) const HKDF_SM3: &str =
+    "c69fe91b7aaee2dd5718d72dcaee0cce93f1b8e41f792da51261b6a517e68b36ed2c595572b01dfa359b";
 /// RFC 7914 11: "passwd", "salt", one round, 64 octets.
 pub(super) const PBKDF2_SHA256: &str = "\
     55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd5\
@@ -86,11 +88,6 @@ pub(super) const SM2_PUBLIC: &str = "\
 pub(super) const SM2_SIGNATURE: &str = "\
     f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4\
     840b69c485bbc1aa";
-/// GB/T 32918.5-2017 annex A, encryption: C1‖C3‖C2 of "encryption standard".
-pub(super) const SM2_CIPHERTEXT: &str = "\
-    0404ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d\
-    99283aff767e124df059983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd876621886ca989ca9c7d58087307ca9309\
-    2d651efa";
 /// An RSA key of 2048 bits that signs nothing but these tests: RSAPrivateKey, DER.
 pub(super) const RSA_KEY: &str = "\
     308204a202010002820101009987e8d9bec2ef871400e2bbd4142f2bab5a22bd44bb5df1bb556208a38a8e9df9dad7bb010ca9bb1b7f9817\

@@ -10,7 +10,9 @@ use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hmac_sm3, sm3};
 use crate::crypto::kdf::{Argon2Parameters, Pbkdf2Prf, argon2id, hkdf_sha256, hkdf_sm3, pbkdf2};
 use crate::crypto::rsa::PssParameters;
-use crate::crypto::sm4::{self, Sm4, ctr, gcm::Sm4Gcm};
+use crate::crypto::sm4::ccm::Sm4Ccm;
+use crate::crypto::sm4::gcm::Sm4Gcm;
+use crate::crypto::sm4::{self, Sm4, cbc, ctr};
 use crate::crypto::{PublicKey, Signer, ecdsa, ed25519, ghash, rsa, sm2};
 use crate::service::selftest::answers::*;
 use crate::service::selftest::{SelfTest, octets};
@@ -108,6 +110,24 @@ fn sm4_modes(tests: &mut Vec<SelfTest>) {
             ctr::apply(&expand()?, &SM4_IV, &mut text).ok()?;
             Some(sm3(&text).to_vec())
         }));
+        tests.push(row(("sm4-cbc", "OpenSSL 3.0, 1027 octets", engine.name()), SM4_CBC, move |_| {
+            let (cipher, text) = (expand()?, pattern(1027));
+            let sealed = cbc::encrypt(&cipher, &SM4_IV, &text);
+            let opened = cbc::decrypt(&cipher, &SM4_IV, &sealed).ok()?;
+            (opened.expose() == text).then(|| sm3(&sealed).to_vec()) // a pattern
+        }));
+        tests.push(row(("sm4-ccm", "RFC 8998 A.2", engine.name()), SM4_CCM, move |_| {
+            let cipher = Sm4Ccm::with_cipher(expand()?, 16).ok()?;
+            let (nonce, aad, mut text) = (octets(AEAD_NONCE)?, octets(AEAD_AAD)?, octets(AEAD_PLAINTEXT)?);
+            let tag = cipher.seal_in_place(&nonce, &aad, &mut text).ok()?;
+            let mut answer = text.clone();
+            answer.extend(&tag);
+            let mut changed = tag.clone();
+            *changed.first_mut()? ^= 1;
+            let refused = cipher.open_in_place(&nonce, &aad, &mut text.clone(), &changed).is_err();
+            cipher.open_in_place(&nonce, &aad, &mut text, &tag).ok()?;
+            (refused && octets(AEAD_PLAINTEXT) == Some(text)).then_some(answer)
+        }));
         for multiplier in ghash::Engine::available() {
             // Each of both in each combination: the name tells the multiplier, the engine the cipher.
             let name = match multiplier.name() {
@@ -130,7 +150,10 @@ fn sm4_modes(tests: &mut Vec<SelfTest>) {
                 if cipher.open_in_place(&nonce, &aad, &mut text.clone(), &changed).is_ok() {
                     return None;
                 }
-                cipher.open_in_place(&nonce, &aad, &mut text, &tag).ok().filter(|()| octets(AEAD_PLAINTEXT) == Some(text))?;
+                cipher
+                    .open_in_place(&nonce, &aad, &mut text, &tag)
+                    .ok()
+                    .filter(|()| octets(AEAD_PLAINTEXT) == Some(text))?;
                 let mut long = pattern(1027);
                 let tag = cipher.seal_in_place(SM4_IV.get(..12)?, pattern(37).as_slice(), &mut long).ok()?;
                 long.extend(tag);
@@ -183,7 +206,11 @@ fn sm2_rows(tests: &mut Vec<SelfTest>) {
         let key = sm2::PublicKey::from_bytes(&octets(SM2_PUBLIC)?).ok()?;
         let (message, value) = (b"message digest", octets(SM2_SIGNATURE)?);
         let id = sm2::DEFAULT_ID;
-        Some([key.verify(id, message, &value), key.verify(id, b"message digesu", &value), key.verify("", message, &value)])
+        Some([
+            key.verify(id, message, &value),
+            key.verify(id, b"message digesu", &value),
+            key.verify("", message, &value),
+        ])
     }));
     tests.push(row(("sm2 public key", "GB/T 32918.5-2017 A.2", "own"), SM2_PUBLIC, |_| {
         Some(sm2::PrivateKey::from_bytes(&octets(SM2_PRIVATE)?).ok()?.public_key().to_bytes())
@@ -219,7 +246,9 @@ fn rsa_rows(tests: &mut Vec<SelfTest>) {
     ];
     let key = || rsa::PrivateKey::from_bytes(&octets(RSA_KEY)?).ok();
     let engine = |algorithm| match algorithm {
-        SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sm3) | SignatureAlgorithm::RsaPss(DigestAlgorithm::Sm3) => "openssl",
+        SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sm3) | SignatureAlgorithm::RsaPss(DigestAlgorithm::Sm3) => {
+            "openssl"
+        }
         _ => "openssl, ring",
     };
     for (name, algorithm, expected) in ROWS {
