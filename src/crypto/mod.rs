@@ -28,6 +28,12 @@ pub enum Error {
     /// The scalar is not in 1..=n-2 (GB/T 32918.1 6.1).
     #[error("the private key is not in the range that GB/T 32918.1 6.1 allows")]
     NotAScalar,
+    /// A signer ID whose length in bits does not fit into two bytes (GB/T 32918.2 5.5).
+    #[error("a signer ID of {length} bytes is longer than 8191")]
+    IdTooLong {
+        /// Its length.
+        length: usize,
+    },
     /// An RSA key whose size we do not handle.
     #[error("an RSA key of {bits} bits is outside 2048 to 8192")]
     RsaKeySize {
