@@ -62,7 +62,7 @@ pub(in crate::service::keys) fn decrypt(
                 }
                 Pkcs12Cipher::Rc2Bits128 | Pkcs12Cipher::Rc2Bits40 => {
                     let iv = <[u8; 8]>::try_from(iv.as_slice()).map_err(|_| Error::Computation)?;
-                    if encrypted.len() % 8 != 0 {
+                    if !encrypted.len().is_multiple_of(8) {
                         return Ok(None);
                     }
                     Ok(unpad(Rc2::new(&key).decrypt_cbc(iv, encrypted), 8))
@@ -115,7 +115,7 @@ pub(in crate::service::keys) fn decrypt_cbc(
     encrypted: &[u8],
 ) -> Result<Option<Secret>, Error> {
     let block = cipher.block_bytes();
-    if encrypted.len() % block != 0 {
+    if !encrypted.len().is_multiple_of(block) {
         return Ok(None);
     }
     // The padding is judged here, so that a refusal of the cipher is told from a wrong passphrase.

@@ -149,6 +149,6 @@ mod tests {
         let plain = rc2.decrypt_cbc([1; 8], &[block, block].concat());
         let second = block.map(|octet| octet ^ 0xff);
         assert_eq!(*plain, [[0xfe; 8], second].concat());
-        assert_eq!(*rc2.decrypt_cbc([1; 8], &block[..7]), []);
+        assert!(rc2.decrypt_cbc([1; 8], &block[..7]).is_empty());
     }
 }
