@@ -236,6 +236,7 @@ mod tests {
             unknown_revocation: UnknownRevocation::Refuse,
             extra_parts: ExtraParts::Refuse,
             rsa_bits: 2048,
+            algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
             future_seconds: 0,
             maker_late_days: 0,
         }

@@ -1,9 +1,11 @@
 //! Where private keys live: sealed in rows, under a key-encryption key that the database does not hold.
 
+pub mod device;
 mod encryption_key;
 pub mod export;
 pub mod import;
 mod passphrase;
+mod pkcs11;
 mod rc2;
 mod signers;
 mod soft;
@@ -94,6 +96,9 @@ pub enum Error {
     /// A key file is not taken in, or not written.
     #[error(transparent)]
     Import(#[from] import::Error),
+    /// A device refused or is not there.
+    #[error(transparent)]
+    Device(#[from] device::DeviceError),
 }
 
 impl Error {
@@ -110,9 +115,11 @@ impl Error {
             Self::NotForThis { .. } => "key-not-for-this",
             Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
+            Self::Crypto(crypto::Error::Device { code }) => code,
             Self::Crypto(_) => "key-failed",
             Self::Store(_) => "database",
             Self::Import(error) => error.code(),
+            Self::Device(error) => error.code(),
         }
     }
 }
