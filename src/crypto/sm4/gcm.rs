@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::Error;
 use crate::crypto::ghash::{self, GhashKey};
-use crate::crypto::sm4::{BLOCK_LEN, Block, Engine, KEY_LEN, Sm4, ctr};
+use crate::crypto::sm4::{BLOCK_LEN, Block, Engine, KEY_LEN, Sm4, next_32};
 
 /// Bytes of a full tag, the only length that is made.
 pub const TAG_LEN: usize = 16;
@@ -49,7 +49,7 @@ impl Sm4Gcm {
     pub fn seal_in_place(&self, nonce: &[u8], aad: &[u8], buffer: &mut [u8]) -> Result<[u8; TAG_LEN], Error> {
         let counter = self.first_counter(nonce)?;
         check_length(buffer)?;
-        ctr::apply_32(&self.cipher, after(counter), buffer);
+        self.cipher.add_stream_32(next_32(counter), buffer);
         Ok(self.tag(counter, aad, buffer))
     }
 
@@ -69,7 +69,7 @@ impl Sm4Gcm {
         if !bool::from(expected.ct_eq(tag)) {
             return Err(Error::Unauthentic);
         }
-        ctr::apply_32(&self.cipher, after(counter), buffer);
+        self.cipher.add_stream_32(next_32(counter), buffer);
         Ok(())
     }
 
@@ -103,15 +103,62 @@ fn subkey(cipher: &Sm4) -> Zeroizing<Block> {
     h
 }
 
-/// inc₃₂ (SP 800-38D 6.2).
-fn after(counter: u128) -> u128 {
-    const COUNTED: u128 = 0xffff_ffff;
-    (counter & !COUNTED) | (counter.wrapping_add(1) & COUNTED)
+fn check_length(text: &[u8]) -> Result<(), Error> {
+    bounded(u64::try_from(text.len()).unwrap_or(u64::MAX))
 }
 
-fn check_length(text: &[u8]) -> Result<(), Error> {
-    match u64::try_from(text.len()) {
-        Ok(0..=MAX_TEXT) => Ok(()),
-        _ => Err(Error::TextTooLong),
+fn bounded(length: u64) -> Result<(), Error> {
+    if length <= MAX_TEXT { Ok(()) } else { Err(Error::TextTooLong) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_bounded() {
+        let key = Sm4Gcm::new(&[7; 16]);
+        assert_eq!(key.seal_in_place(b"", b"", &mut []), Err(Error::NonceLength { length: 0 }));
+        assert_eq!(key.open_in_place(b"", b"", &mut [], &[0; 16]), Err(Error::NonceLength { length: 0 }));
+        for length in [0, 11, 17] {
+            let refused = key.open_in_place(&[0; 12], b"", &mut [], &vec![0; length]);
+            assert_eq!(refused, Err(Error::TagLength { length }));
+        }
+        assert_eq!(bounded(MAX_TEXT), Ok(()));
+        assert_eq!(bounded(MAX_TEXT + 1), Err(Error::TextTooLong));
+    }
+
+    #[test]
+    fn shorter_tags_are_the_beginning_of_the_full_one_and_a_wrong_one_releases_nothing() {
+        let key = Sm4Gcm::new(&[7; 16]);
+        let mut sealed = *b"a text of more than one block";
+        let tag = key.seal_in_place(&[1; 12], b"context", &mut sealed).unwrap();
+        for length in MIN_TAG_LEN..=TAG_LEN {
+            let mut text = sealed;
+            assert_eq!(key.open_in_place(&[1; 12], b"context", &mut text, &tag[..length]), Ok(()));
+            assert_eq!(&text, b"a text of more than one block");
+            for bit in 0..8 * length {
+                let (mut text, mut tag) = (sealed, tag);
+                tag[bit / 8] ^= 1 << (bit % 8);
+                let refused = key.open_in_place(&[1; 12], b"context", &mut text, &tag[..length]);
+                assert_eq!((refused, text), (Err(Error::Unauthentic), sealed));
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_32_bits_wrap_around() {
+        // SP 800-38D 6.2: the rest of the counter block stays as it is.
+        for engine in Engine::available() {
+            let key = Sm4Gcm::with_engines(engine, ghash::Engine::Portable, &[7; 16]).unwrap();
+            let mut text = [0; 100 * 16];
+            key.cipher.add_stream_32(u128::MAX - 3, &mut text);
+            for (index, block) in text.as_chunks().0.iter().enumerate() {
+                let low = u32::MAX.wrapping_sub(3).wrapping_add(u32::try_from(index).unwrap());
+                let mut expected = ((u128::MAX << 32) | u128::from(low)).to_be_bytes();
+                key.cipher.encrypt_block(&mut expected);
+                assert_eq!(block, &expected, "{engine:?}, block {index}");
+            }
+        }
     }
 }
