@@ -3,11 +3,15 @@
 //! A public key is a [`PublicKey`]; whoever can sign is a [`Signer`]. Encodings (DER, PEM, SPKI) live in
 //! `format`; which algorithm is acceptable, and when, is a policy and lives in `domain`.
 
+pub mod aead;
 pub mod algorithm;
 pub mod digest;
 pub mod ecdsa;
+pub mod ghash;
+pub mod kdf;
 pub mod rsa;
 pub mod sm2;
+pub mod sm4;
 
 use crate::base::random::{Random, RandomUnavailable};
 use algorithm::SignatureAlgorithm;
@@ -37,6 +41,52 @@ pub enum Error {
     /// There was no randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    /// A symmetric key of the wrong length.
+    #[error("a key of {algorithm} has {expected} bytes, not {length}")]
+    KeyLength {
+        /// The name of the algorithm.
+        algorithm: &'static str,
+        /// What it needs.
+        expected: usize,
+        /// What was given.
+        length: usize,
+    },
+    /// A nonce that the mode does not allow.
+    #[error("a nonce of {length} bytes is not allowed in this mode")]
+    NonceLength {
+        /// What was given.
+        length: usize,
+    },
+    /// A tag that the mode does not allow.
+    #[error("a tag of {length} bytes is not allowed in this mode")]
+    TagLength {
+        /// What was given.
+        length: usize,
+    },
+    /// More text, or context, than the mode protects under one nonce.
+    #[error("the text is longer than the mode allows under one nonce")]
+    TextTooLong,
+    /// The counter of CTR would run over its end.
+    #[error("the counter would run over its end")]
+    CounterExhausted,
+    /// The tag is wrong: key, nonce, context or text was another one. Nothing was released.
+    #[error("the tag is wrong; nothing was decrypted")]
+    Unauthentic,
+    /// A text in CBC is no whole number of blocks, or its padding is wrong; which, is not said.
+    #[error("the text does not decrypt")]
+    Undecryptable,
+    /// A key derivation was asked for more bytes than it can give, or for none.
+    #[error("a key of {length} bytes cannot be derived")]
+    DerivedLength {
+        /// What was asked for.
+        length: usize,
+    },
+    /// The parameters of a password hash are outside what the function, or we, allow.
+    #[error("the parameters of the key derivation are out of bounds")]
+    DerivationParameters,
+    /// The memory that argon2id works in could not be had.
+    #[error("there is not enough memory for the key derivation")]
+    DerivationMemory,
 }
 
 /// A key that verifies.
