@@ -6,6 +6,7 @@ mod exit;
 mod hardening;
 mod installation;
 mod serve;
+mod shares;
 mod verify;
 
 use std::ffi::OsString;
