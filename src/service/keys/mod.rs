@@ -1,16 +1,20 @@
 //! Where private keys live: sealed in rows, under a key-encryption key that the database does not hold.
-
 //!
 //! Who wraps whom: `wrapping.rs`. What may be done with which key: `domain::key`.
 
 mod encryption_key;
+pub mod export;
+pub mod import;
 pub mod life_cycle;
 mod opening;
+mod passphrase;
 mod pool;
+mod rc2;
 pub mod rotation;
 pub mod shares;
 mod signers;
 mod soft;
+pub mod transfer;
 mod wrapping;
 
 pub use encryption_key::{KeySource, SourceKey, digits_of, fresh, read_closed, write_closed, write_key_file};
@@ -142,6 +146,14 @@ pub enum Error {
         /// Which.
         id: KeyId,
     },
+    /// A file holds a key of another algorithm than asked for.
+    #[error("the key is of algorithm {found}, not {expected}")]
+    OtherAlgorithm {
+        /// As asked for.
+        expected: KeyAlgorithm,
+        /// As found.
+        found: KeyAlgorithm,
+    },
     /// The same key pair is there already.
     #[error("the key store has this key pair already, as {id}")]
     AlreadyHere {
@@ -172,6 +184,9 @@ pub enum Error {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A key file is not taken in, or not written.
+    #[error(transparent)]
+    Import(#[from] import::Error),
 }
 
 impl Error {
@@ -194,6 +209,7 @@ impl Error {
             Self::Transition(_) => "key-invalid-transition",
             Self::InDevice { .. } => "key-in-device",
             Self::NotExportable { .. } => "key-not-exportable",
+            Self::OtherAlgorithm { .. } => "key-other-algorithm",
             Self::AlreadyHere { .. } => "key-exists",
             Self::Busy => "key-store-busy",
             Self::TimedOut => "key-store-timeout",
@@ -204,6 +220,7 @@ impl Error {
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",
             Self::Store(_) => "database",
+            Self::Import(error) => error.code(),
         }
     }
 }
