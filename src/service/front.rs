@@ -209,9 +209,12 @@ impl Refusal for Error {
             },
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
             Self::Random(_) => ErrorKind::Unavailable,
-            Self::Issuance(_) | Self::AnswerUnreadable | Self::Interrupted | Self::Keys(_) | Self::Store(_) => {
-                ErrorKind::Internal
-            }
+            Self::Issuance(_)
+            | Self::AnswerUnreadable
+            | Self::SelfTestFailed { .. }
+            | Self::Interrupted
+            | Self::Keys(_)
+            | Self::Store(_) => ErrorKind::Internal,
         }
     }
 }
