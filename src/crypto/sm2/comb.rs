@@ -144,7 +144,7 @@ fn scan_portable<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> A
 static SECRET: LazyLock<Comb<6, 32>> = LazyLock::new(|| Comb::new(&Affine::G));
 
 /// The base point's table for public scalars: 264 KB, of which a multiplication reads 33 lines.
-static PUBLIC: LazyLock<Comb<8, 128>> = LazyLock::new(|| Comb::new(&Affine::G));
+static PUBLIC: LazyLock<Comb<9, 256>> = LazyLock::new(|| Comb::new(&Affine::G));
 
 /// `scalar·G` in constant time.
 pub(super) fn multiply_base(scalar: &Scalar) -> Jacobian {
