@@ -38,7 +38,10 @@ impl KeyTable {
     pub fn verify_prehashed(&self, e: &[u8; 32], signature: &[u8]) -> bool {
         verify_with(e, signature, |s, t| {
             let (of_key, of_base) = (self.comb.terms(t), comb::base_terms(s));
-            of_base.add_public(of_key.add_public(Jacobian::INFINITY))
+            let mut sum = Jacobian::INFINITY;
+            of_key.add_public(&mut sum);
+            of_base.add_public(&mut sum);
+            sum
         })
     }
 }
