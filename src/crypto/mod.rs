@@ -157,6 +157,24 @@ impl PublicKey {
         }
     }
 
+    /// As [`PublicKey::verify`], faster where `tables` hold the key.
+    #[must_use]
+    pub fn verify_by(
+        &self,
+        tables: &sm2::KeyTables,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        match (self, algorithm) {
+            (Self::Sm2(key), SignatureAlgorithm::Sm2Sm3) => {
+                let e = key.digest(sm2::DEFAULT_ID, message);
+                e.is_ok_and(|e| tables.verify_prehashed(key, &e, signature))
+            }
+            _ => self.verify(algorithm, message, signature),
+        }
+    }
+
     /// Whether the algorithm belongs to the key.
     #[must_use]
     pub const fn signs_with(&self, algorithm: SignatureAlgorithm) -> bool {
