@@ -34,6 +34,15 @@ pub enum Error {
         /// Its length.
         length: usize,
     },
+    /// An SM2 plaintext or ciphertext of a length that GB/T 32918.4 does not cover: none, or beyond the derivation's counter.
+    #[error("a text of {length} bytes cannot be encrypted with SM2")]
+    TextLength {
+        /// Its length.
+        length: usize,
+    },
+    /// The other side of a key exchange sent a wrong confirmation, or a point that leads nowhere (GB/T 32918.3 6.1).
+    #[error("the key exchange failed: the other side does not hold the key it claims")]
+    KeyExchange,
     /// An RSA key whose size we do not handle.
     #[error("an RSA key of {bits} bits is outside 2048 to 8192")]
     RsaKeySize {
