@@ -206,7 +206,7 @@ fn sm2_digest(key: &sm2::PublicKey, message: &[u8]) -> [u8; 32] {
     ];
     // ENTL: the ID's length in bits, two octets.
     let mut z = vec![0x00, 0x80];
-    z.extend_from_slice(sm2::DEFAULT_ID.as_bytes());
+    z.extend_from_slice(sm2::DEFAULT_ID);
     z.extend(CURVE.iter().flat_map(|word| word.to_be_bytes()));
     z.extend(key.to_bytes().iter().skip(1));
     let mut whole = digest::sm3(&z).to_vec();
