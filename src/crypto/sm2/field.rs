@@ -5,6 +5,22 @@
 use zeroize::Zeroize;
 
 use super::limbs::{self, Carry, Limbs, Native};
+#[cfg(target_arch = "x86_64")]
+use super::x86_64 as machine;
+
+/// The products of a machine that we know nothing about.
+#[cfg(not(target_arch = "x86_64"))]
+mod machine {
+    use super::{Limbs, Native};
+
+    pub(super) fn multiply(a: &Limbs, b: &Limbs) -> Limbs {
+        super::multiply::<Native>(a, b)
+    }
+
+    pub(super) fn square(a: &Limbs) -> Limbs {
+        super::square::<Native>(a)
+    }
+}
 
 /// p.
 pub(super) const P: Limbs =
@@ -174,12 +190,12 @@ impl FieldElement {
 
     #[inline(always)]
     pub(super) fn multiply(&self, other: &Self) -> Self {
-        Self(multiply::<Native>(&self.0, &other.0))
+        Self(machine::multiply(&self.0, &other.0))
     }
 
     #[inline(always)]
     pub(super) fn square(&self) -> Self {
-        Self(square::<Native>(&self.0))
+        Self(machine::square(&self.0))
     }
 
     /// Squared that many times; the count is public.

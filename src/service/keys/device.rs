@@ -143,7 +143,10 @@ impl DevicePublicKey {
     /// [`DeviceError::MechanismMissing`]: the scheme is not of this key.
     pub fn digest(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, DeviceError> {
         match (self, scheme) {
-            (Self::Sm2(key), Scheme::Sm2) => Ok(sm2_digest(key, message).to_vec()),
+            (Self::Sm2(key), Scheme::Sm2) => {
+                let e = key.digest(sm2::DEFAULT_ID, message);
+                e.map(|e| e.to_vec()).map_err(|_| DeviceError::MechanismMissing { what: "the default signer ID" })
+            }
             (Self::Rsa(_), Scheme::RsaPkcs1Sha256) | (Self::P256(_), Scheme::EcdsaP256Sha256) => {
                 Ok(digest::digest(DigestAlgorithm::Sha256, message))
             }
@@ -165,53 +168,6 @@ impl DevicePublicKey {
             _ => false,
         }
     }
-}
-
-/// e = SM3(Z ‖ M) under the default signer ID (GB/T 32918.2 5.5 and 6.1), on the curve of GB/T 32918.5.
-fn sm2_digest(key: &sm2::PublicKey, message: &[u8]) -> [u8; 32] {
-    // a ‖ b ‖ xG ‖ yG.
-    const CURVE: [u32; 32] = [
-        0xffff_fffe,
-        0xffff_ffff,
-        0xffff_ffff,
-        0xffff_ffff,
-        0xffff_ffff,
-        0x0000_0000,
-        0xffff_ffff,
-        0xffff_fffc, //
-        0x28e9_fa9e,
-        0x9d9f_5e34,
-        0x4d5a_9e4b,
-        0xcf65_09a7,
-        0xf397_89f5,
-        0x15ab_8f92,
-        0xddbc_bd41,
-        0x4d94_0e93, //
-        0x32c4_ae2c,
-        0x1f19_8119,
-        0x5f99_0446,
-        0x6a39_c994,
-        0x8fe3_0bbf,
-        0xf266_0be1,
-        0x715a_4589,
-        0x334c_74c7, //
-        0xbc37_36a2,
-        0xf4f6_779c,
-        0x59bd_cee3,
-        0x6b69_2153,
-        0xd0a9_877c,
-        0xc62a_4740,
-        0x02df_32e5,
-        0x2139_f0a0,
-    ];
-    // ENTL: the ID's length in bits, two octets.
-    let mut z = vec![0x00, 0x80];
-    z.extend_from_slice(sm2::DEFAULT_ID);
-    z.extend(CURVE.iter().flat_map(|word| word.to_be_bytes()));
-    z.extend(key.to_bytes().iter().skip(1));
-    let mut whole = digest::sm3(&z).to_vec();
-    whole.extend_from_slice(message);
-    digest::sm3(&whole)
 }
 
 /// Why a device did not do as asked. Each has a stable code.
