@@ -13,7 +13,23 @@ use super::window;
 /// A point on a cache line of its own.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line(Affine);
+pub(super) struct Line(pub(super) Affine);
+
+/// No table of a public scalar has more rows.
+const MAX_ROWS: usize = 52;
+
+/// Entries of a table that add up to a multiple of its point.
+pub(super) struct Terms<'a>([Option<(&'a Affine, bool)>; MAX_ROWS]);
+
+impl Terms<'_> {
+    /// `sum` and all the entries; variable time, right for all points.
+    #[inline]
+    pub(super) fn add_public(&self, sum: Jacobian) -> Jacobian {
+        self.0.iter().flatten().fold(sum, |sum, (point, negative)| {
+            if *negative { sum.add_affine_public(&point.negate()) } else { sum.add_affine_public(point) }
+        })
+    }
+}
 
 /// `digit·2^(WIDTH·row)·P` for every row and every digit from 1 to `DIGITS` = 2^(WIDTH-1).
 ///
@@ -49,19 +65,22 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
         Self { rows }
     }
 
-    /// `sum + scalar·P` for a public scalar; variable time, right for all points.
+    /// The entries whose sum is `scalar·P`, and whether each is to be negated; the processor is told to fetch them all.
+    ///
+    /// A table that was not used lately lies far from the processor. Asked for one by one, its lines would come one by one.
     #[inline]
-    pub(super) fn add_public(&self, scalar: &Scalar, sum: Jacobian) -> Jacobian {
-        let mut sum = sum;
-        for (index, row) in self.rows.iter().enumerate() {
+    pub(super) fn terms(&self, scalar: &Scalar) -> Terms<'_> {
+        let mut terms = [None; MAX_ROWS];
+        for (index, (term, row)) in terms.iter_mut().zip(&self.rows).enumerate() {
             let digit = window::booth(scalar.limbs(), WIDTH, index);
-            let entry = usize::try_from(digit.magnitude).ok().and_then(|m| row.get(m.checked_sub(1)?));
-            if let Some(Line(point)) = entry {
-                let point = if digit.negative == 0 { *point } else { point.negate() };
-                sum = sum.add_affine_public(&point);
+            let line = usize::try_from(digit.magnitude).ok().and_then(|m| row.get(m.checked_sub(1)?));
+            if let Some(line) = line {
+                #[cfg(target_arch = "x86_64")]
+                super::x86_64::prefetch(line);
+                *term = Some((&line.0, digit.negative != 0));
             }
         }
-        sum
+        Terms(terms)
     }
 
     /// `scalar·P` in constant time; every row is read whole. Zero gives infinity.
@@ -78,6 +97,7 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
     pub(super) fn multiply(&self, scalar: &Scalar) -> Jacobian {
         let mut sum = Jacobian::INFINITY;
         let mut empty = u64::MAX;
+        let mut last = Affine::G;
         for (index, row) in self.rows.iter().enumerate() {
             let digit = window::booth(scalar.limbs(), WIDTH, index);
             let mut point = scan(row, digit.magnitude);
@@ -88,8 +108,9 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
             added = Jacobian::select(empty, &Jacobian::from(point), &added);
             sum = Jacobian::select(zero, &sum, &added);
             empty &= zero;
-            point.zeroize();
+            last = point;
         }
+        last.zeroize();
         sum
     }
 }
@@ -97,6 +118,15 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
 /// The entry of that digit, or zeros for digit 0; reads all entries.
 #[inline(always)]
 fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        return super::x86_64::scan(row, magnitude);
+    }
+    scan_portable(row, magnitude)
+}
+
+/// [`scan`] for every machine, and the reference.
+fn scan_portable<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
     let (mut x, mut y) = ([0; 4], [0; 4]);
     for (digit, Line(entry)) in (1..).zip(row) {
         let mask = limbs::mask_equal(digit, magnitude);
@@ -114,14 +144,14 @@ fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
 static SECRET: LazyLock<Comb<6, 32>> = LazyLock::new(|| Comb::new(&Affine::G));
 
 /// The base point's table for public scalars: 264 KB, of which a multiplication reads 33 lines.
-static PUBLIC: LazyLock<Comb<8, 128>> = LazyLock::new(|| Comb::new(&Affine::G));
+static PUBLIC: LazyLock<Comb<9, 256>> = LazyLock::new(|| Comb::new(&Affine::G));
 
 /// `scalar·G` in constant time.
 pub(super) fn multiply_base(scalar: &Scalar) -> Jacobian {
     SECRET.multiply(scalar)
 }
 
-/// `sum + scalar·G` for a public scalar; variable time.
-pub(super) fn add_base_public(scalar: &Scalar, sum: Jacobian) -> Jacobian {
-    PUBLIC.add_public(scalar, sum)
+/// The entries that add up to `scalar·G` for a public scalar; variable time.
+pub(super) fn base_terms(scalar: &Scalar) -> Terms<'static> {
+    PUBLIC.terms(scalar)
 }

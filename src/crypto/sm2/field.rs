@@ -200,7 +200,16 @@ impl FieldElement {
 
     /// Squared that many times; the count is public.
     fn squares(self, times: u32) -> Self {
-        (0..times).fold(self, |value, _| value.square())
+        // One place in memory: a copy by wider moves would wait for the narrower stores before it.
+        let mut value = self;
+        for _ in 0..times {
+            let [a, b, c, d] = machine::square(&value.0);
+            value.0[0] = a;
+            value.0[1] = b;
+            value.0[2] = c;
+            value.0[3] = d;
+        }
+        value
     }
 
     /// All ones if zero.

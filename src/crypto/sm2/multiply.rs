@@ -60,5 +60,5 @@ pub(super) fn multiply_both_public(of_base: &Scalar, of_point: &Scalar, point: &
             sum = if digit > 0 { sum.add_public(entry) } else { sum.add_public(&entry.negate()) };
         }
     }
-    comb::add_base_public(of_base, sum)
+    comb::base_terms(of_base).add_public(sum)
 }

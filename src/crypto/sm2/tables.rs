@@ -36,7 +36,10 @@ impl KeyTable {
     /// As [`PublicKey::verify_prehashed`].
     #[must_use]
     pub fn verify_prehashed(&self, e: &[u8; 32], signature: &[u8]) -> bool {
-        verify_with(e, signature, |s, t| comb::add_base_public(s, self.comb.add_public(t, Jacobian::INFINITY)))
+        verify_with(e, signature, |s, t| {
+            let (of_key, of_base) = (self.comb.terms(t), comb::base_terms(s));
+            of_base.add_public(of_key.add_public(Jacobian::INFINITY))
+        })
     }
 }
 

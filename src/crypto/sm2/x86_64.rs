@@ -6,10 +6,15 @@
 #![expect(unsafe_code, reason = "products in registers by inline assembly, which compilers do not find by themselves")]
 
 use core::arch::asm;
-use core::arch::x86_64::{_addcarry_u64, _subborrow_u64};
+use core::arch::x86_64::{
+    __m256i, _addcarry_u64, _mm256_and_si256, _mm256_add_epi64, _mm256_cmpeq_epi64, _mm256_extract_epi64, _mm256_or_si256,
+    _mm256_set1_epi64x, _mm256_set_epi64x, _mm256_setzero_si256, _mm_prefetch, _MM_HINT_T0, _subborrow_u64,
+};
 
-use super::field;
+use super::comb::Line;
+use super::field::{self, FieldElement};
 use super::limbs::{Carry, Limbs};
+use super::point::Affine;
 
 /// `adc` and `sbb`, which every x86-64 has.
 pub(super) struct Native;
@@ -40,6 +45,43 @@ pub(super) fn multiply(a: &Limbs, b: &Limbs) -> Limbs {
 #[inline(always)]
 pub(super) fn square(a: &Limbs) -> Limbs {
     if is_x86_feature_detected!("bmi2") { square_bmi2(a) } else { square_any(a) }
+}
+
+/// Tells the processor to fetch an entry of a table; changes nothing else.
+#[inline(always)]
+pub(super) fn prefetch(line: &Line) {
+    // SAFETY: a prefetch reads nothing that the program can see, whatever the address; every x86-64 has it.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(line).cast()) };
+}
+
+/// The entry of that digit, or zeros for digit 0; reads all entries. For processors with AVX2, which the caller found.
+#[inline(always)]
+pub(super) fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
+    // SAFETY: the caller found AVX2.
+    unsafe { scan_avx2(row, magnitude) }
+}
+
+#[target_feature(enable = "avx2")]
+fn scan_avx2<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
+    let vector = |limbs: &Limbs| {
+        let [a, b, c, d] = limbs.map(u64::cast_signed);
+        _mm256_set_epi64x(d, c, b, a)
+    };
+    let wanted = _mm256_set1_epi64x(magnitude.cast_signed());
+    let one = _mm256_set1_epi64x(1);
+    let (mut digit, mut x, mut y) = (one, _mm256_setzero_si256(), _mm256_setzero_si256());
+    for Line(entry) in row {
+        let mask = _mm256_cmpeq_epi64(digit, wanted);
+        x = _mm256_or_si256(x, _mm256_and_si256(mask, vector(entry.x.montgomery())));
+        y = _mm256_or_si256(y, _mm256_and_si256(mask, vector(entry.y.montgomery())));
+        digit = _mm256_add_epi64(digit, one);
+    }
+    let limbs = |v: __m256i| {
+        let (a, b) = (_mm256_extract_epi64::<0>(v), _mm256_extract_epi64::<1>(v));
+        let (c, d) = (_mm256_extract_epi64::<2>(v), _mm256_extract_epi64::<3>(v));
+        FieldElement::from_montgomery([a, b, c, d].map(i64::cast_unsigned))
+    };
+    Affine { x: limbs(x), y: limbs(y) }
 }
 
 #[cold]
