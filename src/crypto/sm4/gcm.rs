@@ -16,6 +16,9 @@ pub const MIN_TAG_LEN: usize = 12;
 /// The longest text: 2³⁹ - 256 bits (SP 800-38D 5.2.1.1).
 const MAX_TEXT: u64 = (1 << 36) - 32;
 
+/// Texts up to here share one pass of the cipher with the mask of the tag.
+const SHORT: usize = 7 * BLOCK_LEN;
+
 /// A key of SM4-GCM.
 #[derive(Debug)]
 pub struct Sm4Gcm {
@@ -49,8 +52,14 @@ impl Sm4Gcm {
     pub fn seal_in_place(&self, nonce: &[u8], aad: &[u8], buffer: &mut [u8]) -> Result<[u8; TAG_LEN], Error> {
         let counter = self.first_counter(nonce)?;
         check_length(buffer)?;
+        if buffer.len() <= SHORT {
+            let short = self.crypt_short(counter, buffer);
+            let [mask, text @ ..] = &*short;
+            copy(text.as_flattened(), buffer);
+            return Ok(self.tag(mask, aad, buffer));
+        }
         self.cipher.add_stream_32(next_32(counter), buffer);
-        Ok(self.tag(counter, aad, buffer))
+        Ok(self.tag(&self.mask(counter), aad, buffer))
     }
 
     /// Checks the tag, then decrypts `buffer` in place (SP 800-38D 7.2). A wrong tag leaves the buffer as it was.
@@ -64,13 +73,26 @@ impl Sm4Gcm {
         }
         let counter = self.first_counter(nonce)?;
         check_length(buffer)?;
-        let expected = self.tag(counter, aad, buffer);
-        let (expected, _) = expected.split_at_checked(tag.len()).ok_or(Error::Unauthentic)?;
-        if !bool::from(expected.ct_eq(tag)) {
-            return Err(Error::Unauthentic);
+        if buffer.len() <= SHORT {
+            let short = self.crypt_short(counter, buffer);
+            let [mask, text @ ..] = &*short;
+            same(&self.tag(mask, aad, buffer), tag)?;
+            copy(text.as_flattened(), buffer);
+            return Ok(());
         }
+        same(&self.tag(&self.mask(counter), aad, buffer), tag)?;
         self.cipher.add_stream_32(next_32(counter), buffer);
         Ok(())
+    }
+
+    /// The mask of the tag, and behind it the text with the key stream added: one pass of the cipher for both.
+    fn crypt_short(&self, counter: u128, text: &[u8]) -> Zeroizing<[Block; 1 + SHORT / BLOCK_LEN]> {
+        let mut out = Zeroizing::new([[0; BLOCK_LEN]; 1 + SHORT / BLOCK_LEN]);
+        let (used, _) = out.as_flattened_mut().split_at_mut(BLOCK_LEN + text.len());
+        let (_, place) = used.split_at_mut(BLOCK_LEN);
+        copy(text, place);
+        self.cipher.add_stream_32(counter, used);
+        out
     }
 
     /// The counter block J₀ (SP 800-38D 7.1 step 2).
@@ -88,12 +110,26 @@ impl Sm4Gcm {
         Ok(u128::from_be_bytes(self.ghash.hash(&[], nonce)))
     }
 
-    fn tag(&self, counter: u128, aad: &[u8], text: &[u8]) -> Block {
+    /// What hides the tag.
+    fn mask(&self, counter: u128) -> Block {
         let mut mask = counter.to_be_bytes();
         self.cipher.encrypt_block(&mut mask);
-        let sum = u128::from_be_bytes(mask) ^ u128::from_be_bytes(self.ghash.hash(aad, text));
-        sum.to_be_bytes()
+        mask
     }
+
+    fn tag(&self, mask: &Block, aad: &[u8], text: &[u8]) -> Block {
+        (u128::from_be_bytes(*mask) ^ u128::from_be_bytes(self.ghash.hash(aad, text))).to_be_bytes()
+    }
+}
+
+/// Whether the tag is the beginning of the expected one, found in constant time.
+fn same(expected: &Block, tag: &[u8]) -> Result<(), Error> {
+    let (expected, _) = expected.split_at_checked(tag.len()).ok_or(Error::Unauthentic)?;
+    if bool::from(expected.ct_eq(tag)) { Ok(()) } else { Err(Error::Unauthentic) }
+}
+
+fn copy(from: &[u8], to: &mut [u8]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// The hash subkey H (SP 800-38D 7.1 step 1).
