@@ -23,6 +23,7 @@ use crate::crypto::{self, PublicKey, Signer, digest, ecdsa, rsa, sm2};
 pub(in crate::service::keys) use calls::{Bounds, Calls, Connection};
 
 pub use crate::service::keys::pkcs11::{OaepDigest, Pkcs11Options, TokenName, VendorMechanisms};
+pub use crate::service::keys::sdf::SdfOptions;
 
 /// Which interface a device speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -421,6 +422,8 @@ impl<D: DeviceKeys + DeviceSecrets> KeyDevice for D {}
 pub enum DeviceOptions {
     /// A PKCS#11 token.
     Pkcs11(Pkcs11Options),
+    /// An SDF device.
+    Sdf(SdfOptions),
 }
 
 /// Opens a device: loads its library, logs in once.
@@ -430,6 +433,7 @@ pub enum DeviceOptions {
 pub fn open(options: DeviceOptions) -> Result<Arc<dyn KeyDevice>, DeviceError> {
     match options {
         DeviceOptions::Pkcs11(options) => Ok(Arc::new(crate::service::keys::pkcs11::Token::open(options)?)),
+        DeviceOptions::Sdf(options) => Ok(Arc::new(crate::service::keys::sdf::SdfDevice::open(options)?)),
     }
 }
 

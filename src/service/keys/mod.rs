@@ -3,6 +3,7 @@
 pub mod device;
 mod encryption_key;
 mod pkcs11;
+mod sdf;
 mod signers;
 mod soft;
 
