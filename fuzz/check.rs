@@ -203,6 +203,7 @@ pub fn verify(input: &[u8]) {
         unknown_revocation: UnknownRevocation::Warn,
         extra_parts: ExtraParts::Warn,
         rsa_bits: 2048,
+        algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
         future_seconds: 300,
         maker_late_days: 30,
     };

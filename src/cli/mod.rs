@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod hardening;
 mod installation;
+mod selftest;
 mod serve;
 mod verify;
 
@@ -31,6 +32,7 @@ enum Command {
     Demo(demo::Arguments),
     Verify(verify::Arguments),
     Serve(serve::Arguments),
+    Selftest(selftest::Arguments),
 }
 
 impl Command {
@@ -39,6 +41,7 @@ impl Command {
             Self::Demo(arguments) => demo::run(&arguments, console),
             Self::Verify(arguments) => verify::run(&arguments, console),
             Self::Serve(arguments) => serve::run(&arguments, console),
+            Self::Selftest(arguments) => selftest::run(&arguments, console),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
+pub mod algorithms;
 mod raw;
 mod settings;
 pub mod verification;

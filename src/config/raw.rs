@@ -45,6 +45,7 @@ sections! {
     Policies {
         verification: String,
         access: PathBuf,
+        algorithms: PathBuf,
     }
     Trust {
         development: bool,

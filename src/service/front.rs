@@ -209,9 +209,12 @@ impl Refusal for Error {
             },
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
             Self::Random(_) => ErrorKind::Unavailable,
-            Self::Issuance(_) | Self::AnswerUnreadable | Self::Interrupted | Self::Keys(_) | Self::Store(_) => {
-                ErrorKind::Internal
-            }
+            Self::Issuance(_)
+            | Self::AnswerUnreadable
+            | Self::SelfTestFailed { .. }
+            | Self::Interrupted
+            | Self::Keys(_)
+            | Self::Store(_) => ErrorKind::Internal,
         }
     }
 }
@@ -236,6 +239,7 @@ mod tests {
             unknown_revocation: UnknownRevocation::Refuse,
             extra_parts: ExtraParts::Refuse,
             rsa_bits: 2048,
+            algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
             future_seconds: 0,
             maker_late_days: 0,
         }

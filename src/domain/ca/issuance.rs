@@ -81,7 +81,7 @@ pub enum Error {
     /// The serial number is zero.
     #[error("the serial number is zero (RFC 5280 4.1.2.2)")]
     Serial,
-    /// The issuer's algorithm has no object identifier.
+    /// The issuer's algorithm is not told by an object identifier alone, or does not belong to its key.
     #[error("the issuer's algorithm cannot sign certificates")]
     Algorithm,
     /// What came back from the key store is not the issuer's signature.
@@ -113,7 +113,7 @@ pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceTok
     if request.serial.iter().all(|byte| *byte == 0) {
         return Err(Error::Serial);
     }
-    let oid = issuer.algorithm.oid().ok_or(Error::Algorithm)?;
+    let oid = issuer.algorithm.oid().filter(|_| issuer.key.signs_with(issuer.algorithm)).ok_or(Error::Algorithm)?;
     let subject_key = subject_public_key_info(request.key);
     let tbs = NewCertificate {
         serial: request.serial,

@@ -8,8 +8,9 @@
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
+use crate::domain::trust::acceptance::SignatureUsed;
 use crate::domain::trust::anchor::TrustAnchors;
-use crate::domain::trust::key::{CheckedValue, check_value};
+use crate::domain::trust::key::{CheckedValue, check_signed, public_key};
 use crate::format::der::ObjectIdentifier;
 use crate::format::x509::{Certificate, KeyUsage, extension};
 
@@ -45,6 +46,7 @@ pub struct TrustedPath {
     anchor_sm3: String,
     anchor_origin: String,
     names_revocation_source: bool,
+    signatures: Vec<SignatureUsed>,
 }
 
 impl TrustedPath {
@@ -64,6 +66,12 @@ impl TrustedPath {
     #[must_use]
     pub fn anchor_origin(&self) -> &str {
         &self.anchor_origin
+    }
+
+    /// How the certificates below the anchor were signed, from the end upward.
+    #[must_use]
+    pub fn signatures(&self) -> &[SignatureUsed] {
+        &self.signatures
     }
 
     /// Whether a certificate below the anchor names where revocation can be asked.
@@ -125,6 +133,7 @@ pub fn find_path(
             anchor_sm3: hex(&sm3(end.raw)),
             anchor_origin: origin.to_owned(),
             names_revocation_source: false,
+            signatures: Vec::new(),
         });
     }
     let known = |extension: &extension::Extension<'_>| {
@@ -167,12 +176,13 @@ impl Search<'_> {
         };
         for (anchor, origin) in trust.anchors().filter(|(anchor, _)| anchor.subject == child.issuer) {
             match self.accepts(&anchor, child, below)? {
-                Ok(()) => {
+                Ok(used) => {
                     return Ok(TrustedPath {
                         subjects: vec![anchor.subject.display()],
                         anchor_sm3: hex(&sm3(anchor.raw)),
                         anchor_origin: origin.to_owned(),
                         names_revocation_source: false,
+                        signatures: vec![used],
                     });
                 }
                 Err(reason) => failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason },
@@ -183,15 +193,19 @@ impl Search<'_> {
             if authority.raw == child.raw {
                 continue;
             }
-            if let Err(reason) = self.accepts(&authority, child, below)? {
-                failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason };
-                continue;
-            }
+            let used = match self.accepts(&authority, child, below)? {
+                Ok(used) => used,
+                Err(reason) => {
+                    failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason };
+                    continue;
+                }
+            };
             match self.climb(&authority, below.saturating_add(1)) {
                 Ok(above) => {
                     return Ok(TrustedPath {
                         subjects: std::iter::once(authority.subject.display()).chain(above.subjects).collect(),
                         names_revocation_source: above.names_revocation_source || authority.names_revocation_source(),
+                        signatures: std::iter::once(used).chain(above.signatures.iter().copied()).collect(),
                         ..above
                     });
                 }
@@ -202,13 +216,14 @@ impl Search<'_> {
         Err(failure)
     }
 
-    /// Whether `authority` may have issued `child` (RFC 5280 6.1.3, 6.1.4); the outer error ends the search.
+    /// How `authority` signed `child`, or why it may not have issued it (RFC 5280 6.1.3, 6.1.4); the outer error ends the
+    /// search. Which algorithms and key sizes are acceptable is the caller's axis.
     fn accepts(
         &mut self,
         authority: &Certificate<'_>,
         child: &Certificate<'_>,
         below: usize,
-    ) -> Result<Result<(), &'static str>, PathFailure> {
+    ) -> Result<Result<SignatureUsed, &'static str>, PathFailure> {
         if self.at < authority.not_before || self.at > authority.not_after {
             return Ok(Err("it was not valid at the time in question"));
         }
@@ -232,11 +247,11 @@ impl Search<'_> {
         if !self.budget.spend() {
             return Err(PathFailure::GivenUp);
         }
-        let algorithm = child.signature_algorithm.oid;
-        match check_value(&authority.public_key, algorithm, child.tbs, child.signature) {
-            CheckedValue::Right { .. } => Ok(Ok(())),
-            CheckedValue::Wrong { .. } => Ok(Err("its signature on the certificate is wrong")),
-            CheckedValue::Unsupported => {
+        let checked = check_signed(&authority.public_key, &child.signature_algorithm, child.tbs, child.signature);
+        match (checked, public_key(&authority.public_key)) {
+            (CheckedValue::Right { algorithm, .. }, Some(key)) => Ok(Ok(SignatureUsed::of(&key, algorithm))),
+            (CheckedValue::Wrong { .. }, _) => Ok(Err("its signature on the certificate is wrong")),
+            (CheckedValue::Right { .. } | CheckedValue::Unsupported, _) => {
                 Ok(Err("its signature on the certificate uses an algorithm that is not accepted"))
             }
         }

@@ -2,7 +2,11 @@
 
 pub mod device;
 mod encryption_key;
+pub mod export;
+pub mod import;
+mod passphrase;
 mod pkcs11;
+mod rc2;
 mod sdf;
 mod signers;
 mod soft;
@@ -90,6 +94,9 @@ pub enum Error {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A key file is not taken in, or not written.
+    #[error(transparent)]
+    Import(#[from] import::Error),
     /// A device refused or is not there.
     #[error(transparent)]
     Device(#[from] device::DeviceError),
@@ -112,6 +119,7 @@ impl Error {
             Self::Crypto(crypto::Error::Device { code }) => code,
             Self::Crypto(_) => "key-failed",
             Self::Store(_) => "database",
+            Self::Import(error) => error.code(),
             Self::Device(error) => error.code(),
         }
     }
