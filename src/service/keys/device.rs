@@ -133,8 +133,8 @@ pub enum DevicePublicKey {
     Sm2(sm2::PublicKey),
     /// RSA.
     Rsa(rsa::PublicKey),
-    /// P-256, the uncompressed point.
-    P256([u8; 65]),
+    /// P-256.
+    P256(ecdsa::PublicKey),
 }
 
 impl DevicePublicKey {
@@ -144,7 +144,10 @@ impl DevicePublicKey {
     /// [`DeviceError::MechanismMissing`]: the scheme is not of this key.
     pub fn digest(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, DeviceError> {
         match (self, scheme) {
-            (Self::Sm2(key), Scheme::Sm2) => Ok(sm2_digest(key, message).to_vec()),
+            (Self::Sm2(key), Scheme::Sm2) => {
+                let e = key.digest(sm2::DEFAULT_ID, message);
+                e.map(|e| e.to_vec()).map_err(|_| DeviceError::Malformed { function: "SM3" })
+            }
             (Self::Rsa(_), Scheme::RsaPkcs1Sha256) | (Self::P256(_), Scheme::EcdsaP256Sha256) => {
                 Ok(digest::digest(DigestAlgorithm::Sha256, message))
             }
@@ -160,59 +163,12 @@ impl DevicePublicKey {
             (Self::Sm2(key), Scheme::Sm2) => key.verify(sm2::DEFAULT_ID, message, value),
             (Self::Rsa(key), Scheme::RsaPkcs1Sha256) => key.verify(DigestAlgorithm::Sha256, message, value),
             (Self::Rsa(key), Scheme::RsaPssSha512) => key.verify_pss_sha512(message, value),
-            (Self::P256(point), Scheme::EcdsaP256Sha256) => {
-                ecdsa::PublicKey::from_bytes(point).is_ok_and(|key| key.verify(message, value))
+            (Self::P256(key), Scheme::EcdsaP256Sha256) => {
+                key.verify(message, value)
             }
             _ => false,
         }
     }
-}
-
-/// e = SM3(Z ‖ M) under the default signer ID (GB/T 32918.2 5.5 and 6.1), on the curve of GB/T 32918.5.
-fn sm2_digest(key: &sm2::PublicKey, message: &[u8]) -> [u8; 32] {
-    // a ‖ b ‖ xG ‖ yG.
-    const CURVE: [u32; 32] = [
-        0xffff_fffe,
-        0xffff_ffff,
-        0xffff_ffff,
-        0xffff_ffff,
-        0xffff_ffff,
-        0x0000_0000,
-        0xffff_ffff,
-        0xffff_fffc, //
-        0x28e9_fa9e,
-        0x9d9f_5e34,
-        0x4d5a_9e4b,
-        0xcf65_09a7,
-        0xf397_89f5,
-        0x15ab_8f92,
-        0xddbc_bd41,
-        0x4d94_0e93, //
-        0x32c4_ae2c,
-        0x1f19_8119,
-        0x5f99_0446,
-        0x6a39_c994,
-        0x8fe3_0bbf,
-        0xf266_0be1,
-        0x715a_4589,
-        0x334c_74c7, //
-        0xbc37_36a2,
-        0xf4f6_779c,
-        0x59bd_cee3,
-        0x6b69_2153,
-        0xd0a9_877c,
-        0xc62a_4740,
-        0x02df_32e5,
-        0x2139_f0a0,
-    ];
-    // ENTL: the ID's length in bits, two octets.
-    let mut z = vec![0x00, 0x80];
-    z.extend_from_slice(sm2::DEFAULT_ID.as_bytes());
-    z.extend(CURVE.iter().flat_map(|word| word.to_be_bytes()));
-    z.extend(key.to_bytes().iter().skip(1));
-    let mut whole = digest::sm3(&z).to_vec();
-    whole.extend_from_slice(message);
-    digest::sm3(&whole)
 }
 
 /// Why a device did not do as asked. Each has a stable code.
@@ -459,10 +415,10 @@ pub fn signature(
     if key.accepts(scheme, message, &value) { Ok(value) } else { Err(crypto::Error::Fault) }
 }
 
-/// What signs with a pair of a device: SM2, or RSA with SHA-256.
+/// What signs with a pair of a device: SM2, RSASSA-PKCS1-v1_5 with SHA-256, or ECDSA with SHA-256.
 ///
 /// # Errors
-/// The device's; [`DeviceError::MechanismMissing`] for kinds of keys without a [`SignatureAlgorithm`].
+/// The device's.
 pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn Signer>, DeviceError> {
     let key = device.public_key(handle)?;
     let (public, scheme, algorithm) = match &key {
@@ -471,7 +427,9 @@ pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn
             let algorithm = SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256);
             (PublicKey::Rsa(key.clone()), Scheme::RsaPkcs1Sha256, algorithm)
         }
-        DevicePublicKey::P256(_) => return Err(DeviceError::MechanismMissing { what: "seals signed by P-256" }),
+        DevicePublicKey::P256(key) => {
+            (PublicKey::EcdsaP256(key.clone()), Scheme::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP256Sha256)
+        }
     };
     let (device, handle) = (Arc::clone(device), handle.clone());
     Ok(Arc::new(DeviceSigner { device, handle, key, scheme, public, algorithm }))

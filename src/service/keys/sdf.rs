@@ -352,9 +352,7 @@ impl DeviceKeys for SdfDevice {
         let (DevicePublicKey::Sm2(key), Scheme::Sm2) = (key, scheme) else {
             return Err(DeviceError::MechanismMissing { what: "signatures other than SM2" });
         };
-        let point = <[u8; 65]>::try_from(key.to_bytes());
-        let point = point.map_err(|_| DeviceError::Malformed { function: "SDF_ExternalVerify_ECC" })?;
-        let (digest, value) = (digest.to_vec(), value.to_vec());
+        let (point, digest, value) = (key.to_bytes(), digest.to_vec(), value.to_vec());
         self.calls.call(move |access, open| {
             let verified = open.session.verify(&point, &digest, &value);
             verified.map_err(|fault| access.refusal(fault, "SM2 verification"))
