@@ -11,10 +11,11 @@ use std::sync::Arc;
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::secret::Secret;
 use crate::cli::selftest::{self, Sound};
+use crate::cli::shares;
 use crate::cli::verify::certificates_in;
 use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
@@ -25,9 +26,9 @@ use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
-use crate::service::keys::KeySource;
+use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, Services};
+use crate::service::{self, KeySettings, Services};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,15 @@ pub(crate) enum Error {
     /// A use case.
     #[error(transparent)]
     Service(#[from] service::Error),
+    /// Another process works on it.
+    #[error("another process is at work in {path}: one service at a time (installation-in-use)")]
+    InUse {
+        /// The installation's folder.
+        path: PathBuf,
+    },
+    /// The key store.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
     /// The runtime.
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
@@ -86,6 +96,7 @@ impl Error {
         }
         match self {
             Self::Service(error) => format!("{line} ({})", error.code()),
+            Self::Keys(error) => format!("{line} ({})", error.code()),
             _ => line,
         }
     }
@@ -99,6 +110,8 @@ pub(crate) struct Installation {
     pub(crate) development: Option<DevelopmentPki>,
     sound: Sound,
     settings: Settings,
+    /// Held while the installation is open, so that no second process works on it.
+    _lock: fs::File,
 }
 
 /// A server that listens.
@@ -128,14 +141,11 @@ impl Installation {
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
         let sound = selftest::before_start(&settings.policies)?;
         create_folder(&settings.data_dir)?;
-        let source = match &settings.keys.passphrase {
-            Some(passphrase) => KeySource::Passphrase(passphrase.clone()),
-            None => KeySource::File { path: settings.keys.encryption_key_file.clone(), create: true },
-        };
+        let lock = occupy(&settings.data_dir)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
-        let services = Services::open(&settings.database.url, &source, clock, random).await?;
+        let services = Services::open_with(&settings.database.url, &key_settings(&settings)?, clock, random).await?;
         let development = if settings.trust.development { Some(development::ensure(&services).await?) } else { None };
-        Ok(Self { services, development, sound, settings })
+        Ok(Self { services, development, sound, settings, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -270,6 +280,36 @@ impl Installation {
         }
         Ok(Some(root))
     }
+}
+
+/// Keeps other processes of this machine from working on the installation, for as long as the file is held. A process
+/// that ends, however it ends, lets go.
+pub(crate) fn occupy(data_dir: &Path) -> Result<fs::File, Error> {
+    let path = data_dir.join("lock");
+    let wrong = |source| Error::File { path: path.clone(), source };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: data_dir.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(wrong(source)),
+    }
+}
+
+/// How private keys are kept and used, by the settings. Reads the files of shares, and standard input where it is named.
+pub(crate) fn key_settings(settings: &Settings) -> Result<KeySettings, Error> {
+    let keys = &settings.keys;
+    let source = match &keys.source {
+        Source::File(path) => KeySource::File { path: path.clone(), create: true },
+        Source::Passphrase(passphrase) => KeySource::Passphrase(passphrase.clone()),
+        Source::Environment(name, value) => KeySource::Environment { name: name.clone(), value: value.clone() },
+        Source::Shares(files) => KeySource::Shares(shares::read(files)?),
+    };
+    let pool = PoolLimits { places: keys.signing_places, patience: keys.signing_timeout, ..PoolLimits::default() };
+    Ok(KeySettings { source, sealing: keys.sealing, pool })
 }
 
 /// A folder that only its owner can enter.

@@ -7,6 +7,7 @@ mod hardening;
 mod installation;
 mod selftest;
 mod serve;
+mod shares;
 mod verify;
 
 use std::ffi::OsString;

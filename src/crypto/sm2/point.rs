@@ -163,7 +163,14 @@ impl Jacobian {
     }
 
     #[inline(always)]
-    fn finish_sum(&self, u1: &FieldElement, s1: &FieldElement, h: &FieldElement, r: &FieldElement, z: &FieldElement) -> Self {
+    fn finish_sum(
+        &self,
+        u1: &FieldElement,
+        s1: &FieldElement,
+        h: &FieldElement,
+        r: &FieldElement,
+        z: &FieldElement,
+    ) -> Self {
         let hh = h.square();
         let hhh = hh.multiply(h);
         let v = u1.multiply(&hh);

@@ -36,9 +36,7 @@ impl KeyTable {
     /// As [`PublicKey::verify_prehashed`].
     #[must_use]
     pub fn verify_prehashed(&self, e: &[u8; 32], signature: &[u8]) -> bool {
-        verify_with(e, signature, |s, t| {
-            comb::add_base_public(s, self.comb.add_public(t, Jacobian::INFINITY))
-        })
+        verify_with(e, signature, |s, t| comb::add_base_public(s, self.comb.add_public(t, Jacobian::INFINITY)))
     }
 }
 

@@ -163,9 +163,7 @@ impl DevicePublicKey {
             (Self::Sm2(key), Scheme::Sm2) => key.verify(sm2::DEFAULT_ID, message, value),
             (Self::Rsa(key), Scheme::RsaPkcs1Sha256) => key.verify(DigestAlgorithm::Sha256, message, value),
             (Self::Rsa(key), Scheme::RsaPssSha512) => key.verify_pss_sha512(message, value),
-            (Self::P256(key), Scheme::EcdsaP256Sha256) => {
-                key.verify(message, value)
-            }
+            (Self::P256(key), Scheme::EcdsaP256Sha256) => key.verify(message, value),
             _ => false,
         }
     }

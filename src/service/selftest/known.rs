@@ -209,11 +209,11 @@ fn sm2_rows(tests: &mut Vec<SelfTest>) {
         Some([
             key.verify(id, message, &value),
             key.verify(id, b"message digesu", &value),
-            key.verify("", message, &value),
+            key.verify(b"", message, &value),
         ])
     }));
     tests.push(row(("sm2 public key", "GB/T 32918.5-2017 A.2", "own"), SM2_PUBLIC, |_| {
-        Some(sm2::PrivateKey::from_bytes(&octets(SM2_PRIVATE)?).ok()?.public_key().to_bytes())
+        Some(sm2::PrivateKey::from_bytes(&octets(SM2_PRIVATE)?).ok()?.public_key().to_bytes().to_vec())
     }));
     pairwise(tests, "sm2-sm3 sign and verify", "own", |random| Some(Box::new(sm2::PrivateKey::generate(random).ok()?)));
 }
