@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod hardening;
 mod installation;
+mod keys;
 mod serve;
 mod shares;
 mod verify;
@@ -32,6 +33,7 @@ enum Command {
     Demo(demo::Arguments),
     Verify(verify::Arguments),
     Serve(serve::Arguments),
+    Keys(keys::Arguments),
 }
 
 impl Command {
@@ -40,6 +42,7 @@ impl Command {
             Self::Demo(arguments) => demo::run(&arguments, console),
             Self::Verify(arguments) => verify::run(&arguments, console),
             Self::Serve(arguments) => serve::run(&arguments, console),
+            Self::Keys(arguments) => keys::run(&arguments, console),
         }
     }
 }
