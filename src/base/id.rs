@@ -69,6 +69,8 @@ ids! {
     SealId,
     /// Names a private key in the key store.
     KeyId,
+    /// Names a key-encryption key, under which private keys are sealed.
+    EncryptionKeyId,
     /// Names a caller: a business system or a person's registered key.
     CallerId,
     /// Names one act of signing, from its intent to its result.

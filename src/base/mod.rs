@@ -1,7 +1,8 @@
-//! The ground floor: time, randomness, identifiers, limits, secrets. Knows nothing about PKI.
+//! The ground floor: time, randomness, identifiers, limits, memory, secrets. Knows nothing about PKI.
 
 pub mod clock;
 pub mod id;
 pub mod limits;
+pub mod memory;
 pub mod random;
 pub mod secret;

@@ -117,12 +117,9 @@ impl<R: Random> HealthChecked<R> {
     /// # Errors
     /// What is wrong with the source.
     pub fn check_at_start(&self) -> Result<(), HealthFailure> {
-        let mut sample = vec![0; START_SAMPLE];
-        if self.fill(&mut sample).is_err() {
-            return Err(self.failure().unwrap_or(HealthFailure::Silent));
-        }
-        match judge_sample(&sample) {
+        match check_sample(self) {
             Ok(()) => Ok(()),
+            Err(HealthFailure::Silent) => Err(self.failure().unwrap_or(HealthFailure::Silent)),
             Err(failure) => Err(*self.failure.get_or_init(|| failure)),
         }
     }
@@ -237,7 +234,19 @@ impl Watch {
     }
 }
 
-/// Monobit and poker test (m = 8) of the sample at start.
+/// Judges 16 KiB of a source by the monobit test and the poker test on octets, once.
+///
+/// # Errors
+/// What is wrong with them; [`HealthFailure::Silent`] where there are none.
+pub fn check_sample(random: &dyn Random) -> Result<(), HealthFailure> {
+    let mut sample = vec![0; START_SAMPLE];
+    random.fill(&mut sample).map_err(|_| HealthFailure::Silent)?;
+    let judged = judge_sample(&sample);
+    sample.zeroize();
+    judged
+}
+
+/// Monobit and poker test (m = 8).
 fn judge_sample(sample: &[u8]) -> Result<(), HealthFailure> {
     let ones = sample.iter().map(|octet| u64::from(octet.count_ones())).sum::<u64>();
     let octets = u64::try_from(sample.len()).unwrap_or(u64::MAX);
@@ -358,7 +367,11 @@ mod tests {
         struct Dying(AtomicUsize);
         impl Random for Dying {
             fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
-                if self.0.fetch_add(1, Ordering::Relaxed) == 1 { Err(RandomUnavailable) } else { SystemRandom.fill(buffer) }
+                if self.0.fetch_add(1, Ordering::Relaxed) == 1 {
+                    Err(RandomUnavailable)
+                } else {
+                    SystemRandom.fill(buffer)
+                }
             }
         }
         let random = HealthChecked::new(Dying(AtomicUsize::new(0)));

@@ -9,23 +9,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::random::SystemRandom;
+use crate::base::id::KeyId;
 use crate::base::secret::Secret;
+use crate::cli::selftest::{self, Sound};
+use crate::cli::shares;
 use crate::cli::verify::certificates_in;
+use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{TrustAnchors, TrustError};
+use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
-use crate::service::keys::KeySource;
+use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, Services};
+use crate::service::{self, KeySettings, Services};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,15 @@ pub(crate) enum Error {
     /// A policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// An algorithm policy.
+    #[error(transparent)]
+    Algorithms(#[from] AlgorithmPolicyError),
+    /// A policy file that is not text.
+    #[error("the policy {path} is not UTF-8 text")]
+    NotText {
+        /// Which.
+        path: PathBuf,
+    },
     /// Never: the first caller's roles go together.
     #[error(transparent)]
     Roles(#[from] RolesConflict),
@@ -59,6 +72,32 @@ pub(crate) enum Error {
     /// A use case.
     #[error(transparent)]
     Service(#[from] service::Error),
+    /// Another process works on it.
+    #[error("another process is at work in {path}: one service at a time (installation-in-use)")]
+    InUse {
+        /// The installation's folder.
+        path: PathBuf,
+    },
+    /// The key store.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// What is to be destroyed was named twice, and differently.
+    #[error("{key} is to be destroyed, but {confirmed} was confirmed (not-confirmed)")]
+    NotConfirmed {
+        /// The key named first.
+        key: KeyId,
+        /// The key named by --confirm.
+        confirmed: KeyId,
+    },
+    /// Nothing is written over.
+    #[error("{path} is there already (file-exists)")]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The configuration names no shares.
+    #[error("the configuration names no shares: keys.share_files (no-shares)")]
+    NoShares,
     /// The runtime.
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
@@ -75,6 +114,7 @@ impl Error {
         }
         match self {
             Self::Service(error) => format!("{line} ({})", error.code()),
+            Self::Keys(error) => format!("{line} ({})", error.code()),
             _ => line,
         }
     }
@@ -86,7 +126,10 @@ pub(crate) struct Installation {
     pub(crate) services: Services,
     /// The development PKI, where the configuration asks for it.
     pub(crate) development: Option<DevelopmentPki>,
+    sound: Sound,
     settings: Settings,
+    /// Held while the installation is open, so that no second process works on it.
+    _lock: fs::File,
 }
 
 /// A server that listens.
@@ -111,17 +154,16 @@ impl Listening {
 }
 
 impl Installation {
-    /// Opens the installation that the settings describe, and makes what is missing on a first start.
+    /// Opens the installation that the settings describe, and makes what is missing on a first start. Self-tests come
+    /// before anything: where one fails, nothing is touched.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
+        let sound = selftest::before_start(&settings.policies)?;
         create_folder(&settings.data_dir)?;
-        let source = match &settings.keys.passphrase {
-            Some(passphrase) => KeySource::Passphrase(passphrase.clone()),
-            None => KeySource::File { path: settings.keys.encryption_key_file.clone(), create: true },
-        };
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let services = Services::open(&settings.database.url, &source, clock, random).await?;
+        let lock = occupy(&settings.data_dir)?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
+        let services = Services::open_with(&settings.database.url, &key_settings(&settings)?, clock, random).await?;
         let development = if settings.trust.development { Some(development::ensure(&services).await?) } else { None };
-        Ok(Self { services, development, settings })
+        Ok(Self { services, development, sound, settings, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -144,7 +186,8 @@ impl Installation {
     pub(crate) async fn listen(&self) -> Result<Listening, Error> {
         let mut policies = BTreeMap::new();
         for (name, _) in BUILT_IN {
-            policies.insert(name.to_owned(), built_in(name, &sm3_hex)?);
+            let algorithms = Arc::clone(&self.sound.algorithms);
+            policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
         let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?;
         let listeners = server::listen(&self.settings.server.listen).await?;
@@ -161,13 +204,10 @@ impl Installation {
             door.add_listener(address);
             addresses.push(address);
         }
-        let app = match &self.settings.policies.access {
-            Some(path) => {
-                let wrong = |source| Error::File { path: path.clone(), source };
-                let table = fs::read_to_string(path).map_err(wrong)?;
-                App::with_access(Arc::new(front), door, Arc::new(SystemRandom), &table)?
-            }
-            None => App::new(Arc::new(front), door, Arc::new(SystemRandom))?,
+        let random = Arc::clone(&self.sound.random);
+        let app = match &self.sound.access {
+            Some(table) => App::with_access(Arc::new(front), door, random, table)?,
+            None => App::new(Arc::new(front), door, random)?,
         };
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());
@@ -258,6 +298,36 @@ impl Installation {
         }
         Ok(Some(root))
     }
+}
+
+/// Keeps other processes of this machine from working on the installation, for as long as the file is held. A process
+/// that ends, however it ends, lets go.
+pub(crate) fn occupy(data_dir: &Path) -> Result<fs::File, Error> {
+    let path = data_dir.join("lock");
+    let wrong = |source| Error::File { path: path.clone(), source };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: data_dir.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(wrong(source)),
+    }
+}
+
+/// How private keys are kept and used, by the settings. Reads the files of shares, and standard input where it is named.
+pub(crate) fn key_settings(settings: &Settings) -> Result<KeySettings, Error> {
+    let keys = &settings.keys;
+    let source = match &keys.source {
+        Source::File(path) => KeySource::File { path: path.clone(), create: true },
+        Source::Passphrase(passphrase) => KeySource::Passphrase(passphrase.clone()),
+        Source::Environment(name, value) => KeySource::Environment { name: name.clone(), value: value.clone() },
+        Source::Shares(files) => KeySource::Shares(shares::read(files)?),
+    };
+    let pool = PoolLimits { places: keys.signing_places, patience: keys.signing_timeout, ..PoolLimits::default() };
+    Ok(KeySettings { source, sealing: keys.sealing, pool })
 }
 
 /// A folder that only its owner can enter.

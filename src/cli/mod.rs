@@ -5,7 +5,10 @@ mod demo;
 mod exit;
 mod hardening;
 mod installation;
+mod keys;
+mod selftest;
 mod serve;
+mod shares;
 mod verify;
 
 use std::ffi::OsString;
@@ -31,6 +34,8 @@ enum Command {
     Demo(demo::Arguments),
     Verify(verify::Arguments),
     Serve(serve::Arguments),
+    Selftest(selftest::Arguments),
+    Keys(keys::Arguments),
 }
 
 impl Command {
@@ -39,6 +44,8 @@ impl Command {
             Self::Demo(arguments) => demo::run(&arguments, console),
             Self::Verify(arguments) => verify::run(&arguments, console),
             Self::Serve(arguments) => serve::run(&arguments, console),
+            Self::Selftest(arguments) => selftest::run(&arguments, console),
+            Self::Keys(arguments) => keys::run(&arguments, console),
         }
     }
 }

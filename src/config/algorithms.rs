@@ -78,11 +78,7 @@ pub fn built_in(sm3: &dyn Fn(&[u8]) -> String) -> Result<AlgorithmPolicy, Algori
 ///
 /// # Errors
 /// The text is not such a policy.
-pub fn parse(
-    text: &str,
-    origin: &str,
-    sm3: &dyn Fn(&[u8]) -> String,
-) -> Result<AlgorithmPolicy, AlgorithmPolicyError> {
+pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<AlgorithmPolicy, AlgorithmPolicyError> {
     let origin = origin.to_owned();
     let raw: RawPolicy = toml::from_str(text).map_err(|error: toml::de::Error| AlgorithmPolicyError::Malformed {
         origin: origin.clone(),

@@ -1,13 +1,15 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
 pub mod algorithms;
+mod keys;
 mod raw;
 mod settings;
 pub mod verification;
 
 use std::path::PathBuf;
 
-pub use settings::{Database, Keys, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
+pub use keys::{Keys, Source};
+pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
 
 /// Why a configuration is refused. Each names the key, and the file or variable it stands in.
 #[derive(Debug, thiserror::Error)]

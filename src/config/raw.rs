@@ -41,6 +41,11 @@ sections! {
     Keys {
         encryption_key_file: PathBuf,
         passphrase_file: PathBuf,
+        environment: String,
+        share_files: Vec<PathBuf>,
+        sealing: String,
+        signing_places: u64,
+        signing_timeout: u64,
     }
     Policies {
         verification: String,

@@ -1,15 +1,12 @@
 //! The configuration as the program uses it: complete, and each value within its bounds.
 
-use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use crate::base::limits::Limits;
 use crate::base::secret::Secret;
+use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{Error, raw};
 
@@ -65,16 +62,6 @@ pub struct Database {
     pub url: String,
 }
 
-/// `[keys]`.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    /// The file of the key-encryption key, used when there is no passphrase.
-    pub encryption_key_file: PathBuf,
-    /// The passphrase, from `YINXIN_PASSPHRASE` or from a file.
-    pub passphrase: Option<Secret>,
-    passphrase_file: Option<PathBuf>,
-}
-
 /// `[policies]`.
 #[derive(Debug, Clone)]
 pub struct Policies {
@@ -113,8 +100,6 @@ pub enum LogFormat {
     Text,
 }
 
-/// The variable of the passphrase. It is not a key of the file, so that it is never printed.
-const PASSPHRASE: &str = "YINXIN_PASSPHRASE";
 /// Variables that are the tests' own, or the passphrase.
 const NOT_KEYS: [&str; 2] = [PASSPHRASE, "YINXIN_FIXTURES"];
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -151,9 +136,16 @@ impl Settings {
         // Read once by itself, so that its faults are told with line and column.
         toml::from_str::<raw::Raw>(text).map_err(|error| malformed(place, &error))?;
         let mut table = toml::from_str::<toml::Table>(text).map_err(|error| malformed(place, &error))?;
-        let mut passphrase = None;
+        let environment = environment.into_iter().collect::<Vec<_>>();
+        // The variable that `keys.environment` names may be called like one of ours, and is none.
+        let asked = environment.iter().find(|(name, _)| name == "YINXIN_KEYS__ENVIRONMENT");
+        let named = asked.map(|(_, value)| value.clone());
+        let named = named.or_else(|| Some(table.get("keys")?.get("environment")?.as_str()?.to_owned()));
+        let (mut passphrase, mut variable) = (None, None);
         for (name, value) in environment {
-            if name == PASSPHRASE {
+            if named.as_ref() == Some(&name) {
+                variable = Some(Secret::new(value.into_bytes()));
+            } else if name == PASSPHRASE {
                 passphrase = Some(Secret::new(value.into_bytes()));
             } else if let Some(key) = override_key(&name) {
                 insert(&mut table, &key, &value);
@@ -165,10 +157,10 @@ impl Settings {
             }
         }
         let raw = table.try_into::<raw::Raw>().map_err(|error| malformed(place, &error))?;
-        Self::checked(place, raw, passphrase)
+        Self::checked(place, raw, (passphrase, variable))
     }
 
-    fn checked(place: &str, raw: raw::Raw, passphrase: Option<Secret>) -> Result<Self, Error> {
+    fn checked(place: &str, raw: raw::Raw, secrets: (Option<Secret>, Option<Secret>)) -> Result<Self, Error> {
         let refuse = |key, message: String| Err(Error::Refused { place: place.to_owned(), key, message });
         let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("yinxin-data"));
         let (server, keys) = (raw.server.unwrap_or_default(), raw.keys.unwrap_or_default());
@@ -226,15 +218,9 @@ impl Settings {
         if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return refuse("database.url", "begins with sqlite: or postgres://".into());
         }
-        let passphrase = match (&keys.passphrase_file, passphrase) {
-            (Some(_), Some(_)) => {
-                return refuse("keys.passphrase_file", format!("{PASSPHRASE} is set too: choose one"));
-            }
-            (Some(path), None) => match passphrase_of(path) {
-                Ok(passphrase) => Some(passphrase),
-                Err(message) => return refuse("keys.passphrase_file", format!("{}: {message}", path.display())),
-            },
-            (None, passphrase) => passphrase,
+        let keys = match Keys::checked(keys, &data_dir, secrets) {
+            Ok(keys) => keys,
+            Err((key, message)) => return refuse(key, message),
         };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
@@ -255,11 +241,7 @@ impl Settings {
                 trusted_hosts: server.trusted_hosts.unwrap_or_default(),
             },
             database: Database { url },
-            keys: Keys {
-                encryption_key_file: keys.encryption_key_file.unwrap_or_else(|| data_dir.join("key-encryption.key")),
-                passphrase,
-                passphrase_file: keys.passphrase_file,
-            },
+            keys,
             policies: Policies {
                 verification: policies.verification.unwrap_or_else(|| "default".into()),
                 access: policies.access,
@@ -274,7 +256,7 @@ impl Settings {
     /// The settings in force as TOML, with the passphrase left out and the database's password masked.
     #[must_use]
     pub fn effective(&self) -> String {
-        let (server, keys) = (&self.server, &self.keys);
+        let server = &self.server;
         let tls = server.tls.as_ref();
         let raw = raw::Raw {
             data_dir: Some(self.data_dir.clone()),
@@ -288,10 +270,7 @@ impl Settings {
                 trusted_hosts: Some(server.trusted_hosts.clone()),
             }),
             database: Some(raw::Database { url: Some(masked(&self.database.url)) }),
-            keys: Some(raw::Keys {
-                encryption_key_file: Some(keys.encryption_key_file.clone()),
-                passphrase_file: keys.passphrase_file.clone(),
-            }),
+            keys: Some(self.keys.effective()),
             policies: Some(raw::Policies {
                 verification: Some(self.policies.verification.clone()),
                 access: self.policies.access.clone(),
@@ -309,18 +288,6 @@ impl Settings {
         // Fails for paths that are not UTF-8 only, and those cannot come out of a TOML file.
         toml::to_string(&raw).unwrap_or_else(|error| format!("# {error}\n"))
     }
-}
-
-/// The file's text without the line end; only its owner may be able to read it.
-fn passphrase_of(path: &Path) -> Result<Secret, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mode = file.metadata().map_err(|error| error.to_string())?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(format!("mode {mode:04o}; only its owner may read it (0600)"));
-    }
-    let mut octets = Zeroizing::new(Vec::with_capacity(4096));
-    file.take(4096).read_to_end(&mut octets).map_err(|error| error.to_string())?;
-    Ok(Secret::new(octets.trim_ascii_end().to_vec()))
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -364,7 +331,11 @@ fn masked(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::config::keys::Source;
+    use crate::domain::key::SealingAlgorithm;
 
     fn load(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -379,6 +350,29 @@ mod tests {
         assert_eq!(settings.database.url, "sqlite:yinxin-data/yinxin.db");
         assert!(settings.trust.development);
         assert!(!load("", &[]).unwrap().trust.development, "a file must ask for it");
+    }
+
+    #[test]
+    fn the_wrapping_key_has_one_source() {
+        let source = |text: &str, environment: &[(&str, &str)]| load(text, environment).map(|it| it.keys.source);
+        let file = source("", &[]).unwrap();
+        assert!(matches!(&file, Source::File(path) if path == Path::new("yinxin-data/key-encryption.key")), "{file:?}");
+        let named = source("[keys]\nenvironment = 'KEK'", &[("KEK", "00ff")]).unwrap();
+        assert!(matches!(&named, Source::Environment(name, Some(value)) if name == "KEK" && value.expose() == b"00ff"));
+        assert!(!format!("{named:?}").contains("00ff"));
+        // A variable that looks like an override is none when it is named.
+        let ours = [("YINXIN_KEYS__ENVIRONMENT", "YINXIN_KEK"), ("YINXIN_KEK", "00ff")];
+        assert!(matches!(source("", &ours).unwrap(), Source::Environment(_, Some(_))));
+        assert!(matches!(source("", &ours[..1]).unwrap(), Source::Environment(_, None)));
+        let shares = load("[keys]\nshare_files = ['/a', '-']\nsealing = 'sm4-gcm'", &[]).unwrap();
+        assert!(matches!(&shares.keys.source, Source::Shares(files) if files.len() == 2));
+        assert_eq!(shares.keys.sealing, SealingAlgorithm::Sm4Gcm);
+        assert!(shares.effective().contains("share_files = [\"/a\", \"-\"]\n"), "{}", shares.effective());
+        let one = "another source of the key is named too: choose one";
+        let refused = source("[keys]\nenvironment = 'KEK'\nshare_files = ['/a']", &[]).unwrap_err();
+        assert_eq!(refused, format!("y.toml: keys.environment: {one}"));
+        let refused = source("[keys]\nshare_files = ['/a']", &[("YINXIN_PASSPHRASE", "x")]).unwrap_err();
+        assert_eq!(refused, format!("y.toml: keys.share_files: {one}"));
     }
 
     #[test]
@@ -413,6 +407,11 @@ mod tests {
             ("[server]\nrequest_timeout = 0", "server.request_timeout: 1 to 600 seconds"),
             ("[server]\nshutdown_grace = 601", "server.shutdown_grace: 0 to 600 seconds"),
             ("[database]\nurl = 'mysql://x'", "database.url: begins with sqlite: or postgres://"),
+            ("[keys]\nsealing = 'des'", "keys.sealing: sm4-gcm or aes-256-gcm, not \"des\""),
+            ("[keys]\nenvironment = 'A=B'", "keys.environment: \"A=B\" is not the name of a variable"),
+            ("[keys]\nshare_files = []", "keys.share_files: at least one file is needed"),
+            ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
+            ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[log]\nformat = 'xml'", "log.format: json or text, not \"xml\""),
             ("[log]\nlevel = 'loud'", "log.level: one of error, warn, info, debug, trace, not \"loud\""),
         ];
@@ -436,7 +435,8 @@ mod tests {
         assert_eq!(refused, format!("y.toml: keys.passphrase_file: {}: {why}", path.display()));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let settings = load(&text, &[]).unwrap();
-        assert_eq!(settings.keys.passphrase.as_ref().unwrap().expose(), b"correct horse");
+        let Source::Passphrase(passphrase) = &settings.keys.source else { panic!("{:?}", settings.keys) };
+        assert_eq!(passphrase.expose(), b"correct horse");
         std::fs::remove_file(&path).unwrap();
     }
 
@@ -455,12 +455,13 @@ mod tests {
         assert_eq!(settings.server.listen, ["[::1]:9".parse().unwrap()]);
         assert_eq!(settings.server.request_timeout, Duration::from_secs(5));
         assert_eq!(settings.server.shutdown_grace, Duration::from_secs(1));
-        assert_eq!(settings.keys.encryption_key_file, Path::new("/srv/y/key-encryption.key"));
-        assert_eq!(settings.keys.passphrase.as_ref().unwrap().expose(), b"long enough secret");
+        let Source::Passphrase(passphrase) = &settings.keys.source else { panic!("{:?}", settings.keys) };
+        assert_eq!(passphrase.expose(), b"long enough secret");
 
         let effective = settings.effective();
         assert!(effective.contains("url = \"postgres://u:***@db/y?***\"\n"), "{effective}");
         assert!(!effective.contains("secret"), "{effective}");
+        assert!(effective.contains("encryption_key_file = \"/srv/y/key-encryption.key\"\n"), "{effective}");
         assert!(!format!("{:?}", settings.keys).contains("secret"));
         let again = load(&effective.replace("postgres://u:***@db/y?***", "sqlite:x"), &[]).unwrap();
         assert_eq!(again.effective(), effective.replace("postgres://u:***@db/y?***", "sqlite:x"));

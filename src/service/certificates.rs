@@ -11,7 +11,7 @@ use crate::domain::audit::EventBody;
 use crate::domain::ca::{self, Profile, Request, prepare};
 use crate::format::x509::{Certificate, NewName};
 use crate::service::Error;
-use crate::service::keys::NewKey;
+use crate::service::keys::{NewKey, SigningPool};
 use crate::store::certificates::StoredCertificate;
 
 /// Who signs a new certificate: itself, or an authority above.
@@ -31,16 +31,16 @@ pub(in crate::service) struct Issued {
 }
 
 /// Signs a certificate for a new key.
-pub(in crate::service) fn issue(
+pub(in crate::service) async fn issue(
     key: &NewKey,
     id: &KeyId,
     subject: &NewName,
     (profile, role): (Profile, &str),
     above: &Above<'_>,
     (not_before, not_after): (Timestamp, Timestamp),
-    random: &dyn Random,
+    (pool, random): (&SigningPool, &Arc<dyn Random>),
 ) -> Result<Issued, Error> {
-    let serial: [u8; 16] = array(random)?;
+    let serial: [u8; 16] = array(&**random)?;
     let public = key.public_key();
     let request = Request { subject, key: &public, profile, not_before, not_after, serial: &serial };
     let own_name = subject.to_der();
@@ -55,7 +55,7 @@ pub(in crate::service) fn issue(
     let issuer_key = signer.public_key();
     let issuer = ca::Issuer { name, key: &issuer_key, algorithm: signer.algorithm() };
     let token = prepare(&request, &issuer)?;
-    let value = signer.sign(token.to_sign(), random).map_err(crate::service::keys::Error::from)?;
+    let value = pool.sign(Arc::clone(signer), token.to_sign().to_vec(), Arc::clone(random)).await?;
     let der = token.assemble(&value)?;
     let digest = sm3(&der);
     let event = EventBody::CertificateIssued {

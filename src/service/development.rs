@@ -10,7 +10,7 @@ use crate::base::id::{KeyId, SealId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::Profile;
-use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::domain::key::{KeyAlgorithm, KeyPurpose, Owner};
 use crate::domain::seal::State;
 use crate::domain::seal::maker::{self, SealRequest};
 use crate::format::x509::NewName;
@@ -80,15 +80,14 @@ pub async fn ensure(services: &Services) -> Result<DevelopmentPki, Error> {
     if let Some(known) = load(services).await? {
         return Ok(known);
     }
-    let (random, now) = (Arc::clone(&services.random), services.clock.now());
-    let made = tokio::task::spawn_blocking(move || make(&*random, now)).await.map_err(|_| Error::Interrupted)??;
-    let made = &made;
+    let now = services.clock.now();
+    let made = &make(services, now).await?;
     let keep = services.store.run("make development PKI", |tx| {
         Box::pin(async move {
             let event = |body| Event { at: now, actor: Actor::Operator, request: None, body };
             for (id, key) in &made.keys {
-                let pair = (key.purpose, key.algorithm);
-                let body = services.keys.keep(tx, id, pair, (&key.private, &key.public), now).await?;
+                let attributes = key.attributes(Owner::installation());
+                let body = services.keys.keep(tx, id, &attributes, (&key.private, &key.public), now).await?;
                 audit::append(tx, &event(body)).await?;
             }
             for issued in &made.certificates {
@@ -133,15 +132,18 @@ struct Made {
 }
 
 /// Makes everything in memory: nothing is kept until all of it exists.
-fn make(random: &dyn crate::base::random::Random, now: Timestamp) -> Result<Made, Error> {
-    let key = |purpose, algorithm| {
-        let id = KeyId::fresh(now, random)?;
-        Ok::<_, Error>((id, NewKey::generate(purpose, algorithm, random)?))
+async fn make(services: &Services, now: Timestamp) -> Result<Made, Error> {
+    let random = &*services.random;
+    let key = async |purpose, algorithm| {
+        let (id, random) = (KeyId::fresh(now, random)?, Arc::clone(&services.random));
+        let generating = tokio::task::spawn_blocking(move || NewKey::generate(purpose, algorithm, &*random));
+        Ok::<_, Error>((id, generating.await.map_err(|_| Error::Interrupted)??))
     };
+    let with = (&services.pool, &services.random);
     let name =
         |common_name: &str| NewName { organisation: ORGANISATION.to_owned(), common_name: common_name.to_owned() };
     let until = |years: i64| now.plus_days(years.saturating_mul(365));
-    let (root_id, root) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2)?;
+    let (root_id, root) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2).await?;
     let role = (Profile::Root, ROOT);
     let root_certificate = issue(
         &root,
@@ -150,24 +152,26 @@ fn make(random: &dyn crate::base::random::Random, now: Timestamp) -> Result<Made
         role,
         &Above::Nobody,
         (now, until(20)),
-        random,
-    )?;
+        with,
+    )
+    .await?;
     let above = Above::Authority(&root_certificate.row.der, &root.signer);
-    let (authority_id, authority) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2)?;
+    let (authority_id, authority) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2).await?;
     let subject = name("Yinxin DEVELOPMENT Seal CA 印信开发印章证书机构");
     let role = (Profile::Authority, AUTHORITY);
-    let authority_certificate = issue(&authority, &authority_id, &subject, role, &above, (now, until(10)), random)?;
+    let authority_certificate =
+        issue(&authority, &authority_id, &subject, role, &above, (now, until(10)), with).await?;
     let above = Above::Authority(&authority_certificate.row.der, &authority.signer);
-    let (maker_id, maker_key) = key(KeyPurpose::SealMaking, KeyAlgorithm::Sm2)?;
+    let (maker_id, maker_key) = key(KeyPurpose::SealMaking, KeyAlgorithm::Sm2).await?;
     let role = (Profile::SealMaker, MAKER);
     let maker_certificate =
-        issue(&maker_key, &maker_id, &name("印信开发制章机构"), role, &above, (now, until(5)), random)?;
+        issue(&maker_key, &maker_id, &name("印信开发制章机构"), role, &above, (now, until(5)), with).await?;
     let mut made = Made { keys: Vec::new(), certificates: Vec::new(), seals: Vec::new() };
     for (number, common_name, algorithm) in SIGNERS {
-        let (id, signer) = key(KeyPurpose::SealSigning, algorithm)?;
+        let (id, signer) = key(KeyPurpose::SealSigning, algorithm).await?;
         let role = (Profile::SealSigner, "development-signer");
-        let certificate = issue(&signer, &id, &name(common_name), role, &above, (now, until(3)), random)?;
-        let picture = picture(number)?;
+        let certificate = issue(&signer, &id, &name(common_name), role, &above, (now, until(3)), with).await?;
+        let picture = tokio::task::spawn_blocking(move || picture(number)).await.map_err(|_| Error::Interrupted)??;
         let request = SealRequest {
             es_id: number,
             name: &format!("{ORGANISATION}（{SPECIMEN}）"),
@@ -179,7 +183,8 @@ fn make(random: &dyn crate::base::random::Random, now: Timestamp) -> Result<Made
             size_mm: DIAMETER_MM,
         };
         let token = maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm())?;
-        let value = maker_key.signer.sign(token.to_sign(), random).map_err(crate::service::keys::Error::from)?;
+        let by = Arc::clone(&maker_key.signer);
+        let value = services.pool.sign(by, token.to_sign().to_vec(), Arc::clone(&services.random)).await?;
         let seal_der = token.assemble(&value)?;
         let seal = SealId::fresh(now, random)?;
         let body = EventBody::SealIssued {

@@ -8,6 +8,7 @@ pub mod front;
 pub mod idempotency;
 pub mod keys;
 pub mod seals;
+pub mod selftest;
 pub mod tampering;
 pub mod verification;
 
@@ -15,16 +16,13 @@ mod error;
 
 use std::sync::Arc;
 
-use subtle::ConstantTimeEq;
-
 use crate::base::clock::Clock;
 use crate::base::id::RequestId;
-use crate::base::random::{Random, array};
-use crate::base::secret::Secret;
+use crate::base::random::Random;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
-use crate::service::keys::{EncryptionKey, KeySource, KeyStore};
-use crate::store::installation::StoredInstallation;
-use crate::store::{IntegrityKey, Store, audit, installation, signatures};
+use crate::domain::key::SealingAlgorithm;
+use crate::service::keys::{IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
+use crate::store::{Store, audit, signatures};
 
 pub use error::Error;
 
@@ -39,6 +37,35 @@ pub struct Services {
     pub random: Arc<dyn Random>,
     /// The private keys.
     pub keys: Arc<KeyStore>,
+    /// Where signatures are made.
+    pub pool: SigningPool,
+}
+
+/// How private keys are kept and used.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// Where the key comes from that wraps the key-encryption key.
+    pub source: KeySource,
+    /// Under which cipher keys are sealed from now on; every other opens still.
+    pub sealing: SealingAlgorithm,
+    /// Signatures at a time.
+    pub pool: PoolLimits,
+}
+
+impl KeySettings {
+    /// AES-256-GCM, and the usual limits.
+    #[must_use]
+    pub fn from_source(source: KeySource) -> Self {
+        Self { source, sealing: SealingAlgorithm::Aes256Gcm, pool: PoolLimits::default() }
+    }
+}
+
+/// What only the rotation of the key-encryption key wants. Wiped when dropped.
+pub struct Wrapping {
+    /// The key from the source.
+    pub source: SourceKey,
+    /// The integrity key.
+    pub integrity: IntegritySecret,
 }
 
 impl Services {
@@ -53,33 +80,38 @@ impl Services {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, Error> {
-        // The integrity key's salt stands in the database; until it is read, no row that carries an integrity value is.
-        let store = Store::open(url, IntegrityKey::new(Secret::new(Vec::new()))).await?;
-        let known = store.read(|tx| Box::pin(installation::find(tx))).await?;
-        let salt = match &known {
-            Some(known) => known.salt,
-            None => array(&*random)?,
-        };
-        // A database that has its key somewhere must not be given a new one: the operator has to bring the old one back.
-        let source = match source {
-            KeySource::File { path, .. } if known.is_some() => &KeySource::File { path: path.clone(), create: false },
-            source => source,
-        };
-        let key = EncryptionKey::load(source, &salt, &*random)?;
-        let key_check = key.check_value(&salt)?;
-        match known {
-            Some(known) if bool::from(known.key_check.ct_eq(&key_check)) => {}
-            Some(_) => return Err(keys::Error::WrongEncryptionKey.into()),
-            None => {
-                let ours = StoredInstallation { salt, key_check, created_at: clock.now() };
-                let ours = &ours;
-                store.run("first start", |tx| Box::pin(installation::insert(tx, ours))).await?;
-            }
-        }
-        let keys = Arc::new(KeyStore::new(&key, &salt, Arc::clone(&random))?);
-        let services = Self { store: store.with_integrity(key.integrity(&salt)?), clock, random, keys };
+        Self::open_with(url, &KeySettings::from_source(source.clone()), clock, random).await
+    }
+
+    /// As [`Self::open`], with settings of the key store.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(
+        url: &str,
+        settings: &KeySettings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, Error> {
+        let (services, _) = Self::attach(url, settings, clock, random).await?;
         services.start().await?;
         Ok(services)
+    }
+
+    /// As [`Self::open_with`], but without a start: beside a service at work, to look at its keys and to change them.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn attach(
+        url: &str,
+        settings: &KeySettings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<(Self, Wrapping), Error> {
+        let opened = keys::open(url, (&settings.source, settings.sealing), &*clock, Arc::clone(&random)).await?;
+        let (keys, pool) = (Arc::new(opened.keys), SigningPool::new(settings.pool));
+        let services = Self { store: opened.store, clock, random, keys, pool };
+        Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 
     /// Records an event that changes no other row; gives its number.

@@ -141,8 +141,9 @@ async fn sign_once(
     let (Some(key), Some(certificate)) = (seal.signer_key.clone(), certificate) else {
         return Err(Error::SignerNotOurs);
     };
-    let signer = services.store.read(|tx| Box::pin(services.keys.signer(tx, &key, KeyPurpose::SealSigning))).await?;
-    let (now, algorithm) = (services.clock.now(), signer.algorithm());
+    let (now, purpose) = (services.clock.now(), KeyPurpose::SealSigning);
+    let signer = services.store.read(|tx| Box::pin(services.keys.signer(tx, &key, purpose, now))).await?;
+    let algorithm = signer.algorithm();
     let (seal_der, placement) = (seal.seal_der.clone(), order.placement);
     let prepared = tokio::task::spawn_blocking(move || {
         let limits = &Limits::DEFAULT;
@@ -183,11 +184,9 @@ async fn release(
     reserved: Option<&(&CallerId, String)>,
 ) -> Result<Sealed, Error> {
     let random = Arc::clone(&services.random);
-    let signed = tokio::task::spawn_blocking(move || {
-        let value = signer.sign(token.to_sign(), &*random).map_err(crate::service::keys::Error::from)?;
-        Ok::<_, Error>(token.assemble(&value)?)
-    });
-    let sealed = signed.await.map_err(|_| Error::Interrupted)??;
+    let value = services.pool.sign(signer, token.to_sign().to_vec(), random).await?;
+    let assembled = tokio::task::spawn_blocking(move || token.assemble(&value));
+    let sealed = assembled.await.map_err(|_| Error::Interrupted)??;
     let result_sm3 = sm3(&sealed.document);
     let done = event(EventBody::DocumentSigned {
         signature: signature.clone(),

@@ -38,3 +38,14 @@ pub async fn insert(tx: &mut Tx<'_>, installation: &StoredInstallation) -> Resul
     let StoredInstallation { salt, key_check, created_at } = installation;
     execute!(tx, sql, &salt[..], &key_check[..], created_at.unix()).map(|_| ())
 }
+
+/// Gives the installation another value to check its keys by: once, when a database of migration 1 is taken over.
+///
+/// # Errors
+/// [`Error::Stale`] when there is no such row.
+pub async fn change_key_check(tx: &mut Tx<'_>, key_check: &[u8]) -> Result<(), Error> {
+    match execute!(tx, "UPDATE installation SET key_check = $1 WHERE single = 1", key_check)? {
+        1 => Ok(()),
+        _ => Err(Error::Stale { table: "installation", row: "1".into() }),
+    }
+}

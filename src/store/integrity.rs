@@ -2,6 +2,7 @@
 
 use subtle::ConstantTimeEq as _;
 
+use crate::base::memory::LockedSecret;
 use crate::base::secret::Secret;
 use crate::crypto::digest::hmac_sm3;
 use crate::store::Error;
@@ -11,13 +12,25 @@ use crate::store::Error;
 /// A changed, copied or half rolled-back row is refused. A row put back whole, with its old version and
 /// integrity value, is not noticed here: the audit log tells.
 #[derive(Clone)]
-pub struct IntegrityKey(Secret);
+pub struct IntegrityKey(LockedSecret);
 
 impl IntegrityKey {
     /// Takes 32 secret bytes.
     #[must_use]
-    pub const fn new(key: Secret) -> Self {
+    pub fn new(key: Secret) -> Self {
+        Self(LockedSecret::new(key))
+    }
+
+    /// Takes them where they are.
+    #[must_use]
+    pub const fn locked(key: LockedSecret) -> Self {
         Self(key)
+    }
+
+    /// A key under which no row is right: for reading rows that carry no integrity value, before the key can be had.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(Secret::new(Vec::new()))
     }
 
     /// The integrity value of a row.
@@ -30,7 +43,7 @@ impl IntegrityKey {
             octets.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             octets.extend_from_slice(part);
         }
-        hmac_sm3(self.0.expose(), &[&octets]).to_vec()
+        hmac_sm3(self.0.expose(), &[&octets]).to_vec() // the integrity value itself
     }
 
     /// Refuses a row whose integrity value is not over this content; compares in constant time.

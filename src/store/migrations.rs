@@ -12,11 +12,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const ALL: &[Migration] = &[Migration {
-    version: 1,
-    sqlite: include_str!("migrations/sqlite/0001_foundation.sql"),
-    postgres: include_str!("migrations/postgres/0001_foundation.sql"),
-}];
+const ALL: &[Migration] = &[
+    Migration {
+        version: 1,
+        sqlite: include_str!("migrations/sqlite/0001_foundation.sql"),
+        postgres: include_str!("migrations/postgres/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        sqlite: include_str!("migrations/sqlite/0002_keys.sql"),
+        postgres: include_str!("migrations/postgres/0002_keys.sql"),
+    },
+];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7021801301)";

@@ -9,6 +9,7 @@ pub mod callers;
 pub mod certificates;
 pub mod idempotency;
 pub mod installation;
+pub mod key_encryption_keys;
 pub mod keys;
 pub mod outbox;
 pub mod seals;
@@ -193,6 +194,25 @@ impl Store {
         self.read(|tx| Box::pin(audit::count(tx))).await.map(|_: i64| ())
     }
 
+    /// Lets go of what was deleted: of the write-ahead log on SQLite, of dead rows of keys on PostgreSQL.
+    ///
+    /// Copies that are older (backups, snapshots, archived logs) are not reached.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget_deleted(&self) -> Result<(), Error> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => {
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await?;
+            }
+            Pools::Postgres(pool) => {
+                sqlx::query("VACUUM keys").execute(pool).await?;
+                sqlx::query("VACUUM key_encryption_keys").execute(pool).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Closes all connections, after their transactions.
     pub async fn close(&self) {
         match &self.pools {
@@ -241,7 +261,9 @@ async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
-        .pragma("trusted_schema", "OFF");
+        .pragma("trusted_schema", "OFF")
+        // What is deleted is overwritten: a destroyed key leaves nothing in the file.
+        .pragma("secure_delete", "ON");
     let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
     let writer = pool(1).connect_with(options.clone()).await?;
     let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;

@@ -53,9 +53,10 @@ impl Parameters {
             Self::NullOrAbsent | Self::AbsentOrNull => found.is_none_or(|found| found == NULL),
             Self::Curve(curve) => found.is_some_and(|found| {
                 let body = curve.as_bytes();
-                found.strip_prefix(&[6]).and_then(<[u8]>::split_first).is_some_and(|(length, rest)| {
-                    usize::from(*length) == body.len() && rest == body
-                })
+                found
+                    .strip_prefix(&[6])
+                    .and_then(<[u8]>::split_first)
+                    .is_some_and(|(length, rest)| usize::from(*length) == body.len() && rest == body)
             }),
             Self::Structure => found.is_some(),
             Self::None => false,
@@ -235,10 +236,13 @@ mod tests {
             assert!(row.key_bits.0 <= row.key_bits.1 && !row.clause.is_empty(), "{}", row.name);
             assert_eq!(row.strength == Some(0), !row.computed, "{}: refused because broken, and only so", row.name);
             for oid in row.oids {
-                let found: Vec<_> = Algorithm::by_oid(row.kind, *oid).filter(|found| {
-                    // Keys on curves are told apart by their parameters, RSASSA-PSS by its structure.
-                    row.parameters == found.parameters
-                }).map(|found| found.name).collect();
+                let found: Vec<_> = Algorithm::by_oid(row.kind, *oid)
+                    .filter(|found| {
+                        // Keys on curves are told apart by their parameters, RSASSA-PSS by its structure.
+                        row.parameters == found.parameters
+                    })
+                    .map(|found| found.name)
+                    .collect();
                 let expected = if row.name.starts_with("rsa-pss-") { 4 } else { 1 };
                 assert_eq!(found.len(), expected, "{} {found:?}", row.name);
             }
@@ -298,6 +302,9 @@ mod tests {
 
     #[test]
     fn strengths_of_moduli() {
-        assert_eq!([1023, 1024, 2047, 2048, 3072, 4096, 7680, 15360].map(rsa_strength), [0, 80, 80, 112, 128, 128, 192, 256]);
+        assert_eq!(
+            [1023, 1024, 2047, 2048, 3072, 4096, 7680, 15360].map(rsa_strength),
+            [0, 80, 80, 112, 128, 128, 192, 256]
+        );
     }
 }

@@ -115,9 +115,9 @@ impl PublicKey {
         };
         match known {
             Some(known) if *parameters == PssParameters::usual(digest) => self.by_ring(known, message, signature),
-            _ => self.open(signature).is_some_and(|encoded| {
-                encoding::is_pss((digest, mask), message, &encoded, (salt, self.bits()))
-            }),
+            _ => self
+                .open(signature)
+                .is_some_and(|encoded| encoding::is_pss((digest, mask), message, &encoded, (salt, self.bits()))),
         }
     }
 

@@ -7,7 +7,8 @@ use zeroize::Zeroize;
 use super::limbs::{self, Carry, Limbs, Native};
 
 /// n.
-pub(super) const N: Limbs = [0x53bb_f409_39d5_4123, 0x7203_df6b_21c6_052b, 0xffff_ffff_ffff_ffff, 0xffff_fffe_ffff_ffff];
+pub(super) const N: Limbs =
+    [0x53bb_f409_39d5_4123, 0x7203_df6b_21c6_052b, 0xffff_ffff_ffff_ffff, 0xffff_fffe_ffff_ffff];
 /// 2^512 mod n.
 const R2: Limbs = [0x9011_92af_7c11_4f20, 0x3464_504a_de6f_a2fa, 0x620f_c84c_3aff_e0d4, 0x1eb5_e412_a22b_3d3b];
 /// -1/n mod 2^64.

@@ -88,6 +88,18 @@ struct Candidate {
     used: u64,
 }
 
+impl Default for KeyTables {
+    fn default() -> Self {
+        Self::new(TableBounds::default())
+    }
+}
+
+impl std::fmt::Debug for KeyTables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyTables").field("bounds", &self.bounds).field("count", &self.count()).finish()
+    }
+}
+
 impl KeyTables {
     /// An empty store.
     #[must_use]

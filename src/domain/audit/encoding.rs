@@ -3,10 +3,10 @@
 //! It is apart from `format::der`, which reads what strangers write: this one may never change.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
+use crate::base::id::{CallerId, EncryptionKeyId, KeyId, RequestId, SealId, SignatureId};
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
-use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 
 /// Why octets are not the encoding of an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -268,7 +268,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(CallerId, KeyId, RequestId, SealId, SignatureId);
+ids!(CallerId, EncryptionKeyId, KeyId, RequestId, SealId, SignatureId);
 
 macro_rules! members {
     ($($list:ty),*) => {$(
@@ -283,4 +283,5 @@ macro_rules! members {
         }
     )*};
 }
-members!(KeyAlgorithm, KeyPurpose, SuspensionReason, RevocationReason, AbandonmentReason);
+members!(KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm);
+members!(SuspensionReason, RevocationReason, AbandonmentReason);

@@ -1,11 +1,11 @@
 //! Events: who did what, when. No event carries personal data; names stay in their rows, events hold ids and hashes.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
+use crate::base::id::{CallerId, EncryptionKeyId, KeyId, RequestId, SealId, SignatureId};
 use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::Roles;
-use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::domain::key::{KeyAlgorithm, KeyEvent, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,6 +272,82 @@ events! {
         /// SM3 of the report in its JSON form.
         3 report_sm3: [u8; 32],
     }
+    /// A key pair that was made elsewhere was taken into the key store.
+    15 "key-imported" KeyImported {
+        /// The key.
+        0 key: KeyId,
+        /// What it is for.
+        1 purpose: KeyPurpose,
+        /// Its algorithm.
+        2 algorithm: KeyAlgorithm,
+        /// SM3 of the public key.
+        3 public_key_sm3: [u8; 32],
+    }
+    /// A private key left the key store, sealed under a passphrase.
+    16 "key-exported" KeyExported {
+        /// The key.
+        0 key: KeyId,
+        /// SM3 of the public key.
+        1 public_key_sm3: [u8; 32],
+    }
+    /// A key rests.
+    17 "key-suspended" KeySuspended {
+        /// The key.
+        0 key: KeyId,
+        /// Why.
+        1 reason: KeySuspensionReason,
+    }
+    /// A resting key is in use again.
+    18 "key-resumed" KeyResumed {
+        /// The key.
+        0 key: KeyId,
+    }
+    /// A private key is gone; what stands here proves which.
+    19 "key-destroyed" KeyDestroyed {
+        /// The key.
+        0 key: KeyId,
+        /// SM3 of the public key.
+        1 public_key_sm3: [u8; 32],
+        /// SM3 of the sealed private key that was deleted; of a device's key, of its handle.
+        2 private_key_sm3: [u8; 32],
+    }
+    /// A key-encryption key was made, and is kept wrapped.
+    20 "key-encryption-key-created" EncryptionKeyCreated {
+        /// The key-encryption key.
+        0 key: EncryptionKeyId,
+        /// Where the key comes from that wraps it.
+        1 source: KeySourceKind,
+    }
+    /// Every private key was sealed anew under a new key-encryption key, and the old one is gone.
+    21 "key-encryption-key-rotated" EncryptionKeyRotated {
+        /// The new key-encryption key.
+        0 key: EncryptionKeyId,
+        /// The one that is gone.
+        1 destroyed: EncryptionKeyId,
+        /// How many private keys were sealed anew.
+        2 keys: u64,
+        /// Under which cipher.
+        3 sealing: SealingAlgorithm,
+    }
+    /// The key-encryption key was wrapped anew under a key from another source.
+    22 "key-encryption-key-rewrapped" EncryptionKeyRewrapped {
+        /// The key-encryption key.
+        0 key: EncryptionKeyId,
+        /// Where the key comes from that wraps it now.
+        1 source: KeySourceKind,
+    }
+}
+
+impl From<KeyEvent> for EventBody {
+    fn from(event: KeyEvent) -> Self {
+        match event {
+            KeyEvent::Suspended { key, reason } => Self::KeySuspended { key, reason },
+            KeyEvent::Resumed { key } => Self::KeyResumed { key },
+            KeyEvent::Destroyed { key, proof } => {
+                Self::KeyDestroyed { key, public_key_sm3: proof.public_key_sm3, private_key_sm3: proof.private_key_sm3 }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -282,6 +358,7 @@ mod tests {
 
     use super::*;
     use crate::domain::caller::Role;
+    use crate::domain::key::DestructionProof;
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -336,7 +413,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=22).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -434,6 +511,35 @@ mod tests {
             (hash(), text(), text(), hash()).prop_map(|(document_sm3, indication, policy, report_sm3)| {
                 EventBody::DocumentVerified { document_sm3, indication, policy, report_sm3 }
             }),
+            key_event(),
+        ]
+    }
+
+    fn encryption_key() -> impl Strategy<Value = EncryptionKeyId> {
+        text().prop_map(|id| EncryptionKeyId::parse(&id).unwrap())
+    }
+
+    fn key_event() -> impl Strategy<Value = EventBody> {
+        let source = || select(KeySourceKind::ALL);
+        prop_oneof![
+            (key(), select(KeyPurpose::ALL), select(KeyAlgorithm::ALL), hash()).prop_map(
+                |(key, purpose, algorithm, public_key_sm3)| {
+                    EventBody::KeyImported { key, purpose, algorithm, public_key_sm3 }
+                }
+            ),
+            (key(), hash()).prop_map(|(key, public_key_sm3)| EventBody::KeyExported { key, public_key_sm3 }),
+            (key(), select(KeySuspensionReason::ALL))
+                .prop_map(|(key, reason)| KeyEvent::Suspended { key, reason }.into()),
+            key().prop_map(|key| KeyEvent::Resumed { key }.into()),
+            (key(), hash(), hash()).prop_map(|(key, public_key_sm3, private_key_sm3)| {
+                let proof = DestructionProof { public_key_sm3, private_key_sm3 };
+                KeyEvent::Destroyed { key, proof }.into()
+            }),
+            (encryption_key(), source()).prop_map(|(key, source)| EventBody::EncryptionKeyCreated { key, source }),
+            (encryption_key(), encryption_key(), 0..1_000_u64, select(SealingAlgorithm::ALL)).prop_map(
+                |(key, destroyed, keys, sealing)| EventBody::EncryptionKeyRotated { key, destroyed, keys, sealing }
+            ),
+            (encryption_key(), source()).prop_map(|(key, source)| EventBody::EncryptionKeyRewrapped { key, source }),
         ]
     }
 

@@ -298,7 +298,9 @@ mod tests {
         rules
     }
 
-    fn policy(change: impl FnOnce(&mut Vec<(&'static str, usize, Acceptance)>)) -> Result<AlgorithmPolicy, Contradiction> {
+    fn policy(
+        change: impl FnOnce(&mut Vec<(&'static str, usize, Acceptance)>),
+    ) -> Result<AlgorithmPolicy, Contradiction> {
         let mut rules = rules();
         change(&mut rules);
         AlgorithmPolicy::new("p".into(), String::new(), rules)
@@ -337,7 +339,8 @@ mod tests {
             }
         })
         .unwrap();
-        let used = |digest, bits| SignatureUsed { algorithm: SignatureAlgorithm::RsaPkcs1(digest), key: "rsa-key", bits };
+        let used =
+            |digest, bits| SignatureUsed { algorithm: SignatureAlgorithm::RsaPkcs1(digest), key: "rsa-key", bits };
         let accept = |used| policy.signature(&used, END.plus_seconds(1), Use::Accept).map_err(|refused| refused.code());
         assert_eq!(accept(used(DigestAlgorithm::Sha256, 3072)), Ok(()));
         assert_eq!(accept(used(DigestAlgorithm::Sha512, 3072)), Err("algorithm-not-accepted"));
@@ -368,7 +371,8 @@ mod tests {
         assert_eq!(refused(&push(("rsa-key", 1024, never()))), Contradiction::Bits { name: "rsa-key", bits: 1024 });
         let longer = Acceptance { issue: Term::Always, accept_from: None, accept: Term::Until(END) };
         assert_eq!(refused(&set("sm3", longer)), Contradiction::IssuedLonger { name: "sm3" });
-        let backwards = Acceptance { issue: Term::Never, accept_from: Some(END.plus_seconds(1)), accept: Term::Until(END) };
+        let backwards =
+            Acceptance { issue: Term::Never, accept_from: Some(END.plus_seconds(1)), accept: Term::Until(END) };
         assert_eq!(refused(&set("sm3", backwards)), Contradiction::EndsBeforeBegin { name: "sm3" });
         assert_eq!(refused(&set("sha1", always())), Contradiction::NotComputed { name: "sha1" });
         assert_eq!(refused(&push(("rsa-key", 4096, never()))), Contradiction::LongerKeysShorter { name: "rsa-key" });

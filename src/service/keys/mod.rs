@@ -1,24 +1,52 @@
 //! Where private keys live: sealed in rows, under a key-encryption key that the database does not hold.
+//!
+//! Who wraps whom: `wrapping.rs`. What may be done with which key: `domain::key`.
 
+pub mod device;
 mod encryption_key;
 pub mod export;
 pub mod import;
+pub mod life_cycle;
+mod opening;
 mod passphrase;
+mod pkcs11;
+mod pool;
 mod rc2;
+pub mod rotation;
+mod sdf;
+pub mod shares;
 mod signers;
 mod soft;
+pub mod transfer;
+mod wrapping;
 
-pub use encryption_key::{EncryptionKey, KeySource};
+pub use encryption_key::{KeySource, SourceKey, digits_of, fresh, read_closed, write_closed, write_key_file};
+pub use opening::{Opened, open};
+pub use pool::{PoolLimits, SigningPool};
 pub use signers::NewKey;
 pub use soft::KeyStore;
+pub use wrapping::{EncryptionKey, IntegritySecret, MOST_SEALINGS};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::base::id::KeyId;
+use crate::base::id::{EncryptionKeyId, KeyId};
 use crate::base::random::RandomUnavailable;
 use crate::crypto;
-use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::crypto::Signer;
+use crate::domain::key::{InvalidTransition, KeyAlgorithm, KeyRefusal, KeySourceKind};
+use crate::service::keys::shares::ShareError;
 use crate::store;
+use crate::store::keys::StoredKey;
+
+/// The doors to keys in devices.
+pub trait DeviceKeys: Send + Sync {
+    /// Whatever signs with the key of that row.
+    ///
+    /// # Errors
+    /// There is no such door, or no such key behind it.
+    fn signer(&self, key: &StoredKey) -> Result<Arc<dyn Signer>, Error>;
+}
 
 /// What the key store refuses or cannot do.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +78,41 @@ pub enum Error {
     /// The passphrase is shorter than 12 characters.
     #[error("the passphrase is shorter than 12 characters")]
     PassphraseTooShort,
+    /// The variable is not set.
+    #[error("the environment variable {name} is not set")]
+    EnvironmentMissing {
+        /// Which.
+        name: String,
+    },
+    /// The variable does not hold 32 octets in hexadecimal.
+    #[error("the environment variable {name} does not hold 64 hexadecimal digits")]
+    EnvironmentMalformed {
+        /// Which.
+        name: String,
+    },
+    /// The shares give no key.
+    #[error(transparent)]
+    Shares(#[from] ShareError),
+    /// The configuration names a source of another kind than the one that wrapped the key-encryption key.
+    #[error("the key-encryption key is wrapped by a key from: {wrapped}; the configuration names: {given}")]
+    OtherSource {
+        /// Of which kind the right source is.
+        wrapped: KeySourceKind,
+        /// Of which kind the given one is.
+        given: KeySourceKind,
+    },
+    /// The key-encryption key was rotated by another process, or its row was changed.
+    #[error("the key-encryption key {known} is no longer the one in force: start the service again")]
+    EncryptionKeyChanged {
+        /// The one that this process holds.
+        known: EncryptionKeyId,
+    },
+    /// So much was sealed under it that nonces might repeat.
+    #[error("the key-encryption key {id} has sealed {MOST_SEALINGS} times: rotate it (`yinxin keys rotate`)")]
+    EncryptionKeyExhausted {
+        /// Which.
+        id: EncryptionKeyId,
+    },
     /// Another key-encryption key sealed this database's keys.
     #[error("the key-encryption key is not the one of this database")]
     WrongEncryptionKey,
@@ -68,14 +131,50 @@ pub enum Error {
         /// Which.
         id: KeyId,
     },
-    /// The key is for something else, or is retired.
-    #[error("the key {id} is not an active key for {wanted}")]
-    NotForThis {
+    /// The key may not be used so.
+    #[error(transparent)]
+    Refused(#[from] KeyRefusal),
+    /// The key's state does not allow it.
+    #[error(transparent)]
+    Transition(InvalidTransition),
+    /// The private key lies in a device.
+    #[error("the private key {id} lies in a device")]
+    InDevice {
         /// Which.
         id: KeyId,
-        /// What it was asked to sign.
-        wanted: KeyPurpose,
     },
+    /// The key is not marked as exportable.
+    #[error("the key {id} is not exportable")]
+    NotExportable {
+        /// Which.
+        id: KeyId,
+    },
+    /// A file holds a key of another algorithm than asked for.
+    #[error("the key is of algorithm {found}, not {expected}")]
+    OtherAlgorithm {
+        /// As asked for.
+        expected: KeyAlgorithm,
+        /// As found.
+        found: KeyAlgorithm,
+    },
+    /// The private key does not belong to the public key.
+    #[error("the private key does not belong to the public key")]
+    PairMismatch,
+    /// The same key pair is there already.
+    #[error("the key store has this key pair already, as {id}")]
+    AlreadyHere {
+        /// Under which name.
+        id: KeyId,
+    },
+    /// All places for signing are taken.
+    #[error("the key store is busy")]
+    Busy,
+    /// A signature did not come in time.
+    #[error("the key store did not sign in time")]
+    TimedOut,
+    /// No door leads to the key, or what is behind it broke down.
+    #[error("the key store cannot be reached")]
+    Unavailable,
     /// We make no keys of that algorithm.
     #[error("keys of algorithm {algorithm} are not made here")]
     AlgorithmNotMade {
@@ -94,6 +193,9 @@ pub enum Error {
     /// A key file is not taken in, or not written.
     #[error(transparent)]
     Import(#[from] import::Error),
+    /// A device refused or is not there.
+    #[error(transparent)]
+    Device(#[from] device::DeviceError),
 }
 
 impl Error {
@@ -102,17 +204,35 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::File { .. } | Self::FileOpenToOthers { .. } | Self::FileMalformed { .. } => "key-file",
+            Self::EnvironmentMissing { .. } | Self::EnvironmentMalformed { .. } => "key-environment",
+            Self::Shares(error) => error.code(),
+            Self::OtherSource { .. } => "other-key-source",
+            Self::EncryptionKeyChanged { .. } => "key-encryption-key-changed",
+            Self::EncryptionKeyExhausted { .. } => "key-encryption-key-exhausted",
             Self::PassphraseTooShort => "passphrase-too-short",
             Self::WrongEncryptionKey => "wrong-encryption-key",
             Self::Derivation => "key-derivation",
             Self::SealBroken { .. } => "key-seal-broken",
             Self::Unknown { .. } => "unknown-key",
-            Self::NotForThis { .. } => "key-not-for-this",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Transition(_) => "key-invalid-transition",
+            Self::InDevice { .. } => "key-in-device",
+            Self::NotExportable { .. } => "key-not-exportable",
+            Self::OtherAlgorithm { .. } => "key-other-algorithm",
+            Self::PairMismatch => "key-pair-mismatch",
+            Self::AlreadyHere { .. } => "key-exists",
+            Self::Busy => "key-store-busy",
+            Self::TimedOut => "key-store-timeout",
+            Self::Unavailable => "key-store-unavailable",
             Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
+            Self::Crypto(crypto::Error::Device { code }) => code,
             Self::Crypto(_) => "key-failed",
+            Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
+            Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",
             Self::Store(_) => "database",
             Self::Import(error) => error.code(),
+            Self::Device(error) => error.code(),
         }
     }
 }

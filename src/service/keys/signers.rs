@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::crypto::{self, PublicKey, Signer, ecdsa, ed25519, rsa, sm2};
-use crate::domain::key::{KeyAlgorithm, KeyPurpose};
+use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyUse, Owner};
 use crate::domain::trust::key::subject_public_key_info;
 use crate::service::keys::{Error, KeyStore};
 use crate::store::Tx;
+use crate::store::keys::Custody;
 
 /// Size of the RSA keys that we make (product contract 3).
 const RSA_BITS: u32 = 3072;
@@ -61,6 +63,12 @@ impl NewKey {
         Ok(Self { purpose, algorithm, private, public, signer })
     }
 
+    /// The attributes of a key of that owner that does not leave the store.
+    #[must_use]
+    pub const fn attributes(&self, owner: Owner) -> KeyAttributes {
+        KeyAttributes::new(owner, self.purpose, self.algorithm)
+    }
+
     /// Its public key.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
@@ -77,18 +85,39 @@ impl std::fmt::Debug for NewKey {
     }
 }
 
+/// What a private key of ours signs with.
+///
+/// # Errors
+/// The octets are no private key of that algorithm, or we do not sign with it.
+pub(in crate::service::keys) fn software_signer(
+    algorithm: KeyAlgorithm,
+    private: &Secret,
+) -> Result<Arc<dyn Signer>, Error> {
+    match algorithm {
+        KeyAlgorithm::Sm2 => Ok(Arc::new(sm2::PrivateKey::from_bytes(private.expose())?)), // to sign with
+        KeyAlgorithm::Rsa => Ok(Arc::new(rsa::PrivateKey::from_bytes(private.expose())?)), // to sign with
+        KeyAlgorithm::EcdsaP256 => Ok(Arc::new(ecdsa::PrivateKey::from_bytes(private.expose())?)), // to sign with
+        KeyAlgorithm::Ed25519 => Ok(Arc::new(ed25519::PrivateKey::from_bytes(private.expose())?)), // to sign with
+    }
+}
+
 impl KeyStore {
-    /// Whatever signs with the key of that name, which must be for that purpose.
+    /// Whatever signs with the key of that name, which must be for that purpose, active and within its time.
     ///
     /// # Errors
-    /// As [`KeyStore::load`]; [`Error::SealBroken`] too when the private key does not belong to the row's public key.
-    pub async fn signer(&self, tx: &mut Tx<'_>, id: &KeyId, wanted: KeyPurpose) -> Result<Arc<dyn Signer>, Error> {
-        let (private, row) = self.load(tx, id, wanted).await?;
-        let signer: Arc<dyn Signer> = match row.algorithm {
-            KeyAlgorithm::Sm2 => Arc::new(sm2::PrivateKey::from_bytes(private.expose())?),
-            KeyAlgorithm::Rsa => Arc::new(rsa::PrivateKey::from_bytes(private.expose())?),
-            KeyAlgorithm::EcdsaP256 => Arc::new(ecdsa::PrivateKey::from_bytes(private.expose())?),
-            KeyAlgorithm::Ed25519 => Arc::new(ed25519::PrivateKey::from_bytes(private.expose())?),
+    /// As [`KeyStore::permitted`]; [`Error::SealBroken`] when the private key does not open, or does not belong to the
+    /// row's public key; [`Error::Unavailable`] when no door leads to its device.
+    pub async fn signer(
+        &self,
+        tx: &mut Tx<'_>,
+        id: &KeyId,
+        wanted: KeyPurpose,
+        now: Timestamp,
+    ) -> Result<Arc<dyn Signer>, Error> {
+        let row = self.permitted(tx, id, (wanted, KeyUse::Sign), now).await?;
+        let signer = match &row.custody {
+            Custody::Software { .. } => software_signer(row.attributes.algorithm, &self.open(&row)?)?,
+            Custody::Device { .. } => self.devices()?.signer(&row)?,
         };
         if subject_public_key_info(&signer.public_key()) == row.public_key {
             Ok(signer)

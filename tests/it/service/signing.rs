@@ -5,7 +5,7 @@ use yinxin::base::limits::Limits;
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::{AbandonmentReason, Actor, Event, EventBody, RevocationReason, SuspensionReason};
 use yinxin::domain::caller::{Role, Roles};
-use yinxin::domain::key::{KeyAlgorithm, KeyPurpose};
+use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, KeyRefusal, Owner};
 use yinxin::domain::seal::State;
 use yinxin::domain::seal::signing::Placement;
 use yinxin::domain::verify::Indication;
@@ -48,7 +48,7 @@ pub(crate) async fn caller(services: &Services, key: u8) -> Actor {
 pub(crate) async fn the_development_pki_is_made_once(services: &Services) -> DevelopmentPki {
     let first = development::ensure(services).await.unwrap();
     let names = events(services).await.iter().map(|event| event.class().name()).collect::<Vec<_>>();
-    let mut expected = vec!["service-started"];
+    let mut expected = vec!["key-encryption-key-created", "service-started"];
     expected.extend(["key-created"; 6]);
     expected.extend(["certificate-issued"; 6]);
     expected.extend(["seal-issued"; 3]);
@@ -219,21 +219,27 @@ impl Desk<'_> {
             let key = NewKey::generate(purpose, KeyAlgorithm::Sm2, random).unwrap();
             let id = yinxin::base::id::KeyId::fresh(NOW, random).unwrap();
             let (store, name, key) = (&*services.keys, &id, &key);
+            let attributes = key.attributes(Owner::installation());
             let keep = services.store.run("keep key", |tx| {
-                let pair = (key.purpose, key.algorithm);
-                Box::pin(store.keep(tx, name, pair, (&key.private, &key.public), NOW))
+                let attributes = attributes.clone();
+                Box::pin(async move { store.keep(tx, name, &attributes, (&key.private, &key.public), NOW).await })
             });
             keep.await.unwrap();
             for door in KeyPurpose::ALL.iter().copied() {
-                let signer = services.store.read(|tx| Box::pin(store.signer(tx, name, door))).await;
+                let signer = services.store.read(|tx| Box::pin(store.signer(tx, name, door, NOW))).await;
                 match signer {
                     Ok(signer) => {
                         assert_eq!(purpose, door);
+                        assert!(!matches!(purpose, KeyPurpose::Decryption | KeyPurpose::Integrity), "{purpose}");
                         assert_eq!(signer.public_key(), key.public_key());
                     }
-                    Err(keys::Error::NotForThis { id, wanted }) => {
+                    Err(keys::Error::Refused(KeyRefusal::OtherPurpose { key, purpose: of, wanted })) => {
                         assert_ne!(purpose, door);
-                        assert_eq!((&id, wanted), (name, door));
+                        assert_eq!((&key, of, wanted), (name, purpose, door));
+                    }
+                    Err(keys::Error::Refused(KeyRefusal::UseNotAllowed { .. })) => {
+                        assert_eq!(purpose, door);
+                        assert!(matches!(purpose, KeyPurpose::Decryption | KeyPurpose::Integrity), "{purpose}");
                     }
                     Err(other) => panic!("{purpose} at the door of {door}: {other:?}"),
                 }

@@ -1,23 +1,27 @@
 //! What the store promises, function by function, on SQLite and on PostgreSQL.
 
 use yinxin::base::clock::Timestamp;
-use yinxin::base::id::{CallerId, KeyId, SealId, SignatureId};
+use yinxin::base::id::{CallerId, EncryptionKeyId, KeyId, SealId, SignatureId};
 use yinxin::base::secret::Secret;
 use yinxin::domain::audit::{Actor, Event, EventBody, RevocationReason, SuspensionReason};
 use yinxin::domain::caller::{CallerState, Role, Roles};
-use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, KeyState};
+use yinxin::domain::key::{
+    DestructionProof, Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState,
+    KeySuspensionReason, Owner, SealingAlgorithm, Validity,
+};
 use yinxin::domain::seal::State;
 use yinxin::store::callers::StoredCaller;
 use yinxin::store::certificates::StoredCertificate;
 use yinxin::store::idempotency::StoredAnswer;
 use yinxin::store::installation::StoredInstallation;
-use yinxin::store::keys::StoredKey;
+use yinxin::store::key_encryption_keys::StoredEncryptionKey;
+use yinxin::store::keys::{Custody, StoredKey};
 use yinxin::store::outbox::StoredMessage;
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
-    Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, keys, outbox, seals,
-    signatures,
+    Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
+    outbox, seals, signatures,
 };
 
 use crate::store::Folder;
@@ -84,7 +88,9 @@ async fn contract(url: &str) {
     store.ping().await.unwrap();
     events(&store).await;
     events_cannot_be_changed(&store, url).await;
+    key_encryption_keys(&store).await;
     key_pairs(&store).await;
+    keys_cannot_be_changed_by_hand(&store, url).await;
     certificates_of_keys(&store).await;
     seals_and_their_states(&store).await;
     signings(&store).await;
@@ -149,38 +155,156 @@ async fn events_cannot_be_changed(store: &Store, url: &str) {
     assert_eq!(store.read(|tx| Box::pin(audit::read(tx, 0, 1000))).await.unwrap().len(), 80);
 }
 
+fn attributes(purpose: KeyPurpose) -> KeyAttributes {
+    KeyAttributes::new(Owner::parse("示例市印信演示局").unwrap(), purpose, KeyAlgorithm::Sm2)
+}
+
 fn key(id: &str) -> StoredKey {
     StoredKey {
         id: KeyId::parse(id).unwrap(),
-        purpose: KeyPurpose::SealSigning,
-        algorithm: KeyAlgorithm::Sm2,
-        public_key: format!("public {id}").into_bytes(),
-        sealed_private: vec![0, 255],
-        state: KeyState::Active,
-        created_at: at(5),
+        attributes: attributes(KeyPurpose::SealSigning),
+        public_key: id.as_bytes().to_vec(),
+        custody: sealed(id.as_bytes()),
+        state: KeyState::Active { since: at(1) },
+        created_at: at(1),
+        version: 1,
     }
+}
+
+fn sealed(private: &[u8]) -> Custody {
+    Custody::Software {
+        sealed_private: private.to_vec(),
+        sealing: SealingAlgorithm::Sm4Gcm,
+        wrapped_under: EncryptionKeyId::parse("e1").unwrap(),
+    }
+}
+
+async fn key_encryption_keys(store: &Store) {
+    let first = StoredEncryptionKey {
+        id: EncryptionKeyId::parse("e1").unwrap(),
+        source: KeySourceKind::File,
+        sealing: SealingAlgorithm::Sm4Gcm,
+        wrapped: vec![1, 2],
+        sealings: 0,
+        created_at: at(1),
+        destroyed_at: None,
+        version: 1,
+    };
+    let second = StoredEncryptionKey { id: EncryptionKeyId::parse("e2").unwrap(), created_at: at(2), ..first.clone() };
+    let active = async || store.read(|tx| Box::pin(key_encryption_keys::active(tx))).await.unwrap();
+    let insert =
+        async |row: &StoredEncryptionKey| store.run("keep", |tx| Box::pin(key_encryption_keys::insert(tx, row))).await;
+    let change = async |row: &StoredEncryptionKey| {
+        store.run("change", |tx| Box::pin(key_encryption_keys::change(tx, row))).await
+    };
+    assert_eq!(active().await, None);
+    insert(&first).await.unwrap();
+    assert_eq!(active().await, Some(first.clone()));
+    let unchecked = store.read(|tx| Box::pin(key_encryption_keys::active_unchecked(tx))).await.unwrap().unwrap();
+    assert_eq!(unchecked.claimed(), &first);
+    let refused = insert(&second).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "one is active: {refused:?}");
+
+    let counted = change(&StoredEncryptionKey { sealings: 7, ..first.clone() }).await.unwrap();
+    assert_eq!((counted.sealings, counted.version), (7, 2));
+    let stale = change(&first).await;
+    assert!(matches!(stale, Err(Error::Stale { table: "key_encryption_keys", .. })), "{stale:?}");
+    let half = StoredEncryptionKey { destroyed_at: Some(at(3)), ..counted.clone() };
+    assert!(matches!(change(&half).await, Err(Error::Database(_))), "a destroyed one has no wrapped form");
+    let gone = change(&StoredEncryptionKey { wrapped: vec![], ..half }).await.unwrap();
+    assert_eq!(active().await, None);
+    insert(&second).await.unwrap();
+    let all = store.read(|tx| Box::pin(key_encryption_keys::list(tx))).await.unwrap();
+    assert_eq!(all, [gone, second.clone()]);
+    assert_eq!(active().await, Some(second));
 }
 
 async fn key_pairs(store: &Store) {
     let (first, second) = (key("k1"), key("k2"));
-    let maker = StoredKey { purpose: KeyPurpose::SealMaking, algorithm: KeyAlgorithm::Rsa, ..key("k3") };
-    for key in [&first, &second, &maker] {
+    let maker = StoredKey {
+        attributes: KeyAttributes {
+            algorithm: KeyAlgorithm::Rsa,
+            validity: Validity { not_before: Some(at(-5)), not_after: Some(at(99)) },
+            exportability: Exportability::Exportable,
+            ..attributes(KeyPurpose::SealMaking)
+        },
+        ..key("k3")
+    };
+    let device = StoredKey { custody: Custody::Device { location: KeyLocation::Sdf, handle: vec![0, 7] }, ..key("k4") };
+    for key in [&first, &second, &maker, &device] {
         store.run("keep key", |tx| Box::pin(keys::insert(tx, key))).await.unwrap();
     }
     let again = store.run("keep key", |tx| Box::pin(keys::insert(tx, &first))).await;
     assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
-    let found = store.read(|tx| Box::pin(keys::find(tx, &maker.id))).await.unwrap();
-    assert_eq!(found.as_ref(), Some(&maker));
-    let none =
-        store.read(|tx| Box::pin(async move { keys::find(tx, &KeyId::parse("none").unwrap()).await })).await.unwrap();
-    assert_eq!(none, None);
+    let other = EncryptionKeyId::parse("none").unwrap();
+    let custody =
+        Custody::Software { sealed_private: vec![1], sealing: SealingAlgorithm::Aes256Gcm, wrapped_under: other };
+    let stray = StoredKey { custody, ..key("k5") };
+    let refused = store.run("keep key", |tx| Box::pin(keys::insert(tx, &stray))).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    let find = async |id: &KeyId| store.read(|tx| Box::pin(keys::find(tx, id))).await.unwrap();
+    assert_eq!(find(&maker.id).await, Some(maker.clone()));
+    assert_eq!(find(&KeyId::parse("none").unwrap()).await, None);
+    let by_key = store.read(|tx| Box::pin(keys::find_by_public_key(tx, b"k4"))).await.unwrap();
+    assert_eq!(by_key, Some(device.clone()));
     let signing = store.read(|tx| Box::pin(keys::of_purpose(tx, KeyPurpose::SealSigning))).await.unwrap();
-    assert_eq!(signing, [first, second.clone()]);
-    store.run("retire", |tx| Box::pin(keys::retire(tx, &second.id))).await.unwrap();
-    let again = store.run("retire", |tx| Box::pin(keys::retire(tx, &second.id))).await;
-    assert!(matches!(again, Err(Error::Stale { table: "keys", .. })), "{again:?}");
-    let retired = store.read(|tx| Box::pin(keys::find(tx, &second.id))).await.unwrap().unwrap();
-    assert_eq!(retired.state, KeyState::Retired);
+    assert_eq!(signing, [first.clone(), second.clone(), device.clone()]);
+    let behind = store.read(|tx| Box::pin(keys::list(tx, Some(&first.id), 2))).await.unwrap();
+    assert_eq!(behind, [second.clone(), maker]);
+
+    let change = async |key: &StoredKey, state, custody: Custody| {
+        store.run("change", |tx| Box::pin(keys::change(tx, key, (state, custody.clone())))).await
+    };
+    let suspended = KeyState::Suspended { since: at(5), reason: KeySuspensionReason::Retired };
+    let resting = change(&second, suspended, sealed(b"anew")).await.unwrap();
+    assert_eq!(find(&second.id).await, Some(resting.clone()));
+    assert_eq!((resting.version, &resting.state, &resting.custody), (2, &suspended, &sealed(b"anew")));
+    let stale = change(&second, suspended, sealed(b"k2")).await;
+    assert!(matches!(stale, Err(Error::Stale { table: "keys", .. })), "{stale:?}");
+    let proof = DestructionProof { public_key_sm3: [1; 32], private_key_sm3: [2; 32] };
+    let gone = change(&resting, KeyState::Destroyed { at: at(6), proof }, sealed(b"")).await.unwrap();
+    assert_eq!(find(&second.id).await, Some(gone));
+    assert_eq!(store.read(|tx| Box::pin(keys::earlier(tx))).await.unwrap(), []);
+}
+
+/// Whoever can write to the database cannot wake a key, give it another purpose or owner, or lengthen its time.
+async fn keys_cannot_be_changed_by_hand(store: &Store, url: &str) {
+    let id = KeyId::parse("k3").unwrap();
+    let find = async || store.read(|tx| Box::pin(keys::find(tx, &id))).await;
+    let kept = find().await.unwrap();
+    for (change, back) in [
+        (
+            "UPDATE keys SET purpose = 'raw', uses = 'sign' WHERE id = 'k3'",
+            "UPDATE keys SET purpose = 'seal-making' WHERE id = 'k3'",
+        ),
+        ("UPDATE keys SET uses = 'sign,decrypt' WHERE id = 'k3'", "UPDATE keys SET uses = 'sign' WHERE id = 'k3'"),
+        ("UPDATE keys SET not_after = NULL WHERE id = 'k3'", "UPDATE keys SET not_after = 99 WHERE id = 'k3'"),
+        ("UPDATE keys SET not_before = 0 WHERE id = 'k3'", "UPDATE keys SET not_before = -5 WHERE id = 'k3'"),
+        ("UPDATE keys SET owner = 'me' WHERE id = 'k3'", "UPDATE keys SET owner = '示例市印信演示局' WHERE id = 'k3'"),
+        (
+            "UPDATE keys SET exportability = 'not-exportable' WHERE id = 'k3'",
+            "UPDATE keys SET exportability = 'exportable' WHERE id = 'k3'",
+        ),
+        (
+            "UPDATE keys SET wrapped_under = 'e2' WHERE id = 'k3'",
+            "UPDATE keys SET wrapped_under = 'e1' WHERE id = 'k3'",
+        ),
+        ("UPDATE keys SET state_since = 2 WHERE id = 'k3'", "UPDATE keys SET state_since = 1 WHERE id = 'k3'"),
+        ("UPDATE keys SET version = 0 WHERE id = 'k3'", "UPDATE keys SET version = 1 WHERE id = 'k3'"),
+    ] {
+        assert_eq!(by_hand(url, change).await.unwrap(), 1);
+        let refused = find().await;
+        assert!(
+            matches!(&refused, Err(Error::Inconsistent { table: "keys", row }) if row == "k3"),
+            "{change}: {refused:?}"
+        );
+        assert_eq!(by_hand(url, back).await.unwrap(), 1);
+        assert_eq!(find().await.unwrap(), kept, "{back}");
+    }
+    by_hand(url, "UPDATE key_encryption_keys SET sealings = 1 WHERE id = 'e2'").await.unwrap();
+    let refused = store.read(|tx| Box::pin(key_encryption_keys::active(tx))).await;
+    assert!(matches!(refused, Err(Error::Inconsistent { table: "key_encryption_keys", .. })), "{refused:?}");
+    by_hand(url, "UPDATE key_encryption_keys SET sealings = 0 WHERE id = 'e2'").await.unwrap();
 }
 
 async fn certificates_of_keys(store: &Store) {
@@ -448,9 +572,11 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
 
 async fn migrations_are_checked(url: &str) {
     Store::open(url, integrity()).await.unwrap().close().await;
-    by_hand(url, "INSERT INTO schema_migrations SELECT 99, sm3, applied_at FROM schema_migrations").await.unwrap();
+    by_hand(url, "INSERT INTO schema_migrations SELECT 99, sm3, applied_at FROM schema_migrations WHERE version = 1")
+        .await
+        .unwrap();
     let refused = Store::open(url, integrity()).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 1 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 2 })), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,

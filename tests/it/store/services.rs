@@ -9,12 +9,13 @@ use yinxin::base::random::SystemRandom;
 use yinxin::base::secret::Secret;
 use yinxin::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use yinxin::domain::caller::{Role, Roles};
-use yinxin::domain::key::{KeyAlgorithm, KeyPurpose};
+use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyUse, Owner};
 use yinxin::domain::seal::State;
 use yinxin::service::callers::{self, Registration};
 use yinxin::service::idempotency::{self, Reservation};
 use yinxin::service::keys::KeySource;
 use yinxin::service::{Error, Services, keys};
+use yinxin::store::keys::Custody;
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::{audit, seals, signatures};
 
@@ -52,7 +53,7 @@ async fn a_caller_is_registered_once_and_its_nonces_are_spent_once() {
     // The refused one left no event.
     let recorded = events(&services).await;
     let classes = recorded.iter().map(|event| event.class().name()).collect::<Vec<_>>();
-    assert_eq!(classes, ["service-started", "caller-registered"]);
+    assert_eq!(classes, ["key-encryption-key-created", "service-started", "caller-registered"]);
 
     assert_eq!(callers::caller_by_fingerprint(&services, &[1; 32]).await.unwrap().id, id);
     let unknown = callers::caller_by_fingerprint(&services, &[2; 32]).await.unwrap_err();
@@ -72,14 +73,14 @@ async fn a_caller_is_registered_once_and_its_nonces_are_spent_once() {
     let number = services.record(&Actor::Anonymous, Some(&request), body.clone()).await.unwrap();
     let at = Timestamp::from_unix(1_000);
     let expected = Event { at, actor: Actor::Anonymous, request: Some(request), body };
-    assert_eq!((number, events(&services).await.last()), (2, Some(&expected)));
+    assert_eq!((number, events(&services).await.last()), (3, Some(&expected)));
 
     callers::bar_caller(&services, &Actor::Operator, None, &id).await.unwrap();
     let barred = callers::caller_by_fingerprint(&services, &[1; 32]).await.unwrap_err();
     assert_eq!(barred.code(), "caller-barred");
     let again = callers::bar_caller(&services, &Actor::Operator, None, &id).await.unwrap_err();
     assert_eq!(again.code(), "caller-barred");
-    assert_eq!(events(&services).await.len(), 4);
+    assert_eq!(events(&services).await.len(), 5);
 }
 
 /// What a start without the development PKI does with the caller whose certificate lies in the installation's folder.
@@ -102,7 +103,7 @@ async fn the_holder_of_a_certificate_is_barred_once() {
     assert_eq!(barred.code(), "caller-barred");
     assert!(!callers::bar_holder(&services, &made.certificate_pem).await.unwrap());
     let classes = events(&services).await.iter().map(|event| event.class().name()).collect::<Vec<_>>();
-    assert_eq!(classes, ["service-started", "caller-registered", "caller-barred"]);
+    assert_eq!(classes, ["key-encryption-key-created", "service-started", "caller-registered", "caller-barred"]);
 }
 
 #[tokio::test]
@@ -150,7 +151,8 @@ async fn a_start_abandons_what_a_crash_left_open() {
     services.store.close().await;
 
     let services = open(folder.path(), "key").await.unwrap();
-    let recorded = events(&services).await.into_iter().map(|event| event.body).collect::<Vec<_>>();
+    // The first tells of the key-encryption key.
+    let recorded = events(&services).await.into_iter().skip(1).map(|event| event.body).collect::<Vec<_>>();
     let started = || EventBody::ServiceStarted { version: env!("CARGO_PKG_VERSION").into() };
     let abandoned = EventBody::SigningAbandoned { signature, reason: AbandonmentReason::Interrupted };
     assert_eq!(recorded, [started(), abandoned, started()]);
@@ -177,21 +179,24 @@ async fn a_key_signs_for_one_purpose() {
     let id = KeyId::parse("k").unwrap();
     let private = Secret::new(vec![7; 32]);
     let (store, name, secret) = (&*services.keys, &id, &private);
-    let kind = (KeyPurpose::SealSigning, KeyAlgorithm::Sm2);
-    let keep = services
-        .store
-        .run("keep key", |tx| Box::pin(store.keep(tx, name, kind, (secret, b"public"), Timestamp::from_unix(1))));
+    let attributes = &KeyAttributes::new(Owner::installation(), KeyPurpose::SealSigning, KeyAlgorithm::Sm2);
+    let now = Timestamp::from_unix(1);
+    let keep =
+        services.store.run("keep key", |tx| Box::pin(store.keep(tx, name, attributes, (secret, b"public"), now)));
     let event = keep.await.unwrap();
     assert!(matches!(event, EventBody::KeyCreated { purpose: KeyPurpose::SealSigning, .. }), "{event:?}");
 
-    let load = async |id: &KeyId, wanted| services.store.read(|tx| Box::pin(store.load(tx, id, wanted))).await;
+    let load = async |id: &KeyId, wanted| {
+        services.store.read(|tx| Box::pin(store.load(tx, id, (wanted, KeyUse::Sign), now))).await
+    };
     let (opened, key) = load(&id, KeyPurpose::SealSigning).await.unwrap();
     assert_eq!(opened.expose(), private.expose());
     assert_eq!(key.public_key, b"public");
-    assert!(!key.sealed_private.windows(32).any(|part| part == private.expose()));
+    let Custody::Software { sealed_private, .. } = &key.custody else { panic!("{key:?}") };
+    assert!(!sealed_private.windows(32).any(|part| part == private.expose()));
     for wanted in KeyPurpose::ALL.iter().copied().filter(|purpose| *purpose != KeyPurpose::SealSigning) {
         let refused = load(&id, wanted).await.unwrap_err();
-        assert!(matches!(refused, keys::Error::NotForThis { .. }), "{wanted}: {refused:?}");
+        assert_eq!(refused.code(), "key-not-for-this", "{wanted}: {refused:?}");
     }
     let unknown = load(&KeyId::parse("none").unwrap(), KeyPurpose::Raw).await.unwrap_err();
     assert!(matches!(unknown, keys::Error::Unknown { .. }), "{unknown:?}");
@@ -203,5 +208,5 @@ async fn a_key_signs_for_one_purpose() {
     sqlx::query("UPDATE keys SET purpose = 'raw'").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let refused = load(&id, KeyPurpose::Raw).await.unwrap_err();
-    assert!(matches!(refused, keys::Error::SealBroken { .. }), "{refused:?}");
+    assert_eq!(refused.code(), "inconsistent", "{refused:?}");
 }

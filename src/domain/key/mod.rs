@@ -1,4 +1,11 @@
-//! What a private key is for, and which algorithm it works with: words shared by the log, the rows and the key store.
+//! What a private key is for, whose it is, where it lies and whether it may be used: words shared by the log, the
+//! rows and the key store.
+
+mod attributes;
+mod state;
+
+pub use attributes::{InvalidOwner, KeyAttributes, KeyRefusal, KeyUses, Owner, Validity};
+pub use state::{DestructionProof, InvalidTransition, KeyEvent, KeyState};
 
 /// Makes a closed list whose members have a number (in audit events) and a name (in rows, JSON, configuration).
 ///
@@ -57,7 +64,7 @@ macro_rules! named {
 pub(in crate::domain) use named;
 
 named! {
-    /// The one thing that a private key signs. A key never changes its purpose.
+    /// The one thing that a private key is for. A key never changes its purpose.
     KeyPurpose {
         /// A signer's key: signs documents with a seal (GB/T 38540, the signature's `TBS_Sign`).
         SealSigning = 1, "seal-signing";
@@ -77,6 +84,10 @@ named! {
         Token = 8, "token";
         /// Signs digests that a caller supplies; no other purpose does.
         Raw = 9, "raw";
+        /// Decrypts what was encrypted to its public key: enveloped keys (GM/T 0009), envelopes. Signs nothing.
+        Decryption = 10, "decryption";
+        /// Computes integrity values and blind indexes. Signs nothing.
+        Integrity = 11, "integrity";
     }
 }
 
@@ -95,12 +106,86 @@ named! {
 }
 
 named! {
-    /// Whether a key may be used.
-    KeyState {
-        /// May sign.
+    /// What can be done with a private or secret key.
+    KeyUse {
+        /// Sign.
+        Sign = 1, "sign";
+        /// Decrypt what others encrypted to its public key.
+        Decrypt = 2, "decrypt";
+        /// Compute message authentication codes.
+        Mac = 3, "mac";
+    }
+}
+
+named! {
+    /// Whether the private key may leave the store, sealed under a passphrase.
+    Exportability {
+        /// It stays.
+        NotExportable = 1, "not-exportable";
+        /// It may be exported; each export is an event.
+        Exportable = 2, "exportable";
+    }
+}
+
+named! {
+    /// Where a private key lies.
+    KeyLocation {
+        /// In a row of the database, sealed under the key-encryption key.
+        Software = 1, "software";
+        /// In a token, reached by PKCS#11; the row has its label.
+        Pkcs11 = 2, "pkcs11";
+        /// In a device, reached by GM/T 0018; the row has its index.
+        Sdf = 3, "sdf";
+    }
+}
+
+named! {
+    /// Under which cipher private keys are sealed.
+    SealingAlgorithm {
+        /// SM4 (GB/T 32907) in Galois/counter mode (NIST SP 800-38D; GB/T 36624).
+        Sm4Gcm = 1, "sm4-gcm";
+        /// AES with a key of 256 bits (FIPS 197) in Galois/counter mode (NIST SP 800-38D).
+        Aes256Gcm = 2, "aes-256-gcm";
+    }
+}
+
+named! {
+    /// Where the key comes from that wraps the key-encryption key.
+    KeySourceKind {
+        /// A file that only its owner can read.
+        File = 1, "file";
+        /// A passphrase, stretched.
+        Passphrase = 2, "passphrase";
+        /// A variable of the process environment.
+        Environment = 3, "environment";
+        /// Shares in the hands of several persons.
+        Shares = 4, "shares";
+        /// A key in a device.
+        Device = 5, "device";
+    }
+}
+
+named! {
+    /// Whether a key-encryption key still seals.
+    EncryptionKeyState {
+        /// Private keys are sealed under it.
         Active = 1, "active";
-        /// Kept for the record, signs nothing.
-        Retired = 2, "retired";
+        /// A newer one took its place, and its wrapped form was deleted.
+        Destroyed = 2, "destroyed";
+    }
+}
+
+named! {
+    /// Why a key rests.
+    KeySuspensionReason {
+        /// Its owner asked for it.
+        OwnerRequest = 1, "owner-request";
+        /// A court or supervising authority ordered it.
+        AuthorityOrder = 2, "authority-order";
+        /// Misuse is suspected and being looked into.
+        SuspectedMisuse = 3, "suspected-misuse";
+        /// Out of use: kept for the record.
+        Retired = 4, "retired";
     }
 }
 

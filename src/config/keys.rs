@@ -1,0 +1,129 @@
+//! `[keys]`: where the wrapping key comes from, how private keys are sealed, how many sign at a time.
+
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::base::secret::Secret;
+use crate::config::raw;
+use crate::domain::key::SealingAlgorithm;
+
+/// The variable of the passphrase. It is not a key of the file, so that it is never printed.
+pub(super) const PASSPHRASE: &str = "YINXIN_PASSPHRASE";
+
+/// `[keys]`.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Where the key comes from that wraps the key-encryption key.
+    pub source: Source,
+    /// The cipher that private keys are sealed under from now on.
+    pub sealing: SealingAlgorithm,
+    /// Signatures computed at the same time.
+    pub signing_places: usize,
+    /// How long a signature may take, waiting included.
+    pub signing_timeout: Duration,
+    encryption_key_file: PathBuf,
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Where the wrapping key comes from: the file unless another source is named.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// This file, made at the first start.
+    File(PathBuf),
+    /// The passphrase, from `YINXIN_PASSPHRASE` or from a file.
+    Passphrase(Secret),
+    /// The variable of that name, and its value if it is set.
+    Environment(String, Option<Secret>),
+    /// Files of shares; `-` is standard input. Those that are absent are left out.
+    Shares(Vec<PathBuf>),
+}
+
+/// Why a key of the section is refused.
+pub(super) type Refused = (&'static str, String);
+
+impl Keys {
+    pub(super) fn checked(
+        keys: raw::Keys,
+        data_dir: &Path,
+        (passphrase, variable): (Option<Secret>, Option<Secret>),
+    ) -> Result<Self, Refused> {
+        let passphrase = match (&keys.passphrase_file, passphrase) {
+            (Some(_), Some(_)) => {
+                return Err(("keys.passphrase_file", format!("{PASSPHRASE} is set too: choose one")));
+            }
+            (Some(path), None) => match passphrase_of(path) {
+                Ok(passphrase) => Some(passphrase),
+                Err(message) => return Err(("keys.passphrase_file", format!("{}: {message}", path.display()))),
+            },
+            (None, passphrase) => passphrase,
+        };
+        let encryption_key_file = keys.encryption_key_file.unwrap_or_else(|| data_dir.join("key-encryption.key"));
+        let source = match (passphrase, keys.environment, keys.share_files) {
+            (None, None, None) => Source::File(encryption_key_file.clone()),
+            (Some(passphrase), None, None) => Source::Passphrase(passphrase),
+            (None, Some(name), None) if name.is_empty() || name.contains(['=', '\0']) => {
+                return Err(("keys.environment", format!("{name:?} is not the name of a variable")));
+            }
+            (None, Some(name), None) => Source::Environment(name, variable),
+            (None, None, Some(files)) if files.is_empty() => {
+                return Err(("keys.share_files", "at least one file is needed".into()));
+            }
+            (None, None, Some(files)) => Source::Shares(files),
+            (_, Some(_), _) => return Err(("keys.environment", ONE.into())),
+            (Some(_), None, Some(_)) => return Err(("keys.share_files", ONE.into())),
+        };
+        let sealing = match keys.sealing.as_deref() {
+            None => SealingAlgorithm::Aes256Gcm,
+            Some(name) => SealingAlgorithm::from_name(name)
+                .ok_or_else(|| ("keys.sealing", format!("sm4-gcm or aes-256-gcm, not {name:?}")))?,
+        };
+        let signing_places = match keys.signing_places.map(usize::try_from) {
+            None => 16,
+            Some(Ok(places)) if (1..=1024).contains(&places) => places,
+            Some(_) => return Err(("keys.signing_places", "1 to 1024".into())),
+        };
+        let signing_timeout = keys.signing_timeout.unwrap_or(10);
+        if !(1..=600).contains(&signing_timeout) {
+            return Err(("keys.signing_timeout", "1 to 600 seconds".into()));
+        }
+        let signing_timeout = Duration::from_secs(signing_timeout);
+        let passphrase_file = keys.passphrase_file;
+        Ok(Self { source, sealing, signing_places, signing_timeout, encryption_key_file, passphrase_file })
+    }
+
+    /// As written, without secrets.
+    pub(super) fn effective(&self) -> raw::Keys {
+        let (environment, share_files) = match &self.source {
+            Source::Environment(name, _) => (Some(name.clone()), None),
+            Source::Shares(files) => (None, Some(files.clone())),
+            Source::File(_) | Source::Passphrase(_) => (None, None),
+        };
+        raw::Keys {
+            encryption_key_file: Some(self.encryption_key_file.clone()),
+            passphrase_file: self.passphrase_file.clone(),
+            environment,
+            share_files,
+            sealing: Some(self.sealing.name().to_owned()),
+            signing_places: u64::try_from(self.signing_places).ok(),
+            signing_timeout: Some(self.signing_timeout.as_secs()),
+        }
+    }
+}
+
+const ONE: &str = "another source of the key is named too: choose one";
+
+/// The file's text without the line end; only its owner may be able to read it.
+fn passphrase_of(path: &Path) -> Result<Secret, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mode = file.metadata().map_err(|error| error.to_string())?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(format!("mode {mode:04o}; only its owner may read it (0600)"));
+    }
+    let mut octets = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(4096).read_to_end(&mut octets).map_err(|error| error.to_string())?;
+    Ok(Secret::new(octets.trim_ascii_end().to_vec()))
+}
