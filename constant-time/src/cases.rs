@@ -3,7 +3,7 @@
 use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey};
 use yinxin::crypto::ghash::{self, GhashKey};
-use yinxin::crypto::sm2::PrivateKey;
+use yinxin::crypto::sm2::{Initiator, PrivateKey};
 use yinxin::crypto::sm3::Hmac;
 use yinxin::crypto::sm4::ccm::Sm4Ccm;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
@@ -106,6 +106,30 @@ fn sm2() -> Vec<Subject> {
             "key and randomness",
             |class, coin| (signer(secret(class, coin)), Given(secret(class, coin))),
             |(key, random)| key.sign_batch_unchecked(&[[1; 32], [2; 32], [3; 32], [4; 32]], random),
+        )
+        .leaky(),
+        Subject::new(
+            "sm2 decrypt",
+            "the key, for texts that decrypt",
+            |class, coin| {
+                let key = PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
+                let text = key.public_key().encrypt(&[7; 32], &Given(coin.bytes())).expect("encrypts");
+                (key, text)
+            },
+            |(key, text)| key.decrypt(text),
+        )
+        .leaky(),
+        Subject::new(
+            "sm2 key exchange",
+            "key and randomness of the one who begins",
+            |class, coin| {
+                let key = PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
+                (key, Given(secret(class, coin)), PrivateKey::from_bytes(&[0x33; 32]).expect("in the range").public_key())
+            },
+            |(key, random, peer)| {
+                let begun = Initiator::start((key, b"A"), (peer, b"B"), 48, random)?;
+                begun.finish_unconfirmed(&peer.to_bytes())
+            },
         )
         .leaky(),
     ]

@@ -9,8 +9,8 @@ use yinxin::base::secret::Secret;
 use yinxin::crypto::Error;
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey};
 use yinxin::crypto::ghash::{self, GhashKey};
-use yinxin::crypto::sm2::PrivateKey;
-use yinxin::crypto::sm3::{Hmac, sm3};
+use yinxin::crypto::sm2::{Ciphertext, Initiator, PrivateKey, Responder};
+use yinxin::crypto::sm3::{self, Hmac, digest_many_with, sm3};
 use yinxin::crypto::sm4::ccm::Sm4Ccm;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
 use yinxin::crypto::sm4::{Engine, Sm4, cbc, ctr};
@@ -115,6 +115,39 @@ fn sm2() -> Vec<Use> {
             assert_eq!(signatures.len(), digests.len());
         })
         .leaky(),
+        Use::new("sm2 encrypt", || {
+            let key = PrivateKey::from_bytes(&[0x5a; 32]).expect("in the range");
+            for length in [1, 32, 100] {
+                let made = key.public_key().encrypt(&secret::<100>(7)[..length], &SecretRandom).expect("encrypts");
+                let made = Ciphertext::from_c1c3c2(&public(&made.to_c1c3c2())).expect("three parts");
+                assert_eq!(key.decrypt(&made).expect("decrypts").expose(), &[7; 100][..length]);
+            }
+        })
+        .leaky(),
+        Use::new("sm2 decrypt", move || {
+            let key = key();
+            for length in [1, 32, 100] {
+                let mut made = key.public_key().encrypt(&[7; 100][..length], &SystemRandom).expect("encrypts");
+                let text = key.decrypt(&made).expect("decrypts");
+                assert_eq!(public(text.expose()), &[7; 100][..length]);
+                made.c3[0] ^= 1;
+                assert_eq!(key.decrypt(&made).unwrap_err(), Error::Decryption);
+            }
+        })
+        .leaky(),
+        Use::new("sm2 key exchange", move || {
+            let (a, b) = (key(), PrivateKey::from_bytes(&secret::<32>(0x33)).expect("in the range"));
+            let (of_a, of_b) = (a.public_key(), b.public_key());
+            let start = || Initiator::start((&a, b"A"), (&of_b, b"B"), 48, &SecretRandom).expect("starts");
+            let begun = start();
+            let answer = Responder::respond((&b, b"B"), (&of_a, b"A"), 48, &begun.point(), &SecretRandom).expect("answers");
+            let confirmation = public(&answer.confirmation()).try_into().expect("as long");
+            let agreed = begun.finish(&answer.point(), &confirmation).expect("confirmed");
+            let confirmation = public(&agreed.confirmation).try_into().expect("as long");
+            let key = answer.confirm(&confirmation).expect("confirmed");
+            assert_eq!(public(key.expose()), public(agreed.key.expose()));
+        })
+        .leaky(),
     ]
 }
 
@@ -124,6 +157,13 @@ fn hashes() -> Vec<Use> {
             for length in [0, 55, 56, 64, 300] {
                 let message = secret::<300>(1);
                 let _ = public(&sm3(&message[..length]));
+            }
+        }),
+        Use::new("sm3 many messages", || {
+            let message = secret::<300>(1);
+            let messages = (0..40).map(|length| &message[..length * 7]).collect::<Vec<_>>();
+            for engine in sm3::Engine::available() {
+                let _ = public(digest_many_with(engine, &messages).as_flattened());
             }
         }),
         Use::new("hmac-sm3 key, message", || {

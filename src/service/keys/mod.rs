@@ -13,6 +13,7 @@ mod pkcs11;
 mod pool;
 mod rc2;
 pub mod rotation;
+mod sdf;
 pub mod shares;
 mod signers;
 mod soft;
@@ -156,6 +157,9 @@ pub enum Error {
         /// As found.
         found: KeyAlgorithm,
     },
+    /// The private key does not belong to the public key.
+    #[error("the private key does not belong to the public key")]
+    PairMismatch,
     /// The same key pair is there already.
     #[error("the key store has this key pair already, as {id}")]
     AlreadyHere {
@@ -215,6 +219,7 @@ impl Error {
             Self::InDevice { .. } => "key-in-device",
             Self::NotExportable { .. } => "key-not-exportable",
             Self::OtherAlgorithm { .. } => "key-other-algorithm",
+            Self::PairMismatch => "key-pair-mismatch",
             Self::AlreadyHere { .. } => "key-exists",
             Self::Busy => "key-store-busy",
             Self::TimedOut => "key-store-timeout",

@@ -88,6 +88,24 @@ pub(super) const SM2_PUBLIC: &str = "\
 pub(super) const SM2_SIGNATURE: &str = "\
     f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4\
     840b69c485bbc1aa";
+/// e of GB/T 32918.5-2017 A.2, and r‖s over it: the nonce is HMAC-SM3 under the private key over the label, e, 32 octets
+/// 5a and the counters, reduced mod n.
+pub(super) const SM2_SIGNED: &str = "\
+    f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d2864063e2f32cf61c3a1f0c8f7d5e976dfc7c4258e959d70c9363\
+    6fa4a3610156cf43a2bd1565a040444949f0c38e77539fdb0e275aee379eec9b3d82e3c9a76a9225";
+/// r‖s over e of GB/T 32918.5-2017 A.2, then over SM3("second"), with nonces of the same rule.
+pub(super) const SM2_BATCH: &str = "\
+    63e2f32cf61c3a1f0c8f7d5e976dfc7c4258e959d70c93636fa4a3610156cf43a2bd1565a040444949f0c38e77539fdb0e275aee379eec9b\
+    3d82e3c9a76a9225e13328fc388e11c0417d04c931e6bda12756c3cb2c526b0ff4531fef2d5969a775726969c1de533b2b0def73adc1ae63\
+    424a813b46692e34ec0c90ad7902116a";
+/// gmsm issue 560: a key, and its signature over the digest zero; OpenSSL and Tongsuo accept it.
+pub(super) const SM2_ZERO_PUBLIC: &str = "\
+    04ef4de57af00ae424c00c4caadff7193f804a19dd73a7e2954db9d0d15ab4cbba67728c3f4572878b7a674735da9fde1682fe2d9e0799c4\
+    a5cde57e3d473039a2";
+/// The same: r‖s.
+pub(super) const SM2_ZERO_SIGNATURE: &str = "\
+    be0ea64e1ec06f0d247093f3ccbbadcfb6260224272f86ddb78326e7cd6c7560e9f6ab2fcc48a2cef94838e66b5c7e21fd8e4de25990dd98\
+    ca5243f4966f2853";
 /// An RSA key of 2048 bits that signs nothing but these tests: RSAPrivateKey, DER.
 pub(super) const RSA_KEY: &str = "\
     308204a202010002820101009987e8d9bec2ef871400e2bbd4142f2bab5a22bd44bb5df1bb556208a38a8e9df9dad7bb010ca9bb1b7f9817\

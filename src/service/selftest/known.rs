@@ -201,19 +201,50 @@ fn derivations(tests: &mut Vec<SelfTest>) {
 }
 
 fn sm2_rows(tests: &mut Vec<SelfTest>) {
-    let right_and_wrong = ("sm2-sm3 verify", "GB/T 32918.5-2017 A.2", "own");
-    tests.push(questions(right_and_wrong, [true, false, false], |_| {
-        let key = sm2::PublicKey::from_bytes(&octets(SM2_PUBLIC)?).ok()?;
-        let (message, value) = (b"message digest", octets(SM2_SIGNATURE)?);
-        let id = sm2::DEFAULT_ID;
+    const MESSAGE_OF_THE_ANNEX: &[u8] = b"message digest";
+    let public = || sm2::PublicKey::from_bytes(&octets(SM2_PUBLIC)?).ok();
+    let private = || sm2::PrivateKey::from_bytes(&octets(SM2_PRIVATE)?).ok();
+    tests.push(row(("sm2 public key", "GB/T 32918.5-2017 A.2", "own"), SM2_PUBLIC, move |_| {
+        Some(private()?.public_key().to_bytes().to_vec())
+    }));
+    // The digest e of the annex, then the signature under the nonce that 32 octets 5a in place of randomness give.
+    let told = ("sm2-sm3 sign", "GB/T 32918.2-2016 6.1, integers of Python", "own");
+    tests.push(row(told, SM2_SIGNED, move |_| {
+        let (key, id) = (private()?, sm2::DEFAULT_ID);
+        let mut answer = key.public_key().digest(id, MESSAGE_OF_THE_ANNEX).ok()?.to_vec();
+        answer.extend(key.sign_as(id, MESSAGE_OF_THE_ANNEX, &Fixed(0x5a)).ok()?);
+        Some(answer)
+    }));
+    let told = ("sm2-sm3 sign, a batch", "GB/T 32918.2-2016 6.1, integers of Python", "own");
+    tests.push(row(told, SM2_BATCH, move |_| {
+        let key = private()?;
+        let first = key.public_key().digest(sm2::DEFAULT_ID, MESSAGE_OF_THE_ANNEX).ok()?;
+        Some(key.sign_batch(&[first, sm3(b"second")], &Fixed(0x5a)).ok()?.concat())
+    }));
+    let told = ("sm2-sm3 verify", "GB/T 32918.5-2017 A.2", "own");
+    tests.push(questions(told, [true, false, false, false], move |_| {
+        let (key, value) = (public()?, octets(SM2_SIGNATURE)?);
+        let mut changed = value.clone();
+        *changed.last_mut()? ^= 1;
         Some([
-            key.verify(id, message, &value),
-            key.verify(id, b"message digesu", &value),
-            key.verify(b"", message, &value),
+            key.verify(sm2::DEFAULT_ID, MESSAGE_OF_THE_ANNEX, &value),
+            key.verify(sm2::DEFAULT_ID, b"message digesu", &value),
+            key.verify(b"", MESSAGE_OF_THE_ANNEX, &value),
+            key.verify(sm2::DEFAULT_ID, MESSAGE_OF_THE_ANNEX, &changed),
         ])
     }));
-    tests.push(row(("sm2 public key", "GB/T 32918.5-2017 A.2", "own"), SM2_PUBLIC, |_| {
-        Some(sm2::PrivateKey::from_bytes(&octets(SM2_PRIVATE)?).ok()?.public_key().to_bytes().to_vec())
+    let told = ("sm2-sm3 verify, a table of the key", "GB/T 32918.5-2017 A.2", "own");
+    tests.push(questions(told, [true, false], move |_| {
+        let (key, value) = (public()?, octets(SM2_SIGNATURE)?);
+        let (table, e) = (sm2::KeyTable::new(&key), key.digest(sm2::DEFAULT_ID, MESSAGE_OF_THE_ANNEX).ok()?);
+        Some([table.verify_prehashed(&e, &value), table.verify_prehashed(&sm3(b"second"), &value)])
+    }));
+    // A carry that a multiplication by special instructions once lost, in another library (gmsm issue 560).
+    let told = ("sm2-sm3 verify, digest zero", "found by another library's users", "own");
+    tests.push(questions(told, [true, false], |_| {
+        let key = sm2::PublicKey::from_bytes(&octets(SM2_ZERO_PUBLIC)?).ok()?;
+        let value = octets(SM2_ZERO_SIGNATURE)?;
+        Some([key.verify_prehashed(&[0; 32], &value), key.verify_prehashed(&[1; 32], &value)])
     }));
     pairwise(tests, "sm2-sm3 sign and verify", "own", |random| Some(Box::new(sm2::PrivateKey::generate(random).ok()?)));
 }
