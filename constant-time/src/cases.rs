@@ -112,7 +112,8 @@ fn sm2() -> Vec<Subject> {
             "sm2 decrypt",
             "the key, for texts that decrypt",
             |class, coin| {
-                let key = PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
+                let key =
+                    PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
                 let text = key.public_key().encrypt(&[7; 32], &Given(coin.bytes())).expect("encrypts");
                 (key, text)
             },
@@ -123,8 +124,13 @@ fn sm2() -> Vec<Subject> {
             "sm2 key exchange",
             "key and randomness of the one who begins",
             |class, coin| {
-                let key = PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
-                (key, Given(secret(class, coin)), PrivateKey::from_bytes(&[0x33; 32]).expect("in the range").public_key())
+                let key =
+                    PrivateKey::from_bytes(&secret::<32>(class, coin)).expect("no draw of a test is ever above n");
+                (
+                    key,
+                    Given(secret(class, coin)),
+                    PrivateKey::from_bytes(&[0x33; 32]).expect("in the range").public_key(),
+                )
             },
             |(key, random, peer)| {
                 let begun = Initiator::start((key, b"A"), (peer, b"B"), 48, random)?;

@@ -1,6 +1,6 @@
 //! The layers that touch secrets, compiled by themselves: the product's own files, normal or with the variants under
 //! `#[cfg(yinxin_leaky)]`.
-#![cfg_attr(yinxin_leaky, allow(dead_code, reason = "what the leaky variants replace"))]
+#![cfg_attr(any(yinxin_leaky, yinxin_portable), allow(dead_code, reason = "what the variants replace"))]
 
 pub mod base;
 #[path = "../../src/crypto/mod.rs"]

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         }
     }
     let build = if cfg!(yinxin_leaky) { "leaky" } else { "normal" };
+    let build = format!("{build}{}", if cfg!(yinxin_portable) { ", SM2 as for other processors" } else { "" });
     let outcome = match mode.as_deref() {
         Some("statistics") => {
             println!("build: {build}; method: two classes, Welch's t, first and second order");

@@ -140,7 +140,8 @@ fn sm2() -> Vec<Use> {
             let (of_a, of_b) = (a.public_key(), b.public_key());
             let start = || Initiator::start((&a, b"A"), (&of_b, b"B"), 48, &SecretRandom).expect("starts");
             let begun = start();
-            let answer = Responder::respond((&b, b"B"), (&of_a, b"A"), 48, &begun.point(), &SecretRandom).expect("answers");
+            let answer =
+                Responder::respond((&b, b"B"), (&of_a, b"A"), 48, &begun.point(), &SecretRandom).expect("answers");
             let confirmation = public(&answer.confirmation()).try_into().expect("as long");
             let agreed = begun.finish(&answer.point(), &confirmation).expect("confirmed");
             let confirmation = public(&agreed.confirmation).try_into().expect("as long");

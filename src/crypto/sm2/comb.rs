@@ -75,7 +75,7 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
             let digit = window::booth(scalar.limbs(), WIDTH, index);
             let line = usize::try_from(digit.magnitude).ok().and_then(|m| row.get(m.checked_sub(1)?));
             if let Some(line) = line {
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
                 super::x86_64::prefetch(line);
                 *term = Some((&line.0, digit.negative != 0));
             }
@@ -126,7 +126,7 @@ fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
 #[cfg(not(yinxin_leaky))]
 #[inline(always)]
 fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
     if is_x86_feature_detected!("avx2") {
         return super::x86_64::scan(row, magnitude);
     }

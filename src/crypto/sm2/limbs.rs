@@ -33,10 +33,10 @@ impl Carry for Portable {
 }
 
 /// What this machine uses.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
 pub(super) use super::x86_64::Native;
 /// What this machine uses.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(not(target_arch = "x86_64"), yinxin_portable))]
 pub(super) use Portable as Native;
 
 /// All ones for a carry of 1, zero for 0.
