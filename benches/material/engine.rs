@@ -271,7 +271,7 @@ fn sm3_lanes() -> Group {
     for engine in LaneEngine::available() {
         let messages = Rc::clone(&messages);
         pieces.push(work(
-            Box::leak(format!("SM3 64 × 16 KiB, {:?}: Yinxin", engine.name()).into_boxed_str()),
+            Box::leak(format!("SM3 64 × 16 KiB, {engine:?}: Yinxin").into_boxed_str()),
             move || {
                 let inputs: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
                 digest_many_with(engine, &inputs)
