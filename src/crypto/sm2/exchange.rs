@@ -25,7 +25,7 @@ const MAX_KEY: usize = 65_536;
 
 /// Which side of the exchange one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+enum Role {
     /// A, who sends the first ephemeral point.
     Initiator,
     /// B.

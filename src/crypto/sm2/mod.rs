@@ -33,7 +33,7 @@ mod x86_64;
 
 pub use digest::{DEFAULT_ID, MAX_ID, MessageDigest};
 pub use encryption::Ciphertext;
-pub use exchange::{Agreed, Initiator, Responder, Role};
+pub use exchange::{Agreed, Initiator, Responder};
 pub use key::PublicKey;
 pub use private::PrivateKey;
 pub use tables::{KeyTable, KeyTables, TableBounds};
