@@ -17,7 +17,7 @@ pub(super) const IV: State =
     [0x7380_166f, 0x4914_b2b9, 0x1724_42d7, 0xda8a_0600, 0xa96f_30bc, 0x1631_38aa, 0xe38d_ee4d, 0xb0fb_0e4e];
 
 /// T_j of each round (GB/T 32905-2016 4.2), already rotated by j mod 32 (5.3.3).
-static ROUND: [[u32; 16]; 4] = {
+pub(super) static ROUND: [[u32; 16]; 4] = {
     let mut table = [[0; 16]; 4];
     let mut j = 0;
     while j < 64 {
@@ -37,27 +37,30 @@ pub(super) fn compress(state: &mut State, blocks: &[Block]) {
     compress_portable(state, blocks);
 }
 
-/// Makes 16 rounds of `$round!`, four at a time: after four the names stand again where they stood.
-macro_rules! sixteen {
-    ($round:ident, $w:ident, $table:ident, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
-        $round!($w, 0, $table[0], $a $b $c $d $e $f $g $h);
-        $round!($w, 1, $table[1], $d $a $b $c $h $e $f $g);
-        $round!($w, 2, $table[2], $c $d $a $b $g $h $e $f);
-        $round!($w, 3, $table[3], $b $c $d $a $f $g $h $e);
-        $round!($w, 4, $table[4], $a $b $c $d $e $f $g $h);
-        $round!($w, 5, $table[5], $d $a $b $c $h $e $f $g);
-        $round!($w, 6, $table[6], $c $d $a $b $g $h $e $f);
-        $round!($w, 7, $table[7], $b $c $d $a $f $g $h $e);
-        $round!($w, 8, $table[8], $a $b $c $d $e $f $g $h);
-        $round!($w, 9, $table[9], $d $a $b $c $h $e $f $g);
-        $round!($w, 10, $table[10], $c $d $a $b $g $h $e $f);
-        $round!($w, 11, $table[11], $b $c $d $a $f $g $h $e);
-        $round!($w, 12, $table[12], $a $b $c $d $e $f $g $h);
-        $round!($w, 13, $table[13], $d $a $b $c $h $e $f $g);
-        $round!($w, 14, $table[14], $c $d $a $b $g $h $e $f);
-        $round!($w, 15, $table[15], $b $c $d $a $f $g $h $e);
+/// Makes four rounds of `$round!` from `$j` on; after them the names stand again where they stood.
+macro_rules! four {
+    ($round:ident, $w:ident, $table:ident, $j:expr, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
+        $round!($w, $j, $table[$j], $a $b $c $d $e $f $g $h);
+        $round!($w, $j + 1, $table[$j + 1], $d $a $b $c $h $e $f $g);
+        $round!($w, $j + 2, $table[$j + 2], $c $d $a $b $g $h $e $f);
+        $round!($w, $j + 3, $table[$j + 3], $b $c $d $a $f $g $h $e);
     };
 }
+#[cfg(any(test, target_arch = "x86_64"))]
+pub(super) use four;
+
+/// Makes 16 rounds of `$round!`.
+macro_rules! sixteen {
+    ($round:ident, $w:ident, $table:ident, $($names:ident)*) => {
+        four!($round, $w, $table, 0, $($names)*);
+        four!($round, $w, $table, 4, $($names)*);
+        four!($round, $w, $table, 8, $($names)*);
+        four!($round, $w, $table, 12, $($names)*);
+    };
+}
+
+#[cfg(test)]
+pub(super) use sixteen;
 
 /// W_(j+4), put in the place of W_(j-12) (GB/T 32905-2016 5.3.2).
 macro_rules! expand {
@@ -73,8 +76,8 @@ macro_rules! round {
     ($w:ident, $j:expr, $t:expr, $ff:expr, $gg:expr, $a:ident $b:ident $d:ident $e:ident $f:ident $h:ident) => {
         let a12 = $a.rotate_left(12);
         let ss1 = a12.wrapping_add($t).wrapping_add($e).rotate_left(7);
-        $d = $d.wrapping_add($w[$j] ^ $w[($j + 4) % 16]).wrapping_add($ff).wrapping_add(ss1 ^ a12);
-        let tt2 = $h.wrapping_add($w[$j]).wrapping_add($gg).wrapping_add(ss1);
+        $d = $d.wrapping_add($w[($j) % 16] ^ $w[($j + 4) % 16]).wrapping_add($ff).wrapping_add(ss1 ^ a12);
+        let tt2 = $h.wrapping_add($w[($j) % 16]).wrapping_add($gg).wrapping_add(ss1);
         $h = tt2 ^ tt2.rotate_left(9) ^ tt2.rotate_left(17);
         $b = $b.rotate_left(9);
         $f = $f.rotate_left(19);
@@ -84,7 +87,7 @@ macro_rules! round {
 /// Rounds 0 to 15; from the twelfth on W_(j+4) has to be computed first.
 macro_rules! early {
     ($w:ident, $j:expr, $t:expr, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
-        if $j >= 12 {
+        if ($j) >= 12 {
             expand!($w, $j);
         }
         round!($w, $j, $t, $a ^ $b ^ $c, $e ^ $f ^ $g, $a $b $d $e $f $h);

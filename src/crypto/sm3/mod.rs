@@ -1,7 +1,9 @@
-//! SM3 (GB/T 32905-2016): one message, whole or in pieces, and HMAC-SM3.
+//! SM3 (GB/T 32905-2016): one message whole or in pieces, many messages at once, and HMAC-SM3.
 
 mod compress;
 mod hmac;
+#[cfg(any(test, target_arch = "x86_64"))]
+mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -15,6 +17,76 @@ pub fn sm3(message: &[u8]) -> [u8; 32] {
     let mut state = IV;
     compress(&mut state, blocks);
     close(state, rest, message.len())
+}
+
+/// What computes the digests of many messages. The outcome is the same with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Plain arithmetic, on every processor: the reference.
+    Portable,
+    /// Eight messages at a time, on x86-64 with AVX2.
+    Avx2,
+    /// Sixteen messages at a time, on x86-64 with AVX-512 F and BW.
+    Avx512,
+}
+
+impl Engine {
+    /// Those that this machine runs, slowest first.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|engine| engine.runs_here()).collect()
+    }
+
+    fn runs_here(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => x86_64::has_avx2(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => x86_64::has_avx512(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The engine that is fastest here for `count` messages.
+    fn fastest(count: usize) -> Self {
+        let engines = [Self::Avx512, Self::Avx2];
+        if count < 2 {
+            return Self::Portable;
+        }
+        engines.into_iter().find(|engine| engine.runs_here()).unwrap_or(Self::Portable)
+    }
+}
+
+/// The digests of the messages, in their order, several computed at a time where the processor can.
+#[must_use]
+pub fn digest_many(messages: &[&[u8]]) -> Vec<[u8; 32]> {
+    digest_many_with(Engine::fastest(messages.len()), messages)
+}
+
+/// [`digest_many`] by a given engine; by [`Engine::Portable`] where the machine lacks it.
+#[must_use]
+pub fn digest_many_with(engine: Engine, messages: &[&[u8]]) -> Vec<[u8; 32]> {
+    match engine {
+        #[cfg(target_arch = "x86_64")]
+        Engine::Avx2 if engine.runs_here() => {
+            if messages.len() <= 8 {
+                lanes::digest_many(messages, x86_64::step_avx2::<1, 8>, 2)
+            } else {
+                lanes::digest_many(messages, x86_64::step_avx2::<2, 16>, 2)
+            }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Engine::Avx512 if engine.runs_here() => {
+            if messages.len() <= 16 {
+                lanes::digest_many(messages, x86_64::step_avx512::<1, 16>, 1)
+            } else {
+                lanes::digest_many(messages, x86_64::step_avx512::<2, 32>, 1)
+            }
+        }
+        _ => messages.iter().map(|message| sm3(message)).collect(),
+    }
 }
 
 /// A message that comes in pieces. Wiped when dropped, since the message may be a secret.
@@ -158,7 +230,39 @@ mod tests {
         assert_eq!(reference, chosen);
     }
 
+    #[test]
+    fn every_engine_gives_every_message_its_digest() {
+        let all = bytes(20_000);
+        let sizes = [0, 1, 55, 56, 63, 64, 119, 120, 127, 128, 129, 1000, 20_000, 56, 0, 64, 4096, 63, 7000];
+        let messages: Vec<&[u8]> =
+            sizes.iter().cycle().take(40).enumerate().map(|(i, n)| &all[i.min(20_000 - n)..][..*n]).collect();
+        let expected: Vec<_> = messages.iter().map(|message| peer(message)).collect();
+        for engine in Engine::available() {
+            for count in 0..=messages.len() {
+                assert_eq!(digest_many_with(engine, &messages[..count]), expected[..count], "{engine:?} {count}");
+            }
+        }
+        assert_eq!(digest_many(&messages), expected);
+    }
+
+    /// Lengths around each boundary of blocks and padding, and any other.
+    fn length() -> impl proptest::strategy::Strategy<Value = usize> {
+        let edges = [0, 55, 56, 63, 64, 65, 119, 120, 127, 128];
+        proptest::prop_oneof![proptest::sample::select(edges.to_vec()), 0usize..5000]
+    }
+
     proptest::proptest! {
+        #[test]
+        fn lanes_give_what_single_streams_give(lengths in vec(length(), 0..50), from in 0usize..1000) {
+            let all = bytes(6000);
+            let messages: Vec<&[u8]> = lengths.iter().map(|n| &all[from..][..*n]).collect();
+            let expected: Vec<_> = messages.iter().map(|message| sm3(message)).collect();
+            assert_eq!(expected, messages.iter().map(|message| peer(message)).collect::<Vec<_>>());
+            for engine in Engine::available() {
+                assert_eq!(digest_many_with(engine, &messages), expected, "{engine:?}");
+            }
+        }
+
         #[test]
         fn pieces_give_what_the_whole_gives(pieces in vec(vec(any::<u8>(), 0..150), 0..12)) {
             let mut running = Sm3::new();
