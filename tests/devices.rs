@@ -11,6 +11,8 @@
 
 #[path = "devices/pkcs11.rs"]
 mod pkcs11;
+#[path = "devices/sdf.rs"]
+mod sdf;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -16,6 +16,7 @@ use yinxin::base::random::DeadRandom;
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey, TAG_LEN};
 use yinxin::crypto::algorithm::{DigestAlgorithm, OID_ECDSA_SHA256, OID_ED25519, SignatureAlgorithm};
 use yinxin::crypto::rsa::{self, PssParameters};
+use yinxin::crypto::sm2::KeyTables;
 use yinxin::crypto::{Error, PublicKey, ecdsa, kdf};
 use yinxin::domain::trust::{CheckedValue, check_signed, public_key};
 use yinxin::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo, read_rsa_public_key};
@@ -216,7 +217,7 @@ fn ecdsa_p256_der() {
         let info = SubjectPublicKeyInfo::parse(&spki).unwrap();
         assert!(matches!(public_key(&info), Some(PublicKey::EcdsaP256(_))));
         let identifier = AlgorithmIdentifier { oid: OID_ECDSA_SHA256, parameters: None };
-        match check_signed(&info, &identifier, &octets(&case["msg"]), &octets(&case["sig"])) {
+        match check_signed(&info, &identifier, (&octets(&case["msg"]), &octets(&case["sig"])), &KeyTables::default()) {
             CheckedValue::Right { algorithm: SignatureAlgorithm::EcdsaP256Sha256, .. } => Answer::Right,
             CheckedValue::Wrong { .. } => Answer::Wrong,
             other => panic!("{other:?}"),
@@ -240,7 +241,7 @@ fn ed25519_signatures() {
         let spki = octets(&group["publicKeyDer"]);
         let info = SubjectPublicKeyInfo::parse(&spki).unwrap();
         let identifier = AlgorithmIdentifier { oid: OID_ED25519, parameters: None };
-        match check_signed(&info, &identifier, &octets(&case["msg"]), &octets(&case["sig"])) {
+        match check_signed(&info, &identifier, (&octets(&case["msg"]), &octets(&case["sig"])), &KeyTables::default()) {
             CheckedValue::Right { algorithm: SignatureAlgorithm::Ed25519, .. } => Answer::Right,
             CheckedValue::Wrong { .. } => Answer::Wrong,
             other => panic!("{other:?}"),

@@ -34,6 +34,15 @@ pub enum Error {
         /// Its length.
         length: usize,
     },
+    /// An SM2 plaintext or ciphertext of a length that GB/T 32918.4 does not cover: none, or beyond the derivation's counter.
+    #[error("a text of {length} bytes cannot be encrypted with SM2")]
+    TextLength {
+        /// Its length.
+        length: usize,
+    },
+    /// The other side of a key exchange sent a wrong confirmation, or a point that leads nowhere (GB/T 32918.3 6.1).
+    #[error("the key exchange failed: the other side does not hold the key it claims")]
+    KeyExchange,
     /// An RSA key whose size we do not handle.
     #[error("an RSA key of {bits} bits is outside 2048 to 8192")]
     RsaKeySize {
@@ -154,6 +163,24 @@ impl PublicKey {
             Self::Rsa(key) => key.verify_with(algorithm, message, signature),
             Self::EcdsaP256(key) => key.verify(message, signature),
             Self::Ed25519(key) => key.verify(message, signature),
+        }
+    }
+
+    /// As [`PublicKey::verify`], faster where `tables` hold the key.
+    #[must_use]
+    pub fn verify_by(
+        &self,
+        tables: &sm2::KeyTables,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        match (self, algorithm) {
+            (Self::Sm2(key), SignatureAlgorithm::Sm2Sm3) => {
+                let e = key.digest(sm2::DEFAULT_ID, message);
+                e.is_ok_and(|e| tables.verify_prehashed(key, &e, signature))
+            }
+            _ => self.verify(algorithm, message, signature),
         }
     }
 

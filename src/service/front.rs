@@ -7,6 +7,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{CallerId, SealId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
+use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
 use crate::domain::caller::CallerState;
@@ -31,6 +32,7 @@ pub struct Front {
     trust: Arc<TrustAnchors>,
     policies: Arc<BTreeMap<String, Policy>>,
     default_policy: String,
+    tables: Arc<KeyTables>,
 }
 
 impl Front {
@@ -48,7 +50,7 @@ impl Front {
             return Err(Error::UnknownPolicy);
         }
         let (trust, policies) = (Arc::new(trust), Arc::new(policies));
-        Ok(Self { services, trust, policies, default_policy: default_policy.to_owned() })
+        Ok(Self { services, trust, policies, default_policy: default_policy.to_owned(), tables: Arc::default() })
     }
 
     /// The actor, who must be a registered caller whatever the access table says: a seal is never used by a stranger.
@@ -89,9 +91,10 @@ impl UseCases for Front {
         let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
         let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?.clone();
         let trust = Arc::clone(&self.trust);
+        let tables = Arc::clone(&self.tables);
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
         let judge = tokio::task::spawn_blocking(move || {
-            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT };
+            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables };
             (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;

@@ -133,10 +133,10 @@ fn openssl_key(key: &DevicePublicKey) -> PKey<Public> {
             let key = Rsa::from_public_components(number(key.modulus()), number(key.exponent())).unwrap();
             PKey::from_rsa(key).unwrap()
         }
-        DevicePublicKey::P256(point) => {
+        DevicePublicKey::P256(key) => {
             let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
             let mut context = openssl::bn::BigNumContext::new().unwrap();
-            let point = EcPoint::from_bytes(&group, point, &mut context).unwrap();
+            let point = EcPoint::from_bytes(&group, &key.to_bytes(), &mut context).unwrap();
             PKey::from_ec_key(EcKey::from_public_key(&group, &point).unwrap()).unwrap()
         }
         other => panic!("{other:?}"),

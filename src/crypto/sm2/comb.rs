@@ -22,12 +22,12 @@ const MAX_ROWS: usize = 52;
 pub(super) struct Terms<'a>([Option<(&'a Affine, bool)>; MAX_ROWS]);
 
 impl Terms<'_> {
-    /// `sum` and all the entries; variable time, right for all points.
+    /// Adds all the entries to `sum`; variable time, right for all points.
     #[inline]
-    pub(super) fn add_public(&self, sum: Jacobian) -> Jacobian {
-        self.0.iter().flatten().fold(sum, |sum, (point, negative)| {
+    pub(super) fn add_public(&self, sum: &mut Jacobian) {
+        for (point, negative) in self.0.iter().flatten() {
             if *negative { sum.add_affine_public(&point.negate()) } else { sum.add_affine_public(point) }
-        })
+        }
     }
 }
 
@@ -53,7 +53,7 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
             let mut multiple = base;
             points.push(multiple);
             for _ in 1..DIGITS {
-                multiple = multiple.add_public(&step);
+                multiple.add_public(&step);
                 points.push(multiple);
             }
             base = multiple.double();

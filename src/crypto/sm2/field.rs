@@ -221,7 +221,7 @@ impl FieldElement {
     /// Whether zero; a branch, so for public values only.
     #[inline(always)]
     pub(super) fn is_zero(&self) -> bool {
-        self.0 == [0; 4]
+        self.0[0] == 0 && self.0[1] | self.0[2] | self.0[3] == 0
     }
 
     /// `a` where the mask is all ones, else `b`.

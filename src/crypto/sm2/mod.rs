@@ -14,7 +14,10 @@
 //! | `encryption`, `exchange` | GB/T 32918.4 and .3 |
 
 mod comb;
+mod derivation;
 mod digest;
+mod encryption;
+mod exchange;
 mod field;
 mod key;
 mod limbs;
@@ -29,6 +32,8 @@ mod window;
 mod x86_64;
 
 pub use digest::{DEFAULT_ID, MAX_ID, MessageDigest};
+pub use encryption::Ciphertext;
+pub use exchange::{Agreed, Initiator, Responder, Role};
 pub use key::PublicKey;
 pub use private::PrivateKey;
 pub use tables::{KeyTable, KeyTables, TableBounds};

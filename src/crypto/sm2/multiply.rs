@@ -21,13 +21,13 @@ pub(super) fn multiply_secret(scalar: &Scalar, point: &Affine) -> Jacobian {
     let mut table = [base; 1 << (SECRET_WIDTH - 1)];
     let mut multiple = base.point;
     for entry in table.iter_mut().skip(1) {
-        multiple = multiple.add_public(&base);
+        multiple.add_public(&base);
         *entry = Cached::from(multiple);
     }
     let mut sum = Jacobian::INFINITY;
     for index in (0..window::count(SECRET_WIDTH)).rev() {
         for _ in 0..SECRET_WIDTH {
-            sum = sum.double();
+            sum.double_in_place();
         }
         let digit = window::booth(scalar.limbs(), SECRET_WIDTH, index);
         let mut term = Cached::from(Jacobian::INFINITY);
@@ -41,24 +41,31 @@ pub(super) fn multiply_secret(scalar: &Scalar, point: &Affine) -> Jacobian {
     sum
 }
 
-/// `of_base·G + of_point·point` for public scalars; variable time, right for all points.
-pub(super) fn multiply_both_public(of_base: &Scalar, of_point: &Scalar, point: &Affine) -> Jacobian {
+/// `scalar·point` for a public scalar; variable time, right for all points.
+pub(super) fn multiply_public(scalar: &Scalar, point: &Affine) -> Jacobian {
     let base = Jacobian::from(*point);
     let mut table = [Cached::from(base); 1 << (PUBLIC_WIDTH - 2)];
     let twice = Cached::from(base.double());
     let mut multiple = base;
     for entry in table.iter_mut().skip(1) {
-        multiple = multiple.add_public(&twice);
+        multiple.add_public(&twice);
         *entry = Cached::from(multiple);
     }
     let mut sum = Jacobian::INFINITY;
-    for digit in window::sparse(of_point.limbs(), PUBLIC_WIDTH).into_iter().rev() {
-        sum = sum.double();
+    for digit in window::sparse(scalar.limbs(), PUBLIC_WIDTH).into_iter().rev() {
+        sum.double_in_place();
         if digit != 0
             && let Some(entry) = table.get(usize::from(digit.unsigned_abs() >> 1))
         {
-            sum = if digit > 0 { sum.add_public(entry) } else { sum.add_public(&entry.negate()) };
+            if digit > 0 { sum.add_public(entry) } else { sum.add_public(&entry.negate()) }
         }
     }
-    comb::base_terms(of_base).add_public(sum)
+    sum
+}
+
+/// `of_base·G + of_point·point` for public scalars; variable time, right for all points.
+pub(super) fn multiply_both_public(of_base: &Scalar, of_point: &Scalar, point: &Affine) -> Jacobian {
+    let mut sum = multiply_public(of_point, point);
+    comb::base_terms(of_base).add_public(&mut sum);
+    sum
 }

@@ -110,13 +110,6 @@ impl From<Affine> for Jacobian {
     }
 }
 
-/// What the two addition formulas give, and how they failed to: (H, R) = (0, 0) means equal points, (0, not 0) opposite ones.
-struct Sum {
-    sum: Jacobian,
-    h: FieldElement,
-    r: FieldElement,
-}
-
 impl Jacobian {
     /// Infinity.
     pub(super) const INFINITY: Self = Self { x: FieldElement::ONE, y: FieldElement::ONE, z: FieldElement::ZERO };
@@ -124,6 +117,14 @@ impl Jacobian {
     /// Twice the point, right for every point: infinity stays infinity (Z = 0), and Y = 0 does not occur.
     #[inline]
     pub(super) fn double(&self) -> Self {
+        let mut point = *self;
+        point.double_in_place();
+        point
+    }
+
+    /// As [`Jacobian::double`], in one place in memory: a copy by wider moves would wait for the narrower stores before it.
+    #[inline]
+    pub(super) fn double_in_place(&mut self) {
         let zz = self.z.square();
         let two_y = self.y.double();
         let four_yy = two_y.square();
@@ -136,58 +137,49 @@ impl Jacobian {
             let product = self.x.sub(&zz).multiply(&self.x.add(&zz));
             product.double().add(&product)
         };
-        let z = two_y.multiply(&self.z);
-        let x = m.square().sub(&s).sub(&s);
-        let y = m.multiply(&s.sub(&x)).sub(&eight_yyyy);
-        Self { x, y, z }
+        self.z = two_y.multiply(&self.z);
+        self.x = m.square().sub(&s).sub(&s);
+        self.y = m.multiply(&s.sub(&self.x)).sub(&eight_yyyy);
     }
 
-    /// The formula for `self + other`; right unless one is infinity or they are equal. Opposite points give Z = 0: infinity.
+    /// U1, S1 and the differences H and R of two points on one denominator.
     #[inline(always)]
-    fn sum_affine(&self, other: &Affine) -> Sum {
-        let zz = self.z.square();
-        let h = other.x.multiply(&zz).sub(&self.x);
-        let r = other.y.multiply(&zz.multiply(&self.z)).sub(&self.y);
-        Sum { sum: self.finish_sum(&self.x, &self.y, &h, &r, &self.z), h, r }
-    }
-
-    /// The formula for `self + other`; right unless one is infinity or they are equal. Opposite points give Z = 0: infinity.
-    #[inline(always)]
-    fn sum(&self, other: &Cached) -> Sum {
+    fn differences(&self, other: &Cached) -> (FieldElement, FieldElement, FieldElement, FieldElement) {
         let zz = self.z.square();
         let u1 = self.x.multiply(&other.zz);
         let s1 = self.y.multiply(&other.zzz);
         let h = other.point.x.multiply(&zz).sub(&u1);
         let r = other.point.y.multiply(&zz.multiply(&self.z)).sub(&s1);
-        Sum { sum: self.finish_sum(&u1, &s1, &h, &r, &self.z.multiply(&other.point.z)), h, r }
+        (u1, s1, h, r)
     }
 
+    /// X and Y of a sum, from U1, S1 and the differences. Right unless one of the points was infinity or they were equal,
+    /// H = R = 0; opposite points, H = 0 and R not, have given Z = 0: infinity.
     #[inline(always)]
-    fn finish_sum(
-        &self,
-        u1: &FieldElement,
-        s1: &FieldElement,
-        h: &FieldElement,
-        r: &FieldElement,
-        z: &FieldElement,
-    ) -> Self {
+    fn finish_sum(&mut self, u1: &FieldElement, s1: &FieldElement, h: &FieldElement, r: &FieldElement) {
         let hh = h.square();
         let hhh = hh.multiply(h);
         let v = u1.multiply(&hh);
-        let x = r.square().sub(&hhh).sub(&v).sub(&v);
-        let y = r.multiply(&v.sub(&x)).sub(&s1.multiply(&hhh));
-        Self { x, y, z: z.multiply(h) }
+        self.x = r.square().sub(&hhh).sub(&v).sub(&v);
+        self.y = r.multiply(&v.sub(&self.x)).sub(&s1.multiply(&hhh));
     }
 
     /// `self + other` in constant time, for callers who prove that the points are neither equal nor either of them infinity.
     #[inline(always)]
     pub(super) fn add_affine_distinct(&self, other: &Affine) -> Self {
-        self.sum_affine(other).sum
+        let zz = self.z.square();
+        let h = other.x.multiply(&zz).sub(&self.x);
+        let r = other.y.multiply(&zz.multiply(&self.z)).sub(&self.y);
+        let mut sum = Self { z: self.z.multiply(&h), ..*self };
+        sum.finish_sum(&self.x, &self.y, &h, &r);
+        sum
     }
 
     /// `self + other` in constant time, right for all points: the exceptional cases are computed too and selected by masks.
     pub(super) fn add_complete(&self, other: &Cached) -> Self {
-        let Sum { sum, h, r } = self.sum(other);
+        let (u1, s1, h, r) = self.differences(other);
+        let mut sum = Self { z: self.z.multiply(&other.point.z).multiply(&h), ..*self };
+        sum.finish_sum(&u1, &s1, &h, &r);
         let doubled = other.point.double();
         let equal = h.mask_is_zero() & r.mask_is_zero();
         let sum = Self::select(equal, &doubled, &sum);
@@ -197,31 +189,40 @@ impl Jacobian {
 
     /// `self + other`, right for all points; branches, so for public points only.
     #[inline]
-    pub(super) fn add_affine_public(&self, other: &Affine) -> Self {
+    pub(super) fn add_affine_public(&mut self, other: &Affine) {
         if self.z.is_zero() {
-            return (*other).into();
+            *self = (*other).into();
+            return;
         }
-        let Sum { sum, h, r } = self.sum_affine(other);
+        let zz = self.z.square();
+        let h = other.x.multiply(&zz).sub(&self.x);
+        let r = other.y.multiply(&zz.multiply(&self.z)).sub(&self.y);
         if h.is_zero() && r.is_zero() {
-            return self.double();
+            self.double_in_place();
+            return;
         }
-        sum
+        let (x, y) = (self.x, self.y);
+        self.z = self.z.multiply(&h);
+        self.finish_sum(&x, &y, &h, &r);
     }
 
     /// `self + other`, right for all points; branches, so for public points only.
     #[inline]
-    pub(super) fn add_public(&self, other: &Cached) -> Self {
+    pub(super) fn add_public(&mut self, other: &Cached) {
         if self.z.is_zero() {
-            return other.point;
+            *self = other.point;
+            return;
         }
         if other.point.z.is_zero() {
-            return *self;
+            return;
         }
-        let Sum { sum, h, r } = self.sum(other);
+        let (u1, s1, h, r) = self.differences(other);
         if h.is_zero() && r.is_zero() {
-            return self.double();
+            self.double_in_place();
+            return;
         }
-        sum
+        self.z = self.z.multiply(&other.point.z).multiply(&h);
+        self.finish_sum(&u1, &s1, &h, &r);
     }
 
     pub(super) fn negate(&self) -> Self {

@@ -38,7 +38,10 @@ impl KeyTable {
     pub fn verify_prehashed(&self, e: &[u8; 32], signature: &[u8]) -> bool {
         verify_with(e, signature, |s, t| {
             let (of_key, of_base) = (self.comb.terms(t), comb::base_terms(s));
-            of_base.add_public(of_key.add_public(Jacobian::INFINITY))
+            let mut sum = Jacobian::INFINITY;
+            of_key.add_public(&mut sum);
+            of_base.add_public(&mut sum);
+            sum
         })
     }
 }
@@ -83,6 +86,18 @@ struct Entry {
 struct Candidate {
     uses: u32,
     used: u64,
+}
+
+impl Default for KeyTables {
+    fn default() -> Self {
+        Self::new(TableBounds::default())
+    }
+}
+
+impl std::fmt::Debug for KeyTables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyTables").field("bounds", &self.bounds).field("count", &self.count()).finish()
+    }
 }
 
 impl KeyTables {

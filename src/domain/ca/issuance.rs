@@ -188,7 +188,8 @@ mod tests {
         let mut trust = TrustAnchors::none();
         trust.add_anchors(&root_der, "root").unwrap();
         let certificate = Certificate::parse(&end_der).unwrap();
-        let path = find_path(&certificate, &trust, now, &mut Budget::new(&Limits::DEFAULT)).unwrap();
+        let path = find_path(&certificate, &trust, now, &mut Budget::new(&Limits::DEFAULT), &sm2::KeyTables::default())
+            .unwrap();
         assert_eq!(path.subjects(), ["C=CN, O=示例市印信演示局, CN=签章人", "C=CN, O=示例市印信演示局, CN=根"]);
     }
 

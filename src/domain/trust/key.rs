@@ -5,6 +5,7 @@ use crate::crypto::algorithm::{
     OID_SM2_CURVE, Parameters, SignatureAlgorithm,
 };
 use crate::crypto::rsa::PssParameters;
+use crate::crypto::sm2::KeyTables;
 use crate::crypto::{PublicKey, ecdsa, ed25519, rsa, sm2};
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 use crate::format::keys::{
@@ -128,18 +129,19 @@ pub enum CheckedValue {
 }
 
 /// Checks a signature value as seals carry it: by the algorithm's object identifier alone and the certificate's key.
-/// SM2 uses the default signer ID. RSASSA-PSS is not computed: it needs parameters.
+/// SM2 uses the default signer ID, and the key's table where `tables` hold one. RSASSA-PSS is not computed: it needs
+/// parameters.
 #[must_use]
 pub fn check_value(
     info: &SubjectPublicKeyInfo<'_>,
     algorithm: ObjectIdentifier,
-    message: &[u8],
-    value: &[u8],
+    (message, value): (&[u8], &[u8]),
+    tables: &KeyTables,
 ) -> CheckedValue {
     let (Some(algorithm), Some(key)) = (SignatureAlgorithm::from_oid(algorithm), public_key(info)) else {
         return CheckedValue::Unsupported;
     };
-    check(&key, algorithm, value, |fixed| key.verify(algorithm, message, fixed))
+    check(&key, algorithm, value, |fixed| key.verify_by(tables, algorithm, message, fixed))
 }
 
 /// Checks a signature value as certificates carry it: as [`check_value`], by the algorithm and its parameters, which
@@ -148,14 +150,14 @@ pub fn check_value(
 pub fn check_signed(
     info: &SubjectPublicKeyInfo<'_>,
     identifier: &AlgorithmIdentifier<'_>,
-    message: &[u8],
-    value: &[u8],
+    (message, value): (&[u8], &[u8]),
+    tables: &KeyTables,
 ) -> CheckedValue {
     if identifier.oid != OID_RSA_PSS {
         let mut rows = Algorithm::by_oid(Kind::Signature, identifier.oid);
         return match rows.next() {
             Some(row) if row.parameters.allow(identifier.parameters) => {
-                check_value(info, identifier.oid, message, value)
+                check_value(info, identifier.oid, (message, value), tables)
             }
             _ => CheckedValue::Unsupported,
         };
@@ -342,7 +344,12 @@ mod tests {
         let info = SubjectPublicKeyInfo::parse(&spki).unwrap();
         let value = key.sign_with(SignatureAlgorithm::RsaPss(sha), b"m", &SystemRandom).unwrap();
         let checked = |parameters: Option<&[u8]>, message: &[u8]| {
-            check_signed(&info, &AlgorithmIdentifier { oid: OID_RSA_PSS, parameters }, message, &value)
+            check_signed(
+                &info,
+                &AlgorithmIdentifier { oid: OID_RSA_PSS, parameters },
+                (message, &value),
+                &KeyTables::default(),
+            )
         };
         let (algorithm, encoding) = (SignatureAlgorithm::RsaPss(sha), ValueEncoding::Plain);
         assert_eq!(checked(Some(&usual), b"m"), CheckedValue::Right { algorithm, encoding });
@@ -366,7 +373,12 @@ mod tests {
             let info = SubjectPublicKeyInfo::parse(&spki).unwrap();
             let value = encode_value(algorithm, &fixed);
             let checked = |parameters, value: &[u8]| {
-                check_signed(&info, &AlgorithmIdentifier { oid: algorithm.oid().unwrap(), parameters }, b"m", value)
+                check_signed(
+                    &info,
+                    &AlgorithmIdentifier { oid: algorithm.oid().unwrap(), parameters },
+                    (b"m", value),
+                    &KeyTables::default(),
+                )
             };
             assert!(matches!(checked(None, &value), CheckedValue::Right { .. }), "{algorithm:?}");
             assert_eq!(checked(Some(foreign), &value), CheckedValue::Unsupported, "{algorithm:?}");
@@ -378,7 +390,11 @@ mod tests {
             }
             let others = SignatureAlgorithm::ALL.into_iter().filter(|other| *other != algorithm);
             for oid in others.filter_map(SignatureAlgorithm::oid) {
-                assert_eq!(check_value(&info, oid, b"m", &value), CheckedValue::Unsupported, "{oid}");
+                assert_eq!(
+                    check_value(&info, oid, (b"m", &value), &KeyTables::default()),
+                    CheckedValue::Unsupported,
+                    "{oid}"
+                );
             }
         }
     }

@@ -217,8 +217,12 @@ impl Judging<'_, '_> {
     /// The signer's value over toSign, exactly as it arrived.
     fn value(&mut self, signer: &Certificate<'_>) -> Option<SignatureVerified> {
         let signature = self.signature;
-        let checked =
-            check_value(&signer.public_key, signature.signature_algorithm, signature.tbs, signature.signature);
+        let checked = check_value(
+            &signer.public_key,
+            signature.signature_algorithm,
+            (signature.tbs, signature.signature),
+            self.ground.tables,
+        );
         let evidence = vec![format!("toSign sm3 {}", hex(&sm3(signature.tbs)))];
         match checked {
             CheckedValue::Right { algorithm, encoding } => {
@@ -269,7 +273,15 @@ impl Judging<'_, '_> {
             }
         };
         let checked = maker.map(|maker| {
-            (maker, check_value(&maker.public_key, seal.signature_algorithm, seal.info, seal.signed_value))
+            (
+                maker,
+                check_value(
+                    &maker.public_key,
+                    seal.signature_algorithm,
+                    (seal.info, seal.signed_value),
+                    self.ground.tables,
+                ),
+            )
         });
         let mut made = None;
         match checked {
@@ -408,10 +420,10 @@ impl Judging<'_, '_> {
         maker: &Certificate<'_>,
         budget: &mut Budget,
     ) -> Option<[TrustedPath; 2]> {
-        let trust = self.ground.trust;
+        let (trust, tables) = (self.ground.trust, self.ground.tables);
         let made = self.signature.seal.created.max(maker.not_before);
-        let of_signer = find_path(signer, trust, self.signature.time, budget);
-        let of_maker = find_path(maker, trust, made, budget);
+        let of_signer = find_path(signer, trust, self.signature.time, budget, tables);
+        let of_maker = find_path(maker, trust, made, budget, tables);
         match (of_signer, of_maker) {
             (Ok(signer), Ok(maker)) => {
                 let show = |whose: &str, path: &TrustedPath| {

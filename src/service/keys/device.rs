@@ -23,6 +23,7 @@ use crate::crypto::{self, PublicKey, Signer, digest, ecdsa, rsa, sm2};
 pub(in crate::service::keys) use calls::{Bounds, Calls, Connection};
 
 pub use crate::service::keys::pkcs11::{OaepDigest, Pkcs11Options, TokenName, VendorMechanisms};
+pub use crate::service::keys::sdf::SdfOptions;
 
 /// Which interface a device speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,8 +133,8 @@ pub enum DevicePublicKey {
     Sm2(sm2::PublicKey),
     /// RSA.
     Rsa(rsa::PublicKey),
-    /// P-256, the uncompressed point.
-    P256([u8; 65]),
+    /// P-256.
+    P256(ecdsa::PublicKey),
 }
 
 impl DevicePublicKey {
@@ -145,7 +146,7 @@ impl DevicePublicKey {
         match (self, scheme) {
             (Self::Sm2(key), Scheme::Sm2) => {
                 let e = key.digest(sm2::DEFAULT_ID, message);
-                e.map(|e| e.to_vec()).map_err(|_| DeviceError::MechanismMissing { what: "the default signer ID" })
+                e.map(|e| e.to_vec()).map_err(|_| DeviceError::Malformed { function: "SM3" })
             }
             (Self::Rsa(_), Scheme::RsaPkcs1Sha256) | (Self::P256(_), Scheme::EcdsaP256Sha256) => {
                 Ok(digest::digest(DigestAlgorithm::Sha256, message))
@@ -162,9 +163,7 @@ impl DevicePublicKey {
             (Self::Sm2(key), Scheme::Sm2) => key.verify(sm2::DEFAULT_ID, message, value),
             (Self::Rsa(key), Scheme::RsaPkcs1Sha256) => key.verify(DigestAlgorithm::Sha256, message, value),
             (Self::Rsa(key), Scheme::RsaPssSha512) => key.verify_pss_sha512(message, value),
-            (Self::P256(point), Scheme::EcdsaP256Sha256) => {
-                ecdsa::PublicKey::from_bytes(point).is_ok_and(|key| key.verify(message, value))
-            }
+            (Self::P256(key), Scheme::EcdsaP256Sha256) => key.verify(message, value),
             _ => false,
         }
     }
@@ -379,6 +378,8 @@ impl<D: DeviceKeys + DeviceSecrets> KeyDevice for D {}
 pub enum DeviceOptions {
     /// A PKCS#11 token.
     Pkcs11(Pkcs11Options),
+    /// An SDF device.
+    Sdf(SdfOptions),
 }
 
 /// Opens a device: loads its library, logs in once.
@@ -388,6 +389,7 @@ pub enum DeviceOptions {
 pub fn open(options: DeviceOptions) -> Result<Arc<dyn KeyDevice>, DeviceError> {
     match options {
         DeviceOptions::Pkcs11(options) => Ok(Arc::new(crate::service::keys::pkcs11::Token::open(options)?)),
+        DeviceOptions::Sdf(options) => Ok(Arc::new(crate::service::keys::sdf::SdfDevice::open(options)?)),
     }
 }
 
@@ -411,10 +413,10 @@ pub fn signature(
     if key.accepts(scheme, message, &value) { Ok(value) } else { Err(crypto::Error::Fault) }
 }
 
-/// What signs with a pair of a device: SM2, or RSA with SHA-256.
+/// What signs with a pair of a device: SM2, RSASSA-PKCS1-v1_5 with SHA-256, or ECDSA with SHA-256.
 ///
 /// # Errors
-/// The device's; [`DeviceError::MechanismMissing`] for kinds of keys without a [`SignatureAlgorithm`].
+/// The device's.
 pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn Signer>, DeviceError> {
     let key = device.public_key(handle)?;
     let (public, scheme, algorithm) = match &key {
@@ -423,7 +425,9 @@ pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn
             let algorithm = SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256);
             (PublicKey::Rsa(key.clone()), Scheme::RsaPkcs1Sha256, algorithm)
         }
-        DevicePublicKey::P256(_) => return Err(DeviceError::MechanismMissing { what: "seals signed by P-256" }),
+        DevicePublicKey::P256(key) => {
+            (PublicKey::EcdsaP256(key.clone()), Scheme::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP256Sha256)
+        }
     };
     let (device, handle) = (Arc::clone(device), handle.clone());
     Ok(Arc::new(DeviceSigner { device, handle, key, scheme, public, algorithm }))

@@ -13,6 +13,7 @@ mod pkcs11;
 mod pool;
 mod rc2;
 pub mod rotation;
+mod sdf;
 pub mod shares;
 mod signers;
 mod soft;

@@ -250,10 +250,10 @@ impl DeviceKeys for Token {
                 Attribute::Modulus(key.modulus().to_vec()),
                 Attribute::PublicExponent(key.exponent().to_vec()),
             ],
-            DevicePublicKey::P256(point) => vec![
+            DevicePublicKey::P256(key) => vec![
                 Attribute::KeyType(KeyType::EC),
                 Attribute::EcParams(P256.to_vec()),
-                Attribute::EcPoint(wrapped(point)),
+                Attribute::EcPoint(wrapped(&key.to_bytes())),
             ],
             DevicePublicKey::Sm2(key) => vec![
                 Attribute::KeyType(KeyType::EC),

@@ -13,7 +13,7 @@ use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 
 use crate::crypto::digest::hex;
-use crate::crypto::{rsa, sm2};
+use crate::crypto::{ecdsa, rsa, sm2};
 use crate::service::keys::device::{Connection, DeviceError, DevicePublicKey, KeyHandle, octets};
 use crate::service::keys::pkcs11::{P256, SM2, TokenName};
 
@@ -269,7 +269,7 @@ impl OpenSession {
         let point = point.strip_prefix(&[0x04, 0x41]).filter(|rest| rest.len() == 65).unwrap_or(point);
         let point = <[u8; 65]>::try_from(point).map_err(|_| MALFORMED_KEY)?;
         if curve.as_slice() == P256 {
-            Ok(DevicePublicKey::P256(point))
+            ecdsa::PublicKey::from_bytes(&point).map(DevicePublicKey::P256).map_err(|_| MALFORMED_KEY)
         } else if curve.as_slice() == SM2 {
             sm2::PublicKey::from_bytes(&point).map(DevicePublicKey::Sm2).map_err(|_| MALFORMED_KEY)
         } else {
