@@ -10,6 +10,8 @@ pub(super) const SM4_IV: [u8; 16] = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u1
 pub(super) const SM3_ABC: &str = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0";
 /// SM3 of 1027 octets, (7·i + i / 256) mod 256, by OpenSSL.
 pub(super) const SM3_PATTERN: &str = "68820decd0f826c1964a97d3456066e2010719bf18e1852b73d5a501b3730191";
+/// SM3 of the digests of 37 messages, the n-th the first 11·n octets of that pattern, by OpenSSL.
+pub(super) const SM3_MANY: &str = "2805b89439054551b2147a8f9afbe09c0eaf29240c1ee3ed1c4a7f13e66ebd05";
 /// FIPS 180-4, by OpenSSL: SHA-256 of "abc".
 pub(super) const SHA256_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /// FIPS 180-4, by OpenSSL: SHA-384 of "abc".

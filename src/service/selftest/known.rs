@@ -13,7 +13,7 @@ use crate::crypto::rsa::PssParameters;
 use crate::crypto::sm4::ccm::Sm4Ccm;
 use crate::crypto::sm4::gcm::Sm4Gcm;
 use crate::crypto::sm4::{self, Sm4, cbc, ctr};
-use crate::crypto::{PublicKey, Signer, ecdsa, ed25519, ghash, rsa, sm2};
+use crate::crypto::{PublicKey, Signer, ecdsa, ed25519, ghash, rsa, sm2, sm3};
 use crate::service::selftest::answers::*;
 use crate::service::selftest::{SelfTest, octets};
 
@@ -72,6 +72,19 @@ fn digests(tests: &mut Vec<SelfTest>) {
     }
     let long = ("sm3 1027 octets", "OpenSSL 3.0", "own");
     tests.push(row(long, SM3_PATTERN, |_| Some(sm3(&pattern(1027)).to_vec())));
+    for engine in sm3::Engine::available() {
+        let named = match engine {
+            sm3::Engine::Portable => "portable",
+            sm3::Engine::Avx2 => "avx2",
+            sm3::Engine::Avx512 => "avx512",
+        };
+        // More messages than one pass takes, no two of one length.
+        tests.push(row(("sm3 of many messages", "OpenSSL 3.0, 37 messages", named), SM3_MANY, move |_| {
+            let messages: Vec<_> = (0_usize..37).map(|number| pattern(number * 11)).collect();
+            let messages: Vec<_> = messages.iter().map(Vec::as_slice).collect();
+            Some(sm3(&sm3::digest_many_with(engine, &messages).concat()).to_vec())
+        }));
+    }
     tests.push(row(("hmac-sm3", "GM/T 0042 D.3, first", "own"), HMAC_SM3, |_| {
         let key = octets(HMAC_SM3_KEY)?;
         // The text of the example is 56 octets, twice.
