@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::id::KeyId;
 use crate::base::secret::Secret;
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
@@ -80,6 +81,23 @@ pub(crate) enum Error {
     /// The key store.
     #[error(transparent)]
     Keys(#[from] keys::Error),
+    /// What is to be destroyed was named twice, and differently.
+    #[error("{key} is to be destroyed, but {confirmed} was confirmed (not-confirmed)")]
+    NotConfirmed {
+        /// The key named first.
+        key: KeyId,
+        /// The key named by --confirm.
+        confirmed: KeyId,
+    },
+    /// Nothing is written over.
+    #[error("{path} is there already (file-exists)")]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The configuration names no shares.
+    #[error("the configuration names no shares: keys.share_files (no-shares)")]
+    NoShares,
     /// The runtime.
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::base::clock::{SystemClock, Timestamp};
@@ -141,19 +141,19 @@ struct Export {
 }
 
 #[derive(Args)]
-#[group(id = "target", required = true, multiple = false, args = ["to_file", "to_passphrase", "to_environment", "to_shares"])]
+#[command(group = ArgGroup::new("target").required(true).multiple(false))]
 struct Rewrap {
     /// A new file for `keys.encryption_key_file`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "target")]
     to_file: Option<PathBuf>,
     /// An existing file of mode 0600 with the new passphrase, for `keys.passphrase_file` or YINXIN_PASSPHRASE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "target")]
     to_passphrase: Option<PathBuf>,
     /// A new file whose text becomes the value of the variable that `keys.environment` names
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "target")]
     to_environment: Option<PathBuf>,
     /// A new folder of shares, one file each, for `keys.share_files`
-    #[arg(long, value_name = "FOLDER", requires = "threshold", requires = "count")]
+    #[arg(long, value_name = "FOLDER", group = "target", requires_all = ["threshold", "count"])]
     to_shares: Option<PathBuf>,
     /// How many shares are needed
     #[arg(long, value_name = "M", requires = "to_shares")]
@@ -269,8 +269,7 @@ impl Desk<'_> {
         }
         let file = Secret::new(fs::read(&order.file).map_err(wrong)?);
         let passphrase = order.passphrase_file.as_deref().map(read_closed).transpose()?;
-        let opening =
-            tokio::task::spawn_blocking(move || keys::import::open(file.expose(), passphrase.as_ref())); // to be read
+        let opening = tokio::task::spawn_blocking(move || keys::import::open(file.expose(), passphrase.as_ref())); // to be read
         let imported = opening.await.map_err(|_| keys::Error::Unavailable)?.map_err(keys::Error::from)?;
         let attributes = KeyAttributes {
             validity: Validity { not_before: order.not_before, not_after: order.not_after },
@@ -346,7 +345,8 @@ fn write_shares(
         write_closed(&path, share.to_text().expose())?; // the holder's file
         paths.push(toml_text(&path));
     }
-    let next = format!("keys.share_files = [{}] (or [\"-\"] to enter them), and give each to its holder", paths.join(", "));
+    let next =
+        format!("keys.share_files = [{}] (or [\"-\"] to enter them), and give each to its holder", paths.join(", "));
     Ok((SourceKey::of(key, KeySourceKind::Shares), next))
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod hardening;
 mod installation;
+mod keys;
 mod selftest;
 mod serve;
 mod shares;
@@ -34,6 +35,7 @@ enum Command {
     Verify(verify::Arguments),
     Serve(serve::Arguments),
     Selftest(selftest::Arguments),
+    Keys(keys::Arguments),
 }
 
 impl Command {
@@ -43,6 +45,7 @@ impl Command {
             Self::Verify(arguments) => verify::run(&arguments, console),
             Self::Serve(arguments) => serve::run(&arguments, console),
             Self::Selftest(arguments) => selftest::run(&arguments, console),
+            Self::Keys(arguments) => keys::run(&arguments, console),
         }
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod demo;
+mod keys;
 mod process;
 mod serve;
 mod service;

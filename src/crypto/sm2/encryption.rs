@@ -106,7 +106,8 @@ impl PublicKey {
             return Err(Error::TextLength { length: text.len() });
         }
         for _ in 0..ATTEMPTS {
-            if let Some(ciphertext) = self.encrypt_with(&draw(random)?, text) {
+            let scalar = draw(random)?;
+            if let Some(ciphertext) = self.encrypt_with(&scalar, text) {
                 return Ok(ciphertext);
             }
         }

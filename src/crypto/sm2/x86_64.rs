@@ -7,8 +7,8 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m256i, _addcarry_u64, _mm256_and_si256, _mm256_add_epi64, _mm256_cmpeq_epi64, _mm256_extract_epi64, _mm256_or_si256,
-    _mm256_set1_epi64x, _mm256_set_epi64x, _mm256_setzero_si256, _mm_prefetch, _MM_HINT_T0, _subborrow_u64,
+    __m256i, _MM_HINT_T0, _addcarry_u64, _mm_prefetch, _mm256_add_epi64, _mm256_and_si256, _mm256_cmpeq_epi64,
+    _mm256_extract_epi64, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_setzero_si256, _subborrow_u64,
 };
 
 use super::comb::Line;

@@ -157,6 +157,9 @@ pub enum Error {
         /// As found.
         found: KeyAlgorithm,
     },
+    /// The private key does not belong to the public key.
+    #[error("the private key does not belong to the public key")]
+    PairMismatch,
     /// The same key pair is there already.
     #[error("the key store has this key pair already, as {id}")]
     AlreadyHere {
@@ -216,6 +219,7 @@ impl Error {
             Self::InDevice { .. } => "key-in-device",
             Self::NotExportable { .. } => "key-not-exportable",
             Self::OtherAlgorithm { .. } => "key-other-algorithm",
+            Self::PairMismatch => "key-pair-mismatch",
             Self::AlreadyHere { .. } => "key-exists",
             Self::Busy => "key-store-busy",
             Self::TimedOut => "key-store-timeout",

@@ -48,6 +48,12 @@ impl KeyStore {
         self.current().id().clone()
     }
 
+    /// The installation's salt. Not secret.
+    #[must_use]
+    pub fn salt(&self) -> [u8; 32] {
+        *self.current().salt()
+    }
+
     pub(in crate::service::keys) fn current(&self) -> EncryptionKey {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -6,6 +6,7 @@ use crate::crypto;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::key::{Exportability, KeyAttributes, KeyRefusal, KeyState, KeyUse};
+use crate::domain::trust::key::subject_public_key_info;
 use crate::service::Services;
 use crate::service::keys::export::{Protection, pkcs8_encrypted_pem};
 use crate::service::keys::import::Imported;
@@ -34,6 +35,9 @@ pub async fn import(
     if attributes.purpose.uses().allow(KeyUse::Sign) {
         let signer = software_signer(imported.algorithm, &imported.private)?;
         let (key, algorithm) = (signer.public_key(), signer.algorithm());
+        if subject_public_key_info(&key) != imported.public {
+            return Err(Error::PairMismatch);
+        }
         let value = services.pool.sign(signer, PAIRWISE.to_vec(), std::sync::Arc::clone(&services.random)).await?;
         if !key.verify(algorithm, PAIRWISE, &value) {
             return Err(crypto::Error::Fault.into());

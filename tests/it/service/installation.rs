@@ -49,6 +49,21 @@ impl Place {
         sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected()
     }
 
+    /// Several statements.
+    pub(crate) async fn script(&self, sql: &str) {
+        use sqlx::Executor as _;
+        let sql = AssertSqlSafe(sql.to_owned());
+        if self.is_sqlite() {
+            let options = self.url.parse::<sqlx::sqlite::SqliteConnectOptions>().unwrap().create_if_missing(true);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            connection.execute(sqlx::raw_sql(sql)).await.unwrap();
+            connection.close().await.unwrap();
+            return;
+        }
+        let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        connection.execute(sqlx::raw_sql(sql)).await.unwrap();
+    }
+
     /// How many rows a table, or a part of it, has.
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));

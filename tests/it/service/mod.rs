@@ -2,6 +2,7 @@
 
 mod crash;
 mod installation;
+mod keys;
 mod signing;
 
 use yinxin::domain::audit::EventBody;
