@@ -8,6 +8,7 @@ use yinxin::crypto::sm3::Hmac;
 use yinxin::crypto::sm4::ccm::Sm4Ccm;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
 use yinxin::crypto::sm4::{Block, Engine, Sm4, cbc, ctr};
+use yinxin::shares;
 
 use crate::statistics::{Class, Coin, Subject};
 
@@ -265,7 +266,19 @@ fn aead() -> Vec<Subject> {
             |(key, sealed)| key.open(&[1; 12], b"context", sealed),
         )
     };
-    AeadAlgorithm::ALL.iter().map(|algorithm| unwrap(*algorithm)).collect()
+    let shares = Subject::new(
+        "combine 3 shares",
+        "the shared secret, and with it the shares",
+        |class, coin| {
+            let random = Given(secret(class, coin));
+            let made = shares::split(&secret(class, coin), (3, 5), &random).expect("randomness is given");
+            let mut made = made.expect("3 of 5");
+            made.truncate(3);
+            made
+        },
+        |shares| shares::combine(shares).is_ok(),
+    );
+    AeadAlgorithm::ALL.iter().map(|algorithm| unwrap(*algorithm)).chain([shares]).collect()
 }
 
 /// Leaks on purpose: the place of the first difference shows.

@@ -6,5 +6,9 @@ pub mod base;
 #[path = "../../src/crypto/mod.rs"]
 pub mod crypto;
 
+// The one use of a secret above `crypto` that computes with it.
+#[path = "../../src/service/keys/shares.rs"]
+pub mod shares;
+
 /// Under the feature `memcheck` the product's `crypto::secrecy` calls it.
 pub mod valgrind;

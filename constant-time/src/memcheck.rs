@@ -14,6 +14,7 @@ use yinxin::crypto::sm3::{self, Hmac, digest_many_with, sm3};
 use yinxin::crypto::sm4::ccm::Sm4Ccm;
 use yinxin::crypto::sm4::gcm::Sm4Gcm;
 use yinxin::crypto::sm4::{Engine, Sm4, cbc, ctr};
+use yinxin::shares;
 use yinxin::valgrind::{make_public, make_secret, reports};
 
 use crate::Outcome;
@@ -276,6 +277,13 @@ fn aead() -> Vec<Use> {
             assert!(key.open(&[2; 12], b"context", &sealed).is_none(), "another nonce");
         })
         .leaky(),
+        Use::new("combine 3 shares", || {
+            let made = shares::split(&secret(8), (3, 5), &SystemRandom).expect("the system gives randomness");
+            let mut made = made.expect("3 of 5");
+            made.truncate(3);
+            let secret = shares::combine(&made).expect("of one set");
+            assert_eq!(public(secret.expose()), [8; 32]);
+        }),
         // Opening is left out: `ring` answers its own comparison with a branch, which nothing of ours can declare public.
         Use::new("wrap a key, aes-256-gcm", move || {
             let key = key(AeadAlgorithm::Aes256Gcm);
