@@ -13,6 +13,8 @@ use crate::Outcome;
 
 /// Above this |t| chance is no explanation (p < 10⁻⁵), said twice.
 const SUSPICIOUS: f64 = 4.5;
+/// Measurements without which nothing is said, however long they take.
+const ENOUGH: usize = 10_000;
 /// Percentiles below which the means are compared; the last is the whole.
 const CROPS: usize = 60;
 /// First the means, then the squares of deviations below this crop.
@@ -213,7 +215,7 @@ fn measure(subject: &mut Subject, budget: Duration, crops: Option<[f64; CROPS]>,
     let crops = crops.unwrap_or_else(|| std::array::from_fn(whole));
 
     let mut run = Run { measurements: 0, tests: [Welch::default(); TESTS], crops, median };
-    while started.elapsed() < budget {
+    while started.elapsed() < budget || run.measurements < ENOUGH {
         let classes = draw(2000, coin);
         (subject.measure)(&classes, coin, &subject.evict, &mut times);
         for (class, time) in classes.iter().zip(&times) {

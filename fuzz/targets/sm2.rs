@@ -4,12 +4,13 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use libsm::sm2::encrypt::DecryptCtx;
 use libsm::sm2::signature::{SigCtx, Signature};
 use sm2::dsa::signature::hazmat::PrehashVerifier;
 use sm2::elliptic_curve::sec1::ToSec1Point;
 use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::Error;
-use yinxin::crypto::sm2::{DEFAULT_ID, KeyTable, PrivateKey, PublicKey};
+use yinxin::crypto::sm2::{Ciphertext, DEFAULT_ID, KeyTable, PrivateKey, PublicKey};
 
 /// Its parameters take longer to set up than a case does to run.
 static LIBSM: LazyLock<SigCtx> = LazyLock::new(SigCtx::new);
@@ -118,6 +119,44 @@ fn signatures(mut input: &[u8]) -> Option<()> {
     Some(())
 }
 
+/// What we encrypt, both others decrypt; what was changed, nobody does.
+fn ciphertexts(mut input: &[u8]) -> Option<()> {
+    let (scalar, random) = (number(&mut input)?, number(&mut input)?);
+    let key = PrivateKey::from_bytes(&scalar).ok()?;
+    let (text, change) = input.split_at(input.len() / 2);
+    let made = match key.public_key().encrypt(text, &Given(random)) {
+        Ok(made) => made,
+        Err(Error::TextLength { length: 0 }) if text.is_empty() => return None,
+        // The scalar was outside its range, or one byte's key stream zero, every time.
+        Err(Error::Random(_) | Error::Fault) => return None,
+        Err(other) => panic!("{other:?}"),
+    };
+    let rust_crypto = sm2::pke::DecryptingKey::from_slice(&scalar).expect("in the range");
+    let number = LIBSM.load_seckey(&scalar).expect("in the range");
+    let libsm = |made: &Ciphertext| DecryptCtx::new(made.c2.len(), number.clone()).decrypt(&made.to_c1c2c3());
+    assert_eq!(key.decrypt(&made).expect("decrypts").expose(), text);
+    assert_eq!(rust_crypto.decrypt(&made.to_c1c3c2()).expect("RustCrypto decrypts"), text);
+    assert_eq!(libsm(&made).expect("libsm decrypts"), text);
+
+    // Changed anywhere, and then a stranger's bytes as they come.
+    let whole = made.to_c1c3c2();
+    let changed = (0..whole.len()).map(|i| whole[i] ^ change.get(i).copied().unwrap_or(0)).collect::<Vec<_>>();
+    for other in [&changed[..], change] {
+        let Some(made) = Ciphertext::from_c1c3c2(other) else { continue };
+        assert_eq!(made.to_c1c3c2(), other);
+        assert_eq!(Ciphertext::from_c1c2c3(&made.to_c1c2c3()).as_ref(), Some(&made));
+        match key.decrypt(&made) {
+            Ok(opened) => assert_eq!(rust_crypto.decrypt(other).expect("RustCrypto decrypts too"), opened.expose()),
+            Err(error) => {
+                assert_eq!(error, Error::Decryption);
+                assert!(made.c1[0] != 4 || rust_crypto.decrypt(other).is_err(), "RustCrypto decrypts {other:02x?}");
+            }
+        }
+        assert!(other == whole || key.decrypt(&made).is_err(), "nobody finds a text with its digest");
+    }
+    Some(())
+}
+
 /// Any bytes as a point, compressed or not.
 fn points(input: &[u8]) {
     let ours = match input {
@@ -151,6 +190,9 @@ fuzz_target!(|input: &[u8]| {
         [0, rest @ ..] => points(rest),
         // A compressed point has a chance of one half.
         [1, rest @ ..] => points(&[&[2 + (rest.len() & 1) as u8][..], &rest[..rest.len().min(32)]].concat()),
+        [2, rest @ ..] => {
+            ciphertexts(rest);
+        }
         [_, rest @ ..] => {
             signatures(rest);
         }

@@ -178,6 +178,7 @@ impl PrivateKey {
         for e in digests {
             let nonce = self.nonce(e, random, 0)?;
             // A zero nonce would spoil the common inversion; it is as likely as a guessed key.
+            // Such a batch is given up.
             if declassify(core::hint::black_box(nonce.mask_is_zero())) != 0 {
                 return Err(Error::Fault);
             }
