@@ -21,7 +21,7 @@ use crate::service::door::{
     VerifyDocument,
 };
 use crate::service::seals::{self, Order};
-use crate::service::{Error, Services, callers};
+use crate::service::{Error, Services, callers, keys};
 use crate::store;
 
 /// The use cases with what they judge by.
@@ -209,6 +209,13 @@ impl Refusal for Error {
             },
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
             Self::Random(_) => ErrorKind::Unavailable,
+            Self::Keys(
+                keys::Error::Busy
+                | keys::Error::TimedOut
+                | keys::Error::Unavailable
+                | keys::Error::EncryptionKeyChanged { .. },
+            ) => ErrorKind::Unavailable,
+            Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
             Self::Issuance(_) | Self::AnswerUnreadable | Self::Interrupted | Self::Keys(_) | Self::Store(_) => {
                 ErrorKind::Internal
             }
@@ -239,6 +246,17 @@ mod tests {
             future_seconds: 0,
             maker_late_days: 0,
         }
+    }
+
+    #[test]
+    fn a_busy_key_store_may_be_tried_again_and_a_suspended_key_may_not() {
+        let kind = |error: keys::Error| Error::from(error).kind();
+        assert_eq!(kind(keys::Error::Busy), ErrorKind::Unavailable);
+        assert_eq!(kind(keys::Error::TimedOut), ErrorKind::Unavailable);
+        assert_eq!(kind(keys::Error::Unavailable), ErrorKind::Unavailable);
+        let key = crate::base::id::KeyId::parse("k").unwrap();
+        assert_eq!(kind(crate::domain::key::KeyRefusal::Suspended { key }.into()), ErrorKind::Conflict);
+        assert_eq!(kind(keys::Error::WrongEncryptionKey), ErrorKind::Internal);
     }
 
     /// Whatever the access table says.
