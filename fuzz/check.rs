@@ -4,6 +4,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
+use crate::crypto::sm2::KeyTables;
 use crate::format::der::walk;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
@@ -203,11 +204,12 @@ pub fn verify(input: &[u8]) {
         unknown_revocation: UnknownRevocation::Warn,
         extra_parts: ExtraParts::Warn,
         rsa_bits: 2048,
+        algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
         future_seconds: 300,
         maker_late_days: 30,
     };
     let trust = crate::domain::trust::TrustAnchors::none();
-    let ground = Ground { trust: &trust, policy: &policy, now: Timestamp::from_unix(1_800_000_000), limits: &LIMITS };
+    let ground = Ground { trust: &trust, policy: &policy, now: Timestamp::from_unix(1_800_000_000), limits: &LIMITS, tables: &KeyTables::default() };
     for original in [None, Some(input)] {
         let report = verify("fuzz", input, original, &ground);
         assert_ne!(report.indication, Indication::TotalPassed, "passed without an anchor");

@@ -3,18 +3,23 @@
 
 use std::io::{Cursor, Write};
 
+use std::sync::LazyLock;
+
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::random::SystemRandom;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::PrivateKey;
+use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer};
 use yinxin::domain::ca::issuance::{Issuer, Profile, Request, prepare};
 use yinxin::domain::seal::{maker, signing};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::{Ground, Policy, Report, verify};
 use yinxin::format::x509::NewName;
+
+/// Tables of keys that led to anchors, shared by all that is judged here, as a service shares them.
+static TABLES: LazyLock<KeyTables> = LazyLock::new(KeyTables::default);
 
 /// One signer with a seal, from the root down.
 pub(crate) struct Material {
@@ -75,7 +80,7 @@ impl Material {
 
     /// Judges a file on every axis.
     pub(crate) fn judge(&self, bytes: &[u8], trust: &TrustAnchors, policy: &Policy) -> Report {
-        verify("file", bytes, None, &Ground { trust, policy, now: self.now, limits: &Limits::DEFAULT })
+        verify("file", bytes, None, &Ground { trust, policy, now: self.now, limits: &Limits::DEFAULT, tables: &TABLES })
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::limits::Limits;
-use crate::base::random::{Random as _, SystemRandom};
+use crate::base::random::{HealthChecked, Random as _, SystemRandom};
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
 use crate::cli::installation::{Error, Installation, create_folder, write};
@@ -166,7 +166,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn temporary() -> Result<PathBuf, Failure> {
     let mut name = [0; 8];
-    SystemRandom.fill(&mut name).map_err(service::Error::from)?;
+    HealthChecked::new(SystemRandom).fill(&mut name).map_err(service::Error::from)?;
     let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(std::env::temp_dir().join(format!("yinxin-demo-{name}")))
 }

@@ -10,16 +10,18 @@ use std::sync::Arc;
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::KeyId;
-use crate::base::random::SystemRandom;
 use crate::base::secret::Secret;
+use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
+use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{TrustAnchors, TrustError};
+use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
@@ -49,6 +51,15 @@ pub(crate) enum Error {
     /// A policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// An algorithm policy.
+    #[error(transparent)]
+    Algorithms(#[from] AlgorithmPolicyError),
+    /// A policy file that is not text.
+    #[error("the policy {path} is not UTF-8 text")]
+    NotText {
+        /// Which.
+        path: PathBuf,
+    },
     /// Never: the first caller's roles go together.
     #[error(transparent)]
     Roles(#[from] RolesConflict),
@@ -115,6 +126,7 @@ pub(crate) struct Installation {
     pub(crate) services: Services,
     /// The development PKI, where the configuration asks for it.
     pub(crate) development: Option<DevelopmentPki>,
+    sound: Sound,
     settings: Settings,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
@@ -142,14 +154,16 @@ impl Listening {
 }
 
 impl Installation {
-    /// Opens the installation that the settings describe, and makes what is missing on a first start.
+    /// Opens the installation that the settings describe, and makes what is missing on a first start. Self-tests come
+    /// before anything: where one fails, nothing is touched.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
+        let sound = selftest::before_start(&settings.policies)?;
         create_folder(&settings.data_dir)?;
         let lock = occupy(&settings.data_dir)?;
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let services = Services::open_with(&settings.database.url, &key_settings(&settings)?, clock, random).await?;
         let development = if settings.trust.development { Some(development::ensure(&services).await?) } else { None };
-        Ok(Self { services, development, settings, _lock: lock })
+        Ok(Self { services, development, sound, settings, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -172,7 +186,8 @@ impl Installation {
     pub(crate) async fn listen(&self) -> Result<Listening, Error> {
         let mut policies = BTreeMap::new();
         for (name, _) in BUILT_IN {
-            policies.insert(name.to_owned(), built_in(name, &sm3_hex)?);
+            let algorithms = Arc::clone(&self.sound.algorithms);
+            policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
         let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?;
         let listeners = server::listen(&self.settings.server.listen).await?;
@@ -189,13 +204,10 @@ impl Installation {
             door.add_listener(address);
             addresses.push(address);
         }
-        let app = match &self.settings.policies.access {
-            Some(path) => {
-                let wrong = |source| Error::File { path: path.clone(), source };
-                let table = fs::read_to_string(path).map_err(wrong)?;
-                App::with_access(Arc::new(front), door, Arc::new(SystemRandom), &table)?
-            }
-            None => App::new(Arc::new(front), door, Arc::new(SystemRandom))?,
+        let random = Arc::clone(&self.sound.random);
+        let app = match &self.sound.access {
+            Some(table) => App::with_access(Arc::new(front), door, random, table)?,
+            None => App::new(Arc::new(front), door, random)?,
         };
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());

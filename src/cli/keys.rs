@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::base::clock::{SystemClock, Timestamp};
 use crate::base::id::KeyId;
-use crate::base::random::SystemRandom;
+use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
@@ -193,7 +193,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                 _ => None,
             };
             let keys = key_settings(&settings)?;
-            let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+            let (clock, random) = (Arc::new(SystemClock), Arc::new(HealthChecked::new(SystemRandom)));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
             let desk = Desk { services, wrapping, settings: &settings };
             let said = desk.act(&arguments.action).await;

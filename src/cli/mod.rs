@@ -6,6 +6,7 @@ mod exit;
 mod hardening;
 mod installation;
 mod keys;
+mod selftest;
 mod serve;
 mod shares;
 mod verify;
@@ -33,6 +34,7 @@ enum Command {
     Demo(demo::Arguments),
     Verify(verify::Arguments),
     Serve(serve::Arguments),
+    Selftest(selftest::Arguments),
     Keys(keys::Arguments),
 }
 
@@ -42,6 +44,7 @@ impl Command {
             Self::Demo(arguments) => demo::run(&arguments, console),
             Self::Verify(arguments) => verify::run(&arguments, console),
             Self::Serve(arguments) => serve::run(&arguments, console),
+            Self::Selftest(arguments) => selftest::run(&arguments, console),
             Self::Keys(arguments) => keys::run(&arguments, console),
         }
     }

@@ -1,5 +1,6 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
+pub mod algorithms;
 mod keys;
 mod raw;
 mod settings;

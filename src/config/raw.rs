@@ -50,6 +50,7 @@ sections! {
     Policies {
         verification: String,
         access: PathBuf,
+        algorithms: PathBuf,
     }
     Trust {
         development: bool,

@@ -69,6 +69,8 @@ pub struct Policies {
     pub verification: String,
     /// The access table, when another than the built-in one.
     pub access: Option<PathBuf>,
+    /// The algorithm policy, when another than the built-in one.
+    pub algorithms: Option<PathBuf>,
 }
 
 /// `[trust]`.
@@ -243,6 +245,7 @@ impl Settings {
             policies: Policies {
                 verification: policies.verification.unwrap_or_else(|| "default".into()),
                 access: policies.access,
+                algorithms: policies.algorithms,
             },
             trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
             log: Log { format, level },
@@ -271,6 +274,7 @@ impl Settings {
             policies: Some(raw::Policies {
                 verification: Some(self.policies.verification.clone()),
                 access: self.policies.access.clone(),
+                algorithms: self.policies.algorithms.clone(),
             }),
             trust: Some(raw::Trust {
                 development: Some(self.trust.development),

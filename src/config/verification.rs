@@ -1,9 +1,11 @@
 //! Verification policies: the three that are built in, and files of the same shape.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::domain::verify::{ExtraParts, Policy, Tolerance, UnknownRevocation};
 
 /// The built-in policies: name and text.
@@ -39,6 +41,9 @@ pub enum PolicyError {
         /// Its name.
         name: String,
     },
+    /// The built-in algorithm policy beside it.
+    #[error(transparent)]
+    Algorithms(#[from] AlgorithmPolicyError),
 }
 
 #[derive(Deserialize)]
@@ -91,7 +96,8 @@ pub fn built_in(name: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<Policy, Pol
     }
 }
 
-/// A policy from its TOML text. Every tolerance must be listed, so that nothing is decided by silence.
+/// A policy from its TOML text, with the built-in algorithm policy. Every tolerance must be listed, so that nothing is
+/// decided by silence.
 ///
 /// # Errors
 /// The text is not such a policy.
@@ -128,6 +134,7 @@ pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<
         },
         extra_parts: if refuse(demands.extra_parts) { ExtraParts::Refuse } else { ExtraParts::Warn },
         rsa_bits: demands.rsa_bits,
+        algorithms: Arc::new(algorithms::built_in(sm3)?),
         future_seconds: i64::from(demands.future_seconds),
         maker_late_days: i64::from(demands.maker_late_days),
     })

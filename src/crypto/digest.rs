@@ -1,9 +1,7 @@
 //! Digests and HMAC-SM3, whole messages at a time.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sm3::{Digest, Sm3};
-
 use crate::crypto::algorithm::DigestAlgorithm;
+use crate::crypto::sm3;
 
 /// The digest of a message; [`DigestAlgorithm::size`] bytes.
 #[must_use]
@@ -20,7 +18,7 @@ pub fn digest(algorithm: DigestAlgorithm, message: &[u8]) -> Vec<u8> {
 /// SM3 of a message (GB/T 32905).
 #[must_use]
 pub fn sm3(message: &[u8]) -> [u8; 32] {
-    Sm3::digest(message).into()
+    sm3::sm3(message)
 }
 
 /// SHA-256 of a message (FIPS 180-4).
@@ -36,12 +34,10 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
 /// HMAC-SM3 (GM/T 0042), over the concatenation of the parts.
 #[must_use]
 pub fn hmac_sm3(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length; a zero MAC would fail every comparison, should that ever change.
-    let Ok(mut mac) = Hmac::<Sm3>::new_from_slice(key) else { return [0; 32] };
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+    let mac = sm3::Hmac::new(key);
+    let mut run = mac.start();
+    parts.iter().for_each(|part| run.update(part));
+    run.finish()
 }
 
 /// Lower-case hexadecimal.

@@ -216,3 +216,134 @@ fn pbkdf2_sm3(passphrase: &[u8], salt: &[u8], iterations: NonZeroU32, length: us
     }
     cut(out, length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::digest::hex;
+
+    fn shown(key: Result<Secret, Error>) -> String {
+        hex(key.unwrap().expose())
+    }
+
+    #[test]
+    fn hkdf_sha256_of_rfc_5869() {
+        // A.1, A.2, A.3.
+        let salt: Vec<u8> = (0..=0x0c).collect();
+        let info: Vec<u8> = (0xf0..=0xf9).collect();
+        let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+        assert_eq!(shown(hkdf_sha256(&salt, &[0x0b; 22], &[&info], 42)), expected);
+        assert_eq!(shown(hkdf_sha256(&salt, &[0x0b; 22], &[&info[..3], &info[3..]], 42)), expected);
+        let ikm: Vec<u8> = (0..=0x4f).collect();
+        let salt: Vec<u8> = (0x60..=0xaf).collect();
+        let info: Vec<u8> = (0xb0..=0xff).collect();
+        let expected = "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09\
+                        da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87";
+        assert_eq!(shown(hkdf_sha256(&salt, &ikm, &[&info], 82)), expected);
+        let expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8";
+        assert_eq!(shown(hkdf_sha256(b"", &[0x0b; 22], &[], 42)), expected);
+    }
+
+    /// RFC 5869 has none for SM3; these are its inputs A.1 (made longer) and A.3 through OpenSSL 3.0.19.
+    #[test]
+    fn hkdf_sm3_agrees_with_openssl() {
+        let salt: Vec<u8> = (0..=0x0c).collect();
+        let info: Vec<u8> = (0xf0..=0xf9).collect();
+        let expected = "c69fe91b7aaee2dd5718d72dcaee0cce93f1b8e41f792da51261b6a517e68b36ed2c595572b01dfa359bc57c754245c6\
+                        b5a5b974f538f7d23980f78114d63dab16bd84b9ecfd0a5d501ddfb97bc47d5ad971";
+        assert_eq!(shown(hkdf_sm3(&salt, &[0x0b; 22], &[&info], 82)), expected);
+        assert_eq!(shown(hkdf_sm3(&salt, &[0x0b; 22], &[&info[..7], &[], &info[7..]], 82)), expected);
+        let expected = "c8c91a38ae2fb3b023a7c38ce9f0748f28230d59b6b950ba3ba949bf0d713a5774815778801741cb2034";
+        assert_eq!(shown(hkdf_sm3(b"", &[0x0b; 22], &[], 42)), expected);
+    }
+
+    #[test]
+    fn lengths_are_bounded() {
+        type Hkdf = fn(&[u8], &[u8], &[&[u8]], usize) -> Result<Secret, Error>;
+        let both: [Hkdf; 2] = [hkdf_sha256, hkdf_sm3];
+        for hkdf in both {
+            assert_eq!(hkdf(b"", b"key", &[], 8160).unwrap().expose().len(), 8160);
+            for length in [0, 8161, usize::MAX] {
+                assert_eq!(hkdf(b"", b"key", &[], length).unwrap_err(), Error::DerivedLength { length });
+            }
+        }
+        let once = NonZeroU32::MIN;
+        for prf in [Pbkdf2Prf::HmacSha1, Pbkdf2Prf::HmacSha256, Pbkdf2Prf::HmacSm3] {
+            assert_eq!(pbkdf2(prf, b"x", b"salt", once, 1024).unwrap().expose().len(), 1024);
+            for length in [0, 1025, usize::MAX] {
+                let refused = pbkdf2(prf, b"x", b"salt", once, length).unwrap_err();
+                assert_eq!(refused, Error::DerivedLength { length });
+            }
+            let too_often = NonZeroU32::new(MAX_PBKDF2_ITERATIONS + 1).unwrap();
+            assert_eq!(pbkdf2(prf, b"x", b"salt", too_often, 32).unwrap_err(), Error::DerivationParameters);
+        }
+    }
+
+    #[test]
+    fn argon2id_of_rfc_9106() {
+        // 5.3.
+        let parameters = Argon2Parameters { memory: 32, passes: 3, lanes: 4 };
+        let key = argon2id_with(&[1; 32], &[2; 16], &[3; 8], &[4; 12], parameters, 32);
+        assert_eq!(shown(key), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
+    }
+
+    #[test]
+    fn the_cost_of_argon2id_is_bounded() {
+        let cheap = Argon2Parameters { memory: 32, passes: 1, lanes: 4 };
+        for length in [4, 32, 1024] {
+            assert_eq!(argon2id(b"x", &[2; 16], cheap, length).unwrap().expose().len(), length);
+        }
+        for length in [0, 3, 1025] {
+            let refused = argon2id(b"x", &[2; 16], cheap, length).unwrap_err();
+            assert_eq!(refused, Error::DerivedLength { length });
+        }
+        let too_much = [
+            Argon2Parameters { memory: 31, ..cheap },
+            Argon2Parameters { memory: (1 << 21) + 1, ..cheap },
+            Argon2Parameters { passes: 0, ..cheap },
+            Argon2Parameters { passes: 65, ..cheap },
+            Argon2Parameters { lanes: 0, ..cheap },
+            Argon2Parameters { lanes: 65, memory: 1 << 16, ..cheap },
+        ];
+        for parameters in too_much {
+            let refused = argon2id(b"x", &[2; 16], parameters, 32).unwrap_err();
+            assert_eq!(refused, Error::DerivationParameters, "{parameters:?}");
+        }
+        for salt in [&[2; 7][..], &[2; 65]] {
+            assert_eq!(argon2id(b"x", salt, cheap, 32).unwrap_err(), Error::DerivationParameters);
+        }
+        for recommended in [Argon2Parameters::RFC_9106_FIRST, Argon2Parameters::RFC_9106_SECOND] {
+            assert!(recommended.is_allowed());
+        }
+    }
+
+    #[test]
+    fn pbkdf2_of_rfc_6070() {
+        let key = |password: &[u8], salt: &[u8], iterations, length| {
+            shown(pbkdf2(Pbkdf2Prf::HmacSha1, password, salt, NonZeroU32::new(iterations).unwrap(), length))
+        };
+        assert_eq!(key(b"password", b"salt", 1, 20), "0c60c80f961f0e71f3a9b524af6012062fe037a6");
+        assert_eq!(key(b"password", b"salt", 4096, 20), "4b007901b765489abead49d926f721d065a429c1");
+        assert_eq!(key(b"pass\0word", b"sa\0lt", 4096, 16), "56fa6aa75548099dcc37d7f03425e0c3");
+        let salt = b"saltSALTsaltSALTsaltSALTsaltSALTsalt";
+        let expected = "3d2eec4fe41c849b80c8d83662c0e44a8b291a964cf2f07038";
+        assert_eq!(key(b"passwordPASSWORDpassword", salt, 4096, 25), expected);
+    }
+
+    /// Known answers of OpenSSL 3.0.19: several steps, many iterations, a passphrase longer than a block of SM3.
+    #[test]
+    fn pbkdf2_sm3_agrees_with_openssl() {
+        let key = |password: &[u8], salt: &[u8], iterations, length| {
+            shown(pbkdf2(Pbkdf2Prf::HmacSm3, password, salt, NonZeroU32::new(iterations).unwrap(), length))
+        };
+        let expected =
+            "4612f922a1fdcefaf4312fc6f8f3322b489cbf24f2ea361b44c2bd8fa2c6dcb0e2bea084418ffb4f5f1d7e8be043a509";
+        assert_eq!(key(b"password", b"salt", 1, 48), expected);
+        let salt = b"saltSALTsaltSALTsaltSALTsaltSALTsalt";
+        let expected =
+            "3b6282ac8519f059e465abff0ea37b0dbfe6c672a76e6b805312d53900db630732ccc1a88fa5512a6e8bbd7e48d336632a25";
+        assert_eq!(key(b"passwordPASSWORDpassword", salt, 4096, 50), expected);
+        let expected = "c56ae947533ff6b294f607c9827e245aa402dfeebc9b3887f713fa85f659c33a";
+        assert_eq!(key(&[b'p'; 100], b"saltsaltsaltsalt", 3, 32), expected);
+    }
+}

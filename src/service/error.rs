@@ -69,6 +69,12 @@ pub enum Error {
     /// The answer kept under an idempotency key cannot be read.
     #[error("the answer kept under this idempotency key cannot be read")]
     AnswerUnreadable,
+    /// A self-test at start did not give what it must.
+    #[error("the self-test {test} failed; nothing is started")]
+    SelfTestFailed {
+        /// The test, its engine and how it ended.
+        test: String,
+    },
     /// A computation was cut off.
     #[error("a computation was cut off")]
     Interrupted,
@@ -110,6 +116,7 @@ impl Error {
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",
             Self::AnswerUnreadable => "answer-unreadable",
+            Self::SelfTestFailed { .. } => "selftest-failed",
             Self::Interrupted => "interrupted",
             Self::Random(_) => "random-unavailable",
             Self::Keys(error) => error.code(),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{CallerId, SealId};
 use crate::base::limits::Limits;
+use crate::crypto;
 use crate::crypto::digest::{hex, sm3};
+use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
 use crate::domain::caller::CallerState;
@@ -31,6 +33,7 @@ pub struct Front {
     trust: Arc<TrustAnchors>,
     policies: Arc<BTreeMap<String, Policy>>,
     default_policy: String,
+    tables: Arc<KeyTables>,
 }
 
 impl Front {
@@ -48,7 +51,7 @@ impl Front {
             return Err(Error::UnknownPolicy);
         }
         let (trust, policies) = (Arc::new(trust), Arc::new(policies));
-        Ok(Self { services, trust, policies, default_policy: default_policy.to_owned() })
+        Ok(Self { services, trust, policies, default_policy: default_policy.to_owned(), tables: Arc::default() })
     }
 
     /// The actor, who must be a registered caller whatever the access table says: a seal is never used by a stranger.
@@ -89,9 +92,10 @@ impl UseCases for Front {
         let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
         let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?.clone();
         let trust = Arc::clone(&self.trust);
+        let tables = Arc::clone(&self.tables);
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
         let judge = tokio::task::spawn_blocking(move || {
-            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT };
+            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables };
             (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;
@@ -213,12 +217,17 @@ impl Refusal for Error {
                 keys::Error::Busy
                 | keys::Error::TimedOut
                 | keys::Error::Unavailable
-                | keys::Error::EncryptionKeyChanged { .. },
+                | keys::Error::EncryptionKeyChanged { .. }
+                | keys::Error::Device(_)
+                | keys::Error::Crypto(crypto::Error::Device { .. }),
             ) => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
-            Self::Issuance(_) | Self::AnswerUnreadable | Self::Interrupted | Self::Keys(_) | Self::Store(_) => {
-                ErrorKind::Internal
-            }
+            Self::Issuance(_)
+            | Self::AnswerUnreadable
+            | Self::SelfTestFailed { .. }
+            | Self::Interrupted
+            | Self::Keys(_)
+            | Self::Store(_) => ErrorKind::Internal,
         }
     }
 }
@@ -243,6 +252,7 @@ mod tests {
             unknown_revocation: UnknownRevocation::Refuse,
             extra_parts: ExtraParts::Refuse,
             rsa_bits: 2048,
+            algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
             future_seconds: 0,
             maker_late_days: 0,
         }
@@ -254,6 +264,8 @@ mod tests {
         assert_eq!(kind(keys::Error::Busy), ErrorKind::Unavailable);
         assert_eq!(kind(keys::Error::TimedOut), ErrorKind::Unavailable);
         assert_eq!(kind(keys::Error::Unavailable), ErrorKind::Unavailable);
+        let gone = crypto::Error::Device { code: "device-unavailable" };
+        assert_eq!(kind(gone.into()), ErrorKind::Unavailable);
         let key = crate::base::id::KeyId::parse("k").unwrap();
         assert_eq!(kind(crate::domain::key::KeyRefusal::Suspended { key }.into()), ErrorKind::Conflict);
         assert_eq!(kind(keys::Error::WrongEncryptionKey), ErrorKind::Internal);

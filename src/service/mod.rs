@@ -8,6 +8,7 @@ pub mod front;
 pub mod idempotency;
 pub mod keys;
 pub mod seals;
+pub mod selftest;
 pub mod tampering;
 pub mod verification;
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
+use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{TrustAnchors, TrustError};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::{ALL, Ground, Indication, Policy, Refusal, Report, verify};
@@ -84,6 +85,7 @@ pub struct Verification {
     policy: Policy,
     now: Timestamp,
     limits: Limits,
+    tables: KeyTables,
     anchors: Vec<Vec<u8>>,
     certificates: Vec<Vec<u8>>,
 }
@@ -93,7 +95,7 @@ impl Verification {
     #[must_use]
     pub fn new(policy: Policy, now: Timestamp, limits: Limits) -> Self {
         let (anchors, certificates) = (Vec::new(), Vec::new());
-        Self { trust: TrustAnchors::none(), policy, now, limits, anchors, certificates }
+        Self { trust: TrustAnchors::none(), policy, now, limits, tables: KeyTables::default(), anchors, certificates }
     }
 
     /// How much of a stranger's input is taken on.
@@ -160,7 +162,13 @@ impl Verification {
     /// Judges a file. `original` is the document of a detached signature.
     #[must_use]
     pub fn judge(&self, file: &str, bytes: &[u8], original: Option<&[u8]>) -> Report {
-        let ground = Ground { trust: &self.trust, policy: &self.policy, now: self.now, limits: &self.limits };
+        let ground = Ground {
+            trust: &self.trust,
+            policy: &self.policy,
+            now: self.now,
+            limits: &self.limits,
+            tables: &self.tables,
+        };
         verify(file, bytes, original, &ground)
     }
 

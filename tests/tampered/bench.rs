@@ -6,13 +6,15 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::LazyLock;
+
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::random::SystemRandom;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::algorithm::OID_SM2_WITH_SM3;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::PrivateKey;
+use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer as _};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::subject_public_key_info;
@@ -23,6 +25,9 @@ use yinxin::format::ses::{NewSeal, NewSignature, SesSignature};
 use yinxin::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewName};
 
 use crate::archive;
+
+/// Tables of keys that led to anchors, shared by all that is judged here, as a service shares them.
+static TABLES: LazyLock<KeyTables> = LazyLock::new(KeyTables::default);
 
 pub(crate) const OFD: &str = "OFD.xml";
 pub(crate) const DOCUMENT: &str = "Doc_0/Document.xml";
@@ -478,7 +483,8 @@ impl Bench {
 
     pub(crate) fn judge(&self, name: &str) -> Report {
         let trust = self.trust();
-        let ground = Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits };
+        let ground =
+            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());
         verify(name, &bytes, None, &ground)
     }

@@ -190,7 +190,32 @@ fn encodings() -> Vec<Variant> {
             Expected::unsure("CRYPTO_CONSTRAINTS_FAILURE", &["rsa-key-too-short"])
                 .axes(&[("signature", "ok"), ("algorithm", "failed")]),
         ),
+        variant(
+            "RSA key after the end of its term",
+            || stored("v4_rsa_sha256"),
+            |b| with_algorithms(b, "until 2030-12-31", "until 2020-01-01"),
+            Expected::unsure("CRYPTO_CONSTRAINTS_FAILURE", &["algorithm-ended"])
+                .axes(&[("signature", "ok"), ("algorithm", "failed")]),
+        ),
+        variant(
+            "SM2 refused by the algorithm policy",
+            basic,
+            |b| {
+                let rule = |term| format!("name = \"sm2-sm3\"\nissue = \"{term}\"\naccept = \"{term}\"\n");
+                with_algorithms(b, &rule("always"), &rule("never"));
+            },
+            Expected::unsure("CRYPTO_CONSTRAINTS_FAILURE", &["algorithm-not-accepted"])
+                .axes(&[("signature", "ok"), ("algorithm", "failed")]),
+        ),
     ]
+}
+
+/// Judges by the shipped algorithm policy with one change.
+fn with_algorithms(bench: &mut Bench, from: &str, to: &str) {
+    let text = yinxin::config::algorithms::BUILT_IN;
+    assert!(text.contains(from), "{from}");
+    let policy = yinxin::config::algorithms::parse(&text.replace(from, to), "changed", &|_| String::new());
+    bench.policy.algorithms = policy.unwrap().into();
 }
 
 fn around() -> Vec<Variant> {

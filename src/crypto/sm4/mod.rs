@@ -4,13 +4,15 @@
 //! The S-box is never looked up in memory: the portable engine evaluates it as a circuit, the others with the
 //! instructions that processors have for the S-box of AES, which differs from it only by two affine maps.
 
+pub mod cbc;
+pub mod ccm;
 pub mod ctr;
 pub mod gcm;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use portable::SpreadKeys;
 
@@ -58,6 +60,10 @@ mod x86_64 {
         }
 
         pub(super) fn crypt(self, _: &[u32; 32], _: &mut [Block]) {
+            match self {}
+        }
+
+        pub(super) fn stream(self, _: &[u32; 32], _: u128, _: &mut [u8]) {
             match self {}
         }
 
@@ -180,6 +186,26 @@ impl Sm4 {
         self.crypt(Direction::Decrypt, blocks);
     }
 
+    /// Adds the key stream that starts at a counter block, whose last 32 bits count and wrap around.
+    fn add_stream_32(&self, counter: u128, text: &mut [u8]) {
+        if let Some(found) = self.found {
+            return found.stream(&self.forward, counter, text);
+        }
+        let mut counter = counter;
+        let mut stream = Zeroizing::new([[0; BLOCK_LEN]; portable::LANES]);
+        for chunk in text.chunks_mut(stream.as_flattened().len()) {
+            let (used, _) = stream.split_at_mut(chunk.len().div_ceil(BLOCK_LEN));
+            for block in &mut *used {
+                *block = counter.to_be_bytes();
+                counter = next_32(counter);
+            }
+            self.encrypt_blocks(used);
+            for (text, stream) in chunk.iter_mut().zip(used.as_flattened()) {
+                *text ^= stream;
+            }
+        }
+    }
+
     fn crypt(&self, direction: Direction, blocks: &mut [Block]) {
         let keys = match direction {
             Direction::Encrypt => &self.forward,
@@ -194,6 +220,12 @@ impl Sm4 {
             _ => blocks.iter_mut().for_each(|block| portable::crypt_block(keys, block)),
         }
     }
+}
+
+/// The counter block after this one, where the last 32 bits count (inc₃₂, NIST SP 800-38D 6.2).
+fn next_32(counter: u128) -> u128 {
+    const COUNTED: u128 = 0xffff_ffff;
+    (counter & !COUNTED) | (counter.wrapping_add(1) & COUNTED)
 }
 
 /// Which way through the rounds.

@@ -13,6 +13,8 @@
 
 use std::arch::x86_64::{__m128i, _mm_loadu_si128};
 
+use zeroize::Zeroizing;
+
 use crate::crypto::sm4::{Block, Engine};
 
 /// IN: x ↦ A·x, seen in the field of AES. The lowest bit of the result comes from the highest byte, as GFNI wants it.
@@ -69,6 +71,48 @@ static ROTATIONS: [[u8; 16]; 3] = [rotation(1, false), rotation(2, false), rotat
 /// Big-endian words to numbers and back.
 static SWAP: [u8; 16] = [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12];
 
+/// Where each block is once the words of a set are transposed: word e of lane l is of block e·lanes + l.
+const fn places<const LANES: usize>() -> [[u32; 4]; LANES] {
+    let mut places = [[0; 4]; LANES];
+    let mut at = 0;
+    while at < 4 * LANES {
+        places[at % LANES][at / LANES] = at as u32;
+        at += 1;
+    }
+    places
+}
+
+/// Sixteen bytes without padding, of which every value is allowed.
+///
+/// # Safety
+/// Implement it for nothing else.
+unsafe trait Sixteen {}
+
+// SAFETY: sixteen bytes.
+unsafe impl Sixteen for Block {}
+// SAFETY: sixteen bytes, no padding, any value.
+unsafe impl Sixteen for u128 {}
+// SAFETY: sixteen bytes, no padding, any value.
+unsafe impl Sixteen for [u32; 4] {}
+
+/// The four words of a counter block.
+fn words(counter: u128) -> [u32; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(counter.to_be_bytes().as_chunks().0) {
+        *word = u32::from_be_bytes(*bytes);
+    }
+    words
+}
+
+/// Adds a stored key stream to a text that is no longer.
+fn add_to(text: &mut [u8], stream: &[u128]) {
+    for (text, stream) in text.chunks_mut(16).zip(stream) {
+        for (text, stream) in text.iter_mut().zip(stream.to_ne_bytes()) {
+            *text ^= stream;
+        }
+    }
+}
+
 #[inline]
 #[target_feature(enable = "sse2")]
 fn constant(bytes: &[u8; 16]) -> __m128i {
@@ -90,15 +134,15 @@ macro_rules! engine {
             const PER_SET: usize = 4 * PER_VECTOR;
             #[inline]
             #[target_feature(enable = $features)]
-            fn load(blocks: &[Block; PER_VECTOR]) -> V {
-                // SAFETY: as many readable bytes as the vector has; the load needs no alignment.
+            fn load<B: Sixteen>(blocks: &[B; PER_VECTOR]) -> V {
+                // SAFETY: as many readable bytes (see `Sixteen`) as the vector has; the load needs no alignment.
                 unsafe { loadu(blocks.as_ptr().cast()) }
             }
 
             #[inline]
             #[target_feature(enable = $features)]
-            fn store(blocks: &mut [Block; PER_VECTOR], x: V) {
-                // SAFETY: as many writable bytes as the vector has; the store needs no alignment.
+            fn store<B: Sixteen>(blocks: &mut [B; PER_VECTOR], x: V) {
+                // SAFETY: as many bytes (see `Sixteen`) as the vector has, of which any value is allowed; the store needs no alignment.
                 unsafe { storeu(blocks.as_mut_ptr().cast(), x) }
             }
 
@@ -116,53 +160,99 @@ macro_rules! engine {
                 ]
             }
 
-            /// N sets of blocks through the rounds, side by side.
+            /// Four vectors of blocks as the four words of their states.
             #[inline]
             #[target_feature(enable = $features)]
-            fn crypt_sets<const N: usize>(keys: &[u32; 32], sets: &mut [[[Block; PER_VECTOR]; 4]; N]) {
+            fn take_up<B: Sixteen>([a, b, c, d]: &[[B; PER_VECTOR]; 4]) -> [V; 4] {
                 let swap = wide(constant(&SWAP));
-                let mut state = sets.each_ref().map(|[a, b, c, d]| {
-                    transpose([
-                        shuffle(load(a), swap),
-                        shuffle(load(b), swap),
-                        shuffle(load(c), swap),
-                        shuffle(load(d), swap),
-                    ])
-                });
+                let (a, b) = (shuffle(load(a), swap), shuffle(load(b), swap));
+                transpose([a, b, shuffle(load(c), swap), shuffle(load(d), swap)])
+            }
+
+            /// The reversal R of GB/T 32907 7.1, then the inverse of [`take_up`].
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn put_down([x0, x1, x2, x3]: [V; 4]) -> [V; 4] {
+                let swap = wide(constant(&SWAP));
+                let [a, b, c, d] = transpose([x3, x2, x1, x0]);
+                [shuffle(a, swap), shuffle(b, swap), shuffle(c, swap), shuffle(d, swap)]
+            }
+
+            /// The 32 rounds on N sets, side by side.
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn rounds<const N: usize>(keys: &[u32; 32], state: &mut [[V; 4]; N]) {
                 for [k0, k1, k2, k3] in keys.as_chunks().0 {
                     let key = broadcast(k0.cast_signed());
-                    for [x0, x1, x2, x3] in &mut state {
+                    for [x0, x1, x2, x3] in &mut *state {
                         *x0 = xor(*x0, t(xor(xor(xor(*x1, *x2), key), *x3)));
                     }
                     let key = broadcast(k1.cast_signed());
-                    for [x0, x1, x2, x3] in &mut state {
+                    for [x0, x1, x2, x3] in &mut *state {
                         *x1 = xor(*x1, t(xor(xor(xor(*x2, *x3), key), *x0)));
                     }
                     let key = broadcast(k2.cast_signed());
-                    for [x0, x1, x2, x3] in &mut state {
+                    for [x0, x1, x2, x3] in &mut *state {
                         *x2 = xor(*x2, t(xor(xor(xor(*x3, *x0), key), *x1)));
                     }
                     let key = broadcast(k3.cast_signed());
-                    for [x0, x1, x2, x3] in &mut state {
+                    for [x0, x1, x2, x3] in &mut *state {
                         *x3 = xor(*x3, t(xor(xor(xor(*x0, *x1), key), *x2)));
                     }
                 }
-                for ([a, b, c, d], [x0, x1, x2, x3]) in sets.iter_mut().zip(state) {
-                    // The reversal R of GB/T 32907 7.1.
-                    let [w, x, y, z] = transpose([x3, x2, x1, x0]);
-                    store(a, shuffle(w, swap));
-                    store(b, shuffle(x, swap));
-                    store(c, shuffle(y, swap));
-                    store(d, shuffle(z, swap));
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn crypt_sets<B: Sixteen, const N: usize>(keys: &[u32; 32], sets: &mut [[[B; PER_VECTOR]; 4]; N]) {
+                let mut state = [[broadcast(0); 4]; N];
+                for (state, set) in state.iter_mut().zip(&*sets) {
+                    *state = take_up(set);
+                }
+                rounds(keys, &mut state);
+                for ([a, b, c, d], state) in sets.iter_mut().zip(state) {
+                    let [w, x, y, z] = put_down(state);
+                    store(a, w);
+                    store(b, x);
+                    store(c, y);
+                    store(d, z);
                 }
             }
+
+            /// Adds the key stream from `counter` on, whose last word counts.
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn stream_sets<B: Sixteen, const N: usize>(
+                keys: &[u32; 32],
+                counter: &mut [u32; 4],
+                sets: &mut [[[B; PER_VECTOR]; 4]; N],
+            ) {
+                let [c0, c1, c2, c3] = counter;
+                let (c0, c1, c2) = (c0.cast_signed(), c1.cast_signed(), c2.cast_signed());
+                let mut state = [[broadcast(c0), broadcast(c1), broadcast(c2), broadcast(0)]; N];
+                for [.., x3] in &mut state {
+                    *x3 = add32(broadcast(c3.cast_signed()), load(&PLACES));
+                    *c3 = c3.wrapping_add(PER_SET as u32);
+                }
+                rounds(keys, &mut state);
+                for ([a, b, c, d], state) in sets.iter_mut().zip(state) {
+                    let [w, x, y, z] = put_down(state);
+                    store(a, xor(load(a), w));
+                    store(b, xor(load(b), x));
+                    store(c, xor(load(c), y));
+                    store(d, xor(load(d), z));
+                }
+            }
+
+            /// Which block a word stands for once [`put_down`] has transposed it.
+            static PLACES: [[u32; 4]; PER_VECTOR] = places();
 
             /// Every block through the rounds in the order of `keys`.
             #[target_feature(enable = $features)]
             pub(super) fn crypt(keys: &[u32; 32], blocks: &mut [Block]) {
                 let (whole, rest) = blocks.split_at_mut(blocks.len() - blocks.len() % PER_SET);
-                let (flights, sets) =
-                    whole.as_chunks_mut::<PER_VECTOR>().0.as_chunks_mut::<4>().0.as_chunks_mut::<$sets>();
+                let sets = whole.as_chunks_mut().0.as_chunks_mut().0;
+                let (flights, sets) = sets.as_chunks_mut::<$sets>();
                 for flight in flights {
                     crypt_sets(keys, flight);
                 }
@@ -170,12 +260,34 @@ macro_rules! engine {
                     crypt_sets(keys, std::array::from_mut(set));
                 }
                 if !rest.is_empty() {
-                    let mut filled = [[[[0; 16]; PER_VECTOR]; 4]];
-                    let places = filled.as_flattened_mut().as_flattened_mut();
-                    places.iter_mut().zip(&*rest).for_each(|(place, block)| *place = *block);
-                    crypt_sets(keys, &mut filled);
-                    let places = filled.as_flattened().as_flattened();
-                    rest.iter_mut().zip(places).for_each(|(block, place)| *block = *place);
+                    let mut set = Zeroizing::new([[[0_u128; PER_VECTOR]; 4]]);
+                    for (place, block) in set.as_flattened_mut().as_flattened_mut().iter_mut().zip(&*rest) {
+                        *place = u128::from_ne_bytes(*block);
+                    }
+                    crypt_sets(keys, &mut set);
+                    for (block, place) in rest.iter_mut().zip(set.as_flattened().as_flattened()) {
+                        *block = place.to_ne_bytes();
+                    }
+                }
+            }
+
+            /// Adds the key stream from `counter` on, whose last 32 bits count and wrap around.
+            #[target_feature(enable = $features)]
+            pub(super) fn stream(keys: &[u32; 32], counter: u128, text: &mut [u8]) {
+                let mut words = words(counter);
+                let (whole, rest) = text.split_at_mut(text.len() - text.len() % (PER_SET * 16));
+                let sets = whole.as_chunks_mut::<16>().0.as_chunks_mut().0.as_chunks_mut().0;
+                let (flights, sets) = sets.as_chunks_mut::<$sets>();
+                for flight in flights {
+                    stream_sets(keys, &mut words, flight);
+                }
+                for set in sets {
+                    stream_sets(keys, &mut words, std::array::from_mut(set));
+                }
+                if !rest.is_empty() {
+                    let mut set = Zeroizing::new([[[0_u128; PER_VECTOR]; 4]]);
+                    stream_sets(keys, &mut words, &mut set);
+                    add_to(rest, set.as_flattened().as_flattened());
                 }
             }
 
@@ -211,7 +323,9 @@ macro_rules! between_maps {
         #[target_feature(enable = $features)]
         fn t(x: V) -> V {
             let x = substitute(x);
-            let [by0, by8, by16, by24] = AES_ROTATIONS.each_ref().map(|mask| shuffle(x, wide(constant(mask))));
+            let [by0, by8, by16, by24] = &AES_ROTATIONS;
+            let (by0, by8) = (shuffle(x, wide(constant(by0))), shuffle(x, wide(constant(by8))));
+            let (by16, by24) = (shuffle(x, wide(constant(by16))), shuffle(x, wide(constant(by24))));
             let sum = xor(xor(by0, by8), by16);
             xor(xor(by0, by24), or(left::<2>(sum), right::<30>(sum)))
         }
@@ -230,8 +344,8 @@ macro_rules! inversion {
     };
 }
 
-engine!(aes_ni, "aes,ssse3,sse4.1", per_vector: 1, sets: 2, {
-    use std::arch::x86_64::{__m128i as V, _mm_aesenclast_si128, _mm_and_si128 as and, _mm_cvtsi128_si32, _mm_loadu_si128 as loadu, _mm_or_si128 as or, _mm_set1_epi32 as broadcast, _mm_set1_epi8 as broadcast8, _mm_setzero_si128, _mm_shuffle_epi8 as shuffle, _mm_slli_epi32 as left, _mm_srli_epi16 as right16, _mm_srli_epi32 as right, _mm_storeu_si128 as storeu, _mm_unpackhi_epi32 as unpack_high32, _mm_unpackhi_epi64 as unpack_high64, _mm_unpacklo_epi32 as unpack_low32, _mm_unpacklo_epi64 as unpack_low64, _mm_xor_si128 as xor};
+engine!(aes_ni, "aes,ssse3,sse4.1", per_vector: 1, sets: 4, {
+    use std::arch::x86_64::{__m128i as V, _mm_aesenclast_si128, _mm_and_si128 as and, _mm_cvtsi128_si32, _mm_loadu_si128 as loadu, _mm_or_si128 as or, _mm_set1_epi32 as broadcast, _mm_add_epi32 as add32, _mm_set1_epi8 as broadcast8, _mm_setzero_si128, _mm_shuffle_epi8 as shuffle, _mm_slli_epi32 as left, _mm_srli_epi16 as right16, _mm_srli_epi32 as right, _mm_storeu_si128 as storeu, _mm_unpackhi_epi32 as unpack_high32, _mm_unpackhi_epi64 as unpack_high64, _mm_unpacklo_epi32 as unpack_low32, _mm_unpacklo_epi64 as unpack_low64, _mm_xor_si128 as xor};
 
     #[inline]
     #[target_feature(enable = "aes,ssse3,sse4.1")]
@@ -254,8 +368,8 @@ engine!(aes_ni, "aes,ssse3,sse4.1", per_vector: 1, sets: 2, {
     between_maps!("aes,ssse3,sse4.1");
 });
 
-engine!(aes_ni_avx2, "aes,avx2", per_vector: 2, sets: 2, {
-    use std::arch::x86_64::{__m256i as V, _mm256_and_si256 as and, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256 as loadu, _mm256_or_si256 as or, _mm256_set1_epi32 as broadcast, _mm256_set1_epi8 as broadcast8, _mm256_set_m128i, _mm256_shuffle_epi8 as shuffle, _mm256_slli_epi32 as left, _mm256_srli_epi16 as right16, _mm256_srli_epi32 as right, _mm256_storeu_si256 as storeu, _mm256_unpackhi_epi32 as unpack_high32, _mm256_unpackhi_epi64 as unpack_high64, _mm256_unpacklo_epi32 as unpack_low32, _mm256_unpacklo_epi64 as unpack_low64, _mm256_xor_si256 as xor, _mm_aesenclast_si128, _mm_cvtsi128_si32, _mm_setzero_si128};
+engine!(aes_ni_avx2, "aes,avx2", per_vector: 2, sets: 4, {
+    use std::arch::x86_64::{__m256i as V, _mm256_and_si256 as and, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256 as loadu, _mm256_or_si256 as or, _mm256_set1_epi32 as broadcast, _mm256_add_epi32 as add32, _mm256_set1_epi8 as broadcast8, _mm256_set_m128i, _mm256_shuffle_epi8 as shuffle, _mm256_slli_epi32 as left, _mm256_srli_epi16 as right16, _mm256_srli_epi32 as right, _mm256_storeu_si256 as storeu, _mm256_unpackhi_epi32 as unpack_high32, _mm256_unpackhi_epi64 as unpack_high64, _mm256_unpacklo_epi32 as unpack_low32, _mm256_unpacklo_epi64 as unpack_low64, _mm256_xor_si256 as xor, _mm_aesenclast_si128, _mm_cvtsi128_si32, _mm_setzero_si128};
 
     #[inline]
     #[target_feature(enable = "aes,avx2")]
@@ -280,8 +394,8 @@ engine!(aes_ni_avx2, "aes,avx2", per_vector: 2, sets: 2, {
     between_maps!("aes,avx2");
 });
 
-engine!(vaes, "vaes,avx2", per_vector: 2, sets: 2, {
-    use std::arch::x86_64::{__m256i as V, _mm256_aesenclast_epi128, _mm256_and_si256 as and, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_loadu_si256 as loadu, _mm256_or_si256 as or, _mm256_set1_epi32 as broadcast, _mm256_set1_epi8 as broadcast8, _mm256_setzero_si256, _mm256_shuffle_epi8 as shuffle, _mm256_slli_epi32 as left, _mm256_srli_epi16 as right16, _mm256_srli_epi32 as right, _mm256_storeu_si256 as storeu, _mm256_unpackhi_epi32 as unpack_high32, _mm256_unpackhi_epi64 as unpack_high64, _mm256_unpacklo_epi32 as unpack_low32, _mm256_unpacklo_epi64 as unpack_low64, _mm256_xor_si256 as xor, _mm_cvtsi128_si32};
+engine!(vaes, "vaes,avx2", per_vector: 2, sets: 4, {
+    use std::arch::x86_64::{__m256i as V, _mm256_aesenclast_epi128, _mm256_and_si256 as and, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_loadu_si256 as loadu, _mm256_or_si256 as or, _mm256_set1_epi32 as broadcast, _mm256_add_epi32 as add32, _mm256_set1_epi8 as broadcast8, _mm256_setzero_si256, _mm256_shuffle_epi8 as shuffle, _mm256_slli_epi32 as left, _mm256_srli_epi16 as right16, _mm256_srli_epi32 as right, _mm256_storeu_si256 as storeu, _mm256_unpackhi_epi32 as unpack_high32, _mm256_unpackhi_epi64 as unpack_high64, _mm256_unpacklo_epi32 as unpack_low32, _mm256_unpacklo_epi64 as unpack_low64, _mm256_xor_si256 as xor, _mm_cvtsi128_si32};
 
     #[inline]
     #[target_feature(enable = "vaes,avx2")]
@@ -304,8 +418,8 @@ engine!(vaes, "vaes,avx2", per_vector: 2, sets: 2, {
     between_maps!("vaes,avx2");
 });
 
-engine!(gfni, "gfni,avx2", per_vector: 2, sets: 2, {
-    use std::arch::x86_64::{__m256i as V, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_gf2p8affine_epi64_epi8 as affine, _mm256_gf2p8affineinv_epi64_epi8 as affine_inverse, _mm256_loadu_si256 as loadu, _mm256_or_si256 as or, _mm256_set1_epi32 as broadcast, _mm256_set1_epi64x as broadcast64, _mm256_shuffle_epi8 as shuffle, _mm256_slli_epi32 as left, _mm256_srli_epi32 as right, _mm256_storeu_si256 as storeu, _mm256_unpackhi_epi32 as unpack_high32, _mm256_unpackhi_epi64 as unpack_high64, _mm256_unpacklo_epi32 as unpack_low32, _mm256_unpacklo_epi64 as unpack_low64, _mm256_xor_si256 as xor, _mm_cvtsi128_si32};
+engine!(gfni, "gfni,avx2", per_vector: 2, sets: 4, {
+    use std::arch::x86_64::{__m256i as V, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_gf2p8affine_epi64_epi8 as affine, _mm256_gf2p8affineinv_epi64_epi8 as affine_inverse, _mm256_loadu_si256 as loadu, _mm256_or_si256 as or, _mm256_set1_epi32 as broadcast, _mm256_add_epi32 as add32, _mm256_set1_epi64x as broadcast64, _mm256_shuffle_epi8 as shuffle, _mm256_slli_epi32 as left, _mm256_srli_epi32 as right, _mm256_storeu_si256 as storeu, _mm256_unpackhi_epi32 as unpack_high32, _mm256_unpackhi_epi64 as unpack_high64, _mm256_unpacklo_epi32 as unpack_low32, _mm256_unpacklo_epi64 as unpack_low64, _mm256_xor_si256 as xor, _mm_cvtsi128_si32};
 
     #[inline]
     #[target_feature(enable = "gfni,avx2")]
@@ -325,14 +439,16 @@ engine!(gfni, "gfni,avx2", per_vector: 2, sets: 2, {
     #[target_feature(enable = "gfni,avx2")]
     fn t(x: V) -> V {
         let x = substitute(x);
-        let [by8, by16, by24] = ROTATIONS.each_ref().map(|mask| shuffle(x, wide(constant(mask))));
+        let [by8, by16, by24] = &ROTATIONS;
+        let (by8, by16) = (shuffle(x, wide(constant(by8))), shuffle(x, wide(constant(by16))));
+        let by24 = shuffle(x, wide(constant(by24)));
         let sum = xor(xor(x, by8), by16);
         xor(xor(x, by24), or(left::<2>(sum), right::<30>(sum)))
     }
 });
 
 engine!(gfni_avx512, "gfni,avx512f,avx512bw", per_vector: 4, sets: 4, {
-    use std::arch::x86_64::{__m512i as V, _mm512_broadcast_i32x4, _mm512_castsi512_si128, _mm512_gf2p8affine_epi64_epi8 as affine, _mm512_gf2p8affineinv_epi64_epi8 as affine_inverse, _mm512_loadu_si512 as loadu, _mm512_rol_epi32 as rotate, _mm512_set1_epi32 as broadcast, _mm512_set1_epi64 as broadcast64, _mm512_shuffle_epi8 as shuffle, _mm512_storeu_si512 as storeu, _mm512_ternarylogic_epi32 as ternary, _mm512_unpackhi_epi32 as unpack_high32, _mm512_unpackhi_epi64 as unpack_high64, _mm512_unpacklo_epi32 as unpack_low32, _mm512_unpacklo_epi64 as unpack_low64, _mm512_xor_si512 as xor, _mm_cvtsi128_si32};
+    use std::arch::x86_64::{__m512i as V, _mm512_broadcast_i32x4, _mm512_castsi512_si128, _mm512_gf2p8affine_epi64_epi8 as affine, _mm512_gf2p8affineinv_epi64_epi8 as affine_inverse, _mm512_loadu_si512 as loadu, _mm512_rol_epi32 as rotate, _mm512_set1_epi32 as broadcast, _mm512_add_epi32 as add32, _mm512_set1_epi64 as broadcast64, _mm512_shuffle_epi8 as shuffle, _mm512_storeu_si512 as storeu, _mm512_ternarylogic_epi32 as ternary, _mm512_unpackhi_epi32 as unpack_high32, _mm512_unpackhi_epi64 as unpack_high64, _mm512_unpacklo_epi32 as unpack_low32, _mm512_unpacklo_epi64 as unpack_low64, _mm512_xor_si512 as xor, _mm_cvtsi128_si32};
 
     #[inline]
     #[target_feature(enable = "gfni,avx512f,avx512bw")]
@@ -395,6 +511,20 @@ impl Found {
                 Engine::Vaes => vaes::crypt(keys, blocks),
                 Engine::Gfni => gfni::crypt(keys, blocks),
                 Engine::GfniAvx512 => gfni_avx512::crypt(keys, blocks),
+            }
+        }
+    }
+
+    /// Adds the key stream from `counter` on, whose last 32 bits count and wrap around.
+    pub(super) fn stream(self, keys: &[u32; 32], counter: u128, text: &mut [u8]) {
+        // SAFETY: a `Found` is made by `look_for` alone, which saw the features of this engine.
+        unsafe {
+            match self.0 {
+                Engine::Portable | Engine::AesNi => aes_ni::stream(keys, counter, text),
+                Engine::AesNiAvx2 => aes_ni_avx2::stream(keys, counter, text),
+                Engine::Vaes => vaes::stream(keys, counter, text),
+                Engine::Gfni => gfni::stream(keys, counter, text),
+                Engine::GfniAvx512 => gfni_avx512::stream(keys, counter, text),
             }
         }
     }

@@ -81,7 +81,7 @@ pub enum Error {
     /// The serial number is zero.
     #[error("the serial number is zero (RFC 5280 4.1.2.2)")]
     Serial,
-    /// The issuer's algorithm has no object identifier.
+    /// The issuer's algorithm is not told by an object identifier alone, or does not belong to its key.
     #[error("the issuer's algorithm cannot sign certificates")]
     Algorithm,
     /// What came back from the key store is not the issuer's signature.
@@ -113,7 +113,7 @@ pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceTok
     if request.serial.iter().all(|byte| *byte == 0) {
         return Err(Error::Serial);
     }
-    let oid = issuer.algorithm.oid().ok_or(Error::Algorithm)?;
+    let oid = issuer.algorithm.oid().filter(|_| issuer.key.signs_with(issuer.algorithm)).ok_or(Error::Algorithm)?;
     let subject_key = subject_public_key_info(request.key);
     let tbs = NewCertificate {
         serial: request.serial,
@@ -188,7 +188,8 @@ mod tests {
         let mut trust = TrustAnchors::none();
         trust.add_anchors(&root_der, "root").unwrap();
         let certificate = Certificate::parse(&end_der).unwrap();
-        let path = find_path(&certificate, &trust, now, &mut Budget::new(&Limits::DEFAULT)).unwrap();
+        let path = find_path(&certificate, &trust, now, &mut Budget::new(&Limits::DEFAULT), &sm2::KeyTables::default())
+            .unwrap();
         assert_eq!(path.subjects(), ["C=CN, O=示例市印信演示局, CN=签章人", "C=CN, O=示例市印信演示局, CN=根"]);
     }
 

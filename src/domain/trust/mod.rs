@@ -4,10 +4,12 @@
 //! signer's certificate for the time of signing, the seal maker's for the making of the seal. Revocation is judged
 //! apart. No anchor is built in.
 
+pub mod acceptance;
 pub mod anchor;
 pub mod key;
 pub mod path;
 
+pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 pub use anchor::{TrustAnchors, TrustError};
-pub use key::{CheckedValue, ValueEncoding, check_value, public_key};
+pub use key::{CheckedValue, ValueEncoding, check_signed, check_value, public_key};
 pub use path::{Budget, PathFailure, TrustedPath, find_path};

@@ -7,9 +7,12 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
+use crate::crypto::PublicKey;
 use crate::crypto::digest::{hex, sm3};
+use crate::crypto::sm2::KeyTables;
+use crate::domain::trust::acceptance::SignatureUsed;
 use crate::domain::trust::anchor::TrustAnchors;
-use crate::domain::trust::key::{CheckedValue, check_value};
+use crate::domain::trust::key::{CheckedValue, check_signed, public_key};
 use crate::format::der::ObjectIdentifier;
 use crate::format::x509::{Certificate, KeyUsage, extension};
 
@@ -45,6 +48,7 @@ pub struct TrustedPath {
     anchor_sm3: String,
     anchor_origin: String,
     names_revocation_source: bool,
+    signatures: Vec<SignatureUsed>,
 }
 
 impl TrustedPath {
@@ -64,6 +68,12 @@ impl TrustedPath {
     #[must_use]
     pub fn anchor_origin(&self) -> &str {
         &self.anchor_origin
+    }
+
+    /// How the certificates below the anchor were signed, from the end upward.
+    #[must_use]
+    pub fn signatures(&self) -> &[SignatureUsed] {
+        &self.signatures
     }
 
     /// Whether a certificate below the anchor names where revocation can be asked.
@@ -109,7 +119,8 @@ const PROCESSED: [ObjectIdentifier; 2] = [extension::BASIC_CONSTRAINTS, extensio
 const ALLOWED_AT_END: [ObjectIdentifier; 3] =
     [extension::SUBJECT_ALT_NAME, extension::CERTIFICATE_POLICIES, extension::EXTENDED_KEY_USAGE];
 
-/// Finds a path from `end` to an anchor whose authorities were all valid at `at`.
+/// Finds a path from `end` to an anchor whose authorities were all valid at `at`. The SM2 keys of the path are admitted
+/// to `tables`, which change how fast the next path is judged, and nothing else.
 ///
 /// # Errors
 /// Why there is none: the most telling reason of the candidates tried.
@@ -118,6 +129,7 @@ pub fn find_path(
     trust: &TrustAnchors,
     at: Timestamp,
     budget: &mut Budget,
+    tables: &KeyTables,
 ) -> Result<TrustedPath, PathFailure> {
     if let Some((_, origin)) = trust.anchors().find(|(anchor, _)| anchor.raw == end.raw) {
         return Ok(TrustedPath {
@@ -125,6 +137,7 @@ pub fn find_path(
             anchor_sm3: hex(&sm3(end.raw)),
             anchor_origin: origin.to_owned(),
             names_revocation_source: false,
+            signatures: Vec::new(),
         });
     }
     let known = |extension: &extension::Extension<'_>| {
@@ -137,8 +150,9 @@ pub fn find_path(
             reason: "the end certificate has a critical extension that is not known",
         });
     }
-    let mut search = Search { trust, at, budget };
+    let mut search = Search { trust, at, budget, tables };
     let climbed = search.climb(end, 1)?;
+    search.admit(end);
     Ok(TrustedPath {
         subjects: std::iter::once(end.subject.display()).chain(climbed.subjects).collect(),
         names_revocation_source: climbed.names_revocation_source || end.names_revocation_source(),
@@ -150,9 +164,17 @@ struct Search<'a> {
     trust: &'a TrustAnchors,
     at: Timestamp,
     budget: &'a mut Budget,
+    tables: &'a KeyTables,
 }
 
 impl Search<'_> {
+    /// A key that led to an anchor may have a table: it will come again. Strangers' keys never get here.
+    fn admit(&self, certificate: &Certificate<'_>) {
+        if let Some(PublicKey::Sm2(key)) = public_key(&certificate.public_key) {
+            self.tables.admit(&key, &sm3(certificate.issuer.raw()));
+        }
+    }
+
     /// The path above `child`; `below` counts the certificates from the end to `child`. Depth is bounded by the budget.
     fn climb(&mut self, child: &Certificate<'_>, below: usize) -> Result<TrustedPath, PathFailure> {
         let issuer = child.issuer.display();
@@ -167,12 +189,14 @@ impl Search<'_> {
         };
         for (anchor, origin) in trust.anchors().filter(|(anchor, _)| anchor.subject == child.issuer) {
             match self.accepts(&anchor, child, below)? {
-                Ok(()) => {
+                Ok(used) => {
+                    self.admit(&anchor);
                     return Ok(TrustedPath {
                         subjects: vec![anchor.subject.display()],
                         anchor_sm3: hex(&sm3(anchor.raw)),
                         anchor_origin: origin.to_owned(),
                         names_revocation_source: false,
+                        signatures: vec![used],
                     });
                 }
                 Err(reason) => failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason },
@@ -183,15 +207,20 @@ impl Search<'_> {
             if authority.raw == child.raw {
                 continue;
             }
-            if let Err(reason) = self.accepts(&authority, child, below)? {
-                failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason };
-                continue;
-            }
+            let used = match self.accepts(&authority, child, below)? {
+                Ok(used) => used,
+                Err(reason) => {
+                    failure = PathFailure::IssuerRefused { issuer: issuer.clone(), reason };
+                    continue;
+                }
+            };
             match self.climb(&authority, below.saturating_add(1)) {
                 Ok(above) => {
+                    self.admit(&authority);
                     return Ok(TrustedPath {
                         subjects: std::iter::once(authority.subject.display()).chain(above.subjects).collect(),
                         names_revocation_source: above.names_revocation_source || authority.names_revocation_source(),
+                        signatures: std::iter::once(used).chain(above.signatures.iter().copied()).collect(),
                         ..above
                     });
                 }
@@ -202,13 +231,14 @@ impl Search<'_> {
         Err(failure)
     }
 
-    /// Whether `authority` may have issued `child` (RFC 5280 6.1.3, 6.1.4); the outer error ends the search.
+    /// How `authority` signed `child`, or why it may not have issued it (RFC 5280 6.1.3, 6.1.4); the outer error ends the
+    /// search. Which algorithms and key sizes are acceptable is the caller's axis.
     fn accepts(
         &mut self,
         authority: &Certificate<'_>,
         child: &Certificate<'_>,
         below: usize,
-    ) -> Result<Result<(), &'static str>, PathFailure> {
+    ) -> Result<Result<SignatureUsed, &'static str>, PathFailure> {
         if self.at < authority.not_before || self.at > authority.not_after {
             return Ok(Err("it was not valid at the time in question"));
         }
@@ -232,11 +262,12 @@ impl Search<'_> {
         if !self.budget.spend() {
             return Err(PathFailure::GivenUp);
         }
-        let algorithm = child.signature_algorithm.oid;
-        match check_value(&authority.public_key, algorithm, child.tbs, child.signature) {
-            CheckedValue::Right { .. } => Ok(Ok(())),
-            CheckedValue::Wrong { .. } => Ok(Err("its signature on the certificate is wrong")),
-            CheckedValue::Unsupported => {
+        let signed = (child.tbs, child.signature);
+        let checked = check_signed(&authority.public_key, &child.signature_algorithm, signed, self.tables);
+        match (checked, public_key(&authority.public_key)) {
+            (CheckedValue::Right { algorithm, .. }, Some(key)) => Ok(Ok(SignatureUsed::of(&key, algorithm))),
+            (CheckedValue::Wrong { .. }, _) => Ok(Err("its signature on the certificate is wrong")),
+            (CheckedValue::Right { .. } | CheckedValue::Unsupported, _) => {
                 Ok(Err("its signature on the certificate uses an algorithm that is not accepted"))
             }
         }
@@ -289,7 +320,9 @@ mod tests {
         }
         let end = issue("end", &keys[2], ("a", &keys[0]), Profile::SealSigner, 20);
         let end = Certificate::parse(&end).unwrap();
-        let find = |checks, length| find_path(&end, &trust, Timestamp::from_unix(0), &mut Budget { checks, length });
+        let find = |checks, length| {
+            find_path(&end, &trust, Timestamp::from_unix(0), &mut Budget { checks, length }, &KeyTables::default())
+        };
         assert_eq!(find(5, 100), Err(PathFailure::GivenUp));
         assert_eq!(find(1_000_000, 2), Err(PathFailure::GivenUp));
         // The ring's own path lengths (one authority below a root) end it before the budget does.
@@ -305,8 +338,9 @@ mod tests {
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
         let end = issue("end", &key, ("lost", &key), Profile::SealSigner, 1);
         let end = Certificate::parse(&end).unwrap();
-        let find =
-            |trust: &TrustAnchors| find_path(&end, trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT));
+        let find = |trust: &TrustAnchors| {
+            find_path(&end, trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT), &KeyTables::default())
+        };
         let issuer = "C=CN, O=示例, CN=lost".to_owned();
         assert_eq!(find(&TrustAnchors::none()), Err(PathFailure::NoAnchors { issuer: issuer.clone() }));
         let mut trust = TrustAnchors::none();

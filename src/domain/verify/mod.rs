@@ -18,6 +18,7 @@ pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
+use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::TrustAnchors;
 use crate::format::ses::Kind;
 
@@ -32,6 +33,8 @@ pub struct Ground<'a> {
     pub now: Timestamp,
     /// How much is taken on.
     pub limits: &'a Limits,
+    /// Tables of keys that led to anchors before. They change how fast, never what.
+    pub tables: &'a KeyTables,
 }
 
 /// A kind of file that we verify. Closed list: [`ALL`].

@@ -1,7 +1,9 @@
 //! What a verifier tolerates and demands: a policy, and the closed list of tolerances that policies switch.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::domain::trust::AlgorithmPolicy;
 use crate::format::ses::Deviation;
 
 /// A way of genuine files to depart from the standard. A tolerance never changes which bytes are hashed.
@@ -109,6 +111,8 @@ pub struct Policy {
     pub extra_parts: ExtraParts,
     /// Least bits of an RSA modulus.
     pub rsa_bits: usize,
+    /// Algorithms and key sizes, with their dates; judged at the moment of verification.
+    pub algorithms: Arc<AlgorithmPolicy>,
     /// By how many seconds a claimed time may lie after the moment of verification.
     pub future_seconds: i64,
     /// By how many days a maker's certificate may start after the seal's createDate, where tolerated.

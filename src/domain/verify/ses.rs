@@ -5,7 +5,9 @@ use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
-use crate::domain::trust::{Budget, CheckedValue, TrustedPath, ValueEncoding, check_value, find_path, public_key};
+use crate::domain::trust::{
+    Budget, CheckedValue, SignatureUsed, TrustedPath, Use, ValueEncoding, check_value, find_path, public_key,
+};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{Tolerance, UnknownRevocation};
 use crate::domain::verify::report::{
@@ -106,14 +108,14 @@ pub fn judge(
     let signer = judging.certificate("signer", signature.certificate);
     let maker = judging.certificate("maker", signature.seal.maker_certificate);
     let verified = signer.as_ref().and_then(|signer| judging.value(signer));
-    judging.seal(maker.as_ref());
+    let made = judging.seal(maker.as_ref());
     judging.times(signer.as_ref(), maker.as_ref());
     if let (Some(signer), Some(maker)) = (&signer, &maker) {
         judging.key_usage("signer", signer);
         judging.key_usage("maker", maker);
         let paths = judging.trust(signer, maker, budget);
         judging.revocation(paths.as_ref(), signer, warnings);
-        judging.algorithm(verified, &[signer, maker]);
+        judging.algorithm((verified, signer), (made, maker), paths.as_ref());
     }
     report.details.tolerances.sort_unstable();
     report.details.tolerances.dedup();
@@ -215,8 +217,12 @@ impl Judging<'_, '_> {
     /// The signer's value over toSign, exactly as it arrived.
     fn value(&mut self, signer: &Certificate<'_>) -> Option<SignatureVerified> {
         let signature = self.signature;
-        let checked =
-            check_value(&signer.public_key, signature.signature_algorithm, signature.tbs, signature.signature);
+        let checked = check_value(
+            &signer.public_key,
+            signature.signature_algorithm,
+            (signature.tbs, signature.signature),
+            self.ground.tables,
+        );
         let evidence = vec![format!("toSign sm3 {}", hex(&sm3(signature.tbs)))];
         match checked {
             CheckedValue::Right { algorithm, encoding } => {
@@ -247,8 +253,8 @@ impl Judging<'_, '_> {
         }
     }
 
-    /// The seal inside: maker's value over eSealInfo, the signer in its list.
-    fn seal(&mut self, maker: Option<&Certificate<'_>>) {
+    /// The seal inside: maker's value over eSealInfo, the signer in its list. Gives the algorithm of a right value.
+    fn seal(&mut self, maker: Option<&Certificate<'_>>) -> Option<SignatureAlgorithm> {
         let seal = &self.signature.seal;
         self.report.seal_summary = Some(SealSummary {
             es_id: seal.es_id.to_owned(),
@@ -267,10 +273,20 @@ impl Judging<'_, '_> {
             }
         };
         let checked = maker.map(|maker| {
-            (maker, check_value(&maker.public_key, seal.signature_algorithm, seal.info, seal.signed_value))
+            (
+                maker,
+                check_value(
+                    &maker.public_key,
+                    seal.signature_algorithm,
+                    (seal.info, seal.signed_value),
+                    self.ground.tables,
+                ),
+            )
         });
+        let mut made = None;
         match checked {
-            Some((_, CheckedValue::Right { encoding, .. })) => {
+            Some((_, CheckedValue::Right { algorithm, encoding })) => {
+                made = Some(algorithm);
                 self.report.details.seal_signature = Some(Status::Ok);
                 self.report.details.seal_signature_encoding = encoding.name();
                 if encoding == ValueEncoding::Raw {
@@ -301,6 +317,7 @@ impl Judging<'_, '_> {
             self.report.add(Finding::new(Case::Format, "signer-not-listed", detail));
         }
         self.report.seal = axis;
+        made
     }
 
     /// Claimed time against signer, seal and now; the maker against the seal's createDate.
@@ -403,10 +420,10 @@ impl Judging<'_, '_> {
         maker: &Certificate<'_>,
         budget: &mut Budget,
     ) -> Option<[TrustedPath; 2]> {
-        let trust = self.ground.trust;
+        let (trust, tables) = (self.ground.trust, self.ground.tables);
         let made = self.signature.seal.created.max(maker.not_before);
-        let of_signer = find_path(signer, trust, self.signature.time, budget);
-        let of_maker = find_path(maker, trust, made, budget);
+        let of_signer = find_path(signer, trust, self.signature.time, budget, tables);
+        let of_maker = find_path(maker, trust, made, budget, tables);
         match (of_signer, of_maker) {
             (Ok(signer), Ok(maker)) => {
                 let show = |whose: &str, path: &TrustedPath| {
@@ -455,10 +472,18 @@ impl Judging<'_, '_> {
         }
     }
 
-    fn algorithm(&mut self, verified: Option<SignatureVerified>, certificates: &[&Certificate<'_>]) {
-        let least = self.ground.policy.rsa_bits;
-        for certificate in certificates {
-            if let Some(PublicKey::Rsa(key)) = public_key(&certificate.public_key)
+    /// Every signature that the verdict rests on, by the algorithm policy at the moment of verification: nothing here
+    /// proves an earlier one.
+    fn algorithm(
+        &mut self,
+        (verified, signer): (Option<SignatureVerified>, &Certificate<'_>),
+        (made, maker): (Option<SignatureAlgorithm>, &Certificate<'_>),
+        paths: Option<&[TrustedPath; 2]>,
+    ) {
+        let (least, now) = (self.ground.policy.rsa_bits, self.ground.now);
+        let keys = [signer, maker].map(|certificate| public_key(&certificate.public_key));
+        for key in keys.iter().flatten() {
+            if let PublicKey::Rsa(key) = key
                 && key.bits() < least
             {
                 let detail = format!("an RSA key of {} bits is below the {least} that the policy asks for", key.bits());
@@ -467,7 +492,18 @@ impl Judging<'_, '_> {
                 return;
             }
         }
-        if let Some(verified) = verified {
+        let algorithms = [verified.map(|verified| verified.algorithm), made];
+        let of_values = keys.iter().zip(algorithms).filter_map(|(key, algorithm)| {
+            key.as_ref().zip(algorithm).map(|(key, algorithm)| SignatureUsed::of(key, algorithm))
+        });
+        let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures).copied();
+        let policy = &self.ground.policy.algorithms;
+        let refused = of_values.chain(on_paths).find_map(|used| policy.signature(&used, now, Use::Accept).err());
+        if let Some(refused) = refused {
+            let detail = format!("{refused} (policy {})", policy.name);
+            self.report.algorithm = Axis::new(Status::Failed, refused.code(), detail.clone());
+            self.find(Case::Algorithm, refused.code(), detail);
+        } else if let Some(verified) = verified {
             let encoding = verified.encoding.name().map(|name| format!(", value in {name}")).unwrap_or_default();
             let detail = format!("{} is accepted{encoding}", verified.algorithm.name());
             self.report.algorithm = Axis::new(Status::Ok, "ok", detail);

@@ -4,6 +4,7 @@ use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcPoint, PointConversionForm};
 use openssl::nid::Nid;
 use ring::signature::KeyPair;
+use subtle::ConstantTimeEq;
 
 use crate::base::secret::Secret;
 use crate::crypto::digest::sm3;
@@ -347,11 +348,20 @@ fn finish(found: Found) -> Result<Imported, Error> {
     Ok(Imported { algorithm, private: key.private, public, certificates: own })
 }
 
+/// n-1 of the SM2 curve: it makes a pair, but 1 + d has no inverse, so it cannot sign (GB/T 32918.1 6.1).
+const SM2_ORDER_LESS_ONE: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x72, 0x03, 0xdf,
+    0x6b, 0x21, 0xc6, 0x05, 0x2b, 0x53, 0xbb, 0xf4, 0x09, 0x39, 0xd5, 0x41, 0x22,
+];
+
 /// The public key that belongs to the private one, as SubjectPublicKeyInfo carries it.
 fn public_octets(key: &PrivateKeyInfo) -> Result<(KeyAlgorithm, Vec<u8>), Error> {
     let private = key.private.expose(); // to compute the public key
     match key.kind {
         KeyKind::Sm2 => {
+            if private.ct_eq(&SM2_ORDER_LESS_ONE).into() {
+                return Err(Error::KeyOutOfRange);
+            }
             let key = sm2::PrivateKey::from_bytes(private).map_err(|_| Error::KeyOutOfRange)?;
             Ok((KeyAlgorithm::Sm2, key.public_key().to_bytes().to_vec()))
         }

@@ -2,15 +2,18 @@
 //!
 //! Who wraps whom: `wrapping.rs`. What may be done with which key: `domain::key`.
 
+pub mod device;
 mod encryption_key;
 pub mod export;
 pub mod import;
 pub mod life_cycle;
 mod opening;
 mod passphrase;
+mod pkcs11;
 mod pool;
 mod rc2;
 pub mod rotation;
+mod sdf;
 pub mod shares;
 mod signers;
 mod soft;
@@ -37,7 +40,7 @@ use crate::store;
 use crate::store::keys::StoredKey;
 
 /// The doors to keys in devices.
-pub trait DeviceKeys: Send + Sync {
+pub trait DeviceSigners: Send + Sync {
     /// Whatever signs with the key of that row.
     ///
     /// # Errors
@@ -190,6 +193,9 @@ pub enum Error {
     /// A key file is not taken in, or not written.
     #[error(transparent)]
     Import(#[from] import::Error),
+    /// A device refused or is not there.
+    #[error(transparent)]
+    Device(#[from] device::DeviceError),
 }
 
 impl Error {
@@ -220,11 +226,13 @@ impl Error {
             Self::Unavailable => "key-store-unavailable",
             Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
+            Self::Crypto(crypto::Error::Device { code }) => code,
             Self::Crypto(_) => "key-failed",
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",
             Self::Store(_) => "database",
             Self::Import(error) => error.code(),
+            Self::Device(error) => error.code(),
         }
     }
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
 use crate::crypto::digest::{hmac_sm3, sm3};
+use crate::crypto::sm4::{Sm4, cbc};
 use crate::format::keys::pbe::{Cipher, Pkcs12Cipher, Prf, Scheme};
 use crate::format::keys::pkcs12::{Mac, MacDigest};
 use crate::service::keys::import::Error;
@@ -87,6 +88,7 @@ pub(in crate::service::keys) fn pbkdf2(
         Prf::HmacSha256 => pbkdf2::PBKDF2_HMAC_SHA256,
         Prf::HmacSha384 => pbkdf2::PBKDF2_HMAC_SHA384,
         Prf::HmacSha512 => pbkdf2::PBKDF2_HMAC_SHA512,
+        // OpenSSL keeps the state after the key, which saves half of the work.
         Prf::HmacSm3 => {
             let count = usize::try_from(iterations.get()).map_err(|_| Error::Computation)?;
             let sm3 = openssl::hash::MessageDigest::sm3();
@@ -98,15 +100,6 @@ pub(in crate::service::keys) fn pbkdf2(
     Ok(key)
 }
 
-const fn openssl_cipher(cipher: Cipher) -> fn() -> symm::Cipher {
-    match cipher {
-        Cipher::Aes128Cbc => symm::Cipher::aes_128_cbc,
-        Cipher::Aes256Cbc => symm::Cipher::aes_256_cbc,
-        Cipher::Sm4Cbc => symm::Cipher::sm4_cbc,
-        Cipher::DesEde3Cbc => symm::Cipher::des_ede3_cbc,
-    }
-}
-
 /// CBC with the padding of RFC 8018 6.1.1; `None` if the length or the padding is wrong.
 pub(in crate::service::keys) fn decrypt_cbc(
     cipher: Cipher,
@@ -114,13 +107,16 @@ pub(in crate::service::keys) fn decrypt_cbc(
     iv: &[u8],
     encrypted: &[u8],
 ) -> Result<Option<Secret>, Error> {
-    let block = cipher.block_bytes();
-    if !encrypted.len().is_multiple_of(block) {
+    let Some(cipher) = openssl_cipher(cipher) else {
+        let (cipher, iv) = sm4(key, iv)?;
+        return Ok(cbc::decrypt(&cipher, &iv, encrypted).ok());
+    };
+    if !encrypted.len().is_multiple_of(cipher.block_size()) {
         return Ok(None);
     }
     // The padding is judged here, so that a refusal of the cipher is told from a wrong passphrase.
-    let plain = run_cbc(cipher, symm::Mode::Decrypt, key, iv, encrypted, false)?;
-    Ok(unpad(plain, block))
+    let plain = run_cbc(cipher, symm::Mode::Decrypt, key, iv, encrypted)?;
+    Ok(unpad(plain, cipher.block_size()))
 }
 
 /// CBC with the padding of RFC 8018 6.1.1.
@@ -130,22 +126,34 @@ pub(in crate::service::keys) fn encrypt_cbc(
     iv: &[u8],
     plain: &Secret,
 ) -> Result<Vec<u8>, Error> {
-    let encrypted = run_cbc(cipher, symm::Mode::Encrypt, key, iv, plain.expose(), true)?; // to be encrypted
-    Ok(encrypted.to_vec())
+    let plain = plain.expose(); // to be encrypted
+    match openssl_cipher(cipher) {
+        Some(cipher) => run_cbc(cipher, symm::Mode::Encrypt, key, iv, plain).map(|octets| octets.to_vec()),
+        None => sm4(key, iv).map(|(cipher, iv)| cbc::encrypt(&cipher, &iv, plain)),
+    }
 }
 
-fn run_cbc(
-    cipher: Cipher,
-    mode: symm::Mode,
-    key: &[u8],
-    iv: &[u8],
-    input: &[u8],
-    padding: bool,
-) -> Result<Wiped, Error> {
+/// OpenSSL computes AES and triple DES; SM4 is ours.
+fn openssl_cipher(cipher: Cipher) -> Option<symm::Cipher> {
+    match cipher {
+        Cipher::Aes128Cbc => Some(symm::Cipher::aes_128_cbc()),
+        Cipher::Aes256Cbc => Some(symm::Cipher::aes_256_cbc()),
+        Cipher::DesEde3Cbc => Some(symm::Cipher::des_ede3_cbc()),
+        Cipher::Sm4Cbc => None,
+    }
+}
+
+fn sm4(key: &[u8], iv: &[u8]) -> Result<(Sm4, [u8; 16]), Error> {
+    let (Ok(key), Ok(iv)) = (key.try_into(), iv.try_into()) else { return Err(Error::Computation) };
+    Ok((Sm4::new(key), iv))
+}
+
+/// Adds the padding when it encrypts, and leaves it on when it decrypts.
+fn run_cbc(cipher: symm::Cipher, mode: symm::Mode, key: &[u8], iv: &[u8], input: &[u8]) -> Result<Wiped, Error> {
     let failed = |_| Error::Computation;
-    let mut crypter = symm::Crypter::new(openssl_cipher(cipher)(), mode, key, Some(iv)).map_err(failed)?;
-    crypter.pad(padding);
-    let mut output = Zeroizing::new(vec![0; input.len().saturating_add(cipher.block_bytes())]);
+    let mut crypter = symm::Crypter::new(cipher, mode, key, Some(iv)).map_err(failed)?;
+    crypter.pad(matches!(mode, symm::Mode::Encrypt));
+    let mut output = Zeroizing::new(vec![0; input.len().saturating_add(cipher.block_size())]);
     let written = crypter.update(input, &mut output).map_err(failed)?;
     let (_, rest) = output.split_at_mut_checked(written).ok_or(Error::Computation)?;
     let last = crypter.finalize(rest).map_err(failed)?;

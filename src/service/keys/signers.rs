@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
-use crate::crypto::{self, PublicKey, Signer, rsa, sm2};
+use crate::crypto::{self, PublicKey, Signer, ecdsa, ed25519, rsa, sm2};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyUse, Owner};
 use crate::domain::trust::key::subject_public_key_info;
 use crate::service::keys::{Error, KeyStore};
@@ -45,7 +45,14 @@ impl NewKey {
                 let key = rsa::PrivateKey::generate(RSA_BITS)?;
                 (key.to_bytes()?, Arc::new(key))
             }
-            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => return Err(Error::AlgorithmNotMade { algorithm }),
+            KeyAlgorithm::EcdsaP256 => {
+                let key = ecdsa::PrivateKey::generate(random)?;
+                (key.to_bytes(), Arc::new(key))
+            }
+            KeyAlgorithm::Ed25519 => {
+                let key = ed25519::PrivateKey::generate(random)?;
+                (key.to_bytes(), Arc::new(key))
+            }
         };
         const PAIRWISE: &[u8] = b"yinxin pairwise check";
         let value = signer.sign(PAIRWISE, random)?;
@@ -89,7 +96,8 @@ pub(in crate::service::keys) fn software_signer(
     match algorithm {
         KeyAlgorithm::Sm2 => Ok(Arc::new(sm2::PrivateKey::from_bytes(private.expose())?)), // to sign with
         KeyAlgorithm::Rsa => Ok(Arc::new(rsa::PrivateKey::from_bytes(private.expose())?)), // to sign with
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => Err(Error::AlgorithmNotMade { algorithm }),
+        KeyAlgorithm::EcdsaP256 => Ok(Arc::new(ecdsa::PrivateKey::from_bytes(private.expose())?)), // to sign with
+        KeyAlgorithm::Ed25519 => Ok(Arc::new(ed25519::PrivateKey::from_bytes(private.expose())?)), // to sign with
     }
 }
 
@@ -125,13 +133,15 @@ mod tests {
     use crate::base::random::{DeadRandom, RandomUnavailable, SystemRandom};
 
     #[test]
-    fn only_our_algorithms_and_only_with_randomness() {
+    fn every_algorithm_has_keys_but_none_without_randomness() {
         let purpose = KeyPurpose::SealSigning;
         let key = NewKey::generate(purpose, KeyAlgorithm::Sm2, &SystemRandom).unwrap();
         assert_eq!(format!("{key:?}"), "NewKey { purpose: SealSigning, algorithm: Sm2, .. }");
-        let refused = NewKey::generate(purpose, KeyAlgorithm::Ed25519, &SystemRandom).unwrap_err();
-        assert_eq!(refused.code(), "key-algorithm-not-made");
-        let refused = NewKey::generate(purpose, KeyAlgorithm::Sm2, &DeadRandom).unwrap_err();
-        assert!(matches!(refused, Error::Crypto(crypto::Error::Random(RandomUnavailable))));
+        for algorithm in [KeyAlgorithm::Sm2, KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519] {
+            let key = NewKey::generate(purpose, algorithm, &SystemRandom).unwrap();
+            assert_eq!(key.public, subject_public_key_info(&key.public_key()));
+            let refused = NewKey::generate(purpose, algorithm, &DeadRandom).unwrap_err();
+            assert!(matches!(refused, Error::Crypto(crypto::Error::Random(RandomUnavailable))), "{algorithm}");
+        }
     }
 }

@@ -1,39 +1,13 @@
-//! The algorithms by name: which object identifiers mean which, and their sizes. Whether one is acceptable is policy.
+//! The algorithms by name: which object identifiers mean which, their parameters and sizes. Whether one is acceptable,
+//! and until when, is policy (`domain::trust::acceptance`).
+
+mod oid;
+pub mod registry;
+
+pub use oid::*;
+pub use registry::{Algorithm, Kind, Parameters, REGISTRY};
 
 use der::asn1::ObjectIdentifier;
-
-/// SM2 signature with SM3, `SM2WithSM3` (GM/T 0006).
-pub const OID_SM2_WITH_SM3: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
-/// The SM2 curve `sm2p256v1` (GM/T 0006).
-pub const OID_SM2_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
-/// SM2 digital signature algorithm, seen as signature algorithm in SignerInfo (GM/T 0006).
-pub const OID_SM2_SIGN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301.1");
-/// SM3 (GM/T 0006).
-pub const OID_SM3: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.401");
-/// SM3 without key (GM/T 0006).
-pub const OID_SM3_PLAIN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.401.1");
-/// HMAC-SM3, "SM3 with key" (GM/T 0006). Real files write it where they mean SM3.
-pub const OID_SM3_HMAC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.401.2");
-/// `id-ecPublicKey` (RFC 5480 2.1.1).
-pub const OID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-/// The curve P-256, `secp256r1` (RFC 5480 2.1.1.1).
-pub const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-/// `id-Ed25519` (RFC 8410 3).
-pub const OID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-/// `rsaEncryption` (RFC 8017 A.1).
-pub const OID_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-/// `sha256WithRSAEncryption` (RFC 8017 A.2.4).
-pub const OID_SHA256_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
-/// `sha384WithRSAEncryption` (RFC 8017 A.2.4).
-pub const OID_SHA384_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
-/// `sha512WithRSAEncryption` (RFC 8017 A.2.4).
-pub const OID_SHA512_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
-/// `id-sha256` (RFC 5754 2.2).
-pub const OID_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
-/// `id-sha384` (RFC 5754 2.3).
-pub const OID_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
-/// `id-sha512` (RFC 5754 2.4).
-pub const OID_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
 
 /// A digest algorithm that we compute. MD5 and SHA-1 are not here: nothing that rests on them is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +23,10 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// As reports write it.
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sm3, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// As reports write it, and its name in the registry.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -101,10 +78,31 @@ pub enum SignatureAlgorithm {
     Sm2Sm3,
     /// RSASSA-PKCS1-v1_5 (RFC 8017 8.2).
     RsaPkcs1(DigestAlgorithm),
+    /// RSASSA-PSS with MGF1 by the same digest and a salt as long as a digest (RFC 8017 8.1, RFC 4055 3.1).
+    RsaPss(DigestAlgorithm),
+    /// ECDSA over P-256 with SHA-256 (FIPS 186-5 6).
+    EcdsaP256Sha256,
+    /// Ed25519 (RFC 8032 5.1).
+    Ed25519,
 }
 
 impl SignatureAlgorithm {
-    /// As reports write it.
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Sm2Sm3,
+        Self::RsaPkcs1(DigestAlgorithm::Sm3),
+        Self::RsaPkcs1(DigestAlgorithm::Sha256),
+        Self::RsaPkcs1(DigestAlgorithm::Sha384),
+        Self::RsaPkcs1(DigestAlgorithm::Sha512),
+        Self::RsaPss(DigestAlgorithm::Sm3),
+        Self::RsaPss(DigestAlgorithm::Sha256),
+        Self::RsaPss(DigestAlgorithm::Sha384),
+        Self::RsaPss(DigestAlgorithm::Sha512),
+        Self::EcdsaP256Sha256,
+        Self::Ed25519,
+    ];
+
+    /// As reports write it, and its name in the registry.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -113,39 +111,61 @@ impl SignatureAlgorithm {
             Self::RsaPkcs1(DigestAlgorithm::Sha256) => "rsa-sha256",
             Self::RsaPkcs1(DigestAlgorithm::Sha384) => "rsa-sha384",
             Self::RsaPkcs1(DigestAlgorithm::Sha512) => "rsa-sha512",
+            Self::RsaPss(DigestAlgorithm::Sm3) => "rsa-pss-sm3",
+            Self::RsaPss(DigestAlgorithm::Sha256) => "rsa-pss-sha256",
+            Self::RsaPss(DigestAlgorithm::Sha384) => "rsa-pss-sha384",
+            Self::RsaPss(DigestAlgorithm::Sha512) => "rsa-pss-sha512",
+            Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
+            Self::Ed25519 => "ed25519",
         }
     }
 
-    /// The algorithm of an object identifier in a certificate or a seal signature.
+    /// The algorithm of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The algorithm of an object identifier in a certificate or a seal signature. [`OID_RSA_PSS`] says nothing
+    /// without its parameters: `None` here.
     #[must_use]
     pub fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
         match oid {
             OID_SM2_WITH_SM3 | OID_SM2_SIGN => Some(Self::Sm2Sm3),
+            OID_SM3_RSA => Some(Self::RsaPkcs1(DigestAlgorithm::Sm3)),
             OID_SHA256_RSA => Some(Self::RsaPkcs1(DigestAlgorithm::Sha256)),
             OID_SHA384_RSA => Some(Self::RsaPkcs1(DigestAlgorithm::Sha384)),
             OID_SHA512_RSA => Some(Self::RsaPkcs1(DigestAlgorithm::Sha512)),
+            OID_ECDSA_SHA256 => Some(Self::EcdsaP256Sha256),
+            OID_ED25519 => Some(Self::Ed25519),
             _ => None,
         }
     }
 
-    /// Its object identifier; `None` for RSA with SM3, which has none in the standards that we read.
+    /// The object identifier that says all about it; `None` for RSASSA-PSS, which needs parameters beside
+    /// [`OID_RSA_PSS`].
     #[must_use]
     pub const fn oid(self) -> Option<ObjectIdentifier> {
         match self {
             Self::Sm2Sm3 => Some(OID_SM2_WITH_SM3),
+            Self::RsaPkcs1(DigestAlgorithm::Sm3) => Some(OID_SM3_RSA),
             Self::RsaPkcs1(DigestAlgorithm::Sha256) => Some(OID_SHA256_RSA),
             Self::RsaPkcs1(DigestAlgorithm::Sha384) => Some(OID_SHA384_RSA),
             Self::RsaPkcs1(DigestAlgorithm::Sha512) => Some(OID_SHA512_RSA),
-            Self::RsaPkcs1(DigestAlgorithm::Sm3) => None,
+            Self::RsaPss(_) => None,
+            Self::EcdsaP256Sha256 => Some(OID_ECDSA_SHA256),
+            Self::Ed25519 => Some(OID_ED25519),
         }
     }
 
-    /// The digest that belongs to it: GB/T 38540 asks for SM3 beside SM2.
+    /// The digest that belongs to it: GB/T 38540 asks for SM3 beside SM2; Ed25519 digests by SHA-512 itself.
     #[must_use]
     pub const fn digest(self) -> DigestAlgorithm {
         match self {
             Self::Sm2Sm3 => DigestAlgorithm::Sm3,
-            Self::RsaPkcs1(digest) => digest,
+            Self::RsaPkcs1(digest) | Self::RsaPss(digest) => digest,
+            Self::EcdsaP256Sha256 => DigestAlgorithm::Sha256,
+            Self::Ed25519 => DigestAlgorithm::Sha512,
         }
     }
 }

@@ -1,0 +1,167 @@
+//! RSA public keys: which are taken, and what they verify.
+
+use openssl::bn::BigNum;
+use openssl::rsa::{Padding, Rsa};
+use ring::signature::{self as ring_signature, RsaParameters, RsaPublicKeyComponents};
+
+use crate::crypto::Error;
+use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
+use crate::crypto::rsa::encoding;
+
+/// Modulus and exponent, big-endian without leading zeros.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+/// RSASSA-PSS-params (RFC 4055 3.1) of any digest that we compute and any salt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PssParameters {
+    /// `hashAlgorithm`.
+    pub digest: DigestAlgorithm,
+    /// The digest of `maskGenAlgorithm`, MGF1.
+    pub mask: DigestAlgorithm,
+    /// `saltLength`.
+    pub salt: usize,
+}
+
+impl PssParameters {
+    /// The usual ones: one digest, a salt as long.
+    #[must_use]
+    pub const fn usual(digest: DigestAlgorithm) -> Self {
+        Self { digest, mask: digest, salt: digest.size() }
+    }
+}
+
+impl PublicKey {
+    /// A key of 2048 to 8192 bits, its modulus odd, its exponent odd and of 65537 to 2³³−1 (FIPS 186-5 5.1; the upper
+    /// bound is ring's, against exponents that only cost time). Both numbers big-endian, unsigned, leading zeros allowed.
+    ///
+    /// # Errors
+    /// [`Error::RsaKeySize`], [`Error::RsaModulus`], [`Error::RsaExponent`].
+    pub fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, Error> {
+        let trim = |number: &[u8]| number.iter().copied().skip_while(|b| *b == 0).collect::<Vec<u8>>();
+        let key = Self { modulus: trim(modulus), exponent: trim(exponent) };
+        let bits = key.bits();
+        if !(2048..=8192).contains(&bits) {
+            return Err(Error::RsaKeySize { bits });
+        }
+        let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
+        if !is_odd(&key.modulus) {
+            return Err(Error::RsaModulus);
+        }
+        let value = key.exponent.iter().fold(0_u64, |sum, octet| (sum << 8) | u64::from(*octet));
+        if key.exponent.len() > 5 || !is_odd(&key.exponent) || !(65537..1 << 33).contains(&value) {
+            return Err(Error::RsaExponent);
+        }
+        Ok(key)
+    }
+
+    /// Bits of the modulus.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        let top = self.modulus.first().map_or(8, |byte| byte.leading_zeros());
+        let top = usize::try_from(top).unwrap_or(8);
+        self.modulus.len().saturating_mul(8).saturating_sub(top)
+    }
+
+    /// The modulus, big-endian.
+    #[must_use]
+    pub fn modulus(&self) -> &[u8] {
+        &self.modulus
+    }
+
+    /// The public exponent, big-endian.
+    #[must_use]
+    pub fn exponent(&self) -> &[u8] {
+        &self.exponent
+    }
+
+    /// Whether `signature` is right over `message` by that algorithm; `false` for one that is not of RSA.
+    #[must_use]
+    pub fn verify_with(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        match algorithm {
+            SignatureAlgorithm::RsaPkcs1(digest) => self.verify(digest, message, signature),
+            SignatureAlgorithm::RsaPss(digest) => self.verify_pss(&PssParameters::usual(digest), message, signature),
+            _ => false,
+        }
+    }
+
+    /// Whether `signature` is right over `message` by RSASSA-PKCS1-v1_5 (RFC 8017 8.2.2).
+    #[must_use]
+    pub fn verify(&self, digest: DigestAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        match digest {
+            DigestAlgorithm::Sha256 => self.by_ring(&ring_signature::RSA_PKCS1_2048_8192_SHA256, message, signature),
+            DigestAlgorithm::Sha384 => self.by_ring(&ring_signature::RSA_PKCS1_2048_8192_SHA384, message, signature),
+            DigestAlgorithm::Sha512 => self.by_ring(&ring_signature::RSA_PKCS1_2048_8192_SHA512, message, signature),
+            DigestAlgorithm::Sm3 => {
+                // Encoded anew and compared whole, so that nothing of the padding is parsed.
+                let expected = encoding::pkcs1(digest, message, self.modulus.len());
+                expected.is_some() && self.open(signature) == expected
+            }
+        }
+    }
+
+    /// Whether `signature` is right over `message` by RSASSA-PSS with those parameters (RFC 8017 8.1.2).
+    #[must_use]
+    pub fn verify_pss(&self, parameters: &PssParameters, message: &[u8], signature: &[u8]) -> bool {
+        let PssParameters { digest, mask, salt } = *parameters;
+        let known = match digest {
+            DigestAlgorithm::Sha256 => Some(&ring_signature::RSA_PSS_2048_8192_SHA256),
+            DigestAlgorithm::Sha384 => Some(&ring_signature::RSA_PSS_2048_8192_SHA384),
+            DigestAlgorithm::Sha512 => Some(&ring_signature::RSA_PSS_2048_8192_SHA512),
+            DigestAlgorithm::Sm3 => None,
+        };
+        match known {
+            Some(known) if *parameters == PssParameters::usual(digest) => self.by_ring(known, message, signature),
+            _ => self
+                .open(signature)
+                .is_some_and(|encoded| encoding::is_pss((digest, mask), message, &encoded, (salt, self.bits()))),
+        }
+    }
+
+    /// As [`PublicKey::verify_pss`] with SHA-512 and a salt of 64 octets: `rsa-pss-sha512` of RFC 9421 3.3.1.
+    #[must_use]
+    pub fn verify_pss_sha512(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verify_pss(&PssParameters::usual(DigestAlgorithm::Sha512), message, signature)
+    }
+
+    fn by_ring(&self, parameters: &RsaParameters, message: &[u8], signature: &[u8]) -> bool {
+        let key = RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent };
+        key.verify(parameters, message, signature).is_ok()
+    }
+
+    /// RSAVP1 (RFC 8017 5.2.2), as long as the modulus; `None` for a value of another length or not below the modulus.
+    fn open(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        if signature.len() != self.modulus.len() {
+            return None;
+        }
+        let (n, e) = (BigNum::from_slice(&self.modulus).ok()?, BigNum::from_slice(&self.exponent).ok()?);
+        let key = Rsa::from_public_components(n, e).ok()?;
+        let mut encoded = vec![0; signature.len()];
+        let written = key.public_decrypt(signature, &mut encoded, Padding::NONE).ok()?;
+        (written == encoded.len()).then_some(encoded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_bounds_are_refused() {
+        let refused = |modulus: &[u8], exponent: &[u8]| PublicKey::new(modulus, exponent).unwrap_err();
+        assert_eq!(refused(&[0x81; 128], &[1, 0, 1]), Error::RsaKeySize { bits: 1024 });
+        assert_eq!(refused(&[0xff; 1025], &[1, 0, 1]), Error::RsaKeySize { bits: 8200 });
+        assert_eq!(refused(&[0x7f; 256], &[1, 0, 1]), Error::RsaKeySize { bits: 2047 });
+        assert_eq!(refused(&[0x80; 256], &[1, 0, 1]), Error::RsaModulus);
+        assert_eq!(refused(&[], &[1, 0, 1]), Error::RsaKeySize { bits: 0 });
+        for exponent in [&[][..], &[3], &[0xff, 0xff], &[1, 0, 2], &[2, 0, 0, 0, 1], &[1, 0, 0, 0, 0, 1]] {
+            assert_eq!(refused(&[0x81; 256], exponent), Error::RsaExponent, "{exponent:?}");
+        }
+        for exponent in [&[0, 0, 1, 0, 1][..], &[1, 0xff, 0xff, 0xff, 0xff]] {
+            assert_eq!(PublicKey::new(&[0x81; 256], exponent).unwrap().bits(), 2048);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Private keys: their making, and signatures by them, one or many at a time (GB/T 32918.2 6.1).
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::comb;
+use super::field::{self, FieldElement};
+use super::key::PublicKey;
+use super::nonce::NonceKey;
+use super::point::{Affine, Jacobian};
+use super::scalar::Scalar;
+use super::tables::{KeyTable, WORTH_A_TABLE};
+use crate::base::random::{Random, RandomUnavailable};
+use crate::base::secret::Secret;
+use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::{Error, Signer};
+
+/// How often a draw outside its range is repeated. Each repetition has a chance of 2^-32 or less with a generator that
+/// works, so more of them mean one that does not.
+const ATTEMPTS: u8 = 8;
+
+/// A private scalar; wiped when dropped, never printed.
+pub struct PrivateKey {
+    scalar: Zeroizing<Scalar>,
+    public: PublicKey,
+    /// What every signature needs again; made at the first one.
+    signing: OnceLock<Signing>,
+    /// Signatures checked so far, up to the one that makes the table worth its building.
+    checks: AtomicU32,
+    /// The key's own table, for checking its signatures.
+    table: OnceLock<KeyTable>,
+}
+
+/// What every signature of a key needs again.
+struct Signing {
+    /// 1/(1+d) mod n.
+    inverse: Zeroizing<Scalar>,
+    nonces: NonceKey,
+}
+
+impl std::fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("sm2::PrivateKey(..)")
+    }
+}
+
+/// A scalar in 1..=n-2, drawn by rejection (GB/T 32918.1 6.1). Whether a draw was rejected may be seen: it is thrown away.
+pub(super) fn draw(random: &dyn Random) -> Result<Zeroizing<Scalar>, Error> {
+    for _ in 0..ATTEMPTS {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        random.fill(bytes.as_mut())?;
+        if let Some(scalar) = in_range(&bytes) {
+            return Ok(scalar);
+        }
+    }
+    Err(Error::Random(RandomUnavailable))
+}
+
+/// The scalar if it is in 1..=n-2. One mask decides; nothing else about the scalar is seen.
+fn in_range(bytes: &[u8; 32]) -> Option<Zeroizing<Scalar>> {
+    let (scalar, below_n) = Scalar::from_bytes(bytes);
+    let scalar = Zeroizing::new(scalar);
+    let last = scalar.add(&Scalar::ONE).mask_is_zero();
+    let good = below_n & !scalar.mask_is_zero() & !last;
+    (core::hint::black_box(good) != 0).then_some(scalar)
+}
+
+impl PrivateKey {
+    /// A fresh key from that source of randomness (GB/T 32918.1 6.1).
+    ///
+    /// # Errors
+    /// The source failed, or gave only numbers outside the range.
+    pub fn generate(random: &dyn Random) -> Result<Self, Error> {
+        draw(random).and_then(Self::from_scalar)
+    }
+
+    /// Reads a scalar, 32 bytes, big-endian.
+    ///
+    /// # Errors
+    /// [`Error::NotAScalar`]: zero, n-1 or more, or another length.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let bytes = <&[u8; 32]>::try_from(bytes).map_err(|_| Error::NotAScalar)?;
+        in_range(bytes).ok_or(Error::NotAScalar).and_then(Self::from_scalar)
+    }
+
+    fn from_scalar(scalar: Zeroizing<Scalar>) -> Result<Self, Error> {
+        let product = Zeroizing::new(comb::multiply_base(&scalar));
+        // Only the multiple 0 is infinity, so this happens on a faulty machine only.
+        let public = PublicKey { point: product.to_affine().ok_or(Error::Fault)? };
+        let (signing, table) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { scalar, public, signing, checks: AtomicU32::new(0), table })
+    }
+
+    /// The scalar, 32 bytes, for sealing under a key-encryption key.
+    #[must_use]
+    pub fn to_bytes(&self) -> Secret {
+        let bytes = Zeroizing::new(self.scalar.to_bytes());
+        Secret::new(bytes.to_vec())
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
+    /// The scalar, for decryption and key exchange.
+    pub(super) fn scalar(&self) -> &Scalar {
+        &self.scalar
+    }
+
+    fn signing(&self) -> &Signing {
+        self.signing.get_or_init(|| {
+            let bytes = Zeroizing::new(self.scalar.to_bytes());
+            let mut sum = self.scalar.add(&Scalar::ONE);
+            let inverse = Zeroizing::new(sum.invert());
+            sum.zeroize();
+            Signing { inverse, nonces: NonceKey::new(&bytes) }
+        })
+    }
+
+    /// Signs the message for that signer ID: r‖s, verified before it is given out.
+    ///
+    /// # Errors
+    /// [`Error::IdTooLong`]; the randomness failed; [`Error::Fault`].
+    pub fn sign_as(&self, id: &[u8], message: &[u8], random: &dyn Random) -> Result<[u8; 64], Error> {
+        self.sign_prehashed(&self.public.digest(id, message)?, random)
+    }
+
+    /// Signs the digest e: r‖s, verified before it is given out.
+    ///
+    /// # Errors
+    /// The randomness failed; [`Error::Fault`].
+    pub fn sign_prehashed(&self, e: &[u8; 32], random: &dyn Random) -> Result<[u8; 64], Error> {
+        let signature = self.sign_prehashed_unchecked(e, random)?;
+        self.checked(e, signature)
+    }
+
+    /// Signs the digest e without verifying the signature afterwards: for measurements, and for callers that verify
+    /// it themselves. A signature made on a faulty machine can give the key away.
+    ///
+    /// # Errors
+    /// The randomness failed.
+    pub fn sign_prehashed_unchecked(&self, e: &[u8; 32], random: &dyn Random) -> Result<[u8; 64], Error> {
+        for attempt in 0..ATTEMPTS {
+            let nonce = self.nonce(e, random, attempt)?;
+            let point = Zeroizing::new(comb::multiply_base(&nonce));
+            let inverse = Zeroizing::new(point.z.invert());
+            if let Some(signature) = self.signature(e, &nonce, &abscissa(&point, &inverse)) {
+                return Ok(signature);
+            }
+        }
+        Err(Error::Fault)
+    }
+
+    /// Signs many digests, with one inversion for all; each with a nonce of its own, each verified. All or none.
+    ///
+    /// # Errors
+    /// The randomness failed; [`Error::Fault`].
+    pub fn sign_batch(&self, digests: &[[u8; 32]], random: &dyn Random) -> Result<Vec<[u8; 64]>, Error> {
+        let signatures = self.sign_batch_unchecked(digests, random)?;
+        digests.iter().zip(signatures).map(|(e, signature)| self.checked(e, signature)).collect()
+    }
+
+    /// As [`PrivateKey::sign_batch`], without verifying, under the conditions of [`PrivateKey::sign_prehashed_unchecked`].
+    ///
+    /// # Errors
+    /// The randomness failed; [`Error::Fault`].
+    pub fn sign_batch_unchecked(&self, digests: &[[u8; 32]], random: &dyn Random) -> Result<Vec<[u8; 64]>, Error> {
+        let mut nonces = Vec::with_capacity(digests.len());
+        let mut points = Zeroizing::new(Vec::with_capacity(digests.len()));
+        for e in digests {
+            let nonce = self.nonce(e, random, 0)?;
+            // A zero nonce would spoil the common inversion; it is as likely as a guessed key.
+            if core::hint::black_box(nonce.mask_is_zero()) != 0 {
+                return Err(Error::Fault);
+            }
+            points.push(comb::multiply_base(&nonce));
+            nonces.push(nonce);
+        }
+        let mut inverses: Zeroizing<Vec<FieldElement>> = Zeroizing::new(points.iter().map(|p| p.z).collect());
+        field::invert_all(&mut inverses);
+        let made = digests.iter().zip(&nonces).zip(points.iter().zip(inverses.iter()));
+        made.map(|((e, nonce), (point, inverse))| match self.signature(e, nonce, &abscissa(point, inverse)) {
+            Some(signature) => Ok(signature),
+            None => self.sign_prehashed_unchecked(e, random),
+        })
+        .collect()
+    }
+
+    fn nonce(&self, e: &[u8; 32], random: &dyn Random, attempt: u8) -> Result<Zeroizing<Scalar>, Error> {
+        let mut fresh = Zeroizing::new([0_u8; 32]);
+        random.fill(fresh.as_mut())?;
+        Ok(self.signing().nonces.nonce(e, &fresh, attempt))
+    }
+
+    /// The signature of e with that nonce k and the abscissa x of k·G: r = e + x, s = (k - r·d)/(1+d) = (k + r)/(1+d) - r.
+    ///
+    /// None if k = 0, r = 0, r + k = n or s = 0 (GB/T 32918.2 6.1, A5 and A6): the caller takes another nonce.
+    fn signature(&self, e: &[u8; 32], nonce: &Scalar, x: &Scalar) -> Option<[u8; 64]> {
+        let r = Scalar::reduce_bytes(e).add(x);
+        let sum = Zeroizing::new(r.add(nonce));
+        let s = self.signing().inverse.multiply(&sum).sub(&r);
+        let refused = nonce.mask_is_zero() | r.mask_is_zero() | sum.mask_is_zero() | s.mask_is_zero();
+        if core::hint::black_box(refused) != 0 {
+            return None;
+        }
+        let mut signature = [0; 64];
+        signature.iter_mut().zip(r.to_bytes().iter().chain(&s.to_bytes())).for_each(|(to, from)| *to = *from);
+        Some(signature)
+    }
+
+    /// The signature, if it verifies. A key that signs often gets a table for that.
+    fn checked(&self, e: &[u8; 32], signature: [u8; 64]) -> Result<[u8; 64], Error> {
+        let table = self.table.get().or_else(|| {
+            let worth = self.checks.fetch_add(1, Ordering::Relaxed) >= WORTH_A_TABLE;
+            worth.then(|| self.table.get_or_init(|| KeyTable::new(&self.public)))
+        });
+        let right = match table {
+            Some(table) => table.verify_prehashed(e, &signature),
+            None => self.public.verify_prehashed(e, &signature),
+        };
+        if right { Ok(signature) } else { Err(Error::Fault) }
+    }
+}
+
+/// The abscissa of a point modulo n, given 1/Z.
+fn abscissa(point: &Jacobian, inverse: &FieldElement) -> Scalar {
+    let Affine { x, .. } = point.to_affine_with(inverse);
+    Scalar::reduce(&x.to_canonical())
+}
+
+impl Signer for PrivateKey {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::Sm2Sm3
+    }
+
+    fn public_key(&self) -> crate::crypto::PublicKey {
+        crate::crypto::PublicKey::Sm2(self.public)
+    }
+
+    fn sign(&self, message: &[u8], random: &dyn Random) -> Result<Vec<u8>, Error> {
+        Ok(self.sign_as(super::DEFAULT_ID, message, random)?.to_vec())
+    }
+}
