@@ -24,8 +24,8 @@ use sm2::elliptic_curve::sec1::ToSec1Point as _;
 use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::Error;
 use yinxin::crypto::digest::sm3;
-use yinxin::format::keys::Sm2Ciphertext;
 use yinxin::crypto::sm2::{Ciphertext, DEFAULT_ID, KeyTable, PrivateKey, PublicKey};
+use yinxin::format::keys::Sm2Ciphertext;
 
 /// SM3 of a counter: repeatable, and good enough for tests.
 struct Seeded(Mutex<u64>);
@@ -147,7 +147,13 @@ fn signatures_mean_the_same_to_all() {
             let point = sm2::PublicKey::from_sec1_bytes(&public.to_bytes()).unwrap();
             let rust_crypto = sm2::dsa::VerifyingKey::new("1234567812345678", point).unwrap();
             let table = KeyTable::new(&public);
-            (openssl.public(&public), openssl.private(key), libsm.load_pubkey(&public.to_bytes()).unwrap(), rust_crypto, table)
+            (
+                openssl.public(&public),
+                openssl.private(key),
+                libsm.load_pubkey(&public.to_bytes()).unwrap(),
+                rust_crypto,
+                table,
+            )
         })
         .collect();
     for case in 0..cases() {

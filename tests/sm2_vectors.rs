@@ -135,11 +135,8 @@ fn encryption() {
         let name = row["name"].as_str().unwrap();
         let private = PrivateKey::from_bytes(&field(row, "priv_hex")).unwrap();
         let text = field(row, "msg_hex");
-        let ciphertext = Ciphertext {
-            c1: array(&field(row, "c1_hex")),
-            c3: array(&field(row, "c3_hex")),
-            c2: field(row, "c2_hex"),
-        };
+        let ciphertext =
+            Ciphertext { c1: array(&field(row, "c1_hex")), c3: array(&field(row, "c3_hex")), c2: field(row, "c2_hex") };
         assert_eq!(ciphertext.to_c1c3c2(), field(row, "c1c3c2_hex"), "{name}");
         assert_eq!(ciphertext.to_c1c2c3(), field(row, "c1c2c3_hex"), "{name}");
         assert_eq!(Ciphertext::from_c1c3c2(&ciphertext.to_c1c3c2()).as_ref(), Some(&ciphertext), "{name}");
@@ -258,9 +255,8 @@ fn tongsuo() {
     let private = PrivateKey::from_bytes(&scalar[2..]).unwrap();
     let (mut run, mut excepted) = (0, 0);
     for case in text.split("\n\n") {
-        let value = |name: &str| {
-            case.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned)).unwrap_or_default()
-        };
+        let value =
+            |name: &str| case.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned)).unwrap_or_default();
         if !case.contains("Input = ") {
             continue;
         }
@@ -337,6 +333,9 @@ fn openhitls() {
     if files.iter().all(Option::is_some) {
         println!("SM2 of openHiTLS: {run:?}");
         let count = |name| run.get(name).copied().unwrap_or_default();
-        assert!(count("decrypt") >= 2 && count("refuse to decrypt") >= 8 && count("encrypt") >= 2 && count("verify") >= 2, "{run:?}");
+        assert!(
+            count("decrypt") >= 2 && count("refuse to decrypt") >= 8 && count("encrypt") >= 2 && count("verify") >= 2,
+            "{run:?}"
+        );
     }
 }
