@@ -144,7 +144,7 @@ impl Scalar {
         }
         let squares = |value: Limbs, times: u32| (0..times).fold(value, |v, _| multiply::<Native>(&v, &v));
         let join = |a: Limbs, times: u32, b: &Limbs| multiply::<Native>(&squares(a, times), b);
-        let x2 = table[3];
+        let x2 = join(own, 1, &own);
         let x4 = join(x2, 2, &x2);
         let x6 = join(x4, 2, &x2);
         let x7 = join(x6, 1, &own);

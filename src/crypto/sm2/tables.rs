@@ -9,7 +9,7 @@ use super::key::{PublicKey, verify_with};
 use super::point::Jacobian;
 
 /// From which use on a table pays for its building.
-pub(super) const WORTH_A_TABLE: u32 = 6;
+pub(super) const WORTH_A_TABLE: u32 = 7;
 
 /// The multiples of one public key that make its verifications fast.
 pub struct KeyTable {
@@ -21,7 +21,7 @@ impl KeyTable {
     /// What a table takes in memory, in bytes.
     pub const BYTES: usize = Comb::<5, 16>::BYTES;
 
-    /// The table of a key; as much work as about six verifications.
+    /// The table of a key; as much work as about five verifications.
     #[must_use]
     pub fn new(key: &PublicKey) -> Self {
         Self { key: *key, comb: Comb::new(&key.point) }
