@@ -4,6 +4,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
+use crate::crypto::algorithm::DigestAlgorithm;
+use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
 use crate::format::der::walk;
 use crate::format::ofd::container::Container;
@@ -173,7 +175,7 @@ fn sign(input: &[u8], container: &Container) {
         stamps: &[],
         seal_esl: b"seal",
         lock: false,
-        digest: &|bytes: &[u8]| crate::crypto::digest::sm3(bytes).to_vec(),
+        digests: &|parts: &[&[u8]]| digest_many(DigestAlgorithm::Sm3, parts),
     };
     let Ok(prepared) = prepare_signature(container, input, &new, &LIMITS) else { return };
     let own = PartName::from_root(prepared.property_info()).expect("a path of our own");

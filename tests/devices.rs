@@ -11,6 +11,8 @@
 
 #[path = "devices/pkcs11.rs"]
 mod pkcs11;
+#[path = "devices/rows.rs"]
+mod rows;
 #[path = "devices/sdf.rs"]
 mod sdf;
 

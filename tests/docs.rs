@@ -197,7 +197,10 @@ fn the_manual_lists_every_key_of_the_configuration() {
     let mut keys = BTreeSet::new();
     for line in body.lines().map(str::trim) {
         if let Some(name) = line.strip_suffix(" {") {
-            section = if name == "Raw" { String::new() } else { format!("{}.", name.to_lowercase()) };
+            // `KeysSdf` is `[keys.sdf]`.
+            let dotted = |c: char| if c.is_uppercase() { format!(".{}", c.to_lowercase()) } else { c.to_string() };
+            let path: String = name.chars().map(dotted).collect();
+            section = if name == "Raw" { String::new() } else { format!("{}.", path.trim_start_matches('.')) };
         } else if let Some((key, kind)) = line.strip_suffix(',').and_then(|line| line.split_once(": ")) {
             let is_section = body.contains(&format!("\n    {kind} {{"));
             if !is_section {

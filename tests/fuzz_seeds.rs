@@ -9,17 +9,25 @@ use std::path::{Path, PathBuf};
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
+use yinxin::base::secret::Secret;
 use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, rsa};
 use yinxin::domain::ca::issuance::Profile;
 use yinxin::domain::verify::Indication;
 use yinxin::format::der::{Writer, walk};
+use yinxin::format::keys::enveloped_key::Sm2EnvelopedKey;
+use yinxin::format::keys::pbe::{Cipher, Prf, Scheme};
+use yinxin::format::keys::pkcs8::{EncryptedPrivateKeyInfo, KeyKind, PrivateKeyInfo};
+use yinxin::format::keys::sec1::{Curve, EcPrivateKey};
+use yinxin::format::keys::sm2_ciphertext::Sm2Ciphertext;
+use yinxin::format::keys::{oid, write_pem};
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
 use yinxin::format::x509::Certificate;
+use yinxin::service::keys::import::{self, open};
 
 #[path = "../benches/material/mod.rs"]
 mod material;
@@ -90,10 +98,87 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
         ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
         ("ofd_signatures_xml", lists.chain(descriptions).collect()),
+        ("private_key", private_keys()),
         ("ses_seal", named(&[("one-signer", &made.seal), ("two-signers", &other)])),
         ("ses_signature", named(&[("first", &once.signed_value), ("second", &twice.signed_value)])),
         ("verify", named(&[("once", &once.document), ("twice", &twice.document), ("detached", &once.signed_value)])),
     ])
+}
+
+/// One of each kind of private key file, over fixed keys.
+fn private_keys() -> BTreeMap<String, Vec<u8>> {
+    let private = key(0x11);
+    let point: [u8; 65] = private.public_key().to_bytes().as_slice().try_into().unwrap();
+    let scalar = private.to_bytes();
+    let seed = Secret::new(vec![0x22; 32]);
+    let info = PrivateKeyInfo::write(KeyKind::Sm2, &scalar, &point);
+    let made = material();
+    let safe = |content: &dyn Fn(&mut Writer)| {
+        let mut writer = Writer::new();
+        writer.sequence(content);
+        writer.into_bytes()
+    };
+    let bags = safe(&|bags| {
+        bags.sequence(|bag| {
+            bag.oid(oid::KEY_BAG).context(0, |value| {
+                value.raw(info.expose());
+            });
+        });
+        bags.sequence(|bag| {
+            bag.oid(oid::CERT_BAG).context(0, |value| {
+                value.sequence(|inner| {
+                    inner.oid(oid::X509_CERTIFICATE).context(0, |inside| {
+                        inside.octet_string(&made.root);
+                    });
+                });
+            });
+        });
+    });
+    let content = |octets: &[u8]| {
+        safe(&|info| {
+            info.oid(oid::DATA).context(0, |inside| {
+                inside.octet_string(octets);
+            });
+        })
+    };
+    let contents = safe(&|all| {
+        all.raw(&content(&bags));
+    });
+    let auth_safe = content(&contents);
+    let version = [2, 1, 3];
+    let pkcs12 = safe(&|pfx| {
+        pfx.raw(&version).raw(&auth_safe);
+    });
+    let indefinite = [&[0x30, 0x80][..], &version, &auth_safe, &[0, 0]].concat();
+    let scheme =
+        Scheme::Pbes2 { prf: Prf::HmacSm3, salt: vec![1; 8], iterations: 2, cipher: Cipher::Sm4Cbc, iv: vec![2; 16] };
+    let encrypted = EncryptedPrivateKeyInfo { scheme, encrypted: b"sixteen letters.sixteen letters." }.to_der();
+    let cfca = safe(&|file| {
+        file.small(1);
+        file.sequence(|key| {
+            key.oid(oid::GM_DATA).oid(oid::SM4).octet_string(&[7; 48]);
+        });
+        file.sequence(|certificate| {
+            certificate.oid(oid::GM_DATA).octet_string(&made.root);
+        });
+    });
+    let ciphertext = Sm2Ciphertext { c1: point, c3: [3; 32], c2: vec![2; 16] };
+    let enveloped =
+        Sm2EnvelopedKey { encrypted_key: ciphertext.clone(), public: &point, encrypted_private: &[5; 32] }.to_der();
+    let pem = write_pem(info.expose(), "PRIVATE KEY") + &write_pem(&made.root, "CERTIFICATE");
+    let seeds = [
+        ("pkcs8-sm2", info.expose().to_vec()),
+        ("pkcs8-ed25519", PrivateKeyInfo::write(KeyKind::Ed25519, &seed, &[]).expose().to_vec()),
+        ("sec1", EcPrivateKey::write(Some(Curve::Sm2), &scalar, &point).expose().to_vec()),
+        ("encrypted", encrypted),
+        ("pkcs12", pkcs12),
+        ("pkcs12-ber", indefinite),
+        ("cfca", cfca),
+        ("ciphertext", ciphertext.to_der()),
+        ("enveloped", enveloped),
+        ("pem", pem.into_bytes()),
+    ];
+    seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 #[test]
@@ -129,6 +214,19 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 "ofd_signatures_xml" => {
                     let read = SignatureDescription::parse(&part, &bytes, LIMITS).unwrap();
                     assert!(read.references.len() > 3, "{label}");
+                }
+                "private_key" if name == "ciphertext" => {
+                    assert_eq!(Sm2Ciphertext::parse(&bytes).unwrap().to_der(), bytes, "{label}");
+                }
+                "private_key" if name == "enveloped" => {
+                    assert_eq!(Sm2EnvelopedKey::parse(&bytes).unwrap().to_der(), bytes, "{label}");
+                }
+                "private_key" => {
+                    let imported = open(&bytes, Some(&Secret::new(b"pw".to_vec())));
+                    // The cipher text of the encrypted one is words.
+                    let refused = ["encrypted", "cfca"].contains(&name.as_str());
+                    let expected = if refused { Err(import::Error::WrongPassphrase) } else { Ok(()) };
+                    assert_eq!(imported.map(drop), expected, "{label}");
                 }
                 // Both are read by private functions; here only that they are text.
                 "http_fields" => assert!(bytes.is_ascii() && bytes.starts_with(b"sig1="), "{label}"),

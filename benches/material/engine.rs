@@ -16,6 +16,7 @@ use sm3::Digest as _;
 use yinxin::base::random::SystemRandom;
 use yinxin::crypto::Signer;
 use yinxin::crypto::algorithm::DigestAlgorithm;
+use yinxin::crypto::ghash::Engine as GhashEngine;
 use yinxin::crypto::rsa;
 use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::sm3::{Engine as LaneEngine, digest_many_with, sm3};
@@ -160,12 +161,12 @@ fn sm2_verify() -> Vec<Group> {
         }
     };
 
-    let single = KeyTables::new(1, 1);
+    let single = KeyTables::default();
     warm(&single, &peers.ours);
     let (new, cached) = (public.clone(), public.clone());
     let (by_new, by_cached) = (Rc::clone(&value), Rc::clone(&value));
     let many: Vec<_> = (0..64).map(|_| PrivateKey::generate(&SystemRandom).unwrap()).collect();
-    let tables = KeyTables::new(64, 64);
+    let tables = KeyTables::default();
     let many: Vec<_> = many
         .iter()
         .map(|key| {
@@ -270,7 +271,7 @@ fn sm3_lanes() -> Group {
     for engine in LaneEngine::available() {
         let messages = Rc::clone(&messages);
         pieces.push(work(
-            Box::leak(format!("SM3 64 × 16 KiB, {}: Yinxin", engine.name()).into_boxed_str()),
+            Box::leak(format!("SM3 64 × 16 KiB, {engine:?}: Yinxin").into_boxed_str()),
             move || {
                 let inputs: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
                 digest_many_with(engine, &inputs)
@@ -299,7 +300,8 @@ fn sm4() -> Vec<Group> {
         }
     };
     let ours_gcm = |engine: BlockEngine| {
-        let cipher = Sm4Gcm::with_engine(engine, &key).unwrap();
+        let ghash = GhashEngine::available().next_back().unwrap();
+        let cipher = Sm4Gcm::with_engines(engine, ghash, &key).unwrap();
         move || {
             let mut buffer = vec![0x5A; SIZE];
             (cipher.seal_in_place(&[9; 12], b"", &mut buffer).unwrap(), buffer)

@@ -15,6 +15,7 @@ use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
 use crate::config::algorithms::AlgorithmPolicyError;
+use crate::config::devices::Token;
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
@@ -27,6 +28,8 @@ use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
+use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
+use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::{self, KeySettings, Services};
@@ -319,15 +322,48 @@ pub(crate) fn occupy(data_dir: &Path) -> Result<fs::File, Error> {
 
 /// How private keys are kept and used, by the settings. Reads the files of shares, and standard input where it is named.
 pub(crate) fn key_settings(settings: &Settings) -> Result<KeySettings, Error> {
-    let keys = &settings.keys;
-    let source = match &keys.source {
+    let source = match &settings.keys.source {
         Source::File(path) => KeySource::File { path: path.clone(), create: true },
         Source::Passphrase(passphrase) => KeySource::Passphrase(passphrase.clone()),
         Source::Environment(name, value) => KeySource::Environment { name: name.clone(), value: value.clone() },
         Source::Shares(files) => KeySource::Shares(shares::read(files)?),
     };
-    let pool = PoolLimits { places: keys.signing_places, patience: keys.signing_timeout, ..PoolLimits::default() };
-    Ok(KeySettings { source, sealing: keys.sealing, pool })
+    let pool = {
+        let (places, patience) = (settings.keys.signing_places, settings.keys.signing_timeout);
+        PoolLimits { places, patience, ..PoolLimits::default() }
+    };
+    let devices = Doors::open(device_options(settings)).map_err(keys::Error::from)?;
+    Ok(KeySettings { source, sealing: settings.keys.sealing, pool, devices })
+}
+
+fn device_options(settings: &Settings) -> Vec<DeviceOptions> {
+    let pkcs11 = settings.keys.pkcs11.as_ref().map(|pkcs11| {
+        let token = match &pkcs11.token {
+            Token::Label(label) => TokenName::Label(label.clone()),
+            Token::Slot(slot) => TokenName::Slot(*slot),
+        };
+        let (sm2_key_pair, sm2_sign) = (pkcs11.sm2_key_pair, pkcs11.sm2_sign);
+        DeviceOptions::Pkcs11(Pkcs11Options {
+            module: pkcs11.module.clone(),
+            token,
+            pin_file: pkcs11.pin_file.clone(),
+            sessions: pkcs11.sessions,
+            timeout: pkcs11.timeout,
+            oaep: if pkcs11.oaep_sha1 { OaepDigest::Sha1 } else { OaepDigest::Sha256 },
+            vendor: VendorMechanisms { sm2_key_pair, sm2_sign, sm3: pkcs11.sm3, sm3_hmac: pkcs11.sm3_hmac },
+        })
+    });
+    let sdf = settings.keys.sdf.as_ref().map(|sdf| {
+        DeviceOptions::Sdf(SdfOptions {
+            library: sdf.library.clone(),
+            pairs: sdf.pairs.clone(),
+            password_file: sdf.password_file.clone(),
+            key_encryption_key: sdf.key_encryption_key,
+            sessions: sdf.sessions,
+            timeout: sdf.timeout,
+        })
+    });
+    pkcs11.into_iter().chain(sdf).collect()
 }
 
 /// A folder that only its owner can enter.

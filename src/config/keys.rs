@@ -8,6 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
+use crate::config::devices::{Pkcs11, Sdf};
 use crate::config::raw;
 use crate::domain::key::SealingAlgorithm;
 
@@ -25,6 +26,10 @@ pub struct Keys {
     pub signing_places: usize,
     /// How long a signature may take, waiting included.
     pub signing_timeout: Duration,
+    /// A PKCS#11 token that holds keys.
+    pub pkcs11: Option<Pkcs11>,
+    /// An SDF device that holds keys.
+    pub sdf: Option<Sdf>,
     encryption_key_file: PathBuf,
     passphrase_file: Option<PathBuf>,
 }
@@ -92,7 +97,9 @@ impl Keys {
         }
         let signing_timeout = Duration::from_secs(signing_timeout);
         let passphrase_file = keys.passphrase_file;
-        Ok(Self { source, sealing, signing_places, signing_timeout, encryption_key_file, passphrase_file })
+        let pkcs11 = keys.pkcs11.map(Pkcs11::checked).transpose()?;
+        let sdf = keys.sdf.map(Sdf::checked).transpose()?;
+        Ok(Self { source, sealing, signing_places, signing_timeout, pkcs11, sdf, encryption_key_file, passphrase_file })
     }
 
     /// As written, without secrets.
@@ -110,6 +117,8 @@ impl Keys {
             sealing: Some(self.sealing.name().to_owned()),
             signing_places: u64::try_from(self.signing_places).ok(),
             signing_timeout: Some(self.signing_timeout.as_secs()),
+            pkcs11: self.pkcs11.as_ref().map(Pkcs11::effective),
+            sdf: self.sdf.as_ref().map(Sdf::effective),
         }
     }
 }

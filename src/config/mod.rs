@@ -1,6 +1,7 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
 pub mod algorithms;
+pub mod devices;
 mod keys;
 mod raw;
 mod settings;

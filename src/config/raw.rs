@@ -46,6 +46,29 @@ sections! {
         sealing: String,
         signing_places: u64,
         signing_timeout: u64,
+        pkcs11: KeysPkcs11,
+        sdf: KeysSdf,
+    }
+    KeysPkcs11 {
+        module: PathBuf,
+        token: String,
+        slot: u64,
+        pin_file: PathBuf,
+        sessions: u64,
+        timeout: u64,
+        oaep_digest: String,
+        sm2_key_pair: u64,
+        sm2_sign: u64,
+        sm3: u64,
+        sm3_hmac: u64,
+    }
+    KeysSdf {
+        library: PathBuf,
+        pairs: Vec<u32>,
+        password_file: PathBuf,
+        key_encryption_key: u32,
+        sessions: u64,
+        timeout: u64,
     }
     Policies {
         verification: String,

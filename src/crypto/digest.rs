@@ -15,6 +15,17 @@ pub fn digest(algorithm: DigestAlgorithm, message: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The digests of many messages, in their order; for SM3 several are computed at a time.
+#[must_use]
+pub fn digest_many(algorithm: DigestAlgorithm, messages: &[&[u8]]) -> Vec<Vec<u8>> {
+    match algorithm {
+        DigestAlgorithm::Sm3 => sm3::digest_many(messages).into_iter().map(|digest| digest.to_vec()).collect(),
+        DigestAlgorithm::Sha256 | DigestAlgorithm::Sha384 | DigestAlgorithm::Sha512 => {
+            messages.iter().map(|message| digest(algorithm, message)).collect()
+        }
+    }
+}
+
 /// SM3 of a message (GB/T 32905).
 #[must_use]
 pub fn sm3(message: &[u8]) -> [u8; 32] {
@@ -61,6 +72,16 @@ mod tests {
         // GB/T 32905 A.1, A.2.
         assert_eq!(hex(&sm3(b"abc")), "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
         assert_eq!(hex(&sm3(&b"abcd".repeat(16))), "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732");
+    }
+
+    #[test]
+    fn many_digests_are_those_of_each() {
+        use DigestAlgorithm::{Sha256, Sha384, Sha512, Sm3};
+        let messages: [&[u8]; 4] = [b"one", b"", b"a longer message than the others", b"one"];
+        for algorithm in [Sm3, Sha256, Sha384, Sha512] {
+            let each: Vec<_> = messages.iter().map(|message| digest(algorithm, message)).collect();
+            assert_eq!(digest_many(algorithm, &messages), each, "{}", algorithm.name());
+        }
     }
 
     #[test]

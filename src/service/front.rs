@@ -212,6 +212,8 @@ impl Refusal for Error {
             },
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
             Self::Random(_) => ErrorKind::Unavailable,
+            // A device that is away or busy may be back for the next request.
+            Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
             Self::Issuance(_)
             | Self::AnswerUnreadable
             | Self::SelfTestFailed { .. }

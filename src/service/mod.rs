@@ -21,6 +21,7 @@ use crate::base::id::RequestId;
 use crate::base::random::Random;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::key::SealingAlgorithm;
+use crate::service::keys::doors::Doors;
 use crate::service::keys::{IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::store::{Store, audit, signatures};
 
@@ -39,6 +40,8 @@ pub struct Services {
     pub keys: Arc<KeyStore>,
     /// Where signatures are made.
     pub pool: SigningPool,
+    /// Devices that hold keys.
+    pub devices: Doors,
 }
 
 /// How private keys are kept and used.
@@ -50,13 +53,15 @@ pub struct KeySettings {
     pub sealing: SealingAlgorithm,
     /// Signatures at a time.
     pub pool: PoolLimits,
+    /// Devices that hold keys, open.
+    pub devices: Doors,
 }
 
 impl KeySettings {
-    /// AES-256-GCM, and the usual limits.
+    /// AES-256-GCM, the usual limits, no device.
     #[must_use]
     pub fn from_source(source: KeySource) -> Self {
-        Self { source, sealing: SealingAlgorithm::Aes256Gcm, pool: PoolLimits::default() }
+        Self { source, sealing: SealingAlgorithm::Aes256Gcm, pool: PoolLimits::default(), devices: Doors::default() }
     }
 }
 
@@ -109,8 +114,10 @@ impl Services {
         random: Arc<dyn Random>,
     ) -> Result<(Self, Wrapping), Error> {
         let opened = keys::open(url, (&settings.source, settings.sealing), &*clock, Arc::clone(&random)).await?;
-        let (keys, pool) = (Arc::new(opened.keys), SigningPool::new(settings.pool));
-        let services = Self { store: opened.store, clock, random, keys, pool };
+        let devices = settings.devices.clone();
+        let keys = Arc::new(opened.keys.with_devices(Arc::new(devices.clone())));
+        let pool = SigningPool::new(settings.pool);
+        let services = Self { store: opened.store, clock, random, keys, pool, devices };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 

@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
-use crate::crypto::digest::digest;
+use crate::crypto::digest::{digest, digest_many};
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::time::to_generalized;
 use crate::format::ofd;
@@ -133,7 +133,7 @@ pub fn prepare(
     let oid = algorithm.oid().ok_or(Error::Certificate)?.to_string();
     let container = Container::read(original, limits)?;
     let stamp = stamp(&container, &seal, placement, limits)?;
-    let check = |bytes: &[u8]| digest(algorithm.digest(), bytes);
+    let digests = |parts: &[&[u8]]| digest_many(algorithm.digest(), parts);
     let new = NewOfdSignature {
         body: 0,
         provider: "yinxin",
@@ -143,13 +143,13 @@ pub fn prepare(
         stamps: &[stamp],
         seal_esl: seal_der,
         lock: placement.lock,
-        digest: &check,
+        digests: &digests,
     };
     let prepared = prepare_signature(&container, original, &new, limits)?;
     let tbs = NewSignature {
         seal: seal_der,
         time: now,
-        data_hash: &check(prepared.signature_xml()),
+        data_hash: &digest(algorithm.digest(), prepared.signature_xml()),
         property_info: prepared.property_info(),
     }
     .to_tbs();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::algorithm::{DigestAlgorithm, OID_SM3_HMAC};
-use crate::crypto::digest::digest;
+use crate::crypto::digest::digest_many;
 use crate::domain::trust::Budget;
 use crate::domain::verify::coverage::{Coverage, coverage};
 use crate::domain::verify::finding::{Case, Finding};
@@ -159,16 +159,14 @@ impl File<'_> {
                 return;
             }
         };
+        self.digest_parts(algorithm, description);
         let mut changed = Vec::new();
         let mut missing = Vec::new();
         for reference in &description.references {
-            let Some(bytes) = self.container.part(&reference.file_ref) else {
-                missing.push(reference.file_ref_text.clone());
-                continue;
-            };
-            let key = (algorithm, reference.file_ref.clone());
-            if *self.digests.entry(key).or_insert_with(|| digest(algorithm, bytes)) != reference.check_value {
-                changed.push(reference.file_ref_text.clone());
+            match self.digests.get(&(algorithm, reference.file_ref.clone())) {
+                None => missing.push(reference.file_ref_text.clone()),
+                Some(digest) if *digest != reference.check_value => changed.push(reference.file_ref_text.clone()),
+                Some(_) => {}
             }
         }
         for (code, what, parts) in
@@ -187,6 +185,22 @@ impl File<'_> {
         }
         changed.extend(missing);
         report.details.bad_references = changed;
+    }
+
+    /// Digests the parts that the references name and the package has, all that were not yet digested at once.
+    fn digest_parts(&mut self, algorithm: DigestAlgorithm, description: &SignatureDescription) {
+        let container = self.container;
+        let mut parts = BTreeMap::new();
+        for name in description.references.iter().map(|reference| &reference.file_ref) {
+            if let Some(bytes) = container.part(name)
+                && !self.digests.contains_key(&(algorithm, name.clone()))
+            {
+                parts.insert(name, bytes);
+            }
+        }
+        let contents: Vec<&[u8]> = parts.values().copied().collect();
+        let names = parts.into_keys().map(|name| (algorithm, name.clone()));
+        self.digests.extend(names.zip(digest_many(algorithm, &contents)));
     }
 
     /// Coverage by this signature and the earlier ones that did not fail.

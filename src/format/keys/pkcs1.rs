@@ -1,7 +1,7 @@
 //! RSA private keys as PKCS#1 writes them (RFC 8017 A.1.2).
 
 use crate::base::secret::Secret;
-use crate::format::der::Reader;
+use crate::format::der::{self, Reader};
 use crate::format::keys::Error;
 use crate::format::keys::wiped::copy;
 
@@ -26,7 +26,7 @@ impl RsaPrivateKey {
     /// Reads one that fills the bytes.
     ///
     /// # Errors
-    /// Not this structure; [`Error::MultiPrime`] for version 1; [`Error::TooLong`].
+    /// Not this structure, or numbers too long for the modulus; [`Error::MultiPrime`] for version 1; [`Error::TooLong`].
     pub fn parse(der: &[u8]) -> Result<Self, Error> {
         const WHAT: &str = "RSAPrivateKey";
         if der.len() > MAX_BYTES {
@@ -37,11 +37,20 @@ impl RsaPrivateKey {
         match inner.small("version")? {
             0 => {}
             1 => return Err(Error::MultiPrime),
-            _ => return Err(crate::format::der::Error::InvalidValue { what: "version" }.into()),
+            _ => return Err(der::Error::InvalidValue { what: "version" }.into()),
         }
-        let (modulus, exponent) = (inner.unsigned("modulus")?, inner.unsigned("publicExponent")?);
-        for what in ["privateExponent", "prime1", "prime2", "exponent1", "exponent2", "coefficient"] {
-            inner.unsigned(what)?;
+        let modulus = inner.unsigned("modulus")?;
+        let whole = modulus.len();
+        // Two primes of a product are half as long as it is; a longer one would cost minutes to test for primality.
+        let half = whole.div_ceil(2).saturating_add(1);
+        let mut bounded = |what, most: usize| match inner.unsigned(what)? {
+            number if number.len() > most => Err(der::Error::InvalidValue { what }),
+            number => Ok(number),
+        };
+        let exponent = bounded("publicExponent", whole)?;
+        bounded("privateExponent", whole)?;
+        for what in ["prime1", "prime2", "exponent1", "exponent2", "coefficient"] {
+            bounded(what, half)?;
         }
         inner.finish(WHAT)?;
         outer.finish(WHAT)?;
@@ -52,7 +61,7 @@ impl RsaPrivateKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::der::{self, Writer};
+    use crate::format::der::Writer;
 
     fn write(version: u32, numbers: u32) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -75,6 +84,14 @@ mod tests {
         assert_eq!(refusal(&write(2, 8)), der::Error::InvalidValue { what: "version" }.into());
         assert_eq!(refusal(&write(0, 7)), der::Error::Missing { what: "coefficient" }.into());
         assert_eq!(refusal(&write(0, 9)), der::Error::TrailingBytes { what: "RSAPrivateKey" }.into());
+        let mut long = Writer::new();
+        long.sequence(|key| {
+            key.small(0).unsigned(&[1; 4]).small(3).small(5).unsigned(&[1; 4]);
+            (0..4).for_each(|_| {
+                key.small(1);
+            });
+        });
+        assert_eq!(refusal(&long.into_bytes()), der::Error::InvalidValue { what: "prime1" }.into());
         assert_eq!(refusal(&[0; 8193]), Error::TooLong { what: "RSAPrivateKey", limit: 8192 });
     }
 }

@@ -53,8 +53,8 @@ pub struct NewSignature<'a> {
     pub seal_esl: &'a [u8],
     /// True to protect Signatures.xml as well, so that no further signature can follow.
     pub lock: bool,
-    /// The digest named by `check_method`.
-    pub digest: &'a dyn Fn(&[u8]) -> Vec<u8>,
+    /// The digests named by `check_method`, one for each part that it is given, in their order.
+    pub digests: &'a dyn Fn(&[&[u8]]) -> Vec<Vec<u8>>,
 }
 
 impl std::fmt::Debug for NewSignature<'_> {
@@ -317,8 +317,13 @@ fn write_description(
     number: u32,
 ) -> Result<String, Error> {
     let mut references = String::new();
-    for (name, content) in covered {
-        let (name, value) = (escape(&name.absolute())?, STANDARD.encode((new.digest)(content)));
+    let contents: Vec<&[u8]> = covered.values().copied().collect();
+    let digests = (new.digests)(&contents);
+    if digests.len() != contents.len() {
+        return Err(Error::WriteFailed);
+    }
+    for (name, digest) in covered.keys().zip(digests) {
+        let (name, value) = (escape(&name.absolute())?, STANDARD.encode(digest));
         let element =
             format!("<ofd:Reference FileRef=\"{name}\"><ofd:CheckValue>{value}</ofd:CheckValue></ofd:Reference>");
         references.push_str(&element);
@@ -457,6 +462,10 @@ mod tests {
         sum.to_be_bytes().to_vec()
     }
 
+    fn digests(parts: &[&[u8]]) -> Vec<Vec<u8>> {
+        parts.iter().map(|part| digest(part)).collect()
+    }
+
     fn stamps(page: &str) -> Vec<NewStamp> {
         vec![NewStamp {
             page_ref: page.to_owned(),
@@ -476,7 +485,7 @@ mod tests {
             stamps: &stamps(page),
             seal_esl: b"seal",
             lock,
-            digest: &digest,
+            digests: &digests,
         };
         let prepared = prepare_signature(&container, bytes, &new, &LIMITS)?;
         assert!(prepared.property_info().starts_with("/Doc_0/Signs/Sign_"));
@@ -575,7 +584,7 @@ mod tests {
             stamps: &[],
             seal_esl: b"",
             lock: false,
-            digest: &digest,
+            digests: &digests,
         };
         let code = |new: &NewSignature<'_>, original: &[u8], limits| {
             prepare_signature(&container, original, new, limits).map_or_else(|e| e.code(), |_| "accepted")
@@ -584,6 +593,9 @@ mod tests {
         new.body = 0;
         assert_eq!(code(&new, &unlisted, &LIMITS), "original-mismatch");
         assert_eq!(code(&new, &bytes, &Limits { references: 3, ..LIMITS }), "too-many-references");
+        new.digests = &|_| Vec::new();
+        assert_eq!(code(&new, &bytes, &LIMITS), "write-failed");
+        new.digests = &digests;
         new.provider = "a\u{1}";
         assert_eq!(code(&new, &bytes, &LIMITS), "element-invalid");
         new.provider = "p";
@@ -679,7 +691,7 @@ mod tests {
             stamps: &stamps(page),
             seal_esl: b"seal",
             lock: false,
-            digest: &digest,
+            digests: &digests,
         };
         prepare_signature(&container, bytes, &new, &LIMITS)?.finish(b"value")
     }

@@ -138,6 +138,17 @@ pub enum DevicePublicKey {
 }
 
 impl DevicePublicKey {
+    /// The same key, where devices hold such keys.
+    #[must_use]
+    pub fn of(key: PublicKey) -> Option<Self> {
+        match key {
+            PublicKey::Sm2(key) => Some(Self::Sm2(key)),
+            PublicKey::Rsa(key) => Some(Self::Rsa(key)),
+            PublicKey::EcdsaP256(key) => Some(Self::P256(key)),
+            PublicKey::Ed25519(_) => None,
+        }
+    }
+
     /// What the scheme has the device sign: e for SM2 under the default signer ID, else the digest.
     ///
     /// # Errors
@@ -418,7 +429,12 @@ pub fn signature(
 /// # Errors
 /// The device's.
 pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn Signer>, DeviceError> {
-    let key = device.public_key(handle)?;
+    Ok(signer_by(device, handle, device.public_key(handle)?))
+}
+
+/// The same for a public key that is known, without a call. What the device signs by another key is withheld.
+#[must_use]
+pub fn signer_by(device: &Arc<dyn KeyDevice>, handle: &KeyHandle, key: DevicePublicKey) -> Arc<dyn Signer> {
     let (public, scheme, algorithm) = match &key {
         DevicePublicKey::Sm2(key) => (PublicKey::Sm2(key.clone()), Scheme::Sm2, SignatureAlgorithm::Sm2Sm3),
         DevicePublicKey::Rsa(key) => {
@@ -430,7 +446,7 @@ pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn
         }
     };
     let (device, handle) = (Arc::clone(device), handle.clone());
-    Ok(Arc::new(DeviceSigner { device, handle, key, scheme, public, algorithm }))
+    Arc::new(DeviceSigner { device, handle, key, scheme, public, algorithm })
 }
 
 struct DeviceSigner {

@@ -3,6 +3,7 @@
 //! Who wraps whom: `wrapping.rs`. What may be done with which key: `domain::key`.
 
 pub mod device;
+pub mod doors;
 mod encryption_key;
 pub mod export;
 pub mod import;
@@ -199,6 +200,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same request may do better later.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self.code(), "key-store-unavailable" | "key-store-busy" | "key-store-timeout")
+    }
+
     /// The stable code, for programs.
     #[must_use]
     pub const fn code(&self) -> &'static str {

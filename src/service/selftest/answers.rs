@@ -10,6 +10,8 @@ pub(super) const SM4_IV: [u8; 16] = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f_u1
 pub(super) const SM3_ABC: &str = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0";
 /// SM3 of 1027 octets, (7·i + i / 256) mod 256, by OpenSSL.
 pub(super) const SM3_PATTERN: &str = "68820decd0f826c1964a97d3456066e2010719bf18e1852b73d5a501b3730191";
+/// SM3 of the digests of 37 messages, the n-th the first 11·n octets of that pattern, by OpenSSL.
+pub(super) const SM3_MANY: &str = "2805b89439054551b2147a8f9afbe09c0eaf29240c1ee3ed1c4a7f13e66ebd05";
 /// FIPS 180-4, by OpenSSL: SHA-256 of "abc".
 pub(super) const SHA256_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /// FIPS 180-4, by OpenSSL: SHA-384 of "abc".
@@ -106,6 +108,25 @@ pub(super) const SM2_ZERO_PUBLIC: &str = "\
 pub(super) const SM2_ZERO_SIGNATURE: &str = "\
     be0ea64e1ec06f0d247093f3ccbbadcfb6260224272f86ddb78326e7cd6c7560e9f6ab2fcc48a2cef94838e66b5c7e21fd8e4de25990dd98\
     ca5243f4966f2853";
+/// GB/T 32918.5-2017 annex A, encryption: the random number k.
+pub(super) const SM2_NONCE: &str = "59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21";
+/// The same: C1‖C3‖C2 of "encryption standard".
+pub(super) const SM2_CIPHERTEXT: &str = "\
+    0404ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d\
+    99283aff767e124df059983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd876621886ca989ca9c7d58087307ca9309\
+    2d651efa";
+/// GB/T 32918.5-2017 annex A, key exchange: dA.
+pub(super) const SM2_EXCHANGE_A: &str = "81eb26e941bb5af16df116495f90695272ae2cd63d6c4ae1678418be48230029";
+/// GB/T 32918.5-2017 annex A, key exchange: dB.
+pub(super) const SM2_EXCHANGE_B: &str = "785129917d45a9ea5437a59356b82338eaadda6ceb199088f14ae10defa229b5";
+/// GB/T 32918.5-2017 annex A, key exchange: rA.
+pub(super) const SM2_EXCHANGE_RANDOM_A: &str = "d4de15474db74d06491c440d305e012400990f3e390c7e87153c12db2ea60bb3";
+/// GB/T 32918.5-2017 annex A, key exchange: rB.
+pub(super) const SM2_EXCHANGE_RANDOM_B: &str = "7e07124814b309489125eaed101113164ebf0f3458c5bd88335c1f9d596243d6";
+/// The same: K, then S_B, then S_A.
+pub(super) const SM2_EXCHANGED: &str = "\
+    6c89347354de2484c60b4ab1fde4c6e5d3a0fe15dee185ceae907a6b595cc32a266ed7b3367e9983a896dc32fa20f8eb18c7894b3816df16\
+    cf07b05c5ec0bef5d655d58f779cc1b400a4f3884644db88";
 /// An RSA key of 2048 bits that signs nothing but these tests: RSAPrivateKey, DER.
 pub(super) const RSA_KEY: &str = "\
     308204a202010002820101009987e8d9bec2ef871400e2bbd4142f2bab5a22bd44bb5df1bb556208a38a8e9df9dad7bb010ca9bb1b7f9817\

@@ -13,7 +13,7 @@ use crate::crypto::rsa::PssParameters;
 use crate::crypto::sm4::ccm::Sm4Ccm;
 use crate::crypto::sm4::gcm::Sm4Gcm;
 use crate::crypto::sm4::{self, Sm4, cbc, ctr};
-use crate::crypto::{PublicKey, Signer, ecdsa, ed25519, ghash, rsa, sm2};
+use crate::crypto::{PublicKey, Signer, ecdsa, ed25519, ghash, rsa, sm2, sm3};
 use crate::service::selftest::answers::*;
 use crate::service::selftest::{SelfTest, octets};
 
@@ -23,6 +23,19 @@ struct Fixed(u8);
 impl Random for Fixed {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
         buffer.fill(self.0);
+        Ok(())
+    }
+}
+
+/// A generator that gives these octets and no others, as a standard's annex has them.
+struct Given(Vec<u8>);
+
+impl Random for Given {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
+        if buffer.len() != self.0.len() {
+            return Err(RandomUnavailable);
+        }
+        buffer.copy_from_slice(&self.0);
         Ok(())
     }
 }
@@ -72,6 +85,19 @@ fn digests(tests: &mut Vec<SelfTest>) {
     }
     let long = ("sm3 1027 octets", "OpenSSL 3.0", "own");
     tests.push(row(long, SM3_PATTERN, |_| Some(sm3(&pattern(1027)).to_vec())));
+    for engine in sm3::Engine::available() {
+        let named = match engine {
+            sm3::Engine::Portable => "portable",
+            sm3::Engine::Avx2 => "avx2",
+            sm3::Engine::Avx512 => "avx512",
+        };
+        // More messages than one pass takes, no two of one length.
+        tests.push(row(("sm3 of many messages", "OpenSSL 3.0, 37 messages", named), SM3_MANY, move |_| {
+            let messages: Vec<_> = (0_usize..37).map(|number| pattern(number * 11)).collect();
+            let messages: Vec<_> = messages.iter().map(Vec::as_slice).collect();
+            Some(sm3(&sm3::digest_many_with(engine, &messages).concat()).to_vec())
+        }));
+    }
     tests.push(row(("hmac-sm3", "GM/T 0042 D.3, first", "own"), HMAC_SM3, |_| {
         let key = octets(HMAC_SM3_KEY)?;
         // The text of the example is 56 octets, twice.
@@ -246,7 +272,38 @@ fn sm2_rows(tests: &mut Vec<SelfTest>) {
         let value = octets(SM2_ZERO_SIGNATURE)?;
         Some([key.verify_prehashed(&[0; 32], &value), key.verify_prehashed(&[1; 32], &value)])
     }));
+    sm2_secrecy(tests);
     pairwise(tests, "sm2-sm3 sign and verify", "own", |random| Some(Box::new(sm2::PrivateKey::generate(random).ok()?)));
+}
+
+/// Encryption and key exchange of the standard's annex, with the annex's random numbers.
+fn sm2_secrecy(tests: &mut Vec<SelfTest>) {
+    const TEXT: &[u8] = b"encryption standard";
+    let told = ("sm2-encryption", "GB/T 32918.5-2017 annex A", "own");
+    tests.push(row(told, SM2_CIPHERTEXT, |_| {
+        let key = sm2::PrivateKey::from_bytes(&octets(SM2_PRIVATE)?).ok()?;
+        let sealed = key.public_key().encrypt(TEXT, &Given(octets(SM2_NONCE)?)).ok()?;
+        let opened = key.decrypt(&sealed).ok()?;
+        let mut changed = sealed.clone();
+        *changed.c3.first_mut()? ^= 1;
+        let opens = opened.expose() == TEXT && key.decrypt(&changed).is_err(); // the annex's text
+        opens.then(|| sealed.to_c1c3c2())
+    }));
+    let told = ("sm2-key-exchange", "GB/T 32918.5-2017 annex A", "own");
+    tests.push(row(told, SM2_EXCHANGED, |_| {
+        let (id, private) = (sm2::DEFAULT_ID, |digits| sm2::PrivateKey::from_bytes(&octets(digits)?).ok());
+        let (a, b) = (private(SM2_EXCHANGE_A)?, private(SM2_EXCHANGE_B)?);
+        let (public_a, public_b) = (a.public_key(), b.public_key());
+        let random = |digits| octets(digits).map(Given);
+        let first = sm2::Initiator::start((&a, id), (&public_b, id), 16, &random(SM2_EXCHANGE_RANDOM_A)?).ok()?;
+        let random_b = random(SM2_EXCHANGE_RANDOM_B)?;
+        let second = sm2::Responder::respond((&b, id), (&public_a, id), 16, &first.point(), &random_b).ok()?;
+        let (point, confirmation) = (second.point(), second.confirmation());
+        let agreed = first.finish(&point, &confirmation).ok()?;
+        let key = second.confirm(&agreed.confirmation).ok()?;
+        let same = key.expose() == agreed.key.expose(); // the annex's key
+        same.then(|| [key.expose(), &confirmation, &agreed.confirmation].concat())
+    }));
 }
 
 /// A fresh key signs; what it signs verifies, and nothing else does.
