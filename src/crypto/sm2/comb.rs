@@ -155,3 +155,28 @@ pub(super) fn multiply_base(scalar: &Scalar) -> Jacobian {
 pub(super) fn base_terms(scalar: &Scalar) -> Terms<'static> {
     PUBLIC.terms(scalar)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_alike_by_every_way() {
+        let row = &SECRET.rows[3];
+        for magnitude in 0..=32 {
+            let expected = match usize::try_from(magnitude).unwrap() {
+                0 => Affine { x: FieldElement::ZERO, y: FieldElement::ZERO },
+                digit => row[digit - 1].0,
+            };
+            assert!(scan_portable(row, magnitude) == expected, "{magnitude}");
+            assert!(scan(row, magnitude) == expected, "{magnitude}");
+        }
+    }
+
+    #[test]
+    fn tables_have_the_size_that_they_say() {
+        assert_eq!(Comb::<5, 16>::BYTES, 53_248);
+        assert_eq!(SECRET.rows.len() * size_of_val(&SECRET.rows[0]), Comb::<6, 32>::BYTES);
+        assert!(SECRET.rows.iter().flatten().all(|Line(point)| point.is_on_curve()));
+    }
+}

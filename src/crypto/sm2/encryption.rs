@@ -143,3 +143,58 @@ impl PrivateKey {
         if bool::from(right) { Ok(Secret::new(text.to_vec())) } else { Err(Error::Decryption) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{RandomUnavailable, SystemRandom};
+
+    struct Given(std::sync::Mutex<Vec<[u8; 32]>>);
+
+    impl Random for Given {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
+            let next = self.0.lock().unwrap().pop().ok_or(RandomUnavailable)?;
+            buffer.copy_from_slice(&next);
+            Ok(())
+        }
+    }
+
+    /// A key stream of zeros would send the text in the clear (GB/T 32918.4 6.1 A5, 7.1 B4).
+    #[test]
+    fn a_key_stream_of_zeros_is_not_used() {
+        let key = PrivateKey::from_bytes(&[7; 32]).unwrap();
+        let public = key.public_key();
+        let bytes = |k: u64| Scalar::reduce(&[k, 0, 0, 0]).to_bytes();
+        let k = (1..5000).find(|k| public.encrypt_with(&Scalar::from_bytes(&bytes(*k)).0, b"x").is_none()).unwrap();
+        let scalar = Scalar::from_bytes(&bytes(k)).0;
+        let other = (1..).find(|k| public.encrypt_with(&Scalar::from_bytes(&bytes(*k)).0, b"x").is_some()).unwrap();
+        let random = Given(std::sync::Mutex::new(vec![bytes(other), bytes(k)]));
+        let expected = public.encrypt_with(&Scalar::from_bytes(&bytes(other)).0, b"x").unwrap();
+        assert_eq!(public.encrypt(b"x", &random), Ok(expected));
+        let stuck = Given(std::sync::Mutex::new(vec![bytes(k); 64]));
+        assert_eq!(public.encrypt(b"x", &stuck), Err(Error::Fault));
+        let shared = Shared::new(&scalar, &public.point).unwrap();
+        let c1 = comb::multiply_base(&scalar).to_affine().unwrap().to_uncompressed();
+        let forged = Ciphertext { c1, c3: shared.digest(b"x"), c2: b"x".to_vec() };
+        assert_eq!(key.decrypt(&forged).map(|_| ()), Err(Error::Decryption));
+    }
+
+    #[test]
+    fn any_change_is_refused_alike() {
+        let key = PrivateKey::from_bytes(&[7; 32]).unwrap();
+        let made = key.public_key().encrypt(b"a text of some length, longer than one block", &SystemRandom).unwrap();
+        assert!(key.decrypt(&made).is_ok());
+        let whole = made.to_c1c3c2();
+        for position in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[position] ^= 0x10;
+            let changed = Ciphertext::from_c1c3c2(&changed).unwrap();
+            assert_eq!(key.decrypt(&changed).map(|_| ()), Err(Error::Decryption), "{position}");
+        }
+        let empty = Ciphertext { c2: Vec::new(), ..made };
+        assert_eq!(key.decrypt(&empty).map(|_| ()), Err(Error::Decryption));
+        assert_eq!(key.public_key().encrypt(b"", &SystemRandom), Err(Error::TextLength { length: 0 }));
+        assert_eq!((Ciphertext::from_c1c3c2(&whole[..97]), Ciphertext::from_c1c2c3(&whole[..97])), (None, None));
+        assert_eq!((Ciphertext::from_c1c3c2(&[]), Ciphertext::from_c1c2c3(&whole[..64])), (None, None));
+    }
+}

@@ -30,6 +30,7 @@ const R2: Limbs = [0x0000_0002_0000_0003, 0x0000_0002_ffff_ffff, 0x0000_0001_000
 
 /// A number modulo p; `a` is kept as `a·2^256 mod p`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct FieldElement(Limbs);
 
 impl Zeroize for FieldElement {
@@ -291,4 +292,97 @@ pub(super) fn invert_all(values: &mut [FieldElement]) {
     }
     inverse.zeroize();
     product.zeroize();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limbs::Portable;
+    use super::super::oracle::{self, Draws};
+    use super::*;
+    use fiat_crypto::sm2_64 as fiat;
+
+    type Theirs = fiat::fiat_sm2_montgomery_domain_field_element;
+
+    fn theirs(limbs: Limbs) -> Theirs {
+        fiat::fiat_sm2_montgomery_domain_field_element(limbs)
+    }
+
+    fn by(operation: impl FnOnce(&mut Theirs)) -> Limbs {
+        let mut out = theirs([0; 4]);
+        operation(&mut out);
+        out.0
+    }
+
+    fn compare(a: &Limbs, b: &Limbs) {
+        let (x, y) = (theirs(*a), theirs(*b));
+        let (ours_a, ours_b) = (FieldElement(*a), FieldElement(*b));
+        let product = by(|out| fiat::fiat_sm2_mul(out, &x, &y));
+        let squared = by(|out| fiat::fiat_sm2_square(out, &x));
+        // The way of this machine, the same in plain Rust, and with portable carries.
+        for found in [ours_a.multiply(&ours_b).0, multiply::<Native>(a, b), multiply::<Portable>(a, b)] {
+            assert_eq!(found, product, "{a:x?} * {b:x?}");
+        }
+        for found in [ours_a.square().0, square::<Native>(a), square::<Portable>(a)] {
+            assert_eq!(found, squared, "{a:x?} squared");
+        }
+        let sum = by(|out| fiat::fiat_sm2_add(out, &x, &y));
+        assert_eq!((ours_a.add(&ours_b).0, limbs::add_mod::<Portable>(a, b, &P)), (sum, sum), "{a:x?} + {b:x?}");
+        let difference = by(|out| fiat::fiat_sm2_sub(out, &x, &y));
+        assert_eq!(
+            (ours_a.sub(&ours_b).0, limbs::sub_mod::<Portable>(a, b, &P)),
+            (difference, difference),
+            "{a:x?} - {b:x?}"
+        );
+        assert_eq!(ours_a.negate().0, by(|out| fiat::fiat_sm2_opp(out, &x)), "-{a:x?}");
+        assert_eq!(ours_a.halve().double(), ours_a, "{a:x?} / 2");
+        let mut ordinary = fiat::fiat_sm2_non_montgomery_domain_field_element([0; 4]);
+        fiat::fiat_sm2_from_montgomery(&mut ordinary, &x);
+        assert_eq!(ours_a.to_canonical(), ordinary.0, "{a:x?} ordinary");
+        assert_eq!(FieldElement::from_canonical(&ordinary.0), Some(ours_a));
+    }
+
+    #[test]
+    fn equals_fiat_crypto() {
+        let edges = oracle::edges(&P);
+        for a in &edges {
+            for b in &edges {
+                compare(a, b);
+            }
+        }
+        let mut draws = Draws::new(b"field");
+        for _ in 0..oracle::count() {
+            compare(&draws.below(&P), &draws.below(&P));
+        }
+    }
+
+    #[test]
+    fn inverses_and_roots() {
+        let mut draws = Draws::new(b"inverses");
+        let drawn: Vec<Limbs> = (0..oracle::count() / 200).map(|_| draws.below(&P)).collect();
+        let mut values = Vec::new();
+        for limbs in oracle::edges(&P).into_iter().chain(drawn) {
+            let value = FieldElement(limbs);
+            let expected = if value.is_zero() { FieldElement::ZERO } else { FieldElement::ONE };
+            assert_eq!(value.invert().multiply(&value), expected, "{limbs:x?}");
+            let root = value.square().square_root().unwrap();
+            assert!(root == value || root == value.negate(), "{limbs:x?}");
+            // -1 is no square, as p = 3 mod 4.
+            assert!(value.is_zero() || value.square().negate().square_root().is_none(), "{limbs:x?}");
+            if !value.is_zero() {
+                values.push(value);
+            }
+        }
+        let mut inverses = values.clone();
+        invert_all(&mut inverses);
+        assert!(values.iter().zip(&inverses).all(|(value, inverse)| *inverse == value.invert()));
+    }
+
+    #[test]
+    fn numbers_from_p_on_are_refused() {
+        let [p0, p1, p2, p3] = P;
+        assert!(FieldElement::from_canonical(&P).is_none());
+        assert!(FieldElement::from_canonical(&[p0 - 1, p1, p2, p3]).is_some());
+        assert!(FieldElement::from_bytes(&[0xff; 32]).is_none());
+        assert_eq!(FieldElement::from_canonical(&[1, 0, 0, 0]), Some(FieldElement::ONE));
+    }
 }

@@ -99,3 +99,103 @@ pub(super) fn verify_with(e: &[u8; 32], signature: &[u8], sum: impl FnOnce(&Scal
     let (beyond, carry) = limbs::add::<Native>(x.limbs(), &N);
     matches(x.limbs()) || (carry == 0 && limbs::mask_less(&beyond, &field::P) != 0 && matches(&beyond))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::multiply::{multiply_public, multiply_secret};
+    use super::super::{KeyTable, comb};
+    use super::*;
+
+    fn small(value: u64) -> Scalar {
+        Scalar::reduce(&[value, 0, 0, 0])
+    }
+
+    fn signature(r: &Scalar, s: &Scalar) -> Vec<u8> {
+        [r.to_bytes(), s.to_bytes()].concat()
+    }
+
+    /// A point whose abscissa is n or more: no signature made by chance has one (2^-128), so a key is made to fit.
+    #[test]
+    fn abscissas_beyond_n_are_understood() {
+        let mut found = 0;
+        for offset in 0..40 {
+            let (mut x, _) = limbs::add::<Native>(&N, &[offset, 0, 0, 0]);
+            let bytes = [&[2], &limbs::to_be_bytes(&x)[..]].concat();
+            let Some(point) = Affine::from_compressed(&bytes) else { continue };
+            // R = s·G + t·P, so P = (R - s·G)/t.
+            let (s, t) = (small(3), small(offset + 12_345));
+            let mut sum = multiply_public(&small(3), &Affine::G.negate());
+            sum.add_affine_public(&point);
+            let key = PublicKey { point: multiply_secret(&t.invert(), &sum.to_affine().unwrap()).to_affine().unwrap() };
+            let r = t.sub(&s);
+            x = *Scalar::reduce(&x).limbs();
+            let e = r.sub(&Scalar::reduce(&x)).to_bytes();
+            assert!(key.verify_prehashed(&e, &signature(&r, &s)), "{offset}");
+            assert!(KeyTable::new(&key).verify_prehashed(&e, &signature(&r, &s)), "{offset}");
+            let wrong = r.sub(&Scalar::reduce(&x)).add(&Scalar::ONE).to_bytes();
+            assert!(!key.verify_prehashed(&wrong, &signature(&r, &s)), "{offset}");
+            found += 1;
+        }
+        assert!(found > 5, "{found}");
+    }
+
+    /// s·G + t·P is infinity, which has no abscissa.
+    #[test]
+    fn infinity_is_refused() {
+        let (s, t) = (small(7), small(11));
+        let key =
+            PublicKey { point: comb::multiply_base(&Scalar::ZERO.sub(&s.multiply(&t.invert()))).to_affine().unwrap() };
+        assert!(!key.verify_prehashed(&[0; 32], &signature(&t.sub(&s), &s)));
+    }
+
+    #[test]
+    fn values_out_of_range_and_of_other_lengths_are_refused() {
+        let key = PublicKey { point: Affine::G };
+        let n = limbs::to_be_bytes(&N);
+        let one = Scalar::ONE.to_bytes();
+        for (r, s) in [([0; 32], one), (one, [0; 32]), (n, one), (one, n), ([0xff; 32], one), (one, [0xff; 32])] {
+            assert!(!key.verify_prehashed(&one, &[r, s].concat()));
+        }
+        // r + s = n.
+        assert!(!key.verify_prehashed(&one, &signature(&Scalar::ONE, &Scalar::ZERO.sub(&Scalar::ONE))));
+        assert!(!key.verify_prehashed(&one, &[]));
+        assert!(!key.verify_prehashed(&one, &[1; 63]));
+        assert!(!key.verify_prehashed(&one, &[1; 65]));
+    }
+
+    #[test]
+    fn only_points_of_the_curve_are_keys() {
+        let good = PublicKey { point: Affine::G };
+        let bytes = good.to_bytes();
+        assert_eq!(PublicKey::from_bytes(&bytes), Ok(good));
+        for position in 0..65 {
+            let mut changed = bytes;
+            changed[position] ^= 1;
+            assert_eq!(PublicKey::from_bytes(&changed), Err(Error::NotAPoint), "{position}");
+        }
+        // Infinity, other lengths, hybrid forms, coordinates of p and more.
+        for wrong in [&[0][..], &[], &bytes[..64], &[&bytes[..], &[0]].concat(), &[4; 65], &[0; 65]] {
+            assert_eq!(PublicKey::from_bytes(wrong), Err(Error::NotAPoint));
+        }
+        let (p, _) = limbs::add::<Native>(&field::P, &[0; 4]);
+        let beyond = [&[4], &limbs::to_be_bytes(&p)[..], &bytes[33..]].concat();
+        assert_eq!(PublicKey::from_bytes(&beyond), Err(Error::NotAPoint));
+        assert_eq!(PublicKey::from_compressed(&good.to_compressed()), Ok(good));
+        assert_eq!(PublicKey::from_compressed(&[&[2], &limbs::to_be_bytes(&p)[..]].concat()), Err(Error::NotAPoint));
+        assert_eq!(PublicKey::from_compressed(&bytes), Err(Error::NotAPoint));
+        assert_eq!(PublicKey::from_compressed(&[4; 33]), Err(Error::NotAPoint));
+    }
+
+    #[test]
+    fn ids_have_a_bound() {
+        let key = PublicKey { point: Affine::G };
+        assert!(key.digest(&[7; 8191], b"").is_ok());
+        assert_eq!(key.digest(&[7; 8192], b""), Err(Error::IdTooLong { length: 8192 }));
+        assert!(!key.verify(&[7; 8192], b"", &[1; 64]));
+        let mut pieces = MessageDigest::new(b"id", &key).unwrap();
+        for byte in b"a message in pieces" {
+            pieces.update(&[*byte]);
+        }
+        assert_eq!(Ok(pieces.finish()), key.digest(b"id", b"a message in pieces"));
+    }
+}

@@ -16,8 +16,10 @@ pub(super) trait Carry {
 }
 
 /// Carries in plain Rust; the reference for every other way.
+#[cfg(any(test, not(target_arch = "x86_64")))]
 pub(super) struct Portable;
 
+#[cfg(any(test, not(target_arch = "x86_64")))]
 impl Carry for Portable {
     #[inline(always)]
     fn add(carry: u8, a: u64, b: u64) -> (u64, u8) {

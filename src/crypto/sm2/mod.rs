@@ -23,6 +23,8 @@ mod key;
 mod limbs;
 mod multiply;
 mod nonce;
+#[cfg(test)]
+mod oracle;
 mod point;
 mod private;
 mod scalar;

@@ -69,3 +69,84 @@ pub(super) fn multiply_both_public(of_base: &Scalar, of_point: &Scalar, point: &
     comb::base_terms(of_base).add_public(&mut sum);
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle::{self, Draws};
+    use super::super::scalar::N;
+    use super::*;
+
+    /// Double and add, with nothing but the additions that branch on every case.
+    fn slowly(scalar: &Scalar, point: &Affine) -> Option<Affine> {
+        let mut sum = Jacobian::INFINITY;
+        for limb in scalar.limbs().iter().rev() {
+            for bit in (0..64).rev() {
+                sum.double_in_place();
+                if limb >> bit & 1 == 1 {
+                    sum.add_affine_public(point);
+                }
+            }
+        }
+        sum.to_affine()
+    }
+
+    #[test]
+    fn all_ways_agree() {
+        let mut draws = Draws::new(b"multiples");
+        let minus = |small| Scalar::ZERO.sub(&Scalar::reduce(&[small, 0, 0, 0]));
+        let mut scalars: Vec<Scalar> = (0..70).map(|small| Scalar::reduce(&[small, 0, 0, 0])).collect();
+        scalars.extend((1..70).map(minus));
+        scalars.extend(oracle::edges(&N).into_iter().map(|limbs| Scalar::reduce(&limbs)));
+        scalars.extend((0..30).map(|_| Scalar::reduce(&draws.below(&N))));
+        // Ones followed by zeros: the last row of the comb meets its largest digits.
+        scalars.extend((0..64).map(|shift| Scalar::reduce(&[0, 0, 0, u64::MAX << shift])));
+        let other = slowly(&Scalar::reduce(&draws.below(&N)), &Affine::G).unwrap();
+        let term = Scalar::reduce(&draws.below(&N));
+        for scalar in scalars {
+            let of_base = slowly(&scalar, &Affine::G);
+            assert!(comb::multiply_base(&scalar).to_affine() == of_base, "{scalar:x?}");
+            let expected = slowly(&scalar, &other);
+            assert!(multiply_secret(&scalar, &other).to_affine() == expected, "{scalar:x?}");
+            assert!(multiply_public(&scalar, &other).to_affine() == expected, "{scalar:x?}");
+            let mut sum = slowly(&term, &Affine::G).map_or(Jacobian::INFINITY, Jacobian::from);
+            if let Some(point) = &expected {
+                sum.add_affine_public(point);
+            }
+            assert!(multiply_both_public(&term, &scalar, &other).to_affine() == sum.to_affine(), "{scalar:x?}");
+            // Both halves on the base point: sums that cancel or double on the way.
+            let double = slowly(&scalar.add(&scalar), &Affine::G);
+            assert!(multiply_both_public(&scalar, &scalar, &Affine::G).to_affine() == double, "{scalar:x?}");
+            let opposite = Scalar::ZERO.sub(&scalar);
+            assert!(multiply_both_public(&scalar, &opposite, &Affine::G).to_affine().is_none(), "{scalar:x?}");
+        }
+    }
+
+    #[test]
+    fn exceptional_additions() {
+        let g = Jacobian::from(Affine::G);
+        let (infinity, minus) = (Jacobian::INFINITY, g.negate());
+        let twice = g.double();
+        assert!(infinity.double().to_affine().is_none());
+        for (a, b, expected) in [
+            (g, g, Some(twice)),
+            (twice, twice, Some(twice.double())),
+            (g, minus, None),
+            (infinity, g, Some(g)),
+            (g, infinity, Some(g)),
+            (infinity, infinity, None),
+            (twice, minus, Some(g)),
+        ] {
+            let expected = expected.and_then(Jacobian::to_affine);
+            assert!(a.add_complete(&Cached::from(b)).to_affine() == expected);
+            let mut sum = a;
+            sum.add_public(&Cached::from(b));
+            assert!(sum.to_affine() == expected);
+            if let Some(b) = b.to_affine() {
+                let mut sum = a;
+                sum.add_affine_public(&b);
+                assert!(sum.to_affine() == expected);
+            }
+        }
+        assert!(Affine::G.is_on_curve() && twice.to_affine().unwrap().is_on_curve());
+    }
+}

@@ -169,10 +169,13 @@ impl PrivateKey {
     /// # Errors
     /// The randomness failed; [`Error::Fault`].
     pub fn sign_batch_unchecked(&self, digests: &[[u8; 32]], random: &dyn Random) -> Result<Vec<[u8; 64]>, Error> {
+        // Fresh bytes for every nonce, asked for at once: the system call costs more than they do.
+        let mut fresh = Zeroizing::new(vec![[0_u8; 32]; digests.len()]);
+        random.fill(fresh.as_flattened_mut())?;
         let mut nonces = Vec::with_capacity(digests.len());
         let mut points = Zeroizing::new(Vec::with_capacity(digests.len()));
-        for e in digests {
-            let nonce = self.nonce(e, random, 0)?;
+        for (e, fresh) in digests.iter().zip(fresh.iter()) {
+            let nonce = self.signing().nonces.nonce(e, fresh, 0);
             // A zero nonce would spoil the common inversion; it is as likely as a guessed key.
             if core::hint::black_box(nonce.mask_is_zero()) != 0 {
                 return Err(Error::Fault);
@@ -243,5 +246,140 @@ impl Signer for PrivateKey {
 
     fn sign(&self, message: &[u8], random: &dyn Random) -> Result<Vec<u8>, Error> {
         Ok(self.sign_as(super::DEFAULT_ID, message, random)?.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{DeadRandom, SystemRandom};
+
+    /// A generator that gives one byte for ever.
+    struct Stuck(u8);
+
+    impl Random for Stuck {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
+            buffer.fill(self.0);
+            Ok(())
+        }
+    }
+
+    fn key() -> PrivateKey {
+        PrivateKey::from_bytes(&[7; 32]).unwrap()
+    }
+
+    fn abscissa_of(nonce: &Scalar) -> Scalar {
+        let point = comb::multiply_base(nonce);
+        abscissa(&point, &point.z.invert())
+    }
+
+    fn bytes(text: &serde_json::Value) -> [u8; 32] {
+        let text = text.as_str().unwrap();
+        std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
+    }
+
+    #[test]
+    fn given_nonces_give_the_signatures_of_the_table() {
+        let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sm2/sm2.json"));
+        let table: serde_json::Value = serde_json::from_str(table).unwrap();
+        let rows = table["sign"].as_array().unwrap().iter().filter(|row| row["valid"] == true);
+        let mut count = 0;
+        for row in rows {
+            let key = PrivateKey::from_bytes(&bytes(&row["priv_hex"])).unwrap();
+            let (nonce, _) = Scalar::from_bytes(&bytes(&row["k_hex"]));
+            let found = key.signature(&bytes(&row["e_hex"]), &nonce, &abscissa_of(&nonce)).unwrap();
+            assert_eq!(found.to_vec(), [bytes(&row["r_hex"]), bytes(&row["s_hex"])].concat(), "{}", row["name"]);
+            count += 1;
+        }
+        assert_eq!(count, 12);
+    }
+
+    /// GB/T 32918.2 6.1, A5 and A6.
+    #[test]
+    fn nonces_that_would_give_the_key_away_are_refused() {
+        let key = key();
+        let nonce = Scalar::reduce(&[5, 6, 7, 8]);
+        let x = abscissa_of(&nonce);
+        let refused = |r: Scalar, nonce: &Scalar, x: &Scalar| key.signature(&r.sub(x).to_bytes(), nonce, x).is_none();
+        assert!(!refused(Scalar::ONE, &nonce, &x));
+        assert!(refused(Scalar::ONE, &Scalar::ZERO, &x), "k = 0");
+        assert!(refused(Scalar::ZERO, &nonce, &x), "r = 0");
+        assert!(refused(Scalar::ZERO.sub(&nonce), &nonce, &x), "r + k = n");
+        assert!(refused(nonce.multiply(&key.scalar.invert()), &nonce, &x), "s = 0, since k = r·d");
+    }
+
+    #[test]
+    fn keys_outside_the_range_are_refused() {
+        let n = |last: u8| {
+            let mut bytes = super::super::limbs::to_be_bytes(&super::super::scalar::N);
+            bytes[31] = last;
+            PrivateKey::from_bytes(&bytes).map(|key| key.to_bytes().expose()[31])
+        };
+        assert_eq!(
+            (n(0x21), n(0x22), n(0x23), n(0x24)),
+            (Ok(0x21), Err(Error::NotAScalar), Err(Error::NotAScalar), Err(Error::NotAScalar))
+        );
+        for wrong in [&[0; 32][..], &[0xff; 32], &[1; 31], &[1; 33], &[]] {
+            assert_eq!(PrivateKey::from_bytes(wrong).unwrap_err(), Error::NotAScalar);
+        }
+    }
+
+    #[test]
+    fn without_randomness_nothing_is_made() {
+        let dead = Error::Random(RandomUnavailable);
+        assert_eq!(PrivateKey::generate(&DeadRandom).unwrap_err(), dead);
+        assert_eq!(PrivateKey::generate(&Stuck(0)).unwrap_err(), dead);
+        assert_eq!(PrivateKey::generate(&Stuck(0xff)).unwrap_err(), dead);
+        assert_eq!(key().sign_prehashed(&[1; 32], &DeadRandom).unwrap_err(), dead);
+        assert_eq!(key().sign_prehashed_unchecked(&[1; 32], &DeadRandom).unwrap_err(), dead);
+        assert_eq!(key().sign_batch(&[[1; 32]; 3], &DeadRandom).unwrap_err(), dead);
+        assert_eq!(key().sign_as(b"", b"", &DeadRandom).unwrap_err(), dead);
+        assert_eq!(Signer::sign(&key(), b"", &DeadRandom).unwrap_err(), dead);
+        assert_eq!(key().public_key().encrypt(b"text", &DeadRandom).unwrap_err(), dead);
+    }
+
+    /// A generator that repeats itself repeats signatures, but never a nonce for another digest.
+    #[test]
+    fn a_stuck_generator_repeats_no_nonce() {
+        let key = key();
+        let made = key.sign_batch(&[[1; 32], [2; 32], [1; 32]], &Stuck(9)).unwrap();
+        assert_eq!(made[0], made[2]);
+        let x = |e: u8, value: &[u8; 64]| {
+            Scalar::reduce_bytes(value.first_chunk().unwrap()).sub(&Scalar::reduce_bytes(&[e; 32]))
+        };
+        assert_ne!(x(1, &made[0]), x(2, &made[1]));
+    }
+
+    #[test]
+    fn a_faulty_signature_is_withheld() {
+        let mut key = key();
+        key.public = PrivateKey::from_bytes(&[8; 32]).unwrap().public;
+        assert!(key.sign_prehashed_unchecked(&[1; 32], &SystemRandom).is_ok());
+        // Again and again, until the table for checking is in use too.
+        for _ in 0..WORTH_A_TABLE + 2 {
+            assert_eq!(key.sign_prehashed(&[1; 32], &SystemRandom), Err(Error::Fault));
+        }
+        assert!(key.table.get().is_some());
+        assert_eq!(key.sign_batch(&[[1; 32]; 2], &SystemRandom), Err(Error::Fault));
+        assert_eq!(key.sign_as(b"id", b"message", &SystemRandom), Err(Error::Fault));
+        assert_eq!(Signer::sign(&key, b"message", &SystemRandom), Err(Error::Fault));
+    }
+
+    #[test]
+    fn batches_are_signatures() {
+        let key = key();
+        let digests: Vec<[u8; 32]> = (0..33).map(|i| [i; 32]).collect();
+        let made = key.sign_batch(&digests, &SystemRandom).unwrap();
+        assert!(made.len() == 33 && digests.iter().zip(&made).all(|(e, value)| key.public.verify_prehashed(e, value)));
+        assert_eq!(key.sign_batch(&[], &SystemRandom), Ok(Vec::new()));
+        let value = key.sign_as(b"id", b"message", &SystemRandom).unwrap();
+        assert!(key.public.verify(b"id", b"message", &value));
+        assert!(!key.public.verify(b"ID", b"message", &value) && !key.public.verify(b"id", b"massage", &value));
+        assert_eq!(key.sign_as(&[0; 8192], b"", &SystemRandom), Err(Error::IdTooLong { length: 8192 }));
+    }
+
+    #[test]
+    fn private_keys_are_not_printed() {
+        assert_eq!(format!("{:?} {:?}", key(), key().to_bytes()), "sm2::PrivateKey(..) Secret(..)");
     }
 }

@@ -18,6 +18,7 @@ const INVERSE_EXPONENT_LOW: u128 = 0x7203_df6b_21c6_052b_53bb_f409_39d5_4121;
 
 /// A number modulo n.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Scalar(Limbs);
 
 impl Zeroize for Scalar {
@@ -69,6 +70,7 @@ pub(super) fn multiply<C: Carry>(a: &Limbs, b: &Limbs) -> Limbs {
 
 impl Scalar {
     /// 0.
+    #[cfg(test)]
     pub(super) const ZERO: Self = Self([0; 4]);
     /// 1.
     pub(super) const ONE: Self = Self([1, 0, 0, 0]);
@@ -142,7 +144,7 @@ impl Scalar {
         }
         let squares = |value: Limbs, times: u32| (0..times).fold(value, |v, _| multiply::<Native>(&v, &v));
         let join = |a: Limbs, times: u32, b: &Limbs| multiply::<Native>(&squares(a, times), b);
-        let x2 = table[3];
+        let x2 = join(own, 1, &own);
         let x4 = join(x2, 2, &x2);
         let x6 = join(x4, 2, &x2);
         let x7 = join(x6, 1, &own);
@@ -164,5 +166,85 @@ impl Scalar {
         last.zeroize();
         power.zeroize();
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limbs::Portable;
+    use super::super::oracle::{self, Draws};
+    use super::*;
+    use fiat_crypto::sm2_scalar_64 as fiat;
+
+    type Theirs = fiat::fiat_sm2_scalar_montgomery_domain_field_element;
+
+    fn theirs(limbs: Limbs) -> Theirs {
+        fiat::fiat_sm2_scalar_montgomery_domain_field_element(limbs)
+    }
+
+    fn by(operation: impl FnOnce(&mut Theirs)) -> Limbs {
+        let mut out = theirs([0; 4]);
+        operation(&mut out);
+        out.0
+    }
+
+    fn compare(a: &Limbs, b: &Limbs) {
+        let (x, y) = (theirs(*a), theirs(*b));
+        let product = by(|out| fiat::fiat_sm2_scalar_mul(out, &x, &y));
+        assert_eq!(multiply::<Native>(a, b), product, "{a:x?} * {b:x?}");
+        assert_eq!(multiply::<Portable>(a, b), product, "{a:x?} * {b:x?}");
+        assert_eq!(Scalar(*a).add(&Scalar(*b)).0, by(|out| fiat::fiat_sm2_scalar_add(out, &x, &y)), "{a:x?} + {b:x?}");
+        assert_eq!(Scalar(*a).sub(&Scalar(*b)).0, by(|out| fiat::fiat_sm2_scalar_sub(out, &x, &y)), "{a:x?} - {b:x?}");
+        // Ordinary numbers: into Montgomery form and back, by them.
+        let ordinary = fiat::fiat_sm2_scalar_non_montgomery_domain_field_element(*a);
+        let x = by(|out| fiat::fiat_sm2_scalar_to_montgomery(out, &ordinary));
+        let ordinary = fiat::fiat_sm2_scalar_non_montgomery_domain_field_element(*b);
+        let y = by(|out| fiat::fiat_sm2_scalar_to_montgomery(out, &ordinary));
+        let product = by(|out| fiat::fiat_sm2_scalar_mul(out, &theirs(x), &theirs(y)));
+        let mut ordinary = fiat::fiat_sm2_scalar_non_montgomery_domain_field_element([0; 4]);
+        fiat::fiat_sm2_scalar_from_montgomery(&mut ordinary, &theirs(product));
+        assert_eq!(Scalar(*a).multiply(&Scalar(*b)).0, ordinary.0, "{a:x?} * {b:x?}");
+        // high·2^256 + low, where 2^256 = 2^255 + 2^255.
+        let half = Scalar([0, 0, 0, 1 << 63]);
+        let shifted = Scalar(*a).multiply(&half.add(&half)).add(&Scalar(*b));
+        assert_eq!(Scalar::reduce_wide(&limbs::to_be_bytes(a), &limbs::to_be_bytes(b)), shifted);
+    }
+
+    #[test]
+    fn equals_fiat_crypto() {
+        let edges = oracle::edges(&N);
+        for a in &edges {
+            for b in &edges {
+                compare(a, b);
+            }
+        }
+        let mut draws = Draws::new(b"scalar");
+        for _ in 0..oracle::count() {
+            compare(&draws.below(&N), &draws.below(&N));
+        }
+    }
+
+    #[test]
+    fn inverses() {
+        let mut draws = Draws::new(b"scalar inverses");
+        let drawn: Vec<Limbs> = (0..oracle::count() / 200).map(|_| draws.below(&N)).collect();
+        for limbs in oracle::edges(&N).into_iter().chain(drawn) {
+            let value = Scalar(limbs);
+            let expected = if value.is_zero() { Scalar::ZERO } else { Scalar::ONE };
+            assert_eq!(value.invert().multiply(&value), expected, "{limbs:x?}");
+        }
+    }
+
+    #[test]
+    fn numbers_from_n_on_are_told_apart_and_reduced() {
+        assert_eq!(Scalar::from_bytes(&limbs::to_be_bytes(&N)).1, 0);
+        let [n0, n1, n2, n3] = N;
+        assert_eq!(Scalar::from_bytes(&limbs::to_be_bytes(&[n0 - 1, n1, n2, n3])).1, u64::MAX);
+        assert_eq!(Scalar::reduce(&N), Scalar::ZERO);
+        assert_eq!(Scalar::reduce(&[n0 + 5, n1, n2, n3]), Scalar([5, 0, 0, 0]));
+        // 2^512 - 1 = 2^256·(2^256 - 1) + (2^256 - 1).
+        let all = Scalar::reduce(&[u64::MAX; 4]);
+        let half = Scalar([0, 0, 0, 1 << 63]);
+        assert_eq!(Scalar::reduce_wide(&[0xff; 32], &[0xff; 32]), all.multiply(&half.add(&half)).add(&all));
     }
 }

@@ -9,7 +9,7 @@ use super::key::{PublicKey, verify_with};
 use super::point::Jacobian;
 
 /// From which use on a table pays for its building.
-pub(super) const WORTH_A_TABLE: u32 = 6;
+pub(super) const WORTH_A_TABLE: u32 = 7;
 
 /// The multiples of one public key that make its verifications fast.
 pub struct KeyTable {
@@ -21,7 +21,7 @@ impl KeyTable {
     /// What a table takes in memory, in bytes.
     pub const BYTES: usize = Comb::<5, 16>::BYTES;
 
-    /// The table of a key; as much work as about six verifications.
+    /// The table of a key; as much work as about five verifications.
     #[must_use]
     pub fn new(key: &PublicKey) -> Self {
         Self { key: *key, comb: Comb::new(&key.point) }
@@ -181,5 +181,99 @@ fn remove_oldest(tables: &mut HashMap<PublicKey, Arc<Entry>>, matches: impl Fn(&
     let oldest = candidates.min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed)).map(|(key, _)| *key);
     if let Some(oldest) = oldest {
         tables.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::SystemRandom;
+    use crate::crypto::sm2::PrivateKey;
+
+    fn key(seed: u8) -> PublicKey {
+        PrivateKey::from_bytes(&[seed; 32]).unwrap().public_key()
+    }
+
+    #[test]
+    fn a_table_comes_with_the_use_that_is_worth_it() {
+        let bounds = TableBounds { tables: 2, tables_of_an_issuer: 2, candidates: 2, uses: 3 };
+        let tables = KeyTables::new(bounds);
+        for expected in [false, false, true, true] {
+            tables.admit(&key(1), &[0; 32]);
+            assert_eq!(tables.holds(&key(1)), expected);
+        }
+        // Verifying makes no table, however often.
+        for _ in 0..10 {
+            assert!(!tables.verify_prehashed(&key(2), &[0; 32], &[1; 64]));
+        }
+        assert_eq!(tables.count(), 1);
+    }
+
+    #[test]
+    fn the_answer_is_the_same_with_and_without_a_table() {
+        let private = PrivateKey::from_bytes(&[1; 32]).unwrap();
+        let tables = KeyTables::new(TableBounds { uses: 1, ..TableBounds::default() });
+        let e = [9; 32];
+        let good = private.sign_prehashed(&e, &SystemRandom).unwrap();
+        let mut bad = good;
+        bad[40] ^= 1;
+        for holds in [false, true] {
+            assert_eq!(tables.holds(&key(1)), holds);
+            assert!(tables.verify_prehashed(&key(1), &e, &good) && !tables.verify_prehashed(&key(1), &e, &bad));
+            assert!(!tables.verify_prehashed(&key(2), &e, &good));
+            tables.admit(&key(1), &[0; 32]);
+        }
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_no_issuer_takes_all() {
+        let bounds = TableBounds { tables: 3, tables_of_an_issuer: 2, candidates: 1, uses: 1 };
+        let tables = KeyTables::new(bounds);
+        let (a, b) = ([1; 32], [2; 32]);
+        tables.admit(&key(1), &b);
+        tables.admit(&key(2), &a);
+        tables.admit(&key(3), &a);
+        let _ = tables.verify_prehashed(&key(2), &[0; 32], &[1; 64]);
+        // The issuer a has its two; its older one, key 3, makes room, though key 1 of b is older still.
+        tables.admit(&key(4), &a);
+        assert_eq!([1, 2, 3, 4].map(|seed| tables.holds(&key(seed))), [true, true, false, true]);
+        // A third issuer meets the bound of all: the oldest of all goes.
+        tables.admit(&key(5), &[3; 32]);
+        assert_eq!([1, 2, 4, 5].map(|seed| tables.holds(&key(seed))), [false, true, true, true]);
+        assert_eq!(tables.count(), 3);
+        let none = KeyTables::new(TableBounds { tables: 0, ..bounds });
+        none.admit(&key(1), &a);
+        assert_eq!(none.count(), 0);
+    }
+
+    #[test]
+    fn candidates_are_bounded() {
+        let tables = KeyTables::new(TableBounds { tables: 9, tables_of_an_issuer: 9, candidates: 2, uses: 2 });
+        for seed in [1, 2, 3, 1] {
+            tables.admit(&key(seed), &[0; 32]);
+        }
+        // Key 1 had been forgotten for key 3, so this was its first use again.
+        assert_eq!((tables.count(), tables.candidates.read().unwrap().len()), (0, 2));
+        tables.admit(&key(1), &[0; 32]);
+        assert!(tables.holds(&key(1)));
+    }
+
+    #[test]
+    fn many_threads_share_it() {
+        let private = PrivateKey::from_bytes(&[1; 32]).unwrap();
+        let value = private.sign_prehashed(&[9; 32], &SystemRandom).unwrap();
+        let tables = KeyTables::new(TableBounds { tables: 2, tables_of_an_issuer: 2, candidates: 2, uses: 1 });
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (tables, value) = (&tables, &value);
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        tables.admit(&key(1 + (thread + round) % 5), &[0; 32]);
+                        assert!(tables.verify_prehashed(&key(1), &[9; 32], value));
+                    }
+                });
+            }
+        });
+        assert!(tables.count() <= 2);
     }
 }

@@ -63,3 +63,45 @@ pub(super) fn sparse(scalar: &Limbs, width: usize) -> [i8; 257] {
     }
     digits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle::{self, Draws};
+    use super::super::scalar::{N, Scalar};
+    use super::*;
+
+    /// The scalar that signed digits at these bit positions stand for.
+    fn value(digits: impl Iterator<Item = (usize, i64)>) -> Scalar {
+        let digits: Vec<_> = digits.collect();
+        let mut sum = Scalar::ZERO;
+        for bit in (0..=260).rev() {
+            sum = sum.add(&sum);
+            for (_, digit) in digits.iter().filter(|(position, _)| *position == bit) {
+                let magnitude = Scalar::reduce(&[digit.unsigned_abs(), 0, 0, 0]);
+                sum = if *digit < 0 { sum.sub(&magnitude) } else { sum.add(&magnitude) };
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn digits_stand_for_their_scalar() {
+        let mut draws = Draws::new(b"windows");
+        let drawn: Vec<Limbs> = (0..50).map(|_| draws.below(&N)).collect();
+        for limbs in oracle::edges(&N).into_iter().chain(drawn) {
+            for width in [5, 6, 9] {
+                let digit = |index| {
+                    let Digit { magnitude, negative } = booth(&limbs, width, index);
+                    let magnitude = i64::try_from(magnitude).unwrap();
+                    assert!(magnitude <= 1 << (width - 1) && (negative == 0 || negative == u64::MAX && magnitude > 0));
+                    (width * index, if negative == 0 { magnitude } else { -magnitude })
+                };
+                assert_eq!(value((0..count(width)).map(digit)), Scalar::reduce(&limbs), "{limbs:x?} {width}");
+            }
+            let sparse = sparse(&limbs, 5);
+            assert!(sparse.iter().all(|digit| *digit == 0 || digit % 2 != 0 && digit.unsigned_abs() < 16));
+            assert!(sparse.windows(5).all(|run| run.iter().filter(|digit| **digit != 0).count() <= 1));
+            assert_eq!(value(sparse.iter().map(|digit| i64::from(*digit)).enumerate()), Scalar::reduce(&limbs));
+        }
+    }
+}
