@@ -16,7 +16,8 @@ use serde_json::Value;
 use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::Error;
 use yinxin::crypto::sm2::{Ciphertext, DEFAULT_ID, Initiator, KeyTable, PrivateKey, PublicKey, Responder};
-use yinxin::format::keys::{Sm2Ciphertext, Sm2Encoding, read_sm2_signature};
+use yinxin::format::keys::sm2_ciphertext::Sm2Ciphertext;
+use yinxin::format::keys::{Sm2Encoding, read_sm2_signature};
 
 /// Gives these bytes and then nothing.
 struct Given(Mutex<Vec<u8>>);

@@ -270,13 +270,10 @@ fn sm3_lanes() -> Group {
     })];
     for engine in LaneEngine::available() {
         let messages = Rc::clone(&messages);
-        pieces.push(work(
-            Box::leak(format!("SM3 64 × 16 KiB, {engine:?}: Yinxin").into_boxed_str()),
-            move || {
-                let inputs: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
-                digest_many_with(engine, &inputs)
-            },
-        ));
+        pieces.push(work(Box::leak(format!("SM3 64 × 16 KiB, {engine:?}: Yinxin").into_boxed_str()), move || {
+            let inputs: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+            digest_many_with(engine, &inputs)
+        }));
     }
     ("SM3, 64 messages of 16 KiB (ratios: below 1, the lanes are faster than one stream)", pieces)
 }
