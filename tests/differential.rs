@@ -25,11 +25,7 @@ use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::Error;
 use yinxin::crypto::digest::sm3;
 use yinxin::crypto::sm2::{Ciphertext, DEFAULT_ID, KeyTable, PrivateKey, PublicKey};
-<<<<<<< .merge_file_tBJqSC
 use yinxin::format::keys::sm2_ciphertext::Sm2Ciphertext;
-=======
-use yinxin::format::keys::Sm2Ciphertext;
->>>>>>> .merge_file_JFyI0Z
 
 /// SM3 of a counter: repeatable, and good enough for tests.
 struct Seeded(Mutex<u64>);
