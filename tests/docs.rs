@@ -109,7 +109,7 @@ fn missing(name: &str) -> Option<String> {
 
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "certs", "policies", "assets", "fuzz", "tests/vectors"] {
+    for folder in ["", "constant-time", "docs", "certs", "policies", "assets", "fuzz", "tests/vectors"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -125,8 +125,8 @@ fn documents() -> Vec<String> {
 /// Every `path.rs::test`, every `path` and every link in the documents leads to something that is there.
 #[test]
 fn what_is_named_exists() {
-    const FOLDERS: [&str; 10] =
-        [".ci", "assets", "benches", "certs", "docs", "fuzz", "policies", "scripts", "src", "tests"];
+    const FOLDERS: [&str; 11] =
+        [".ci", "assets", "benches", "certs", "constant-time", "docs", "fuzz", "policies", "scripts", "src", "tests"];
     let mut faults = Vec::new();
     for document in documents() {
         let text = read(&document);

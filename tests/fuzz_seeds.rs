@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::secret::Secret;
-use yinxin::crypto::sm2::PrivateKey;
+use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, rsa};
 use yinxin::domain::ca::issuance::Profile;
 use yinxin::domain::verify::Indication;
@@ -101,6 +101,9 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("private_key", private_keys()),
         ("ses_seal", named(&[("one-signer", &made.seal), ("two-signers", &other)])),
         ("ses_signature", named(&[("first", &once.signed_value), ("second", &twice.signed_value)])),
+        ("sm2", sm2_seeds()),
+        ("sm3", named(&[("messages", b"|\x0done|two|a longer message, |and the last")])),
+        ("sm4", named(&[("text", &[&[0x11; 16][..], &[0x22; 16], &[12, 5, 16], &[0x33; 100]].concat())])),
         ("verify", named(&[("once", &once.document), ("twice", &twice.document), ("detached", &once.signed_value)])),
     ])
 }
@@ -181,6 +184,20 @@ fn private_keys() -> BTreeMap<String, Vec<u8>> {
     seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
+/// One for each of the target's kinds; 5 announces a number of 32 bytes, lower digits an edge.
+fn sm2_seeds() -> BTreeMap<String, Vec<u8>> {
+    let number = |byte: u8| [&[5][..], &[byte; 32]].concat();
+    let point = key(0x11).public_key();
+    let cases: [(&str, Vec<u8>); 5] = [
+        ("point", [&[0][..], &point.to_bytes()].concat()),
+        ("compressed", [&[0][..], &point.to_compressed()].concat()),
+        ("ciphertext", [&[2][..], &number(0x11), &number(0x22), &[0x33; 40]].concat()),
+        ("signature", [&[3][..], &number(0x11), &number(0x22), &number(0x33), &number(1), &number(2), &[1]].concat()),
+        ("edges", vec![3, 0x90, 0x61, 0x72, 0x81, 0x90]),
+    ];
+    cases.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
 #[test]
 fn every_committed_seed_is_accepted_by_its_reader() {
     if std::env::var_os("UPDATE").is_some() {
@@ -230,6 +247,13 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 }
                 // Both are read by private functions; here only that they are text.
                 "http_fields" => assert!(bytes.is_ascii() && bytes.starts_with(b"sig1="), "{label}"),
+                "sm2" if name == "point" => assert!(sm2::PublicKey::from_bytes(&bytes[1..]).is_ok(), "{label}"),
+                "sm2" if name == "compressed" => {
+                    assert!(sm2::PublicKey::from_compressed(&bytes[1..]).is_ok(), "{label}")
+                }
+                "sm2" => assert!(matches!(bytes[0], 2 | 3), "{label}"),
+                "sm3" => assert_eq!(bytes[2..].split(|byte| *byte == bytes[0]).count(), 4, "{label}"),
+                "sm4" => assert_eq!(bytes.len(), 16 + 16 + 3 + 100, "{label}"),
                 "verify" => {
                     let made = material();
                     let report = made.judge(&bytes, &made.trust(), &material::policy());
@@ -276,7 +300,9 @@ fn the_fuzzers_build_with_the_products_dependencies() {
         if ["libfuzzer-sys", "x509-parser"].contains(&name.as_str()) {
             continue;
         }
-        assert_eq!(wanted, &product["dependencies"][name], "{name}");
+        // Second opinions are the product's tests' too.
+        let of_product = product["dependencies"].get(name).or_else(|| product["dev-dependencies"].get(name));
+        assert_eq!(Some(wanted), of_product, "{name}");
         for version in &fuzz_lock[name] {
             assert!(product_lock[name].contains(version), "{name} {version} is not in the product's lock file");
         }

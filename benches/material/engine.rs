@@ -41,6 +41,11 @@ pub(crate) fn groups() -> Vec<Group> {
     groups
 }
 
+/// Keeps a result from being optimised away.
+fn kept<T>(result: T) {
+    let _ = std::hint::black_box(result);
+}
+
 /// One key in every peer's form.
 struct Peers {
     ours: PrivateKey,
@@ -93,18 +98,18 @@ fn sm2_sign() -> Group {
         move || run(&peers)
     };
     let pieces = vec![
-        work("SM2 sign: Yinxin", with(|p| drop(p.ours.sign_prehashed_unchecked(&E, &SystemRandom).unwrap()))),
-        work("SM2 sign and check: Yinxin", with(|p| drop(p.ours.sign_prehashed(&E, &SystemRandom).unwrap()))),
-        work("P-256 sign: ring", with(|p| drop(p.ring.sign(&p.ring_random, &E).unwrap()))),
+        work("SM2 sign: Yinxin", with(|p| kept(p.ours.sign_prehashed_unchecked(&E, &SystemRandom).unwrap()))),
+        work("SM2 sign and check: Yinxin", with(|p| kept(p.ours.sign_prehashed(&E, &SystemRandom).unwrap()))),
+        work("P-256 sign: ring", with(|p| kept(p.ring.sign(&p.ring_random, &E).unwrap()))),
         work(
             "SM2 sign: efficient-sm2",
             with(|p| {
-                drop(p.efficient.sign_digest(&mut efficient_sm2::DefaultRand(rand::rng()), &E).unwrap());
+                kept(p.efficient.sign_digest(&mut efficient_sm2::DefaultRand(rand::rng()), &E).unwrap());
             }),
         ),
-        work("SM2 sign: libsm", with(|p| drop((p.libsm_sign)()))),
-        work("SM2 sign: RustCrypto", with(|p| drop(p.rustcrypto.sign_prehash(&E).unwrap()))),
-        work("SM2 sign: OpenSSL", with(|p| drop(p.openssl_sign()))),
+        work("SM2 sign: libsm", with(|p| kept((p.libsm_sign)()))),
+        work("SM2 sign: RustCrypto", with(|p| kept(p.rustcrypto.sign_prehash(&E).unwrap()))),
+        work("SM2 sign: OpenSSL", with(|p| kept(p.openssl_sign()))),
     ];
     ("SM2 sign, digest given", pieces)
 }
@@ -247,14 +252,14 @@ fn sm3_single(size: usize) -> Group {
     };
     let [ours, by_crate, by_libsm, by_openssl] = names;
     let pieces = vec![
-        work(ours, with(|m| drop(std::hint::black_box(sm3(m))))),
-        work(by_crate, with(|m| drop(std::hint::black_box(::sm3::Sm3::digest(m))))),
-        work(by_libsm, with(|m| drop(std::hint::black_box(libsm::sm3::hash::Sm3Hash::new(m).get_hash())))),
+        work(ours, with(|m| kept(sm3(m)))),
+        work(by_crate, with(|m| kept(::sm3::Sm3::digest(m)))),
+        work(by_libsm, with(|m| kept(libsm::sm3::hash::Sm3Hash::new(m).get_hash()))),
         work(
             by_openssl,
             with(|m| {
                 let kind = MessageDigest::from_name("sm3").unwrap();
-                drop(std::hint::black_box(openssl::hash::hash(kind, m).unwrap()));
+                kept(openssl::hash::hash(kind, m).unwrap());
             }),
         ),
     ];

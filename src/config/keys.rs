@@ -41,7 +41,8 @@ pub enum Source {
     File(PathBuf),
     /// The passphrase, from `YINXIN_PASSPHRASE` or from a file.
     Passphrase(Secret),
-    /// The variable of that name, and its value if it is set.
+    /// The variable of that name, and its value if it is set. It stays in the process environment, since taking it out
+    /// is not safe while threads run; `/proc/PID/environ` is root's alone once the process is not dumpable.
     Environment(String, Option<Secret>),
     /// Files of shares; `-` is standard input. Those that are absent are left out.
     Shares(Vec<PathBuf>),

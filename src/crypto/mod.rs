@@ -11,6 +11,7 @@ pub mod ed25519;
 pub mod ghash;
 pub mod kdf;
 pub mod rsa;
+pub(crate) mod secrecy;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;

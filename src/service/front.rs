@@ -22,7 +22,7 @@ use crate::service::door::{
     VerifyDocument,
 };
 use crate::service::seals::{self, Order};
-use crate::service::{Error, Services, callers};
+use crate::service::{Error, Services, callers, keys};
 use crate::store;
 
 /// The use cases with what they judge by.
@@ -214,6 +214,7 @@ impl Refusal for Error {
             Self::Random(_) => ErrorKind::Unavailable,
             // A device that is away or busy may be back for the next request.
             Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
+            Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
             Self::Issuance(_)
             | Self::AnswerUnreadable
             | Self::SelfTestFailed { .. }
@@ -248,6 +249,19 @@ mod tests {
             future_seconds: 0,
             maker_late_days: 0,
         }
+    }
+
+    #[test]
+    fn a_busy_key_store_may_be_tried_again_and_a_suspended_key_may_not() {
+        let kind = |error: keys::Error| Error::from(error).kind();
+        assert_eq!(kind(keys::Error::Busy), ErrorKind::Unavailable);
+        assert_eq!(kind(keys::Error::TimedOut), ErrorKind::Unavailable);
+        assert_eq!(kind(keys::Error::Unavailable), ErrorKind::Unavailable);
+        let gone = crate::crypto::Error::Device { code: "key-store-unavailable" };
+        assert_eq!(kind(gone.into()), ErrorKind::Unavailable);
+        let key = crate::base::id::KeyId::parse("k").unwrap();
+        assert_eq!(kind(crate::domain::key::KeyRefusal::Suspended { key }.into()), ErrorKind::Conflict);
+        assert_eq!(kind(keys::Error::WrongEncryptionKey), ErrorKind::Internal);
     }
 
     /// Whatever the access table says.

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{CallerId, RequestId, SealId, SignatureId};
+use crate::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
-use crate::domain::key::KeyPurpose;
+use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::seal::State;
 use crate::domain::seal::signing::{self, Placement};
 use crate::format::ses::SesSeal;
@@ -153,9 +153,10 @@ async fn sign_once(
 
     let signature = SignatureId::fresh(now, &*services.random)?;
     let event = |body| Event { at: now, actor: actor.clone(), request: request.cloned(), body };
+    let (signature_id, key_id) = (&signature, key.clone());
     let intent =
         event(EventBody::SigningIntended { signature: signature.clone(), seal: id.clone(), document_sm3, key });
-    let (intent, signature_id) = (&intent, &signature);
+    let intent = &intent;
     let steps = services.store.run("intend signing", |tx| {
         Box::pin(async move {
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
@@ -167,7 +168,7 @@ async fn sign_once(
     });
     steps.await?;
 
-    let outcome = release(services, (token, signer), (&event, id), signature_id, document_sm3, reserved).await;
+    let outcome = release(services, (token, signer, &key_id), (&event, id), signature_id, document_sm3, reserved).await;
     if let Err(error) = &outcome {
         abandon(services, &event, signature_id, reason_of(error)).await;
     }
@@ -177,7 +178,7 @@ async fn sign_once(
 /// From the intent to the released document: the key signs between two transactions.
 async fn release(
     services: &Services,
-    (token, signer): (signing::SigningToken, Arc<dyn crate::crypto::Signer>),
+    (token, signer, key): (signing::SigningToken, Arc<dyn crate::crypto::Signer>, &KeyId),
     (event, id): (&(dyn Fn(EventBody) -> Event + Sync), &SealId),
     signature: &SignatureId,
     document_sm3: [u8; 32],
@@ -207,9 +208,10 @@ async fn release(
     let (done, message, kept) = (&done, &message, &kept);
     let steps = services.store.run("keep signature", |tx| {
         Box::pin(async move {
-            // Suspended or revoked since the intent: the value is not released.
+            // Suspended, revoked or destroyed since the intent, the seal or its key: the value is not released.
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             seal.state.may_sign()?;
+            services.keys.permitted(tx, key, (KeyPurpose::SealSigning, KeyUse::Sign), now).await?;
             signatures::complete(tx, signature, &result_sm3, now).await?;
             audit::append(tx, done).await?;
             outbox::push(tx, message).await?;

@@ -9,7 +9,7 @@ use yinxin::domain::audit::Actor;
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, Owner};
 use yinxin::service::keys::device::{DeviceError, DeviceOptions};
 use yinxin::service::keys::doors::{Doors, generate};
-use yinxin::service::keys::{Error, KeySource};
+use yinxin::service::keys::{DeviceKeys as _, Error, KeySource};
 use yinxin::service::{self, KeySettings, Services};
 use yinxin::store::keys::{Custody, StoredKey};
 
@@ -70,17 +70,8 @@ async fn a_row_leads_to_its_key_in_the_device() {
 
     let again = open(&double).await;
     sign(&again, &first).await.unwrap();
-    // A row that names another pair than its public key signs nothing.
-    let id = &first.id;
-    let swapped = again.store.run("swap", |tx| {
-        Box::pin(async move {
-            let row = yinxin::store::keys::find(tx, id).await?.unwrap();
-            let custody = Custody::Device { location: KeyLocation::Sdf, handle: b"sign:3".to_vec() };
-            yinxin::store::keys::change(tx, &row, (row.state.clone(), custody)).await
-        })
-    });
-    let swapped: Result<StoredKey, yinxin::store::Error> = swapped.await;
-    let swapped = swapped.unwrap();
-    let withheld = sign(&again, &swapped).await.unwrap_err();
-    assert!(matches!(withheld, Error::Crypto(yinxin::crypto::Error::Fault)), "{withheld:?}");
+    // A row that names another pair than its public key's gives no signature.
+    let custody = Custody::Device { location: KeyLocation::Sdf, handle: b"sign:3".to_vec() };
+    let swapped = again.devices.signer(&StoredKey { custody, ..first }).unwrap();
+    assert_eq!(swapped.sign(b"message", &SystemRandom), Err(yinxin::crypto::Error::Fault));
 }

@@ -75,7 +75,7 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
             let digit = window::booth(scalar.limbs(), WIDTH, index);
             let line = usize::try_from(digit.magnitude).ok().and_then(|m| row.get(m.checked_sub(1)?));
             if let Some(line) = line {
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
                 super::x86_64::prefetch(line);
                 *term = Some((&line.0, digit.negative != 0));
             }
@@ -115,10 +115,18 @@ impl<const WIDTH: usize, const DIGITS: usize> Comb<WIDTH, DIGITS> {
     }
 }
 
+/// As below, by a look-up whose address shows the digit: for the proof that `constant-time/` finds it, never in the product.
+#[cfg(yinxin_leaky)]
+fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
+    let entry = usize::try_from(magnitude).ok().and_then(|magnitude| row.get(magnitude.checked_sub(1)?));
+    entry.map_or(Affine { x: FieldElement::ZERO, y: FieldElement::ZERO }, |Line(point)| *point)
+}
+
 /// The entry of that digit, or zeros for digit 0; reads all entries.
+#[cfg(not(yinxin_leaky))]
 #[inline(always)]
 fn scan<const DIGITS: usize>(row: &[Line; DIGITS], magnitude: u64) -> Affine {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
     if is_x86_feature_detected!("avx2") {
         return super::x86_64::scan(row, magnitude);
     }

@@ -3,7 +3,6 @@
 //! The states are types: [`Initiator`] after A's ephemeral point was made, [`Responder`] after B knows the key and waits for
 //! A's confirmation. Each is used up by the step that follows it.
 
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::comb;
@@ -18,6 +17,7 @@ use super::scalar::Scalar;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::crypto::Error;
+use crate::crypto::secrecy::{self, declassify};
 use crate::crypto::sm3::Sm3;
 
 /// The longest key that may be agreed on, in bytes: a bound of ours.
@@ -132,7 +132,7 @@ impl<'a> Initiator<'a> {
     pub fn finish(self, peer_point: &[u8], confirmation: &[u8; 32]) -> Result<Agreed, Error> {
         let peer_point = Affine::from_uncompressed(peer_point).ok_or(Error::NotAPoint)?;
         let (key, s_b, s_a) = self.side.agree(Role::Initiator, &self.scalar, &self.point, &peer_point)?;
-        if bool::from(s_b.ct_eq(confirmation)) {
+        if secrecy::equal(&s_b, confirmation) {
             return Ok(Agreed { key, confirmation: s_a });
         }
         Err(Error::KeyExchange)
@@ -185,7 +185,7 @@ impl Responder {
     /// # Errors
     /// [`Error::KeyExchange`]: it differs.
     pub fn confirm(self, confirmation: &[u8; 32]) -> Result<Secret, Error> {
-        if bool::from(self.expected.ct_eq(confirmation)) { Ok(self.key) } else { Err(Error::KeyExchange) }
+        if secrecy::equal(&self.expected, confirmation) { Ok(self.key) } else { Err(Error::KeyExchange) }
     }
 
     /// The key without A's confirmation: nothing proves that A has it.
@@ -199,7 +199,8 @@ impl Responder {
 fn ephemeral(random: &dyn Random) -> Result<(Zeroizing<Scalar>, Affine), Error> {
     let scalar = draw(random)?;
     let point = Zeroizing::new(comb::multiply_base(&scalar)).to_affine().ok_or(Error::Fault)?;
-    Ok((scalar, point))
+    // The point is sent to the other side.
+    Ok((scalar, declassify(point)))
 }
 
 /// x̄ = 2^127 + (x mod 2^127) of an ephemeral point (w = 127, GB/T 32918.3 6.1).

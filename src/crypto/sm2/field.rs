@@ -5,11 +5,11 @@
 use zeroize::Zeroize;
 
 use super::limbs::{self, Carry, Limbs, Native};
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
 use super::x86_64 as machine;
 
 /// The products of a machine that we know nothing about.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(not(target_arch = "x86_64"), yinxin_portable))]
 mod machine {
     use super::{Limbs, Native};
 

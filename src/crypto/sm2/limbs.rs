@@ -16,10 +16,10 @@ pub(super) trait Carry {
 }
 
 /// Carries in plain Rust; the reference for every other way.
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(target_arch = "x86_64"), yinxin_portable))]
 pub(super) struct Portable;
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(target_arch = "x86_64"), yinxin_portable))]
 impl Carry for Portable {
     #[inline(always)]
     fn add(carry: u8, a: u64, b: u64) -> (u64, u8) {
@@ -35,10 +35,10 @@ impl Carry for Portable {
 }
 
 /// What this machine uses.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
 pub(super) use super::x86_64::Native;
 /// What this machine uses.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(not(target_arch = "x86_64"), yinxin_portable))]
 pub(super) use Portable as Native;
 
 /// All ones for a carry of 1, zero for 0.

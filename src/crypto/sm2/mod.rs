@@ -30,7 +30,7 @@ mod private;
 mod scalar;
 mod tables;
 mod window;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(yinxin_portable)))]
 mod x86_64;
 
 pub use digest::{DEFAULT_ID, MAX_ID, MessageDigest};

@@ -3,6 +3,7 @@
 use zeroize::Zeroize;
 
 use super::comb;
+#[cfg(not(yinxin_leaky))]
 use super::limbs;
 use super::point::{Affine, Cached, Jacobian};
 use super::scalar::Scalar;
@@ -30,15 +31,30 @@ pub(super) fn multiply_secret(scalar: &Scalar, point: &Affine) -> Jacobian {
             sum.double_in_place();
         }
         let digit = window::booth(scalar.limbs(), SECRET_WIDTH, index);
-        let mut term = Cached::from(Jacobian::INFINITY);
-        for (candidate, entry) in (1..).zip(&table) {
-            term = Cached::select(limbs::mask_equal(candidate, digit.magnitude), entry, &term);
-        }
+        let mut term = scan(&table, digit.magnitude);
         term = Cached::select(core::hint::black_box(digit.negative), &term.negate(), &term);
         sum = sum.add_complete(&term);
         term.zeroize();
     }
     sum
+}
+
+/// As below, by a look-up whose address shows the digit: for the proof that `constant-time/` finds it, never in the product.
+#[cfg(yinxin_leaky)]
+fn scan(table: &[Cached], magnitude: u64) -> Cached {
+    let entry = usize::try_from(magnitude).ok().and_then(|magnitude| table.get(magnitude.checked_sub(1)?));
+    entry.copied().unwrap_or(Cached::from(Jacobian::INFINITY))
+}
+
+/// The entry of that digit, or infinity for digit 0; reads all entries.
+#[cfg(not(yinxin_leaky))]
+#[inline(always)]
+fn scan(table: &[Cached], magnitude: u64) -> Cached {
+    let mut found = Cached::from(Jacobian::INFINITY);
+    for (digit, entry) in (1..).zip(table) {
+        found = Cached::select(limbs::mask_equal(digit, magnitude), entry, &found);
+    }
+    found
 }
 
 /// `scalar·point` for a public scalar; variable time, right for all points.

@@ -6,6 +6,7 @@
 use zeroize::Zeroize;
 
 use super::field::FieldElement;
+use crate::crypto::secrecy::declassify;
 
 /// A point that is not infinity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -244,7 +245,8 @@ impl Jacobian {
         let mut inverse = self.z.invert();
         let point = self.to_affine_with(&inverse);
         inverse.zeroize();
-        (self.z.mask_is_zero() == 0).then_some(point)
+        // Whether it is infinity shows in the answer; what is secret leads there only by chance or on a faulty machine.
+        (declassify(self.z.mask_is_zero()) == 0).then_some(point)
     }
 
     /// The affine point, given 1/Z.

@@ -15,6 +15,7 @@ use super::tables::{KeyTable, WORTH_A_TABLE};
 use crate::base::random::{Random, RandomUnavailable};
 use crate::base::secret::Secret;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::secrecy::declassify;
 use crate::crypto::{Error, Signer};
 
 /// How often a draw outside its range is repeated. Each repetition has a chance of 2^-32 or less with a generator that
@@ -64,7 +65,8 @@ fn in_range(bytes: &[u8; 32]) -> Option<Zeroizing<Scalar>> {
     let scalar = Zeroizing::new(scalar);
     let last = scalar.add(&Scalar::ONE).mask_is_zero();
     let good = below_n & !scalar.mask_is_zero() & !last;
-    (core::hint::black_box(good) != 0).then_some(scalar)
+    // A draw outside is thrown away, and a key that is read is refused in the open.
+    (declassify(core::hint::black_box(good)) != 0).then_some(scalar)
 }
 
 impl PrivateKey {
@@ -88,7 +90,9 @@ impl PrivateKey {
     fn from_scalar(scalar: Zeroizing<Scalar>) -> Result<Self, Error> {
         let product = Zeroizing::new(comb::multiply_base(&scalar));
         // Only the multiple 0 is infinity, so this happens on a faulty machine only.
-        let public = PublicKey { point: product.to_affine().ok_or(Error::Fault)? };
+        let point = product.to_affine().ok_or(Error::Fault)?;
+        // The public key.
+        let public = PublicKey { point: declassify(point) };
         let (signing, table) = (OnceLock::new(), OnceLock::new());
         Ok(Self { scalar, public, signing, checks: AtomicU32::new(0), table })
     }
@@ -177,7 +181,8 @@ impl PrivateKey {
         for (e, fresh) in digests.iter().zip(fresh.iter()) {
             let nonce = self.signing().nonces.nonce(e, fresh, 0);
             // A zero nonce would spoil the common inversion; it is as likely as a guessed key.
-            if core::hint::black_box(nonce.mask_is_zero()) != 0 {
+            // Such a batch is given up.
+            if declassify(core::hint::black_box(nonce.mask_is_zero())) != 0 {
                 return Err(Error::Fault);
             }
             points.push(comb::multiply_base(&nonce));
@@ -207,16 +212,20 @@ impl PrivateKey {
         let sum = Zeroizing::new(r.add(nonce));
         let s = self.signing().inverse.multiply(&sum).sub(&r);
         let refused = nonce.mask_is_zero() | r.mask_is_zero() | sum.mask_is_zero() | s.mask_is_zero();
-        if core::hint::black_box(refused) != 0 {
+        // A refused nonce is thrown away.
+        if declassify(core::hint::black_box(refused)) != 0 {
             return None;
         }
         let mut signature = [0; 64];
         signature.iter_mut().zip(r.to_bytes().iter().chain(&s.to_bytes())).for_each(|(to, from)| *to = *from);
-        Some(signature)
+        // It goes to whoever asked, and before that through the verification, which takes variable time.
+        Some(declassify(signature))
     }
 
     /// The signature, if it verifies. A key that signs often gets a table for that.
     fn checked(&self, e: &[u8; 32], signature: [u8; 64]) -> Result<[u8; 64], Error> {
+        // Whoever has signature and public key can compute e = r - x from them, so it is no more secret than they.
+        let e = &declassify(*e);
         let table = self.table.get().or_else(|| {
             let worth = self.checks.fetch_add(1, Ordering::Relaxed) >= WORTH_A_TABLE;
             worth.then(|| self.table.get_or_init(|| KeyTable::new(&self.public)))

@@ -1,9 +1,8 @@
 //! HMAC-SM3 (GM/T 0042-2015, RFC 2104): the key is absorbed once, each message costs only its own blocks.
 
-use subtle::ConstantTimeEq;
-
 use super::compress::{IV, State, compress};
 use super::{Sm3, close, sm3, wipe};
+use crate::crypto::secrecy;
 
 /// A key, as the two states that its two paddings lead to. Wiped when dropped; shown nowhere.
 pub struct Hmac {
@@ -70,7 +69,7 @@ impl HmacRun<'_> {
     /// Whether `code`, all 32 bytes of it, is the message's. Takes the same time whatever differs.
     #[must_use]
     pub fn verify(self, code: &[u8]) -> bool {
-        self.finish().ct_eq(code).into()
+        secrecy::equal(&self.finish(), code)
     }
 }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
 use crate::crypto::Error;
+use crate::crypto::secrecy::declassify;
 use crate::crypto::sm4::{BLOCK_LEN, Block, Sm4};
 
 /// Blocks decrypted side by side.
@@ -87,7 +88,8 @@ fn padding(last: &Block) -> Option<usize> {
         let text: Choice = !count.ct_gt(&place);
         right &= text | byte.ct_eq(&count);
     }
-    bool::from(right).then_some(usize::from(count))
+    // The caller learns both: whether it was one, and by the length of the text how long.
+    declassify(bool::from(right)).then(|| usize::from(declassify(count)))
 }
 
 #[cfg(test)]

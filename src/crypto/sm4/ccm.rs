@@ -1,9 +1,9 @@
 //! SM4-CCM (NIST SP 800-38C, RFC 3610, RFC 8998 3.2): for formats that demand it. Half as fast as CBC at best.
 
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::crypto::Error;
+use crate::crypto::secrecy;
 use crate::crypto::sm4::{BLOCK_LEN, Block, KEY_LEN, Sm4, ctr};
 
 /// A key of SM4-CCM and the length of its tags, which SP 800-38C 5.2 fixes for the life of a key.
@@ -59,7 +59,7 @@ impl Sm4Ccm {
         let start = Start::new(nonce, buffer.len())?;
         ctr::apply(&self.cipher, &start.counter(1), buffer)?;
         let expected = self.tag(&start, aad, buffer);
-        if bool::from(expected.ct_eq(tag)) {
+        if secrecy::equal(&expected, tag) {
             return Ok(());
         }
         // The tag is over the plaintext, so it had to be made; adding the key stream again takes it back.

@@ -1,10 +1,10 @@
 //! SM4-GCM (GB/T 17964 GCM, NIST SP 800-38D, RFC 8998 3.1): hides the text and protects it and its context.
 
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::crypto::Error;
 use crate::crypto::ghash::{self, GhashKey};
+use crate::crypto::secrecy;
 use crate::crypto::sm4::{BLOCK_LEN, Block, Engine, KEY_LEN, Sm4, next_32};
 
 /// Bytes of a full tag, the only length that is made.
@@ -125,7 +125,7 @@ impl Sm4Gcm {
 /// Whether the tag is the beginning of the expected one, found in constant time.
 fn same(expected: &Block, tag: &[u8]) -> Result<(), Error> {
     let (expected, _) = expected.split_at_checked(tag.len()).ok_or(Error::Unauthentic)?;
-    if bool::from(expected.ct_eq(tag)) { Ok(()) } else { Err(Error::Unauthentic) }
+    if secrecy::equal(expected, tag) { Ok(()) } else { Err(Error::Unauthentic) }
 }
 
 fn copy(from: &[u8], to: &mut [u8]) {

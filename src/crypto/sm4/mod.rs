@@ -8,6 +8,8 @@ pub mod cbc;
 pub mod ccm;
 pub mod ctr;
 pub mod gcm;
+#[cfg(yinxin_leaky)]
+mod leaky;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

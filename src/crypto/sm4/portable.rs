@@ -111,7 +111,7 @@ fn substitute(x: Slices) -> Slices {
 
 /// The S-box on the four bytes of each half of a word pair: the lane of a byte is where its lowest bit stands.
 #[inline(always)]
-fn substitute_bytes(x: u64) -> u64 {
+pub(super) fn substitute_bytes(x: u64) -> u64 {
     const LOWEST: u64 = 0x0101_0101_0101_0101;
     let mut slices = [0; 8];
     for (bit, slice) in (0_u32..).zip(&mut slices) {
@@ -121,7 +121,13 @@ fn substitute_bytes(x: u64) -> u64 {
     (0_u32..).zip(slices).fold(0, |out, (bit, slice)| out | ((slice & LOWEST) << bit))
 }
 
+#[cfg(yinxin_leaky)]
+use super::leaky::linear_tau;
+#[cfg(yinxin_leaky)]
+pub(super) use super::leaky::tau;
+
 /// The S-box on the four bytes of a word: τ of GB/T 32907 6.2.
+#[cfg(not(yinxin_leaky))]
 pub(super) fn tau(x: u32) -> u32 {
     let [.., a, b, c, d] = substitute_bytes(x.into()).to_be_bytes();
     u32::from_be_bytes([a, b, c, d])
@@ -129,8 +135,15 @@ pub(super) fn tau(x: u32) -> u32 {
 
 /// L of GB/T 32907 6.2.
 #[inline(always)]
-fn linear(x: u32) -> u32 {
+pub(super) fn linear(x: u32) -> u32 {
     x ^ x.rotate_left(2) ^ x.rotate_left(10) ^ x.rotate_left(18) ^ x.rotate_left(24)
+}
+
+/// T of GB/T 32907 6.2.
+#[cfg(not(yinxin_leaky))]
+#[inline(always)]
+fn linear_tau(x: u32) -> u32 {
+    linear(tau(x))
 }
 
 /// L on slices whose lane is 16 · byte + block, byte 0 being the lowest.
@@ -233,7 +246,7 @@ pub(super) fn crypt_block(keys: &[u32; 32], block: &mut [u8; 16]) {
     let mut x = [word(block, 0), word(block, 1), word(block, 2), word(block, 3)];
     for key in keys {
         let [x0, x1, x2, x3] = x;
-        x = [x1, x2, x3, x0 ^ linear(tau(x1 ^ x2 ^ x3 ^ key))];
+        x = [x1, x2, x3, x0 ^ linear_tau(x1 ^ x2 ^ x3 ^ key)];
     }
     for (to, word) in block.as_chunks_mut().0.iter_mut().zip(x.iter().rev()) {
         *to = word.to_be_bytes();

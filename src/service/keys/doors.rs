@@ -12,7 +12,7 @@ use crate::service::Services;
 use crate::service::keys::device::{
     self, DeviceError, DeviceKind, DeviceOptions, DevicePublicKey, KeyDevice, KeyHandle, PairKind, PairUse,
 };
-use crate::service::keys::{DeviceKeys, Error};
+use crate::service::keys::{DeviceSigners, Error};
 use crate::store;
 use crate::store::keys::{Custody, StoredKey};
 use crate::store::{Tx, audit, keys};
@@ -60,7 +60,7 @@ const fn location_of(kind: DeviceKind) -> KeyLocation {
     }
 }
 
-impl DeviceKeys for Doors {
+impl DeviceSigners for Doors {
     /// Asks nothing of the device: the row names the key that its signatures are verified by.
     fn signer(&self, key: &StoredKey) -> Result<Arc<dyn Signer>, Error> {
         let inconsistent = || store::Error::Inconsistent { table: "keys", row: key.id.to_string() };

@@ -41,7 +41,7 @@ use crate::store;
 use crate::store::keys::StoredKey;
 
 /// The doors to keys in devices.
-pub trait DeviceKeys: Send + Sync {
+pub trait DeviceSigners: Send + Sync {
     /// Whatever signs with the key of that row.
     ///
     /// # Errors
@@ -203,7 +203,10 @@ impl Error {
     /// Whether the same request may do better later.
     #[must_use]
     pub fn passes(&self) -> bool {
-        matches!(self.code(), "key-store-unavailable" | "key-store-busy" | "key-store-timeout")
+        matches!(
+            self.code(),
+            "key-store-unavailable" | "key-store-busy" | "key-store-timeout" | "key-encryption-key-changed"
+        )
     }
 
     /// The stable code, for programs.

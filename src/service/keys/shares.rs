@@ -4,6 +4,7 @@
 //! modulus x⁸ + x⁴ + x³ + x + 1 (that of FIPS 197, 4.2); share *x* holds its values at *x*. No tables and no branches
 //! on secret octets.
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::base::random::{Random, RandomUnavailable, array};
@@ -237,7 +238,7 @@ pub fn combine(shares: &[Share]) -> Result<Secret, ShareError> {
         return Err(ShareError::TooFew { given: shares.len(), needed: first.threshold });
     };
     for share in more {
-        if interpolate(used, share.number) != share.value {
+        if !bool::from(interpolate(used, share.number).ct_eq(&*share.value)) {
             return Err(ShareError::Disagree);
         }
     }

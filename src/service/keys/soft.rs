@@ -10,7 +10,7 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::EventBody;
 use crate::domain::key::{KeyAttributes, KeyLocation, KeyPurpose, KeyState, KeyUse, SealingAlgorithm};
 use crate::service::keys::wrapping::{EncryptionKey, MOST_SEALINGS};
-use crate::service::keys::{DeviceKeys, Error};
+use crate::service::keys::{DeviceSigners, Error};
 use crate::store::key_encryption_keys::StoredEncryptionKey;
 use crate::store::keys::{Custody, StoredKey};
 use crate::store::{Tx, key_encryption_keys, keys};
@@ -20,7 +20,7 @@ pub struct KeyStore {
     current: RwLock<EncryptionKey>,
     sealing: SealingAlgorithm,
     random: Arc<dyn Random>,
-    devices: Option<Arc<dyn DeviceKeys>>,
+    devices: Option<Arc<dyn DeviceSigners>>,
 }
 
 impl KeyStore {
@@ -32,7 +32,7 @@ impl KeyStore {
 
     /// The same with doors to devices.
     #[must_use]
-    pub fn with_devices(self, devices: Arc<dyn DeviceKeys>) -> Self {
+    pub fn with_devices(self, devices: Arc<dyn DeviceSigners>) -> Self {
         Self { devices: Some(devices), ..self }
     }
 
@@ -67,7 +67,7 @@ impl KeyStore {
         &*self.random
     }
 
-    pub(in crate::service::keys) fn devices(&self) -> Result<&dyn DeviceKeys, Error> {
+    pub(in crate::service::keys) fn devices(&self) -> Result<&dyn DeviceSigners, Error> {
         self.devices.as_deref().ok_or(Error::Unavailable)
     }
 

@@ -37,6 +37,8 @@ async fn contract(place: Place) {
     desk.only_seal_signing_keys_sign().await;
     desk.only_active_seals_sign().await;
     desk.a_seal_suspended_after_the_intent_releases_nothing().await;
+    desk.only_active_keys_sign().await;
+    desk.a_key_suspended_after_the_intent_releases_nothing().await;
     desk.a_result_that_cannot_be_kept_is_not_released().await;
     let (before, caller) = crash::between_intent_and_result(&services, &place, &pki).await;
     services = place.open().await;

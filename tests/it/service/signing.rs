@@ -5,7 +5,7 @@ use yinxin::base::limits::Limits;
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::{AbandonmentReason, Actor, Event, EventBody, RevocationReason, SuspensionReason};
 use yinxin::domain::caller::{Role, Roles};
-use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, KeyRefusal, Owner};
+use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, KeyRefusal, KeySuspensionReason, Owner};
 use yinxin::domain::seal::State;
 use yinxin::domain::seal::signing::Placement;
 use yinxin::domain::verify::Indication;
@@ -13,6 +13,7 @@ use yinxin::format::ofd::container::Container;
 use yinxin::service::callers::{Registration, register_caller};
 use yinxin::service::development::{self, DevelopmentPki, NOTICE};
 use yinxin::service::keys::NewKey;
+use yinxin::service::keys::life_cycle::{resume, suspend};
 use yinxin::service::seals::{self, Order, Sealed};
 use yinxin::service::{Error, Services, keys};
 use yinxin::store::outbox::StoredMessage;
@@ -289,6 +290,39 @@ impl Desk<'_> {
             ("seal-revoked", "a seal that is revoked cannot sign")
         );
         assert_eq!(self.counts().await, before);
+    }
+
+    pub(crate) async fn only_active_keys_sign(&self) {
+        let key = self.pki.seals[1].signer_key.clone().unwrap();
+        suspend(self.services, &Actor::Operator, &key, KeySuspensionReason::OwnerRequest).await.unwrap();
+        let before = self.counts().await;
+        let refused = self.sign(&Actor::Operator, 1, order(NOTICE)).await.unwrap_err();
+        assert_eq!((refused.code(), refused.to_string()), ("key-suspended", format!("the key {key} is suspended")));
+        assert_eq!(self.counts().await, before);
+        resume(self.services, &Actor::Operator, &key).await.unwrap();
+        self.sign(&Actor::Operator, 1, order(NOTICE)).await.unwrap();
+    }
+
+    /// The key's row becomes the suspended one in the very moment in which the intent is kept.
+    pub(crate) async fn a_key_suspended_after_the_intent_releases_nothing(&self) {
+        let actor = caller(self.services, 8).await;
+        let key = self.pki.seals[1].signer_key.clone().unwrap();
+        let columns = "state, state_since, suspension_reason, version, integrity";
+        let put =
+            |table: &str| format!("UPDATE keys SET ({columns}) = (SELECT {columns} FROM {table}) WHERE id = '{key}'");
+        self.place.by_hand(&format!("CREATE TABLE key_awake AS SELECT {columns} FROM keys WHERE id = '{key}'")).await;
+        suspend(self.services, &Actor::Operator, &key, KeySuspensionReason::OwnerRequest).await.unwrap();
+        self.place.by_hand(&format!("CREATE TABLE key_asleep AS SELECT {columns} FROM keys WHERE id = '{key}'")).await;
+        assert_eq!(self.place.by_hand(&put("key_awake")).await, 1);
+        self.trigger("AFTER INSERT", "NEW.state = 'signing'", &put("key_asleep")).await;
+        let before = self.counts().await;
+        let order = Order { idempotency_key: Some("k".into()), ..order(NOTICE) };
+        let refused = self.sign(&actor, 1, order.clone()).await.unwrap_err();
+        self.drop_trigger().await;
+        assert_eq!(refused.code(), "key-suspended");
+        self.assert_abandoned(&actor, before, AbandonmentReason::KeyFailed).await;
+        resume(self.services, &Actor::Operator, &key).await.unwrap();
+        self.sign(&actor, 1, order).await.unwrap();
     }
 
     /// A trigger that acts when the statement of the event is run.
