@@ -145,11 +145,12 @@ mod tests {
     /// The reference of the vector paths: the same arithmetic, lane after lane.
     fn step_portable<const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
         let count = runs.iter().map(|run| run.len()).min().unwrap_or_default();
-        for at in 0..count {
+        let mut blocks = runs.map(|run| run.iter());
+        for _ in 0..count {
+            let block: [&Block; L] = blocks.each_mut().map(|run| run.next().unwrap());
             let start = *states;
             let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = start;
-            let words: [[u32; 16]; L] =
-                from_fn(|l| from_fn(|word| u32::from_be_bytes(runs[l][at].as_chunks().0[word])));
+            let words: [[u32; 16]; L] = from_fn(|l| from_fn(|word| u32::from_be_bytes(block[l].as_chunks().0[word])));
             let mut w: [[u32; L]; 16] = from_fn(|word| from_fn(|l| words[l][word]));
             let [first, others @ ..] = &ROUND;
             sixteen!(early, w, first, a b c d e f g h);

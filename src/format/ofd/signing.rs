@@ -35,6 +35,9 @@ pub struct NewStamp {
     pub clip: Option<[f64; 4]>,
 }
 
+/// Gives the digest of each part, in their order; a function, so that the many can be computed at once.
+pub type Digests<'a> = dyn Fn(&[&[u8]]) -> Vec<Vec<u8>> + 'a;
+
 /// What a new seal signature shall say.
 pub struct NewSignature<'a> {
     /// Which document of the package, from zero.
@@ -54,7 +57,7 @@ pub struct NewSignature<'a> {
     /// True to protect Signatures.xml as well, so that no further signature can follow.
     pub lock: bool,
     /// The digests named by `check_method`, one for each part that it is given, in their order.
-    pub digests: &'a dyn Fn(&[&[u8]]) -> Vec<Vec<u8>>,
+    pub digests: &'a Digests<'a>,
 }
 
 impl std::fmt::Debug for NewSignature<'_> {

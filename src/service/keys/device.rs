@@ -436,13 +436,13 @@ pub fn signer(device: &Arc<dyn KeyDevice>, handle: &KeyHandle) -> Result<Arc<dyn
 #[must_use]
 pub fn signer_by(device: &Arc<dyn KeyDevice>, handle: &KeyHandle, key: DevicePublicKey) -> Arc<dyn Signer> {
     let (public, scheme, algorithm) = match &key {
-        DevicePublicKey::Sm2(key) => (PublicKey::Sm2(key.clone()), Scheme::Sm2, SignatureAlgorithm::Sm2Sm3),
+        DevicePublicKey::Sm2(key) => (PublicKey::Sm2(*key), Scheme::Sm2, SignatureAlgorithm::Sm2Sm3),
         DevicePublicKey::Rsa(key) => {
             let algorithm = SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256);
             (PublicKey::Rsa(key.clone()), Scheme::RsaPkcs1Sha256, algorithm)
         }
         DevicePublicKey::P256(key) => {
-            (PublicKey::EcdsaP256(key.clone()), Scheme::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP256Sha256)
+            (PublicKey::EcdsaP256(*key), Scheme::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP256Sha256)
         }
     };
     let (device, handle) = (Arc::clone(device), handle.clone());
