@@ -2,11 +2,7 @@
 //!
 //! Others' tables stay outside of the repository: `YINXIN_FIXTURES`, else `../shared/fixtures`; absent ones are SKIPPED by
 //! name, and fail under `CI` or `YINXIN_TEST_PEERS=require`. Signing with a given nonce is tested beside the code.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "clippy excuses `#[test]` functions, not their helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not their helpers")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -168,7 +168,7 @@ fn sm2_verify() -> Vec<Group> {
 
     let single = KeyTables::default();
     warm(&single, &peers.ours);
-    let (new, cached) = (public.clone(), public.clone());
+    let (new, cached) = (public, public);
     let (by_new, by_cached) = (Rc::clone(&value), Rc::clone(&value));
     let many: Vec<_> = (0..64).map(|_| PrivateKey::generate(&SystemRandom).unwrap()).collect();
     let tables = KeyTables::default();

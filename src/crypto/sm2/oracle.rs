@@ -3,9 +3,9 @@
 use super::limbs::{self, Limbs};
 use crate::crypto::sm3::sm3;
 
-/// How many drawn cases; a long run takes ten million.
-pub(super) fn count() -> usize {
-    std::env::var("YINXIN_DIFFERENTIAL_FIELD").map_or(20_000, |count| count.parse().unwrap())
+/// How many drawn cases, from `YINXIN_DIFFERENTIAL_FIELD`; a long run takes ten million.
+pub(super) fn count(set: Option<String>) -> usize {
+    set.map_or(20_000, |count| count.parse().unwrap())
 }
 
 /// 0, 1, 2, m-1, m-2, halves, limbs of all ones and of none, long carries; all below m.
