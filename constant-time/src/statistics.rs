@@ -202,8 +202,8 @@ fn measure(subject: &mut Subject, budget: Duration, crops: Option<[f64; CROPS]>,
     let toss = |coin: &mut Coin| if coin.next() & 1 == 0 { Class::Fixed } else { Class::Random };
     let draw = |count: usize, coin: &mut Coin| (0..count).map(|_| toss(coin)).collect::<Vec<_>>();
 
-    // Twice to warm up; the second time says how many fit into a hundredth of a second or so, and where to crop.
-    let classes = draw(2000, coin);
+    // Twice to warm up; the second time says where to crop.
+    let classes = draw(1000, coin);
     (subject.measure)(&classes, coin, &subject.evict, &mut times);
     (subject.measure)(&classes, coin, &subject.evict, &mut times);
     times.sort_unstable();
@@ -216,7 +216,7 @@ fn measure(subject: &mut Subject, budget: Duration, crops: Option<[f64; CROPS]>,
 
     let mut run = Run { measurements: 0, tests: [Welch::default(); TESTS], crops, median };
     while started.elapsed() < budget || run.measurements < ENOUGH {
-        let classes = draw(2000, coin);
+        let classes = draw(1000, coin);
         (subject.measure)(&classes, coin, &subject.evict, &mut times);
         for (class, time) in classes.iter().zip(&times) {
             let time = *time as f64;
