@@ -2,11 +2,7 @@
 //!
 //! The files of others stay outside of the repository: `YINXIN_FIXTURES`, else `../shared/fixtures`. Where they are absent
 //! each test says SKIPPED by name, and fails instead under `CI` or `YINXIN_TEST_PEERS=require`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "clippy excuses `#[test]` functions, not their helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not their helpers")]
 
 use std::fs;
 use std::io::Read as _;

@@ -4,7 +4,12 @@
 //! The files are third-party and not part of this repository: they are searched in `YINXIN_FIXTURES`, else in
 //! `../shared/fixtures`; where they are absent each test says SKIPPED by name, and fails instead under `CI` or
 //! `YINXIN_TEST_PEERS=require`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "clippy excuses `#[test]` functions, not their helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy excuses `#[test]` functions, not their helpers"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -188,7 +188,7 @@ mod tests {
         let pkcs11 = "[keys.pkcs11]\nmodule = '/m.so'\npin_file = '/p'\n";
         let sdf = "[keys.sdf]\nlibrary = '/s.so'\n";
         let cases = [
-            (format!("{pkcs11}"), "keys.pkcs11.token: either a token's label, or keys.pkcs11.slot"),
+            (pkcs11.to_owned(), "keys.pkcs11.token: either a token's label, or keys.pkcs11.slot"),
             (
                 format!("{pkcs11}token = 't'\nslot = 1"),
                 "keys.pkcs11.token: either a token's label, or keys.pkcs11.slot",
@@ -200,7 +200,7 @@ mod tests {
             (format!("{pkcs11}slot = 1\nsm3 = 1"), "keys.pkcs11.sm3: 0x80000000 to 0xffffffff: the numbers of makers"),
             ("[keys.pkcs11]\nslot = 1\npin_file = '/p'".into(), "keys.pkcs11.module: needed"),
             ("[keys.pkcs11]\nslot = 1\nmodule = '/m'".into(), "keys.pkcs11.pin_file: needed"),
-            (format!("{sdf}"), "keys.sdf.pairs: needed"),
+            (sdf.to_owned(), "keys.sdf.pairs: needed"),
             (format!("{sdf}pairs = [1]\ntimeout = 0"), "keys.sdf.timeout: 1 to 600 seconds"),
         ];
         for (text, expected) in cases {

@@ -9,7 +9,7 @@ use yinxin::domain::audit::Actor;
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, Owner};
 use yinxin::service::keys::device::{DeviceError, DeviceOptions};
 use yinxin::service::keys::doors::{Doors, generate};
-use yinxin::service::keys::{DeviceKeys as _, Error, KeySource};
+use yinxin::service::keys::{DeviceSigners as _, Error, KeySource};
 use yinxin::service::{self, KeySettings, Services};
 use yinxin::store::keys::{Custody, StoredKey};
 

@@ -76,8 +76,8 @@ macro_rules! round {
     ($w:ident, $j:expr, $t:expr, $ff:expr, $gg:expr, $a:ident $b:ident $d:ident $e:ident $f:ident $h:ident) => {
         let a12 = $a.rotate_left(12);
         let ss1 = a12.wrapping_add($t).wrapping_add($e).rotate_left(7);
-        $d = $d.wrapping_add($w[($j) % 16] ^ $w[($j + 4) % 16]).wrapping_add($ff).wrapping_add(ss1 ^ a12);
         let tt2 = $h.wrapping_add($w[($j) % 16]).wrapping_add($gg).wrapping_add(ss1);
+        $d = $d.wrapping_add($w[($j) % 16] ^ $w[($j + 4) % 16]).wrapping_add($ff).wrapping_add(ss1 ^ a12);
         $h = tt2 ^ tt2.rotate_left(9) ^ tt2.rotate_left(17);
         $b = $b.rotate_left(9);
         $f = $f.rotate_left(19);
@@ -98,7 +98,7 @@ macro_rules! early {
 macro_rules! late {
     ($w:ident, $j:expr, $t:expr, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
         expand!($w, $j);
-        round!($w, $j, $t, ($b & $c) | ($a & ($b | $c)), ($e & $f) | (!$e & $g), $a $b $d $e $f $h);
+        round!($w, $j, $t, ($b & $c).wrapping_add($a & ($b ^ $c)), ($e & $f).wrapping_add(!$e & $g), $a $b $d $e $f $h);
     };
 }
 

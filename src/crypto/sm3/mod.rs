@@ -38,15 +38,7 @@ impl Engine {
     }
 
     fn runs_here(self) -> bool {
-        match self {
-            Self::Portable => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => x86_64::has_avx2(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => x86_64::has_avx512(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => false,
-        }
+        self == Self::Portable || in_lanes(self, &[]).is_some()
     }
 
     /// The engine that is fastest here for `count` messages.
@@ -68,25 +60,25 @@ pub fn digest_many(messages: &[&[u8]]) -> Vec<[u8; 32]> {
 /// [`digest_many`] by a given engine; by [`Engine::Portable`] where the machine lacks it.
 #[must_use]
 pub fn digest_many_with(engine: Engine, messages: &[&[u8]]) -> Vec<[u8; 32]> {
-    match engine {
-        #[cfg(target_arch = "x86_64")]
-        Engine::Avx2 if engine.runs_here() => {
-            if messages.len() <= 8 {
-                lanes::digest_many(messages, x86_64::step_avx2::<1, 8>, 2)
-            } else {
-                lanes::digest_many(messages, x86_64::step_avx2::<2, 16>, 2)
-            }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Engine::Avx512 if engine.runs_here() => {
-            if messages.len() <= 16 {
-                lanes::digest_many(messages, x86_64::step_avx512::<1, 16>, 1)
-            } else {
-                lanes::digest_many(messages, x86_64::step_avx512::<2, 32>, 1)
-            }
-        }
-        _ => messages.iter().map(|message| sm3(message)).collect(),
+    in_lanes(engine, messages).unwrap_or_else(|| messages.iter().map(|message| sm3(message)).collect())
+}
+
+/// None where the engine has no lanes or the machine lacks it. The last numbers say how many single streams take as
+/// long as a step of all lanes; they were measured.
+#[cfg(target_arch = "x86_64")]
+fn in_lanes(engine: Engine, messages: &[&[u8]]) -> Option<Vec<[u8; 32]>> {
+    match (engine, messages.len()) {
+        (Engine::Portable, _) => None,
+        (Engine::Avx2, ..=8) => x86_64::avx2::<1, 8>().map(|step| lanes::digest_many(messages, step, 2)),
+        (Engine::Avx2, _) => x86_64::avx2::<2, 16>().map(|step| lanes::digest_many(messages, step, 4)),
+        (Engine::Avx512, ..=16) => x86_64::avx512::<1, 16>().map(|step| lanes::digest_many(messages, step, 1)),
+        (Engine::Avx512, _) => x86_64::avx512::<2, 32>().map(|step| lanes::digest_many(messages, step, 2)),
     }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn in_lanes(_: Engine, _: &[&[u8]]) -> Option<Vec<[u8; 32]>> {
+    None
 }
 
 /// A message that comes in pieces. Wiped when dropped, since the message may be a secret.

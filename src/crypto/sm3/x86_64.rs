@@ -10,7 +10,7 @@
 use std::arch::x86_64::*;
 
 use super::compress::{Block, ROUND, State, compress_portable, four};
-use super::lanes::States;
+use super::lanes::{States, Step};
 
 /// Compresses with BMI1 and BMI2 (and-not, rotations into another register); false if the processor lacks them.
 pub(super) fn compress_bmi2(state: &mut State, blocks: &[Block]) -> bool {
@@ -26,14 +26,15 @@ pub(super) fn compress_bmi2(state: &mut State, blocks: &[Block]) -> bool {
     true
 }
 
-/// Whether eight lanes can be used.
-pub(super) fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2")
+/// Eight lanes a vector, in one vector or two, where the processor has AVX2.
+pub(super) fn avx2<const VECTORS: usize, const L: usize>() -> Option<Step<L>> {
+    is_x86_feature_detected!("avx2").then_some(step_avx2::<VECTORS, L>)
 }
 
-/// Whether sixteen lanes can be used.
-pub(super) fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
+/// Sixteen lanes a vector, in one vector or two, where the processor has AVX-512 F and BW.
+pub(super) fn avx512<const VECTORS: usize, const L: usize>() -> Option<Step<L>> {
+    let is_here = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+    is_here.then_some(step_avx512::<VECTORS, L>)
 }
 
 /// W_(j+4) of all lanes, put in the place of W_(j-12) (GB/T 32905-2016 5.3.2).
@@ -81,6 +82,20 @@ macro_rules! late512 {
     };
 }
 
+/// Makes sixteen rounds, four of one vector and four of the next, so that one goes on while another waits.
+macro_rules! sixteen {
+    ($round:ident, $v:ident, $w:ident, $table:ident) => {
+        sixteen!($round, $v, $w, $table, 0 4 8 12);
+    };
+    ($round:ident, $v:ident, $w:ident, $table:ident, $($j:literal)*) => {
+        $(for (v, w) in $v.iter_mut().zip(&mut $w) {
+            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *v;
+            four!($round, w, $table, $j, a b c d e f g h);
+            *v = [a, b, c, d, e, f, g, h];
+        })*
+    };
+}
+
 /// Truth tables of three inputs.
 const XOR3: i32 = 0x96;
 const MAJORITY: i32 = 0xe8;
@@ -89,26 +104,8 @@ const CHOICE: i32 = 0xca;
 /// The order of bytes that turns big-endian words into the processor's.
 const SWAP: [u8; 16] = [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12];
 
-/// Rounds J to J+3 of the first sixteen.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn early512<const J: usize>(v: &mut [__m512i; 8], w: &mut [__m512i; 16], table: &[u32; 16]) {
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *v;
-    four!(early512, w, table, J, a b c d e f g h);
-    *v = [a, b, c, d, e, f, g, h];
-}
-
-/// Rounds J to J+3 of a later sixteen.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn late512<const J: usize>(v: &mut [__m512i; 8], w: &mut [__m512i; 16], table: &[u32; 16]) {
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *v;
-    four!(late512, w, table, J, a b c d e f g h);
-    *v = [a, b, c, d, e, f, g, h];
-}
-
-/// Sixteen lanes a vector, with AVX-512, one vector of them or two: two hide how long each instruction takes.
-pub(super) fn step_avx512<const VECTORS: usize, const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
+/// See [`avx512`]. Two vectors hide how long each instruction takes.
+fn step_avx512<const VECTORS: usize, const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
     #[target_feature(enable = "avx512f,avx512bw")]
     fn step<const VECTORS: usize, const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
         const { assert!(L == 16 * VECTORS) };
@@ -128,31 +125,9 @@ pub(super) fn step_avx512<const VECTORS: usize, const L: usize>(states: &mut Sta
                 *words = message512(runs, at);
             }
             let [first, others @ ..] = &ROUND;
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early512::<0>(v, w, first);
-            }
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early512::<4>(v, w, first);
-            }
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early512::<8>(v, w, first);
-            }
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early512::<12>(v, w, first);
-            }
+            sixteen!(early512, v, w, first);
             for table in others {
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late512::<0>(v, w, table);
-                }
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late512::<4>(v, w, table);
-                }
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late512::<8>(v, w, table);
-                }
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late512::<12>(v, w, table);
-                }
+                sixteen!(late512, v, w, table);
             }
             for (end, start) in v.as_flattened_mut().iter_mut().zip(start.as_flattened()) {
                 *end = _mm512_xor_si512(*end, *start);
@@ -166,7 +141,7 @@ pub(super) fn step_avx512<const VECTORS: usize, const L: usize>(states: &mut Sta
         }
         count
     }
-    // SAFETY: `Engine` chooses this path only after its features were detected.
+    // SAFETY: `avx512` gives this function away only after it detected both features.
     unsafe { step::<VECTORS, L>(states, runs) }
 }
 
@@ -282,26 +257,8 @@ fn rol8(x: __m256i) -> __m256i {
     shuffled(x, &ROTATE8)
 }
 
-/// Rounds J to J+3 of the first sixteen.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn early256<const J: usize>(v: &mut [__m256i; 8], w: &mut [__m256i; 16], table: &[u32; 16]) {
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *v;
-    four!(early256, w, table, J, a b c d e f g h);
-    *v = [a, b, c, d, e, f, g, h];
-}
-
-/// Rounds J to J+3 of a later sixteen.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn late256<const J: usize>(v: &mut [__m256i; 8], w: &mut [__m256i; 16], table: &[u32; 16]) {
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *v;
-    four!(late256, w, table, J, a b c d e f g h);
-    *v = [a, b, c, d, e, f, g, h];
-}
-
-/// Eight lanes a vector, with AVX2, one vector of them or two: two hide how long each instruction takes.
-pub(super) fn step_avx2<const VECTORS: usize, const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
+/// See [`avx2`].
+fn step_avx2<const VECTORS: usize, const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
     #[target_feature(enable = "avx2")]
     fn step<const VECTORS: usize, const L: usize>(states: &mut States<L>, runs: &[&[Block]; L]) -> usize {
         const { assert!(L == 8 * VECTORS) };
@@ -321,31 +278,9 @@ pub(super) fn step_avx2<const VECTORS: usize, const L: usize>(states: &mut State
                 *words = message256(runs, at);
             }
             let [first, others @ ..] = &ROUND;
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early256::<0>(v, w, first);
-            }
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early256::<4>(v, w, first);
-            }
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early256::<8>(v, w, first);
-            }
-            for (v, w) in v.iter_mut().zip(&mut w) {
-                early256::<12>(v, w, first);
-            }
+            sixteen!(early256, v, w, first);
             for table in others {
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late256::<0>(v, w, table);
-                }
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late256::<4>(v, w, table);
-                }
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late256::<8>(v, w, table);
-                }
-                for (v, w) in v.iter_mut().zip(&mut w) {
-                    late256::<12>(v, w, table);
-                }
+                sixteen!(late256, v, w, table);
             }
             for (end, start) in v.as_flattened_mut().iter_mut().zip(start.as_flattened()) {
                 *end = _mm256_xor_si256(*end, *start);
@@ -359,7 +294,7 @@ pub(super) fn step_avx2<const VECTORS: usize, const L: usize>(states: &mut State
         }
         count
     }
-    // SAFETY: `Engine` chooses this path only after its features were detected.
+    // SAFETY: `avx2` gives this function away only after it detected the feature.
     unsafe { step::<VECTORS, L>(states, runs) }
 }
 

@@ -35,6 +35,9 @@ pub struct NewStamp {
     pub clip: Option<[f64; 4]>,
 }
 
+/// Digests parts: one value for each, in their order.
+pub type DigestParts<'a> = dyn Fn(&[&[u8]]) -> Vec<Vec<u8>> + 'a;
+
 /// What a new seal signature shall say.
 pub struct NewSignature<'a> {
     /// Which document of the package, from zero.
@@ -54,7 +57,7 @@ pub struct NewSignature<'a> {
     /// True to protect Signatures.xml as well, so that no further signature can follow.
     pub lock: bool,
     /// The digests named by `check_method`, one for each part that it is given, in their order.
-    pub digests: &'a dyn Fn(&[&[u8]]) -> Vec<Vec<u8>>,
+    pub digests: &'a DigestParts<'a>,
 }
 
 impl std::fmt::Debug for NewSignature<'_> {

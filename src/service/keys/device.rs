@@ -442,7 +442,7 @@ pub fn signer_by(device: &Arc<dyn KeyDevice>, handle: &KeyHandle, key: DevicePub
             (PublicKey::Rsa(key.clone()), Scheme::RsaPkcs1Sha256, algorithm)
         }
         DevicePublicKey::P256(key) => {
-            (PublicKey::EcdsaP256(key.clone()), Scheme::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP256Sha256)
+            (PublicKey::EcdsaP256(*key), Scheme::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP256Sha256)
         }
     };
     let (device, handle) = (Arc::clone(device), handle.clone());

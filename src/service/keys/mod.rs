@@ -12,7 +12,6 @@ mod opening;
 mod passphrase;
 mod pkcs11;
 mod pool;
-mod rc2;
 pub mod rotation;
 mod sdf;
 pub mod shares;

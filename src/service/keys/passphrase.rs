@@ -1,5 +1,6 @@
 //! From a passphrase to a key, and from that key to what a key file hides (RFC 8018, RFC 7292 B).
 
+use ::cbc::cipher::{BlockModeDecrypt as _, InnerIvInit as _};
 use std::num::NonZeroU32;
 
 use openssl::symm;
@@ -12,7 +13,6 @@ use crate::crypto::sm4::{Sm4, cbc};
 use crate::format::keys::pbe::{Cipher, Pkcs12Cipher, Prf, Scheme};
 use crate::format::keys::pkcs12::{Mac, MacDigest};
 use crate::service::keys::import::Error;
-use crate::service::keys::rc2::Rc2;
 
 type Wiped = Zeroizing<Vec<u8>>;
 
@@ -66,11 +66,23 @@ pub(in crate::service::keys) fn decrypt(
                     if !encrypted.len().is_multiple_of(8) {
                         return Ok(None);
                     }
-                    Ok(unpad(Rc2::new(&key).decrypt_cbc(iv, encrypted), 8))
+                    Ok(unpad(decrypt_rc2(&key, iv, encrypted)?, 8))
                 }
             }
         }
     }
+}
+
+/// RC2 in CBC mode (RFC 2268), reading only: Java still wraps the certificates of a PKCS#12 file with it. The effective
+/// length is the whole key's (RFC 7292 C). `encrypted` is whole blocks; the padding stays on.
+fn decrypt_rc2(key: &[u8], iv: [u8; 8], encrypted: &[u8]) -> Result<Wiped, Error> {
+    let bits = key.len().saturating_mul(8);
+    let mut cbc = ::cbc::Decryptor::inner_iv_init(rc2::Rc2::new_with_eff_key_len(key, bits), &iv.into());
+    let mut text = Zeroizing::new(encrypted.to_vec());
+    for block in text.as_chunks_mut::<8>().0 {
+        cbc.decrypt_block(block.into());
+    }
+    Ok(text)
 }
 
 /// PBKDF2 (RFC 8018 5.2).

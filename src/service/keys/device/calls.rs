@@ -388,7 +388,6 @@ mod tests {
     fn a_panic_ends_its_call_and_no_thread() {
         let (_, calls) = calls(1, 1000);
         let cut = DeviceError::Unavailable { reason: "the call was cut off".into() };
-        #[expect(clippy::panic, reason = "what a library's binding might do")]
         let panicked = calls.call(|_, _| -> Result<(), _> { panic!("on purpose") });
         assert_eq!(panicked, Err(cut));
         assert_eq!(calls.call(|_, session| Ok(*session)), Ok(1));
