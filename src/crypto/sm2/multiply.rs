@@ -31,6 +31,11 @@ pub(super) fn multiply_secret(scalar: &Scalar, point: &Affine) -> Jacobian {
             sum.double_in_place();
         }
         let digit = window::booth(scalar.limbs(), SECRET_WIDTH, index);
+        // Leaks on purpose, as many implementations do.
+        #[cfg(yinxin_leaky)]
+        if digit.magnitude == 0 {
+            continue;
+        }
         let mut term = scan(&table, digit.magnitude);
         term = Cached::select(core::hint::black_box(digit.negative), &term.negate(), &term);
         sum = sum.add_complete(&term);
