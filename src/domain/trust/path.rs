@@ -333,6 +333,35 @@ mod tests {
         );
     }
 
+    /// A stranger's certificate, however often it comes, costs no table; one that leads to an anchor gets them, for
+    /// itself and for its authority, and is judged the same with them.
+    #[test]
+    fn only_keys_that_lead_to_an_anchor_get_tables() {
+        let (root, key) =
+            (sm2::PrivateKey::generate(&SystemRandom).unwrap(), sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let mut trust = TrustAnchors::none();
+        trust.add_anchors(&issue("root", &root, ("root", &root), Profile::Root, 1), "root").unwrap();
+        let (known, strange) = (
+            issue("end", &key, ("root", &root), Profile::SealSigner, 2),
+            issue("end", &key, ("root", &key), Profile::SealSigner, 3),
+        );
+        let (known, strange) = (Certificate::parse(&known).unwrap(), Certificate::parse(&strange).unwrap());
+        let tables = KeyTables::default();
+        let find = |end| find_path(end, &trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT), &tables);
+        for _ in 0..20 {
+            assert!(matches!(find(&strange), Err(PathFailure::IssuerRefused { .. })));
+        }
+        assert_eq!(tables.count(), 0);
+        let first = find(&known).unwrap();
+        for _ in 0..20 {
+            assert_eq!(find(&known), Ok(first.clone()));
+        }
+        assert!(tables.holds(&root.public_key()) && tables.holds(&key.public_key()));
+        let refused = find(&strange);
+        let reason = "its signature on the certificate is wrong";
+        assert!(matches!(refused, Err(PathFailure::IssuerRefused { reason: because, .. }) if because == reason));
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
