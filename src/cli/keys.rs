@@ -12,19 +12,22 @@ use serde_json::{Value, json};
 
 use crate::base::clock::{SystemClock, Timestamp};
 use crate::base::id::KeyId;
-use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
 use crate::cli::installation::{Error, create_folder, key_settings, occupy};
+use crate::cli::selftest::before_start;
 use crate::cli::serve::{log, runtime};
 use crate::config::{Settings, Source};
 use crate::domain::audit::Actor;
 use crate::domain::key::{
-    Exportability, KeyAttributes, KeyPurpose, KeySourceKind, KeyState, KeySuspensionReason, Owner, Validity,
+    Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState, KeySuspensionReason,
+    Owner, Validity,
 };
+use crate::format::keys::write_pem;
 use crate::service::keys::export::Protection;
 use crate::service::keys::life_cycle::{destroy, find, list, resume, suspend};
+use crate::service::keys::making::generate;
 use crate::service::keys::rotation::{rewrap, rotate};
 use crate::service::keys::transfer::{ExportRule, export, import};
 use crate::service::keys::{self, KeySource, SourceKey, fresh, read_closed, shares, write_closed, write_key_file};
@@ -35,7 +38,7 @@ use crate::store::keys::{Custody, StoredKey};
 /// The private keys of an installation
 ///
 /// Works on the installation that the configuration names, as `serve` does, also beside a service at work; only `rotate`
-/// wants it stopped. Exit code 0 done, 4 refused, 64 usage, 70 internal error.
+/// wants it stopped. The self-tests run first, as before `serve`. Exit code 0 done, 4 refused, 64 usage, 70 internal error.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The configuration, TOML
@@ -63,6 +66,8 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Make a key pair, in the software store or in a device, and print its name and public key
+    Generate(Generate),
     /// Take in a key pair that was made elsewhere: PKCS#8 plain or encrypted, PKCS#12, SEC 1, PKCS#1
     Import(Import),
     /// Write an exportable key to a file, as PKCS#8 encrypted under a passphrase
@@ -82,7 +87,8 @@ enum Action {
         #[arg(value_name = "KEY", value_parser = KeyId::parse)]
         key: KeyId,
     },
-    /// Delete the private key of a resting key, for ever
+    /// Delete the private key of a resting key, for ever: in the software store, or in its PKCS#11 token. The pairs of an
+    /// SDF device are destroyed by its own administration only
     Destroy {
         /// The key
         #[arg(value_name = "KEY", value_parser = KeyId::parse)]
@@ -97,6 +103,31 @@ enum Action {
     Rewrap(Rewrap),
     /// Tell whether the shares that the configuration names open this installation
     Shares,
+}
+
+#[derive(Args)]
+struct Generate {
+    /// What the key is for
+    #[arg(long, value_name = "PURPOSE", value_parser = purpose)]
+    purpose: KeyPurpose,
+    /// sm2, rsa (3072 bits), ecdsa-p256 or ed25519
+    #[arg(long, value_name = "ALGORITHM", value_parser = algorithm)]
+    algorithm: KeyAlgorithm,
+    /// Who it belongs to
+    #[arg(long, value_name = "TEXT", value_parser = Owner::parse)]
+    owner: Owner,
+    /// Where its private key will lie: software, pkcs11 or sdf
+    #[arg(long = "in", value_name = "STORE", value_parser = location, default_value = "software")]
+    location: KeyLocation,
+    /// The key may be exported; never from a device
+    #[arg(long)]
+    exportable: bool,
+    /// Not to be used before this moment
+    #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
+    not_before: Option<Timestamp>,
+    /// Not to be used after this moment
+    #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
+    not_after: Option<Timestamp>,
 }
 
 #[derive(Args)]
@@ -163,8 +194,20 @@ struct Rewrap {
     count: Option<u8>,
 }
 
+const fn exportability(exportable: bool) -> Exportability {
+    if exportable { Exportability::Exportable } else { Exportability::NotExportable }
+}
+
 fn purpose(text: &str) -> Result<KeyPurpose, String> {
     KeyPurpose::from_name(text).ok_or_else(|| one_of(KeyPurpose::ALL.iter().map(|one| one.name())))
+}
+
+fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    KeyAlgorithm::from_name(text).ok_or_else(|| one_of(KeyAlgorithm::ALL.iter().map(|one| one.name())))
+}
+
+fn location(text: &str) -> Result<KeyLocation, String> {
+    KeyLocation::from_name(text).ok_or_else(|| one_of(KeyLocation::ALL.iter().map(|one| one.name())))
 }
 
 fn reason(text: &str) -> Result<KeySuspensionReason, String> {
@@ -185,6 +228,14 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         }
     };
     log(&settings.log);
+    // Before anything is touched.
+    let sound = match before_start(&settings.policies) {
+        Ok(sound) => sound,
+        Err(error) => {
+            console.complain(&error.line());
+            return Outcome::Internal;
+        }
+    };
     let done = runtime().and_then(|runtime| {
         runtime.block_on(async {
             create_folder(&settings.data_dir)?;
@@ -193,7 +244,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                 _ => None,
             };
             let keys = key_settings(&settings)?;
-            let (clock, random) = (Arc::new(SystemClock), Arc::new(HealthChecked::new(SystemRandom)));
+            let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
             let desk = Desk { services, wrapping, settings: &settings };
             let said = desk.act(&arguments.action).await;
@@ -237,6 +288,7 @@ impl Desk<'_> {
                 let key = find(services, key).await?;
                 Ok(if *json { format!("{}\n", facts(&key)) } else { table(&key) })
             }
+            Action::Generate(order) => self.generate(order).await,
             Action::Import(order) => self.import(order).await,
             Action::Export(order) => self.export(order).await,
             Action::Suspend { key, reason } => Ok(line(&suspend(services, BY, key, *reason).await?)),
@@ -260,6 +312,16 @@ impl Desk<'_> {
         }
     }
 
+    async fn generate(&self, order: &Generate) -> Result<String, Error> {
+        let attributes = KeyAttributes {
+            validity: Validity { not_before: order.not_before, not_after: order.not_after },
+            exportability: exportability(order.exportable),
+            ..KeyAttributes::new(order.owner.clone(), order.purpose, order.algorithm)
+        };
+        let key = generate(&self.services, BY, order.location, &attributes).await?;
+        Ok(format!("{}\n{}", key.id, write_pem(&key.public_key, "PUBLIC KEY")))
+    }
+
     async fn import(&self, order: &Import) -> Result<String, Error> {
         const MOST: u64 = 1 << 20;
         let wrong = |source| Error::File { path: order.file.clone(), source };
@@ -273,7 +335,7 @@ impl Desk<'_> {
         let imported = opening.await.map_err(|_| keys::Error::Unavailable)?.map_err(keys::Error::from)?;
         let attributes = KeyAttributes {
             validity: Validity { not_before: order.not_before, not_after: order.not_after },
-            exportability: if order.exportable { Exportability::Exportable } else { Exportability::NotExportable },
+            exportability: exportability(order.exportable),
             ..KeyAttributes::new(order.owner.clone(), order.purpose, imported.algorithm)
         };
         let key = import(&self.services, BY, &attributes, &imported).await?;

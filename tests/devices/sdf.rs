@@ -1,9 +1,8 @@
 //! The double of an SDF device behind the SDF door. Each test loads a copy of its own, so each has a device of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, LazyLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openssl::encrypt::Encrypter;
@@ -26,26 +25,10 @@ const DENY: u32 = 4;
 const PASSWORDS: u32 = 100;
 const RANDOM: u32 = 101;
 
-/// The double, as built: `cargo test` does it with all examples, `cargo test --test` does not.
-static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let program = std::env::current_exe().unwrap();
-    let profile = program.parent().and_then(Path::parent).unwrap();
-    let built = profile.join("examples/libsdf_double.so");
-    if !built.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", "sdf_double", "--target-dir"]).arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    }
-    built
-});
-
 /// A double in a folder of its own.
 pub(crate) struct Double {
     pub(crate) folder: PathBuf,
-    library: PathBuf,
+    pub(crate) library: PathBuf,
     control: libloading::Library,
 }
 
@@ -57,7 +40,7 @@ impl Double {
     /// With a library changed on its way to the folder.
     fn changed(name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
         let folder = crate::folder(name);
-        let bytes = fs::read(&*BUILT).unwrap();
+        let bytes = fs::read(crate::built("sdf_double")).unwrap();
         let library = folder.join("libsdf.so");
         fs::write(&library, change(bytes)).unwrap();
         #[expect(unsafe_code, reason = "loads the double beside the service, to give it its faults")]
@@ -122,7 +105,7 @@ fn sm2_key(key: &DevicePublicKey) -> &crypto::sm2::PublicKey {
 }
 
 /// Two strangers' word on a signature under the default signer ID.
-fn holds(key: &DevicePublicKey, message: &[u8], value: &[u8]) -> (bool, bool) {
+pub(crate) fn holds(key: &DevicePublicKey, message: &[u8], value: &[u8]) -> (bool, bool) {
     use sm2::dsa::signature::Verifier as _;
     let point = sm2_key(key).to_bytes();
     let peer = libsm::sm2::signature::SigCtx::new();

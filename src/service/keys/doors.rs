@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::id::KeyId;
 use crate::crypto::{self, Signer};
 use crate::domain::audit::{Actor, Event};
-use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyUse};
+use crate::domain::key::{Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyUse};
 use crate::domain::trust::key::{public_key, subject_public_key_info};
 use crate::format::keys::SubjectPublicKeyInfo;
 use crate::service::Services;
@@ -63,13 +63,22 @@ const fn location_of(kind: DeviceKind) -> KeyLocation {
 impl DeviceSigners for Doors {
     /// Asks nothing of the device: the row names the key that its signatures are verified by.
     fn signer(&self, key: &StoredKey) -> Result<Arc<dyn Signer>, Error> {
-        let inconsistent = || store::Error::Inconsistent { table: "keys", row: key.id.to_string() };
-        let Custody::Device { location, handle } = &key.custody else { return Err(inconsistent().into()) };
-        let handle = str::from_utf8(handle).ok().and_then(KeyHandle::parse).ok_or_else(inconsistent)?;
+        let Custody::Device { location, .. } = &key.custody else { return Err(inconsistent(key)) };
+        let handle = handle_of(key)?;
         let public = SubjectPublicKeyInfo::parse(&key.public_key).ok().and_then(|info| public_key(&info));
-        let public = public.and_then(DevicePublicKey::of).ok_or_else(inconsistent)?;
+        let public = public.and_then(DevicePublicKey::of).ok_or_else(|| inconsistent(key))?;
         Ok(device::signer_by(self.device(*location)?, &handle, public))
     }
+}
+
+fn inconsistent(key: &StoredKey) -> Error {
+    store::Error::Inconsistent { table: "keys", row: key.id.to_string() }.into()
+}
+
+/// Where in its device the key of a row is.
+pub(in crate::service::keys) fn handle_of(key: &StoredKey) -> Result<KeyHandle, Error> {
+    let Custody::Device { handle, .. } = &key.custody else { return Err(inconsistent(key)) };
+    str::from_utf8(handle).ok().and_then(KeyHandle::parse).ok_or_else(|| inconsistent(key))
 }
 
 /// Handles of that device which rows name, those of destroyed keys too: a pair is never given to a second row.
@@ -99,6 +108,9 @@ pub async fn generate(
     location: KeyLocation,
     attributes: &KeyAttributes,
 ) -> Result<StoredKey, Error> {
+    if attributes.exportability == Exportability::Exportable {
+        return Err(DeviceError::MechanismMissing { what: "private keys that can be exported" }.into());
+    }
     let device = Arc::clone(services.devices.device(location)?);
     let kind = match attributes.algorithm {
         KeyAlgorithm::Sm2 => PairKind::Sm2,

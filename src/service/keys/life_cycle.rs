@@ -1,5 +1,7 @@
 //! What happens to a key after its making: it rests, is used again, is destroyed; and what can be said about keys.
 
+use std::sync::Arc;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::crypto::digest::sm3;
@@ -7,6 +9,7 @@ use crate::domain::audit::{Actor, Event};
 use crate::domain::key::{DestructionProof, InvalidTransition, KeyEvent, KeyState, KeySuspensionReason};
 use crate::service::Services;
 use crate::service::keys::Error;
+use crate::service::keys::doors::handle_of;
 use crate::store::keys::{Custody, StoredKey};
 use crate::store::{audit, keys};
 
@@ -68,25 +71,48 @@ pub async fn resume(services: &Services, actor: &Actor, id: &KeyId) -> Result<St
     .await
 }
 
-/// Destroys a resting key: its sealed private key is deleted in the transaction that records its digest, and overwritten
-/// in the database's file. Backups are not reached: rotating the key-encryption key makes their sealed keys worthless,
-/// as long as no copy of the old key-encryption key's row is kept with its source.
+/// Destroys a resting key. Of a software key the sealed private key is deleted in the transaction that records its
+/// digest, and overwritten in the database's file. Backups are not reached: rotating the key-encryption key makes their
+/// sealed keys worthless, as long as no copy of the old key-encryption key's row is kept with its source.
+///
+/// A key in a device is destroyed there first; where the device refuses, the row stays as it is.
 ///
 /// # Errors
-/// No such key, it is not suspended, or it lies in a device, where it has to be destroyed.
+/// No such key, it is not suspended, or the device's: [`DeviceError::MechanismMissing`] where its own administration
+/// alone destroys keys (GM/T 0018).
+///
+/// [`DeviceError::MechanismMissing`]: crate::service::keys::device::DeviceError::MechanismMissing
 pub async fn destroy(services: &Services, actor: &Actor, id: &KeyId) -> Result<StoredKey, Error> {
+    let key = find(services, id).await?;
+    if let Custody::Device { location, .. } = &key.custody {
+        // Asked before the device is: nothing in use vanishes by one word.
+        key.state.destroy(&key.id, services.clock.now(), proof_of(&key))?;
+        let (device, handle) = (Arc::clone(services.devices.device(*location)?), handle_of(&key)?);
+        let destroying = tokio::task::spawn_blocking(move || device.destroy(&handle));
+        destroying.await.map_err(|_| Error::Unavailable)??;
+    }
     let gone = change(services, actor, id, |key, now| {
-        let Custody::Software { sealed_private, sealing, wrapped_under } = &key.custody else {
-            return Err(Error::InDevice { id: key.id.clone() });
+        let (state, event) = key.state.destroy(&key.id, now, proof_of(key))?;
+        let custody = match key.custody.clone() {
+            Custody::Software { sealing, wrapped_under, .. } => {
+                Custody::Software { sealed_private: Vec::new(), sealing, wrapped_under }
+            }
+            device @ Custody::Device { .. } => device,
         };
-        let proof = DestructionProof { public_key_sm3: sm3(&key.public_key), private_key_sm3: sm3(sealed_private) };
-        let (state, event) = key.state.destroy(&key.id, now, proof)?;
-        let (sealed_private, sealing, wrapped_under) = (Vec::new(), *sealing, wrapped_under.clone());
-        Ok((state, Custody::Software { sealed_private, sealing, wrapped_under }, event))
+        Ok((state, custody, event))
     });
     let gone = gone.await?;
     services.store.forget_deleted().await?;
     Ok(gone)
+}
+
+/// What is destroyed with that key.
+fn proof_of(key: &StoredKey) -> DestructionProof {
+    let private = match &key.custody {
+        Custody::Software { sealed_private, .. } => sealed_private,
+        Custody::Device { handle, .. } => handle,
+    };
+    DestructionProof { public_key_sm3: sm3(&key.public_key), private_key_sm3: sm3(private) }
 }
 
 type Next = Result<(KeyState, Custody, KeyEvent), Error>;

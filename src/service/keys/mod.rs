@@ -8,6 +8,7 @@ mod encryption_key;
 pub mod export;
 pub mod import;
 pub mod life_cycle;
+pub mod making;
 mod opening;
 mod passphrase;
 mod pkcs11;
@@ -34,7 +35,7 @@ use crate::base::id::{EncryptionKeyId, KeyId};
 use crate::base::random::RandomUnavailable;
 use crate::crypto;
 use crate::crypto::Signer;
-use crate::domain::key::{InvalidTransition, KeyAlgorithm, KeyRefusal, KeySourceKind};
+use crate::domain::key::{InvalidTransition, KeyAlgorithm, KeyPurpose, KeyRefusal, KeySourceKind};
 use crate::service::keys::shares::ShareError;
 use crate::store;
 use crate::store::keys::StoredKey;
@@ -181,6 +182,17 @@ pub enum Error {
         /// Which.
         algorithm: KeyAlgorithm,
     },
+    /// No such key can do what that purpose wants.
+    #[error("no keys of algorithm {algorithm} are made for {purpose}")]
+    PurposeNotMade {
+        /// What the key would be for.
+        purpose: KeyPurpose,
+        /// Its algorithm.
+        algorithm: KeyAlgorithm,
+    },
+    /// The key could never be used.
+    #[error("the key could never be used: its time ends before it begins, or has ended")]
+    EmptyPeriod,
     /// The key could not be made or used.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),
@@ -234,6 +246,8 @@ impl Error {
             Self::TimedOut => "key-store-timeout",
             Self::Unavailable => "key-store-unavailable",
             Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
+            Self::PurposeNotMade { .. } => "key-purpose-not-made",
+            Self::EmptyPeriod => "key-empty-period",
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
             Self::Crypto(crypto::Error::Device { code }) => code,
             Self::Crypto(_) => "key-failed",
