@@ -9,6 +9,8 @@
     reason = "clippy excuses `#[test]` functions, not what they call"
 )]
 
+#[path = "devices/gm3.rs"]
+mod gm3;
 #[path = "devices/pkcs11.rs"]
 mod pkcs11;
 #[path = "devices/rows.rs"]
