@@ -12,6 +12,8 @@
 
 #[path = "devices/cli.rs"]
 mod cli;
+#[path = "devices/gm3.rs"]
+mod gm3;
 #[path = "devices/pkcs11.rs"]
 mod pkcs11;
 #[path = "devices/rows.rs"]

@@ -207,7 +207,7 @@ impl Installation {
             door.add_listener(address);
             addresses.push(address);
         }
-        let random = Arc::clone(&self.sound.random);
+        let random = Arc::clone(&self.services.random);
         let app = match &self.sound.access {
             Some(table) => App::with_access(Arc::new(front), door, random, table)?,
             None => App::new(Arc::new(front), door, random)?,
@@ -322,18 +322,25 @@ pub(crate) fn occupy(data_dir: &Path) -> Result<fs::File, Error> {
 
 /// How private keys are kept and used, by the settings. Reads the files of shares, and standard input where it is named.
 pub(crate) fn key_settings(settings: &Settings) -> Result<KeySettings, Error> {
+    let devices = Doors::open(device_options(settings)).map_err(keys::Error::from)?;
     let source = match &settings.keys.source {
+        Source::Device => return Ok(KeySettings { pool: pool(settings), ..KeySettings::gm3(devices)? }),
         Source::File(path) => KeySource::File { path: path.clone(), create: true },
         Source::Passphrase(passphrase) => KeySource::Passphrase(passphrase.clone()),
         Source::Environment(name, value) => KeySource::Environment { name: name.clone(), value: value.clone() },
         Source::Shares(files) => KeySource::Shares(shares::read(files)?),
     };
-    let pool = {
-        let (places, patience) = (settings.keys.signing_places, settings.keys.signing_timeout);
-        PoolLimits { places, patience, ..PoolLimits::default() }
-    };
-    let devices = Doors::open(device_options(settings)).map_err(keys::Error::from)?;
-    Ok(KeySettings { source, sealing: settings.keys.sealing, pool, devices })
+    Ok(KeySettings {
+        sealing: settings.keys.sealing,
+        pool: pool(settings),
+        devices,
+        ..KeySettings::from_source(source)
+    })
+}
+
+fn pool(settings: &Settings) -> PoolLimits {
+    let (places, patience) = (settings.keys.signing_places, settings.keys.signing_timeout);
+    PoolLimits { places, patience, ..PoolLimits::default() }
 }
 
 fn device_options(settings: &Settings) -> Vec<DeviceOptions> {

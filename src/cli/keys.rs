@@ -28,7 +28,7 @@ use crate::format::keys::write_pem;
 use crate::service::keys::export::Protection;
 use crate::service::keys::life_cycle::{destroy, find, list, resume, suspend};
 use crate::service::keys::making::generate;
-use crate::service::keys::rotation::{rewrap, rotate};
+use crate::service::keys::rotation::{permit_source, rewrap, rotate};
 use crate::service::keys::transfer::{ExportRule, export, import};
 use crate::service::keys::{self, KeySource, SourceKey, fresh, read_closed, shares, write_closed, write_key_file};
 use crate::service::verification::sm3_hex;
@@ -356,6 +356,13 @@ impl Desk<'_> {
 
     async fn rewrap(&self, order: &Rewrap) -> Result<String, Error> {
         let (services, random) = (&self.services, &*self.services.random);
+        let given = match order {
+            Rewrap { to_file: Some(_), .. } => KeySourceKind::File,
+            Rewrap { to_environment: Some(_), .. } => KeySourceKind::Environment,
+            Rewrap { to_passphrase: Some(_), .. } => KeySourceKind::Passphrase,
+            _ => KeySourceKind::Shares,
+        };
+        permit_source(&services.keys, given)?;
         // The new source is on the disk before the row changes; a crash between leaves a source that opens nothing.
         let (source, next) = match order {
             Rewrap { to_file: Some(path), .. } => {

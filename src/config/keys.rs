@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::base::secret::Secret;
 use crate::config::devices::{Pkcs11, Sdf};
 use crate::config::raw;
-use crate::domain::key::SealingAlgorithm;
+use crate::domain::key::{Profile, SealingAlgorithm};
 
 /// The variable of the passphrase. It is not a key of the file, so that it is never printed.
 pub(super) const PASSPHRASE: &str = "YINXIN_PASSPHRASE";
@@ -44,6 +44,8 @@ pub enum Source {
     /// The variable of that name, and its value if it is set. It stays in the process environment, since taking it out
     /// is not safe while threads run; `/proc/PID/environ` is root's alone once the process is not dumpable.
     Environment(String, Option<Secret>),
+    /// The SDF device: profile `gm3`.
+    Device,
     /// Files of shares; `-` is standard input. Those that are absent are left out.
     Shares(Vec<PathBuf>),
 }
@@ -54,9 +56,12 @@ pub(super) type Refused = (&'static str, String);
 impl Keys {
     pub(super) fn checked(
         keys: raw::Keys,
-        data_dir: &Path,
+        (data_dir, profile): (&Path, Profile),
         (passphrase, variable): (Option<Secret>, Option<Secret>),
     ) -> Result<Self, Refused> {
+        if profile == Profile::Gm3 {
+            permitted(&keys, passphrase.is_some())?;
+        }
         let passphrase = match (&keys.passphrase_file, passphrase) {
             (Some(_), Some(_)) => {
                 return Err(("keys.passphrase_file", format!("{PASSPHRASE} is set too: choose one")));
@@ -69,6 +74,7 @@ impl Keys {
         };
         let encryption_key_file = keys.encryption_key_file.unwrap_or_else(|| data_dir.join("key-encryption.key"));
         let source = match (passphrase, keys.environment, keys.share_files) {
+            (None, None, None) if profile == Profile::Gm3 => Source::Device,
             (None, None, None) => Source::File(encryption_key_file.clone()),
             (Some(passphrase), None, None) => Source::Passphrase(passphrase),
             (None, Some(name), None) if name.is_empty() || name.contains(['=', '\0']) => {
@@ -83,6 +89,7 @@ impl Keys {
             (Some(_), None, Some(_)) => return Err(("keys.share_files", ONE.into())),
         };
         let sealing = match keys.sealing.as_deref() {
+            None if profile == Profile::Gm3 => SealingAlgorithm::Sm4Gcm,
             None => SealingAlgorithm::Aes256Gcm,
             Some(name) => SealingAlgorithm::from_name(name)
                 .ok_or_else(|| ("keys.sealing", format!("sm4-gcm or aes-256-gcm, not {name:?}")))?,
@@ -108,10 +115,10 @@ impl Keys {
         let (environment, share_files) = match &self.source {
             Source::Environment(name, _) => (Some(name.clone()), None),
             Source::Shares(files) => (None, Some(files.clone())),
-            Source::File(_) | Source::Passphrase(_) => (None, None),
+            Source::File(_) | Source::Passphrase(_) | Source::Device => (None, None),
         };
         raw::Keys {
-            encryption_key_file: Some(self.encryption_key_file.clone()),
+            encryption_key_file: (!matches!(self.source, Source::Device)).then(|| self.encryption_key_file.clone()),
             passphrase_file: self.passphrase_file.clone(),
             environment,
             share_files,
@@ -121,6 +128,32 @@ impl Keys {
             pkcs11: self.pkcs11.as_ref().map(Pkcs11::effective),
             sdf: self.sdf.as_ref().map(Sdf::effective),
         }
+    }
+}
+
+/// What profile `gm3` takes: the SDF device and nothing beside it.
+fn permitted(keys: &raw::Keys, passphrase: bool) -> Result<(), Refused> {
+    let sealing = keys.sealing.as_deref();
+    let others = [
+        ("keys.encryption_key_file", keys.encryption_key_file.is_some()),
+        ("keys.passphrase_file", keys.passphrase_file.is_some()),
+        (PASSPHRASE, passphrase),
+        ("keys.environment", keys.environment.is_some()),
+        ("keys.share_files", keys.share_files.is_some()),
+    ];
+    if let Some((key, _)) = others.into_iter().find(|(_, given)| *given) {
+        return Err((key, "not under profile gm3: the device of keys.sdf holds the key".into()));
+    }
+    if keys.pkcs11.is_some() {
+        let message = "not under profile gm3: a PKCS#11 token seals keys by AES; the device of gm3 is that of keys.sdf";
+        return Err(("keys.pkcs11", message.into()));
+    }
+    if keys.sdf.is_none() {
+        return Err(("keys.sdf", "needed under profile gm3: the device that holds all keys".into()));
+    }
+    match sealing {
+        None | Some("sm4-gcm") => Ok(()),
+        Some(other) => Err(("keys.sealing", format!("sm4-gcm under profile gm3, not {other:?}"))),
     }
 }
 

@@ -19,6 +19,7 @@ sections! {
     /// The whole file.
     Raw {
         data_dir: PathBuf,
+        profile: String,
         server: Server,
         database: Database,
         keys: Keys,

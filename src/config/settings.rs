@@ -9,12 +9,15 @@ use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{Error, raw};
+use crate::domain::key::Profile;
 
 /// The program's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where the embedded database, the key file and the development PKI live.
     pub data_dir: PathBuf,
+    /// Whether secrets may be anywhere but in the SDF device.
+    pub profile: Profile,
     /// The HTTPS door.
     pub server: Server,
     /// The database.
@@ -163,6 +166,13 @@ impl Settings {
     fn checked(place: &str, raw: raw::Raw, secrets: (Option<Secret>, Option<Secret>)) -> Result<Self, Error> {
         let refuse = |key, message: String| Err(Error::Refused { place: place.to_owned(), key, message });
         let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("yinxin-data"));
+        let profile = match raw.profile.as_deref() {
+            None => Profile::Standard,
+            Some(name) => match Profile::from_name(name) {
+                Some(profile) => profile,
+                None => return refuse("profile", format!("standard or gm3, not {name:?}")),
+            },
+        };
         let (server, keys) = (raw.server.unwrap_or_default(), raw.keys.unwrap_or_default());
         let (policies, trust) = (raw.policies.unwrap_or_default(), raw.trust.unwrap_or_default());
         let log = raw.log.unwrap_or_default();
@@ -179,7 +189,13 @@ impl Settings {
             return refuse("server.listen", "at least one address is needed".into());
         }
         // No file means the first run on one's own machine: the development PKI, loopback only.
-        let development = trust.development.unwrap_or(place == "defaults");
+        let development = trust.development.unwrap_or(place == "defaults" && profile == Profile::Standard);
+        if development && profile == Profile::Gm3 {
+            return refuse(
+                "trust.development",
+                "not under profile gm3: the development PKI keeps its keys in software".into(),
+            );
+        }
         if let Some(open) = addresses.iter().find(|address| development && !is_loopback(address.ip())) {
             return refuse("trust.development", format!("the development PKI is for loopback only, not for {open}"));
         }
@@ -192,6 +208,10 @@ impl Settings {
         if let (None, Some(open)) = (&tls, addresses.iter().find(|address| !is_loopback(address.ip()))) {
             let message = format!("needed for {open}: certificates made here are for loopback only");
             return refuse("server.tls_certificate", message);
+        }
+        if tls.is_none() && profile == Profile::Gm3 {
+            let message = "needed under profile gm3: no certificate and key are made here";
+            return refuse("server.tls_certificate", message.into());
         }
         if let Some(name) = &policies.verification
             && !BUILT_IN.iter().any(|(known, _)| known == name)
@@ -218,7 +238,7 @@ impl Settings {
         if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return refuse("database.url", "begins with sqlite: or postgres://".into());
         }
-        let keys = match Keys::checked(keys, &data_dir, secrets) {
+        let keys = match Keys::checked(keys, (&data_dir, profile), secrets) {
             Ok(keys) => keys,
             Err((key, message)) => return refuse(key, message),
         };
@@ -232,6 +252,7 @@ impl Settings {
             return refuse("log.level", format!("one of {}, not {level:?}", LEVELS.join(", ")));
         }
         Ok(Self {
+            profile,
             server: Server {
                 listen: addresses,
                 tls,
@@ -260,6 +281,7 @@ impl Settings {
         let tls = server.tls.as_ref();
         let raw = raw::Raw {
             data_dir: Some(self.data_dir.clone()),
+            profile: Some(self.profile.name().to_owned()),
             server: Some(raw::Server {
                 listen: Some(server.listen.iter().map(ToString::to_string).collect()),
                 tls_certificate: tls.map(|tls| tls.certificate.clone()),

@@ -80,6 +80,7 @@ pub async fn ensure(services: &Services) -> Result<DevelopmentPki, Error> {
     if let Some(known) = load(services).await? {
         return Ok(known);
     }
+    services.keys.permit_software()?;
     let now = services.clock.now();
     let made = &make(services, now).await?;
     let keep = services.store.run("make development PKI", |tx| {

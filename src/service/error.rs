@@ -122,6 +122,7 @@ impl Error {
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",
+            Self::Store(store::Error::Integrity(away)) => away.code,
             Self::Store(_) => "database",
         }
     }

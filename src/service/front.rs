@@ -211,7 +211,7 @@ impl Refusal for Error {
                 _ => ErrorKind::Refused,
             },
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
-            Self::Random(_) => ErrorKind::Unavailable,
+            Self::Store(store::Error::Integrity(_)) | Self::Random(_) => ErrorKind::Unavailable,
             // A device that is away or busy may be back for the next request.
             Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,

@@ -18,11 +18,12 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::id::RequestId;
-use crate::base::random::Random;
+use crate::base::random::{HealthChecked, Random};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
-use crate::domain::key::SealingAlgorithm;
+use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
+use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
-use crate::service::keys::{IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
+use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::store::{Store, audit, signatures};
 
 pub use error::Error;
@@ -55,13 +56,26 @@ pub struct KeySettings {
     pub pool: PoolLimits,
     /// Devices that hold keys, open.
     pub devices: Doors,
+    /// Whether secrets may be anywhere but in the SDF device.
+    pub profile: Profile,
 }
 
 impl KeySettings {
+    /// Profile `gm3` in the SDF device behind the doors: the source of keys, SM4-GCM.
+    ///
+    /// # Errors
+    /// There is no SDF device.
+    pub fn gm3(devices: Doors) -> Result<Self, keys::Error> {
+        let source = KeySource::Device(DeviceSource::new(Arc::clone(devices.device(KeyLocation::Sdf)?)));
+        let (sealing, profile) = (SealingAlgorithm::Sm4Gcm, Profile::Gm3);
+        Ok(Self { source, sealing, pool: PoolLimits::default(), devices, profile })
+    }
+
     /// AES-256-GCM, the usual limits, no device.
     #[must_use]
     pub fn from_source(source: KeySource) -> Self {
-        Self { source, sealing: SealingAlgorithm::Aes256Gcm, pool: PoolLimits::default(), devices: Doors::default() }
+        let (sealing, profile) = (SealingAlgorithm::Aes256Gcm, Profile::Standard);
+        Self { source, sealing, pool: PoolLimits::default(), devices: Doors::default(), profile }
     }
 }
 
@@ -88,7 +102,8 @@ impl Services {
         Self::open_with(url, &KeySettings::from_source(source.clone()), clock, random).await
     }
 
-    /// As [`Self::open`], with settings of the key store.
+    /// As [`Self::open`], with settings of the key store. Under profile `gm3` the device's generator stands in for the
+    /// given one, watched and tested at start.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -113,7 +128,12 @@ impl Services {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<(Self, Wrapping), Error> {
-        let opened = keys::open(url, (&settings.source, settings.sealing), &*clock, Arc::clone(&random)).await?;
+        let random = match settings.profile {
+            Profile::Standard => random,
+            Profile::Gm3 => device_random(&settings.devices).await?,
+        };
+        let how = (&settings.source, settings.sealing, settings.profile);
+        let opened = keys::open(url, how, &*clock, Arc::clone(&random)).await?;
         let devices = settings.devices.clone();
         let keys = Arc::new(opened.keys.with_devices(Arc::new(devices.clone())));
         let pool = SigningPool::new(settings.pool);
@@ -151,5 +171,18 @@ impl Services {
         });
         steps.await?;
         Ok(())
+    }
+}
+
+/// The SDF device's generator, watched, once its sample is sound.
+async fn device_random(devices: &Doors) -> Result<Arc<dyn Random>, Error> {
+    let device = Arc::clone(devices.device(KeyLocation::Sdf)?);
+    let testing = tokio::task::spawn_blocking(move || {
+        let random = HealthChecked::new(DeviceRandom(device));
+        random.check_at_start().map(|()| random)
+    });
+    match testing.await.map_err(|_| Error::Interrupted)? {
+        Ok(random) => Ok(Arc::new(random)),
+        Err(failure) => Err(Error::SelfTestFailed { test: format!("random generator of the device: {failure}") }),
     }
 }

@@ -54,7 +54,7 @@ fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredCaller, Error> {
 }
 
 /// The integrity value of a caller's row at that version.
-fn integrity(tx: &Tx<'_>, caller: &StoredCaller, version: i64) -> Vec<u8> {
+fn integrity(tx: &Tx<'_>, caller: &StoredCaller, version: i64) -> Result<Vec<u8>, Error> {
     let (roles, created) = (caller.roles.to_names(), caller.created_at.unix().to_be_bytes());
     let content: [&[u8]; 7] = [
         caller.name.as_bytes(),
@@ -73,7 +73,7 @@ fn integrity(tx: &Tx<'_>, caller: &StoredCaller, version: i64) -> Vec<u8> {
 /// # Errors
 /// [`Error::Conflict`] when its id or key is there already.
 pub async fn insert(tx: &mut Tx<'_>, caller: &StoredCaller) -> Result<(), Error> {
-    let integrity = integrity(tx, caller, 1);
+    let integrity = integrity(tx, caller, 1)?;
     let sql = "INSERT INTO callers \
                (id, name, key_fingerprint, public_key, algorithm, roles, state, created_at, version, integrity) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)";
@@ -111,7 +111,7 @@ pub async fn find_by_fingerprint(tx: &mut Tx<'_>, fingerprint: &[u8; 32]) -> Res
 /// [`Error::Stale`] when the row is no longer at the version of `caller`.
 pub async fn change_state(tx: &mut Tx<'_>, caller: &StoredCaller, state: CallerState) -> Result<StoredCaller, Error> {
     let next = StoredCaller { state, version: caller.version.saturating_add(1), ..caller.clone() };
-    let integrity = integrity(tx, &next, next.version);
+    let integrity = integrity(tx, &next, next.version)?;
     let sql = "UPDATE callers SET state = $1, version = $2, integrity = $3 WHERE id = $4 AND version = $5";
     match execute!(tx, sql, state.name(), next.version, integrity, caller.id.as_str(), caller.version)? {
         1 => Ok(next),

@@ -1,5 +1,7 @@
 //! Why rows could not be read or written.
 
+use crate::store::MacUnavailable;
+
 /// What the store refuses or cannot do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,6 +28,9 @@ pub enum Error {
         /// The row's id.
         row: String,
     },
+    /// What computes integrity values is away. The row may be right or wrong.
+    #[error(transparent)]
+    Integrity(#[from] MacUnavailable),
     /// A migration that ran is not the one that this program knows.
     #[error("migration {version} of the database is not the one of this program")]
     MigrationChanged {

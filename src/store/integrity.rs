@@ -1,5 +1,7 @@
 //! The seal on rows that give authority: HMAC-SM3 under a key that the database does not hold.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq as _;
 
 use crate::base::memory::LockedSecret;
@@ -7,24 +9,55 @@ use crate::base::secret::Secret;
 use crate::crypto::digest::hmac_sm3;
 use crate::store::Error;
 
+/// HMAC-SM3 under a key that lies elsewhere: in a device.
+///
+/// Blocks the transaction that asks, for a bounded time: the implementation must give up by itself.
+pub trait RowMac: Send + Sync {
+    /// The value over these octets.
+    ///
+    /// # Errors
+    /// It cannot be had now.
+    fn mac(&self, octets: &[u8]) -> Result<[u8; 32], MacUnavailable>;
+}
+
+/// The integrity value cannot be computed: what holds the key is away, or refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the device gave no integrity value ({code})")]
+pub struct MacUnavailable {
+    /// The stable code of its reason.
+    pub code: &'static str,
+}
+
 /// Binds a row's content to its table, id and version.
 ///
 /// A changed, copied or half rolled-back row is refused. A row put back whole, with its old version and
 /// integrity value, is not noticed here: the audit log tells.
 #[derive(Clone)]
-pub struct IntegrityKey(LockedSecret);
+pub struct IntegrityKey(Place);
+
+#[derive(Clone)]
+enum Place {
+    Memory(LockedSecret),
+    Elsewhere(Arc<dyn RowMac>),
+}
 
 impl IntegrityKey {
     /// Takes 32 secret bytes.
     #[must_use]
     pub fn new(key: Secret) -> Self {
-        Self(LockedSecret::new(key))
+        Self::locked(LockedSecret::new(key))
     }
 
     /// Takes them where they are.
     #[must_use]
     pub const fn locked(key: LockedSecret) -> Self {
-        Self(key)
+        Self(Place::Memory(key))
+    }
+
+    /// A key that never comes here.
+    #[must_use]
+    pub fn elsewhere(mac: Arc<dyn RowMac>) -> Self {
+        Self(Place::Elsewhere(mac))
     }
 
     /// A key under which no row is right: for reading rows that carry no integrity value, before the key can be had.
@@ -34,7 +67,13 @@ impl IntegrityKey {
     }
 
     /// The integrity value of a row.
-    pub(in crate::store) fn over(&self, table: &'static str, id: &str, version: i64, content: &[&[u8]]) -> Vec<u8> {
+    pub(in crate::store) fn over(
+        &self,
+        table: &'static str,
+        id: &str,
+        version: i64,
+        content: &[&[u8]],
+    ) -> Result<Vec<u8>, Error> {
         // Each part goes in behind its length, so that no two rows give the same octets.
         let version = version.to_be_bytes();
         let head: [&[u8]; 3] = [table.as_bytes(), id.as_bytes(), &version];
@@ -43,10 +82,14 @@ impl IntegrityKey {
             octets.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             octets.extend_from_slice(part);
         }
-        hmac_sm3(self.0.expose(), &[&octets]).to_vec() // the integrity value itself
+        match &self.0 {
+            Place::Memory(key) => Ok(hmac_sm3(key.expose(), &[&octets]).to_vec()), // the integrity value itself
+            Place::Elsewhere(mac) => Ok(mac.mac(&octets)?.to_vec()),
+        }
     }
 
-    /// Refuses a row whose integrity value is not over this content; compares in constant time.
+    /// Refuses a row whose integrity value is not over this content; compares in constant time. Where the value cannot be
+    /// computed nothing is said about the row.
     pub(in crate::store) fn check(
         &self,
         table: &'static str,
@@ -55,7 +98,7 @@ impl IntegrityKey {
         content: &[&[u8]],
         found: &[u8],
     ) -> Result<(), Error> {
-        if bool::from(self.over(table, id, version, content).ct_eq(found)) {
+        if bool::from(self.over(table, id, version, content)?.ct_eq(found)) {
             Ok(())
         } else {
             Err(Error::Inconsistent { table, row: id.to_owned() })
@@ -75,7 +118,7 @@ mod tests {
     #[test]
     fn every_part_counts() {
         let key = IntegrityKey::new(Secret::new(vec![7; 32]));
-        let sealed = key.over("seals", "a", 1, &[b"xy", b"z"]);
+        let sealed = key.over("seals", "a", 1, &[b"xy", b"z"]).unwrap();
         assert!(key.check("seals", "a", 1, &[b"xy", b"z"], &sealed).is_ok());
         let refused = |table, id, version, content: &[&[u8]]| {
             matches!(key.check(table, id, version, content, &sealed), Err(Error::Inconsistent { .. }))
@@ -86,5 +129,31 @@ mod tests {
         assert!(refused("seals", "a", 1, &[b"x", b"yz"]));
         let empty = key.check("seals", "a", 1, &[b"xy", b"z"], &[]);
         assert!(matches!(empty, Err(Error::Inconsistent { table: "seals", .. })));
+    }
+
+    /// Gives values while it is there.
+    struct Far(std::sync::atomic::AtomicBool);
+
+    impl RowMac for Far {
+        fn mac(&self, octets: &[u8]) -> Result<[u8; 32], MacUnavailable> {
+            let there = self.0.load(std::sync::atomic::Ordering::SeqCst);
+            if there { Ok(hmac_sm3(&[9; 32], &[octets])) } else { Err(MacUnavailable { code: "away" }) }
+        }
+    }
+
+    #[test]
+    fn a_key_elsewhere_that_is_away_says_nothing_about_rows() {
+        let far = Arc::new(Far(true.into()));
+        let mac: Arc<dyn RowMac> = far.clone();
+        let key = IntegrityKey::elsewhere(mac);
+        let sealed = key.over("seals", "a", 1, &[b"xy"]).unwrap();
+        assert_eq!(sealed, IntegrityKey::new(Secret::new(vec![9; 32])).over("seals", "a", 1, &[b"xy"]).unwrap());
+        key.check("seals", "a", 1, &[b"xy"], &sealed).unwrap();
+        assert!(matches!(key.check("seals", "a", 1, &[b"x"], &sealed), Err(Error::Inconsistent { .. })));
+        far.0.store(false, std::sync::atomic::Ordering::SeqCst);
+        for content in [b"xy", b"zz"] {
+            let away = key.check("seals", "a", 1, &[content], &sealed);
+            assert!(matches!(away, Err(Error::Integrity(MacUnavailable { code: "away" }))), "{away:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ pub struct StoredEncryptionKey {
     pub id: EncryptionKeyId,
     /// Where the key comes from that wraps it.
     pub source: KeySourceKind,
-    /// Under which cipher it is wrapped.
+    /// Under which cipher it is wrapped; where a device wraps it, which cipher private keys are sealed under.
     pub sealing: SealingAlgorithm,
     /// Its wrapped form; empty once it is destroyed.
     pub wrapped: Vec<u8>,
@@ -79,7 +79,7 @@ fn content(key: &StoredEncryptionKey) -> [Vec<u8>; 6] {
     ]
 }
 
-fn integrity(tx: &Tx<'_>, key: &StoredEncryptionKey) -> Vec<u8> {
+fn integrity(tx: &Tx<'_>, key: &StoredEncryptionKey) -> Result<Vec<u8>, Error> {
     let content = content(key);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
     tx.integrity.over("key_encryption_keys", key.id.as_str(), key.version, &parts)
@@ -131,7 +131,7 @@ pub async fn list(tx: &mut Tx<'_>) -> Result<Vec<StoredEncryptionKey>, Error> {
 /// [`Error::Conflict`] when there is an active one already.
 pub async fn insert(tx: &mut Tx<'_>, key: &StoredEncryptionKey) -> Result<(), Error> {
     let key = StoredEncryptionKey { version: 1, ..key.clone() };
-    let integrity = integrity(tx, &key);
+    let integrity = integrity(tx, &key)?;
     let sql = "INSERT INTO key_encryption_keys (id, source, sealing, wrapped, sealings, state, created_at, \
                destroyed_at, version, integrity) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)";
     let (source, sealing, state) = (key.source.name(), key.sealing.name(), key.state().name());
@@ -147,7 +147,7 @@ pub async fn insert(tx: &mut Tx<'_>, key: &StoredEncryptionKey) -> Result<(), Er
 pub async fn change(tx: &mut Tx<'_>, next: &StoredEncryptionKey) -> Result<StoredEncryptionKey, Error> {
     let version = next.version;
     let next = StoredEncryptionKey { version: version.saturating_add(1), ..next.clone() };
-    let integrity = integrity(tx, &next);
+    let integrity = integrity(tx, &next)?;
     let sql = "UPDATE key_encryption_keys SET source = $1, sealing = $2, wrapped = $3, sealings = $4, state = $5, \
                destroyed_at = $6, version = $7, integrity = $8 WHERE id = $9 AND version = $10";
     let (source, sealing, state) = (next.source.name(), next.sealing.name(), next.state().name());

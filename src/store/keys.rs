@@ -272,7 +272,7 @@ fn entity(tx: &Tx<'_>, row: &Row) -> Result<StoredKey, Error> {
     row.key().ok_or_else(|| Error::Inconsistent { table: "keys", row: row.id.clone() })
 }
 
-fn integrity(tx: &Tx<'_>, row: &Row) -> Vec<u8> {
+fn integrity(tx: &Tx<'_>, row: &Row) -> Result<Vec<u8>, Error> {
     tx.integrity.over("keys", &row.id, row.version, &parts(&row.content()))
 }
 
@@ -293,7 +293,7 @@ macro_rules! select {
 /// [`Error::Conflict`] when the id or the public key is there already, or the key-encryption key is not.
 pub async fn insert(tx: &mut Tx<'_>, key: &StoredKey) -> Result<(), Error> {
     let row = Row { version: 1, ..Row::of(key) };
-    let integrity = integrity(tx, &row);
+    let integrity = integrity(tx, &row)?;
     let sql = "INSERT INTO keys (id, owner, purpose, algorithm, uses, not_before, not_after, exportability, location, \
                handle, sealing, wrapped_under, public_key, sealed_private, state, state_since, suspension_reason, \
                destruction_proof, created_at, version, integrity) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
@@ -380,7 +380,7 @@ pub async fn change(
 }
 
 async fn write(tx: &mut Tx<'_>, row: &Row, version: i64) -> Result<u64, Error> {
-    let integrity = integrity(tx, row);
+    let integrity = integrity(tx, row)?;
     let sql = "UPDATE keys SET owner = $1, uses = $2, sealing = $3, wrapped_under = $4, sealed_private = $5, \
                state = $6, state_since = $7, suspension_reason = $8, destruction_proof = $9, version = $10, \
                integrity = $11 WHERE id = $12 AND version = $13";

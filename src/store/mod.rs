@@ -30,7 +30,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use error::Error;
-pub use integrity::IntegrityKey;
+pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
 
 /// How often a transaction that gave way to others is tried.
 const ATTEMPTS: u32 = 5;

@@ -116,7 +116,7 @@ fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSeal, Error> {
 /// [`Error::Conflict`] when its id or `esID` is there already.
 pub async fn insert(tx: &mut Tx<'_>, seal: &StoredSeal) -> Result<(), Error> {
     let (key, facts) = (key_of(seal), facts(seal.state));
-    let integrity = tx.integrity.over("seals", &key.0, 1, &parts(&content(&key, &facts)));
+    let integrity = tx.integrity.over("seals", &key.0, 1, &parts(&content(&key, &facts)))?;
     let sql = "INSERT INTO seals (id, es_id, name, seal_der, signer_key, active_since, suspended_since, \
                suspension_reason, revoked_at, revocation_reason, version, integrity) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)";
@@ -154,7 +154,7 @@ pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result
 /// [`Error::Stale`] when the row is no longer at the version of `seal`.
 pub async fn change_state(tx: &mut Tx<'_>, seal: &StoredSeal, next: State) -> Result<StoredSeal, Error> {
     let (key, facts, version) = (key_of(seal), facts(next), seal.version.saturating_add(1));
-    let integrity = tx.integrity.over("seals", &key.0, version, &parts(&content(&key, &facts)));
+    let integrity = tx.integrity.over("seals", &key.0, version, &parts(&content(&key, &facts)))?;
     let sql = "UPDATE seals SET active_since = $1, suspended_since = $2, suspension_reason = $3, revoked_at = $4, \
                revocation_reason = $5, version = $6, integrity = $7 WHERE id = $8 AND version = $9";
     let (active, suspended, why_suspended, revoked, why_revoked) = facts;

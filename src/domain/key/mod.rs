@@ -166,6 +166,37 @@ named! {
 }
 
 named! {
+    /// Where an installation keeps its secrets.
+    Profile {
+        /// In a software key store, or in devices; each secret where the configuration says.
+        Standard = 1, "standard";
+        /// In one SDF device, for systems that must pass an assessment at level 3 (GB/T 39786 as recollection).
+        Gm3 = 2, "gm3";
+    }
+}
+
+impl Profile {
+    /// Whether private keys may lie in rows, sealed by software.
+    #[must_use]
+    pub const fn permits_software_keys(self) -> bool {
+        matches!(self, Self::Standard)
+    }
+
+    /// Whether keys of our own may be of that algorithm.
+    #[must_use]
+    pub const fn permits_algorithm(self, algorithm: KeyAlgorithm) -> bool {
+        matches!((self, algorithm), (Self::Standard, _) | (Self::Gm3, KeyAlgorithm::Sm2))
+    }
+
+    /// Whether a key from such a source may wrap the key-encryption key. Only under `gm3` the device does.
+    #[must_use]
+    pub const fn permits_source(self, source: KeySourceKind) -> bool {
+        matches!((self, source), (Self::Gm3, KeySourceKind::Device))
+            || (matches!(self, Self::Standard) && !matches!(source, KeySourceKind::Device))
+    }
+}
+
+named! {
     /// Whether a key-encryption key still seals.
     EncryptionKeyState {
         /// Private keys are sealed under it.

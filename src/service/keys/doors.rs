@@ -101,7 +101,7 @@ async fn taken(tx: &mut Tx<'_>, wanted: KeyLocation) -> Result<Vec<KeyHandle>, E
 /// remembered), then kept.
 ///
 /// # Errors
-/// No such device, or its refusal; the pair does not fit; the store refuses.
+/// The profile forbids the algorithm; no such device, or its refusal; the pair does not fit; the store refuses.
 pub async fn generate(
     services: &Services,
     actor: &Actor,
@@ -111,6 +111,7 @@ pub async fn generate(
     if attributes.exportability == Exportability::Exportable {
         return Err(DeviceError::MechanismMissing { what: "private keys that can be exported" }.into());
     }
+    services.keys.permit_algorithm(attributes.algorithm)?;
     let device = Arc::clone(services.devices.device(location)?);
     let kind = match attributes.algorithm {
         KeyAlgorithm::Sm2 => PairKind::Sm2,

@@ -1,4 +1,4 @@
-//! The key above all others and where it comes from: a file, a passphrase, the environment, or shares.
+//! The key above all others and where it comes from: a file, a passphrase, the environment, shares, or a device.
 //!
 //! It wraps the key-encryption key and does nothing else, so that another source touches one row only.
 
@@ -15,6 +15,7 @@ use crate::base::random::{Random, array};
 use crate::base::secret::Secret;
 use crate::domain::key::KeySourceKind;
 use crate::service::keys::Error;
+use crate::service::keys::profile::DeviceSource;
 use crate::service::keys::shares::{self, Share};
 
 /// Where the wrapping key comes from.
@@ -38,6 +39,8 @@ pub enum KeySource {
     },
     /// The texts of shares, as many as could be had.
     Shares(Vec<Secret>),
+    /// Secret keys that a device makes and keeps: none comes here.
+    Device(DeviceSource),
 }
 
 impl KeySource {
@@ -49,6 +52,7 @@ impl KeySource {
             Self::Passphrase(_) => KeySourceKind::Passphrase,
             Self::Environment { .. } => KeySourceKind::Environment,
             Self::Shares(_) => KeySourceKind::Shares,
+            Self::Device(_) => KeySourceKind::Device,
         }
     }
 }
@@ -61,9 +65,12 @@ const SHORTEST_PASSPHRASE: usize = 12;
 
 /// The key from the source. It wraps nothing itself: each use has its own key, by HKDF-SHA256 (RFC 5869).
 #[derive(Debug, Clone)]
-pub struct SourceKey {
-    key: LockedSecret,
-    kind: KeySourceKind,
+pub struct SourceKey(Held);
+
+#[derive(Debug, Clone)]
+enum Held {
+    Here { key: LockedSecret, kind: KeySourceKind },
+    Device(DeviceSource),
 }
 
 impl SourceKey {
@@ -91,36 +98,54 @@ impl SourceKey {
                 let shares = (1..).zip(texts).map(parse).collect::<Result<Vec<_>, _>>()?;
                 shares::combine(&shares)?
             }
+            KeySource::Device(device) => return Ok(Self(Held::Device(device.clone()))),
         };
-        Ok(Self { key: LockedSecret::new(key), kind: source.kind() })
+        Ok(Self::of(key, source.kind()))
     }
 
     /// A key just made, or had from elsewhere, that will come from a source of that kind.
     #[must_use]
     pub fn of(key: Secret, kind: KeySourceKind) -> Self {
-        Self { key: LockedSecret::new(key), kind }
+        Self(Held::Here { key: LockedSecret::new(key), kind })
     }
 
     /// Of which kind its source is.
     #[must_use]
     pub const fn kind(&self) -> KeySourceKind {
-        self.kind
+        match &self.0 {
+            Held::Here { kind, .. } => *kind,
+            Held::Device(_) => KeySourceKind::Device,
+        }
     }
 
-    /// Whether its pages are locked into memory.
+    /// The device, where the key is in one.
+    pub(in crate::service::keys) const fn device(&self) -> Option<&DeviceSource> {
+        match &self.0 {
+            Held::Here { .. } => None,
+            Held::Device(device) => Some(device),
+        }
+    }
+
+    /// Whether its pages are locked into memory; what is in a device needs none.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.key.is_locked()
+        match &self.0 {
+            Held::Here { key, .. } => key.is_locked(),
+            Held::Device(_) => true,
+        }
     }
 
-    /// The key for one use, by its label.
+    /// The key for one use, by its label. From a key in a device nothing is derived.
     pub(in crate::service::keys) fn derive(
         &self,
         salt: &[u8; 32],
         label: &str,
         length: usize,
     ) -> Result<Secret, Error> {
-        derive(&self.key, salt, label, length)
+        match &self.0 {
+            Held::Here { key, .. } => derive(key, salt, label, length),
+            Held::Device(_) => Err(Error::Derivation),
+        }
     }
 
     /// What version 0.1 kept to tell the right key from a wrong one.

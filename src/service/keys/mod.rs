@@ -13,6 +13,7 @@ mod opening;
 mod passphrase;
 mod pkcs11;
 mod pool;
+mod profile;
 pub mod rotation;
 mod sdf;
 pub mod shares;
@@ -24,6 +25,7 @@ mod wrapping;
 pub use encryption_key::{KeySource, SourceKey, digits_of, fresh, read_closed, write_closed, write_key_file};
 pub use opening::{Opened, open};
 pub use pool::{PoolLimits, SigningPool};
+pub use profile::DeviceSource;
 pub use signers::NewKey;
 pub use soft::KeyStore;
 pub use wrapping::{EncryptionKey, IntegritySecret, MOST_SEALINGS};
@@ -35,7 +37,7 @@ use crate::base::id::{EncryptionKeyId, KeyId};
 use crate::base::random::RandomUnavailable;
 use crate::crypto;
 use crate::crypto::Signer;
-use crate::domain::key::{InvalidTransition, KeyAlgorithm, KeyPurpose, KeyRefusal, KeySourceKind};
+use crate::domain::key::{InvalidTransition, KeyAlgorithm, KeyPurpose, KeyRefusal, KeySourceKind, Profile};
 use crate::service::keys::shares::ShareError;
 use crate::store;
 use crate::store::keys::StoredKey;
@@ -101,6 +103,31 @@ pub enum Error {
         wrapped: KeySourceKind,
         /// Of which kind the given one is.
         given: KeySourceKind,
+    },
+    /// The profile has the key-encryption key wrapped by a key from elsewhere. Rows carry integrity values under a key of
+    /// the same place, so that a database cannot move from the one to the other.
+    #[error("profile {profile} takes no key from this source: {given}")]
+    SourceForbidden {
+        /// Of the installation.
+        profile: Profile,
+        /// Of which kind the given one is.
+        given: KeySourceKind,
+    },
+    /// The profile has no private keys outside the device; those that it met, when it met some.
+    #[error("profile {profile} forbids private keys in software{}", listed(.keys))]
+    SoftwareKeysForbidden {
+        /// Of the installation.
+        profile: Profile,
+        /// Which.
+        keys: Vec<KeyId>,
+    },
+    /// The profile has keys of our own of other algorithms only; those that it met, when it met some.
+    #[error("profile {profile} forbids keys of our own that are not of SM2{}", listed(.keys))]
+    AlgorithmForbidden {
+        /// Of the installation.
+        profile: Profile,
+        /// Which.
+        keys: Vec<KeyId>,
     },
     /// The key-encryption key was rotated by another process, or its row was changed.
     #[error("the key-encryption key {known} is no longer the one in force: start the service again")]
@@ -210,6 +237,11 @@ pub enum Error {
     Device(#[from] device::DeviceError),
 }
 
+/// `: k1, k2` behind a sentence; nothing when there are none.
+fn listed(keys: &[KeyId]) -> String {
+    if keys.is_empty() { String::new() } else { format!(": {}", profile::names(keys)) }
+}
+
 impl Error {
     /// Whether the same request may do better later.
     #[must_use]
@@ -228,6 +260,9 @@ impl Error {
             Self::EnvironmentMissing { .. } | Self::EnvironmentMalformed { .. } => "key-environment",
             Self::Shares(error) => error.code(),
             Self::OtherSource { .. } => "other-key-source",
+            Self::SourceForbidden { .. } => "profile-forbids-source",
+            Self::SoftwareKeysForbidden { .. } => "profile-forbids-software-keys",
+            Self::AlgorithmForbidden { .. } => "profile-forbids-algorithm",
             Self::EncryptionKeyChanged { .. } => "key-encryption-key-changed",
             Self::EncryptionKeyExhausted { .. } => "key-encryption-key-exhausted",
             Self::PassphraseTooShort => "passphrase-too-short",
@@ -253,6 +288,7 @@ impl Error {
             Self::Crypto(_) => "key-failed",
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",
+            Self::Store(store::Error::Integrity(away)) => away.code,
             Self::Store(_) => "database",
             Self::Import(error) => error.code(),
             Self::Device(error) => error.code(),

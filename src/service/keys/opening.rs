@@ -9,8 +9,9 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::EncryptionKeyId;
 use crate::base::random::{Random, array};
 use crate::domain::audit::{Actor, Event, EventBody};
-use crate::domain::key::{KeyAttributes, Owner, SealingAlgorithm};
+use crate::domain::key::{KeyAttributes, Owner, Profile, SealingAlgorithm};
 use crate::service::keys::encryption_key::{KeySource, SourceKey};
+use crate::service::keys::profile::require_keys;
 use crate::service::keys::soft::associated;
 use crate::service::keys::wrapping::{EncryptionKey, IntegritySecret, open_earlier};
 use crate::service::keys::{Error, KeyStore};
@@ -34,13 +35,16 @@ pub struct Opened {
 /// Opens the keys of the database at `url`, and makes them when it has none.
 ///
 /// # Errors
-/// The database or the source's key is not the right one, or cannot be had.
+/// The database or the source's key is not the right one, or cannot be had; the profile forbids the source or a key.
 pub async fn open(
     url: &str,
-    (source, sealing): (&KeySource, SealingAlgorithm),
+    (source, sealing, profile): (&KeySource, SealingAlgorithm, Profile),
     clock: &dyn Clock,
     random: Arc<dyn Random>,
 ) -> Result<Opened, Error> {
+    if !profile.permits_source(source.kind()) {
+        return Err(Error::SourceForbidden { profile, given: source.kind() });
+    }
     // The integrity key is wrapped in the database itself; until it is had, no row that carries an integrity value is read.
     let store = Store::open(url, IntegrityKey::none()).await?;
     let read = store.read(|tx| {
@@ -68,15 +72,22 @@ pub async fn open(
     let (store, key, integrity) = match (known, row) {
         (Some(known), Some(row)) => again(store, (known, &row), &source).await?,
         (None, _) => first(store, (&source, sealing), (&salt, now), &*random).await?,
+        // What version 0.1 kept was under a key from the source itself.
+        (Some(_), None) if !profile.permits_software_keys() => {
+            return Err(Error::SoftwareKeysForbidden { profile, keys: Vec::new() });
+        }
         (Some(known), None) => from_0_1(store, known, (&source, sealing), now, &*random).await?,
     };
-    if !(source.is_locked() && key.is_locked() && integrity.locked().is_locked()) {
+    if profile != Profile::Standard {
+        require_keys(&store, profile).await?;
+    }
+    if !(source.is_locked() && key.is_locked() && integrity.is_locked()) {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             tracing::warn!("keys in memory cannot be locked and may be swapped out: raise RLIMIT_MEMLOCK");
         });
     }
-    Ok(Opened { store, keys: KeyStore::new(key, sealing, random), source, integrity })
+    Ok(Opened { store, keys: KeyStore::new(key, sealing, random).with_profile(profile), source, integrity })
 }
 
 type Keys = (Store, EncryptionKey, IntegritySecret);
@@ -91,7 +102,7 @@ async fn again(
     if !bool::from(known.key_check.ct_eq(&check)) {
         return Err(Error::WrongEncryptionKey);
     }
-    let store = store.with_integrity(IntegrityKey::locked(integrity.locked()));
+    let store = store.with_integrity(integrity.rows());
     // Now the row can vouch for itself; what was sealed is counted in it.
     store.read(|tx| Box::pin(key_encryption_keys::active(tx))).await?;
     Ok((store, key, integrity))
@@ -126,8 +137,8 @@ async fn first(
     random: &dyn Random,
 ) -> Result<Keys, Error> {
     let key = EncryptionKey::fresh(EncryptionKeyId::fresh(now, random)?, salt, random)?;
-    let integrity = IntegritySecret::fresh(random)?;
-    let store = store.with_integrity(IntegrityKey::locked(integrity.locked()));
+    let integrity = IntegritySecret::fresh(source, random)?;
+    let store = store.with_integrity(integrity.rows());
     let (row, event) = row_of(&key, &integrity, (source, sealing), now, random)?;
     let ours = StoredInstallation { salt: *salt, key_check: integrity.check_value(salt)?, created_at: now };
     let (row, event, ours) = (&row, &event, &ours);
@@ -158,7 +169,7 @@ async fn from_0_1(
     }
     let integrity = IntegritySecret::earlier(source, salt)?;
     let key = EncryptionKey::fresh(EncryptionKeyId::fresh(now, random)?, salt, random)?;
-    let store = store.with_integrity(IntegrityKey::locked(integrity.locked()));
+    let store = store.with_integrity(integrity.rows());
     let (row, event) = row_of(&key, &integrity, (source, sealing), now, random)?;
     let check = integrity.check_value(salt)?;
     let (row, event, check, sealer) = (&row, &event, &check, (&key, source, sealing));

@@ -2,6 +2,7 @@
 
 use crate::base::id::EncryptionKeyId;
 use crate::domain::audit::{Actor, Event, EventBody};
+use crate::domain::key::KeySourceKind;
 use crate::service::Services;
 use crate::service::keys::encryption_key::SourceKey;
 use crate::service::keys::soft::{associated, in_force};
@@ -88,17 +89,27 @@ async fn seal_anew(tx: &mut Tx<'_>, store: &KeyStore, new: &EncryptionKey) -> Re
     }
 }
 
+/// Refuses a source that the profile forbids: to be asked before a new one is made.
+///
+/// # Errors
+/// [`Error::SourceForbidden`].
+pub fn permit_source(store: &KeyStore, given: KeySourceKind) -> Result<(), Error> {
+    let profile = store.profile();
+    if profile.permits_source(given) { Ok(()) } else { Err(Error::SourceForbidden { profile, given }) }
+}
+
 /// Wraps the key-encryption key under a key from another source: one row changes, no private key is touched. The old
 /// source opens nothing any more, but opens old copies of that row: rotate too where it may be in other hands.
 ///
 /// # Errors
-/// No randomness; the key-encryption key was rotated elsewhere.
+/// The profile forbids the source; no randomness; the key-encryption key was rotated elsewhere.
 pub async fn rewrap(
     services: &Services,
     actor: &Actor,
     (source, integrity): (&SourceKey, &IntegritySecret),
 ) -> Result<(), Error> {
     let (now, store) = (services.clock.now(), &*services.keys);
+    permit_source(store, source.kind())?;
     let (current, sealing) = (store.current(), store.sealing());
     let wrapped = current.wrap(integrity, (source, sealing), store.random())?;
     let (current, wrapped) = (&current, &wrapped);

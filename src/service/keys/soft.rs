@@ -8,7 +8,9 @@ use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::EventBody;
-use crate::domain::key::{KeyAttributes, KeyLocation, KeyPurpose, KeyState, KeyUse, SealingAlgorithm};
+use crate::domain::key::{
+    KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyState, KeyUse, Profile, SealingAlgorithm,
+};
 use crate::service::keys::wrapping::{EncryptionKey, MOST_SEALINGS};
 use crate::service::keys::{DeviceSigners, Error};
 use crate::store::key_encryption_keys::StoredEncryptionKey;
@@ -21,19 +23,52 @@ pub struct KeyStore {
     sealing: SealingAlgorithm,
     random: Arc<dyn Random>,
     devices: Option<Arc<dyn DeviceSigners>>,
+    profile: Profile,
 }
 
 impl KeyStore {
     /// Seals under that key-encryption key from now on.
     #[must_use]
     pub fn new(key: EncryptionKey, sealing: SealingAlgorithm, random: Arc<dyn Random>) -> Self {
-        Self { current: RwLock::new(key), sealing, random, devices: None }
+        Self { current: RwLock::new(key), sealing, random, devices: None, profile: Profile::Standard }
     }
 
     /// The same with doors to devices.
     #[must_use]
     pub fn with_devices(self, devices: Arc<dyn DeviceSigners>) -> Self {
         Self { devices: Some(devices), ..self }
+    }
+
+    /// The same under a profile.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// The profile.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// Refuses what makes private keys outside a device, where the profile forbids it.
+    ///
+    /// # Errors
+    /// [`Error::SoftwareKeysForbidden`].
+    pub fn permit_software(&self) -> Result<(), Error> {
+        let profile = self.profile;
+        let refused = || Error::SoftwareKeysForbidden { profile, keys: Vec::new() };
+        if profile.permits_software_keys() { Ok(()) } else { Err(refused()) }
+    }
+
+    /// Refuses an algorithm that the profile forbids for keys of our own.
+    ///
+    /// # Errors
+    /// [`Error::AlgorithmForbidden`].
+    pub fn permit_algorithm(&self, algorithm: KeyAlgorithm) -> Result<(), Error> {
+        let profile = self.profile;
+        let refused = || Error::AlgorithmForbidden { profile, keys: Vec::new() };
+        if profile.permits_algorithm(algorithm) { Ok(()) } else { Err(refused()) }
     }
 
     /// The cipher that new keys are sealed under.
@@ -74,7 +109,8 @@ impl KeyStore {
     /// Keeps a new key pair in the open transaction; gives the event that belongs into the same one.
     ///
     /// # Errors
-    /// No randomness, the key-encryption key was rotated elsewhere or has sealed enough, or the store refuses.
+    /// The profile forbids it; no randomness, the key-encryption key was rotated elsewhere or has sealed enough, or the
+    /// store refuses.
     pub async fn keep(
         &self,
         tx: &mut Tx<'_>,
@@ -83,6 +119,7 @@ impl KeyStore {
         (private, public): (&Secret, &[u8]),
         now: Timestamp,
     ) -> Result<EventBody, Error> {
+        self.permit_software()?;
         let current = self.current();
         count_sealing(tx, current.id()).await?;
         let bound = associated(id, attributes, current.id());
@@ -106,6 +143,7 @@ impl KeyStore {
         (location, handle, public): (KeyLocation, &[u8], &[u8]),
         now: Timestamp,
     ) -> Result<EventBody, Error> {
+        self.permit_algorithm(attributes.algorithm)?;
         insert(tx, id, attributes, (Custody::Device { location, handle: handle.to_vec() }, public), now).await
     }
 
@@ -146,6 +184,9 @@ impl KeyStore {
         let Custody::Software { sealed_private, sealing, wrapped_under } = &key.custody else {
             return Err(Error::InDevice { id: key.id.clone() });
         };
+        if !self.profile.permits_software_keys() {
+            return Err(Error::SoftwareKeysForbidden { profile: self.profile, keys: vec![key.id.clone()] });
+        }
         if wrapped_under != current.id() {
             return Err(Error::EncryptionKeyChanged { known: current.id().clone() });
         }
@@ -206,7 +247,7 @@ pub(in crate::service::keys) fn associated(id: &KeyId, attributes: &KeyAttribute
 mod tests {
     use super::*;
     use crate::base::random::{DeadRandom, SystemRandom};
-    use crate::domain::key::{KeyAlgorithm, Owner};
+    use crate::domain::key::Owner;
 
     fn store(random: Arc<dyn Random>) -> KeyStore {
         let key = EncryptionKey::fresh(EncryptionKeyId::parse("e").unwrap(), &[1; 32], &SystemRandom).unwrap();

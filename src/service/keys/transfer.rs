@@ -22,13 +22,14 @@ const PAIRWISE: &[u8] = b"yinxin pairwise check";
 /// What is to sign is checked to sign and verify first (pairwise check; GM/T 0028 as remembered).
 ///
 /// # Errors
-/// The attributes name another algorithm; the pair does not fit; the key store has it already; we do not sign with it.
+/// The profile forbids it; the attributes name another algorithm; the pair does not fit; the key store has it already; we do not sign with it.
 pub async fn import(
     services: &Services,
     actor: &Actor,
     attributes: &KeyAttributes,
     imported: &Imported,
 ) -> Result<StoredKey, Error> {
+    services.keys.permit_software()?;
     if imported.algorithm != attributes.algorithm {
         return Err(Error::OtherAlgorithm { expected: attributes.algorithm, found: imported.algorithm });
     }

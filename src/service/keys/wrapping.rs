@@ -1,10 +1,15 @@
 //! The key-encryption key: made at random, kept wrapped, together with the key of the rows' integrity values.
 //!
+//! Under a device nothing of the upper two is here: its secret keys wrap the key-encryption key and compute the integrity
+//! values, and the row keeps their handles beside what is wrapped.
+//!
 //! ```text
 //! source key (file, passphrase, environment, shares)
 //!   └─ HKDF "wrapping" ─ wraps ─ key-encryption key ‖ integrity key       one row of `key_encryption_keys`
 //!                                  └─ HKDF "sealing" ─ seals ─ private keys    rows of `keys`
 //! ```
+
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -13,9 +18,12 @@ use crate::base::memory::LockedSecret;
 use crate::base::random::{Random, array};
 use crate::base::secret::Secret;
 use crate::crypto::aead::{AeadAlgorithm, AeadKey, NONCE_LEN};
-use crate::domain::key::{KeySourceKind, SealingAlgorithm};
+use crate::domain::key::{KeySourceKind, Profile, SealingAlgorithm};
 use crate::service::keys::Error;
+use crate::service::keys::device::{DeviceError, KeyHandle, SecretUse};
 use crate::service::keys::encryption_key::{SourceKey, derive, fresh};
+use crate::service::keys::profile::{DeviceMac, DeviceSource};
+use crate::store::IntegrityKey;
 use crate::store::key_encryption_keys::StoredEncryptionKey;
 
 const LENGTH: usize = 32;
@@ -34,15 +42,24 @@ pub struct EncryptionKey {
 
 /// The key of the rows' integrity values. It outlives key-encryption keys.
 #[derive(Debug, Clone)]
-pub struct IntegritySecret(LockedSecret);
+pub struct IntegritySecret(Held);
+
+#[derive(Debug, Clone)]
+enum Held {
+    Here(LockedSecret),
+    Device(DeviceMac),
+}
 
 impl IntegritySecret {
-    /// A fresh one, for a new installation.
+    /// A fresh one, for a new installation: in the source's device where the source is one. Blocks then.
     ///
     /// # Errors
-    /// No randomness.
-    pub fn fresh(random: &dyn Random) -> Result<Self, Error> {
-        fresh(random).map(LockedSecret::new).map(Self)
+    /// No randomness, or the device's refusal.
+    pub fn fresh(source: &SourceKey, random: &dyn Random) -> Result<Self, Error> {
+        match source.device() {
+            Some(device) => device.new_mac().map(Held::Device).map(Self),
+            None => fresh(random).map(LockedSecret::new).map(Held::Here).map(Self),
+        }
     }
 
     /// The one that version 0.1 took from the source key, so that rows stay right.
@@ -50,21 +67,36 @@ impl IntegritySecret {
     /// # Errors
     /// The derivation refused.
     pub fn earlier(source: &SourceKey, salt: &[u8; 32]) -> Result<Self, Error> {
-        source.derive(salt, "yinxin row integrity 1", LENGTH).map(LockedSecret::new).map(Self)
+        source.derive(salt, "yinxin row integrity 1", LENGTH).map(LockedSecret::new).map(Held::Here).map(Self)
     }
 
-    /// The secret, where it is.
+    /// For the store.
     #[must_use]
-    pub fn locked(&self) -> LockedSecret {
-        self.0.clone()
+    pub fn rows(&self) -> IntegrityKey {
+        match &self.0 {
+            Held::Here(key) => IntegrityKey::locked(key.clone()),
+            Held::Device(mac) => IntegrityKey::elsewhere(Arc::new(mac.clone())),
+        }
+    }
+
+    /// Whether its pages are locked into memory; what is in a device needs none.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        match &self.0 {
+            Held::Here(key) => key.is_locked(),
+            Held::Device(_) => true,
+        }
     }
 
     /// A value by which the installation knows it again; says nothing about it.
     ///
     /// # Errors
-    /// The derivation refused.
+    /// The derivation or the device refused.
     pub fn check_value(&self, salt: &[u8; 32]) -> Result<Vec<u8>, Error> {
-        derive(&self.0, salt, "yinxin key check 2", 32).map(|value| value.expose().to_vec()) // public by purpose
+        match &self.0 {
+            Held::Here(key) => derive(key, salt, "yinxin key check 2", 32).map(|value| value.expose().to_vec()), // public by purpose
+            Held::Device(mac) => mac.check_value(salt),
+        }
     }
 }
 
@@ -92,6 +124,45 @@ fn open(key: &AeadKey, associated: &[u8], sealed: &[u8]) -> Option<Secret> {
 /// What a wrapped key-encryption key is bound to.
 fn associated(id: &EncryptionKeyId, source: KeySourceKind, sealing: SealingAlgorithm) -> Vec<u8> {
     format!("key_encryption_keys|{id}|{source}|{sealing}").into_bytes()
+}
+
+/// The same, wrapped in a device: to the handle of the integrity key too.
+fn associated_in_device(id: &EncryptionKeyId, sealing: SealingAlgorithm, mac: &KeyHandle) -> Vec<u8> {
+    let mut octets = associated(id, KeySourceKind::Device, sealing);
+    octets.push(b'|');
+    octets.extend_from_slice(mac.as_str().as_bytes());
+    octets
+}
+
+/// A key-encryption key as a device wrapped it: each handle behind its length in two octets, then what is sealed.
+struct InDevice {
+    handle: KeyHandle,
+    mac: KeyHandle,
+    sealed: Vec<u8>,
+}
+
+impl InDevice {
+    fn to_octets(&self) -> Result<Vec<u8>, Error> {
+        let mut octets = Vec::new();
+        for handle in [&self.handle, &self.mac] {
+            let text = handle.as_str().as_bytes();
+            octets.extend_from_slice(&u16::try_from(text.len()).map_err(|_| Error::Derivation)?.to_be_bytes());
+            octets.extend_from_slice(text);
+        }
+        octets.extend_from_slice(&self.sealed);
+        Ok(octets)
+    }
+
+    fn parse(octets: &[u8]) -> Option<Self> {
+        let handle = |octets| -> Option<(KeyHandle, &[u8])> {
+            let (length, rest) = <[u8]>::split_first_chunk::<2>(octets)?;
+            let (text, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+            Some((KeyHandle::parse(str::from_utf8(text).ok()?)?, rest))
+        };
+        let (first, rest) = handle(octets)?;
+        let (mac, sealed) = handle(rest)?;
+        Some(Self { handle: first, mac, sealed: sealed.to_vec() })
+    }
 }
 
 fn wrapping_key(source: &SourceKey, salt: &[u8; 32], sealing: SealingAlgorithm) -> Result<AeadKey, Error> {
@@ -126,19 +197,38 @@ impl EncryptionKey {
         self.key.is_locked()
     }
 
-    /// Itself and the integrity key, wrapped under the source's key.
+    /// Itself and the integrity key, wrapped under the source's key. In a device it is wrapped under a secret key made
+    /// for it alone, and bound to the handle of the integrity key, which is no secret. Blocks there.
     ///
     /// # Errors
-    /// No randomness.
+    /// No randomness, or the device's refusal; [`Error::SourceForbidden`] when the integrity key is in another place than
+    /// the source's key.
     pub fn wrap(
         &self,
         integrity: &IntegritySecret,
         (source, sealing): (&SourceKey, SealingAlgorithm),
         random: &dyn Random,
     ) -> Result<Vec<u8>, Error> {
+        let integrity = match (&integrity.0, source.device()) {
+            (Held::Here(integrity), None) => integrity,
+            (Held::Device(mac), Some(source)) => {
+                let device = source.device();
+                let handle = device.new_secret("yinxin key wrapping", SecretUse::Wrap)?;
+                let bound = associated_in_device(&self.id, sealing, mac.handle());
+                let key = Secret::new(self.key.expose().to_vec()); // to be wrapped
+                let sealed = device.wrap(&handle, &key, &bound)?;
+                return InDevice { handle, mac: mac.handle().clone(), sealed }.to_octets();
+            }
+            (Held::Here(_), Some(_)) => {
+                return Err(Error::SourceForbidden { profile: Profile::Standard, given: source.kind() });
+            }
+            (Held::Device(_), None) => {
+                return Err(Error::SourceForbidden { profile: Profile::Gm3, given: source.kind() });
+            }
+        };
         let mut text = Zeroizing::new(Vec::with_capacity(LENGTH * 2));
         text.extend_from_slice(self.key.expose()); // to be wrapped
-        text.extend_from_slice(integrity.0.expose()); // to be wrapped
+        text.extend_from_slice(integrity.expose()); // to be wrapped
         let key = wrapping_key(source, &self.salt, sealing)?;
         seal(&key, &associated(&self.id, source.kind(), sealing), &text, random)
     }
@@ -156,12 +246,30 @@ impl EncryptionKey {
         if row.source != source.kind() {
             return Err(Error::OtherSource { wrapped: row.source, given: source.kind() });
         }
+        if let Some(source) = source.device() {
+            return Self::unwrap_in_device(row, source, salt);
+        }
         let key = wrapping_key(source, salt, row.sealing)?;
         let text = open(&key, &associated(&row.id, row.source, row.sealing), &row.wrapped);
         let text = text.ok_or(Error::WrongEncryptionKey)?;
         let (key, integrity) = text.expose().split_at_checked(LENGTH).ok_or(Error::WrongEncryptionKey)?; // to be kept
         let keep = |part: &[u8]| LockedSecret::new(Secret::new(part.to_vec()));
-        Ok((Self { id: row.id.clone(), key: keep(key), salt: *salt }, IntegritySecret(keep(integrity))))
+        Ok((Self { id: row.id.clone(), key: keep(key), salt: *salt }, IntegritySecret(Held::Here(keep(integrity)))))
+    }
+
+    fn unwrap_in_device(
+        row: &StoredEncryptionKey,
+        source: &DeviceSource,
+        salt: &[u8; 32],
+    ) -> Result<(Self, IntegritySecret), Error> {
+        let wrapped = InDevice::parse(&row.wrapped).ok_or(Error::WrongEncryptionKey)?;
+        let bound = associated_in_device(&row.id, row.sealing, &wrapped.mac);
+        let key = match source.device().unwrap(&wrapped.handle, &wrapped.sealed, &bound) {
+            Err(DeviceError::SealBroken | DeviceError::KeyAbsent { .. }) => return Err(Error::WrongEncryptionKey),
+            opened => LockedSecret::new(opened?),
+        };
+        let mac = source.mac(wrapped.mac);
+        Ok((Self { id: row.id.clone(), key, salt: *salt }, IntegritySecret(Held::Device(mac))))
     }
 
     /// Seals a private key to its row.
@@ -231,7 +339,7 @@ mod tests {
         let ours = source(5, KeySourceKind::File);
         for sealing in SealingAlgorithm::ALL.iter().copied() {
             let key = EncryptionKey::fresh(id.clone(), &salt, &SystemRandom).unwrap();
-            let integrity = IntegritySecret::fresh(&SystemRandom).unwrap();
+            let integrity = IntegritySecret::fresh(&ours, &SystemRandom).unwrap();
             let wrapped = key.wrap(&integrity, (&ours, sealing), &SystemRandom).unwrap();
             assert_eq!(wrapped.len(), 12 + 64 + 16);
             let row = StoredEncryptionKey {
@@ -249,8 +357,9 @@ mod tests {
             };
             let (again, integrity_again) = EncryptionKey::unwrap(&row, &ours, &salt).unwrap();
             assert_eq!(again.key.expose(), key.key.expose());
-            assert_eq!(integrity_again.0.expose(), integrity.0.expose());
-            assert_ne!(key.key.expose(), integrity.0.expose());
+            assert_eq!(integrity_again.check_value(&salt).unwrap(), integrity.check_value(&salt).unwrap());
+            let Held::Here(apart) = &integrity.0 else { panic!("{integrity:?}") };
+            assert_ne!(key.key.expose(), apart.expose());
             assert_eq!(code(&row, &source(6, KeySourceKind::File), &salt), "wrong-encryption-key");
             assert_eq!(code(&row, &ours, &[2; 32]), "wrong-encryption-key");
             assert_eq!(code(&row, &source(5, KeySourceKind::Shares), &salt), "other-key-source");
