@@ -24,8 +24,7 @@ use crate::domain::key::{
     Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState, KeySuspensionReason,
     Owner, Validity,
 };
-use crate::format::keys::write_pem;
-use crate::service::keys::export::Protection;
+use crate::service::keys::export::{Protection, public_key_pem};
 use crate::service::keys::life_cycle::{destroy, find, list, resume, suspend};
 use crate::service::keys::making::generate;
 use crate::service::keys::rotation::{permit_source, rewrap, rotate};
@@ -319,7 +318,7 @@ impl Desk<'_> {
             ..KeyAttributes::new(order.owner.clone(), order.purpose, order.algorithm)
         };
         let key = generate(&self.services, BY, order.location, &attributes).await?;
-        Ok(format!("{}\n{}", key.id, write_pem(&key.public_key, "PUBLIC KEY")))
+        Ok(format!("{}\n{}", key.id, public_key_pem(&key.public_key)))
     }
 
     async fn import(&self, order: &Import) -> Result<String, Error> {

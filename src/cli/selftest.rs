@@ -1,4 +1,4 @@
-//! `yinxin selftest`, and the same tests before `serve` and `demo` do anything.
+//! `yinxin selftest`, and the same tests before `serve`, `demo` and `keys` do anything.
 
 use std::fs;
 use std::io;
@@ -20,7 +20,7 @@ use crate::service::verification::sm3_hex;
 
 /// Test every algorithm against known answers, the random generator, and the integrity of the policy files
 ///
-/// The same tests run before `serve` and `demo` do anything; where one fails, they do not start. Exit code 0 when all
+/// The same tests run before `serve`, `demo` and `keys` do anything; where one fails, they do not start. Exit code 0 when all
 /// pass, 70 when one fails, 64 when the configuration is wrong.
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -10,9 +10,9 @@ use yinxin::base::clock::SystemClock;
 use yinxin::base::random::SystemRandom;
 use yinxin::crypto;
 use yinxin::crypto::digest::sm3;
-use yinxin::domain::audit::Actor;
+use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::key::{
-    Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyState, KeySuspensionReason, Owner,
+    Exportability, KeyAlgorithm, KeyAttributes, KeyEvent, KeyLocation, KeyPurpose, KeyState, KeySuspensionReason, Owner,
 };
 use yinxin::service::keys::device::{
     self, DeviceError, DeviceKind, DeviceOptions, KeyDevice, OaepDigest, PairKind, PairUse, Pkcs11Options, Scheme,
@@ -23,6 +23,7 @@ use yinxin::service::keys::life_cycle::{destroy, find, suspend};
 use yinxin::service::keys::making::generate;
 use yinxin::service::keys::{DeviceSigners as _, KeySource};
 use yinxin::service::{KeySettings, Services};
+use yinxin::store::audit;
 use yinxin::store::keys::Custody;
 
 use crate::sdf::holds;
@@ -206,6 +207,13 @@ async fn a_key_of_a_token_is_destroyed_in_the_token_first() {
     let Custody::Device { handle, .. } = &gone.custody else { panic!("{:?}", gone.custody) };
     assert_eq!((proof.public_key_sm3, proof.private_key_sm3), (sm3(&key.public_key), sm3(handle)));
     assert_eq!(find(services, &key.id).await.unwrap(), gone);
+    let events = services.store.read(|tx| Box::pin(audit::read(tx, 0, 100))).await.unwrap();
+    let events: Vec<_> = events.into_iter().map(|(_, event)| (event.actor, event.body)).collect();
+    let (purpose, algorithm, public_key_sm3) = (KeyPurpose::SealSigning, KeyAlgorithm::Sm2, sm3(&key.public_key));
+    let made = EventBody::KeyCreated { key: key.id.clone(), purpose, algorithm, public_key_sm3 };
+    let ended = EventBody::from(KeyEvent::Destroyed { key: key.id.clone(), proof });
+    assert_eq!(events.iter().filter(|event| **event == (Actor::Operator, made.clone())).count(), 1, "{events:?}");
+    assert_eq!(events.iter().filter(|event| **event == (Actor::Operator, ended.clone())).count(), 1, "{events:?}");
     assert_eq!(destroy(services, by, &key.id).await.unwrap_err().code(), "key-invalid-transition");
 }
 

@@ -390,7 +390,6 @@ unsafe extern "C" fn find_objects_final(session: CK_SESSION_HANDLE) -> CK_RV {
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "as PKCS#11 declares it")]
 unsafe extern "C" fn generate_key_pair(
     session: CK_SESSION_HANDLE,
     mechanism: *mut CK_MECHANISM,

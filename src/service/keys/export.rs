@@ -74,3 +74,9 @@ pub fn pkcs8_encrypted_pem(
 ) -> Result<String, Error> {
     pkcs8_encrypted(key, passphrase, protection, random).map(|der| write_pem(&der, "ENCRYPTED PRIVATE KEY"))
 }
+
+/// A public key, SubjectPublicKeyInfo in DER, as a PEM block `PUBLIC KEY` (RFC 7468 13).
+#[must_use]
+pub fn public_key_pem(public: &[u8]) -> String {
+    write_pem(public, "PUBLIC KEY")
+}

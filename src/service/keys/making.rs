@@ -22,8 +22,8 @@ pub async fn generate(
     attributes: &KeyAttributes,
 ) -> Result<StoredKey, Error> {
     let (purpose, algorithm, uses) = (attributes.purpose, attributes.algorithm, attributes.purpose.uses());
-    let decrypts = matches!(algorithm, KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa);
-    if !uses.allow(KeyUse::Sign) && !(uses.allow(KeyUse::Decrypt) && decrypts) {
+    let decrypts = uses.allow(KeyUse::Decrypt) && matches!(algorithm, KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa);
+    if !(uses.allow(KeyUse::Sign) || decrypts) {
         return Err(Error::PurposeNotMade { purpose, algorithm });
     }
     let (from, to) = (attributes.validity.not_before, attributes.validity.not_after);
