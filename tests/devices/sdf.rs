@@ -137,7 +137,7 @@ fn holds(key: &DevicePublicKey, message: &[u8], value: &[u8]) -> (bool, bool) {
 
 /// What OpenSSL encrypts for the key, as C1‖C3‖C2.
 fn encrypted(key: &DevicePublicKey, message: &[u8]) -> Vec<u8> {
-    let spki = subject_public_key_info(&crypto::PublicKey::Sm2(sm2_key(key).clone()));
+    let spki = subject_public_key_info(&crypto::PublicKey::Sm2(*sm2_key(key)));
     let key = PKey::public_key_from_der(&spki).unwrap();
     let encrypter = Encrypter::new(&key).unwrap();
     let mut der = vec![0; encrypter.encrypt_len(message).unwrap()];
