@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -374,7 +374,7 @@ fn the_program_opens_the_device_that_the_configuration_names() {
              '{}'\n",
             data.display(),
             options.library.display(),
-            options.password_file.clone().unwrap_or_else(PathBuf::new).display()
+            options.password_file.clone().unwrap_or_default().display()
         );
         let configuration = double.folder.join(format!("{name}.toml"));
         fs::write(&configuration, text).unwrap();

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
+
 use crate::base::id::KeyId;
 use crate::domain::key::{KeyState, Profile};
 use crate::service::keys::Error;
@@ -68,10 +71,18 @@ impl DeviceMac {
 
 impl RowMac for DeviceMac {
     fn mac(&self, octets: &[u8]) -> Result<[u8; 32], MacUnavailable> {
-        self.device.mac(&self.handle, octets).map_err(|error| {
+        aside(|| self.device.mac(&self.handle, octets)).map_err(|error| {
             tracing::warn!(device = %self.device.kind(), code = error.code(), "a device gave no integrity value: {error}");
             MacUnavailable { code: error.code() }
         })
+    }
+}
+
+/// Runs what blocks; the other tasks of this thread move to another one, where the runtime has several.
+fn aside<T>(call: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(call),
+        _ => call(),
     }
 }
 
