@@ -176,21 +176,19 @@ impl PrivateKey {
         // Fresh bytes for every nonce, asked for at once: the system call costs more than they do.
         let mut fresh = Zeroizing::new(vec![[0_u8; 32]; digests.len()]);
         random.fill(fresh.as_flattened_mut())?;
-        let mut nonces = Vec::with_capacity(digests.len());
+        let nonces = self.signing().nonces.nonces(digests, &fresh);
         let mut points = Zeroizing::new(Vec::with_capacity(digests.len()));
-        for (e, fresh) in digests.iter().zip(fresh.iter()) {
-            let nonce = self.signing().nonces.nonce(e, fresh, 0);
+        for nonce in nonces.iter() {
             // A zero nonce would spoil the common inversion; it is as likely as a guessed key.
             // Such a batch is given up.
             if declassify(core::hint::black_box(nonce.mask_is_zero())) != 0 {
                 return Err(Error::Fault);
             }
-            points.push(comb::multiply_base(&nonce));
-            nonces.push(nonce);
+            points.push(comb::multiply_base(nonce));
         }
         let mut inverses: Zeroizing<Vec<FieldElement>> = Zeroizing::new(points.iter().map(|p| p.z).collect());
         field::invert_all(&mut inverses);
-        let made = digests.iter().zip(&nonces).zip(points.iter().zip(inverses.iter()));
+        let made = digests.iter().zip(nonces.iter()).zip(points.iter().zip(inverses.iter()));
         made.map(|((e, nonce), (point, inverse))| match self.signature(e, nonce, &abscissa(point, inverse)) {
             Some(signature) => Ok(signature),
             None => self.sign_prehashed_unchecked(e, random),

@@ -8,8 +8,10 @@
 use std::array::from_fn;
 use std::cmp::Reverse;
 
-use super::compress::{Block, IV, State, compress};
-use super::{last_blocks, octets};
+use zeroize::Zeroize as _;
+
+use super::compress::{Block, State, compress};
+use super::{Start, last_blocks, octets};
 
 /// Word by word the states of L lanes, so that a vector holds the same word of all.
 pub(super) type States<const L: usize> = [[u32; L]; 8];
@@ -31,9 +33,9 @@ struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    fn new(index: usize, message: &'a [u8]) -> Self {
+    fn new(index: usize, message: &'a [u8], before: usize) -> Self {
         let (blocks, rest) = message.as_chunks();
-        Self { index, blocks, last: last_blocks(rest, message.len()), done: 0 }
+        Self { index, blocks, last: last_blocks(rest, message.len().saturating_add(before)), done: 0 }
     }
 
     /// The blocks that lie together and come next; none when the message is through.
@@ -51,24 +53,30 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The digests of the messages, in their order. When only `alone` lanes still have work, each is finished by itself,
-/// because a vector with so few lanes in use is slower than that.
-pub(super) fn digest_many<const L: usize>(messages: &[&[u8]], step: Step<L>, alone: usize) -> Vec<[u8; 32]> {
+/// The digests of the messages, each going on from `start`, in their order. When only `alone` lanes still have work, each is finished by itself,
+/// because a vector with so few lanes in use is slower than that. What lanes held is wiped: it may come from a key.
+pub(super) fn digest_many<const L: usize>(
+    start: &Start,
+    messages: &[&[u8]],
+    step: Step<L>,
+    alone: usize,
+) -> Vec<[u8; 32]> {
     let mut digests = vec![[0; 32]; messages.len()];
     // Long ones first: the last to end are then short, and few lanes idle for long.
     let mut order: Vec<usize> = (0..messages.len()).collect();
     order.sort_by_key(|index| Reverse(messages[*index].len()));
-    let mut waiting = order.into_iter().map(|index| Lane::new(index, messages[index]));
+    let mut waiting = order.into_iter().map(|index| Lane::new(index, messages[index], start.length));
     let mut lanes: [Option<Lane<'_>>; L] = from_fn(|_| waiting.next());
-    let mut states: States<L> = IV.map(|word| [word; L]);
+    let mut states: States<L> = start.state.map(|word| [word; L]);
     loop {
         for (at, place) in lanes.iter_mut().enumerate() {
             while let Some(lane) = place
                 && lane.next().is_empty()
             {
                 digests[lane.index] = octets(&from_fn(|word| states[word][at]));
+                lane.last.0.zeroize();
                 *place = waiting.next();
-                states.iter_mut().zip(IV).for_each(|(words, start)| words[at] = start);
+                states.iter_mut().zip(start.state).for_each(|(words, start)| words[at] = start);
             }
         }
         let busy = lanes.iter().flatten().count();
@@ -85,16 +93,19 @@ pub(super) fn digest_many<const L: usize>(messages: &[&[u8]], step: Step<L>, alo
         let Some(lane) = place else { continue };
         let mut state: State = from_fn(|word| states[word][at]);
         compress(&mut state, lane.blocks);
-        let (last, count) = &lane.last;
+        let (last, count) = &mut lane.last;
         compress(&mut state, &last[lane.done..*count]);
         digests[lane.index] = octets(&state);
+        last.zeroize();
+        state.zeroize();
     }
+    states.zeroize();
     digests
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::compress::{ROUND, four, sixteen};
+    use super::super::compress::{IV, ROUND, four, sixteen};
     use super::super::sm3;
     use super::*;
 
@@ -198,7 +209,7 @@ mod tests {
                 let lengths = (0..11).map(|n| (n * 389 + seed * 97) % 700);
                 let messages: Vec<&[u8]> = lengths.map(|length| &data[..length]).collect();
                 let expected: Vec<_> = messages.iter().map(|message| sm3(message)).collect();
-                assert_eq!(digest_many(&messages, step_portable::<4>, alone), expected);
+                assert_eq!(digest_many(&Start::MESSAGE, &messages, step_portable::<4>, alone), expected);
             }
         }
     }

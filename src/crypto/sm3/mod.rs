@@ -38,7 +38,7 @@ impl Engine {
     }
 
     fn runs_here(self) -> bool {
-        self == Self::Portable || in_lanes(self, &[]).is_some()
+        self == Self::Portable || in_lanes(self, &Start::MESSAGE, &[]).is_some()
     }
 
     /// The engine that is fastest here for `count` messages.
@@ -60,24 +60,44 @@ pub fn digest_many(messages: &[&[u8]]) -> Vec<[u8; 32]> {
 /// [`digest_many`] by a given engine; by [`Engine::Portable`] where the machine lacks it.
 #[must_use]
 pub fn digest_many_with(engine: Engine, messages: &[&[u8]]) -> Vec<[u8; 32]> {
-    in_lanes(engine, messages).unwrap_or_else(|| messages.iter().map(|message| sm3(message)).collect())
+    digest_many_from(engine, &Start::MESSAGE, messages)
+}
+
+fn digest_many_from(engine: Engine, start: &Start, messages: &[&[u8]]) -> Vec<[u8; 32]> {
+    let single = |message: &&[u8]| {
+        let mut run = Sm3::after(start.state, start.length);
+        run.update(message);
+        run.finish()
+    };
+    in_lanes(engine, start, messages).unwrap_or_else(|| messages.iter().map(single).collect())
+}
+
+/// What came before the messages: the state that it led to, and its bytes, a multiple of 64.
+struct Start {
+    state: State,
+    length: usize,
+}
+
+impl Start {
+    /// Nothing: plain messages.
+    const MESSAGE: Self = Self { state: IV, length: 0 };
 }
 
 /// None where the engine has no lanes or the machine lacks it. The last numbers say how many single streams take as
 /// long as a step of all lanes; they were measured.
 #[cfg(target_arch = "x86_64")]
-fn in_lanes(engine: Engine, messages: &[&[u8]]) -> Option<Vec<[u8; 32]>> {
+fn in_lanes(engine: Engine, start: &Start, messages: &[&[u8]]) -> Option<Vec<[u8; 32]>> {
     match (engine, messages.len()) {
         (Engine::Portable, _) => None,
-        (Engine::Avx2, ..=8) => x86_64::avx2::<1, 8>().map(|step| lanes::digest_many(messages, step, 2)),
-        (Engine::Avx2, _) => x86_64::avx2::<2, 16>().map(|step| lanes::digest_many(messages, step, 4)),
-        (Engine::Avx512, ..=16) => x86_64::avx512::<1, 16>().map(|step| lanes::digest_many(messages, step, 1)),
-        (Engine::Avx512, _) => x86_64::avx512::<2, 32>().map(|step| lanes::digest_many(messages, step, 2)),
+        (Engine::Avx2, ..=8) => x86_64::avx2::<1, 8>().map(|step| lanes::digest_many(start, messages, step, 2)),
+        (Engine::Avx2, _) => x86_64::avx2::<2, 16>().map(|step| lanes::digest_many(start, messages, step, 4)),
+        (Engine::Avx512, ..=16) => x86_64::avx512::<1, 16>().map(|step| lanes::digest_many(start, messages, step, 1)),
+        (Engine::Avx512, _) => x86_64::avx512::<2, 32>().map(|step| lanes::digest_many(start, messages, step, 2)),
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn in_lanes(_: Engine, _: &[&[u8]]) -> Option<Vec<[u8; 32]>> {
+fn in_lanes(_: Engine, _: &Start, _: &[&[u8]]) -> Option<Vec<[u8; 32]>> {
     None
 }
 
