@@ -15,6 +15,8 @@ use crate::service::keys::device::DeviceError;
 
 /// Waits this long after a first failed reconnection, twice as long after the next, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How long the end of a device waits for its threads.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A device's library: opens the sessions that calls run on.
@@ -39,6 +41,8 @@ pub(in crate::service::keys) struct Bounds {
 pub(in crate::service::keys) struct Calls<C: Connection> {
     shared: Arc<Shared<C>>,
     bounds: Bounds,
+    /// The threads, to be waited for at the end.
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 struct Shared<C: Connection> {
@@ -90,12 +94,12 @@ impl<C: Connection> Calls<C> {
         let queue =
             Queue { waiting: VecDeque::new(), hung: 0, closing: false, epoch: 0, not_before: None, wait: FIRST_WAIT };
         let shared = Arc::new(Shared { connection, queue: Mutex::new(queue), more: Condvar::new() });
-        let calls = Self { shared, bounds };
+        let mut calls = Self { shared, bounds, threads: Vec::new() };
         for number in 0..bounds.sessions {
             let shared = Arc::clone(&calls.shared);
             let thread = std::thread::Builder::new().name(format!("device-{number}"));
             let spawned = thread.spawn(move || serve(&shared));
-            spawned.map_err(|error| DeviceError::Unavailable { reason: error.to_string() })?;
+            calls.threads.push(spawned.map_err(|error| DeviceError::Unavailable { reason: error.to_string() })?);
         }
         Ok(calls)
     }
@@ -166,9 +170,16 @@ impl<C: Connection> Calls<C> {
 
 impl<C: Connection> Drop for Calls<C> {
     fn drop(&mut self) {
-        // The threads are not waited for: one of them may hang.
         self.shared.lock().closing = true;
         self.shared.more.notify_all();
+        // Idle threads end at once; a library must not be left by the process while one of them closes its session. One
+        // that hangs is not waited for.
+        let started = Instant::now();
+        while started.elapsed() < LAST_WAIT && !self.threads.iter().all(std::thread::JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // A thread that panicked has told whoever waited for it.
+        self.threads.drain(..).filter(std::thread::JoinHandle::is_finished).for_each(|thread| drop(thread.join()));
     }
 }
 
