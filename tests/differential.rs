@@ -1,7 +1,8 @@
 //! Our SM2 against three independent ones: libsm, RustCrypto's `sm2` and OpenSSL, on keys and messages from a fixed seed.
 //!
-//! `YINXIN_DIFFERENTIAL_SIGNATURES` says how many signature cases (200; a long run takes 100 000). The field and the scalars
-//! are compared with fiat-crypto beside their code, where they are visible.
+//! `YINXIN_DIFFERENTIAL_SIGNATURES` says how many signature cases (200; a long run takes 100 000); all processors share
+//! them, and each block of them has a seed of its own, so that a case is the same on every machine. The field and the
+//! scalars are compared with fiat-crypto beside their code, where they are visible.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,7 +10,10 @@
 )]
 
 use std::convert::Infallible;
+use std::num::NonZero;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use libsm::sm2::signature::{SigCtx, Signature};
 use openssl::bn::{BigNum, BigNumContext};
@@ -134,50 +138,87 @@ impl OpenSsl {
     }
 }
 
+/// Cases that one seed serves.
+const BLOCK: u64 = 100;
+
 #[test]
 fn signatures_mean_the_same_to_all() {
-    let random = seeded();
-    let keys = private_keys(&random);
-    let mut openssl = OpenSsl::new();
-    let libsm = SigCtx::new();
-    let peers: Vec<_> = keys
-        .iter()
-        .map(|key| {
+    let keys = private_keys(&seeded());
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| {
+                let peers = SignaturePeers::new(&keys);
+                loop {
+                    let first = next.fetch_add(BLOCK, Ordering::Relaxed);
+                    if first >= cases() {
+                        break;
+                    }
+                    // Far apart, so that no two blocks draw the same.
+                    let random = Seeded(Mutex::new(0x5eed + (first << 20)));
+                    for case in first..(first + BLOCK).min(cases()) {
+                        peers.compare(&keys, case, &random);
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(done.into_inner(), cases());
+    println!("signatures: {} cases, {} keys, 4 implementations", cases(), keys.len());
+}
+
+/// The four implementations' forms of one key.
+struct PeerKey {
+    openssl: (PKey<Public>, PKey<Private>),
+    libsm: libsm::sm2::ecc::Point,
+    rust_crypto: sm2::dsa::VerifyingKey,
+    table: KeyTable,
+}
+
+/// The other implementations, with the keys that they all take.
+struct SignaturePeers {
+    libsm: SigCtx,
+    keys: Vec<PeerKey>,
+}
+
+impl SignaturePeers {
+    fn new(keys: &[PrivateKey]) -> Self {
+        let (mut openssl, libsm) = (OpenSsl::new(), SigCtx::new());
+        let load = |key: &PrivateKey| {
             let public = key.public_key();
             let point = sm2::PublicKey::from_sec1_bytes(&public.to_bytes()).unwrap();
-            let rust_crypto = sm2::dsa::VerifyingKey::new("1234567812345678", point).unwrap();
-            let table = KeyTable::new(&public);
-            (
-                openssl.public(&public),
-                openssl.private(key),
-                libsm.load_pubkey(&public.to_bytes()).unwrap(),
-                rust_crypto,
-                table,
-            )
-        })
-        .collect();
-    for case in 0..cases() {
+            PeerKey {
+                openssl: (openssl.public(&public), openssl.private(key)),
+                libsm: libsm.load_pubkey(&public.to_bytes()).unwrap(),
+                rust_crypto: sm2::dsa::VerifyingKey::new("1234567812345678", point).unwrap(),
+                table: KeyTable::new(&public),
+            }
+        };
+        let keys = keys.iter().map(load).collect();
+        Self { libsm, keys }
+    }
+
+    /// The same answer from all, on our signature, OpenSSL's, and ours with one bit changed.
+    fn compare(&self, keys: &[PrivateKey], case: u64, random: &Seeded) {
         let index = usize::try_from(case).unwrap() % keys.len();
-        let (key, public) = (&keys[index], keys[index].public_key());
-        let (openssl_public, openssl_private, libsm_point, rust_crypto, table) = &peers[index];
+        let (key, public, peer) = (&keys[index], keys[index].public_key(), &self.keys[index]);
         let message = sm3(&case.to_le_bytes());
         let e = public.digest(DEFAULT_ID, &message).unwrap();
-        // The same answer from all, on our signature, OpenSSL's, and ours with one bit changed.
-        let mut changed = key.sign_prehashed_unchecked(&e, &random).unwrap().to_vec();
+        let mut changed = key.sign_prehashed_unchecked(&e, random).unwrap().to_vec();
         let bit = usize::try_from(case).unwrap() % 512;
         changed[bit / 8] ^= 1 << (bit % 8);
-        let made = key.sign_as(DEFAULT_ID, &message, &random).unwrap().to_vec();
-        for (value, right) in [(made, true), (OpenSsl::signs(openssl_private, &e), true), (changed, false)] {
+        let made = key.sign_as(DEFAULT_ID, &message, random).unwrap().to_vec();
+        for (value, right) in [(made, true), (OpenSsl::signs(&peer.openssl.1, &e), true), (changed, false)] {
             assert_eq!(public.verify_prehashed(&e, &value), right, "{case}");
-            assert_eq!(table.verify_prehashed(&e, &value), right, "{case}");
-            assert_eq!(OpenSsl::verifies(openssl_public, &e, &value), right, "{case}");
+            assert_eq!(peer.table.verify_prehashed(&e, &value), right, "{case}");
+            assert_eq!(OpenSsl::verifies(&peer.openssl.0, &e, &value), right, "{case}");
             let theirs = sm2::dsa::Signature::from_slice(&value);
-            assert_eq!(theirs.is_ok_and(|value| rust_crypto.verify_prehash(&e, &value).is_ok()), right, "{case}");
+            assert_eq!(theirs.is_ok_and(|value| peer.rust_crypto.verify_prehash(&e, &value).is_ok()), right, "{case}");
             let theirs = Signature::new(&value[..32], &value[32..]);
-            assert_eq!(libsm.verify(&message, libsm_point, &theirs).unwrap_or(false), right, "{case}");
+            assert_eq!(self.libsm.verify(&message, &peer.libsm, &theirs).unwrap_or(false), right, "{case}");
         }
     }
-    println!("signatures: {} cases, 16 keys, 4 implementations", cases());
 }
 
 #[test]
