@@ -77,6 +77,14 @@ ids! {
     SignatureId,
     /// Names a request, in logs, answers and audit events.
     RequestId,
+    /// Names a certification authority of ours.
+    AuthorityId,
+    /// Names a batch of certificates that are signed together, from its intent to its result.
+    BatchId,
+    /// Names what somebody applied for: a certificate, or a change of one.
+    ApplicationId,
+    /// Names a job that issues many certificates.
+    JobId,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Rows of the audit log: numbered 0, 1, 2, … without gaps, never changed.
 
 use crate::domain::audit::Event;
-use crate::store::sql::{execute, fetch_all, fetch_one};
+use crate::store::sql::{execute, fetch_all, fetch_one, insert_many};
 use crate::store::{Error, Tx};
 
 /// Writes an event behind all others; gives its number.
@@ -16,6 +16,30 @@ pub async fn append(tx: &mut Tx<'_>, event: &Event) -> Result<i64, Error> {
     execute!(tx, insert, number, class, event.at.unix(), event.to_der())?;
     Ok(number)
 }
+
+/// Writes several events behind all others, in their order, by one statement; gives the number of the first.
+///
+/// # Errors
+/// The database's.
+pub async fn append_many(tx: &mut Tx<'_>, events: &[Event]) -> Result<i64, Error> {
+    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+    let next = "UPDATE audit_head SET next = next + $1 WHERE single = 1 RETURNING next - $1";
+    let (first,) = fetch_one!(tx, (i64,), next, count)?;
+    // Far below the number of values that a statement may bind.
+    for (numbers, part) in (first..).step_by(PART).zip(events.chunks(PART)) {
+        let into = "INSERT INTO audit_events (number, class, at, event) ";
+        insert_many!(tx, into, (numbers..).zip(part), |row, (number, event)| {
+            row.push_bind(number);
+            row.push_bind(i64::try_from(event.class().number()).unwrap_or(i64::MAX));
+            row.push_bind(event.at.unix());
+            row.push_bind(event.to_der());
+        })?;
+    }
+    Ok(first)
+}
+
+/// Events that one statement inserts.
+const PART: usize = 500;
 
 /// Events from that number on, with their numbers, at most `limit`.
 ///

@@ -23,6 +23,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0002_keys.sql"),
         postgres: include_str!("migrations/postgres/0002_keys.sql"),
     },
+    Migration {
+        version: 3,
+        sqlite: include_str!("migrations/sqlite/0003_authorities.sql"),
+        postgres: include_str!("migrations/postgres/0003_authorities.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

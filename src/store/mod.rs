@@ -5,10 +5,13 @@
 //! gaps, and what a transaction has read stays true until it commits.
 
 pub mod audit;
+pub mod authorities;
 pub mod callers;
 pub mod certificates;
 pub mod idempotency;
 pub mod installation;
+pub mod issuance_batches;
+pub mod issued_certificates;
 pub mod key_encryption_keys;
 pub mod keys;
 pub mod outbox;

@@ -42,4 +42,25 @@ macro_rules! fetch_all {
     ($($all:tt)*) => { crate::store::sql::fetch!(fetch_all, $($all)*) };
 }
 
-pub(in crate::store) use {execute, fetch, fetch_all, fetch_one, fetch_optional};
+/// Inserts many rows by one statement: `|bound, row| { bound.push_bind(…); … }` binds the columns of one row. Gives the
+/// number of rows. SQLite takes 32 766 values in a statement.
+macro_rules! insert_many {
+    ($tx:expr, $into:expr, $rows:expr, |$bound:ident, $row:pat_param| $bind:block) => {{
+        let tx: &mut crate::store::Tx<'_> = $tx;
+        let done = match &mut tx.backend {
+            crate::store::Backend::Sqlite(on) => {
+                let mut statement = sqlx::QueryBuilder::<sqlx::Sqlite>::new($into);
+                statement.push_values($rows, |mut $bound, $row| $bind);
+                statement.build().execute(&mut **on).await.map(|done| done.rows_affected())
+            }
+            crate::store::Backend::Postgres(on) => {
+                let mut statement = sqlx::QueryBuilder::<sqlx::Postgres>::new($into);
+                statement.push_values($rows, |mut $bound, $row| $bind);
+                statement.build().execute(&mut **on).await.map(|done| done.rows_affected())
+            }
+        };
+        done.map_err(|error| tx.fault(error))
+    }};
+}
+
+pub(in crate::store) use {execute, fetch, fetch_all, fetch_one, fetch_optional, insert_many};

@@ -3,7 +3,9 @@
 //! It is apart from `format::der`, which reads what strangers write: this one may never change.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{CallerId, EncryptionKeyId, KeyId, RequestId, SealId, SignatureId};
+use crate::base::id::{
+    ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId,
+};
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
@@ -268,7 +270,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(CallerId, EncryptionKeyId, KeyId, RequestId, SealId, SignatureId);
+ids!(ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId);
 
 macro_rules! members {
     ($($list:ty),*) => {$(

@@ -1,7 +1,9 @@
 //! Events: who did what, when. No event carries personal data; names stay in their rows, events hold ids and hashes.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{CallerId, EncryptionKeyId, KeyId, RequestId, SealId, SignatureId};
+use crate::base::id::{
+    ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId,
+};
 use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::Roles;
@@ -336,6 +338,173 @@ events! {
         /// Where the key comes from that wraps it now.
         1 source: KeySourceKind,
     }
+    /// A certification authority of ours began its work.
+    23 "authority-created" AuthorityCreated {
+        /// The authority.
+        0 authority: AuthorityId,
+        /// SM3 of its certificate in DER.
+        1 certificate_sm3: [u8; 32],
+        /// Its key.
+        2 key: KeyId,
+        /// The authority above it, when that is ours.
+        3 parent: Option<AuthorityId>,
+    }
+    /// An authority issues no more; what it issued can still be revoked.
+    24 "authority-retired" AuthorityRetired {
+        /// The authority.
+        0 authority: AuthorityId,
+    }
+    /// Certificates are about to be signed. The authority's key is used only after this is kept.
+    25 "issuance-intended" IssuanceIntended {
+        /// The batch.
+        0 batch: BatchId,
+        /// Who issues.
+        1 authority: AuthorityId,
+        /// For each certificate 16 octets of its serial number, then SM3 of its `tbsCertificate`.
+        2 items: Vec<u8>,
+    }
+    /// Certificates of a batch came to nothing: of each that stands here no signature was released.
+    26 "issuance-abandoned" IssuanceAbandoned {
+        /// The batch.
+        0 batch: BatchId,
+        /// Why.
+        1 reason: AbandonmentReason,
+        /// As in the intent.
+        2 items: Vec<u8>,
+    }
+    /// A certificate rests (certificateHold, RFC 5280 5.3.1).
+    27 "certificate-suspended" CertificateSuspended {
+        /// SM3 of the certificate in DER.
+        0 certificate_sm3: [u8; 32],
+    }
+    /// A resting certificate is in use again (removeFromCRL).
+    28 "certificate-resumed" CertificateResumed {
+        /// SM3 of the certificate in DER.
+        0 certificate_sm3: [u8; 32],
+    }
+    /// A certificate is at its end.
+    29 "certificate-revoked" CertificateRevoked {
+        /// SM3 of the certificate in DER.
+        0 certificate_sm3: [u8; 32],
+        /// CRLReason (RFC 5280 5.3.1).
+        1 reason: u64,
+        /// Since when the key is known or thought to be unsafe (RFC 5280 5.3.2).
+        2 invalidity_date: Option<Timestamp>,
+    }
+    /// A revocation list was signed.
+    30 "crl-issued" CrlIssued {
+        /// Who issued it.
+        0 authority: AuthorityId,
+        /// Which part of its certificates it speaks of.
+        1 shard: u64,
+        /// `cRLNumber`.
+        2 number: u64,
+        /// The number of the list that it changes, when it is a delta.
+        3 base: Option<u64>,
+        /// How many certificates it names.
+        4 entries: u64,
+        /// SM3 of the list in DER.
+        5 crl_sm3: [u8; 32],
+    }
+    /// An authority signs its OCSP answers by another key from now on.
+    31 "responder-changed" ResponderChanged {
+        /// The authority.
+        0 authority: AuthorityId,
+        /// SM3 of the responder's certificate in DER.
+        1 certificate_sm3: [u8; 32],
+        /// Its key.
+        2 key: KeyId,
+    }
+    /// Somebody applied for a certificate.
+    32 "application-submitted" ApplicationSubmitted {
+        /// The application.
+        0 application: ApplicationId,
+        /// SM3 of its canonical form.
+        1 application_sm3: [u8; 32],
+        /// The profile asked for.
+        2 profile: String,
+    }
+    /// An application was looked at and found to be in order.
+    33 "application-checked" ApplicationChecked {
+        /// The application.
+        0 application: ApplicationId,
+        /// SM3 of its canonical form.
+        1 application_sm3: [u8; 32],
+    }
+    /// An officer approved an application by a signature.
+    34 "application-approved" ApplicationApproved {
+        /// The application.
+        0 application: ApplicationId,
+        /// SM3 of its canonical form: what was signed.
+        1 application_sm3: [u8; 32],
+        /// SM3 of the signature's value.
+        2 signature_sm3: [u8; 32],
+    }
+    /// An application was refused.
+    35 "application-refused" ApplicationRefused {
+        /// The application.
+        0 application: ApplicationId,
+        /// Why, as the officer wrote it: SM3 of the text, which may name persons.
+        1 reason_sm3: [u8; 32],
+    }
+    /// An application was taken back.
+    36 "application-withdrawn" ApplicationWithdrawn {
+        /// The application.
+        0 application: ApplicationId,
+    }
+    /// What was applied for was issued.
+    37 "application-fulfilled" ApplicationFulfilled {
+        /// The application.
+        0 application: ApplicationId,
+        /// SM3 of the certificate in DER.
+        1 certificate_sm3: [u8; 32],
+    }
+    /// Time stamps were made; they leave only after this is kept.
+    38 "time-stamps-issued" TimeStampsIssued {
+        /// SM3 of the authority's certificate.
+        0 certificate_sm3: [u8; 32],
+        /// For each stamp 16 octets of its serial number, then SM3 of the whole token.
+        1 items: Vec<u8>,
+    }
+    /// The clock was found not to be trustworthy: no stamp is made.
+    39 "clock-distrusted" ClockDistrusted {
+        /// The stable code of the reason.
+        0 reason: String,
+    }
+    /// The clock is trustworthy again.
+    40 "clock-trusted" ClockTrusted {
+        /// Its accuracy in microseconds.
+        0 accuracy: u64,
+    }
+    /// A job began that issues many certificates.
+    41 "job-started" JobStarted {
+        /// The job.
+        0 job: JobId,
+        /// Who issues.
+        1 authority: AuthorityId,
+        /// SM3 of all its rows.
+        2 rows_sm3: [u8; 32],
+        /// How many rows.
+        3 rows: u64,
+    }
+    /// Every row of a job has its result.
+    42 "job-finished" JobFinished {
+        /// The job.
+        0 job: JobId,
+        /// Certificates issued.
+        1 issued: u64,
+        /// Rows refused.
+        2 refused: u64,
+    }
+    /// An encryption key that is kept for its owner was given out again, by two officers.
+    43 "key-recovered" KeyRecovered {
+        /// The key.
+        0 key: KeyId,
+        /// The application whose approvals allowed it.
+        1 application: ApplicationId,
+        /// SM3 of the public key it was enveloped for.
+        2 recipient_sm3: [u8; 32],
+    }
 }
 
 impl From<KeyEvent> for EventBody {
@@ -413,7 +582,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=22).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=43).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -512,6 +681,98 @@ mod tests {
                 EventBody::DocumentVerified { document_sm3, indication, policy, report_sm3 }
             }),
             key_event(),
+            authority_event(),
+            application_event(),
+        ]
+    }
+
+    fn authority() -> impl Strategy<Value = AuthorityId> {
+        text().prop_map(|id| AuthorityId::parse(&id).unwrap())
+    }
+
+    fn batch() -> impl Strategy<Value = BatchId> {
+        text().prop_map(|id| BatchId::parse(&id).unwrap())
+    }
+
+    fn authority_event() -> impl Strategy<Value = EventBody> {
+        let number = || 0..u64::from(u32::MAX);
+        let octets = || vec(any::<u8>(), 0..100);
+        let moment = || proptest::option::of((0..1_i64 << 40).prop_map(Timestamp::from_unix));
+        prop_oneof![
+            (authority(), hash(), key(), proptest::option::of(authority())).prop_map(
+                |(authority, certificate_sm3, key, parent)| EventBody::AuthorityCreated {
+                    authority,
+                    certificate_sm3,
+                    key,
+                    parent
+                }
+            ),
+            authority().prop_map(|authority| EventBody::AuthorityRetired { authority }),
+            (batch(), authority(), octets()).prop_map(|(batch, authority, items)| EventBody::IssuanceIntended {
+                batch,
+                authority,
+                items
+            }),
+            (batch(), select(AbandonmentReason::ALL), octets())
+                .prop_map(|(batch, reason, items)| EventBody::IssuanceAbandoned { batch, reason, items }),
+            hash().prop_map(|certificate_sm3| EventBody::CertificateSuspended { certificate_sm3 }),
+            hash().prop_map(|certificate_sm3| EventBody::CertificateResumed { certificate_sm3 }),
+            (hash(), 0..11_u64, moment()).prop_map(|(certificate_sm3, reason, invalidity_date)| {
+                EventBody::CertificateRevoked { certificate_sm3, reason, invalidity_date }
+            }),
+            (authority(), number(), number(), proptest::option::of(number()), number(), hash()).prop_map(
+                |(authority, shard, number, base, entries, crl_sm3)| {
+                    EventBody::CrlIssued { authority, shard, number, base, entries, crl_sm3 }
+                }
+            ),
+            (authority(), hash(), key()).prop_map(|(authority, certificate_sm3, key)| {
+                EventBody::ResponderChanged { authority, certificate_sm3, key }
+            }),
+            (hash(), octets())
+                .prop_map(|(certificate_sm3, items)| EventBody::TimeStampsIssued { certificate_sm3, items }),
+            text().prop_map(|reason| EventBody::ClockDistrusted { reason }),
+            number().prop_map(|accuracy| EventBody::ClockTrusted { accuracy }),
+        ]
+    }
+
+    fn application_event() -> impl Strategy<Value = EventBody> {
+        let application = || text().prop_map(|id| ApplicationId::parse(&id).unwrap());
+        let job = || text().prop_map(|id| JobId::parse(&id).unwrap());
+        let number = || 0..u64::from(u32::MAX);
+        prop_oneof![
+            (application(), hash(), text()).prop_map(|(application, application_sm3, profile)| {
+                EventBody::ApplicationSubmitted { application, application_sm3, profile }
+            }),
+            (application(), hash()).prop_map(|(application, application_sm3)| EventBody::ApplicationChecked {
+                application,
+                application_sm3
+            }),
+            (application(), hash(), hash()).prop_map(|(application, application_sm3, signature_sm3)| {
+                EventBody::ApplicationApproved { application, application_sm3, signature_sm3 }
+            }),
+            (application(), hash())
+                .prop_map(|(application, reason_sm3)| EventBody::ApplicationRefused { application, reason_sm3 }),
+            application().prop_map(|application| EventBody::ApplicationWithdrawn { application }),
+            (application(), hash()).prop_map(|(application, certificate_sm3)| EventBody::ApplicationFulfilled {
+                application,
+                certificate_sm3
+            }),
+            (job(), authority(), hash(), number()).prop_map(|(job, authority, rows_sm3, rows)| EventBody::JobStarted {
+                job,
+                authority,
+                rows_sm3,
+                rows
+            }),
+            (job(), number(), number()).prop_map(|(job, issued, refused)| EventBody::JobFinished {
+                job,
+                issued,
+                refused
+            }),
+            (key(), application(), hash()).prop_map(|(key, application, recipient_sm3)| EventBody::KeyRecovered {
+                key,
+                application,
+                recipient_sm3
+            }),
         ]
     }
 

@@ -24,8 +24,8 @@ use yinxin::store::{
     outbox, seals, signatures,
 };
 
-use crate::store::Folder;
 use crate::store::postgres::Postgres;
+use crate::store::{Folder, authorities};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -92,6 +92,7 @@ async fn contract(url: &str) {
     key_pairs(&store).await;
     keys_cannot_be_changed_by_hand(&store, url).await;
     certificates_of_keys(&store).await;
+    authorities::contract(&store).await;
     seals_and_their_states(&store).await;
     signings(&store).await;
     callers_and_nonces(&store).await;
@@ -576,7 +577,7 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity()).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 2 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 3 })), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,

@@ -1,5 +1,6 @@
 //! The store: one contract for two databases, and what survives a kill.
 
+mod authorities;
 mod contract;
 mod durability;
 pub(crate) mod postgres;

@@ -1,0 +1,56 @@
+-- Certification authorities of ours. They give authority, so each row carries an integrity value.
+CREATE TABLE authorities (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    certificate BYTEA NOT NULL REFERENCES certificates (sm3),
+    key_id TEXT NOT NULL REFERENCES keys (id),
+    parent TEXT REFERENCES authorities (id),
+    -- Where CRLs, certificates and OCSP answers of this authority are found: written into what it issues.
+    base_url TEXT NOT NULL,
+    crl_shards BIGINT NOT NULL CHECK (crl_shards BETWEEN 1 AND 65536),
+    created_at BIGINT NOT NULL,
+    retired_at BIGINT,
+    version BIGINT NOT NULL,
+    integrity BYTEA NOT NULL
+);
+
+-- What our authorities issued, with its status. `status_event` is the audit event that changed the status last: whoever
+-- has seen all up to a number asks for those above it. `shard` was fixed when the certificate was issued.
+CREATE TABLE issued_certificates (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    authority TEXT NOT NULL REFERENCES authorities (id),
+    serial BYTEA NOT NULL,
+    sm3 BYTEA NOT NULL UNIQUE,
+    shard BIGINT NOT NULL,
+    profile TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    not_before BIGINT NOT NULL,
+    not_after BIGINT NOT NULL,
+    der BYTEA NOT NULL,
+    issued_at BIGINT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'revoked')),
+    status_since BIGINT NOT NULL,
+    status_event BIGINT,
+    reason BIGINT,
+    invalidity_date BIGINT,
+    version BIGINT NOT NULL,
+    integrity BYTEA NOT NULL,
+    UNIQUE (authority, serial),
+    CHECK ((status = 'active') = (reason IS NULL))
+);
+CREATE INDEX issued_certificates_by_end ON issued_certificates (not_after);
+CREATE INDEX issued_certificates_by_subject ON issued_certificates (subject);
+CREATE INDEX issued_certificates_by_status_event ON issued_certificates (status_event) WHERE status_event IS NOT NULL;
+CREATE INDEX issued_certificates_by_shard ON issued_certificates (authority, shard, serial) WHERE status <> 'active';
+
+-- Intents: what is about to be signed. `items` are serial (16 octets) and SM3 of the signed part (32), one after the other.
+CREATE TABLE issuance_batches (
+    id TEXT PRIMARY KEY,
+    authority TEXT NOT NULL REFERENCES authorities (id),
+    items BYTEA NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('issuing', 'issued', 'abandoned')),
+    created_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    CHECK ((state = 'issuing') = (finished_at IS NULL))
+);
+CREATE INDEX issuance_batches_open ON issuance_batches (id) WHERE state = 'issuing';
