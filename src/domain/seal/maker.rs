@@ -3,6 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::domain::trust::key::{encode_value, public_key};
+use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::format::der;
 use crate::format::ses::NewSeal;
 use crate::format::x509::Certificate;
@@ -67,6 +68,9 @@ pub enum Error {
     /// The maker's algorithm has no object identifier.
     #[error("the maker's algorithm cannot sign seals")]
     Algorithm,
+    /// The algorithm policy does not allow the maker's signature when the seal is made.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
     /// What came back from the key store is not the maker's signature.
     #[error("the signature is not the maker's over this seal")]
     Signature,
@@ -83,11 +87,13 @@ pub struct SealToken {
 /// Decides what the seal says (GB/T 38540-2020 6).
 ///
 /// # Errors
-/// The request breaks a rule, or the maker may not make it.
+/// The request breaks a rule, or the maker may not make it: its certificate is not valid, or the policy allows its
+/// algorithm, digest or key for nothing new when the seal is made.
 pub fn prepare(
     request: &SealRequest<'_>,
     maker_certificate: &[u8],
     algorithm: SignatureAlgorithm,
+    policy: &AlgorithmPolicy,
 ) -> Result<SealToken, Error> {
     if request.es_id.len() != 14 || !request.es_id.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Error::EsId);
@@ -106,6 +112,8 @@ pub fn prepare(
     if request.created < maker.not_before || request.created > maker.not_after {
         return Err(Error::MakerNotValid { at: request.created });
     }
+    let key = public_key(&maker.public_key).ok_or(Error::NotForSigning { whose: "maker" })?;
+    policy.signature(&SignatureUsed::of(&key, algorithm), request.created, Use::Issue)?;
     for signer in request.signers {
         signing_certificate(signer, "signer")?;
     }
