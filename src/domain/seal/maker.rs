@@ -166,3 +166,44 @@ impl SealToken {
         Ok(NewSeal::assemble(&self.info, &self.maker_certificate, oid, &encode_value(self.algorithm, value)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::algorithm::REGISTRY;
+    use crate::domain::trust::Acceptance;
+    use crate::domain::trust::acceptance::Term;
+    use crate::format::keys::read_pem;
+
+    #[test]
+    fn no_seal_by_a_maker_whose_signatures_the_policy_ended() {
+        let der = |text: &str| read_pem(text, "CERTIFICATE").unwrap().remove(0);
+        let maker = der(include_str!("../../../tests/vectors/keys/maker.pem"));
+        let signer = der(include_str!("../../../tests/vectors/keys/signer.pem"));
+        let end = Certificate::parse(&maker).unwrap().not_before.plus_days(1);
+        let always = Acceptance { issue: Term::Always, accept_from: None, accept: Term::Always };
+        let never = Acceptance { issue: Term::Never, accept_from: None, accept: Term::Never };
+        let rules = REGISTRY.iter().map(|row| match row.name {
+            "sm2-sm3" => (row.name, 0, Acceptance { issue: Term::Until(end), ..always }),
+            "rsa-key" => (row.name, 2048, always),
+            _ => (row.name, 0, if row.computed { always } else { never }),
+        });
+        let policy = AlgorithmPolicy::new("p".into(), String::new(), rules).unwrap();
+        let make = |created: Timestamp| {
+            let request = SealRequest {
+                es_id: "99000000000001",
+                name: "印信演示专用章",
+                signers: &[&signer],
+                created,
+                valid_end: created.plus_days(1),
+                picture_type: "png",
+                picture: b"picture",
+                size_mm: 40,
+            };
+            prepare(&request, &maker, SignatureAlgorithm::Sm2Sm3, &policy).map(|_| ())
+        };
+        assert_eq!(make(end), Ok(()));
+        let ended = Unacceptable::Ended { algorithm: "sm2-sm3", wanted: Use::Issue, until: end };
+        assert_eq!(make(end.plus_seconds(1)), Err(ended.into()));
+    }
+}
