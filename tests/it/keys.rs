@@ -173,8 +173,8 @@ fn the_algorithm_policy_decides_what_is_made_and_taken_in() {
     // The built-in policy: RSA keys of 2048 bits are verified by, and taken in no more.
     place.configure("");
     place.done(&import);
-    let rsa = yinxin::crypto::rsa::PrivateKey::generate(2048).unwrap().to_bytes().unwrap();
-    fs::write(place.path("rsa.der"), rsa.expose()).unwrap();
+    let rsa = openssl::rsa::Rsa::generate(2048).unwrap().private_key_to_der().unwrap();
+    fs::write(place.path("rsa.der"), rsa).unwrap();
     let import = ["import", "rsa.der", "--purpose", "raw", "--owner", "a"];
     assert_eq!(place.refused(&import), refusal("algorithm-not-accepted"));
 }

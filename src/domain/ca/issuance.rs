@@ -175,7 +175,8 @@ mod tests {
     use crate::crypto::algorithm::{DigestAlgorithm, REGISTRY};
     use crate::crypto::{Signer, rsa, sm2};
     use crate::domain::trust::acceptance::Term;
-    use crate::domain::trust::{Acceptance, Budget, TrustAnchors, find_path};
+    use crate::domain::trust::{Acceptance, Budget, TrustAnchors, find_path, public_key};
+    use crate::format::keys::read_pem;
     use crate::format::x509::Certificate;
 
     fn name(common_name: &str) -> NewName {
@@ -251,8 +252,10 @@ mod tests {
         let policy = policy();
         let root = sm2::PrivateKey::generate(&SystemRandom).unwrap();
         let sm2 = Signer::public_key(&root);
-        let rsa = |bits| Signer::public_key(&rsa::PrivateKey::generate(bits).unwrap());
-        let (short, long) = (rsa(2048), rsa(3072));
+        let pem = include_str!("../../../tests/vectors/keys/rsa_signer.pem");
+        let certificate = read_pem(pem, "CERTIFICATE").unwrap().remove(0);
+        let short = public_key(&Certificate::parse(&certificate).unwrap().public_key).unwrap();
+        let long = Signer::public_key(&rsa::PrivateKey::generate(3072).unwrap());
         let (subject, der) = (name("a"), name("根").to_der());
         let ask = |key: &PublicKey, issuer: &PublicKey, algorithm, at| {
             let (profile, serial) = (Profile::SealSigner, &[1; 16]);

@@ -6,7 +6,6 @@ use yinxin::base::clock::{FixedClock, Timestamp};
 use yinxin::base::id::KeyId;
 use yinxin::base::random::SystemRandom;
 use yinxin::config::algorithms::{BUILT_IN, parse};
-use yinxin::crypto::rsa;
 use yinxin::domain::audit::Actor;
 use yinxin::domain::ca;
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, Owner};
@@ -94,8 +93,8 @@ async fn made(services: &Services, purpose: KeyPurpose, algorithm: KeyAlgorithm)
 
 /// A key file as others make them: PKCS#1.
 fn rsa_file(bits: u32) -> Imported {
-    let key = rsa::PrivateKey::generate(bits).unwrap().to_bytes().unwrap();
-    open(key.expose(), None).unwrap()
+    let key = openssl::rsa::Rsa::generate(bits).unwrap().private_key_to_der().unwrap();
+    open(&key, None).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
