@@ -196,12 +196,15 @@ impl Refusal for Error {
             | Self::RolesConflict(_)
             | Self::IdempotencyKeyReused
             | Self::IdempotencyKeyInUse
+            | Self::SealExists
             | Self::SignerNotOurs
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
             Self::InvalidNonce
             | Self::InvalidIdempotencyKey
             | Self::UnknownPolicy
             | Self::Making(_)
+            | Self::Taking(_)
+            | Self::CallerCertificate
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

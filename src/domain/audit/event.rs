@@ -501,6 +501,9 @@ mod tests {
             ),
             (seal(), hash(), key(), proptest::option::of(key()))
                 .prop_map(|(seal, seal_sm3, maker, signer)| EventBody::SealIssued { seal, seal_sm3, maker, signer }),
+            (seal(), hash(), key(), hash()).prop_map(|(seal, seal_sm3, signer, certificate_sm3)| {
+                EventBody::SealTaken { seal, seal_sm3, signer, certificate_sm3 }
+            }),
             (seal(), select(SuspensionReason::ALL))
                 .prop_map(|(seal, reason)| EventBody::SealSuspended { seal, reason }),
             seal().prop_map(|seal| EventBody::SealResumed { seal }),
