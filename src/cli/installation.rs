@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::KeyId;
+use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
@@ -208,10 +209,11 @@ impl Installation {
             door.add_listener(address);
             addresses.push(address);
         }
-        let random = Arc::clone(&self.services.random);
+        // Names of requests only: a device that is away keeps no request from being answered that needs no key.
+        let names = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
         let app = match &self.sound.access {
-            Some(table) => App::with_access(Arc::new(front), door, random, table)?,
-            None => App::new(Arc::new(front), door, random)?,
+            Some(table) => App::with_access(Arc::new(front), door, names, table)?,
+            None => App::new(Arc::new(front), door, names)?,
         };
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());

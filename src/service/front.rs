@@ -198,6 +198,7 @@ impl Refusal for Error {
             | Self::RolesConflict(_)
             | Self::IdempotencyKeyReused
             | Self::IdempotencyKeyInUse
+            | Self::SealExists
             | Self::SignerNotOurs
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
             Self::Keys(keys::Error::Unacceptable(_))
@@ -207,6 +208,8 @@ impl Refusal for Error {
             | Self::InvalidIdempotencyKey
             | Self::UnknownPolicy
             | Self::Making(_)
+            | Self::Taking(_)
+            | Self::CallerCertificate
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

@@ -336,6 +336,17 @@ events! {
         /// Where the key comes from that wraps it now.
         1 source: KeySourceKind,
     }
+    /// A seal that a maker elsewhere made for a key of ours was taken in.
+    23 "seal-taken" SealTaken {
+        /// The seal.
+        0 seal: SealId,
+        /// SM3 of the seal in DER.
+        1 seal_sm3: [u8; 32],
+        /// The signer's key.
+        2 signer: KeyId,
+        /// SM3 of the signer's certificate in DER.
+        3 certificate_sm3: [u8; 32],
+    }
 }
 
 impl From<KeyEvent> for EventBody {
@@ -413,7 +424,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=22).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=23).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -490,6 +501,9 @@ mod tests {
             ),
             (seal(), hash(), key(), proptest::option::of(key()))
                 .prop_map(|(seal, seal_sm3, maker, signer)| EventBody::SealIssued { seal, seal_sm3, maker, signer }),
+            (seal(), hash(), key(), hash()).prop_map(|(seal, seal_sm3, signer, certificate_sm3)| {
+                EventBody::SealTaken { seal, seal_sm3, signer, certificate_sm3 }
+            }),
             (seal(), select(SuspensionReason::ALL))
                 .prop_map(|(seal, reason)| EventBody::SealSuspended { seal, reason }),
             seal().prop_map(|seal| EventBody::SealResumed { seal }),
