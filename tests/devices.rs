@@ -10,6 +10,8 @@
     reason = "clippy excuses `#[test]` functions, not what they call"
 )]
 
+#[path = "devices/built.rs"]
+mod built;
 #[path = "devices/cli.rs"]
 mod cli;
 #[path = "devices/gm3.rs"]
@@ -20,14 +22,16 @@ mod pkcs11;
 mod rows;
 #[path = "devices/sdf.rs"]
 mod sdf;
+#[path = "devices/store.rs"]
+mod store;
 #[path = "devices/vendor.rs"]
 mod vendor;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
+
+use built::built;
 
 /// A fresh folder for one test.
 fn folder(name: &str) -> PathBuf {
@@ -43,22 +47,4 @@ fn secret(path: &Path, text: &str) -> PathBuf {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     path.to_owned()
-}
-
-/// A double, as built: `cargo test` does it with all examples, `cargo test --test` does not.
-fn built(example: &str) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock();
-    let program = std::env::current_exe().unwrap();
-    let profile = program.parent().and_then(Path::parent).unwrap();
-    let built = profile.join(format!("examples/lib{example}.so"));
-    if !built.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", example, "--target-dir"]).arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    }
-    built
 }

@@ -302,7 +302,13 @@ fn sm4() -> Vec<Group> {
         }
     };
     let ours_gcm = |engine: BlockEngine| {
-        let ghash = GhashEngine::available().next_back().unwrap();
+        // The GHASH of a processor that has nothing better than this engine.
+        let fits = |ghash: &GhashEngine| match engine {
+            BlockEngine::Portable => *ghash == GhashEngine::Portable,
+            BlockEngine::GfniAvx512 => true,
+            _ => *ghash != GhashEngine::ClmulAvx512,
+        };
+        let ghash = GhashEngine::available().rfind(fits).unwrap();
         let cipher = Sm4Gcm::with_engines(engine, ghash, &key).unwrap();
         move || {
             let mut buffer = vec![0x5A; SIZE];

@@ -219,7 +219,20 @@ fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Does what is asked.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
-    let settings = match Settings::load(arguments.config.as_deref(), std::env::vars()) {
+    let alone = matches!(arguments.action, Action::Rotate);
+    attached((arguments.config.as_deref(), alone), console, async |services, wrapping, settings| {
+        Desk { services, wrapping, settings }.act(&arguments.action).await
+    })
+}
+
+/// Opens the installation that the configuration names, beside a service at work unless it is to be `alone`, does the
+/// work, and prints what it gives.
+pub(crate) fn attached(
+    (config, alone): (Option<&Path>, bool),
+    console: &mut Console,
+    work: impl AsyncFnOnce(Services, Wrapping, &Settings) -> Result<String, Error>,
+) -> Outcome {
+    let settings = match Settings::load(config, std::env::vars()) {
         Ok(settings) => settings,
         Err(error) => {
             console.complain(&Error::from(error).line());
@@ -238,16 +251,13 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
     let done = runtime().and_then(|runtime| {
         runtime.block_on(async {
             create_folder(&settings.data_dir)?;
-            let _lock = match arguments.action {
-                Action::Rotate => Some(occupy(&settings.data_dir)?),
-                _ => None,
-            };
-            let keys = key_settings(&settings)?;
+            let _lock = if alone { Some(occupy(&settings.data_dir)?) } else { None };
+            let keys = key_settings(&settings, &sound.algorithms)?;
             let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
-            let desk = Desk { services, wrapping, settings: &settings };
-            let said = desk.act(&arguments.action).await;
-            desk.services.store.close().await;
+            let store = services.store.clone();
+            let said = work(services, wrapping, &settings).await;
+            store.close().await;
             said
         })
     });

@@ -6,6 +6,7 @@ mod exit;
 mod hardening;
 mod installation;
 mod keys;
+mod seal_admin;
 mod selftest;
 mod serve;
 mod shares;
@@ -36,6 +37,7 @@ enum Command {
     Serve(serve::Arguments),
     Selftest(selftest::Arguments),
     Keys(keys::Arguments),
+    SealAdmin(seal_admin::Arguments),
 }
 
 impl Command {
@@ -46,6 +48,7 @@ impl Command {
             Self::Serve(arguments) => serve::run(&arguments, console),
             Self::Selftest(arguments) => selftest::run(&arguments, console),
             Self::Keys(arguments) => keys::run(&arguments, console),
+            Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
         }
     }
 }

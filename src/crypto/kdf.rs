@@ -9,7 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::base::secret::Secret;
 use crate::crypto::Error;
-use crate::crypto::digest::{hmac_sm3, sm3};
+use crate::crypto::digest::hmac_sm3;
+use crate::crypto::sm3::Hmac;
 
 /// Bytes of one step of HKDF and PBKDF2 over SM3 and SHA-256.
 const STEP: usize = 32;
@@ -163,11 +164,15 @@ pub enum Pbkdf2Prf {
     HmacSha1,
     /// HMAC-SHA-256.
     HmacSha256,
+    /// HMAC-SHA-384.
+    HmacSha384,
+    /// HMAC-SHA-512.
+    HmacSha512,
     /// HMAC-SM3 (GM/T 0091 uses it in PBES2).
     HmacSm3,
 }
 
-/// PBKDF2 (RFC 8018 5.2), for PKCS#8 and PKCS#12 of others; our own containers use [`argon2id`].
+/// PBKDF2 (RFC 8018 5.2), for PKCS#8 and PKCS#12, ours and others'; what stays here is under [`argon2id`].
 ///
 /// # Errors
 /// [`Error::DerivationParameters`] beyond [`MAX_PBKDF2_ITERATIONS`], [`Error::DerivedLength`] for keys outside 1 to
@@ -188,6 +193,8 @@ pub fn pbkdf2(
     let algorithm = match prf {
         Pbkdf2Prf::HmacSha1 => pbkdf2::PBKDF2_HMAC_SHA1,
         Pbkdf2Prf::HmacSha256 => pbkdf2::PBKDF2_HMAC_SHA256,
+        Pbkdf2Prf::HmacSha384 => pbkdf2::PBKDF2_HMAC_SHA384,
+        Pbkdf2Prf::HmacSha512 => pbkdf2::PBKDF2_HMAC_SHA512,
         Pbkdf2Prf::HmacSm3 => return Ok(pbkdf2_sm3(passphrase, salt, iterations, length)),
     };
     let mut out = Zeroizing::new(vec![0; length]);
@@ -196,20 +203,14 @@ pub fn pbkdf2(
 }
 
 fn pbkdf2_sm3(passphrase: &[u8], salt: &[u8], iterations: NonZeroU32, length: usize) -> Secret {
-    // HMAC would hash a key longer than a block anew in every step (RFC 2104 2): once is enough.
-    let hashed = Zeroizing::new(sm3(passphrase));
-    let key = if passphrase.len() > 64 { &hashed[..] } else { passphrase };
+    let key = Hmac::new(passphrase);
     let mut out = Vec::with_capacity(length.saturating_add(STEP));
     for index in 1_u32.. {
-        let mut u = Zeroizing::new(hmac_sm3(key, &[salt, &index.to_be_bytes()]));
-        let mut sum = u.clone();
-        for _ in 1..iterations.get() {
-            *u = hmac_sm3(key, &[&*u]);
-            for (sum, u) in sum.iter_mut().zip(u.iter()) {
-                *sum ^= u;
-            }
-        }
-        out.extend_from_slice(&*sum);
+        let mut run = key.start();
+        run.update(salt);
+        run.update(&index.to_be_bytes());
+        let first = Zeroizing::new(run.finish());
+        out.extend_from_slice(&*key.chain(&first, iterations));
         if out.len() >= length {
             break;
         }
@@ -268,7 +269,8 @@ mod tests {
             }
         }
         let once = NonZeroU32::MIN;
-        for prf in [Pbkdf2Prf::HmacSha1, Pbkdf2Prf::HmacSha256, Pbkdf2Prf::HmacSm3] {
+        use Pbkdf2Prf::{HmacSha1, HmacSha256, HmacSha384, HmacSha512, HmacSm3};
+        for prf in [HmacSha1, HmacSha256, HmacSha384, HmacSha512, HmacSm3] {
             assert_eq!(pbkdf2(prf, b"x", b"salt", once, 1024).unwrap().expose().len(), 1024);
             for length in [0, 1025, usize::MAX] {
                 let refused = pbkdf2(prf, b"x", b"salt", once, length).unwrap_err();

@@ -2,10 +2,12 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
+use crate::crypto::PublicKey;
 use crate::crypto::digest::sha256;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::caller::{CallerState, Roles};
 use crate::domain::key::KeyAlgorithm;
+use crate::domain::trust::key::public_key;
 use crate::format::keys::read_pem;
 use crate::format::x509::Certificate;
 use crate::service::{Error, Services};
@@ -67,6 +69,26 @@ pub async fn register_caller(
         Err(store::Error::Conflict { .. }) => Err(Error::CallerExists),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What registers the holder of a certificate (PEM; the first one counts): its key and that key's one algorithm.
+///
+/// Does not ask who issued the certificate: what a caller proves is that it holds the key.
+///
+/// # Errors
+/// [`Error::CallerCertificate`] when there is none, or its key is of a kind that signs no requests.
+pub fn holder(certificate_pem: &str, name: &str, roles: Roles) -> Result<Registration, Error> {
+    let ders = read_pem(certificate_pem, "CERTIFICATE").unwrap_or_default();
+    let parsed = ders.first().and_then(|der| Certificate::parse(der).ok());
+    let info = parsed.map(|certificate| certificate.public_key).ok_or(Error::CallerCertificate)?;
+    let algorithm = match public_key(&info).ok_or(Error::CallerCertificate)? {
+        PublicKey::Sm2(_) => KeyAlgorithm::Sm2,
+        PublicKey::Rsa(_) => KeyAlgorithm::Rsa,
+        PublicKey::EcdsaP256(_) => KeyAlgorithm::EcdsaP256,
+        PublicKey::Ed25519(_) => KeyAlgorithm::Ed25519,
+    };
+    let (key_fingerprint, public_key) = (sha256(info.raw), info.raw.to_vec());
+    Ok(Registration { name: name.to_owned(), key_fingerprint, public_key, algorithm, roles })
 }
 
 /// The caller with that key.

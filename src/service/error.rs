@@ -3,7 +3,7 @@
 use crate::base::random::RandomUnavailable;
 use crate::domain::ca;
 use crate::domain::caller::RolesConflict;
-use crate::domain::seal::{InvalidTransition, maker, signing};
+use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
 use crate::service::keys;
 use crate::store;
@@ -48,6 +48,15 @@ pub enum Error {
     /// The seal's state does not allow it.
     #[error(transparent)]
     InvalidTransition(#[from] InvalidTransition),
+    /// The seal, or its signer's certificate, is here already.
+    #[error("a seal of this number, or this certificate of its signer, is here already")]
+    SealExists,
+    /// The seal cannot be taken in.
+    #[error(transparent)]
+    Taking(#[from] taking::Error),
+    /// No certificate in PEM whose key can sign requests.
+    #[error("no certificate in PEM with a key that signs requests")]
+    CallerCertificate,
     /// The seal's signer is not one of our keys.
     #[error("the seal's signer is not one of our keys")]
     SignerNotOurs,
@@ -109,8 +118,14 @@ impl Error {
             Self::InvalidTransition(InvalidTransition { from: "suspended", attempt: "sign" }) => "seal-suspended",
             Self::InvalidTransition(InvalidTransition { from: "revoked", attempt: "sign" }) => "seal-revoked",
             Self::InvalidTransition(_) => "invalid-transition",
+            Self::SealExists => "seal-exists",
+            Self::Taking(error) => error.code(),
+            Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",
             Self::Signing(error) => error.code(),
+            Self::Making(maker::Error::Unacceptable(refused)) | Self::Issuance(ca::Error::Unacceptable(refused)) => {
+                refused.code()
+            }
             Self::Making(_) => "seal-not-made",
             Self::Issuance(_) => "certificate-not-issued",
             Self::Drawing(error) => error.code(),

@@ -14,12 +14,15 @@ use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::seal::State;
 use crate::domain::seal::signing::{self, Placement};
+use crate::domain::seal::taking;
+use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
 use crate::service::{Error, Services};
+use crate::store::certificates::StoredCertificate;
 use crate::store::outbox::StoredMessage;
 use crate::store::seals::StoredSeal;
-use crate::store::{audit, certificates, outbox, seals, signatures};
+use crate::store::{self, audit, certificates, outbox, seals, signatures};
 
 /// How a seal stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,68 @@ async fn find(services: &Services, id: &SealId) -> Result<(StoredSeal, Option<Ve
         })
     });
     steps.await
+}
+
+/// Takes in a seal that a maker elsewhere made for a key of ours (DER), with the certificate by which that key uses it
+/// (PEM or DER).
+///
+/// Does not ask whether the maker is trusted.
+///
+/// # Errors
+/// The key is unknown, not for seals, or not to be used now; seal, certificate and key do not belong together; a seal of
+/// that number, or that certificate, is here already.
+pub async fn take(
+    services: &Services,
+    actor: &Actor,
+    (seal_der, certificate): (&[u8], &[u8]),
+    key: &KeyId,
+) -> Result<SealId, Error> {
+    let pem = std::str::from_utf8(certificate).ok().and_then(|text| read_pem(text, "CERTIFICATE"));
+    let pem = pem.and_then(|ders| ders.into_iter().next());
+    let certificate_der = pem.as_deref().unwrap_or(certificate);
+    let now = services.clock.now();
+    let id = SealId::fresh(now, &*services.random)?;
+    let taken = services.store.run("take seal", |tx| {
+        let id = id.clone();
+        Box::pin(async move {
+            let row = services.keys.permitted(tx, key, (KeyPurpose::SealSigning, KeyUse::Sign), now).await?;
+            let (seal, signer) = taking::examine(seal_der, certificate_der, &row.public_key)?;
+            let certificate = StoredCertificate {
+                sm3: sm3(certificate_der),
+                serial: signer.serial.to_vec(),
+                subject: signer.subject.raw().to_vec(),
+                issuer: signer.issuer.raw().to_vec(),
+                key: Some(key.clone()),
+                der: certificate_der.to_vec(),
+                role: "signer".to_owned(),
+                issued_at: now,
+            };
+            let kept = StoredSeal {
+                id: id.clone(),
+                es_id: seal.es_id.to_owned(),
+                name: seal.name.to_owned(),
+                seal_der: seal_der.to_vec(),
+                signer_key: Some(key.clone()),
+                state: State::Active { since: now },
+                version: 1,
+            };
+            let body = EventBody::SealTaken {
+                seal: id,
+                seal_sm3: sm3(seal_der),
+                signer: key.clone(),
+                certificate_sm3: certificate.sm3,
+            };
+            certificates::insert(tx, &certificate).await?;
+            seals::insert(tx, &kept).await?;
+            audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
+            Ok::<_, Error>(())
+        })
+    });
+    match taken.await {
+        Ok(()) => Ok(id),
+        Err(Error::Store(store::Error::Conflict { .. })) => Err(Error::SealExists),
+        Err(error) => Err(error),
+    }
 }
 
 /// How a seal stands now (状态查询).

@@ -32,38 +32,58 @@ use yinxin::store::keys::{Custody, StoredKey};
 use yinxin::store::{self, key_encryption_keys};
 
 use crate::sdf::{Double, GONE};
+use crate::store::postgres::Postgres;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 const RANDOM: u32 = 101;
 const MACS: u32 = 103;
 
-fn url(folder: &Path) -> String {
-    format!("sqlite:{}", folder.join("yinxin.db").display())
+/// Where a test keeps its rows.
+enum Database {
+    Sqlite,
+    Postgres(Postgres),
+}
+
+impl Database {
+    /// A fresh one, named after the folder of a test.
+    async fn url(&self, folder: &Path) -> String {
+        match self {
+            Self::Sqlite => format!("sqlite:{}", folder.join("yinxin.db").display()),
+            Self::Postgres(server) => server.database(folder.file_name().unwrap().to_str().unwrap()).await,
+        }
+    }
 }
 
 fn settings(double: &Double) -> KeySettings {
     KeySettings::gm3(Doors::open(vec![DeviceOptions::Sdf(double.options())]).unwrap()).unwrap()
 }
 
-/// Opens the database of `folder` with the device of `double`; the random source that is given is dead.
-async fn attach(folder: &Path, settings: &KeySettings) -> Result<(Services, Wrapping), service::Error> {
-    Services::attach(&url(folder), settings, Arc::new(FixedClock(NOW)), Arc::new(DeadRandom)).await
+/// Opens the database with a device; the random source that is given is dead.
+async fn attach(url: &str, settings: &KeySettings) -> Result<(Services, Wrapping), service::Error> {
+    Services::attach(url, settings, Arc::new(FixedClock(NOW)), Arc::new(DeadRandom)).await
 }
 
-async fn open(double: &Double) -> Services {
+async fn open(url: &str, double: &Double) -> Services {
     let clock = Arc::new(FixedClock(NOW));
-    Services::open_with(&url(&double.folder), &settings(double), clock, Arc::new(DeadRandom)).await.unwrap()
+    Services::open_with(url, &settings(double), clock, Arc::new(DeadRandom)).await.unwrap()
 }
 
 /// What opening is refused with, as told.
-async fn refusal(folder: &Path, settings: &KeySettings) -> (&'static str, String) {
-    let error = attach(folder, settings).await.map(|_| ()).unwrap_err();
+async fn refusal(url: &str, settings: &KeySettings) -> (&'static str, String) {
+    let error = attach(url, settings).await.map(|_| ()).unwrap_err();
     (error.code(), error.to_string())
 }
 
-async fn by_hand(folder: &Path, sql: &str) -> u64 {
-    let mut connection = sqlx::SqliteConnection::connect(&url(folder)).await.unwrap();
-    let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap().rows_affected();
+async fn by_hand(url: &str, sql: &str) -> u64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("sqlite:") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+        let done = sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected();
+        connection.close().await.unwrap();
+        return done;
+    }
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    let done = sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected();
     connection.close().await.unwrap();
     done
 }
@@ -88,8 +108,13 @@ async fn signs(services: &Services, id: &KeyId) -> Result<(), keys::Error> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_device_holds_keys_integrity_values_and_randomness() {
+    holds(&Database::Sqlite).await;
+}
+
+async fn holds(database: &Database) {
     let double = Double::new("gm3-holds");
-    let services = open(&double).await;
+    let url = &*database.url(&double.folder).await;
+    let services = open(url, &double).await;
     assert_eq!((services.keys.profile(), services.keys.sealing()), (Profile::Gm3, SealingAlgorithm::Sm4Gcm));
     // The random source given at opening is dead: every octet is the device's.
     let asked = double.count(RANDOM);
@@ -110,22 +135,27 @@ async fn the_device_holds_keys_integrity_values_and_randomness() {
     assert!(files.into_iter().all(|name| !name.contains("key")), "no key lies beside the database");
 
     // Another start, with the same device.
-    let (again, wrapping) = attach(&double.folder, &settings(&double)).await.unwrap();
+    let (again, wrapping) = attach(url, &settings(&double)).await.unwrap();
     signs(&again, &key.id).await.unwrap();
     // Another key-encryption key, under the same device and the same integrity key.
     let pair = (&wrapping.source, &wrapping.integrity);
     assert_eq!(rotate(&again, &Actor::Operator, pair).await.unwrap(), 0);
     signs(&again, &key.id).await.unwrap();
     again.store.close().await;
-    let third = open(&double).await;
+    let third = open(url, &double).await;
     signs(&third, &key.id).await.unwrap();
     assert_ne!(third.keys.encryption_key_id(), row.id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_row_is_refused_and_a_device_that_is_away_says_nothing_about_rows() {
+    away(&Database::Sqlite).await;
+}
+
+async fn away(database: &Database) {
     let double = Double::new("gm3-rows");
-    let services = open(&double).await;
+    let url = &*database.url(&double.folder).await;
+    let services = open(url, &double).await;
     let key = make(&services, KeyAlgorithm::Sm2).await.unwrap();
 
     double.set(GONE, 1);
@@ -146,7 +176,7 @@ async fn a_changed_row_is_refused_and_a_device_that_is_away_says_nothing_about_r
     });
     let away = service::Error::from(change.await.map(|_| ()).unwrap_err());
     assert_eq!((away.code(), away.kind()), ("key-store-unavailable", door::ErrorKind::Unavailable));
-    let start = refusal(&double.folder, &settings_of_an_open_device(&services)).await;
+    let start = refusal(url, &settings_of_an_open_device(&services)).await;
     assert_eq!(start.0, "selftest-failed");
     assert_eq!(
         start.1,
@@ -158,11 +188,11 @@ async fn a_changed_row_is_refused_and_a_device_that_is_away_says_nothing_about_r
     array::<8>(&*services.random).unwrap();
 
     // What the database's owner changes is refused: the value is under a key that only the device has.
-    assert_eq!(by_hand(&double.folder, "UPDATE keys SET owner = 'somebody else'").await, 1);
+    assert_eq!(by_hand(url, "UPDATE keys SET owner = 'somebody else'").await, 1);
     let changed = signs(&services, &key.id).await.unwrap_err();
     assert_eq!(changed.code(), "inconsistent");
     services.store.close().await;
-    assert_eq!(refusal(&double.folder, &settings(&double)).await.0, "inconsistent", "keys are read at start");
+    assert_eq!(refusal(url, &settings(&double)).await.0, "inconsistent", "keys are read at start");
 }
 
 /// The device stays open, as that of a service at work.
@@ -172,28 +202,43 @@ fn settings_of_an_open_device(services: &Services) -> KeySettings {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_device_or_source_does_not_open_the_database() {
+    another(&Database::Sqlite).await;
+}
+
+async fn another(database: &Database) {
     let (double, other) = (Double::new("gm3-ours"), Double::new("gm3-theirs"));
-    let services = open(&double).await;
+    let url = &*database.url(&double.folder).await;
+    let services = open(url, &double).await;
     services.store.close().await;
     let told = "the key-encryption key is not the one of this database";
-    assert_eq!(refusal(&double.folder, &settings(&other)).await, ("wrong-encryption-key", told.to_owned()));
+    assert_eq!(refusal(url, &settings(&other)).await, ("wrong-encryption-key", told.to_owned()));
     // A handle exchanged in the row, or any octet of it.
-    for change in
-        ["replace(wrapped, CAST('mac:1:' AS BLOB), CAST('mac:2:' AS BLOB))", "substr(wrapped, 1, 40)", "x'00'"]
-    {
-        by_hand(&double.folder, "CREATE TABLE kept AS SELECT wrapped FROM key_encryption_keys").await;
-        by_hand(&double.folder, &format!("UPDATE key_encryption_keys SET wrapped = CAST({change} AS BLOB)")).await;
-        assert_eq!(refusal(&double.folder, &settings(&double)).await.0, "wrong-encryption-key", "{change}");
-        by_hand(&double.folder, "UPDATE key_encryption_keys SET wrapped = (SELECT wrapped FROM kept)").await;
-        by_hand(&double.folder, "DROP TABLE kept").await;
+    let changes = match database {
+        Database::Sqlite => [
+            "CAST(replace(wrapped, CAST('mac:1:' AS BLOB), CAST('mac:2:' AS BLOB)) AS BLOB)",
+            "CAST(substr(wrapped, 1, 40) AS BLOB)",
+            "x'00'",
+        ],
+        Database::Postgres(_) => [
+            "decode(replace(encode(wrapped, 'hex'), encode('mac:1:', 'hex'), encode('mac:2:', 'hex')), 'hex')",
+            "substr(wrapped, 1, 40)",
+            "'\\x00'::bytea",
+        ],
+    };
+    for change in changes {
+        by_hand(url, "CREATE TABLE kept AS SELECT wrapped FROM key_encryption_keys").await;
+        by_hand(url, &format!("UPDATE key_encryption_keys SET wrapped = {change}")).await;
+        assert_eq!(refusal(url, &settings(&double)).await.0, "wrong-encryption-key", "{change}");
+        by_hand(url, "UPDATE key_encryption_keys SET wrapped = (SELECT wrapped FROM kept)").await;
+        by_hand(url, "DROP TABLE kept").await;
     }
     // The row's own integrity value covers what the wrapping does not.
-    by_hand(&double.folder, "UPDATE key_encryption_keys SET sealings = 5").await;
-    assert_eq!(refusal(&double.folder, &settings(&double)).await.0, "inconsistent");
-    by_hand(&double.folder, "UPDATE key_encryption_keys SET sealings = 0").await;
+    by_hand(url, "UPDATE key_encryption_keys SET sealings = 5").await;
+    assert_eq!(refusal(url, &settings(&double)).await.0, "inconsistent");
+    by_hand(url, "UPDATE key_encryption_keys SET sealings = 0").await;
 
     // No way out of the profile, and none into it.
-    let (services, wrapping) = attach(&double.folder, &settings(&double)).await.unwrap();
+    let (services, wrapping) = attach(url, &settings(&double)).await.unwrap();
     let key = keys::fresh(&SystemRandom).unwrap();
     let shares = SourceKey::of(key, KeySourceKind::Shares);
     let moved = rewrap(&services, &Actor::Operator, (&shares, &wrapping.integrity)).await.unwrap_err();
@@ -205,27 +250,33 @@ async fn another_device_or_source_does_not_open_the_database() {
     let standard = KeySettings { devices: devices.clone(), ..KeySettings::from_source(file.clone()) };
     keys::write_key_file(&double.folder.join("file"), &keys::fresh(&SystemRandom).unwrap()).unwrap();
     let clock = || Arc::new(FixedClock(NOW));
-    let opened = Services::attach(&url(&double.folder), &standard, clock(), Arc::new(SystemRandom)).await;
+    let opened = Services::attach(url, &standard, clock(), Arc::new(SystemRandom)).await;
     assert_eq!(opened.map(|_| ()).unwrap_err().code(), "other-key-source");
     let mixed = KeySettings { source: file, ..settings(&double) };
     let told = "profile gm3 takes no key from this source: file";
-    assert_eq!(refusal(&double.folder, &mixed).await, ("profile-forbids-source", told.to_owned()));
+    assert_eq!(refusal(url, &mixed).await, ("profile-forbids-source", told.to_owned()));
     let mixed = KeySettings { profile: Profile::Standard, ..settings(&double) };
-    let opened = Services::attach(&url(&double.folder), &mixed, clock(), Arc::new(SystemRandom)).await;
+    let opened = Services::attach(url, &mixed, clock(), Arc::new(SystemRandom)).await;
     let told = "profile standard takes no key from this source: device";
     assert_eq!(opened.map(|_| ()).unwrap_err().to_string(), told);
 
-    let began = other.folder.join("standard");
+    let began = other.folder.join("gm3-standard");
     fs::create_dir(&began).unwrap();
-    let opened = Services::attach(&url(&began), &standard, clock(), Arc::new(SystemRandom)).await;
+    let began = &*database.url(&began).await;
+    let opened = Services::attach(began, &standard, clock(), Arc::new(SystemRandom)).await;
     opened.unwrap().0.store.close().await;
-    assert_eq!(refusal(&began, &settings(&other)).await.0, "other-key-source");
+    assert_eq!(refusal(began, &settings(&other)).await.0, "other-key-source");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn software_keys_and_other_algorithms_are_refused() {
+    forbidden(&Database::Sqlite).await;
+}
+
+async fn forbidden(database: &Database) {
     let double = Double::new("gm3-refuses");
-    let services = open(&double).await;
+    let url = &*database.url(&double.folder).await;
+    let services = open(url, &double).await;
     let software = ("profile-forbids-software-keys", "profile gm3 forbids private keys in software".to_owned());
     let told = |error: keys::Error| (error.code(), error.to_string());
 
@@ -268,13 +319,13 @@ async fn software_keys_and_other_algorithms_are_refused() {
     insert(&services, &row("curve", KeyAlgorithm::EcdsaP256, inside, 2)).await;
     services.store.close().await;
     let algorithm = "profile gm3 forbids keys of our own that are not of SM2: curve".to_owned();
-    assert_eq!(refusal(&double.folder, &settings(&double)).await, ("profile-forbids-algorithm", algorithm));
+    assert_eq!(refusal(url, &settings(&double)).await, ("profile-forbids-algorithm", algorithm));
 
     // As a service that is at work when the rows come.
-    by_hand(&double.folder, "UPDATE keys SET state = 'destroyed' WHERE id = 'curve'").await;
-    assert_eq!(refusal(&double.folder, &settings(&double)).await.0, "inconsistent");
-    by_hand(&double.folder, "DELETE FROM keys").await;
-    let services = open(&double).await;
+    by_hand(url, "UPDATE keys SET state = 'destroyed' WHERE id = 'curve'").await;
+    assert_eq!(refusal(url, &settings(&double)).await.0, "inconsistent");
+    by_hand(url, "DELETE FROM keys").await;
+    let services = open(url, &double).await;
     for (id, number) in [("soft-1", 3), ("soft-2", 4)] {
         insert(&services, &row(id, KeyAlgorithm::Sm2, sealed.clone(), number)).await;
     }
@@ -283,13 +334,29 @@ async fn software_keys_and_other_algorithms_are_refused() {
     assert_eq!(told(loaded), ("profile-forbids-software-keys", expected));
     services.store.close().await;
     let both = "profile gm3 forbids private keys in software: soft-1, soft-2".to_owned();
-    assert_eq!(refusal(&double.folder, &settings(&double)).await, ("profile-forbids-software-keys", both));
+    assert_eq!(refusal(url, &settings(&double)).await, ("profile-forbids-software-keys", both));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_profile_on_postgresql() {
+    let Some(server) = Postgres::start() else {
+        println!("SKIPPED gm3::the_profile_on_postgresql: PostgreSQL absent");
+        let required = std::env::var_os("CI").is_some()
+            || std::env::var("YINXIN_TEST_PEERS").is_ok_and(|peers| peers == "require");
+        assert!(!required, "PostgreSQL is required and absent");
+        return;
+    };
+    let database = Database::Postgres(server);
+    holds(&database).await;
+    away(&database).await;
+    another(&database).await;
+    forbidden(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_others_are_judged_as_ever() {
     let double = Double::new("gm3-judges");
-    let services = open(&double).await;
+    let services = open(&Database::Sqlite.url(&double.folder).await, &double).await;
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut trust = TrustAnchors::none();
     for name in ["ca.pem", "rsa_ca.pem"] {

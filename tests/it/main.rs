@@ -6,6 +6,8 @@
     reason = "clippy excuses `#[test]` functions, not what they call"
 )]
 
+#[path = "../devices/built.rs"]
+mod built;
 mod demo;
 mod keys;
 mod process;

@@ -39,14 +39,20 @@ impl Running {
         Self::start(command, installation.with_extension("log"))
     }
 
-    /// Starts a command that serves, and waits until it says so. Its log is added to that file.
-    pub(crate) fn start(mut command: Command, log: PathBuf) -> Self {
+    /// Starts a command that serves a development installation, and waits until it says so. Its log is added to that
+    /// file.
+    pub(crate) fn start(command: Command, log: PathBuf) -> Self {
+        Self::start_until(command, log, "DEVELOPMENT TRUST:")
+    }
+
+    /// The same with the last words of any installation.
+    pub(crate) fn start_until(mut command: Command, log: PathBuf, last: &str) -> Self {
         let file = File::options().create(true).append(true).open(&log).unwrap();
         command.env("YINXIN_SERVER__LISTEN", "[\"127.0.0.1:0\", \"[::1]:0\"]").stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().unwrap();
         let mut said = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        while !said.contains("DEVELOPMENT TRUST:") {
+        while !said.contains(last) {
             if lines.read_line(&mut said).unwrap() == 0 {
                 panic!("{:?}: {said}{}", child.wait(), fs::read_to_string(&log).unwrap());
             }

@@ -2,6 +2,9 @@
 //!
 //! Shares no code with the service. `sdf_double_set` makes it fail; `sdf_double_count` tells what it was asked. Pairs
 //! stand at the indexes 1 to 3, their passwords are `password-INDEX`; a key-encryption key stands at index 1.
+//!
+//! A device begins anew with each process, unless `SDF_DOUBLE_STATE` names a folder: then its keys stand in the file
+//! `keys` there, and it is gone while a file `gone` is there.
 #![expect(unsafe_code, reason = "the interface is C")]
 #![expect(missing_docs, reason = "the functions are GM/T 0018's")]
 #![expect(clippy::unwrap_used, clippy::missing_safety_doc, reason = "a double for tests")]
@@ -9,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -73,21 +77,35 @@ struct Device {
 
 impl Device {
     fn new() -> Self {
-        let secret = || loop {
-            let mut bytes = [0; 32];
-            random(&mut bytes);
-            if let Ok(key) = SecretKey::from_slice(&bytes) {
-                return key;
+        let keys = state("keys");
+        let kept = keys.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_else(|| {
+            let mut octets = (0..6).flat_map(|_| secret().to_bytes()).collect::<Vec<_>>();
+            let mut key = [0; 16];
+            random(&mut key);
+            octets.extend(key);
+            if let Some(path) = &keys {
+                std::fs::write(path, &octets).unwrap();
             }
-        };
+            octets
+        });
+        let (secrets, rest) = kept.as_chunks::<32>();
+        let secret = |at: usize| SecretKey::from_slice(secrets.get(at).unwrap()).unwrap();
         let mut device = Self::default();
-        for index in 1..=3 {
-            device.pairs.insert(index, Pair { sign: secret(), decrypt: secret() });
+        for (index, at) in [(1, 0), (2, 2), (3, 4)] {
+            device.pairs.insert(index, Pair { sign: secret(at), decrypt: secret(at + 1) });
         }
-        let mut key = [0; 16];
-        random(&mut key);
-        device.key_encryption_keys.insert(1, key);
+        device.key_encryption_keys.insert(1, rest.try_into().unwrap());
         device
+    }
+
+    /// Whether the device is away. What was open stays dead when it is back.
+    fn is_gone(&mut self) -> bool {
+        let gone = self.setting(control::GONE) != 0 || state("gone").is_some_and(|path| path.exists());
+        if gone {
+            self.open.clear();
+            self.sessions.clear();
+        }
+        gone
     }
 
     fn setting(&self, what: u32) -> u32 {
@@ -110,6 +128,21 @@ fn device() -> MutexGuard<'static, Device> {
     DEVICE.lock().unwrap()
 }
 
+/// A file of a device that outlives its process.
+fn state(name: &str) -> Option<PathBuf> {
+    std::env::var_os("SDF_DOUBLE_STATE").map(|folder| PathBuf::from(folder).join(name))
+}
+
+fn secret() -> SecretKey {
+    loop {
+        let mut bytes = [0; 32];
+        random(&mut bytes);
+        if let Ok(key) = SecretKey::from_slice(&bytes) {
+            return key;
+        }
+    }
+}
+
 fn random(bytes: &mut [u8]) {
     std::fs::File::open("/dev/urandom").unwrap().read_exact(bytes).unwrap();
 }
@@ -117,7 +150,7 @@ fn random(bytes: &mut [u8]) {
 /// Runs on a session of a device that is there.
 fn on(session: *mut c_void, work: impl FnOnce(&mut Device, &mut Session) -> Result<(), u32>) -> u32 {
     let mut device = device();
-    if device.setting(control::GONE) != 0 {
+    if device.is_gone() {
         return COMMUNICATION;
     }
     let Some(mut state) = device.sessions.remove(&session.addr()) else { return COMMUNICATION };
@@ -146,11 +179,7 @@ unsafe fn give(bytes: &[u8], to: *mut u8, length: *mut u32) -> Result<(), u32> {
 pub extern "C" fn sdf_double_set(what: u32, value: u32) {
     let mut device = device();
     device.settings.insert(what, value);
-    if what == control::GONE && value != 0 {
-        // What was open stays dead when the device is back.
-        device.open.clear();
-        device.sessions.clear();
-    }
+    device.is_gone();
     if what == control::DENY {
         for session in device.sessions.values_mut() {
             session.granted.clear();
@@ -167,7 +196,7 @@ pub extern "C" fn sdf_double_count(what: u32) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SDF_OpenDevice(handle: *mut *mut c_void) -> u32 {
     let mut device = device();
-    if device.setting(control::GONE) != 0 {
+    if device.is_gone() {
         return 0x0100_0005;
     }
     let number = device.handle();
@@ -184,7 +213,7 @@ pub extern "C" fn SDF_CloseDevice(handle: *mut c_void) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SDF_OpenSession(handle: *mut c_void, session: *mut *mut c_void) -> u32 {
     let mut device = device();
-    if device.setting(control::GONE) != 0 || !device.open.contains(&handle.addr()) {
+    if device.is_gone() || !device.open.contains(&handle.addr()) {
         return 0x0100_0006;
     }
     let number = device.handle();

@@ -11,27 +11,27 @@
 #![expect(clippy::indexing_slicing, reason = "constant tables of 16 entries, evaluated when compiled")]
 #![expect(clippy::as_conversions, reason = "in constant evaluation, where `From` cannot be called; bytes into usize")]
 
-use std::arch::x86_64::{__m128i, _mm_loadu_si128};
+use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_storeu_si128};
 
 use zeroize::Zeroizing;
 
-use crate::crypto::sm4::{Block, Engine};
+use crate::crypto::sm4::{Block, Engine, sliced};
 
 /// IN: x ↦ A·x, seen in the field of AES. The lowest bit of the result comes from the highest byte, as GFNI wants it.
-const IN: u64 = 0x4c28_7db9_1a22_505d;
+pub(super) const IN: u64 = 0x4c28_7db9_1a22_505d;
 /// What IN adds.
-const IN_CONSTANT: u8 = 0x3e;
+pub(super) const IN_CONSTANT: u8 = 0x3e;
 /// OUT for GFNI: back from the field of AES, then A.
 const OUT: u64 = 0xf3ab_34a9_74a6_b589;
 /// What OUT adds.
 const OUT_CONSTANT: u8 = 0xd3;
 /// OUT for AESENCLAST: undoes AES's affine map first.
-const OUT_OF_AES: u64 = 0x480e_4c47_651d_bad3;
+pub(super) const OUT_OF_AES: u64 = 0x480e_4c47_651d_bad3;
 /// What it adds.
-const OUT_OF_AES_CONSTANT: u8 = 0x6c;
+pub(super) const OUT_OF_AES_CONSTANT: u8 = 0x6c;
 
 /// An affine map as two tables, for the lower and the upper half of the byte.
-const fn halves(matrix: u64, constant: u8) -> [[u8; 16]; 2] {
+pub(super) const fn halves(matrix: u64, constant: u8) -> [[u8; 16]; 2] {
     let rows = matrix.to_be_bytes();
     let mut tables = [[constant; 16], [0; 16]];
     let mut half = 0;
@@ -86,7 +86,7 @@ const fn places<const LANES: usize>() -> [[u32; 4]; LANES] {
 ///
 /// # Safety
 /// Implement it for nothing else.
-unsafe trait Sixteen {}
+pub(super) unsafe trait Sixteen {}
 
 // SAFETY: sixteen bytes.
 unsafe impl Sixteen for Block {}
@@ -96,7 +96,7 @@ unsafe impl Sixteen for u128 {}
 unsafe impl Sixteen for [u32; 4] {}
 
 /// The four words of a counter block.
-fn words(counter: u128) -> [u32; 4] {
+pub(super) fn words(counter: u128) -> [u32; 4] {
     let mut words = [0; 4];
     for (word, bytes) in words.iter_mut().zip(counter.to_be_bytes().as_chunks().0) {
         *word = u32::from_be_bytes(*bytes);
@@ -114,10 +114,20 @@ fn add_to(text: &mut [u8], stream: &[u128]) {
 }
 
 #[inline]
-#[target_feature(enable = "sse2")]
-fn constant(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY: sixteen readable bytes; the load needs no alignment.
-    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+pub(super) fn constant(bytes: &[u8; 16]) -> __m128i {
+    read(bytes)
+}
+
+#[inline]
+pub(super) fn read<B: Sixteen>(bytes: &B) -> __m128i {
+    // SAFETY: sixteen readable bytes (see `Sixteen`); the load needs no alignment, and x86-64 always has it.
+    unsafe { _mm_loadu_si128(std::ptr::from_ref(bytes).cast()) }
+}
+
+#[inline]
+pub(super) fn write<B: Sixteen>(bytes: &mut B, x: __m128i) {
+    // SAFETY: sixteen bytes (see `Sixteen`), of which any value is allowed; the store needs no alignment, and x86-64 always has it.
+    unsafe { _mm_storeu_si128(std::ptr::from_mut(bytes).cast(), x) }
 }
 
 /// The rounds for one set of features; the imports say what the short names mean at this width, and `t` is T of
@@ -506,9 +516,9 @@ impl Found {
         // SAFETY: a `Found` is made by `look_for` alone, which saw the features of this engine.
         unsafe {
             match self.0 {
-                Engine::Portable | Engine::AesNi => aes_ni::crypt(keys, blocks),
-                Engine::AesNiAvx2 => aes_ni_avx2::crypt(keys, blocks),
-                Engine::Vaes => vaes::crypt(keys, blocks),
+                Engine::Portable | Engine::AesNi => aes_ni::crypt(keys, sliced::aes_ni::crypt(keys, blocks)),
+                Engine::AesNiAvx2 => aes_ni_avx2::crypt(keys, sliced::aes_ni_avx2::crypt(keys, blocks)),
+                Engine::Vaes => vaes::crypt(keys, sliced::vaes::crypt(keys, blocks)),
                 Engine::Gfni => gfni::crypt(keys, blocks),
                 Engine::GfniAvx512 => gfni_avx512::crypt(keys, blocks),
             }
@@ -516,13 +526,22 @@ impl Found {
     }
 
     /// Adds the key stream from `counter` on, whose last 32 bits count and wrap around.
-    pub(super) fn stream(self, keys: &[u32; 32], counter: u128, text: &mut [u8]) {
+    pub(super) fn stream(self, keys: &[u32; 32], mut counter: u128, text: &mut [u8]) {
         // SAFETY: a `Found` is made by `look_for` alone, which saw the features of this engine.
         unsafe {
             match self.0 {
-                Engine::Portable | Engine::AesNi => aes_ni::stream(keys, counter, text),
-                Engine::AesNiAvx2 => aes_ni_avx2::stream(keys, counter, text),
-                Engine::Vaes => vaes::stream(keys, counter, text),
+                Engine::Portable | Engine::AesNi => {
+                    let rest = sliced::aes_ni::stream(keys, &mut counter, text);
+                    aes_ni::stream(keys, counter, rest);
+                }
+                Engine::AesNiAvx2 => {
+                    let rest = sliced::aes_ni_avx2::stream(keys, &mut counter, text);
+                    aes_ni_avx2::stream(keys, counter, rest);
+                }
+                Engine::Vaes => {
+                    let rest = sliced::vaes::stream(keys, &mut counter, text);
+                    vaes::stream(keys, counter, rest);
+                }
                 Engine::Gfni => gfni::stream(keys, counter, text),
                 Engine::GfniAvx512 => gfni_avx512::stream(keys, counter, text),
             }

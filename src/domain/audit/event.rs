@@ -338,8 +338,19 @@ events! {
         /// Where the key comes from that wraps it now.
         1 source: KeySourceKind,
     }
+    /// A seal that a maker elsewhere made for a key of ours was taken in.
+    23 "seal-taken" SealTaken {
+        /// The seal.
+        0 seal: SealId,
+        /// SM3 of the seal in DER.
+        1 seal_sm3: [u8; 32],
+        /// The signer's key.
+        2 signer: KeyId,
+        /// SM3 of the signer's certificate in DER.
+        3 certificate_sm3: [u8; 32],
+    }
     /// A certification authority of ours began its work.
-    23 "authority-created" AuthorityCreated {
+    24 "authority-created" AuthorityCreated {
         /// The authority.
         0 authority: AuthorityId,
         /// SM3 of its certificate in DER.
@@ -350,12 +361,12 @@ events! {
         3 parent: Option<AuthorityId>,
     }
     /// An authority issues no more; what it issued can still be revoked.
-    24 "authority-retired" AuthorityRetired {
+    25 "authority-retired" AuthorityRetired {
         /// The authority.
         0 authority: AuthorityId,
     }
     /// Certificates are about to be signed. The authority's key is used only after this is kept.
-    25 "issuance-intended" IssuanceIntended {
+    26 "issuance-intended" IssuanceIntended {
         /// The batch.
         0 batch: BatchId,
         /// Who issues.
@@ -364,7 +375,7 @@ events! {
         2 items: Vec<u8>,
     }
     /// Certificates of a batch came to nothing: of each that stands here no signature was released.
-    26 "issuance-abandoned" IssuanceAbandoned {
+    27 "issuance-abandoned" IssuanceAbandoned {
         /// The batch.
         0 batch: BatchId,
         /// Why.
@@ -373,17 +384,17 @@ events! {
         2 items: Vec<u8>,
     }
     /// A certificate rests (certificateHold, RFC 5280 5.3.1).
-    27 "certificate-suspended" CertificateSuspended {
+    28 "certificate-suspended" CertificateSuspended {
         /// SM3 of the certificate in DER.
         0 certificate_sm3: [u8; 32],
     }
     /// A resting certificate is in use again (removeFromCRL).
-    28 "certificate-resumed" CertificateResumed {
+    29 "certificate-resumed" CertificateResumed {
         /// SM3 of the certificate in DER.
         0 certificate_sm3: [u8; 32],
     }
     /// A certificate is at its end.
-    29 "certificate-revoked" CertificateRevoked {
+    30 "certificate-revoked" CertificateRevoked {
         /// SM3 of the certificate in DER.
         0 certificate_sm3: [u8; 32],
         /// CRLReason (RFC 5280 5.3.1).
@@ -392,7 +403,7 @@ events! {
         2 invalidity_date: Option<Timestamp>,
     }
     /// A revocation list was signed.
-    30 "crl-issued" CrlIssued {
+    31 "crl-issued" CrlIssued {
         /// Who issued it.
         0 authority: AuthorityId,
         /// Which part of its certificates it speaks of.
@@ -407,7 +418,7 @@ events! {
         5 crl_sm3: [u8; 32],
     }
     /// An authority signs its OCSP answers by another key from now on.
-    31 "responder-changed" ResponderChanged {
+    32 "responder-changed" ResponderChanged {
         /// The authority.
         0 authority: AuthorityId,
         /// SM3 of the responder's certificate in DER.
@@ -416,7 +427,7 @@ events! {
         2 key: KeyId,
     }
     /// Somebody applied for a certificate.
-    32 "application-submitted" ApplicationSubmitted {
+    33 "application-submitted" ApplicationSubmitted {
         /// The application.
         0 application: ApplicationId,
         /// SM3 of its canonical form.
@@ -425,14 +436,14 @@ events! {
         2 profile: String,
     }
     /// An application was looked at and found to be in order.
-    33 "application-checked" ApplicationChecked {
+    34 "application-checked" ApplicationChecked {
         /// The application.
         0 application: ApplicationId,
         /// SM3 of its canonical form.
         1 application_sm3: [u8; 32],
     }
     /// An officer approved an application by a signature.
-    34 "application-approved" ApplicationApproved {
+    35 "application-approved" ApplicationApproved {
         /// The application.
         0 application: ApplicationId,
         /// SM3 of its canonical form: what was signed.
@@ -441,43 +452,43 @@ events! {
         2 signature_sm3: [u8; 32],
     }
     /// An application was refused.
-    35 "application-refused" ApplicationRefused {
+    36 "application-refused" ApplicationRefused {
         /// The application.
         0 application: ApplicationId,
         /// Why, as the officer wrote it: SM3 of the text, which may name persons.
         1 reason_sm3: [u8; 32],
     }
     /// An application was taken back.
-    36 "application-withdrawn" ApplicationWithdrawn {
+    37 "application-withdrawn" ApplicationWithdrawn {
         /// The application.
         0 application: ApplicationId,
     }
     /// What was applied for was issued.
-    37 "application-fulfilled" ApplicationFulfilled {
+    38 "application-fulfilled" ApplicationFulfilled {
         /// The application.
         0 application: ApplicationId,
         /// SM3 of the certificate in DER.
         1 certificate_sm3: [u8; 32],
     }
     /// Time stamps were made; they leave only after this is kept.
-    38 "time-stamps-issued" TimeStampsIssued {
+    39 "time-stamps-issued" TimeStampsIssued {
         /// SM3 of the authority's certificate.
         0 certificate_sm3: [u8; 32],
         /// For each stamp 16 octets of its serial number, then SM3 of the whole token.
         1 items: Vec<u8>,
     }
     /// The clock was found not to be trustworthy: no stamp is made.
-    39 "clock-distrusted" ClockDistrusted {
+    40 "clock-distrusted" ClockDistrusted {
         /// The stable code of the reason.
         0 reason: String,
     }
     /// The clock is trustworthy again.
-    40 "clock-trusted" ClockTrusted {
+    41 "clock-trusted" ClockTrusted {
         /// Its accuracy in microseconds.
         0 accuracy: u64,
     }
     /// A job began that issues many certificates.
-    41 "job-started" JobStarted {
+    42 "job-started" JobStarted {
         /// The job.
         0 job: JobId,
         /// Who issues.
@@ -488,7 +499,7 @@ events! {
         3 rows: u64,
     }
     /// Every row of a job has its result.
-    42 "job-finished" JobFinished {
+    43 "job-finished" JobFinished {
         /// The job.
         0 job: JobId,
         /// Certificates issued.
@@ -497,7 +508,7 @@ events! {
         2 refused: u64,
     }
     /// An encryption key that is kept for its owner was given out again, by two officers.
-    43 "key-recovered" KeyRecovered {
+    44 "key-recovered" KeyRecovered {
         /// The key.
         0 key: KeyId,
         /// The application whose approvals allowed it.
@@ -582,7 +593,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=43).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=44).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -659,6 +670,9 @@ mod tests {
             ),
             (seal(), hash(), key(), proptest::option::of(key()))
                 .prop_map(|(seal, seal_sm3, maker, signer)| EventBody::SealIssued { seal, seal_sm3, maker, signer }),
+            (seal(), hash(), key(), hash()).prop_map(|(seal, seal_sm3, signer, certificate_sm3)| {
+                EventBody::SealTaken { seal, seal_sm3, signer, certificate_sm3 }
+            }),
             (seal(), select(SuspensionReason::ALL))
                 .prop_map(|(seal, reason)| EventBody::SealSuspended { seal, reason }),
             seal().prop_map(|seal| EventBody::SealResumed { seal }),

@@ -7,6 +7,7 @@ use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::sm3;
 use crate::domain::trust::key::{encode_value, subject_public_key_info};
+use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::format::der::ObjectIdentifier;
 use crate::format::x509::{BasicConstraints, KeyUsage, NewCertificate, NewName};
 
@@ -69,7 +70,7 @@ pub struct Request<'a> {
 }
 
 /// Why no certificate is issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The validity is empty.
@@ -84,6 +85,9 @@ pub enum Error {
     /// The issuer's algorithm is not told by an object identifier alone, or does not belong to its key.
     #[error("the issuer's algorithm cannot sign certificates")]
     Algorithm,
+    /// The algorithm policy does not allow the issuer's signature or the subject's key now.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
     /// What came back from the key store is not the issuer's signature.
     #[error("the signature is not the issuer's over this certificate")]
     Signature,
@@ -98,11 +102,16 @@ pub struct IssuanceToken {
     oid: ObjectIdentifier,
 }
 
-/// Decides what the certificate says.
+/// Decides what the certificate says, now, under that algorithm policy.
 ///
 /// # Errors
-/// The request breaks a rule of RFC 5280.
-pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceToken, Error> {
+/// The request breaks a rule of RFC 5280; the policy allows the issuer's algorithm, digest or key, or a subject's key of
+/// that kind and size, for nothing new at this moment.
+pub fn prepare(
+    request: &Request<'_>,
+    issuer: &Issuer<'_>,
+    (policy, now): (&AlgorithmPolicy, Timestamp),
+) -> Result<IssuanceToken, Error> {
     if request.not_after < request.not_before {
         return Err(Error::EmptyValidity);
     }
@@ -114,6 +123,8 @@ pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceTok
         return Err(Error::Serial);
     }
     let oid = issuer.algorithm.oid().filter(|_| issuer.key.signs_with(issuer.algorithm)).ok_or(Error::Algorithm)?;
+    policy.signature(&SignatureUsed::of(issuer.key, issuer.algorithm), now, Use::Issue)?;
+    policy.acceptable(request.key.name(), request.key.bits(), now, Use::Issue)?;
     let subject_key = subject_public_key_info(request.key);
     let tbs = NewCertificate {
         serial: request.serial,
@@ -161,8 +172,11 @@ mod tests {
     use super::*;
     use crate::base::limits::Limits;
     use crate::base::random::SystemRandom;
-    use crate::crypto::{Signer, sm2};
-    use crate::domain::trust::{Budget, TrustAnchors, find_path};
+    use crate::crypto::algorithm::{DigestAlgorithm, REGISTRY};
+    use crate::crypto::{Signer, rsa, sm2};
+    use crate::domain::trust::acceptance::Term;
+    use crate::domain::trust::{Acceptance, Budget, TrustAnchors, find_path, public_key};
+    use crate::format::keys::read_pem;
     use crate::format::x509::Certificate;
 
     fn name(common_name: &str) -> NewName {
@@ -179,7 +193,8 @@ mod tests {
             let request =
                 Request { subject, key, profile, not_before: now, not_after: now.plus_days(9), serial: &[serial; 16] };
             let issuer = Issuer { name: &name("根").to_der(), key: &root_key, algorithm: root.algorithm() };
-            let token = prepare(&request, &issuer).unwrap();
+            let rules = (&AlgorithmPolicy::whatever_we_compute(), now);
+            let token = prepare(&request, &issuer, rules).unwrap();
             let value = root.sign(token.to_sign(), &SystemRandom).unwrap();
             token.assemble(&value).unwrap()
         };
@@ -209,12 +224,57 @@ mod tests {
         };
         let der = subject.to_der();
         let issuer = Issuer { name: &der, key: &public, algorithm: SignatureAlgorithm::Sm2Sm3 };
-        let refuse = |request: Request<'_>| prepare(&request, &issuer).unwrap_err();
+        let rules = (&AlgorithmPolicy::whatever_we_compute(), now);
+        let refuse = |request: Request<'_>| prepare(&request, &issuer, rules).unwrap_err();
         assert_eq!(refuse(Request { not_after: now.plus_seconds(-1), ..good }), Error::EmptyValidity);
         assert_eq!(refuse(Request { subject: &empty, ..good }), Error::Name);
         assert_eq!(refuse(Request { serial: &[0; 16], ..good }), Error::Serial);
-        let token = prepare(&good, &issuer).unwrap();
+        let token = prepare(&good, &issuer, rules).unwrap();
         let other = key.sign(b"something else", &SystemRandom).unwrap();
         assert_eq!(token.assemble(&other), Err(Error::Signature));
+    }
+
+    /// RSA keys are certified from 3072 bits on, until END; nothing is digested by SHA-512 any more.
+    fn policy() -> AlgorithmPolicy {
+        let always = Acceptance { issue: Term::Always, accept_from: None, accept: Term::Always };
+        let never = Acceptance { issue: Term::Never, accept_from: None, accept: Term::Never };
+        let others = REGISTRY.iter().filter(|row| row.name != "rsa-key");
+        let mut rules: Vec<_> = others.map(|row| (row.name, 0, if row.computed { always } else { never })).collect();
+        rules.push(("rsa-key", 3072, Acceptance { issue: Term::Until(END), ..always }));
+        rules.iter_mut().filter(|rule| rule.0 == "sha512").for_each(|rule| rule.2.issue = Term::Never);
+        AlgorithmPolicy::new("p".into(), String::new(), rules).unwrap()
+    }
+
+    const END: Timestamp = Timestamp::from_unix(1_000);
+
+    #[test]
+    fn no_certificate_for_a_key_and_none_by_a_key_that_the_policy_lets_make_nothing_new() {
+        let policy = policy();
+        let root = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let sm2 = Signer::public_key(&root);
+        let pem = include_str!("../../../tests/vectors/keys/rsa_signer.pem");
+        let certificate = read_pem(pem, "CERTIFICATE").unwrap().remove(0);
+        let short = public_key(&Certificate::parse(&certificate).unwrap().public_key).unwrap();
+        let long = Signer::public_key(&rsa::PrivateKey::generate(3072).unwrap());
+        let (subject, der) = (name("a"), name("根").to_der());
+        let ask = |key: &PublicKey, issuer: &PublicKey, algorithm, at| {
+            let (profile, serial) = (Profile::SealSigner, &[1; 16]);
+            let request = Request { subject: &subject, key, profile, not_before: END, not_after: END, serial };
+            prepare(&request, &Issuer { name: &der, key: issuer, algorithm }, (&policy, at)).map(|_| ())
+        };
+        let by_sm2 = |key: &PublicKey, at| ask(key, &sm2, SignatureAlgorithm::Sm2Sm3, at);
+        let late = END.plus_seconds(1);
+        assert_eq!(by_sm2(&long, END), Ok(()));
+        let ended = Error::from(Unacceptable::Ended { algorithm: "rsa-key", wanted: Use::Issue, until: END });
+        assert_eq!(ended.to_string(), "rsa-key was allowed for anything new until 1970-01-01T00:16:40Z");
+        assert_eq!(by_sm2(&long, late), Err(ended.clone()));
+        let too_short = Unacceptable::KeyTooShort { algorithm: "rsa-key", bits: 2048, least: 3072 };
+        assert_eq!(by_sm2(&short, END), Err(too_short.clone().into()));
+        let by_rsa = |key: &PublicKey, digest, at| ask(&sm2, key, SignatureAlgorithm::RsaPkcs1(digest), at);
+        assert_eq!(by_rsa(&long, DigestAlgorithm::Sha256, END), Ok(()));
+        assert_eq!(by_rsa(&long, DigestAlgorithm::Sha256, late), Err(ended));
+        assert_eq!(by_rsa(&short, DigestAlgorithm::Sha256, END), Err(too_short.into()));
+        let digest = Unacceptable::Refused { algorithm: "sha512".into(), wanted: Use::Issue };
+        assert_eq!(by_rsa(&long, DigestAlgorithm::Sha512, END), Err(digest.into()));
     }
 }

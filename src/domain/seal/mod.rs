@@ -3,5 +3,6 @@
 pub mod maker;
 pub mod signing;
 mod state;
+pub mod taking;
 
 pub use state::{InvalidTransition, State};

@@ -280,6 +280,7 @@ mod tests {
     use crate::base::random::SystemRandom;
     use crate::crypto::{Signer, sm2};
     use crate::domain::ca::{Issuer, Profile, Request, prepare};
+    use crate::domain::trust::AlgorithmPolicy;
     use crate::format::x509::NewName;
 
     fn issue(
@@ -302,7 +303,8 @@ mod tests {
         };
         let issuer_name = name(issuer.0).to_der();
         let by = Issuer { name: &issuer_name, key: &issuer_key, algorithm: issuer.1.algorithm() };
-        let token = prepare(&request, &by).unwrap();
+        let rules = (&AlgorithmPolicy::whatever_we_compute(), now);
+        let token = prepare(&request, &by, rules).unwrap();
         let value = issuer.1.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
     }

@@ -57,7 +57,7 @@ pub fn pkcs8_encrypted(
     let (salt, iv) = (array::<16>(random)?, array::<16>(random)?);
     let iterations = NonZeroU32::new(ITERATIONS).ok_or(Error::Derivation)?;
     let key = pbkdf2(prf, passphrase, &salt, iterations, cipher.key_bytes())?;
-    let encrypted = encrypt_cbc(cipher, &key, &iv, &plain)?;
+    let encrypted = encrypt_cbc(cipher, key.expose(), &iv, &plain)?; // the cipher's key
     let scheme = Scheme::Pbes2 { prf, salt: salt.to_vec(), iterations: ITERATIONS, cipher, iv: iv.to_vec() };
     Ok(EncryptedPrivateKeyInfo { scheme, encrypted: &encrypted }.to_der())
 }

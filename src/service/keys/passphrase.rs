@@ -4,11 +4,12 @@ use ::cbc::cipher::{BlockModeDecrypt as _, InnerIvInit as _};
 use std::num::NonZeroU32;
 
 use openssl::symm;
-use ring::{digest, hmac, pbkdf2};
+use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
 use crate::crypto::digest::{hmac_sm3, sm3};
+use crate::crypto::kdf::{self, Pbkdf2Prf};
 use crate::crypto::sm4::{Sm4, cbc};
 use crate::format::keys::pbe::{Cipher, Pkcs12Cipher, Prf, Scheme};
 use crate::format::keys::pkcs12::{Mac, MacDigest};
@@ -47,7 +48,7 @@ pub(in crate::service::keys) fn decrypt(
     match scheme {
         Scheme::Pbes2 { prf, salt, cipher, iv, .. } => {
             let key = pbkdf2(*prf, passphrase, salt, iterations, cipher.key_bytes())?;
-            decrypt_cbc(*cipher, &key, iv, encrypted)
+            decrypt_cbc(*cipher, key.expose(), iv, encrypted) // the cipher's key
         }
         Scheme::Pkcs12 { cipher, salt, .. } => {
             let text = bmp_string(passphrase)?;
@@ -92,24 +93,17 @@ pub(in crate::service::keys) fn pbkdf2(
     salt: &[u8],
     iterations: NonZeroU32,
     size: usize,
-) -> Result<Wiped, Error> {
-    let passphrase = passphrase.expose(); // to be stretched
-    let mut key = Zeroizing::new(vec![0; size]);
-    let algorithm = match prf {
-        Prf::HmacSha1 => pbkdf2::PBKDF2_HMAC_SHA1,
-        Prf::HmacSha256 => pbkdf2::PBKDF2_HMAC_SHA256,
-        Prf::HmacSha384 => pbkdf2::PBKDF2_HMAC_SHA384,
-        Prf::HmacSha512 => pbkdf2::PBKDF2_HMAC_SHA512,
-        // OpenSSL keeps the state after the key, which saves half of the work.
-        Prf::HmacSm3 => {
-            let count = usize::try_from(iterations.get()).map_err(|_| Error::Computation)?;
-            let sm3 = openssl::hash::MessageDigest::sm3();
-            openssl::pkcs5::pbkdf2_hmac(passphrase, salt, count, sm3, &mut key).map_err(|_| Error::Computation)?;
-            return Ok(key);
-        }
+) -> Result<Secret, Error> {
+    let prf = match prf {
+        Prf::HmacSha1 => Pbkdf2Prf::HmacSha1,
+        Prf::HmacSha256 => Pbkdf2Prf::HmacSha256,
+        Prf::HmacSha384 => Pbkdf2Prf::HmacSha384,
+        Prf::HmacSha512 => Pbkdf2Prf::HmacSha512,
+        Prf::HmacSm3 => Pbkdf2Prf::HmacSm3,
     };
-    pbkdf2::derive(algorithm, iterations, salt, passphrase, &mut key);
-    Ok(key)
+    let passphrase = passphrase.expose(); // to be stretched
+    // The formats bound size and iterations more narrowly.
+    kdf::pbkdf2(prf, passphrase, salt, iterations, size).map_err(|_| Error::Computation)
 }
 
 /// CBC with the padding of RFC 8018 6.1.1; `None` if the length or the padding is wrong.
@@ -317,27 +311,31 @@ mod tests {
         NonZeroU32::new(iterations).unwrap()
     }
 
-    /// RFC 6070, and the same against OpenSSL for the others.
+    /// RFC 6070, and every function against OpenSSL.
     #[test]
     fn pbkdf2_of_the_standard_and_of_openssl() {
-        let key = pbkdf2(Prf::HmacSha1, &secret("password"), b"salt", count(4096), 20).unwrap();
-        assert_eq!(hex(&key), "4b007901b765489abead49d926f721d065a429c1");
         use openssl::hash::MessageDigest;
+        let derive = |prf, salt: &[u8], iterations, size| {
+            pbkdf2(prf, &secret("口令"), salt, count(iterations), size).unwrap().expose().to_vec()
+        };
+        let key = pbkdf2(Prf::HmacSha1, &secret("password"), b"salt", count(4096), 20).unwrap();
+        assert_eq!(hex(key.expose()), "4b007901b765489abead49d926f721d065a429c1");
         for (prf, peer) in [
+            (Prf::HmacSha1, MessageDigest::sha1()),
             (Prf::HmacSha256, MessageDigest::sha256()),
             (Prf::HmacSha384, MessageDigest::sha384()),
             (Prf::HmacSha512, MessageDigest::sha512()),
+            (Prf::HmacSm3, MessageDigest::sm3()),
         ] {
-            let key = pbkdf2(prf, &secret("口令"), b"salt", count(3), 70).unwrap();
             let mut expected = [0; 70];
             openssl::pkcs5::pbkdf2_hmac("口令".as_bytes(), b"salt", 3, peer, &mut expected).unwrap();
-            assert_eq!(*key, expected);
+            assert_eq!(derive(prf, b"salt", 3, 70), expected);
         }
         // Two rounds by hand: U1 xor U2.
-        let first = hmac_sm3(b"pw", &[b"salt", &[0, 0, 0, 1]]);
-        let second = hmac_sm3(b"pw", &[&first]);
+        let first = hmac_sm3("口令".as_bytes(), &[b"salt", &[0, 0, 0, 1]]);
+        let second = hmac_sm3("口令".as_bytes(), &[&first]);
         let expected: Vec<u8> = first.iter().zip(second).map(|(a, b)| a ^ b).collect();
-        assert_eq!(*pbkdf2(Prf::HmacSm3, &secret("pw"), b"salt", count(2), 32).unwrap(), expected);
+        assert_eq!(derive(Prf::HmacSm3, b"salt", 2, 32), expected);
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! modulus x⁸ + x⁴ + x³ + x + 1 (that of FIPS 197, 4.2); share *x* holds its values at *x*. No tables and no branches
 //! on secret octets.
 
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::base::random::{Random, RandomUnavailable, array};
 use crate::base::secret::Secret;
 use crate::crypto::digest::sm3;
+use crate::crypto::secrecy::equal;
 
 /// Octets of the shared secret.
 pub const LENGTH: usize = 32;
@@ -238,7 +238,7 @@ pub fn combine(shares: &[Share]) -> Result<Secret, ShareError> {
         return Err(ShareError::TooFew { given: shares.len(), needed: first.threshold });
     };
     for share in more {
-        if !bool::from(interpolate(used, share.number).ct_eq(&*share.value)) {
+        if !equal(&*interpolate(used, share.number), &*share.value) {
             return Err(ShareError::Disagree);
         }
     }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod durability;
+mod gm3;
 mod logs;
 mod requests;
 

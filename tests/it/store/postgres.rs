@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sqlx::{AssertSqlSafe, Connection as _};
+
 use crate::store::Folder;
 
 /// User and group to run as, when not as ourselves.
@@ -43,6 +45,22 @@ impl Postgres {
         let (folder, pg_ctl, user) = server.private.as_ref().unwrap();
         run(pg_ctl, &start, *user, folder.path());
         Some(server)
+    }
+
+    /// A fresh database of that name on it.
+    pub(crate) async fn database(&self, name: &str) -> String {
+        let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        let name = format!("yinxin_{}_{}", name.replace('-', "_"), std::process::id());
+        for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")] {
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        let (server, options) = self
+            .url
+            .split_once('?')
+            .map_or((&*self.url, String::new()), |(server, options)| (server, format!("?{options}")));
+        let (server, _) = server.rsplit_once('/').unwrap();
+        format!("{server}/{name}{options}")
     }
 }
 
