@@ -1,92 +1,173 @@
 //! Issuing one certificate: `prepare` decides what it says, the service signs, `assemble` checks and joins.
 //!
-//! Only an [`IssuanceToken`] can become a certificate, and it is used up by that: one decision, one signature.
+//! Only an [`IssuanceToken`] can become a certificate, and it is used up by that: one decision, one signature. Before a
+//! token exists, the certificate is held against every lint rule with a throw-away value for its signature, which no key
+//! made: what is linted can never be taken for issued.
 
 use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
-use crate::crypto::digest::sm3;
-use crate::domain::trust::key::{encode_value, subject_public_key_info};
-use crate::format::der::ObjectIdentifier;
-use crate::format::x509::{BasicConstraints, KeyUsage, NewCertificate, NewName};
+use crate::crypto::digest::{sha256, sm3};
+use crate::domain::ca::lint::{self, Finding};
+use crate::domain::ca::profile::{AttributeKind, BeyondIssuer, Position, Profile, Purpose, RevocationRule};
+use crate::domain::ca::publication::Publication;
+use crate::domain::ca::subject::{self, SubjectError};
+use crate::domain::ca::weak_key::{self, WeakKey};
+use crate::domain::trust::key::{encode_value, public_key, subject_public_key_info};
+use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
+use crate::format::der::{self, ObjectIdentifier, Writer};
+use crate::format::keys::SubjectPublicKeyInfo;
+use crate::format::x509::extension::{
+    AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage, NameConstraints, OcspNoCheck, PolicyInformation,
+    SubjectAltName, SubjectDirectoryAttributes, SubjectKeyIdentifier,
+};
+use crate::format::x509::name::NameAttributes;
+use crate::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewExtension, NewGeneralName};
 
-/// What a certificate is for. Each profile fixes basicConstraints and keyUsage (GB/T 20518 5.2.3, RFC 5280 4.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
-    /// A root: may have one authority below it.
-    Root,
-    /// An authority that issues end certificates only.
-    Authority,
-    /// A seal maker: signs seals.
-    SealMaker,
-    /// A signer: signs documents with a seal.
-    SealSigner,
-}
-
-impl Profile {
-    const fn basic_constraints(self) -> BasicConstraints {
-        match self {
-            Self::Root => BasicConstraints { authority: true, path_length: Some(1) },
-            Self::Authority => BasicConstraints { authority: true, path_length: Some(0) },
-            Self::SealMaker | Self::SealSigner => BasicConstraints { authority: false, path_length: None },
-        }
-    }
-
-    const fn key_usage(self) -> KeyUsage {
-        match self {
-            Self::Root | Self::Authority => KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN),
-            Self::SealMaker | Self::SealSigner => KeyUsage(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::NON_REPUDIATION),
-        }
-    }
-}
+/// How far before now a certificate may begin: clocks that are late shall take it at once.
+const MOST_BACKDATING: i64 = 86_400;
+/// `messageDigest` (RFC 2985 5.4.2).
+const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 
 /// Who issues.
 #[derive(Debug, Clone, Copy)]
 pub struct Issuer<'a> {
-    /// Its name, DER.
-    pub name: &'a [u8],
+    /// Its certificate; `None` where the subject's own key signs.
+    pub certificate: Option<&'a Certificate<'a>>,
     /// Its key.
     pub key: &'a PublicKey,
     /// How it signs.
     pub algorithm: SignatureAlgorithm,
+    /// Where it publishes.
+    pub publication: &'a Publication,
 }
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The subject's name.
-    pub subject: &'a NewName,
+    /// What for.
+    pub profile: &'a Profile,
+    /// The subject's attributes; the profile orders them and adds what it fixes.
+    pub subject: &'a [(AttributeKind, String)],
+    /// Other names of the subject.
+    pub alternative_names: &'a [NewGeneralName],
     /// The subject's key.
     pub key: &'a PublicKey,
-    /// What for.
-    pub profile: Profile,
     /// Start of validity.
     pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
+    /// End of validity; `None` for the profile's usual one.
+    pub not_after: Option<Timestamp>,
     /// 128 random bits.
     pub serial: &'a [u8; 16],
+    /// The digest of the transaction that an event certificate is for: by SM3 for an SM2 key, else by SHA-256.
+    pub transaction: Option<&'a [u8; 32]>,
+    /// Names that an authority is bound to.
+    pub name_constraints: Option<&'a NameConstraints<'a>>,
 }
 
 /// Why no certificate is issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The validity is empty.
     #[error("the validity ends before it begins (RFC 5280 4.1.2.5)")]
     EmptyValidity,
-    /// A name part is empty or longer than X.520 allows.
-    #[error("a part of the subject's name is empty or has more than 64 characters (RFC 5280 A.1)")]
-    Name,
+    /// The validity is longer than the profile allows.
+    #[error("a validity of {seconds} seconds is above the {most} of the profile")]
+    ValidityTooLong {
+        /// How long.
+        seconds: i64,
+        /// At most.
+        most: i64,
+    },
+    /// It would begin more than a day ago.
+    #[error("the validity begins more than a day before now")]
+    Backdated,
+    /// It would begin before its issuer's, or end after it where the profile does not shorten it.
+    #[error("the validity is not within the issuer's, {from} to {to}")]
+    BeyondIssuer {
+        /// The issuer's begin.
+        from: Timestamp,
+        /// The issuer's end.
+        to: Timestamp,
+    },
+    /// A name breaks the profile's rules.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     /// The serial number is zero.
     #[error("the serial number is zero (RFC 5280 4.1.2.2)")]
     Serial,
-    /// The issuer's algorithm is not told by an object identifier alone, or does not belong to its key.
-    #[error("the issuer's algorithm cannot sign certificates")]
+    /// The profile certifies no key of that kind or size.
+    #[error("profile {profile} certifies no {key} of {bits} bits")]
+    Key {
+        /// The profile's name.
+        profile: String,
+        /// The kind of key.
+        key: &'static str,
+        /// Its bits.
+        bits: usize,
+    },
+    /// The key can be broken.
+    #[error(transparent)]
+    WeakKey(#[from] WeakKey),
+    /// The issuer's algorithm is not told by an object identifier alone, does not belong to its key, or is none of the
+    /// profile's.
+    #[error("the issuer's algorithm cannot sign certificates of this profile")]
     Algorithm,
+    /// The algorithm policy does not allow the issuer's signature or the subject's key now.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
+    /// A root signs itself, and nothing else does.
+    #[error("a root signs itself, and no other certificate does")]
+    Position,
+    /// The issuer's certificate is not an authority's, or not of the key that signs.
+    #[error("the issuer's certificate is no authority's, or not that of the key (RFC 5280 4.2.1.9)")]
+    NoAuthority,
+    /// The issuer may have no authority below it.
+    #[error("the issuer's path length allows no authority below it (RFC 5280 4.2.1.9)")]
+    PathLength,
+    /// A transaction is given where the profile binds to none, or missing where it does.
+    #[error("a digest of a transaction belongs to event certificates, and to nothing else")]
+    Transaction,
+    /// Name constraints for what is no authority.
+    #[error("name constraints are for authorities (RFC 5280 4.2.1.10)")]
+    NameConstraints,
+    /// Rules of the standards that the certificate would break.
+    #[error("the certificate would break {}", .0.first().map_or_else(|| "a rule".to_owned(), ToString::to_string))]
+    Lint(Vec<Finding>),
+    /// What we wrote is no certificate.
+    #[error("the certificate cannot be read")]
+    Unreadable(#[source] der::Error),
     /// What came back from the key store is not the issuer's signature.
     #[error("the signature is not the issuer's over this certificate")]
     Signature,
+}
+
+impl Error {
+    /// Stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyValidity => "validity-empty",
+            Self::ValidityTooLong { .. } => "validity-too-long",
+            Self::Backdated => "validity-backdated",
+            Self::BeyondIssuer { .. } => "validity-beyond-issuer",
+            Self::Subject(error) => error.code(),
+            Self::Serial => "serial-zero",
+            Self::Key { .. } => "key-not-certified",
+            Self::WeakKey(weak) => weak.code(),
+            Self::Algorithm => "issuer-algorithm",
+            Self::Unacceptable(refused) => refused.code(),
+            Self::Position => "root-position",
+            Self::NoAuthority => "issuer-no-authority",
+            Self::PathLength => "path-length",
+            Self::Transaction => "transaction",
+            Self::NameConstraints => "name-constraints",
+            Self::Lint(_) => "lint",
+            Self::Unreadable(_) => "unreadable",
+            Self::Signature => "issuer-signature",
+        }
+    }
 }
 
 /// A decision to issue exactly these bytes.
@@ -96,40 +177,230 @@ pub struct IssuanceToken {
     issuer: PublicKey,
     algorithm: SignatureAlgorithm,
     oid: ObjectIdentifier,
+    not_after: Timestamp,
 }
 
-/// Decides what the certificate says.
+/// Decides what the certificate says, now, under that algorithm policy.
 ///
 /// # Errors
-/// The request breaks a rule of RFC 5280.
-pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceToken, Error> {
-    if request.not_after < request.not_before {
+/// The request breaks a rule of the profile, of RFC 5280 or of the issuer; the policy allows the issuer's algorithm, digest
+/// or key, or a subject's key of that kind and size, for nothing new at this moment.
+pub fn prepare(
+    request: &Request<'_>,
+    issuer: &Issuer<'_>,
+    (policy, now): (&AlgorithmPolicy, Timestamp),
+) -> Result<IssuanceToken, Error> {
+    let rules = request.profile.rules();
+    if request.not_before < now.plus_seconds(-MOST_BACKDATING) {
+        return Err(Error::Backdated);
+    }
+    if (rules.position == Position::Root) != issuer.certificate.is_none() {
+        return Err(Error::Position);
+    }
+    if issuer.certificate.is_none() && request.key != issuer.key {
+        return Err(Error::Position);
+    }
+    if request.transaction.is_some() != rules.transaction {
+        return Err(Error::Transaction);
+    }
+    subject::check_alternative_names(&rules.alternative_names, request.alternative_names)?;
+    let name = subject::merge(request.profile, request.subject)?;
+    common_name_is_alternative(request)?;
+    let end = not_after(request, issuer)?;
+    let draft = Draft {
+        profile: request.profile,
+        subject: &name.to_der(),
+        subject_is_empty: name == NameAttributes::default(),
+        alternative_names: request.alternative_names,
+        key: request.key,
+        key_identifier: key_identifier(request.key),
+        validity: (request.not_before, end),
+        serial: request.serial,
+        transaction: request.transaction,
+        name_constraints: request.name_constraints,
+    };
+    draft.into_token(issuer, (policy, now))
+}
+
+/// What a certificate shall say, before it is written and linted: names and validity are decided.
+pub(in crate::domain::ca) struct Draft<'a> {
+    pub(in crate::domain::ca) profile: &'a Profile,
+    pub(in crate::domain::ca) subject: &'a [u8],
+    pub(in crate::domain::ca) subject_is_empty: bool,
+    pub(in crate::domain::ca) alternative_names: &'a [NewGeneralName],
+    pub(in crate::domain::ca) key: &'a PublicKey,
+    pub(in crate::domain::ca) key_identifier: Vec<u8>,
+    pub(in crate::domain::ca) validity: (Timestamp, Timestamp),
+    pub(in crate::domain::ca) serial: &'a [u8; 16],
+    pub(in crate::domain::ca) transaction: Option<&'a [u8; 32]>,
+    pub(in crate::domain::ca) name_constraints: Option<&'a NameConstraints<'a>>,
+}
+
+impl Draft<'_> {
+    /// Judges keys, algorithms and the issuer, writes the certificate and lints it.
+    pub(in crate::domain::ca) fn into_token(
+        self,
+        issuer: &Issuer<'_>,
+        (policy, now): (&AlgorithmPolicy, Timestamp),
+    ) -> Result<IssuanceToken, Error> {
+        let rules = self.profile.rules();
+        if self.serial.iter().all(|byte| *byte == 0) {
+            return Err(Error::Serial);
+        }
+        if !self.profile.certifies(self.key) {
+            let (profile, key) = (rules.name.clone(), self.key.name());
+            return Err(Error::Key { profile, key, bits: self.key.bits() });
+        }
+        weak_key::check(self.key)?;
+        let signs = issuer.key.signs_with(issuer.algorithm) && self.profile.signed_by(issuer.algorithm);
+        let oid = issuer.algorithm.oid().filter(|_| signs).ok_or(Error::Algorithm)?;
+        policy.signature(&SignatureUsed::of(issuer.key, issuer.algorithm), now, Use::Issue)?;
+        policy.acceptable(self.key.name(), self.key.bits(), now, Use::Issue)?;
+        if self.name_constraints.is_some() && !rules.authority {
+            return Err(Error::NameConstraints);
+        }
+        let constraints = self.basic_constraints(issuer)?;
+        let extensions = self.extensions(issuer, constraints)?;
+        let tbs = NewCertificate {
+            serial: self.serial,
+            signature_algorithm: oid,
+            issuer: issuer.certificate.map_or(self.subject, |certificate| certificate.subject.raw()),
+            not_before: self.validity.0,
+            not_after: self.validity.1,
+            subject: self.subject,
+            public_key: &subject_public_key_info(self.key),
+            extensions: &extensions,
+        }
+        .to_tbs();
+        let linted = NewCertificate::assemble(&tbs, oid, &throw_away_value(issuer));
+        let findings = lint::run(&linted).map_err(Error::Unreadable)?;
+        if !findings.is_empty() {
+            return Err(Error::Lint(findings));
+        }
+        let (key, algorithm) = (issuer.key.clone(), issuer.algorithm);
+        Ok(IssuanceToken { tbs, issuer: key, algorithm, oid, not_after: self.validity.1 })
+    }
+
+    /// RFC 5280 4.2.1.9: below an authority with a path length, one less is left.
+    fn basic_constraints(&self, issuer: &Issuer<'_>) -> Result<BasicConstraints, Error> {
+        let rules = self.profile.rules();
+        let Some(certificate) = issuer.certificate else {
+            return Ok(BasicConstraints { authority: rules.authority, path_length: rules.path_length });
+        };
+        let above = certificate.basic_constraints.unwrap_or_default();
+        let signs = certificate.key_usage.is_some_and(|usage| usage.any(KeyUsage::KEY_CERT_SIGN));
+        if !above.authority || !signs || public_key(&certificate.public_key).as_ref() != Some(issuer.key) {
+            return Err(Error::NoAuthority);
+        }
+        if !rules.authority {
+            return Ok(BasicConstraints { authority: false, path_length: None });
+        }
+        // A certificate with the issuer's own name does not count (RFC 5280 6.1.4 (l)).
+        let counted = u32::from(certificate.subject.raw() != self.subject);
+        let path_length = match (above.path_length, rules.path_length) {
+            (Some(left), own) => {
+                let left = left.checked_sub(counted).ok_or(Error::PathLength)?;
+                Some(own.map_or(left, |own| own.min(left)))
+            }
+            (None, own) => own,
+        };
+        Ok(BasicConstraints { authority: true, path_length })
+    }
+
+    fn extensions(&self, issuer: &Issuer<'_>, constraints: BasicConstraints) -> Result<Vec<NewExtension>, Error> {
+        let rules = self.profile.rules();
+        let above = match issuer.certificate {
+            None => self.key_identifier.clone(),
+            Some(certificate) => {
+                let known = certificate.extension_of::<SubjectKeyIdentifier<'_>>().map_err(Error::Unreadable)?;
+                known.map_or_else(|| key_identifier(issuer.key), |known| known.0.to_vec())
+            }
+        };
+        let usage = rules.key_usage.iter().fold(0, |bits, bit| bits | bit.mask());
+        let mut extensions = vec![
+            NewExtension::new(true, &constraints),
+            NewExtension::new(true, &KeyUsage(usage)),
+            NewExtension::new(false, &SubjectKeyIdentifier(&self.key_identifier)),
+            NewExtension::new(
+                false,
+                &AuthorityKeyIdentifier { key_identifier: Some(&above), ..AuthorityKeyIdentifier::default() },
+            ),
+        ];
+        if let Some(rule) = &rules.extended_key_usage {
+            let purposes = rule.purposes.iter().map(|purpose| purpose.oid()).collect();
+            extensions.push(NewExtension::new(rule.critical, &ExtendedKeyUsage(purposes)));
+        }
+        if !self.alternative_names.is_empty() {
+            let names = self.alternative_names.iter().map(NewGeneralName::as_general_name).collect();
+            extensions.push(NewExtension::new(self.subject_is_empty, &SubjectAltName(names)));
+        }
+        if let Some(constraints) = self.name_constraints {
+            extensions.push(NewExtension::new(true, constraints));
+        }
+        if !rules.policies.is_empty() {
+            let policies = rules.policies.iter().map(|policy| PolicyInformation { policy: *policy, qualifiers: &[] });
+            extensions.push(NewExtension::new(false, &CertificatePolicies(policies.collect())));
+        }
+        match rules.revocation {
+            RevocationRule::Published => extensions.extend(issuer.publication.extensions(self.serial)),
+            RevocationRule::NoCheck => extensions.push(NewExtension::new(false, &OcspNoCheck)),
+            RevocationRule::Unneeded => {}
+        }
+        if let Some(digest) = self.transaction {
+            let mut value = Writer::new();
+            value.octet_string(digest);
+            let value = value.into_bytes();
+            extensions.push(NewExtension::new(false, &SubjectDirectoryAttributes(vec![(MESSAGE_DIGEST, &value)])));
+        }
+        Ok(extensions)
+    }
+}
+
+/// A server's common name, where it has one, is one of its alternative names (CA/Browser Forum baseline requirements
+/// 7.1.4.3).
+fn common_name_is_alternative(request: &Request<'_>) -> Result<(), SubjectError> {
+    let rules = request.profile.rules();
+    let serves = rules.extended_key_usage.as_ref().is_some_and(|rule| rule.purposes.contains(&Purpose::ServerAuth));
+    let name = request.subject.iter().find(|(kind, _)| *kind == AttributeKind::CommonName);
+    match name {
+        Some((_, name)) if serves && !request.alternative_names.contains(&NewGeneralName::Dns(name.clone())) => {
+            Err(SubjectError::CommonNameNotAlternative)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The end of validity: what was asked for or is usual, within the profile's bound and the issuer's end.
+fn not_after(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<Timestamp, Error> {
+    let rule = request.profile.rules().validity;
+    // Both ends belong to the validity (RFC 5280 4.1.2.5).
+    let usual = || request.not_before.plus_seconds(rule.usual.saturating_sub(1));
+    let mut end = request.not_after.unwrap_or_else(usual);
+    if end < request.not_before {
         return Err(Error::EmptyValidity);
     }
-    let fits = |part: &str| (1..=64).contains(&part.chars().count());
-    if !fits(&request.subject.organisation) || !fits(&request.subject.common_name) {
-        return Err(Error::Name);
+    if let Some(certificate) = issuer.certificate {
+        let (from, to) = (certificate.not_before, certificate.not_after);
+        let refuse = end > to && rule.beyond_issuer == BeyondIssuer::Refuse;
+        if request.not_before < from || request.not_before > to || refuse {
+            return Err(Error::BeyondIssuer { from, to });
+        }
+        end = end.min(to);
     }
-    if request.serial.iter().all(|byte| *byte == 0) {
-        return Err(Error::Serial);
+    let seconds = end.unix().saturating_sub(request.not_before.unix());
+    if seconds > rule.most {
+        return Err(Error::ValidityTooLong { seconds, most: rule.most });
     }
-    let oid = issuer.algorithm.oid().filter(|_| issuer.key.signs_with(issuer.algorithm)).ok_or(Error::Algorithm)?;
-    let subject_key = subject_public_key_info(request.key);
-    let tbs = NewCertificate {
-        serial: request.serial,
-        signature_algorithm: oid,
-        issuer: issuer.name,
-        not_before: request.not_before,
-        not_after: request.not_after,
-        subject: request.subject,
-        public_key: &subject_key,
-        basic_constraints: request.profile.basic_constraints(),
-        key_usage: request.profile.key_usage(),
-        subject_key_identifier: &key_identifier(request.key),
-        authority_key_identifier: &key_identifier(issuer.key),
-    }
-    .to_tbs();
-    Ok(IssuanceToken { tbs, issuer: issuer.key.clone(), algorithm: issuer.algorithm, oid })
+    Ok(end)
+}
+
+/// A value of the form that the issuer's algorithm has. No key made it.
+fn throw_away_value(issuer: &Issuer<'_>) -> Vec<u8> {
+    let octets = match issuer.algorithm {
+        SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_) => issuer.key.bits().div_ceil(8),
+        SignatureAlgorithm::Sm2Sm3 | SignatureAlgorithm::EcdsaP256Sha256 | SignatureAlgorithm::Ed25519 => 64,
+    };
+    encode_value(issuer.algorithm, &vec![1; octets])
 }
 
 impl IssuanceToken {
@@ -137,6 +408,12 @@ impl IssuanceToken {
     #[must_use]
     pub fn to_sign(&self) -> &[u8] {
         &self.tbs
+    }
+
+    /// When the certificate will end, which may be earlier than was asked for.
+    #[must_use]
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
     }
 
     /// The certificate, from the value of fixed width that the issuer's key gave.
@@ -151,70 +428,11 @@ impl IssuanceToken {
     }
 }
 
-/// The first 20 octets of SM3 over the key's SubjectPublicKeyInfo: RFC 5280 4.2.1.2 leaves the method open.
-fn key_identifier(key: &PublicKey) -> Vec<u8> {
-    sm3(&subject_public_key_info(key)).into_iter().take(20).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::limits::Limits;
-    use crate::base::random::SystemRandom;
-    use crate::crypto::{Signer, sm2};
-    use crate::domain::trust::{Budget, TrustAnchors, find_path};
-    use crate::format::x509::Certificate;
-
-    fn name(common_name: &str) -> NewName {
-        NewName { organisation: "示例市印信演示局".into(), common_name: common_name.into() }
-    }
-
-    #[test]
-    fn a_chain_of_ours_is_a_path_of_ours() {
-        let (root, end) =
-            (sm2::PrivateKey::generate(&SystemRandom).unwrap(), sm2::PrivateKey::generate(&SystemRandom).unwrap());
-        let now = Timestamp::from_unix(1_800_000_000);
-        let issue = |subject: &NewName, key: &PublicKey, profile, serial: u8| {
-            let root_key = Signer::public_key(&root);
-            let request =
-                Request { subject, key, profile, not_before: now, not_after: now.plus_days(9), serial: &[serial; 16] };
-            let issuer = Issuer { name: &name("根").to_der(), key: &root_key, algorithm: root.algorithm() };
-            let token = prepare(&request, &issuer).unwrap();
-            let value = root.sign(token.to_sign(), &SystemRandom).unwrap();
-            token.assemble(&value).unwrap()
-        };
-        let root_der = issue(&name("根"), &Signer::public_key(&root), Profile::Root, 1);
-        let end_der = issue(&name("签章人"), &Signer::public_key(&end), Profile::SealSigner, 2);
-        let mut trust = TrustAnchors::none();
-        trust.add_anchors(&root_der, "root").unwrap();
-        let certificate = Certificate::parse(&end_der).unwrap();
-        let path = find_path(&certificate, &trust, now, &mut Budget::new(&Limits::DEFAULT), &sm2::KeyTables::default())
-            .unwrap();
-        assert_eq!(path.subjects(), ["C=CN, O=示例市印信演示局, CN=签章人", "C=CN, O=示例市印信演示局, CN=根"]);
-    }
-
-    #[test]
-    fn broken_requests_and_foreign_signatures_are_refused() {
-        let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let public = Signer::public_key(&key);
-        let (subject, empty) = (name("a"), name(""));
-        let now = Timestamp::from_unix(0);
-        let good = Request {
-            subject: &subject,
-            key: &public,
-            profile: Profile::Root,
-            not_before: now,
-            not_after: now,
-            serial: &[1; 16],
-        };
-        let der = subject.to_der();
-        let issuer = Issuer { name: &der, key: &public, algorithm: SignatureAlgorithm::Sm2Sm3 };
-        let refuse = |request: Request<'_>| prepare(&request, &issuer).unwrap_err();
-        assert_eq!(refuse(Request { not_after: now.plus_seconds(-1), ..good }), Error::EmptyValidity);
-        assert_eq!(refuse(Request { subject: &empty, ..good }), Error::Name);
-        assert_eq!(refuse(Request { serial: &[0; 16], ..good }), Error::Serial);
-        let token = prepare(&good, &issuer).unwrap();
-        let other = key.sign(b"something else", &SystemRandom).unwrap();
-        assert_eq!(token.assemble(&other), Err(Error::Signature));
-    }
+/// The first 20 octets of a digest of the key's BIT STRING: by SHA-256 (RFC 7093 2, method 1), and by SM3 for an SM2 key,
+/// since RFC 5280 4.2.1.2 leaves the method open.
+pub(in crate::domain::ca) fn key_identifier(key: &PublicKey) -> Vec<u8> {
+    let info = subject_public_key_info(key);
+    let bits = SubjectPublicKeyInfo::parse(&info).map_or(&info[..], |parsed| parsed.key);
+    let digest = if matches!(key, PublicKey::Sm2(_)) { sm3(bits) } else { sha256(bits) };
+    digest.into_iter().take(20).collect()
 }
