@@ -342,24 +342,137 @@ impl NewName {
     /// `C=CN, O=…, CN=…` as DER.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
+        NameAttributes::from(self).to_der()
+    }
+}
+
+impl From<&NewName> for NameAttributes {
+    fn from(name: &NewName) -> Self {
+        let parts = [(COUNTRY, "CN"), (ORGANIZATION, &name.organisation), (COMMON_NAME, &name.common_name)];
+        Self(parts.map(|(kind, value)| (kind, value.to_owned())).to_vec())
+    }
+}
+
+/// A name that we write from any attributes, each a part of its own, in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NameAttributes(pub Vec<(ObjectIdentifier, String)>);
+
+/// Why an attribute is not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttributeError {
+    /// It has no value.
+    #[error("attribute {kind} is empty (RFC 5280 A.1)")]
+    Empty {
+        /// The attribute.
+        kind: ObjectIdentifier,
+    },
+    /// It is longer than X.520 allows.
+    #[error("attribute {kind} has more than {limit} characters (RFC 5280 A.1)")]
+    TooLong {
+        /// The attribute.
+        kind: ObjectIdentifier,
+        /// Its upper bound.
+        limit: usize,
+    },
+    /// It holds characters that its string type has not, or that nobody can read.
+    #[error("attribute {kind} holds a character that its type does not allow (RFC 5280 A.1)")]
+    Character {
+        /// The attribute.
+        kind: ObjectIdentifier,
+    },
+    /// A country is not two letters.
+    #[error("a country has two capital letters (ISO 3166, RFC 5280 A.1)")]
+    Country,
+}
+
+impl NameAttributes {
+    /// As DER. Texts are UTF8String (RFC 5280 4.1.2.4), but for those that have a type of their own.
+    #[must_use]
+    pub fn to_der(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|name| {
-            let parts = [(COUNTRY, "CN"), (ORGANIZATION, &self.organisation), (COMMON_NAME, &self.common_name)];
-            for (kind, value) in parts {
+            for (kind, value) in &self.0 {
                 name.set_of_one(|set| {
                     set.sequence(|attribute| {
-                        attribute.oid(kind);
-                        // countryName is a PrintableString (RFC 5280 A.1).
-                        if kind == COUNTRY {
-                            attribute.printable(value)
-                        } else {
-                            attribute.utf8(value)
+                        attribute.oid(*kind);
+                        match StringType::of(*kind) {
+                            StringType::Printable => attribute.printable(value),
+                            StringType::Ia5 => attribute.ia5(value),
+                            StringType::Utf8 => attribute.utf8(value),
                         };
                     });
                 });
             }
         });
         writer.into_bytes()
+    }
+
+    /// Whether each attribute keeps to the bounds and alphabets of RFC 5280 A.1. [`Self::to_der`] writes without asking.
+    ///
+    /// # Errors
+    /// The first attribute that does not.
+    pub fn check(&self) -> Result<(), AttributeError> {
+        for (kind, value) in &self.0 {
+            let (kind, limit) = (*kind, upper_bound(*kind));
+            let allowed = |c: char| match StringType::of(kind) {
+                StringType::Printable => is_printable(c),
+                StringType::Ia5 => c.is_ascii() && !c.is_control(),
+                StringType::Utf8 => !c.is_control() && !is_ignored(c),
+            };
+            if value.trim().is_empty() {
+                return Err(AttributeError::Empty { kind });
+            }
+            if value.chars().nth(limit).is_some() {
+                return Err(AttributeError::TooLong { kind, limit });
+            }
+            if !value.chars().all(allowed) {
+                return Err(AttributeError::Character { kind });
+            }
+            if kind == COUNTRY && (value.len() != 2 || !value.chars().all(|c| c.is_ascii_uppercase())) {
+                return Err(AttributeError::Country);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The string type in which we write an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StringType {
+    Printable,
+    Ia5,
+    Utf8,
+}
+
+impl StringType {
+    /// RFC 5280 A.1 fixes some; all others are DirectoryString.
+    fn of(kind: ObjectIdentifier) -> Self {
+        match kind {
+            COUNTRY | SERIAL_NUMBER | DN_QUALIFIER | TELEPHONE_NUMBER => Self::Printable,
+            EMAIL_ADDRESS | DOMAIN_COMPONENT => Self::Ia5,
+            _ => Self::Utf8,
+        }
+    }
+}
+
+/// The alphabet of PrintableString (X.680 41.4).
+const fn is_printable(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, ' ' | '\'' | '(' | ')' | '+' | ',' | '-' | '.' | '/' | ':' | '=' | '?')
+}
+
+/// Upper bounds in characters: RFC 5280 A.1; for those that it does not name, X.520 as of 2001.
+fn upper_bound(kind: ObjectIdentifier) -> usize {
+    match kind {
+        COUNTRY => 2,
+        TELEPHONE_NUMBER => 32,
+        POSTAL_CODE => 40,
+        COMMON_NAME | ORGANIZATION | ORGANIZATIONAL_UNIT | TITLE | SERIAL_NUMBER => 64,
+        LOCALITY | STATE_OR_PROVINCE | PSEUDONYM | STREET_ADDRESS | BUSINESS_CATEGORY => 128,
+        EMAIL_ADDRESS => 255,
+        ORGANIZATION_IDENTIFIER | USER_ID => 256,
+        DESCRIPTION => 1024,
+        _ => 32_768,
     }
 }
 
