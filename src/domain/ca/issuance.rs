@@ -436,3 +436,206 @@ pub(in crate::domain::ca) fn key_identifier(key: &PublicKey) -> Vec<u8> {
     let digest = if matches!(key, PublicKey::Sm2(_)) { sm3(bits) } else { sha256(bits) };
     digest.into_iter().take(20).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::base::random::SystemRandom;
+    use crate::config::profiles::{BUILT_IN, built_in, parse};
+    use crate::crypto::algorithm::DigestAlgorithm;
+    use crate::crypto::{Signer, rsa, sm2};
+    use crate::domain::ca::Profiles;
+    use crate::domain::ca::publication::shard;
+    use crate::domain::trust::{Budget, TrustAnchors, find_path};
+    use crate::format::x509::extension::CrlDistributionPoints;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+    const CODE: &str = "91350100M000100Y43示例局";
+
+    struct World {
+        profiles: Profiles,
+        root_key: sm2::PrivateKey,
+        root: Vec<u8>,
+        authority_key: sm2::PrivateKey,
+        authority: Vec<u8>,
+        publication: Publication,
+    }
+
+    fn attributes(pairs: &[(AttributeKind, &str)]) -> Vec<(AttributeKind, String)> {
+        pairs.iter().map(|(kind, value)| (*kind, (*value).to_owned())).collect()
+    }
+
+    fn request<'a>(profile: &'a Profile, subject: &'a [(AttributeKind, String)], key: &'a PublicKey) -> Request<'a> {
+        Request {
+            profile,
+            subject,
+            alternative_names: &[],
+            key,
+            not_before: NOW,
+            not_after: None,
+            serial: &[0x81; 16],
+            transaction: None,
+            name_constraints: None,
+        }
+    }
+
+    fn issue(request: &Request<'_>, above: Option<&[u8]>, key: &sm2::PrivateKey, publication: &Publication) -> Result<Vec<u8>, Error> {
+        let certificate = above.map(|der| Certificate::parse(der).unwrap());
+        let issuer_key = Signer::public_key(key);
+        let algorithm = SignatureAlgorithm::Sm2Sm3;
+        let issuer = Issuer { certificate: certificate.as_ref(), key: &issuer_key, algorithm, publication };
+        let token = prepare(request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), NOW))?;
+        let value = key.sign(token.to_sign(), &SystemRandom).unwrap();
+        token.assemble(&value)
+    }
+
+    impl World {
+        fn new() -> Self {
+            let profiles = built_in().unwrap();
+            let generate = || sm2::PrivateKey::generate(&SystemRandom).unwrap();
+            let (root_key, authority_key) = (generate(), generate());
+            let publication =
+                Publication::new((Some("http://a.example/{shard}.crl"), None), 16, &["http://a.example/ocsp"], &[]).unwrap();
+            let subject = attributes(&[(AttributeKind::Organisation, "示例"), (AttributeKind::CommonName, "根")]);
+            let public = Signer::public_key(&root_key);
+            let root = request(profiles.by_name("root").unwrap(), &subject, &public);
+            let root = issue(&root, None, &root_key, &publication).unwrap();
+            let subject = attributes(&[(AttributeKind::Organisation, "示例"), (AttributeKind::CommonName, "机构")]);
+            let public = Signer::public_key(&authority_key);
+            let authority = request(profiles.by_name("seal-issuing-ca").unwrap(), &subject, &public);
+            let authority = issue(&authority, Some(&root), &root_key, &publication).unwrap();
+            Self { profiles, root_key, root, authority_key, authority, publication }
+        }
+
+        fn profile(&self, name: &str) -> &Profile {
+            self.profiles.by_name(name).unwrap()
+        }
+
+        fn issue(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+            issue(request, Some(&self.authority), &self.authority_key, &self.publication)
+        }
+    }
+
+    #[test]
+    fn a_chain_of_ours_is_a_path_of_ours() {
+        let world = World::new();
+        let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let subject =
+            attributes(&[(AttributeKind::CommonName, "99000000000001"), (AttributeKind::Organisation, CODE)]);
+        let der = world.issue(&request(world.profile("seal-signer"), &subject, &key)).unwrap();
+        let certificate = Certificate::parse(&der).unwrap();
+        let mut trust = TrustAnchors::none();
+        trust.add_anchors(&world.root, "root").unwrap();
+        trust.add_certificates(&world.authority, "authority").unwrap();
+        let path = find_path(&certificate, &trust, NOW, &mut Budget::new(&Limits::DEFAULT), &sm2::KeyTables::default())
+            .unwrap();
+        let expected =
+            ["C=CN, O=91350100M000100Y43示例局, CN=99000000000001", "C=CN, O=示例, CN=机构", "C=CN, O=示例, CN=根"];
+        assert_eq!(path.subjects(), expected);
+        assert_eq!(certificate.not_after, NOW.plus_seconds(3 * 365 * 86_400 - 1));
+        let points = certificate.extension_of::<CrlDistributionPoints<'_>>().unwrap().unwrap();
+        let location = world.publication.crl_location(shard(certificate.serial, 16)).unwrap();
+        assert!(format!("{points:?}").contains(&location), "{points:?} {location}");
+        // The authority's identifier is what its certificate says.
+        let above = Certificate::parse(&world.authority).unwrap();
+        let own = above.extension_of::<SubjectKeyIdentifier<'_>>().unwrap().unwrap();
+        let named = certificate.extension_of::<AuthorityKeyIdentifier<'_>>().unwrap().unwrap();
+        assert_eq!(named.key_identifier, Some(own.0));
+    }
+
+    #[test]
+    fn requests_that_break_a_rule_are_refused_exactly() {
+        let world = World::new();
+        let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let subject =
+            attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
+        let good = request(world.profile("seal-signer"), &subject, &key);
+        let refuse = |request: Request<'_>| world.issue(&request).unwrap_err();
+        let late = Some(NOW.plus_seconds(-1));
+        assert_eq!(refuse(Request { not_after: late, ..good }), Error::EmptyValidity);
+        assert_eq!(refuse(Request { not_before: NOW.plus_seconds(-86_401), ..good }), Error::Backdated);
+        let long = Some(NOW.plus_days(5 * 365).plus_seconds(1));
+        let (seconds, most) = (5 * 365 * 86_400 + 1, 5 * 365 * 86_400);
+        assert_eq!(refuse(Request { not_after: long, ..good }), Error::ValidityTooLong { seconds, most });
+        assert_eq!(refuse(Request { serial: &[0; 16], ..good }), Error::Serial);
+        assert_eq!(refuse(Request { transaction: Some(&[1; 32]), ..good }), Error::Transaction);
+        assert_eq!(refuse(Request { profile: world.profile("event"), ..good }), Error::Transaction);
+        assert_eq!(refuse(Request { profile: world.profile("root"), ..good }), Error::Position);
+        let names = [NewGeneralName::Dns("a.example".into())];
+        let too_many = SubjectError::TooManyAlternativeNames { found: 1, most: 0 };
+        assert_eq!(refuse(Request { alternative_names: &names, ..good }), too_many.into());
+        let with = |pairs: &[(AttributeKind, &str)]| refuse(Request { subject: &attributes(pairs), ..good });
+        let (o, cn) = (AttributeKind::Organisation, AttributeKind::CommonName);
+        let cases: [(&[(AttributeKind, &str)], SubjectError); 5] = [
+            (&[(o, CODE)], SubjectError::Missing { attribute: "commonName" }),
+            (&[(o, "示例局"), (cn, "99000000000001")], SubjectError::Form { attribute: "organizationName" }),
+            (&[(cn, "1"), (cn, "2")], SubjectError::Repeated { attribute: "commonName" }),
+            (&[(AttributeKind::Title, "x")], SubjectError::Forbidden { attribute: "title".into() }),
+            (&[(AttributeKind::Country, "US"), (o, CODE), (cn, "99000000000001")], SubjectError::Fixed { attribute: "countryName" }),
+        ];
+        for (pairs, expected) in cases {
+            assert_eq!(with(pairs), expected.into());
+        }
+        let short = rsa::PrivateKey::generate(2048).unwrap();
+        let short = Signer::public_key(&short);
+        let profile = "seal-signer".to_owned();
+        assert_eq!(refuse(Request { key: &short, ..good }), Error::Key { profile, key: "rsa-key", bits: 2048 });
+        // Below an authority whose path length is 0.
+        let intermediate = Request { profile: world.profile("intermediate"), ..good };
+        assert_eq!(refuse(intermediate), Error::PathLength);
+        let wrong = issue(&good, Some(&world.authority), &world.root_key, &world.publication);
+        assert_eq!(wrong, Err(Error::NoAuthority));
+        let end = world.issue(&good).unwrap();
+        let by_end = issue(&good, Some(&end), &world.authority_key, &world.publication);
+        assert_eq!(by_end, Err(Error::NoAuthority));
+    }
+
+    #[test]
+    fn only_the_issuers_signature_makes_a_certificate() {
+        let world = World::new();
+        let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let subject =
+            attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
+        let request = request(world.profile("seal-signer"), &subject, &key);
+        let (above, by) = (Certificate::parse(&world.authority).unwrap(), Signer::public_key(&world.authority_key));
+        let mut issuer =
+            Issuer { certificate: Some(&above), key: &by, algorithm: SignatureAlgorithm::Sm2Sm3, publication: &world.publication };
+        let rules = (&AlgorithmPolicy::whatever_we_compute(), NOW);
+        let token = prepare(&request, &issuer, rules).unwrap();
+        let other = world.authority_key.sign(b"something else", &SystemRandom).unwrap();
+        assert_eq!(token.assemble(&other), Err(Error::Signature));
+        let throw_away = throw_away_value(&issuer);
+        let token = prepare(&request, &issuer, rules).unwrap();
+        let whole = NewCertificate::assemble(token.to_sign(), token.oid, &throw_away);
+        let read = Certificate::parse(&whole).unwrap();
+        assert!(!by.verify(SignatureAlgorithm::Sm2Sm3, read.tbs, &[1; 64]));
+        issuer.algorithm = SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256);
+        assert_eq!(prepare(&request, &issuer, rules).unwrap_err(), Error::Algorithm);
+    }
+
+    /// The issuer's end: most profiles shorten the validity, an event certificate is not issued.
+    #[test]
+    fn nothing_outlives_its_issuer() {
+        let world = World::new();
+        let text = BUILT_IN.iter().find(|(name, _)| *name == "seal-signer").unwrap().1;
+        let refusing = parse(&text.replacen("beyond_issuer = \"clamp\"", "beyond_issuer = \"refuse\"", 1), "x").unwrap();
+        let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let subject =
+            attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
+        let above = Certificate::parse(&world.authority).unwrap();
+        let (from, to) = (above.not_before, above.not_after);
+        let late = Request {
+            not_before: to.plus_days(-1),
+            not_after: Some(to.plus_days(1)),
+            ..request(world.profile("seal-signer"), &subject, &key)
+        };
+        let der = world.issue(&late).unwrap();
+        assert_eq!(Certificate::parse(&der).unwrap().not_after, to);
+        let beyond = Err(Error::BeyondIssuer { from, to });
+        assert_eq!(world.issue(&Request { profile: &refusing, ..late }), beyond);
+        assert_eq!(world.issue(&Request { not_before: to.plus_days(1), not_after: None, ..late }), beyond);
+        let early = Request { not_before: from.plus_seconds(-1), not_after: None, ..late };
+        assert_eq!(world.issue(&early), beyond);
+    }
+}

@@ -5,7 +5,7 @@ use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::domain::ca::issuance::{self, IssuanceToken, Issuer, Request, prepare};
 use crate::domain::trust::AlgorithmPolicy;
-use crate::format::keys::Sm2EnvelopedKey;
+use crate::format::keys::enveloped_key::Sm2EnvelopedKey;
 
 /// Why two requests are no pair.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Purposes agree with keyUsage.
 
-    CLIENT_AUTH, CODE_SIGNING, EMAIL_PROTECTION, KEY_USAGE, KeyUsage, OCSP_SIGNING, SERVER_AUTH, TIME_STAMPING,
 use crate::domain::ca::lint::{Parts, Rule, effective};
 use crate::format::x509::extension::{
+    CLIENT_AUTH, CODE_SIGNING, EMAIL_PROTECTION, KEY_USAGE, KeyUsage, OCSP_SIGNING, SERVER_AUTH, TIME_STAMPING,
 };
 
 pub(super) static RULE: Rule = Rule {
