@@ -307,6 +307,7 @@ fn saved_evidence_gives_the_same_bytes_again_and_is_never_overwritten() {
     let reports = format!("{}{}", read("notice.ofd.report.json"), read("notice.ofd-2.report.json"));
     assert_eq!(reports, first.out);
     assert_eq!(read("policy.toml"), include_str!("../policies/verification/strict.toml"));
+    assert_eq!(read("algorithms.toml"), include_str!("../policies/algorithms.toml"));
     let index: Value = serde_json::from_str(&read("evidence.json")).unwrap();
     let size = fs::metadata(NOTICE).unwrap().len();
     assert_eq!((&index["inputs"][1]["file"], &index["inputs"][1]["bytes"]), (&json!("it's/notice.ofd"), &json!(size)));
@@ -322,6 +323,78 @@ fn saved_evidence_gives_the_same_bytes_again_and_is_never_overwritten() {
     let blocked = run(&place, "verify notice.ofd --save-evidence notice.ofd/x");
     let message = "error: notice.ofd/x cannot be written: Not a directory (os error 20) (evidence-not-written)\n";
     assert_eq!((blocked.code, blocked.err.as_str()), (70, message));
+}
+
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
+
+/// The shipped algorithm policy with one change and a name of its own.
+fn own_algorithms(from: &str, to: &str) -> String {
+    let text = yinxin::config::algorithms::BUILT_IN;
+    assert!(text.contains(from), "{from}");
+    text.replace(from, to).replace("name = \"default\"", "name = \"own\"")
+}
+
+fn sm3_hex(bytes: &[u8]) -> String {
+    yinxin::service::verification::sm3_hex(bytes)
+}
+
+#[test]
+fn another_algorithm_policy_turns_the_axis_and_is_named_by_the_report() {
+    let place = folder("algorithms");
+    let file = format!("{VECTORS}/ofd/accept/v4_basic.ofd");
+    let judge = format!("verify {file} --trust {VECTORS}/keys/ca.pem --at {NOW} --json");
+    let shipped = run(&place, &judge);
+    let report = &lines(&shipped)[0];
+    assert_eq!((shipped.code, &report["signatures"][0]["algorithm"]["status"]), (0, &json!("ok")));
+    let built_in = yinxin::config::algorithms::BUILT_IN.as_bytes();
+    assert_eq!(report["policy"]["algorithms"], json!({ "name": "default", "sm3": sm3_hex(built_in) }));
+
+    // SM2 came to its end the day before.
+    let rule = |term: &str| format!("name = \"sm2-sm3\"\nissue = \"{term}\"\naccept = \"{term}\"");
+    let text = own_algorithms(&rule("always"), &rule("until 2026-11-22"));
+    fs::write(place.join("own.toml"), &text).unwrap();
+    let own = run(&place, &format!("{judge} --algorithms own.toml --save-evidence kept"));
+    assert_eq!((own.code, own.err.as_str()), (2, ""));
+    let report = &lines(&own)[0];
+    let axis = &report["signatures"][0]["algorithm"];
+    assert_eq!((&axis["status"], &axis["code"]), (&json!("failed"), &json!("algorithm-ended")));
+    assert_eq!(axis["detail"], "sm2-sm3 was accepted until 2026-11-22T23:59:59Z (policy own)");
+    assert_eq!(report["signatures"][0]["signature"]["status"], "ok");
+    assert_eq!(report["policy"]["name"], "default");
+    assert_eq!(report["policy"]["algorithms"], json!({ "name": "own", "sm3": sm3_hex(text.as_bytes()) }));
+    assert_eq!(faults(report), Vec::<String>::new());
+
+    // The evidence holds the policy: its file is not asked again, nor the clock.
+    fs::remove_file(place.join("own.toml")).unwrap();
+    assert_eq!(replayed(&place, "kept"), own.out);
+    assert_eq!(fs::read_to_string(place.join("kept/algorithms.toml")).unwrap(), text);
+    // At its last moment it was accepted.
+    let earlier = judge.replace(NOW, "2026-11-22T23:59:59Z");
+    assert_eq!(run(&place, &format!("{earlier} --algorithms kept/algorithms.toml")).code, 0);
+    let text = run(&place, &format!("verify {file} --at {NOW} --algorithms kept/algorithms.toml")).out;
+    assert!(text.contains("policy default, algorithm policy own, anchors 0"), "{text}");
+}
+
+#[test]
+fn algorithm_policies_that_cannot_be_used_are_named() {
+    let place = folder("algorithms-misuse");
+    fs::write(place.join("latin.toml"), [0xe9]).unwrap();
+    fs::write(place.join("short.toml"), "name = 'x'\nalgorithm = []\n").unwrap();
+    fs::write(place.join("odd.toml"), "name = 1\n").unwrap();
+    fs::write(place.join("term.toml"), own_algorithms("until 2030-12-31", "for a while")).unwrap();
+    fs::write(place.join("silent.toml"), own_algorithms("\"RFC 6151 2\"", "\"\"")).unwrap();
+    let refused = |file: &str, message: &str| misused(&place, &format!("verify x --algorithms {file}"), message);
+    refused("latin.toml", "error: the policy latin.toml is not UTF-8 text (policy-malformed)");
+    refused("short.toml", "error: the algorithm policy short.toml: sm3 has no rule (policy-contradiction)");
+    let term = "rsa-key: \"for a while\" is neither always, never nor until YYYY-MM-DD (policy-malformed)";
+    refused("term.toml", &format!("error: the algorithm policy term.toml: {term}"));
+    refused("silent.toml", "error: the algorithm policy silent.toml: md5 cites no clause (policy-malformed)");
+    let odd = run(&place, "verify x --algorithms odd.toml");
+    let start = "error: the algorithm policy odd.toml cannot be read: TOML parse error at line 1, column 8";
+    assert!(odd.code == 64 && odd.err.starts_with(start) && odd.err.ends_with("(policy-malformed)\n"), "{odd:?}");
+    let absent = run(&place, "verify x --algorithms absent.toml");
+    let message = "error: absent.toml cannot be read: No such file or directory (os error 2) (file-unreadable)\n";
+    assert_eq!(absent, Run { code: 66, out: String::new(), err: message.into() });
 }
 
 /// One row of what an independent checker expects.

@@ -55,7 +55,7 @@ impl Material {
             picture,
             size_mm: 40,
         };
-        let token = maker::prepare(&request, &maker, maker_key.algorithm()).unwrap();
+        let token = maker::prepare(&request, &maker, maker_key.algorithm(), &policy().algorithms).unwrap();
         let value = maker_key.sign(token.to_sign(), &SystemRandom).unwrap();
         let seal = token.assemble(&value).unwrap();
         Self { now, root, signer_key, signer, seal }
@@ -111,7 +111,7 @@ pub(crate) fn certificate(
         not_after: now.plus_days(365),
         serial: &[serial; 16],
     };
-    let token = prepare(&request, &issuer).unwrap();
+    let token = prepare(&request, &issuer, (&policy().algorithms, now)).unwrap();
     let value = root.sign(token.to_sign(), &SystemRandom).unwrap();
     token.assemble(&value).unwrap()
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -17,7 +18,7 @@ use crate::config::Settings;
 use crate::config::verification::built_in;
 use crate::domain::audit::Actor;
 use crate::domain::seal::signing::{self, Placement, corner, page_width};
-use crate::domain::verify::{Indication, Report};
+use crate::domain::verify::{Indication, Policy, Report};
 use crate::service::development::{self, DIAMETER_MM, ORGANISATION};
 use crate::service::seals::{self, Order};
 use crate::service::tampering::change_one_byte;
@@ -219,7 +220,8 @@ fn tell(
         ));
 
         let now = SystemClock.now();
-        let policy = built_in("default", &sm3_hex).map_err(Error::from)?;
+        let algorithms = Arc::clone(&installation.services.algorithms);
+        let policy = Policy { algorithms, ..built_in("default", &sm3_hex).map_err(Error::from)? };
         let mut judge = Verification::new(policy, now, Limits::DEFAULT);
         let _ = judge.add_anchors(&pki.root, "root.pem");
         let _ = judge.add_evidence(&pki.authority, "authority.pem");

@@ -21,7 +21,7 @@ use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
-use crate::domain::trust::{TrustAnchors, TrustError};
+use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
@@ -163,8 +163,9 @@ impl Installation {
         let sound = selftest::before_start(&settings.policies)?;
         create_folder(&settings.data_dir)?;
         let lock = occupy(&settings.data_dir)?;
+        let keys = key_settings(&settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
-        let services = Services::open_with(&settings.database.url, &key_settings(&settings)?, clock, random).await?;
+        let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
         let development = if settings.trust.development { Some(development::ensure(&services).await?) } else { None };
         Ok(Self { services, development, sound, settings, _lock: lock })
     }
@@ -320,11 +321,12 @@ pub(crate) fn occupy(data_dir: &Path) -> Result<fs::File, Error> {
     }
 }
 
-/// How private keys are kept and used, by the settings. Reads the files of shares, and standard input where it is named.
-pub(crate) fn key_settings(settings: &Settings) -> Result<KeySettings, Error> {
+/// How private keys are kept, used and made, by the settings and the algorithm policy in force. Reads the files of shares, and standard input where it is named.
+pub(crate) fn key_settings(settings: &Settings, algorithms: &Arc<AlgorithmPolicy>) -> Result<KeySettings, Error> {
+    let algorithms = Arc::clone(algorithms);
     let devices = Doors::open(device_options(settings)).map_err(keys::Error::from)?;
     let source = match &settings.keys.source {
-        Source::Device => return Ok(KeySettings { pool: pool(settings), ..KeySettings::gm3(devices)? }),
+        Source::Device => return Ok(KeySettings { pool: pool(settings), algorithms, ..KeySettings::gm3(devices)? }),
         Source::File(path) => KeySource::File { path: path.clone(), create: true },
         Source::Passphrase(passphrase) => KeySource::Passphrase(passphrase.clone()),
         Source::Environment(name, value) => KeySource::Environment { name: name.clone(), value: value.clone() },
@@ -334,6 +336,7 @@ pub(crate) fn key_settings(settings: &Settings) -> Result<KeySettings, Error> {
         sealing: settings.keys.sealing,
         pool: pool(settings),
         devices,
+        algorithms,
         ..KeySettings::from_source(source)
     })
 }

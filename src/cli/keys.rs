@@ -242,7 +242,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                 Action::Rotate => Some(occupy(&settings.data_dir)?),
                 _ => None,
             };
-            let keys = key_settings(&settings)?;
+            let keys = key_settings(&settings, &sound.algorithms)?;
             let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
             let desk = Desk { services, wrapping, settings: &settings };

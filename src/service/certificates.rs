@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
-use crate::base::random::{Random, array};
+use crate::base::random::array;
 use crate::crypto::Signer;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::EventBody;
 use crate::domain::ca::{self, Profile, Request, prepare};
 use crate::format::x509::{Certificate, NewName};
-use crate::service::Error;
-use crate::service::keys::{NewKey, SigningPool};
+use crate::service::keys::NewKey;
+use crate::service::{Error, Services};
 use crate::store::certificates::StoredCertificate;
 
 /// Who signs a new certificate: itself, or an authority above.
@@ -30,7 +30,7 @@ pub(in crate::service) struct Issued {
     pub event: EventBody,
 }
 
-/// Signs a certificate for a new key.
+/// Signs a certificate for a new key, as the algorithm policy allows it now.
 pub(in crate::service) async fn issue(
     key: &NewKey,
     id: &KeyId,
@@ -38,8 +38,9 @@ pub(in crate::service) async fn issue(
     (profile, role): (Profile, &str),
     above: &Above<'_>,
     (not_before, not_after): (Timestamp, Timestamp),
-    (pool, random): (&SigningPool, &Arc<dyn Random>),
+    (services, now): (&Services, Timestamp),
 ) -> Result<Issued, Error> {
+    let (pool, random, rules) = (&services.pool, &services.random, (&*services.algorithms, now));
     let serial: [u8; 16] = array(&**random)?;
     let public = key.public_key();
     let request = Request { subject, key: &public, profile, not_before, not_after, serial: &serial };
@@ -54,7 +55,7 @@ pub(in crate::service) async fn issue(
     };
     let issuer_key = signer.public_key();
     let issuer = ca::Issuer { name, key: &issuer_key, algorithm: signer.algorithm() };
-    let token = prepare(&request, &issuer)?;
+    let token = prepare(&request, &issuer, rules)?;
     let value = pool.sign(Arc::clone(signer), token.to_sign().to_vec(), Arc::clone(random)).await?;
     let der = token.assemble(&value)?;
     let digest = sm3(&der);

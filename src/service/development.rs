@@ -10,13 +10,13 @@ use crate::base::id::{KeyId, SealId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::Profile;
-use crate::domain::key::{KeyAlgorithm, KeyPurpose, Owner};
+use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, Owner};
 use crate::domain::seal::State;
 use crate::domain::seal::maker::{self, SealRequest};
 use crate::format::x509::NewName;
 use crate::render::{self, SealFace, SealPicture};
 use crate::service::certificates::{Above, Issued, issue};
-use crate::service::keys::NewKey;
+use crate::service::keys::{NewKey, made_bits};
 use crate::service::{Error, Services};
 use crate::store::certificates::StoredCertificate;
 use crate::store::seals::StoredSeal;
@@ -75,7 +75,8 @@ pub fn picture(number: &str) -> Result<SealPicture, Error> {
 /// The development PKI of this database, made if it is not there yet: all of it in one transaction.
 ///
 /// # Errors
-/// No randomness, or the database refuses.
+/// The algorithm policy lets nobody make such keys, certificates or seals now, and nothing is kept; no randomness, or the
+/// database refuses.
 pub async fn ensure(services: &Services) -> Result<DevelopmentPki, Error> {
     if let Some(known) = load(services).await? {
         return Ok(known);
@@ -136,11 +137,13 @@ struct Made {
 async fn make(services: &Services, now: Timestamp) -> Result<Made, Error> {
     let random = &*services.random;
     let key = async |purpose, algorithm| {
+        let attributes = KeyAttributes::new(Owner::installation(), purpose, algorithm);
+        services.keys.permit_new(&attributes, made_bits(algorithm), now)?;
         let (id, random) = (KeyId::fresh(now, random)?, Arc::clone(&services.random));
         let generating = tokio::task::spawn_blocking(move || NewKey::generate(purpose, algorithm, &*random));
         Ok::<_, Error>((id, generating.await.map_err(|_| Error::Interrupted)??))
     };
-    let with = (&services.pool, &services.random);
+    let with = (services, now);
     let name =
         |common_name: &str| NewName { organisation: ORGANISATION.to_owned(), common_name: common_name.to_owned() };
     let until = |years: i64| now.plus_days(years.saturating_mul(365));
@@ -183,7 +186,8 @@ async fn make(services: &Services, now: Timestamp) -> Result<Made, Error> {
             picture: &picture.png,
             size_mm: DIAMETER_MM,
         };
-        let token = maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm())?;
+        let token =
+            maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm(), &services.algorithms)?;
         let by = Arc::clone(&maker_key.signer);
         let value = services.pool.sign(by, token.to_sign().to_vec(), Arc::clone(&services.random)).await?;
         let seal_der = token.assemble(&value)?;

@@ -111,6 +111,9 @@ impl Error {
             Self::InvalidTransition(_) => "invalid-transition",
             Self::SignerNotOurs => "signer-not-ours",
             Self::Signing(error) => error.code(),
+            Self::Making(maker::Error::Unacceptable(refused)) | Self::Issuance(ca::Error::Unacceptable(refused)) => {
+                refused.code()
+            }
             Self::Making(_) => "seal-not-made",
             Self::Issuance(_) => "certificate-not-issued",
             Self::Drawing(error) => error.code(),

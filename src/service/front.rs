@@ -10,9 +10,11 @@ use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
+use crate::domain::ca;
 use crate::domain::caller::CallerState;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
+use crate::domain::seal::maker;
 use crate::domain::seal::signing::{self, Placement};
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
@@ -198,6 +200,9 @@ impl Refusal for Error {
             | Self::IdempotencyKeyInUse
             | Self::SignerNotOurs
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
+            Self::Keys(keys::Error::Unacceptable(_))
+            | Self::Making(maker::Error::Unacceptable(_))
+            | Self::Issuance(ca::Error::Unacceptable(_)) => ErrorKind::Conflict,
             Self::InvalidNonce
             | Self::InvalidIdempotencyKey
             | Self::UnknownPolicy
@@ -234,6 +239,7 @@ mod tests {
     use crate::base::id::RequestId;
     use crate::base::random::SystemRandom;
     use crate::base::secret::Secret;
+    use crate::domain::trust::{Unacceptable, Use};
     use crate::domain::verify::{ExtraParts, UnknownRevocation};
     use crate::service::keys::KeySource;
 
@@ -262,6 +268,15 @@ mod tests {
         let key = crate::base::id::KeyId::parse("k").unwrap();
         assert_eq!(kind(crate::domain::key::KeyRefusal::Suspended { key }.into()), ErrorKind::Conflict);
         assert_eq!(kind(keys::Error::WrongEncryptionKey), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn what_the_algorithm_policy_lets_nobody_make_is_told_by_its_own_code() {
+        let refused = || Unacceptable::Refused { algorithm: "sm2-sm3".into(), wanted: Use::Issue };
+        let (at_signing, at_making) = (keys::Error::from(refused()), maker::Error::from(refused()));
+        for error in [at_signing.into(), at_making.into(), Error::from(ca::Error::from(refused()))] {
+            assert_eq!((error.code(), error.kind()), ("algorithm-not-accepted", ErrorKind::Conflict), "{error:?}");
+        }
     }
 
     /// Whatever the access table says.

@@ -21,6 +21,7 @@ use crate::base::id::RequestId;
 use crate::base::random::{HealthChecked, Random};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
+use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
@@ -43,6 +44,8 @@ pub struct Services {
     pub pool: SigningPool,
     /// Devices that hold keys.
     pub devices: Doors,
+    /// What may be made now: keys, certificates, seals, signatures. The key store asks the same policy.
+    pub algorithms: Arc<AlgorithmPolicy>,
 }
 
 /// How private keys are kept and used.
@@ -58,24 +61,28 @@ pub struct KeySettings {
     pub devices: Doors,
     /// Whether secrets may be anywhere but in the SDF device.
     pub profile: Profile,
+    /// What may be made, and until when.
+    pub algorithms: Arc<AlgorithmPolicy>,
 }
 
 impl KeySettings {
-    /// Profile `gm3` in the SDF device behind the doors: the source of keys, SM4-GCM.
+    /// Profile `gm3` in the SDF device behind the doors: the source of keys, SM4-GCM. Whatever we compute may be made.
     ///
     /// # Errors
     /// There is no SDF device.
     pub fn gm3(devices: Doors) -> Result<Self, keys::Error> {
         let source = KeySource::Device(DeviceSource::new(Arc::clone(devices.device(KeyLocation::Sdf)?)));
         let (sealing, profile) = (SealingAlgorithm::Sm4Gcm, Profile::Gm3);
-        Ok(Self { source, sealing, pool: PoolLimits::default(), devices, profile })
+        let algorithms = Arc::new(AlgorithmPolicy::whatever_we_compute());
+        Ok(Self { source, sealing, pool: PoolLimits::default(), devices, profile, algorithms })
     }
 
-    /// AES-256-GCM, the usual limits, no device.
+    /// AES-256-GCM, the usual limits, no device. Whatever we compute may be made.
     #[must_use]
     pub fn from_source(source: KeySource) -> Self {
         let (sealing, profile) = (SealingAlgorithm::Aes256Gcm, Profile::Standard);
-        Self { source, sealing, pool: PoolLimits::default(), devices: Doors::default(), profile }
+        let algorithms = Arc::new(AlgorithmPolicy::whatever_we_compute());
+        Self { source, sealing, pool: PoolLimits::default(), devices: Doors::default(), profile, algorithms }
     }
 }
 
@@ -135,9 +142,12 @@ impl Services {
         let how = (&settings.source, settings.sealing, settings.profile);
         let opened = keys::open(url, how, &*clock, Arc::clone(&random)).await?;
         let devices = settings.devices.clone();
-        let keys = Arc::new(opened.keys.with_devices(Arc::new(devices.clone())));
+        let keys = Arc::new(
+            opened.keys.with_devices(Arc::new(devices.clone())).with_algorithms(Arc::clone(&settings.algorithms)),
+        );
         let pool = SigningPool::new(settings.pool);
-        let services = Self { store: opened.store, clock, random, keys, pool, devices };
+        let algorithms = Arc::clone(&settings.algorithms);
+        let services = Self { store: opened.store, clock, random, keys, pool, devices, algorithms };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 

@@ -184,7 +184,7 @@ impl Verification {
             warnings: Vec::new(),
             coverage: None,
             shown: None,
-            policy: PolicySummary { name: self.policy.name.clone(), sm3: self.policy.sm3.clone() },
+            policy: PolicySummary::of(&self.policy),
             trust: TrustSummary {
                 anchors: self.trust.anchor_count(),
                 sm3: self.trust.anchors_sm3(),

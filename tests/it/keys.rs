@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
+use yinxin::config::algorithms::BUILT_IN;
 
 use crate::process::{Running, program};
 use crate::store::Folder;
@@ -140,6 +141,42 @@ fn an_exportable_key_comes_back_from_its_file() {
     assert_eq!(elsewhere.list()[0]["public_key_sm3"], key["public_key_sm3"]);
     fs::set_permissions(place.path("passphrase"), fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(elsewhere.refused(&import).1, "key-file");
+}
+
+/// The policy that the configuration names is asked, with the clock's now, before anything is made or taken in.
+#[test]
+fn the_algorithm_policy_decides_what_is_made_and_taken_in() {
+    let place = Place::new("cli-policy");
+    let own = place.path("own.toml");
+    let from = "name = \"sm2-sm3\"\nissue = \"always\"";
+    assert!(BUILT_IN.contains(from));
+    fs::write(&own, BUILT_IN.replace(from, "name = \"sm2-sm3\"\nissue = \"until 2020-01-01\"")).unwrap();
+    place.configure(&format!("[policies]\nalgorithms = {:?}", own.display().to_string()));
+    let generate = ["generate", "--purpose", "raw", "--algorithm", "sm2", "--owner", "a"];
+    let import = ["import", KEY, "--purpose", "raw", "--owner", "a"];
+    let told = "error: sm2-sm3 was allowed for anything new until 2020-01-01T23:59:59Z (algorithm-ended)\n";
+    for arguments in [&generate[..], &import] {
+        let output = place.keys(arguments, "");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), told);
+    }
+    // What signs nothing is not asked about signatures.
+    place.done(&["generate", "--purpose", "decryption", "--algorithm", "sm2", "--owner", "a"]);
+    assert_eq!(place.list().len(), 1);
+    let data = place.path("served");
+    let mut serve = program();
+    serve.env("YINXIN_DATA_DIR", &data).env("YINXIN_POLICIES__ALGORITHMS", &own).env("YINXIN_LOG__LEVEL", "error");
+    let output = serve.arg("serve").output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(70), 0), "no development PKI, no service");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), told);
+
+    // The built-in policy: RSA keys of 2048 bits are verified by, and taken in no more.
+    place.configure("");
+    place.done(&import);
+    let rsa = openssl::rsa::Rsa::generate(2048).unwrap().private_key_to_der().unwrap();
+    fs::write(place.path("rsa.der"), rsa).unwrap();
+    let import = ["import", "rsa.der", "--purpose", "raw", "--owner", "a"];
+    assert_eq!(place.refused(&import), refusal("algorithm-not-accepted"));
 }
 
 #[test]

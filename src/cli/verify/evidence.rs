@@ -1,4 +1,4 @@
-//! What `--save-evidence` keeps: reports, certificates, policy, and the command that gives the same reports again.
+//! What `--save-evidence` keeps: reports, certificates, policies, and the command that gives the same reports again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use crate::service::verification::{Verification, refuse_existing, save_evidence,
 const ANCHORS: &str = "anchors.pem";
 const CERTIFICATES: &str = "certificates.pem";
 const POLICY: &str = "policy.toml";
+const ALGORITHMS: &str = "algorithms.toml";
 const INDEX: &str = "evidence.json";
 
 /// The index of a bundle, `evidence.json`.
@@ -20,6 +21,7 @@ struct Index<'a> {
     version: u32,
     verified_at: Timestamp,
     policy: &'static str,
+    algorithms: &'static str,
     anchors: Option<&'static str>,
     certificates: Option<&'static str>,
     inputs: &'a [Input],
@@ -58,7 +60,7 @@ impl<'a> Bundle<'a> {
     /// The folder holds a file that would be written.
     pub(crate) fn open(folder: &'a Path, inputs: &[PathBuf]) -> Result<Self, Error> {
         let names = report_names(inputs);
-        let fixed = [ANCHORS, CERTIFICATES, POLICY, INDEX];
+        let fixed = [ANCHORS, CERTIFICATES, POLICY, ALGORITHMS, INDEX];
         refuse_existing(folder, names.iter().map(String::as_str).chain(fixed))?;
         Ok(Self { folder, names: names.into_iter(), inputs: Vec::new(), files: Vec::new() })
     }
@@ -77,7 +79,7 @@ impl<'a> Bundle<'a> {
     pub(crate) fn save(
         mut self,
         verification: &Verification,
-        policy: &str,
+        (policy, algorithms): (&str, &str),
         original: Option<(&Path, Option<&[u8]>)>,
     ) -> Result<(), Error> {
         let (anchors, certificates) = (verification.anchors_pem(), verification.certificates_pem());
@@ -86,6 +88,7 @@ impl<'a> Bundle<'a> {
         let inside = |name: &str| self.folder.join(name).display().to_string();
         option("--at", verification.now().to_string());
         option("--policy", inside(POLICY));
+        option("--algorithms", inside(ALGORITHMS));
         if anchors.is_some() {
             option("--trust", inside(ANCHORS));
         }
@@ -101,6 +104,7 @@ impl<'a> Bundle<'a> {
             version: 1,
             verified_at: verification.now(),
             policy: POLICY,
+            algorithms: ALGORITHMS,
             anchors: anchors.as_ref().map(|_| ANCHORS),
             certificates: certificates.as_ref().map(|_| CERTIFICATES),
             inputs: &self.inputs,
@@ -116,6 +120,7 @@ impl<'a> Bundle<'a> {
             add(CERTIFICATES, text);
         }
         add(POLICY, policy.to_owned());
+        add(ALGORITHMS, algorithms.to_owned());
         add(INDEX, index);
         Ok(save_evidence(self.folder, &self.files)?)
     }

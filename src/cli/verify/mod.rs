@@ -6,6 +6,7 @@ pub(crate) mod text;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -17,8 +18,9 @@ use crate::cli::console::{Console, error_line, json_shown};
 use crate::cli::exit::{Outcome, over_all};
 use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
+use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
-use crate::domain::verify::{Refusal, Report};
+use crate::domain::verify::{Policy, Refusal, Report};
 use crate::service::verification::{self, Verification, sm3_hex};
 
 /// Judges the seals and signatures of files
@@ -54,6 +56,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "default")]
     policy: String,
 
+    /// Another algorithm policy than the built-in one: a TOML file of the shape of policies/algorithms.toml
+    #[arg(long, value_name = "FILE")]
+    algorithms: Option<PathBuf>,
+
     /// Print one JSON object for each file, one on a line, in the order of the arguments
     #[arg(long)]
     json: bool,
@@ -62,7 +68,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     offline: bool,
 
-    /// Save reports, certificates and policy, so that the judgement can be repeated. Overwrites nothing
+    /// Save reports, certificates and policies, so that the judgement can be repeated. Overwrites nothing
     #[arg(long, value_name = "DIR")]
     save_evidence: Option<PathBuf>,
 }
@@ -83,6 +89,8 @@ enum Error {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error(transparent)]
+    Algorithms(#[from] AlgorithmPolicyError),
+    #[error(transparent)]
     Evidence(#[from] verification::Error),
     #[error("a report cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -95,7 +103,10 @@ impl Error {
             Self::Unreadable { .. } => "file-unreadable",
             Self::TooLarge { .. } => "evidence-too-large",
             Self::EmptyFolder { .. } => "folder-empty",
-            Self::PolicyNotText { .. } | Self::Policy(PolicyError::Malformed { .. }) => "policy-malformed",
+            Self::Algorithms(AlgorithmPolicyError::Contradiction { .. }) => "policy-contradiction",
+            Self::PolicyNotText { .. } | Self::Policy(PolicyError::Malformed { .. }) | Self::Algorithms(_) => {
+                "policy-malformed"
+            }
             Self::Policy(PolicyError::Unknown { .. }) => "policy-unknown",
             Self::Policy(_) => "policy-tolerance",
             Self::Evidence(error) => error.code(),
@@ -125,7 +136,11 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
         return Err(Error::OriginalOfMany { count: arguments.files.len() });
     }
     let policy_text = policy_text(&arguments.policy)?;
-    let policy = parse(&policy_text, &arguments.policy, &sm3_hex)?;
+    let algorithms = algorithm_policy(arguments.algorithms.as_deref())?;
+    let policy = Policy {
+        algorithms: Arc::new(algorithms::parse(&algorithms.text, &algorithms.origin, &sm3_hex)?),
+        ..parse(&policy_text, &arguments.policy, &sm3_hex)?
+    };
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let mut verification = Verification::new(policy, now, Limits::DEFAULT);
     for path in &arguments.trust {
@@ -166,7 +181,7 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     }
     if let Some(bundle) = bundle {
         let original = original.as_ref().map(|(path, content)| (*path, whole(content)));
-        bundle.save(&verification, &policy_text, original)?;
+        bundle.save(&verification, (&policy_text, &algorithms.text), original)?;
     }
     Ok(over_all(reports.into_iter().map(|(_, outcome)| outcome)))
 }
@@ -178,8 +193,27 @@ fn policy_text(name: &str) -> Result<String, Error> {
         let unknown = || PolicyError::Unknown { name: name.chars().take(64).collect() };
         return Ok(known.map(|(_, text)| (*text).to_owned()).ok_or_else(unknown)?);
     }
-    let bytes = input::read_small(Path::new(name))?;
-    String::from_utf8(bytes).map_err(|_| Error::PolicyNotText { path: name.to_owned() })
+    read_text(Path::new(name))
+}
+
+/// An algorithm policy that is not read yet.
+struct AlgorithmText {
+    text: String,
+    origin: String,
+}
+
+/// The text of the algorithm policy: the file's, else the built-in one's.
+fn algorithm_policy(path: Option<&Path>) -> Result<AlgorithmText, Error> {
+    match path {
+        Some(path) => Ok(AlgorithmText { text: read_text(path)?, origin: path.display().to_string() }),
+        None => Ok(AlgorithmText { text: algorithms::BUILT_IN.to_owned(), origin: "built in".to_owned() }),
+    }
+}
+
+/// The text of a policy's file.
+fn read_text(path: &Path) -> Result<String, Error> {
+    let bytes = input::read_small(path)?;
+    String::from_utf8(bytes).map_err(|_| Error::PolicyNotText { path: path.display().to_string() })
 }
 
 fn whole(content: &io::Result<Content>) -> Option<&[u8]> {

@@ -24,6 +24,7 @@ pub(crate) fn report(report: &Report, colour: bool) -> String {
     let about = [
         report.format.map(|format| format!("format {format}")),
         Some(format!("policy {}", report.policy.name)),
+        Some(format!("algorithm policy {}", report.policy.algorithms.name)),
         Some(format!("anchors {}", report.trust.anchors)),
         Some(format!("judged as of {}", report.verified_at)),
     ];

@@ -113,6 +113,23 @@ impl KeyAttributes {
         Self { owner, purpose, algorithm, validity, exportability }
     }
 
+    /// What an algorithm policy is asked for before such a key pair of that many bits comes into being: what it would
+    /// compute, then its kind. Names of the registry of algorithms, each with the bits of its key.
+    #[must_use]
+    pub fn algorithms(&self, bits: usize) -> Vec<(&'static str, usize)> {
+        let (uses, algorithm) = (self.purpose.uses(), self.algorithm);
+        let mut named = Vec::new();
+        if uses.allow(KeyUse::Sign) {
+            let signature = algorithm.signature();
+            named.extend([(signature.name(), 0), (signature.digest().name(), 0)]);
+        }
+        if uses.allow(KeyUse::Decrypt) {
+            named.extend(algorithm.encryption().map(|name| (name, 0)));
+        }
+        named.push((algorithm.key_name(), bits));
+        named
+    }
+
     /// Whether a key with these attributes, in that state, may be used so, now.
     ///
     /// # Errors
@@ -231,6 +248,19 @@ mod tests {
         for text in ["", " a", "a\n", "a\u{7}b", &"局".repeat(201)] {
             assert_eq!(Owner::parse(text), Err(InvalidOwner), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_policy_is_asked_for_what_the_key_will_compute() {
+        let asked =
+            |purpose, algorithm, bits| KeyAttributes::new(Owner::installation(), purpose, algorithm).algorithms(bits);
+        let (sign, decrypt) = (KeyPurpose::SealSigning, KeyPurpose::Decryption);
+        let rsa = [("rsa-sha256", 0), ("sha256", 0), ("rsa-key", 2048)];
+        assert_eq!(asked(sign, KeyAlgorithm::Rsa, 2048), rsa);
+        assert_eq!(asked(sign, KeyAlgorithm::Sm2, 256), [("sm2-sm3", 0), ("sm3", 0), ("sm2-key", 256)]);
+        assert_eq!(asked(decrypt, KeyAlgorithm::Sm2, 256), [("sm2-encryption", 0), ("sm2-key", 256)]);
+        assert_eq!(asked(decrypt, KeyAlgorithm::Rsa, 3072), [("rsa-oaep-sha256", 0), ("rsa-key", 3072)]);
+        assert_eq!(asked(KeyPurpose::Integrity, KeyAlgorithm::Sm2, 256), [("sm2-key", 256)]);
     }
 
     /// Every purpose at every door: purpose × purpose × use.

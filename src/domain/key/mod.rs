@@ -4,6 +4,8 @@
 mod attributes;
 mod state;
 
+use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
+
 pub use attributes::{InvalidOwner, KeyAttributes, KeyRefusal, KeyUses, Owner, Validity};
 pub use state::{DestructionProof, InvalidTransition, KeyEvent, KeyState};
 
@@ -175,6 +177,40 @@ named! {
     }
 }
 
+impl KeyAlgorithm {
+    /// The kind of its keys, by its name in the registry of algorithms.
+    #[must_use]
+    pub const fn key_name(self) -> &'static str {
+        match self {
+            Self::Sm2 => "sm2-key",
+            Self::Rsa => "rsa-key",
+            Self::EcdsaP256 => "p256-key",
+            Self::Ed25519 => "ed25519-key",
+        }
+    }
+
+    /// How its keys sign here.
+    #[must_use]
+    pub const fn signature(self) -> SignatureAlgorithm {
+        match self {
+            Self::Sm2 => SignatureAlgorithm::Sm2Sm3,
+            Self::Rsa => SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256),
+            Self::EcdsaP256 => SignatureAlgorithm::EcdsaP256Sha256,
+            Self::Ed25519 => SignatureAlgorithm::Ed25519,
+        }
+    }
+
+    /// How others encrypt to its keys, by its name in the registry; `None` where they do not.
+    #[must_use]
+    pub const fn encryption(self) -> Option<&'static str> {
+        match self {
+            Self::Sm2 => Some("sm2-encryption"),
+            Self::Rsa => Some("rsa-oaep-sha256"),
+            Self::EcdsaP256 | Self::Ed25519 => None,
+        }
+    }
+}
+
 impl Profile {
     /// Whether private keys may lie in rows, sealed by software.
     #[must_use]
@@ -232,5 +268,18 @@ mod tests {
         }
         assert_eq!(KeyPurpose::from_number(0), None);
         assert_eq!(KeyPurpose::from_name("Raw"), None);
+    }
+
+    #[test]
+    fn what_a_key_computes_is_in_the_registry() {
+        use crate::crypto::algorithm::{Algorithm, Kind};
+
+        for algorithm in KeyAlgorithm::ALL.iter().copied() {
+            assert_eq!(Algorithm::by_name(algorithm.key_name()).unwrap().kind, Kind::PublicKey);
+            assert_eq!(Algorithm::by_name(algorithm.signature().name()).unwrap().kind, Kind::Signature);
+            if let Some(name) = algorithm.encryption() {
+                assert!(Algorithm::by_name(name).unwrap().computed, "{name}");
+            }
+        }
     }
 }

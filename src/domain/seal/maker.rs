@@ -3,6 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::domain::trust::key::{encode_value, public_key};
+use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::format::der;
 use crate::format::ses::NewSeal;
 use crate::format::x509::Certificate;
@@ -67,6 +68,9 @@ pub enum Error {
     /// The maker's algorithm has no object identifier.
     #[error("the maker's algorithm cannot sign seals")]
     Algorithm,
+    /// The algorithm policy does not allow the maker's signature when the seal is made.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
     /// What came back from the key store is not the maker's signature.
     #[error("the signature is not the maker's over this seal")]
     Signature,
@@ -83,11 +87,13 @@ pub struct SealToken {
 /// Decides what the seal says (GB/T 38540-2020 6).
 ///
 /// # Errors
-/// The request breaks a rule, or the maker may not make it.
+/// The request breaks a rule, or the maker may not make it: its certificate is not valid, or the policy allows its
+/// algorithm, digest or key for nothing new when the seal is made.
 pub fn prepare(
     request: &SealRequest<'_>,
     maker_certificate: &[u8],
     algorithm: SignatureAlgorithm,
+    policy: &AlgorithmPolicy,
 ) -> Result<SealToken, Error> {
     if request.es_id.len() != 14 || !request.es_id.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Error::EsId);
@@ -106,6 +112,8 @@ pub fn prepare(
     if request.created < maker.not_before || request.created > maker.not_after {
         return Err(Error::MakerNotValid { at: request.created });
     }
+    let key = public_key(&maker.public_key).ok_or(Error::NotForSigning { whose: "maker" })?;
+    policy.signature(&SignatureUsed::of(&key, algorithm), request.created, Use::Issue)?;
     for signer in request.signers {
         signing_certificate(signer, "signer")?;
     }
@@ -156,5 +164,46 @@ impl SealToken {
             return Err(Error::Signature);
         }
         Ok(NewSeal::assemble(&self.info, &self.maker_certificate, oid, &encode_value(self.algorithm, value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::algorithm::REGISTRY;
+    use crate::domain::trust::Acceptance;
+    use crate::domain::trust::acceptance::Term;
+    use crate::format::keys::read_pem;
+
+    #[test]
+    fn no_seal_by_a_maker_whose_signatures_the_policy_ended() {
+        let der = |text: &str| read_pem(text, "CERTIFICATE").unwrap().remove(0);
+        let maker = der(include_str!("../../../tests/vectors/keys/maker.pem"));
+        let signer = der(include_str!("../../../tests/vectors/keys/signer.pem"));
+        let end = Certificate::parse(&maker).unwrap().not_before.plus_days(1);
+        let always = Acceptance { issue: Term::Always, accept_from: None, accept: Term::Always };
+        let never = Acceptance { issue: Term::Never, accept_from: None, accept: Term::Never };
+        let rules = REGISTRY.iter().map(|row| match row.name {
+            "sm2-sm3" => (row.name, 0, Acceptance { issue: Term::Until(end), ..always }),
+            "rsa-key" => (row.name, 2048, always),
+            _ => (row.name, 0, if row.computed { always } else { never }),
+        });
+        let policy = AlgorithmPolicy::new("p".into(), String::new(), rules).unwrap();
+        let make = |created: Timestamp| {
+            let request = SealRequest {
+                es_id: "99000000000001",
+                name: "印信演示专用章",
+                signers: &[&signer],
+                created,
+                valid_end: created.plus_days(1),
+                picture_type: "png",
+                picture: b"picture",
+                size_mm: 40,
+            };
+            prepare(&request, &maker, SignatureAlgorithm::Sm2Sm3, &policy).map(|_| ())
+        };
+        assert_eq!(make(end), Ok(()));
+        let ended = Unacceptable::Ended { algorithm: "sm2-sm3", wanted: Use::Issue, until: end };
+        assert_eq!(make(end.plus_seconds(1)), Err(ended.into()));
     }
 }

@@ -16,6 +16,22 @@ pub enum Use {
     Accept,
 }
 
+impl Use {
+    /// What a thing that may be used so is, in a sentence.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Issue => "allowed for anything new",
+            Self::Accept => "accepted",
+        }
+    }
+}
+
+impl std::fmt::Display for Use {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// How long a use lasts. Ordered from the shortest to the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Term {
@@ -43,24 +59,30 @@ pub struct Acceptance {
 #[non_exhaustive]
 pub enum Unacceptable {
     /// The policy does not allow it at all, or does not know it.
-    #[error("{algorithm} is not accepted by the policy")]
+    #[error("{algorithm} is not {wanted} by the policy")]
     Refused {
         /// The algorithm's name.
         algorithm: String,
+        /// What it was wanted for.
+        wanted: Use,
     },
     /// Its time is over.
-    #[error("{algorithm} was accepted until {until}")]
+    #[error("{algorithm} was {wanted} until {until}")]
     Ended {
         /// The algorithm's name.
         algorithm: &'static str,
+        /// What it was wanted for.
+        wanted: Use,
         /// The last moment.
         until: Timestamp,
     },
     /// Its time has not come.
-    #[error("{algorithm} is accepted from {from} on")]
+    #[error("{algorithm} is {wanted} from {from} on")]
     NotBegun {
         /// The algorithm's name.
         algorithm: &'static str,
+        /// What it was wanted for.
+        wanted: Use,
         /// The first moment.
         from: Timestamp,
     },
@@ -222,7 +244,8 @@ impl AlgorithmPolicy {
         Ok(Self { name, sm3, rules: known })
     }
 
-    /// The policy that allows whatever we compute, at any time and size: for measuring and fuzzing.
+    /// The policy that allows whatever we compute, at any time and size: for measuring and fuzzing, and where nobody gave
+    /// another. The commands always give one.
     #[must_use]
     pub fn whatever_we_compute() -> Self {
         let rules = REGISTRY.iter().map(|row| {
@@ -239,7 +262,7 @@ impl AlgorithmPolicy {
     /// # Errors
     /// Why not.
     pub fn acceptable(&self, name: &str, bits: usize, at: Timestamp, wanted: Use) -> Result<(), Unacceptable> {
-        let refused = || Unacceptable::Refused { algorithm: name.chars().take(64).collect() };
+        let refused = || Unacceptable::Refused { algorithm: name.chars().take(64).collect(), wanted };
         let (row, sizes) = Algorithm::by_name(name).zip(self.rules.get(name)).ok_or_else(refused)?;
         let algorithm = row.name;
         let Some((_, rule)) = sizes.range(..=bits).next_back() else {
@@ -252,13 +275,26 @@ impl AlgorithmPolicy {
         };
         match term {
             Term::Never => return Err(refused()),
-            Term::Until(until) if at > until => return Err(Unacceptable::Ended { algorithm, until }),
+            Term::Until(until) if at > until => return Err(Unacceptable::Ended { algorithm, wanted, until }),
             Term::Until(_) | Term::Always => {}
         }
         match rule.accept_from {
-            Some(from) if at.cmp(&from) == Ordering::Less => Err(Unacceptable::NotBegun { algorithm, from }),
+            Some(from) if at.cmp(&from) == Ordering::Less => Err(Unacceptable::NotBegun { algorithm, wanted, from }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether all of them may be used so at that moment: names of the registry, each with the bits of its key.
+    ///
+    /// # Errors
+    /// Why not: the first that is refused.
+    pub fn all_acceptable(
+        &self,
+        named: impl IntoIterator<Item = (&'static str, usize)>,
+        at: Timestamp,
+        wanted: Use,
+    ) -> Result<(), Unacceptable> {
+        named.into_iter().try_for_each(|(name, bits)| self.acceptable(name, bits, at, wanted))
     }
 
     /// Whether a signature may be made or relied on at that moment: its algorithm, its digest and its key.
@@ -316,19 +352,34 @@ mod tests {
         let accept = |name, bits, at| policy.acceptable(name, bits, Timestamp::from_unix(at), Use::Accept);
         let issue = |name, bits, at| policy.acceptable(name, bits, Timestamp::from_unix(at), Use::Issue);
         assert_eq!(accept("rsa-key", 2048, 1_000), Ok(()));
-        let ended = Unacceptable::Ended { algorithm: "rsa-key", until: END };
+        let ended = Unacceptable::Ended { algorithm: "rsa-key", wanted: Use::Accept, until: END };
         assert_eq!(ended.to_string(), "rsa-key was accepted until 1970-01-01T00:16:40Z");
         assert_eq!(accept("rsa-key", 3071, 1_001), Err(ended));
         assert_eq!(accept("rsa-key", 3072, 1_001), Ok(()));
         let short = Unacceptable::KeyTooShort { algorithm: "rsa-key", bits: 2047, least: 2048 };
         assert_eq!((short.code(), accept("rsa-key", 2047, 0)), ("key-too-short", Err(short)));
-        let refused = |name: &str| Err(Unacceptable::Refused { algorithm: name.to_owned() });
-        assert_eq!(issue("rsa-key", 2048, 0), refused("rsa-key"));
+        let refused = |name: &str| Err(Unacceptable::Refused { algorithm: name.to_owned(), wanted: Use::Accept });
+        let not_made = Unacceptable::Refused { algorithm: "rsa-key".to_owned(), wanted: Use::Issue };
+        assert_eq!(not_made.to_string(), "rsa-key is not allowed for anything new by the policy");
+        assert_eq!(issue("rsa-key", 2048, 0), Err(not_made));
         assert_eq!(issue("rsa-key", 4096, 0), Ok(()));
         assert_eq!(accept("sha1", 0, 0), refused("sha1"));
         assert_eq!(accept("sha-3", 0, 0), refused("sha-3"));
-        assert_eq!(accept("ed25519", 256, 999), Err(Unacceptable::NotBegun { algorithm: "ed25519", from: END }));
+        let early = |wanted| Err(Unacceptable::NotBegun { algorithm: "ed25519", wanted, from: END });
+        assert_eq!(accept("ed25519", 256, 999), early(Use::Accept));
+        assert_eq!(issue("ed25519", 256, 999), early(Use::Issue));
         assert_eq!(accept("ed25519", 256, 1_000), Ok(()));
+    }
+
+    #[test]
+    fn of_several_the_first_that_is_refused_is_told() {
+        let policy = policy(|_| {}).unwrap();
+        let ask = |named: &[(&'static str, usize)]| policy.all_acceptable(named.iter().copied(), END, Use::Issue);
+        assert_eq!(ask(&[("sm3", 0), ("sm2-key", 256)]), Ok(()));
+        let refused = |name: &str| Err(Unacceptable::Refused { algorithm: name.to_owned(), wanted: Use::Issue });
+        assert_eq!(ask(&[("sm3", 0), ("rsa-key", 2048), ("md5", 0)]), refused("rsa-key"));
+        let short = Unacceptable::KeyTooShort { algorithm: "rsa-key", bits: 1024, least: 2048 };
+        assert_eq!(ask(&[("rsa-key", 1024), ("md5", 0)]), Err(short));
     }
 
     #[test]

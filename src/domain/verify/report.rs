@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
-use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
+use crate::domain::verify::{Ground, Policy};
 use crate::format::ofd;
 
 /// How an axis stands.
@@ -349,6 +349,27 @@ pub struct PolicySummary {
     pub name: String,
     /// SM3 of its file, hexadecimal.
     pub sm3: String,
+    /// The algorithm policy beside it.
+    pub algorithms: AlgorithmPolicySummary,
+}
+
+impl PolicySummary {
+    /// Of that policy.
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        let algorithms = &policy.algorithms;
+        let algorithms = AlgorithmPolicySummary { name: algorithms.name.clone(), sm3: algorithms.sm3.clone() };
+        Self { name: policy.name.clone(), sm3: policy.sm3.clone(), algorithms }
+    }
+}
+
+/// Which algorithm policy was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlgorithmPolicySummary {
+    /// Its name.
+    pub name: String,
+    /// SM3 of its file, hexadecimal.
+    pub sm3: String,
 }
 
 /// Which anchors were trusted.
@@ -443,7 +464,7 @@ impl Report {
             warnings: body.warnings,
             coverage: body.coverage,
             shown: body.shown,
-            policy: PolicySummary { name: ground.policy.name.clone(), sm3: ground.policy.sm3.clone() },
+            policy: PolicySummary::of(ground.policy),
             trust: TrustSummary {
                 anchors: ground.trust.anchor_count(),
                 sm3: ground.trust.anchors_sm3(),

@@ -6,14 +6,15 @@ use crate::base::id::KeyId;
 use crate::domain::audit::{Actor, Event};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyUse};
 use crate::service::Services;
-use crate::service::keys::{Error, NewKey, doors};
+use crate::service::keys::{Error, NewKey, doors, made_bits};
 use crate::store::keys::StoredKey;
 use crate::store::{audit, keys};
 
 /// A new key pair in the place that is named: made there, checked to sign and verify, then kept with its event.
 ///
 /// # Errors
-/// [`Error::PurposeNotMade`]: the algorithm does not do what the purpose wants; [`Error::EmptyPeriod`]; no randomness;
+/// [`Error::PurposeNotMade`]: the algorithm does not do what the purpose wants; [`Error::EmptyPeriod`];
+/// [`Error::Unacceptable`]: the algorithm policy lets nobody make such a key now; no randomness;
 /// the pair does not fit; the device's or the store's refusal.
 pub async fn generate(
     services: &Services,
@@ -30,6 +31,7 @@ pub async fn generate(
     if from.zip(to).is_some_and(|(from, to)| to < from) || to.is_some_and(|to| to < services.clock.now()) {
         return Err(Error::EmptyPeriod);
     }
+    services.keys.permit_new(attributes, made_bits(algorithm), services.clock.now())?;
     if location != KeyLocation::Software {
         return doors::generate(services, actor, location, attributes).await;
     }

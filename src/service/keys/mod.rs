@@ -27,6 +27,7 @@ pub use opening::{Opened, open};
 pub use pool::{PoolLimits, SigningPool};
 pub use profile::DeviceSource;
 pub use signers::NewKey;
+pub(in crate::service) use signers::made_bits;
 pub use soft::KeyStore;
 pub use wrapping::{EncryptionKey, IntegritySecret, MOST_SEALINGS};
 
@@ -38,6 +39,7 @@ use crate::base::random::RandomUnavailable;
 use crate::crypto;
 use crate::crypto::Signer;
 use crate::domain::key::{InvalidTransition, KeyAlgorithm, KeyPurpose, KeyRefusal, KeySourceKind, Profile};
+use crate::domain::trust::Unacceptable;
 use crate::service::keys::shares::ShareError;
 use crate::store;
 use crate::store::keys::StoredKey;
@@ -217,6 +219,9 @@ pub enum Error {
         /// Its algorithm.
         algorithm: KeyAlgorithm,
     },
+    /// The algorithm policy allows it for nothing new at this moment: no key pair, no signature.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
     /// The key could never be used.
     #[error("the key could never be used: its time ends before it begins, or has ended")]
     EmptyPeriod,
@@ -282,6 +287,7 @@ impl Error {
             Self::Unavailable => "key-store-unavailable",
             Self::AlgorithmNotMade { .. } => "key-algorithm-not-made",
             Self::PurposeNotMade { .. } => "key-purpose-not-made",
+            Self::Unacceptable(refused) => refused.code(),
             Self::EmptyPeriod => "key-empty-period",
             Self::Crypto(crypto::Error::Random(_)) | Self::Random(_) => "random-unavailable",
             Self::Crypto(crypto::Error::Device { code }) => code,

@@ -14,7 +14,15 @@ use crate::store::Tx;
 use crate::store::keys::Custody;
 
 /// Size of the RSA keys that we make (product contract 3).
-const RSA_BITS: u32 = 3072;
+const RSA_BITS: u16 = 3072;
+
+/// Bits of the keys that we make, as policies count them.
+pub(in crate::service) fn made_bits(algorithm: KeyAlgorithm) -> usize {
+    match algorithm {
+        KeyAlgorithm::Rsa => usize::from(RSA_BITS),
+        KeyAlgorithm::Sm2 | KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => 256,
+    }
+}
 
 /// A key pair just made, not yet kept.
 pub struct NewKey {
@@ -42,7 +50,7 @@ impl NewKey {
                 (key.to_bytes(), Arc::new(key))
             }
             KeyAlgorithm::Rsa => {
-                let key = rsa::PrivateKey::generate(RSA_BITS)?;
+                let key = rsa::PrivateKey::generate(RSA_BITS.into())?;
                 (key.to_bytes()?, Arc::new(key))
             }
             KeyAlgorithm::EcdsaP256 => {
@@ -102,10 +110,11 @@ pub(in crate::service::keys) fn software_signer(
 }
 
 impl KeyStore {
-    /// Whatever signs with the key of that name, which must be for that purpose, active and within its time.
+    /// Whatever signs with the key of that name, which must be for that purpose, active and within its time, and make
+    /// signatures that the algorithm policy allows now.
     ///
     /// # Errors
-    /// As [`KeyStore::permitted`]; [`Error::SealBroken`] when the private key does not open, or does not belong to the
+    /// As [`KeyStore::permitted`]; [`Error::Unacceptable`]; [`Error::SealBroken`] when the private key does not open, or does not belong to the
     /// row's public key; [`Error::Unavailable`] when no door leads to its device.
     pub async fn signer(
         &self,
@@ -119,11 +128,11 @@ impl KeyStore {
             Custody::Software { .. } => software_signer(row.attributes.algorithm, &self.open(&row)?)?,
             Custody::Device { .. } => self.devices()?.signer(&row)?,
         };
-        if subject_public_key_info(&signer.public_key()) == row.public_key {
-            Ok(signer)
-        } else {
-            Err(Error::SealBroken { id: id.clone() })
+        if subject_public_key_info(&signer.public_key()) != row.public_key {
+            return Err(Error::SealBroken { id: id.clone() });
         }
+        self.permit_signature(&*signer, now)?;
+        Ok(signer)
     }
 }
 

@@ -6,11 +6,14 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{EncryptionKeyId, KeyId};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
+use crate::crypto::Signer;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::EventBody;
 use crate::domain::key::{
     KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyState, KeyUse, Profile, SealingAlgorithm,
 };
+use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Use, public_key};
+use crate::format::keys::SubjectPublicKeyInfo;
 use crate::service::keys::wrapping::{EncryptionKey, MOST_SEALINGS};
 use crate::service::keys::{DeviceSigners, Error};
 use crate::store::key_encryption_keys::StoredEncryptionKey;
@@ -24,13 +27,15 @@ pub struct KeyStore {
     random: Arc<dyn Random>,
     devices: Option<Arc<dyn DeviceSigners>>,
     profile: Profile,
+    algorithms: Arc<AlgorithmPolicy>,
 }
 
 impl KeyStore {
-    /// Seals under that key-encryption key from now on.
+    /// Seals under that key-encryption key from now on. Keys are of whatever we compute, until a policy is given.
     #[must_use]
     pub fn new(key: EncryptionKey, sealing: SealingAlgorithm, random: Arc<dyn Random>) -> Self {
-        Self { current: RwLock::new(key), sealing, random, devices: None, profile: Profile::Standard }
+        let algorithms = Arc::new(AlgorithmPolicy::whatever_we_compute());
+        Self { current: RwLock::new(key), sealing, random, devices: None, profile: Profile::Standard, algorithms }
     }
 
     /// The same with doors to devices.
@@ -43,6 +48,40 @@ impl KeyStore {
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
+    }
+
+    /// The same under an algorithm policy.
+    #[must_use]
+    pub fn with_algorithms(self, algorithms: Arc<AlgorithmPolicy>) -> Self {
+        Self { algorithms, ..self }
+    }
+
+    /// Refuses a key pair, with these attributes and that many bits, that the algorithm policy lets nobody make or take in
+    /// at that moment.
+    ///
+    /// # Errors
+    /// [`Error::Unacceptable`].
+    pub fn permit_new(&self, attributes: &KeyAttributes, bits: usize, at: Timestamp) -> Result<(), Error> {
+        Ok(self.algorithms.all_acceptable(attributes.algorithms(bits), at, Use::Issue)?)
+    }
+
+    /// As [`Self::permit_new`], of a pair whose public key is there, as SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// As [`Self::permit_new`]; [`Error::PairMismatch`]: the public key is none of the attributes' algorithm.
+    pub fn permit_pair(&self, attributes: &KeyAttributes, public: &[u8], at: Timestamp) -> Result<(), Error> {
+        let key = SubjectPublicKeyInfo::parse(public).ok().and_then(|info| public_key(&info));
+        let right = key.filter(|key| key.name() == attributes.algorithm.key_name());
+        self.permit_new(attributes, right.ok_or(Error::PairMismatch)?.bits(), at)
+    }
+
+    /// Refuses a signature of ours that the algorithm policy does not allow at that moment.
+    ///
+    /// # Errors
+    /// [`Error::Unacceptable`].
+    pub fn permit_signature(&self, signer: &dyn Signer, at: Timestamp) -> Result<(), Error> {
+        let used = SignatureUsed::of(&signer.public_key(), signer.algorithm());
+        Ok(self.algorithms.signature(&used, at, Use::Issue)?)
     }
 
     /// The profile.
@@ -109,8 +148,8 @@ impl KeyStore {
     /// Keeps a new key pair in the open transaction; gives the event that belongs into the same one.
     ///
     /// # Errors
-    /// The profile forbids it; no randomness, the key-encryption key was rotated elsewhere or has sealed enough, or the
-    /// store refuses.
+    /// The profile or the algorithm policy forbids it; no randomness, the key-encryption key was rotated elsewhere or has
+    /// sealed enough, or the store refuses.
     pub async fn keep(
         &self,
         tx: &mut Tx<'_>,
@@ -120,6 +159,7 @@ impl KeyStore {
         now: Timestamp,
     ) -> Result<EventBody, Error> {
         self.permit_software()?;
+        self.permit_pair(attributes, public, now)?;
         let current = self.current();
         count_sealing(tx, current.id()).await?;
         let bound = associated(id, attributes, current.id());
@@ -134,7 +174,7 @@ impl KeyStore {
     /// Keeps the row of a key pair that a device made and holds; gives the event that belongs into the same transaction.
     ///
     /// # Errors
-    /// The store refuses.
+    /// The profile or the algorithm policy forbids it; the store refuses.
     pub async fn keep_in_device(
         &self,
         tx: &mut Tx<'_>,
@@ -144,6 +184,7 @@ impl KeyStore {
         now: Timestamp,
     ) -> Result<EventBody, Error> {
         self.permit_algorithm(attributes.algorithm)?;
+        self.permit_pair(attributes, public, now)?;
         insert(tx, id, attributes, (Custody::Device { location, handle: handle.to_vec() }, public), now).await
     }
 

@@ -22,7 +22,7 @@ const PAIRWISE: &[u8] = b"yinxin pairwise check";
 /// What is to sign is checked to sign and verify first (pairwise check; GM/T 0028 as remembered).
 ///
 /// # Errors
-/// The profile forbids it; the attributes name another algorithm; the pair does not fit; the key store has it already; we do not sign with it.
+/// The profile or the algorithm policy forbids it; the attributes name another algorithm; the pair does not fit; the key store has it already; we do not sign with it.
 pub async fn import(
     services: &Services,
     actor: &Actor,
@@ -33,6 +33,8 @@ pub async fn import(
     if imported.algorithm != attributes.algorithm {
         return Err(Error::OtherAlgorithm { expected: attributes.algorithm, found: imported.algorithm });
     }
+    let now = services.clock.now();
+    services.keys.permit_pair(attributes, &imported.public, now)?;
     if attributes.purpose.uses().allow(KeyUse::Sign) {
         let signer = software_signer(imported.algorithm, &imported.private)?;
         let (key, algorithm) = (signer.public_key(), signer.algorithm());
@@ -44,7 +46,6 @@ pub async fn import(
             return Err(crypto::Error::Fault.into());
         }
     }
-    let now = services.clock.now();
     let id = KeyId::fresh(now, &*services.random)?;
     let (id, store) = (&id, &*services.keys);
     let steps = services.store.run("import key", |tx| {

@@ -1,5 +1,6 @@
 //! The use cases of seals over a real database, on SQLite and on PostgreSQL.
 
+mod algorithms;
 mod crash;
 mod installation;
 mod keys;
