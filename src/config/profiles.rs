@@ -358,10 +358,7 @@ impl Reading<'_> {
     }
 
     #[expect(clippy::type_complexity, reason = "the two parts of one table of the rules")]
-    fn requested(
-        &self,
-        raw: &RawRequested,
-    ) -> Result<(Vec<(RequestedExtension, Treatment)>, Treatment), ProfileError> {
+    fn requested(&self, raw: &RawRequested) -> Result<(Vec<(RequestedExtension, Treatment)>, Treatment), ProfileError> {
         const KEY: &str = "requested_extensions";
         let mut named = Vec::new();
         for (list, treatment) in
@@ -471,12 +468,12 @@ mod tests {
             ("root", "rule = \"unneeded\"", "rule = \"published\"", "revocation-of-root", "revocation.rule"),
             ("root", "value = \"CN\"", "value = \"China\"", "attribute-value", "subject.value"),
             ("root", "kind = \"commonName\"", "kind = \"countryName\"", "attribute-repeated", "subject.attribute"),
-            ("seal-signer", "pattern = \"digits-14\"", "pattern = \"digits-14\"\nmost = 65", "attribute-length", "subject.most"),
+            ("seal-signer", "most = 14", "most = 65", "attribute-length", "subject.most"),
             ("tls-server", "kinds = [\"dns\", \"wildcard-dns\", \"ip\"]", "kinds = []", "alternative-names-of-no-kind", "subject_alt_name.kinds"),
             ("tls-server", "kinds = [\"dns\", \"wildcard-dns\", \"ip\"]", "kinds = [\"wildcard-dns\"]", "wildcard-without-dns", "subject_alt_name.kinds"),
             ("tls-server", "most = 100", "most = 101", "alternative-names-most", "subject_alt_name.most"),
             ("tls-server", "required = true", "required = false", "subject-empty", "subject"),
-            ("tls-server", "take = [\"subjectAltName\"]", "take = [\"keyUsage\"]", "requested-taken", "requested_extensions"),
+            ("tls-server", "take = [\"subjectAltName\"]", "take = [\"certificatePolicies\"]", "requested-taken", "requested_extensions"),
             ("log", "other = \"refuse\"", "other = \"refuse\"\ntake = [\"subjectAltName\"]", "alternative-names-of-no-kind", "requested_extensions"),
             ("log", "name = \"log\"", "name = \"Log\"", "name", "name"),
         ];
@@ -509,7 +506,10 @@ mod tests {
         ];
         for (file, from, to, expected) in cases {
             let refused = changed(file, from, to);
-            assert_eq!((refused.code(), refused.to_string()), ("profile-value", format!("the profile a.toml: {expected}")));
+            assert_eq!(
+                (refused.code(), refused.to_string()),
+                ("profile-value", format!("the profile a.toml: {expected}"))
+            );
         }
         let uncited = changed("root", "clause = \"RFC 5280 4.2.1.9", "clause = \"\" # \"RFC 5280 4.2.1.9");
         assert_eq!(uncited.to_string(), "the profile a.toml: basic_constraints.clause: cites no clause");

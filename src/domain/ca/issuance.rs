@@ -9,7 +9,9 @@ use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{sha256, sm3};
 use crate::domain::ca::lint::{self, Finding};
-use crate::domain::ca::profile::{AttributeKind, BeyondIssuer, Position, Profile, Purpose, RevocationRule};
+use crate::domain::ca::profile::{
+    AttributeKind, BeyondIssuer, Position, Profile, Purpose, RevocationRule, UnknownProfile,
+};
 use crate::domain::ca::publication::Publication;
 use crate::domain::ca::subject::{self, SubjectError};
 use crate::domain::ca::weak_key::{self, WeakKey};
@@ -91,6 +93,9 @@ pub enum Error {
         /// The issuer's end.
         to: Timestamp,
     },
+    /// No profile has that name.
+    #[error(transparent)]
+    UnknownProfile(#[from] UnknownProfile),
     /// A name breaks the profile's rules.
     #[error(transparent)]
     Subject(#[from] SubjectError),
@@ -152,6 +157,7 @@ impl Error {
             Self::ValidityTooLong { .. } => "validity-too-long",
             Self::Backdated => "validity-backdated",
             Self::BeyondIssuer { .. } => "validity-beyond-issuer",
+            Self::UnknownProfile(_) => "profile-unknown",
             Self::Subject(error) => error.code(),
             Self::Serial => "serial-zero",
             Self::Key { .. } => "key-not-certified",
@@ -480,7 +486,12 @@ mod tests {
         }
     }
 
-    fn issue(request: &Request<'_>, above: Option<&[u8]>, key: &sm2::PrivateKey, publication: &Publication) -> Result<Vec<u8>, Error> {
+    fn issue(
+        request: &Request<'_>,
+        above: Option<&[u8]>,
+        key: &sm2::PrivateKey,
+        publication: &Publication,
+    ) -> Result<Vec<u8>, Error> {
         let certificate = above.map(|der| Certificate::parse(der).unwrap());
         let issuer_key = Signer::public_key(key);
         let algorithm = SignatureAlgorithm::Sm2Sm3;
@@ -496,7 +507,8 @@ mod tests {
             let generate = || sm2::PrivateKey::generate(&SystemRandom).unwrap();
             let (root_key, authority_key) = (generate(), generate());
             let publication =
-                Publication::new((Some("http://a.example/{shard}.crl"), None), 16, &["http://a.example/ocsp"], &[]).unwrap();
+                Publication::new((Some("http://a.example/{shard}.crl"), None), 16, &["http://a.example/ocsp"], &[])
+                    .unwrap();
             let subject = attributes(&[(AttributeKind::Organisation, "示例"), (AttributeKind::CommonName, "根")]);
             let public = Signer::public_key(&root_key);
             let root = request(profiles.by_name("root").unwrap(), &subject, &public);
@@ -521,8 +533,7 @@ mod tests {
     fn a_chain_of_ours_is_a_path_of_ours() {
         let world = World::new();
         let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
-        let subject =
-            attributes(&[(AttributeKind::CommonName, "99000000000001"), (AttributeKind::Organisation, CODE)]);
+        let subject = attributes(&[(AttributeKind::CommonName, "99000000000001"), (AttributeKind::Organisation, CODE)]);
         let der = world.issue(&request(world.profile("seal-signer"), &subject, &key)).unwrap();
         let certificate = Certificate::parse(&der).unwrap();
         let mut trust = TrustAnchors::none();
@@ -548,8 +559,7 @@ mod tests {
     fn requests_that_break_a_rule_are_refused_exactly() {
         let world = World::new();
         let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
-        let subject =
-            attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
+        let subject = attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
         let good = request(world.profile("seal-signer"), &subject, &key);
         let refuse = |request: Request<'_>| world.issue(&request).unwrap_err();
         let late = Some(NOW.plus_seconds(-1));
@@ -572,13 +582,15 @@ mod tests {
             (&[(o, "示例局"), (cn, "99000000000001")], SubjectError::Form { attribute: "organizationName" }),
             (&[(cn, "1"), (cn, "2")], SubjectError::Repeated { attribute: "commonName" }),
             (&[(AttributeKind::Title, "x")], SubjectError::Forbidden { attribute: "title".into() }),
-            (&[(AttributeKind::Country, "US"), (o, CODE), (cn, "99000000000001")], SubjectError::Fixed { attribute: "countryName" }),
+            (
+                &[(AttributeKind::Country, "US"), (o, CODE), (cn, "99000000000001")],
+                SubjectError::Fixed { attribute: "countryName" },
+            ),
         ];
         for (pairs, expected) in cases {
             assert_eq!(with(pairs), expected.into());
         }
-        let short = rsa::PrivateKey::generate(2048).unwrap();
-        let short = Signer::public_key(&short);
+        let short = PublicKey::Rsa(rsa::PublicKey::new(&[0xc5; 256], &[1, 0, 1]).unwrap());
         let profile = "seal-signer".to_owned();
         assert_eq!(refuse(Request { key: &short, ..good }), Error::Key { profile, key: "rsa-key", bits: 2048 });
         // Below an authority whose path length is 0.
@@ -595,12 +607,15 @@ mod tests {
     fn only_the_issuers_signature_makes_a_certificate() {
         let world = World::new();
         let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
-        let subject =
-            attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
+        let subject = attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
         let request = request(world.profile("seal-signer"), &subject, &key);
         let (above, by) = (Certificate::parse(&world.authority).unwrap(), Signer::public_key(&world.authority_key));
-        let mut issuer =
-            Issuer { certificate: Some(&above), key: &by, algorithm: SignatureAlgorithm::Sm2Sm3, publication: &world.publication };
+        let mut issuer = Issuer {
+            certificate: Some(&above),
+            key: &by,
+            algorithm: SignatureAlgorithm::Sm2Sm3,
+            publication: &world.publication,
+        };
         let rules = (&AlgorithmPolicy::whatever_we_compute(), NOW);
         let token = prepare(&request, &issuer, rules).unwrap();
         let other = world.authority_key.sign(b"something else", &SystemRandom).unwrap();
@@ -619,10 +634,10 @@ mod tests {
     fn nothing_outlives_its_issuer() {
         let world = World::new();
         let text = BUILT_IN.iter().find(|(name, _)| *name == "seal-signer").unwrap().1;
-        let refusing = parse(&text.replacen("beyond_issuer = \"clamp\"", "beyond_issuer = \"refuse\"", 1), "x").unwrap();
+        let refusing =
+            parse(&text.replacen("beyond_issuer = \"clamp\"", "beyond_issuer = \"refuse\"", 1), "x").unwrap();
         let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
-        let subject =
-            attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
+        let subject = attributes(&[(AttributeKind::Organisation, CODE), (AttributeKind::CommonName, "99000000000001")]);
         let above = Certificate::parse(&world.authority).unwrap();
         let (from, to) = (above.not_before, above.not_after);
         let late = Request {

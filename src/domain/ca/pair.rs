@@ -83,7 +83,8 @@ pub fn prepare_pair(
     if signing.serial == encryption.serial {
         return Err(PairError::SameSerial);
     }
-    let tokens = PairTokens { signing: prepare(signing, issuer, rules)?, encryption: prepare(encryption, issuer, rules)? };
+    let tokens =
+        PairTokens { signing: prepare(signing, issuer, rules)?, encryption: prepare(encryption, issuer, rules)? };
     if signing.not_before != encryption.not_before || tokens.signing.not_after() != tokens.encryption.not_after() {
         return Err(PairError::OtherValidity);
     }

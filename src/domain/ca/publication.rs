@@ -1,11 +1,11 @@
 //! Where an authority publishes what concerns its certificates, and in which shard of its revocation lists one stands.
 
 use crate::format::x509::GeneralName;
+use crate::format::x509::NewExtension;
 use crate::format::x509::extension::{
     ACCESS_CA_ISSUERS, ACCESS_OCSP, AccessDescription, AuthorityInfoAccess, CrlDistributionPoints, DistributionPoint,
     DistributionPointName, FreshestCrl,
 };
-use crate::format::x509::NewExtension;
 
 /// Why locations are not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -101,11 +101,16 @@ impl Publication {
             found.push(NewExtension::new(false, &FreshestCrl(vec![point(&location)])));
         }
         let access = |method| move |location: &'_ String| (method, location.clone());
-        let access: Vec<_> =
-            self.ocsp.iter().map(access(ACCESS_OCSP)).chain(self.issuers.iter().map(access(ACCESS_CA_ISSUERS))).collect();
+        let access: Vec<_> = self
+            .ocsp
+            .iter()
+            .map(access(ACCESS_OCSP))
+            .chain(self.issuers.iter().map(access(ACCESS_CA_ISSUERS)))
+            .collect();
         if !access.is_empty() {
-            let described =
-                access.iter().map(|(method, location)| AccessDescription { method: *method, location: GeneralName::Uri(location) });
+            let described = access
+                .iter()
+                .map(|(method, location)| AccessDescription { method: *method, location: GeneralName::Uri(location) });
             found.push(NewExtension::new(false, &AuthorityInfoAccess(described.collect())));
         }
         found
@@ -120,7 +125,9 @@ fn point(location: &str) -> DistributionPoint<'_> {
 fn check(location: &str, schemes: &[&str]) -> Result<(), InvalidPublication> {
     let rest = schemes.iter().find_map(|scheme| location.strip_prefix(scheme)).ok_or(InvalidPublication::Location)?;
     let host = rest.split('/').next().unwrap_or_default();
-    let printable = location.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'));
+    let printable = location
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'));
     if printable && !host.is_empty() && location.len() <= 512 { Ok(()) } else { Err(InvalidPublication::Location) }
 }
 

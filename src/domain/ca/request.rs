@@ -506,10 +506,7 @@ impl CertificateRequest {
     }
 
     const fn is_open(&self) -> bool {
-        matches!(
-            self.state,
-            RequestState::Submitted | RequestState::Checked { .. } | RequestState::Approved { .. }
-        )
+        matches!(self.state, RequestState::Submitted | RequestState::Checked { .. } | RequestState::Approved { .. })
     }
 
     fn judge(&self, officer: &Officer) -> Result<Hand, StepRefused> {

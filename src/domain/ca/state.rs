@@ -166,11 +166,7 @@ impl CertificateState {
     ///
     /// # Errors
     /// It is not active, or has expired.
-    pub fn suspend(
-        self,
-        now: Timestamp,
-        not_after: Timestamp,
-    ) -> Result<(Self, CertificateEvent), InvalidTransition> {
+    pub fn suspend(self, now: Timestamp, not_after: Timestamp) -> Result<(Self, CertificateEvent), InvalidTransition> {
         const ATTEMPT: &str = "be suspended";
         self.in_order(now)?;
         match self {
@@ -184,11 +180,7 @@ impl CertificateState {
     ///
     /// # Errors
     /// It is not on hold, or has expired.
-    pub fn resume(
-        self,
-        now: Timestamp,
-        not_after: Timestamp,
-    ) -> Result<(Self, CertificateEvent), InvalidTransition> {
+    pub fn resume(self, now: Timestamp, not_after: Timestamp) -> Result<(Self, CertificateEvent), InvalidTransition> {
         const ATTEMPT: &str = "be resumed";
         self.in_order(now)?;
         match self {
@@ -257,10 +249,7 @@ mod tests {
         let revoke = |state: CertificateState, now, reason, date| state.revoke(at(now), END, reason, date);
         let (revoked, _) = revoke(held, 40, RevocationReason::Superseded, Some(at(40))).unwrap();
         assert_eq!(revoked.resume(at(50), END), Err(state("revoked", "be resumed")));
-        assert_eq!(
-            revoke(revoked, 50, RevocationReason::KeyCompromise, None),
-            Err(state("revoked", "be revoked"))
-        );
+        assert_eq!(revoke(revoked, 50, RevocationReason::KeyCompromise, None), Err(state("revoked", "be revoked")));
         let late = InvalidTransition::InvalidityDate;
         assert_eq!(revoke(ACTIVE, 40, RevocationReason::KeyCompromise, Some(at(41))), Err(late));
         let expired = InvalidTransition::Expired { attempt: "be revoked" };

@@ -145,7 +145,8 @@ pub fn check_alternative_names(rule: &AlternativeNames, names: &[NewGeneralName]
     if rule.required && names.is_empty() {
         return Err(SubjectError::AlternativeNameMissing);
     }
-    let allowed = |name: &NewGeneralName| name.is_writable() && kind_of(name).is_some_and(|kind| rule.kinds.contains(&kind));
+    let allowed =
+        |name: &NewGeneralName| name.is_writable() && kind_of(name).is_some_and(|kind| rule.kinds.contains(&kind));
     if names.iter().all(allowed) { Ok(()) } else { Err(SubjectError::AlternativeName) }
 }
 

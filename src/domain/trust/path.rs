@@ -278,8 +278,8 @@ impl Search<'_> {
 mod tests {
     use super::*;
     use crate::base::random::SystemRandom;
-    use crate::crypto::{Signer, sm2};
     use crate::config::profiles::built_in;
+    use crate::crypto::{Signer, sm2};
     use crate::domain::ca::profile::AttributeKind;
     use crate::domain::ca::{Issuer, Publication, Request, prepare};
     use crate::domain::trust::AlgorithmPolicy;
@@ -299,10 +299,7 @@ mod tests {
         let profiles = built_in().unwrap();
         let request = Request {
             profile: profiles.require(profile).unwrap(),
-            subject: &[
-                (AttributeKind::Organisation, "示例".into()),
-                (AttributeKind::CommonName, subject.into()),
-            ],
+            subject: &[(AttributeKind::Organisation, "示例".into()), (AttributeKind::CommonName, subject.into())],
             alternative_names: &[],
             key: &public,
             not_before: now,
@@ -353,10 +350,8 @@ mod tests {
             (sm2::PrivateKey::generate(&SystemRandom).unwrap(), sm2::PrivateKey::generate(&SystemRandom).unwrap());
         let mut trust = TrustAnchors::none();
         trust.add_anchors(&issue("root", &root, ("root", &root), "root", 1), "root").unwrap();
-        let (known, strange) = (
-            issue("end", &key, ("root", &root), "seal-maker", 2),
-            issue("end", &key, ("root", &key), "seal-maker", 3),
-        );
+        let (known, strange) =
+            (issue("end", &key, ("root", &root), "seal-maker", 2), issue("end", &key, ("root", &key), "seal-maker", 3));
         let (known, strange) = (Certificate::parse(&known).unwrap(), Certificate::parse(&strange).unwrap());
         let tables = KeyTables::default();
         let find = |end| find_path(end, &trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT), &tables);

@@ -33,5 +33,5 @@ pub(super) mod tests {
     use crate::domain::ca::lint::draft::*;
 
     pub(in crate::domain::ca::lint) const ACCEPTED: &[Case] = &[|| end().with(false, &CrlDistributionPoints(vec![point("http://a.example/1.crl")])), || end().with(false, &CrlDistributionPoints(vec![DistributionPoint { name: None, reasons: None, crl_issuer: vec![uri("http://a.example")] }]))];
-    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with(false, &CrlDistributionPoints(vec![DistributionPoint { name: None, reasons: Some(ReasonFlags(2)), crl_issuer: vec![] }])), || end().with(false, &CrlDistributionPoints(vec![point("ftp://a.example/1.crl")])), || end().with(false, &FreshestCrl(vec![point("a.crl")]))];
+    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with(false, &CrlDistributionPoints(vec![point("ftp://a.example/1.crl")])), || end().with(false, &FreshestCrl(vec![point("a.crl")]))];
 }

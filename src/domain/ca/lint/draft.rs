@@ -13,11 +13,9 @@ pub(super) use crate::format::x509::{ExtensionValue, GeneralName, NewExtension};
 /// Makes a certificate.
 pub(super) type Case = fn() -> Draft;
 
-static SM2_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    subject_public_key_info(&Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap()))
-});
-static P256_KEY: LazyLock<Vec<u8>> =
-    LazyLock::new(|| subject_public_key_info(&PublicKey::EcdsaP256(ecdsa_key())));
+static SM2_KEY: LazyLock<Vec<u8>> =
+    LazyLock::new(|| subject_public_key_info(&Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap())));
+static P256_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| subject_public_key_info(&PublicKey::EcdsaP256(ecdsa_key())));
 
 fn ecdsa_key() -> ecdsa::PublicKey {
     // The base point of P-256 (FIPS 186-5, SP 800-186 3.2.1.3).
@@ -135,7 +133,9 @@ impl Draft {
         let mut wanted = Writer::new();
         wanted.oid(oid);
         let wanted = wanted.into_bytes();
-        self.extensions.iter().position(|der| der.windows(wanted.len()).next().is_some() && der[2..].starts_with(&wanted))
+        self.extensions
+            .iter()
+            .position(|der| der.windows(wanted.len()).next().is_some() && der[2..].starts_with(&wanted))
     }
 
     pub(super) fn subject(mut self, attributes: &[(&str, u8, &str)]) -> Self {

@@ -46,5 +46,5 @@ pub(super) mod tests {
     use crate::domain::ca::lint::draft::*;
 
     pub(in crate::domain::ca::lint) const ACCEPTED: &[Case] = &[end, || end().with_extension(&octets(ObjectIdentifier::new_unwrap("1.2.3"), false, &[5, 0]))];
-    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with_extension(&octets(extension::CERTIFICATE_POLICIES, false, &[0x30, 0])), || end().with_extension(&octets(extension::EXTENDED_KEY_USAGE, false, &[5, 0])), || end().with_extension(&octets(ObjectIdentifier::new_unwrap("1.2.3"), true, &[5, 0]))];
+    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with_extension(&octets(extension::AUTHORITY_KEY_IDENTIFIER, false, &[0x30, 6, 0x80, 1, 1, 0x82, 1, 1])), || end().with_extension(&octets(extension::CERTIFICATE_POLICIES, false, &[0x30, 0])), || end().with_extension(&octets(extension::EXTENDED_KEY_USAGE, false, &[5, 0])), || end().with_extension(&octets(ObjectIdentifier::new_unwrap("1.2.3"), true, &[5, 0]))];
 }

@@ -108,7 +108,6 @@ rules! {
     key_usage_pair,
     authority_key_identifier_present,
     authority_key_identifier_criticality,
-    authority_key_identifier_pair,
     subject_key_identifier_present,
     subject_key_identifier_criticality,
     purposes_known,
@@ -169,7 +168,9 @@ fn of_authorities(parts: &Parts<'_>, oid: ObjectIdentifier, what: &str) -> Resul
 fn is_uri(text: &str, schemes: &[&str]) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let host = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
-    let printable = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'));
+    let printable = text
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'));
     printable && !host.is_empty() && schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
@@ -192,19 +193,23 @@ mod tests {
     #[test]
     fn every_rule_takes_what_is_right_and_refuses_what_is_wrong() {
         assert_eq!(CASES.len(), ALL.len());
+        let mut wrong = Vec::new();
         for (rule, accepted, refused) in CASES {
             assert!(!accepted.is_empty() && !refused.is_empty(), "{}", rule.name);
             for (index, case) in accepted.iter().enumerate() {
                 let der = case().to_der();
-                let found = (rule.check)(&Parts::read(&der).unwrap());
-                assert_eq!(found, Ok(()), "{} accepted {index}", rule.name);
+                if let Err(detail) = (rule.check)(&Parts::read(&der).unwrap()) {
+                    wrong.push(format!("{} refuses {index}: {detail}", rule.name));
+                }
             }
             for (index, case) in refused.iter().enumerate() {
-                let der = case().to_der();
-                let found = run(&der).unwrap();
-                assert!(found.iter().any(|finding| finding.rule == rule.name), "{} refused {index}: {found:?}", rule.name);
+                let found = run(&case().to_der()).unwrap();
+                if !found.iter().any(|finding| finding.rule == rule.name) {
+                    wrong.push(format!("{} takes {index}: {found:?}", rule.name));
+                }
             }
         }
+        assert_eq!(wrong, Vec::<String>::new());
     }
 
     #[test]
@@ -226,8 +231,15 @@ mod tests {
     #[test]
     fn uris_are_absolute() {
         for (text, expected) in [
-            ("http://a.example/x", true), ("ldap://a.example/cn=x", true), ("HTTP://a.example", true), ("http:///x", false),
-            ("http:x", false), ("/x", false), ("ftp://a.example", false), ("http://a.example/ x", false), ("", false),
+            ("http://a.example/x", true),
+            ("ldap://a.example/cn=x", true),
+            ("HTTP://a.example", true),
+            ("http:///x", false),
+            ("http:x", false),
+            ("/x", false),
+            ("ftp://a.example", false),
+            ("http://a.example/ x", false),
+            ("", false),
         ] {
             assert_eq!(is_uri(text, &["http", "ldap"]), expected, "{text}");
         }

@@ -23,5 +23,5 @@ pub(super) mod tests {
     use crate::domain::ca::lint::draft::*;
 
     pub(in crate::domain::ca::lint) const ACCEPTED: &[Case] = &[|| end().with(false, &policies(ObjectIdentifier::new_unwrap("1.2.3"), &[]))];
-    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with(false, &policies(ObjectIdentifier::new_unwrap("1.2.3"), &[0x30, 18, 0x30, 16, 6, 8, 0x2b, 6, 1, 5, 5, 7, 2, 1, 0x16, 4, b'h', b':', b'/', b'/']))];
+    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with(false, &policies(ObjectIdentifier::new_unwrap("1.2.3"), &[0x30, 16, 6, 8, 0x2b, 6, 1, 5, 5, 7, 2, 1, 0x16, 4, b'h', b':', b'/', b'/']))];
 }

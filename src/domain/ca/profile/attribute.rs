@@ -251,10 +251,7 @@ mod tests {
             assert_eq!(Pattern::from_name(pattern).unwrap().matches(value), *expected, "{pattern} {value}");
         }
         assert!(is_host_name("*.example.cn", true) && !is_host_name("*.*.example.cn", true));
-        assert_eq!(
-            ["digits-0", "digits-65", "digits-x", "regex"].map(Pattern::from_name),
-            [const { None }; 4]
-        );
+        assert_eq!(["digits-0", "digits-65", "digits-x", "regex"].map(Pattern::from_name), [const { None }; 4]);
     }
 
     #[test]

@@ -195,11 +195,16 @@ fn purposes(rules: &Rules) -> Result<(), Contradiction> {
             return refuse(KEY, "time-stamping-not-alone", "timeStamping stands alone (RFC 3161 2.3)");
         }
     }
-    let signs = rules.key_usage.iter().any(|bit| matches!(bit, KeyUsageBit::DigitalSignature | KeyUsageBit::NonRepudiation));
+    let signs =
+        rules.key_usage.iter().any(|bit| matches!(bit, KeyUsageBit::DigitalSignature | KeyUsageBit::NonRepudiation));
     let wants_signature = |purpose: &Purpose| {
         matches!(
             purpose,
-            Purpose::TimeStamping | Purpose::OcspSigning | Purpose::CodeSigning | Purpose::DocumentSigning | Purpose::ClientAuth
+            Purpose::TimeStamping
+                | Purpose::OcspSigning
+                | Purpose::CodeSigning
+                | Purpose::DocumentSigning
+                | Purpose::ClientAuth
         )
     };
     if !signs && let Some(purpose) = rule.purposes.iter().find(|purpose| wants_signature(purpose)) {
