@@ -12,7 +12,6 @@ use yinxin::base::limits::Limits;
 use yinxin::base::secret::Secret;
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, rsa};
-use yinxin::domain::ca::issuance::Profile;
 use yinxin::domain::verify::Indication;
 use yinxin::format::der::{Writer, walk};
 use yinxin::format::keys::enveloped_key::Sm2EnvelopedKey;
@@ -49,9 +48,12 @@ fn material() -> material::Material {
 /// Targets, and their seeds by name.
 fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
     let made = material();
-    let rsa = PublicKey::Rsa(rsa::PublicKey::new(&[0xC5; 256], &[1, 0, 1]).unwrap());
+    // 3072 bits without a small factor; nobody knows its factors.
+    let mut modulus = [0xC5; 384];
+    modulus[382..].copy_from_slice(&[0, 0x0F]);
+    let rsa = PublicKey::Rsa(rsa::PublicKey::new(&modulus, &[1, 0, 1]).unwrap());
     let now = Timestamp::from_unix(1_800_000_000);
-    let of_rsa = material::certificate(&key(0x11), "RSA", &rsa, Profile::SealSigner, now, 4);
+    let of_rsa = material::certificate(&key(0x11), "RSA", &rsa, "seal-signer", now, 4);
     let original = material::document(&["one", "two"]);
     let once = made.seal(&original, false);
     let twice = made.seal(&once.document, true);

@@ -12,11 +12,12 @@ use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer};
-use yinxin::domain::ca::issuance::{Issuer, Profile, Request, prepare};
+use yinxin::domain::ca::profile::AttributeKind;
+use yinxin::domain::ca::{Issuer, Publication, Request, prepare};
 use yinxin::domain::seal::{maker, signing};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::{Ground, Policy, Report, verify};
-use yinxin::format::x509::NewName;
+use yinxin::format::x509::Certificate;
 
 /// Tables of keys that led to anchors, shared by all that is judged here, as a service shares them.
 static TABLES: LazyLock<KeyTables> = LazyLock::new(KeyTables::default);
@@ -40,11 +41,11 @@ impl Material {
     pub(crate) fn new(root_key: &PrivateKey, maker_key: &PrivateKey, signer_key: PrivateKey, picture: &[u8]) -> Self {
         let now = Timestamp::from_unix(1_800_000_000);
         let root_public = Signer::public_key(root_key);
-        let root = certificate(root_key, "演示根", &root_public, Profile::Root, now, 1);
+        let root = certificate(root_key, "演示根", &root_public, "root", now, 1);
         let maker_public = Signer::public_key(maker_key);
-        let maker = certificate(root_key, "演示制章", &maker_public, Profile::SealMaker, now, 2);
+        let maker = certificate(root_key, "演示制章", &maker_public, "seal-maker", now, 2);
         let signer_public = Signer::public_key(&signer_key);
-        let signer = certificate(root_key, "演示签章人", &signer_public, Profile::SealSigner, now, 3);
+        let signer = certificate(root_key, "演示签章人", &signer_public, "seal-signer", now, 3);
         let request = maker::SealRequest {
             es_id: "99000000000001",
             name: "印信演示专用章",
@@ -89,27 +90,37 @@ pub(crate) fn policy() -> Policy {
     built_in("default", &|text| hex(&sm3(text))).unwrap()
 }
 
-/// A certificate that this root issues.
+/// A certificate under a built-in profile: a root's own, or one that this root issues.
 pub(crate) fn certificate(
     root: &PrivateKey,
     name: &str,
     key: &PublicKey,
-    profile: Profile,
+    profile: &str,
     now: Timestamp,
     serial: u8,
 ) -> Vec<u8> {
-    let named =
-        |name: &str| NewName { organisation: "示例市印信演示局".to_owned(), common_name: name.to_owned() };
-    let (issuer_name, subject) = (named("演示根").to_der(), named(name));
+    let profiles = yinxin::config::profiles::built_in().unwrap();
     let issuer_key = Signer::public_key(root);
-    let issuer = Issuer { name: &issuer_name, key: &issuer_key, algorithm: root.algorithm() };
+    let above =
+        if profile == "root" { None } else { Some(certificate(root, "演示根", &issuer_key, "root", now, 1)) };
+    let above = above.as_ref().map(|der| Certificate::parse(der).unwrap());
+    let publication = &Publication::nowhere();
+    let issuer = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm: root.algorithm(), publication };
+    // A signer bears the credit code and the number of its seal.
+    let (organisation, name) = match profile {
+        "seal-signer" => ("99990000000000001F示例市印信演示局", format!("990000000000{serial:02}")),
+        _ => ("示例市印信演示局", name.to_owned()),
+    };
     let request = Request {
-        subject: &subject,
+        profile: profiles.require(profile).unwrap(),
+        subject: &[(AttributeKind::Organisation, organisation.to_owned()), (AttributeKind::CommonName, name)],
+        alternative_names: &[],
         key,
-        profile,
         not_before: now.plus_days(-1),
-        not_after: now.plus_days(365),
+        not_after: Some(now.plus_days(364)),
         serial: &[serial; 16],
+        transaction: None,
+        name_constraints: None,
     };
     let token = prepare(&request, &issuer, (&policy().algorithms, now)).unwrap();
     let value = root.sign(token.to_sign(), &SystemRandom).unwrap();

@@ -17,6 +17,7 @@ use crate::cli::shares;
 use crate::cli::verify::certificates_in;
 use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::devices::Token;
+use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
@@ -58,6 +59,9 @@ pub(crate) enum Error {
     /// An algorithm policy.
     #[error(transparent)]
     Algorithms(#[from] AlgorithmPolicyError),
+    /// A certificate profile.
+    #[error(transparent)]
+    Profiles(#[from] ProfileError),
     /// A policy file that is not text.
     #[error("the policy {path} is not UTF-8 text")]
     NotText {
@@ -162,12 +166,19 @@ impl Installation {
     /// before anything: where one fails, nothing is touched.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
         let sound = selftest::before_start(&settings.policies)?;
+        let profiles = match &settings.policies.profiles {
+            Some(folder) => profiles::with_folder(folder)?,
+            None => profiles::built_in()?,
+        };
         create_folder(&settings.data_dir)?;
         let lock = occupy(&settings.data_dir)?;
         let keys = key_settings(&settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
-        let development = if settings.trust.development { Some(development::ensure(&services).await?) } else { None };
+        let development = match settings.trust.development {
+            true => Some(development::ensure(&services, &profiles).await?),
+            false => None,
+        };
         Ok(Self { services, development, sound, settings, _lock: lock })
     }
 

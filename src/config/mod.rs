@@ -3,6 +3,7 @@
 pub mod algorithms;
 pub mod devices;
 mod keys;
+pub mod profiles;
 mod raw;
 mod settings;
 pub mod verification;

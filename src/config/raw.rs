@@ -75,6 +75,7 @@ sections! {
         verification: String,
         access: PathBuf,
         algorithms: PathBuf,
+        profiles: PathBuf,
     }
     Trust {
         development: bool,

@@ -74,6 +74,8 @@ pub struct Policies {
     pub access: Option<PathBuf>,
     /// The algorithm policy, when another than the built-in one.
     pub algorithms: Option<PathBuf>,
+    /// A folder of certificate profiles, which stand in for built-in ones of the same name.
+    pub profiles: Option<PathBuf>,
 }
 
 /// `[trust]`.
@@ -267,6 +269,7 @@ impl Settings {
                 verification: policies.verification.unwrap_or_else(|| "default".into()),
                 access: policies.access,
                 algorithms: policies.algorithms,
+                profiles: policies.profiles,
             },
             trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
             log: Log { format, level },
@@ -297,6 +300,7 @@ impl Settings {
                 verification: Some(self.policies.verification.clone()),
                 access: self.policies.access.clone(),
                 algorithms: self.policies.algorithms.clone(),
+                profiles: self.policies.profiles.clone(),
             }),
             trust: Some(raw::Trust {
                 development: Some(self.trust.development),

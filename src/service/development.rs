@@ -9,11 +9,11 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{KeyId, SealId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
-use crate::domain::ca::Profile;
+use crate::domain::ca::profile::AttributeKind;
+use crate::domain::ca::{self, Profiles};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, Owner};
 use crate::domain::seal::State;
 use crate::domain::seal::maker::{self, SealRequest};
-use crate::format::x509::NewName;
 use crate::render::{self, SealFace, SealPicture};
 use crate::service::certificates::{Above, Issued, issue};
 use crate::service::keys::{NewKey, made_bits};
@@ -24,6 +24,8 @@ use crate::store::{audit, certificates, seals};
 
 /// The organisation of the development seals. It does not exist.
 pub const ORGANISATION: &str = "示例市印信演示局";
+/// Its credit code, with a right check character and a registration office that does not exist.
+const CREDIT_CODE: &str = "99990000000000001F";
 /// The specimen notice that comes with the program.
 pub const NOTICE: &[u8] = render::NOTICE;
 /// What the seals' faces say below the star.
@@ -34,10 +36,10 @@ pub const DIAMETER_MM: u16 = 42;
 const ROOT: &str = "development-root";
 const AUTHORITY: &str = "development-authority";
 const MAKER: &str = "development-maker";
-const SIGNERS: [(&str, &str, KeyAlgorithm); 3] = [
-    ("99000000000001", "印信演示签章人一", KeyAlgorithm::Sm2),
-    ("99000000000002", "印信演示签章人二", KeyAlgorithm::Sm2),
-    ("99000000000003", "印信演示签章人三（RSA）", KeyAlgorithm::Rsa),
+const SIGNERS: [(&str, KeyAlgorithm); 3] = [
+    ("99000000000001", KeyAlgorithm::Sm2),
+    ("99000000000002", KeyAlgorithm::Sm2),
+    ("99000000000003", KeyAlgorithm::Rsa),
 ];
 
 /// What the development PKI consists of, as far as others need it.
@@ -72,18 +74,18 @@ pub fn picture(number: &str) -> Result<SealPicture, Error> {
     Ok(render::draw(&face(number))?)
 }
 
-/// The development PKI of this database, made if it is not there yet: all of it in one transaction.
+/// The development PKI of this database, made under these profiles if it is not there yet: all of it in one transaction.
 ///
 /// # Errors
-/// The algorithm policy lets nobody make such keys, certificates or seals now, and nothing is kept; no randomness, or the
+/// A profile is missing or refuses; the algorithm policy lets nobody make such keys, certificates or seals now, and nothing is kept; no randomness, or the
 /// database refuses.
-pub async fn ensure(services: &Services) -> Result<DevelopmentPki, Error> {
+pub async fn ensure(services: &Services, profiles: &Profiles) -> Result<DevelopmentPki, Error> {
     if let Some(known) = load(services).await? {
         return Ok(known);
     }
     services.keys.permit_software()?;
     let now = services.clock.now();
-    let made = &make(services, now).await?;
+    let made = &make(services, profiles, now).await?;
     let keep = services.store.run("make development PKI", |tx| {
         Box::pin(async move {
             let event = |body| Event { at: now, actor: Actor::Operator, request: None, body };
@@ -134,7 +136,7 @@ struct Made {
 }
 
 /// Makes everything in memory: nothing is kept until all of it exists.
-async fn make(services: &Services, now: Timestamp) -> Result<Made, Error> {
+async fn make(services: &Services, profiles: &Profiles, now: Timestamp) -> Result<Made, Error> {
     let random = &*services.random;
     let key = async |purpose, algorithm| {
         let attributes = KeyAttributes::new(Owner::installation(), purpose, algorithm);
@@ -144,37 +146,33 @@ async fn make(services: &Services, now: Timestamp) -> Result<Made, Error> {
         Ok::<_, Error>((id, generating.await.map_err(|_| Error::Interrupted)??))
     };
     let with = (services, now);
-    let name =
-        |common_name: &str| NewName { organisation: ORGANISATION.to_owned(), common_name: common_name.to_owned() };
+    let named = |organisation: &str, common_name: &str| {
+        [(AttributeKind::Organisation, organisation.to_owned()), (AttributeKind::CommonName, common_name.to_owned())]
+    };
+    let name = |common_name: &str| named(ORGANISATION, common_name);
+    let profile = |name: &str| profiles.require(name).map_err(ca::Error::from);
     let until = |years: i64| now.plus_days(years.saturating_mul(365));
     let (root_id, root) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2).await?;
-    let role = (Profile::Root, ROOT);
-    let root_certificate = issue(
-        &root,
-        &root_id,
-        &name("Yinxin DEVELOPMENT Root 印信开发根（勿用于生产）"),
-        role,
-        &Above::Nobody,
-        (now, until(20)),
-        with,
-    )
-    .await?;
+    let subject = name("Yinxin DEVELOPMENT Root 印信开发根（勿用于生产）");
+    let role = (profile("root")?, ROOT);
+    let root_certificate = issue((&root, &root_id), &subject, role, &Above::Nobody, (now, until(20)), with).await?;
     let above = Above::Authority(&root_certificate.row.der, &root.signer);
     let (authority_id, authority) = key(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2).await?;
     let subject = name("Yinxin DEVELOPMENT Seal CA 印信开发印章证书机构");
-    let role = (Profile::Authority, AUTHORITY);
+    let role = (profile("seal-issuing-ca")?, AUTHORITY);
     let authority_certificate =
-        issue(&authority, &authority_id, &subject, role, &above, (now, until(10)), with).await?;
+        issue((&authority, &authority_id), &subject, role, &above, (now, until(10)), with).await?;
     let above = Above::Authority(&authority_certificate.row.der, &authority.signer);
     let (maker_id, maker_key) = key(KeyPurpose::SealMaking, KeyAlgorithm::Sm2).await?;
-    let role = (Profile::SealMaker, MAKER);
-    let maker_certificate =
-        issue(&maker_key, &maker_id, &name("印信开发制章机构"), role, &above, (now, until(5)), with).await?;
+    let role = (profile("seal-maker")?, MAKER);
+    let subject = name("印信开发制章机构");
+    let maker_certificate = issue((&maker_key, &maker_id), &subject, role, &above, (now, until(5)), with).await?;
     let mut made = Made { keys: Vec::new(), certificates: Vec::new(), seals: Vec::new() };
-    for (number, common_name, algorithm) in SIGNERS {
+    for (number, algorithm) in SIGNERS {
         let (id, signer) = key(KeyPurpose::SealSigning, algorithm).await?;
-        let role = (Profile::SealSigner, "development-signer");
-        let certificate = issue(&signer, &id, &name(common_name), role, &above, (now, until(3)), with).await?;
+        let role = (profile("seal-signer")?, "development-signer");
+        let subject = named(&format!("{CREDIT_CODE}{ORGANISATION}"), number);
+        let certificate = issue((&signer, &id), &subject, role, &above, (now, until(3)), with).await?;
         let picture = tokio::task::spawn_blocking(move || picture(number)).await.map_err(|_| Error::Interrupted)??;
         let request = SealRequest {
             es_id: number,

@@ -294,7 +294,8 @@ async fn forbidden(database: &Database) {
     let imported = Imported { algorithm, private, public, certificates: Vec::new() };
     let taken = import(&services, &Actor::Operator, wanted, &imported).await;
     assert_eq!(told(taken.unwrap_err()), software);
-    let made = development::ensure(&services).await.map(|_| ()).unwrap_err();
+    let made =
+        development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.map(|_| ()).unwrap_err();
     assert_eq!((made.code(), made.to_string()), software);
 
     // Rows that came by another way: not used, and no start beside them.

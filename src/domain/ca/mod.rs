@@ -1,5 +1,18 @@
-//! Certificates that we issue: what they say, before anybody signs them.
+//! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
 pub mod issuance;
+pub mod lint;
+pub mod pair;
+pub mod possession;
+pub mod profile;
+pub mod publication;
+pub mod renewal;
+pub mod request;
+pub mod rollover;
+pub mod state;
+pub mod subject;
+pub mod weak_key;
 
-pub use issuance::{Error, IssuanceToken, Issuer, Profile, Request, prepare};
+pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};
+pub use profile::{Profile, Profiles, UnknownProfile};
+pub use publication::{Publication, shard};

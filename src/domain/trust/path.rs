@@ -278,33 +278,40 @@ impl Search<'_> {
 mod tests {
     use super::*;
     use crate::base::random::SystemRandom;
+    use crate::config::profiles::built_in;
     use crate::crypto::{Signer, sm2};
-    use crate::domain::ca::{Issuer, Profile, Request, prepare};
+    use crate::domain::ca::profile::AttributeKind;
+    use crate::domain::ca::{Issuer, Publication, Request, prepare};
     use crate::domain::trust::AlgorithmPolicy;
-    use crate::format::x509::NewName;
 
+    /// A certificate under a built-in profile; whoever names another issuer gets one that has just signed itself.
     fn issue(
         subject: &str,
         key: &sm2::PrivateKey,
         issuer: (&str, &sm2::PrivateKey),
-        profile: Profile,
+        profile: &str,
         serial: u8,
     ) -> Vec<u8> {
-        let name = |common_name: &str| NewName { organisation: "示例".into(), common_name: common_name.into() };
+        let above = if profile == "root" { None } else { Some(issue(issuer.0, issuer.1, issuer, "root", 99)) };
+        let above = above.as_ref().map(|der| Certificate::parse(der).unwrap());
         let (public, issuer_key) = (Signer::public_key(key), Signer::public_key(issuer.1));
         let now = Timestamp::from_unix(0);
+        let profiles = built_in().unwrap();
         let request = Request {
-            subject: &name(subject),
+            profile: profiles.require(profile).unwrap(),
+            subject: &[(AttributeKind::Organisation, "示例".into()), (AttributeKind::CommonName, subject.into())],
+            alternative_names: &[],
             key: &public,
-            profile,
             not_before: now,
-            not_after: now.plus_days(1),
+            not_after: Some(now.plus_days(1)),
             serial: &[serial; 16],
+            transaction: None,
+            name_constraints: None,
         };
-        let issuer_name = name(issuer.0).to_der();
-        let by = Issuer { name: &issuer_name, key: &issuer_key, algorithm: issuer.1.algorithm() };
-        let rules = (&AlgorithmPolicy::whatever_we_compute(), now);
-        let token = prepare(&request, &by, rules).unwrap();
+        let publication = &Publication::nowhere();
+        let algorithm = issuer.1.algorithm();
+        let by = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm, publication };
+        let token = prepare(&request, &by, (&AlgorithmPolicy::whatever_we_compute(), now)).unwrap();
         let value = issuer.1.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
     }
@@ -315,12 +322,12 @@ mod tests {
     fn a_maze_is_given_up() {
         let keys: Vec<_> = (0..4).map(|_| sm2::PrivateKey::generate(&SystemRandom).unwrap()).collect();
         let mut trust = TrustAnchors::none();
-        trust.add_anchors(&issue("far", &keys[3], ("far", &keys[3]), Profile::Root, 1), "far").unwrap();
+        trust.add_anchors(&issue("far", &keys[3], ("far", &keys[3]), "root", 1), "far").unwrap();
         for serial in 2..12 {
-            trust.add_certificates(&issue("a", &keys[0], ("b", &keys[1]), Profile::Root, serial), "a").unwrap();
-            trust.add_certificates(&issue("b", &keys[1], ("a", &keys[0]), Profile::Root, serial), "b").unwrap();
+            trust.add_certificates(&issue("a", &keys[0], ("b", &keys[1]), "intermediate", serial), "a").unwrap();
+            trust.add_certificates(&issue("b", &keys[1], ("a", &keys[0]), "intermediate", serial), "b").unwrap();
         }
-        let end = issue("end", &keys[2], ("a", &keys[0]), Profile::SealSigner, 20);
+        let end = issue("end", &keys[2], ("a", &keys[0]), "seal-maker", 20);
         let end = Certificate::parse(&end).unwrap();
         let find = |checks, length| {
             find_path(&end, &trust, Timestamp::from_unix(0), &mut Budget { checks, length }, &KeyTables::default())
@@ -342,11 +349,9 @@ mod tests {
         let (root, key) =
             (sm2::PrivateKey::generate(&SystemRandom).unwrap(), sm2::PrivateKey::generate(&SystemRandom).unwrap());
         let mut trust = TrustAnchors::none();
-        trust.add_anchors(&issue("root", &root, ("root", &root), Profile::Root, 1), "root").unwrap();
-        let (known, strange) = (
-            issue("end", &key, ("root", &root), Profile::SealSigner, 2),
-            issue("end", &key, ("root", &key), Profile::SealSigner, 3),
-        );
+        trust.add_anchors(&issue("root", &root, ("root", &root), "root", 1), "root").unwrap();
+        let (known, strange) =
+            (issue("end", &key, ("root", &root), "seal-maker", 2), issue("end", &key, ("root", &key), "seal-maker", 3));
         let (known, strange) = (Certificate::parse(&known).unwrap(), Certificate::parse(&strange).unwrap());
         let tables = KeyTables::default();
         let find = |end| find_path(end, &trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT), &tables);
@@ -367,7 +372,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let end = issue("end", &key, ("lost", &key), Profile::SealSigner, 1);
+        let end = issue("end", &key, ("lost", &key), "seal-maker", 1);
         let end = Certificate::parse(&end).unwrap();
         let find = |trust: &TrustAnchors| {
             find_path(&end, trust, Timestamp::from_unix(0), &mut Budget::new(&Limits::DEFAULT), &KeyTables::default())
@@ -375,7 +380,7 @@ mod tests {
         let issuer = "C=CN, O=示例, CN=lost".to_owned();
         assert_eq!(find(&TrustAnchors::none()), Err(PathFailure::NoAnchors { issuer: issuer.clone() }));
         let mut trust = TrustAnchors::none();
-        trust.add_anchors(&issue("other", &key, ("other", &key), Profile::Root, 2), "other").unwrap();
+        trust.add_anchors(&issue("other", &key, ("other", &key), "root", 2), "other").unwrap();
         assert_eq!(find(&trust), Err(PathFailure::IssuerMissing { issuer }));
     }
 }

@@ -183,7 +183,10 @@ async fn certificates_and_seals_are_made_only_as_the_policy_allows() {
     for (name, bits, expected) in cases {
         let services = opened(&place, policy(&[(name, bits, ENDS)]), NOW).await;
         let kept = rows(&place).await;
-        let told = development::ensure(&services).await.map(|_| ()).unwrap_err();
+        let told = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap())
+            .await
+            .map(|_| ())
+            .unwrap_err();
         assert_eq!(told.code(), "algorithm-ended");
         match told {
             Error::Keys(error) => assert_eq!(reason(error), expected),
@@ -194,10 +197,13 @@ async fn certificates_and_seals_are_made_only_as_the_policy_allows() {
     }
     // At its last moment the policy still allows it; afterwards what is there stays.
     let services = opened(&place, policy(&[("sm2-key", None, ENDS)]), end()).await;
-    let first = development::ensure(&services).await.unwrap();
+    let first = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
     services.store.close().await;
     let services = opened(&place, policy(&[("sm2-key", None, ENDS)]), NOW).await;
-    assert_eq!(development::ensure(&services).await.unwrap().root, first.root);
+    assert_eq!(
+        development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap().root,
+        first.root
+    );
     let told = Error::from(ca::Error::from(ended("sm3")));
     assert_eq!(
         (told.code(), told.to_string()),
@@ -211,7 +217,7 @@ async fn documents_are_sealed_only_as_the_policy_allows() {
     let place = place("policy-signing");
     let rules = [("sm2-sm3", None, ENDS)];
     let services = opened(&place, policy(&rules), end()).await;
-    let pki = development::ensure(&services).await.unwrap();
+    let pki = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
     let [sm2, _, rsa] = &pki.seals[..] else { panic!("{:?}", pki.seals) };
     seals::sign(&services, BY, None, &sm2.id, order(NOTICE)).await.unwrap();
     services.store.close().await;

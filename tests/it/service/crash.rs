@@ -57,7 +57,7 @@ pub(crate) async fn is_told_at_the_next_start(
     assert_eq!(new, [abandoned, EventBody::ServiceStarted { version: env!("CARGO_PKG_VERSION").into() }]);
     assert_eq!(place.count("signatures WHERE state = 'signing'").await, 0);
     // Seals have changed their state since, so only what is fixed is compared.
-    let again = development::ensure(services).await.unwrap();
+    let again = development::ensure(services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
     let seals = pki.seals.clone();
     assert_same(&DevelopmentPki { seals: seals.clone(), ..again }, &DevelopmentPki { seals, ..pki.clone() });
     let order = Order { idempotency_key: Some("crash".into()), ..order(NOTICE) };

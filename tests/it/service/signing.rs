@@ -47,14 +47,14 @@ pub(crate) async fn caller(services: &Services, key: u8) -> Actor {
 }
 
 pub(crate) async fn the_development_pki_is_made_once(services: &Services) -> DevelopmentPki {
-    let first = development::ensure(services).await.unwrap();
+    let first = development::ensure(services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
     let names = events(services).await.iter().map(|event| event.class().name()).collect::<Vec<_>>();
     let mut expected = vec!["key-encryption-key-created", "service-started"];
     expected.extend(["key-created"; 6]);
     expected.extend(["certificate-issued"; 6]);
     expected.extend(["seal-issued"; 3]);
     assert_eq!(names, expected);
-    let second = development::ensure(services).await.unwrap();
+    let second = development::ensure(services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
     assert_same(&first, &second);
     assert_eq!(events(services).await.len(), expected.len());
     assert_eq!(first.seals.len(), 3);

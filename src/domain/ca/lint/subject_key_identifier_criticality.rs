@@ -1,0 +1,23 @@
+//! subjectKeyIdentifier is not critical.
+
+use crate::domain::ca::lint::{Parts, Rule, criticality, effective};
+use crate::format::x509::extension::SUBJECT_KEY_IDENTIFIER;
+
+pub(super) static RULE: Rule = Rule {
+    name: "subject-key-identifier-criticality",
+    citation: "RFC 5280 4.2.1.2",
+    effective: effective::RFC_5280,
+    check,
+};
+
+fn check(parts: &Parts<'_>) -> Result<(), String> {
+    criticality(parts, SUBJECT_KEY_IDENTIFIER, "subjectKeyIdentifier", false)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::domain::ca::lint::draft::*;
+
+    pub(in crate::domain::ca::lint) const ACCEPTED: &[Case] = &[end];
+    pub(in crate::domain::ca::lint) const REFUSED: &[Case] = &[|| end().with(true, &SubjectKeyIdentifier(&[1]))];
+}

@@ -1,0 +1,91 @@
+//! Cross certificates: an authority's key certified by another, and a root's new key by its old one and the reverse
+//! (RFC 4210 4.4, RFC 5280 3.2).
+
+use crate::base::clock::Timestamp;
+use crate::domain::ca::issuance::{Draft, Error, IssuanceToken, Issuer, key_identifier};
+use crate::domain::ca::profile::Profile;
+use crate::domain::trust::AlgorithmPolicy;
+use crate::domain::trust::key::public_key;
+use crate::format::x509::extension::{NameConstraints, SubjectKeyIdentifier};
+use crate::format::x509::{Certificate, KeyUsage};
+
+/// Which certificate of a rollover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollover {
+    /// The old key, signed by the new one: who trusts the new root accepts what the old one signed. It lasts as the old root.
+    OldWithNew,
+    /// The new key, signed by the old one: who still trusts the old root accepts what the new one signs. From the new
+    /// root's begin to the old root's end.
+    NewWithOld,
+}
+
+/// Decides a cross certificate: `subject`'s name, octet for octet, its key and its key's identifier, under `profile`, which
+/// is one of intermediates. It lasts no longer than the subject's certificate and its issuer's.
+///
+/// # Errors
+/// The subject is no authority, or the issuer, the profile or the algorithm policy refuses.
+pub fn prepare_cross(
+    subject: &Certificate<'_>,
+    (profile, serial): (&Profile, &[u8; 16]),
+    issuer: &Issuer<'_>,
+    name_constraints: Option<&NameConstraints<'_>>,
+    (policy, now): (&AlgorithmPolicy, Timestamp),
+) -> Result<IssuanceToken, Error> {
+    let above = issuer.certificate.ok_or(Error::Position)?;
+    let not_before = now.max(subject.not_before).max(above.not_before);
+    let validity = (not_before, subject.not_after.min(above.not_after));
+    cross(subject, (profile, serial), issuer, (name_constraints, validity), (policy, now))
+}
+
+/// Decides one of the two certificates by which a root passes to a new key: RFC 4210 4.4.1.
+///
+/// # Errors
+/// The two certificates have not one name, or as [`prepare_cross`].
+pub fn prepare_rollover(
+    which: Rollover,
+    (old, new): (&Certificate<'_>, &Certificate<'_>),
+    (profile, serial): (&Profile, &[u8; 16]),
+    issuer: &Issuer<'_>,
+    (policy, now): (&AlgorithmPolicy, Timestamp),
+) -> Result<IssuanceToken, Error> {
+    let (subject, above, validity) = match which {
+        Rollover::OldWithNew => (old, new, (old.not_before, old.not_after)),
+        Rollover::NewWithOld => (new, old, (new.not_before, old.not_after)),
+    };
+    if old.subject.raw() != new.subject.raw() || issuer.certificate.map(|one| one.raw) != Some(above.raw) {
+        return Err(Error::Position);
+    }
+    cross(subject, (profile, serial), issuer, (None, validity), (policy, now))
+}
+
+fn cross(
+    subject: &Certificate<'_>,
+    (profile, serial): (&Profile, &[u8; 16]),
+    issuer: &Issuer<'_>,
+    (name_constraints, validity): (Option<&NameConstraints<'_>>, (Timestamp, Timestamp)),
+    rules: (&AlgorithmPolicy, Timestamp),
+) -> Result<IssuanceToken, Error> {
+    let authority = subject.basic_constraints.is_some_and(|constraints| constraints.authority);
+    let signs = subject.key_usage.is_some_and(|usage| usage.any(KeyUsage::KEY_CERT_SIGN));
+    if !authority || !signs || !profile.rules().authority {
+        return Err(Error::NoAuthority);
+    }
+    if validity.1 < validity.0 {
+        return Err(Error::EmptyValidity);
+    }
+    let key = public_key(&subject.public_key).ok_or(Error::NoAuthority)?;
+    let known = subject.extension_of::<SubjectKeyIdentifier<'_>>().map_err(Error::Unreadable)?;
+    let draft = Draft {
+        profile,
+        subject: subject.subject.raw(),
+        subject_is_empty: false,
+        alternative_names: &[],
+        key: &key,
+        key_identifier: known.map_or_else(|| key_identifier(&key), |known| known.0.to_vec()),
+        validity,
+        serial,
+        transaction: None,
+        name_constraints,
+    };
+    draft.into_token(issuer, rules)
+}
