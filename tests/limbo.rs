@@ -10,7 +10,9 @@ use serde::Deserialize;
 use yinxin::base::clock::{Clock as _, SystemClock, Timestamp};
 use yinxin::base::limits::Limits;
 use yinxin::crypto::sm2::KeyTables;
-use yinxin::domain::trust::{Budget, PathPolicy, PathQuestion, PeerName, PurposeNesting, TrustAnchors, check_peer_name};
+use yinxin::domain::trust::{
+    Budget, PathPolicy, PathQuestion, PeerName, PurposeNesting, TrustAnchors, check_peer_name,
+};
 use yinxin::format::der::ObjectIdentifier;
 use yinxin::format::keys::read_pem;
 use yinxin::format::x509::{Certificate, KeyUsage};
@@ -109,8 +111,11 @@ impl Case {
         };
         let accepts = Accepts { least_rsa: 2048, sha1: false };
         let policy = self.policy();
-        let question = PathQuestion { end: &end, trust: &trust, beside: &beside, at, policy: &policy, tables, check: &accepts };
-        question.answer(&mut Budget::new(&Limits::DEFAULT)).map_err(|refused| format!("{}: {refused}", refused.code()))?;
+        let question =
+            PathQuestion { end: &end, trust: &trust, beside: &beside, at, policy: &policy, tables, check: &accepts };
+        question
+            .answer(&mut Budget::new(&Limits::DEFAULT))
+            .map_err(|refused| format!("{}: {refused}", refused.code()))?;
         for peer in self.expected_peer_name.iter().chain(&self.expected_peer_names) {
             check_peer_name(&end, peer.name()).map_err(|refused| refused.to_string())?;
         }

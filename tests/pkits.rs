@@ -101,7 +101,10 @@ fn pkits() {
             }
         };
         let (actual, why) = match case.judge(&mut files, &tables) {
-            Ok(length) => (if length == case.path_len { "valid".to_owned() } else { format!("valid, {length} long") }, String::new()),
+            Ok(length) => (
+                if length == case.path_len { "valid".to_owned() } else { format!("valid, {length} long") },
+                String::new(),
+            ),
             Err((code, why)) => (code.to_owned(), why),
         };
         let actual = if expected.split(" or ").any(|code| code == actual) { expected.clone() } else { actual };
@@ -114,7 +117,11 @@ impl Case {
     fn policy(&self) -> PathPolicy {
         let oid = |text: &String| ObjectIdentifier::new_unwrap(text);
         let policies = PolicyInputs {
-            user_initial_policy_set: self.params.user_initial_policy_set.as_ref().map(|set| set.iter().map(oid).collect()),
+            user_initial_policy_set: self
+                .params
+                .user_initial_policy_set
+                .as_ref()
+                .map(|set| set.iter().map(oid).collect()),
             initial_explicit_policy: self.params.initial_explicit_policy,
             initial_policy_mapping_inhibit: self.params.initial_policy_mapping_inhibit,
             initial_any_policy_inhibit: self.params.initial_any_policy_inhibit,
@@ -132,7 +139,8 @@ impl Case {
         let end = Certificate::parse(&end).unwrap();
         let (check, policy) = (Accepts { least_rsa: 1024, sha1: true }, self.policy());
         let at = Timestamp::parse_rfc3339("2008-05-01T00:00:00Z").unwrap();
-        let question = PathQuestion { end: &end, trust: &trust, beside: &beside, at, policy: &policy, tables, check: &check };
+        let question =
+            PathQuestion { end: &end, trust: &trust, beside: &beside, at, policy: &policy, tables, check: &check };
         let mut budget = Budget::new(&Limits::DEFAULT);
         let path = question.answer(&mut budget).map_err(|refused| (refused.code(), refused.to_string()))?;
         Ok(path.certificates().len())

@@ -117,7 +117,9 @@ fn touches(name: &GeneralName<'_>, subtree: &GeneralSubtree<'_>, side: Side) -> 
     let incomparable = || NameRefusal::Incomparable(shown(name));
     let inside = match (name, &subtree.base) {
         (GeneralName::Directory(name), GeneralName::Directory(base)) => Some(name.is_within(base)),
-        (GeneralName::Dns(name), GeneralName::Dns(base)) => Some(host_within(name, base, side).ok_or_else(incomparable)?),
+        (GeneralName::Dns(name), GeneralName::Dns(base)) => {
+            Some(host_within(name, base, side).ok_or_else(incomparable)?)
+        }
         (GeneralName::Rfc822(name), GeneralName::Rfc822(base)) => {
             Some(mailbox_within(name, base).ok_or_else(incomparable)?)
         }

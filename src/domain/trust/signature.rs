@@ -106,7 +106,9 @@ impl CheckSignature for Computed {
         let right = |algorithm, signer_id| Signed::Right { used: Some(SignatureUsed::of(&of, algorithm)), signer_id };
         let checked = check_signed(key, algorithm, (message, value), tables);
         match (checked, &of) {
-            (CheckedValue::Right { algorithm: SignatureAlgorithm::Sm2Sm3, .. }, _) if ids.contains(&SignerId::Default) => {
+            (CheckedValue::Right { algorithm: SignatureAlgorithm::Sm2Sm3, .. }, _)
+                if ids.contains(&SignerId::Default) =>
+            {
                 right(SignatureAlgorithm::Sm2Sm3, Some(SignerId::Default))
             }
             (CheckedValue::Right { algorithm: SignatureAlgorithm::Sm2Sm3, .. }, _) => Signed::Wrong,

@@ -84,7 +84,8 @@ impl PathCache {
         let used = AtomicU64::new(self.now());
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= self.most && !entries.contains_key(&key) {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed)).map(|(key, _)| *key);
+            let oldest =
+                entries.iter().min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed)).map(|(key, _)| *key);
             if let Some(oldest) = oldest {
                 entries.remove(&oldest);
             }

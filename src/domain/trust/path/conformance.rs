@@ -221,8 +221,8 @@ fn tls(certificate: &Certificate<'_>, place: Place) -> Result<(), Refusal> {
 /// A host is looked for among the hosts, if there are any, where `*.example.com` covers `example.com`; anything else
 /// among all names. The requirement has neither leniency, but verifiers' suites take both for granted.
 fn is_among(text: &str, names: &[GeneralName<'_>]) -> bool {
-    let is_full_host = is_host(text)
-        && text.rsplit_once('.').is_some_and(|(_, last)| !last.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_full_host =
+        is_host(text) && text.rsplit_once('.').is_some_and(|(_, last)| !last.bytes().all(|byte| byte.is_ascii_digit()));
     let names_hosts = names.iter().any(|name| matches!(name, GeneralName::Dns(_)));
     (is_full_host && !names_hosts) || names.iter().any(|name| is_verbatim(name, text))
 }
@@ -277,5 +277,8 @@ fn tls_key(certificate: &Certificate<'_>) -> Result<(), Refusal> {
         }
         _ => false,
     };
-    rule(is_strong, "the key is RSA of whole octets from 2048 bits on, or on a named curve (Baseline Requirements 6.1.5)")
+    rule(
+        is_strong,
+        "the key is RSA of whole octets from 2048 bits on, or on a named curve (Baseline Requirements 6.1.5)",
+    )
 }

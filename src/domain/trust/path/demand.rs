@@ -102,7 +102,12 @@ impl PathPolicy {
     /// A TLS client's certificate.
     #[must_use]
     pub fn tls_client() -> Self {
-        Self { name: "tls-client".to_owned(), purposes: vec![CLIENT_AUTH], nesting: PurposeNesting::Enforced, ..Self::strict() }
+        Self {
+            name: "tls-client".to_owned(),
+            purposes: vec![CLIENT_AUTH],
+            nesting: PurposeNesting::Enforced,
+            ..Self::strict()
+        }
     }
 
     /// Names the policy by all that it demands, for caches within one process.

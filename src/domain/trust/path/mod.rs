@@ -172,3 +172,6 @@ fn refused(der: &[u8], reason: Refusal) -> PathFailure {
     };
     PathFailure::Refused { certificate, reason }
 }
+
+#[cfg(test)]
+mod tests;

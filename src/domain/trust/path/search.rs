@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::crypto::digest::sm3;
+use crate::domain::trust::SignatureUsed;
 use crate::domain::trust::anchor::{Held, subject_key};
 use crate::domain::trust::budget::{Budget, Exhausted};
 use crate::domain::trust::key::public_key;
@@ -19,10 +20,9 @@ use crate::domain::trust::path::failure::{NamedCertificate, PathFailure, Refusal
 use crate::domain::trust::path::{PathQuestion, Step, TrustedPath};
 use crate::domain::trust::policy_graph::{AcceptedPolicies, PolicyGraph, PolicyStatements};
 use crate::domain::trust::signature::{Signed, SignerId};
-use crate::domain::trust::SignatureUsed;
 use crate::format::x509::extension::{
-    AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage, InhibitAnyPolicy, NameConstraints, PolicyConstraints,
-    PolicyMappings, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage, InhibitAnyPolicy, NameConstraints,
+    PolicyConstraints, PolicyMappings, SubjectKeyIdentifier,
 };
 use crate::format::x509::{Certificate, KeyUsage};
 
@@ -95,10 +95,9 @@ impl<'q> Search<'q> {
         match (found, self.worst) {
             (Some(path), _) => Ok(path),
             (None, Some((_, failure))) => Err(failure),
-            (None, None) => Err(PathFailure::IssuerMissing {
-                issuer: end.issuer.display(),
-                certificate: NamedCertificate::of(end),
-            }),
+            (None, None) => {
+                Err(PathFailure::IssuerMissing { issuer: end.issuer.display(), certificate: NamedCertificate::of(end) })
+            }
         }
     }
 
