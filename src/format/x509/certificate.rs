@@ -271,7 +271,7 @@ impl NewCertificate<'_> {
 
 /// An AlgorithmIdentifier of a signature: parameters absent for SM2 (as CEGN and ofdrw write it), NULL for RSA
 /// (RFC 8017 A.2.4), with SM3 too.
-fn write_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
+pub(in crate::format::x509) fn write_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
     const RSA_ARC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1");
     const SM3_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.504");
     writer.sequence(|inner| {

@@ -76,7 +76,7 @@ impl<'a> IssuingDistributionPoint<'a> {
             if let Some(name) = &self.name {
                 inner.context(0, |explicit| name.write(explicit));
             }
-            let mut flag = |inner: &mut Writer, number, set| {
+            let flag = |inner: &mut Writer, number, set| {
                 if set {
                     inner.context_primitive(number, &[0xff]);
                 }
