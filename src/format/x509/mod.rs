@@ -5,9 +5,11 @@ pub mod crl;
 pub mod extension;
 pub mod general_name;
 pub mod name;
+pub mod ocsp;
 
 pub use certificate::{Certificate, NewCertificate};
 pub use crl::CertificateList;
 pub use extension::{BasicConstraints, Extension, ExtensionValue, KeyUsage, NewExtension};
 pub use general_name::{GeneralName, NewGeneralName};
 pub use name::{Name, NameBuf, NewName};
+pub use ocsp::{OcspRequest, OcspResponse};
