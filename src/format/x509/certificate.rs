@@ -8,8 +8,8 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::format::der::{self, ObjectIdentifier, Tag, Writer};
 use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
-use crate::format::x509::extension::{self, BasicConstraints, Extension, ExtensionValue, KeyUsage};
-use crate::format::x509::name::{Name, NewName};
+use crate::format::x509::extension::{self, BasicConstraints, Extension, ExtensionValue, KeyUsage, NewExtension};
+use crate::format::x509::name::Name;
 
 /// A certificate as it arrived. Parsed is not valid: nothing is verified here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,18 +184,12 @@ pub struct NewCertificate<'a> {
     pub not_before: Timestamp,
     /// `notAfter`.
     pub not_after: Timestamp,
-    /// Subject's name.
-    pub subject: &'a NewName,
+    /// Subject's name as DER.
+    pub subject: &'a [u8],
     /// Subject's SubjectPublicKeyInfo as DER.
     pub public_key: &'a [u8],
-    /// `basicConstraints`.
-    pub basic_constraints: BasicConstraints,
-    /// `keyUsage`.
-    pub key_usage: KeyUsage,
-    /// `subjectKeyIdentifier`.
-    pub subject_key_identifier: &'a [u8],
-    /// `authorityKeyIdentifier`.
-    pub authority_key_identifier: &'a [u8],
+    /// `extensions`, in this order; none is written for an empty list.
+    pub extensions: &'a [NewExtension],
 }
 
 impl NewCertificate<'_> {
@@ -208,52 +202,19 @@ impl NewCertificate<'_> {
                 version.small(2);
             });
             tbs.unsigned(self.serial);
-            write_algorithm(tbs, self.signature_algorithm);
+            write_signature_algorithm(tbs, self.signature_algorithm);
             tbs.raw(self.issuer);
             tbs.sequence(|validity| {
                 validity.time(self.not_before).time(self.not_after);
             });
-            tbs.raw(&self.subject.to_der()).raw(self.public_key);
-            tbs.context(3, |outer| {
-                outer.sequence(|list| self.write_extensions(list));
-            });
+            tbs.raw(self.subject).raw(self.public_key);
+            if !self.extensions.is_empty() {
+                tbs.context(3, |outer| {
+                    outer.sequence(|list| self.extensions.iter().for_each(|extension| extension.write(list)));
+                });
+            }
         });
         writer.into_bytes()
-    }
-
-    fn write_extensions(&self, list: &mut Writer) {
-        let mut add = |oid, critical: bool, fill: &dyn Fn(&mut Writer)| {
-            list.sequence(|extension| {
-                extension.oid(oid);
-                if critical {
-                    extension.boolean(true);
-                }
-                let mut value = Writer::new();
-                fill(&mut value);
-                extension.octet_string(&value.into_bytes());
-            });
-        };
-        add(extension::BASIC_CONSTRAINTS, true, &|value| {
-            value.sequence(|inner| {
-                if self.basic_constraints.authority {
-                    inner.boolean(true);
-                }
-                if let Some(length) = self.basic_constraints.path_length {
-                    inner.small(length);
-                }
-            });
-        });
-        add(extension::KEY_USAGE, true, &|value| {
-            value.named_bits(self.key_usage.0);
-        });
-        add(extension::SUBJECT_KEY_IDENTIFIER, false, &|value| {
-            value.octet_string(self.subject_key_identifier);
-        });
-        add(extension::AUTHORITY_KEY_IDENTIFIER, false, &|value| {
-            value.sequence(|inner| {
-                inner.context_primitive(0, self.authority_key_identifier);
-            });
-        });
     }
 
     /// The certificate from its signed part and the encoded signature value.
@@ -262,7 +223,7 @@ impl NewCertificate<'_> {
         let mut writer = Writer::new();
         writer.sequence(|certificate| {
             certificate.raw(tbs);
-            write_algorithm(certificate, signature_algorithm);
+            write_signature_algorithm(certificate, signature_algorithm);
             certificate.bit_string(signature);
         });
         writer.into_bytes()
@@ -271,7 +232,7 @@ impl NewCertificate<'_> {
 
 /// An AlgorithmIdentifier of a signature: parameters absent for SM2 (as CEGN and ofdrw write it), NULL for RSA
 /// (RFC 8017 A.2.4), with SM3 too.
-pub(in crate::format::x509) fn write_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
+pub fn write_signature_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
     const RSA_ARC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1");
     const SM3_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.504");
     writer.sequence(|inner| {
@@ -285,6 +246,8 @@ pub(in crate::format::x509) fn write_algorithm(writer: &mut Writer, oid: ObjectI
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::x509::extension::{NameConstraints, SubjectKeyIdentifier};
+    use crate::format::x509::name::NewName;
 
     fn sample() -> Vec<u8> {
         let name = NewName { organisation: "示例".into(), common_name: "根".into() };
@@ -302,12 +265,13 @@ mod tests {
             issuer: &name.to_der(),
             not_before: Timestamp::from_unix(0),
             not_after: Timestamp::MAX,
-            subject: &name,
+            subject: &name.to_der(),
             public_key: &key.into_bytes(),
-            basic_constraints: BasicConstraints { authority: true, path_length: Some(1) },
-            key_usage: KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN),
-            subject_key_identifier: &[5; 20],
-            authority_key_identifier: &[5; 20],
+            extensions: &[
+                NewExtension::new(true, &BasicConstraints { authority: true, path_length: Some(1) }),
+                NewExtension::new(true, &KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN)),
+                NewExtension::new(false, &SubjectKeyIdentifier(&[5; 20])),
+            ],
         };
         NewCertificate::assemble(&new.to_tbs(), oid, &[9; 70])
     }
@@ -323,6 +287,8 @@ mod tests {
         assert_eq!(read.key_usage, Some(KeyUsage(0x60)));
         assert_eq!(read.signature, [9; 70]);
         assert!(!read.names_revocation_source());
+        assert_eq!(read.extension_of::<SubjectKeyIdentifier<'_>>(), Ok(Some(SubjectKeyIdentifier(&[5; 20]))));
+        assert_eq!(read.extension_of::<NameConstraints<'_>>(), Ok(None));
 
         let (rest, peer) = x509_parser::parse_x509_certificate(&der).unwrap();
         assert!(rest.is_empty());

@@ -27,7 +27,10 @@ struct Judge<'q, 'a> {
 enum Said {
     Revoked(RevocationStatus),
     /// Not revoked for these reasons.
-    Not { reasons: u16, source: RevocationSource },
+    Not {
+        reasons: u16,
+        source: RevocationSource,
+    },
 }
 
 pub(super) fn status_by_crls(question: &RevocationQuestion<'_>, budget: &mut Budget) -> RevocationStatus {

@@ -19,13 +19,11 @@ use crate::domain::trust::acceptance::SignatureUsed;
 use crate::domain::trust::budget::Budget;
 use crate::domain::trust::signature::{CheckSignature, Signed, SignerId};
 use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+use crate::format::x509::Certificate;
 use crate::format::x509::crl::{CertificateList, CrlIndex, RevocationReason};
 use crate::format::x509::ocsp::OcspResponse;
-use crate::format::x509::Certificate;
 
-pub use policy::{
-    DeltaCrls, MissingNonce, RevocationPolicy, RevocationSources, UncheckedResponder, UnknownRevocation,
-};
+pub use policy::{DeltaCrls, MissingNonce, RevocationPolicy, RevocationSources, UncheckedResponder, UnknownRevocation};
 pub use status::{Responder, RevocationSource, RevocationStatus, RevocationUnknown, SourceKind};
 
 /// A CRL, full or delta.

@@ -9,10 +9,10 @@ use crate::domain::trust::revocation::{
     SourceKind, UncheckedResponder, prefer,
 };
 use crate::format::der::ObjectIdentifier;
+use crate::format::x509::Certificate;
 use crate::format::x509::crl::RevocationReason;
 use crate::format::x509::extension::{self, ExtendedKeyUsage, OCSP_SIGNING};
 use crate::format::x509::ocsp::{BasicResponse, CertId, CertificateStatus, OcspResponse, ResponderId, SingleResponse};
-use crate::format::x509::{Certificate, KeyUsage};
 
 pub(super) fn status_by_ocsp(question: &RevocationQuestion<'_>, budget: &mut Budget) -> RevocationStatus {
     let mut status = RevocationStatus::Unknown { why: RevocationUnknown::NoEvidence };
@@ -63,7 +63,8 @@ fn ask(
         CertificateStatus::Revoked { since, reason } => {
             let reason = reason.unwrap_or(RevocationReason::Unspecified);
             // A lasting revocation does not go out of date; one of tomorrow is none.
-            if reason == RevocationReason::CertificateHold || matches!(in_force, Err(RevocationUnknown::NotYet { .. })) {
+            if reason == RevocationReason::CertificateHold || matches!(in_force, Err(RevocationUnknown::NotYet { .. }))
+            {
                 in_force?;
             }
             let invalidity_date = single.invalidity_date;
@@ -193,12 +194,12 @@ fn authorised(
         return Err(RevocationUnknown::ResponderExpired);
     }
     let signed = (responder.tbs, responder.signature);
-    let used = question
-        .signed(&question.issuer.public_key, &responder.signature_algorithm, signed, budget)
-        .map_err(|why| match why {
+    let used = question.signed(&question.issuer.public_key, &responder.signature_algorithm, signed, budget).map_err(
+        |why| match why {
             RevocationUnknown::GivenUp => why,
             _ => RevocationUnknown::ResponderNotAuthorised,
-        })?;
+        },
+    )?;
     let is_vouched_for = responder.extension(extension::OCSP_NO_CHECK).is_some();
     let kind = if is_vouched_for { Responder::Delegated } else { Responder::DelegatedUnchecked };
     Ok((kind, used))

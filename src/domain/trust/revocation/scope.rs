@@ -2,9 +2,7 @@
 
 use crate::domain::trust::revocation::RevocationUnknown;
 use crate::format::x509::crl::CertificateList;
-use crate::format::x509::extension::{
-    CrlDistributionPoints, DistributionPoint, DistributionPointName, ReasonFlags,
-};
+use crate::format::x509::extension::{CrlDistributionPoints, DistributionPoint, DistributionPointName, ReasonFlags};
 use crate::format::x509::{Certificate, GeneralName, Name, NameBuf};
 
 /// Where a distribution point is.

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::format::der::{self, ObjectIdentifier, Writer};
-use crate::format::x509::certificate::write_algorithm;
+use crate::format::x509::certificate::write_signature_algorithm;
 use crate::format::x509::crl::{
     CERTIFICATE_ISSUER, CRL_NUMBER, DELTA_CRL_INDICATOR, INVALIDITY_DATE, ISSUING_DISTRIBUTION_POINT,
     IssuingDistributionPoint, REASON_CODE, RevocationReason,
@@ -137,7 +137,7 @@ impl NewCrl<'_> {
         let mut writer = Writer::with_capacity(content.len().saturating_add(1024));
         writer.sequence(|tbs| {
             tbs.small(1);
-            write_algorithm(tbs, self.signature_algorithm);
+            write_signature_algorithm(tbs, self.signature_algorithm);
             tbs.raw(self.issuer).time(self.this_update).time(self.next_update);
             if !content.is_empty() {
                 tbs.sequence(|list| {
@@ -184,7 +184,7 @@ impl NewCrl<'_> {
         let mut writer = Writer::with_capacity(tbs.len().saturating_add(signature.len()).saturating_add(64));
         writer.sequence(|list| {
             list.raw(tbs);
-            write_algorithm(list, signature_algorithm);
+            write_signature_algorithm(list, signature_algorithm);
             list.bit_string(signature);
         });
         writer.into_bytes()

@@ -3,7 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 use crate::format::keys::AlgorithmIdentifier;
-use crate::format::x509::certificate::write_algorithm;
+use crate::format::x509::certificate::write_signature_algorithm;
 use crate::format::x509::crl::{HOLD_INSTRUCTION_CODE, INVALIDITY_DATE, REASON_CODE, RevocationReason};
 use crate::format::x509::extension::Extension;
 use crate::format::x509::name::Name;
@@ -453,7 +453,7 @@ impl NewBasicResponse<'_> {
                     bytes.oid(BASIC).octets_of(|octets| {
                         octets.sequence(|basic| {
                             basic.raw(tbs);
-                            write_algorithm(basic, signature_algorithm);
+                            write_signature_algorithm(basic, signature_algorithm);
                             basic.bit_string(signature);
                             if !certificates.is_empty() {
                                 basic.context(0, |outer| {
