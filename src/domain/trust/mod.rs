@@ -12,6 +12,7 @@ mod name_constraints;
 pub mod path;
 pub mod peer_name;
 pub mod policy_graph;
+pub mod revocation;
 pub mod signature;
 
 pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
@@ -24,4 +25,8 @@ pub use path::failure::{NamedCertificate, PathFailure, Refusal};
 pub use path::{PathQuestion, TrustedPath, find_path};
 pub use peer_name::{PeerName, PeerNameRefusal, check_peer_name};
 pub use policy_graph::{AcceptedPolicies, PolicyInputs};
+pub use revocation::{
+    CrlEvidence, OcspEvidence, RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus,
+    RevocationUnknown, status_of,
+};
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
