@@ -42,6 +42,18 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
     out
 }
 
+/// SHA-1 of a message (FIPS 180-4), for names of keys only: OCSP tells its responder and most certificates by it
+/// (RFC 6960 4.1.1, 4.2.1). Nothing is signed over it or proven by it.
+#[must_use]
+pub fn sha1_identifier(message: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, message);
+    for (to, from) in out.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
 /// HMAC-SM3 (GM/T 0042), over the concatenation of the parts.
 #[must_use]
 pub fn hmac_sm3(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {

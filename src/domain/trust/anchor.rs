@@ -1,9 +1,13 @@
 //! What the caller trusts and what may help: anchors, and certificates that are no anchors.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::crypto::digest::{hex, sm3};
+use crate::domain::trust::signature::SignerIdPolicy;
 use crate::format::der;
 use crate::format::keys::read_pem;
-use crate::format::x509::Certificate;
+use crate::format::x509::{Certificate, Name};
 
 /// Why a file of anchors or certificates was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +34,10 @@ pub enum TrustError {
 /// One certificate that was handed in, readable for sure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    der: Vec<u8>,
-    origin: String,
+    der: Arc<[u8]>,
+    sm3: [u8; 32],
+    origin: Arc<str>,
+    signer_ids: SignerIdPolicy,
 }
 
 impl Held {
@@ -46,14 +52,57 @@ impl Held {
     pub fn der(&self) -> &[u8] {
         &self.der
     }
+
+    /// SM3 of the DER.
+    #[must_use]
+    pub const fn sm3(&self) -> &[u8; 32] {
+        &self.sm3
+    }
+
+    /// Which signer IDs count below it, if it is an anchor.
+    #[must_use]
+    pub const fn signer_ids(&self) -> SignerIdPolicy {
+        self.signer_ids
+    }
+
+    pub(in crate::domain::trust) fn shared_der(&self) -> Arc<[u8]> {
+        Arc::clone(&self.der)
+    }
+
+    pub(in crate::domain::trust) fn shared_origin(&self) -> Arc<str> {
+        Arc::clone(&self.origin)
+    }
+}
+
+/// Certificates by their subjects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Shelf {
+    held: Vec<Held>,
+    by_subject: BTreeMap<Vec<u8>, Vec<usize>>,
+}
+
+impl Shelf {
+    fn extend(&mut self, held: Vec<Held>) {
+        for held in held {
+            if let Ok(certificate) = Certificate::parse(&held.der) {
+                self.by_subject.entry(subject_key(&certificate.subject)).or_default().push(self.held.len());
+                self.held.push(held);
+            }
+        }
+    }
+
+    fn named<'a>(&'a self, key: &[u8]) -> impl Iterator<Item = &'a Held> {
+        self.by_subject.get(key).into_iter().flatten().filter_map(|index| self.held.get(*index))
+    }
 }
 
 /// Anchors and helping certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustAnchors {
-    anchors: Vec<Held>,
-    others: Vec<Held>,
+    anchors: Shelf,
+    others: Shelf,
     development: bool,
+    version: [u8; 32],
 }
 
 impl TrustAnchors {
@@ -63,12 +112,21 @@ impl TrustAnchors {
         Self::default()
     }
 
-    /// Adds the certificates of a PEM or DER file as anchors.
+    /// Adds the certificates of a PEM or DER file as anchors. SM2 signatures below them count with the default signer ID.
     ///
     /// # Errors
     /// The file holds no certificate, or one that cannot be read; then nothing is added.
     pub fn add_anchors(&mut self, bytes: &[u8], origin: &str) -> Result<(), TrustError> {
-        self.anchors.extend(read(bytes, origin)?);
+        self.add_anchors_with(bytes, origin, SignerIdPolicy::DefaultOnly)
+    }
+
+    /// As [`Self::add_anchors`], with a policy of its own for signer IDs.
+    ///
+    /// # Errors
+    /// As [`Self::add_anchors`].
+    pub fn add_anchors_with(&mut self, bytes: &[u8], origin: &str, ids: SignerIdPolicy) -> Result<(), TrustError> {
+        self.anchors.extend(read(bytes, origin, ids)?);
+        self.renumber();
         Ok(())
     }
 
@@ -77,8 +135,19 @@ impl TrustAnchors {
     /// # Errors
     /// As [`Self::add_anchors`].
     pub fn add_certificates(&mut self, bytes: &[u8], origin: &str) -> Result<(), TrustError> {
-        self.others.extend(read(bytes, origin)?);
+        self.others.extend(read(bytes, origin, SignerIdPolicy::DefaultOnly)?);
+        self.renumber();
         Ok(())
+    }
+
+    /// Takes the trust from the anchor with that SM3; it does not stay as a helping certificate either. Says whether it
+    /// was there.
+    pub fn distrust(&mut self, anchor: &[u8; 32]) -> bool {
+        let (left, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.anchors).held.into_iter().partition(|held| held.sm3 != *anchor);
+        self.anchors.extend(left);
+        self.renumber();
+        !gone.is_empty()
     }
 
     /// Marks that development anchors are among these: every report says so.
@@ -95,31 +164,72 @@ impl TrustAnchors {
     /// How many anchors there are.
     #[must_use]
     pub const fn anchor_count(&self) -> usize {
-        self.anchors.len()
+        self.anchors.held.len()
     }
 
     /// SM3 over the sorted SM3 digests of all anchors, hexadecimal: names this set in reports.
     #[must_use]
     pub fn anchors_sm3(&self) -> String {
-        let mut digests: Vec<_> = self.anchors.iter().map(|held| sm3(&held.der)).collect();
+        let mut digests: Vec<_> = self.anchors.held.iter().map(|held| held.sm3).collect();
         digests.sort_unstable();
         hex(&sm3(&digests.concat()))
     }
 
-    pub(in crate::domain::trust) fn anchors(&self) -> impl Iterator<Item = (Certificate<'_>, &str)> {
-        parsed(&self.anchors)
+    /// Names everything that a search may find here: another value where anything was added, taken away or allowed.
+    #[must_use]
+    pub const fn version(&self) -> &[u8; 32] {
+        &self.version
     }
 
-    pub(in crate::domain::trust) fn others(&self) -> impl Iterator<Item = (Certificate<'_>, &str)> {
-        parsed(&self.others)
+    fn renumber(&mut self) {
+        let mut all = Vec::new();
+        for (role, shelf) in [(0_u8, &self.anchors), (1, &self.others)] {
+            for held in &shelf.held {
+                all.push(role);
+                all.push(u8::from(held.signer_ids == SignerIdPolicy::DefaultOrEmpty));
+                all.extend_from_slice(&held.sm3);
+            }
+        }
+        self.version = sm3(&all);
+    }
+
+    /// The signer IDs that any anchor allows.
+    pub(in crate::domain::trust) fn signer_ids(&self) -> SignerIdPolicy {
+        let any_empty = self.anchors.held.iter().any(|held| held.signer_ids == SignerIdPolicy::DefaultOrEmpty);
+        if any_empty { SignerIdPolicy::DefaultOrEmpty } else { SignerIdPolicy::DefaultOnly }
+    }
+
+    /// The anchor with exactly that DER.
+    pub(in crate::domain::trust) fn anchor(&self, certificate: &Certificate<'_>) -> Option<&Held> {
+        let key = subject_key(&certificate.subject);
+        self.anchors.named(&key).find(|held| *held.der == *certificate.raw)
+    }
+
+    /// Anchors and then others whose subject may be that name: whoever asks compares by RFC 5280 7.1.
+    pub(in crate::domain::trust) fn named(&self, name: &Name<'_>) -> (Vec<&Held>, Vec<&Held>) {
+        let key = subject_key(name);
+        (self.anchors.named(&key).collect(), self.others.named(&key).collect())
     }
 }
 
-fn parsed(held: &[Held]) -> impl Iterator<Item = (Certificate<'_>, &str)> {
-    held.iter().filter_map(|held| Some((Certificate::parse(&held.der).ok()?, held.origin.as_str())))
+/// The same for all names that are the same by RFC 5280 7.1, and almost always another for others: attribute types, and
+/// the letters and digits of their texts in lower case.
+pub(in crate::domain::trust) fn subject_key(name: &Name<'_>) -> Vec<u8> {
+    let mut parts: Vec<Vec<u8>> = Vec::with_capacity(6);
+    for attribute in name.attributes() {
+        let mut part = attribute.kind.as_bytes().to_vec();
+        let text = attribute.text().unwrap_or_default();
+        let mut buffer = [0; 4];
+        for c in text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase) {
+            part.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
+        }
+        parts.push(part);
+    }
+    parts.sort_unstable();
+    parts.concat()
 }
 
-fn read(bytes: &[u8], origin: &str) -> Result<Vec<Held>, TrustError> {
+fn read(bytes: &[u8], origin: &str, signer_ids: SignerIdPolicy) -> Result<Vec<Held>, TrustError> {
     let none = || TrustError::NoCertificate { origin: origin.to_owned() };
     let ders = match std::str::from_utf8(bytes) {
         Ok(text) if text.contains("-----BEGIN") => read_pem(text, "CERTIFICATE").ok_or_else(none)?,
@@ -129,8 +239,9 @@ fn read(bytes: &[u8], origin: &str) -> Result<Vec<Held>, TrustError> {
     if ders.is_empty() {
         return Err(none());
     }
+    let shared: Arc<str> = origin.into();
     let check = |(index, der): (usize, Vec<u8>)| match Certificate::parse(&der) {
-        Ok(_) => Ok(Held { der, origin: origin.to_owned() }),
+        Ok(_) => Ok(Held { sm3: sm3(&der), der: der.into(), origin: Arc::clone(&shared), signer_ids }),
         Err(source) => Err(TrustError::Malformed { origin: origin.to_owned(), index: index.saturating_add(1), source }),
     };
     ders.into_iter().enumerate().map(check).collect()

@@ -6,10 +6,27 @@
 
 pub mod acceptance;
 pub mod anchor;
+pub mod budget;
 pub mod key;
+mod name_constraints;
 pub mod path;
+pub mod peer_name;
+pub mod policy_graph;
+pub mod revocation;
+pub mod signature;
 
 pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 pub use anchor::{TrustAnchors, TrustError};
+pub use budget::{Budget, Exhausted};
 pub use key::{CheckedValue, ValueEncoding, check_signed, check_value, public_key};
-pub use path::{Budget, PathFailure, TrustedPath, find_path};
+pub use path::cache::PathCache;
+pub use path::demand::{Conformance, EndValidity, PathPolicy, PurposeNesting};
+pub use path::failure::{NamedCertificate, PathFailure, Refusal};
+pub use path::{PathQuestion, TrustedPath, find_path};
+pub use peer_name::{PeerName, PeerNameRefusal, check_peer_name};
+pub use policy_graph::{AcceptedPolicies, PolicyInputs};
+pub use revocation::{
+    CrlEvidence, OcspEvidence, RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus,
+    RevocationUnknown, status_of,
+};
+pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};

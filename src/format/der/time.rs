@@ -20,11 +20,26 @@ pub fn generalized(content: &[u8]) -> Option<Timestamp> {
 /// The moment in the form of GeneralizedTime.
 #[must_use]
 pub fn to_generalized(moment: Timestamp) -> String {
+    generalized_octets(moment).into_iter().map(char::from).collect()
+}
+
+/// The moment in the form of GeneralizedTime, as octets.
+#[must_use]
+pub fn generalized_octets(moment: Timestamp) -> [u8; 15] {
     let t = moment.to_utc();
     let (date, clock) = (t.date(), t.time());
+    let year = date.year().unsigned_abs();
     let (month, day) = (u8::from(date.month()), date.day());
     let (hour, minute, second) = (clock.hour(), clock.minute(), clock.second());
-    format!("{:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z", date.year())
+    let mut octets = [b'Z'; 15];
+    let pairs = [year / 100, year % 100].into_iter().chain([month, day, hour, minute, second].map(u32::from));
+    for (to, pair) in octets.chunks_exact_mut(2).zip(pairs) {
+        // A Timestamp lies in the years 0 to 9999, so each pair is below 100.
+        for (octet, digit) in to.iter_mut().zip([pair / 10, pair % 10]) {
+            *octet = b'0'.saturating_add(u8::try_from(digit).unwrap_or(0));
+        }
+    }
+    octets
 }
 
 fn digits(text: &[u8]) -> Option<u16> {

@@ -18,6 +18,18 @@ impl Writer {
         Self { bytes: Vec::new() }
     }
 
+    /// Empty, with room for that many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
+    }
+
+    /// What was written so far.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What was written.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
@@ -39,23 +51,29 @@ impl Writer {
     }
 
     fn tlv(&mut self, tag: u8, content: &[u8]) -> &mut Self {
-        self.bytes.push(tag);
-        let length = content.len();
-        if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
-            self.bytes.push(short);
-        } else {
-            let octets: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
-            // A usize has at most 8 octets.
-            self.bytes.push(0x80 | u8::try_from(octets.len()).unwrap_or(8));
-            self.bytes.extend_from_slice(&octets);
-        }
+        self.header(tag, content.len());
         self.raw(content)
     }
 
+    /// Tag and minimal length (X.690 8.1.3, 10.1).
+    fn header(&mut self, tag: u8, length: usize) {
+        self.bytes.push(tag);
+        let (octets, used) = length_octets(length);
+        self.bytes.extend(octets.into_iter().take(used));
+    }
+
+    /// Fills in place: one octet is held for the length, and what was written moves only where that is not enough.
     fn nested(&mut self, tag: u8, fill: impl FnOnce(&mut Self)) -> &mut Self {
-        let mut inner = Self::new();
-        fill(&mut inner);
-        self.tlv(tag, &inner.bytes)
+        self.bytes.push(tag);
+        let at = self.bytes.len();
+        self.bytes.push(0);
+        fill(self);
+        let (octets, used) = length_octets(self.bytes.len().saturating_sub(at).saturating_sub(1));
+        match (self.bytes.get_mut(at), octets) {
+            (Some(length), [short, ..]) if used == 1 => *length = short,
+            _ => drop(self.bytes.splice(at..=at, octets.into_iter().take(used))),
+        }
+        self
     }
 
     /// A SEQUENCE or SEQUENCE OF.
@@ -85,11 +103,14 @@ impl Writer {
 
     /// A non-negative INTEGER from its big-endian magnitude; leading zeros are dropped.
     pub fn unsigned(&mut self, magnitude: &[u8]) -> &mut Self {
-        let mut content: Vec<u8> = magnitude.iter().copied().skip_while(|b| *b == 0).collect();
-        if content.first().is_none_or(|top| *top >= 0x80) {
-            content.insert(0, 0);
+        let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
+        let content = magnitude.get(zeros..).unwrap_or_default();
+        let is_padded = content.first().is_none_or(|top| *top >= 0x80);
+        self.header(2, content.len().saturating_add(usize::from(is_padded)));
+        if is_padded {
+            self.bytes.push(0);
         }
-        self.tlv(2, &content)
+        self.raw(content)
     }
 
     /// A small non-negative INTEGER.
@@ -99,10 +120,9 @@ impl Writer {
 
     /// A BIT STRING without unused bits.
     pub fn bit_string(&mut self, octets: &[u8]) -> &mut Self {
-        let mut content = Vec::with_capacity(octets.len().saturating_add(1));
-        content.push(0);
-        content.extend_from_slice(octets);
-        self.tlv(3, &content)
+        self.header(3, octets.len().saturating_add(1));
+        self.bytes.push(0);
+        self.raw(octets)
     }
 
     /// A named bit list (X.690 11.2.2) of at most 16 bits, first bit lowest.
@@ -118,6 +138,16 @@ impl Writer {
     /// An OCTET STRING.
     pub fn octet_string(&mut self, content: &[u8]) -> &mut Self {
         self.tlv(4, content)
+    }
+
+    /// An OCTET STRING around other values, as an extension's value is.
+    pub fn octets_of(&mut self, fill: impl FnOnce(&mut Self)) -> &mut Self {
+        self.nested(4, fill)
+    }
+
+    /// An ENUMERATED of a number below 128.
+    pub fn enumerated(&mut self, number: u8) -> &mut Self {
+        self.tlv(10, &[number & 0x7f])
     }
 
     /// NULL.
@@ -147,17 +177,36 @@ impl Writer {
 
     /// A GeneralizedTime.
     pub fn generalized_time(&mut self, moment: Timestamp) -> &mut Self {
-        self.tlv(24, time::to_generalized(moment).as_bytes())
+        self.tlv(24, &time::generalized_octets(moment))
     }
 
     /// A Time of a certificate: UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5).
     pub fn time(&mut self, moment: Timestamp) -> &mut Self {
-        let text = time::to_generalized(moment);
-        match text.split_at_checked(2) {
-            Some(("20", short)) if moment.to_utc().year() < 2050 => self.tlv(23, short.as_bytes()),
-            _ => self.tlv(24, text.as_bytes()),
+        match time::generalized_octets(moment) {
+            [b'2', b'0', short @ ..] if matches!(short, [b'0'..=b'4', ..]) => self.tlv(23, &short),
+            text => self.tlv(24, &text),
         }
     }
+}
+
+/// The octets of a length, and how many of them count.
+fn length_octets(length: usize) -> ([u8; 9], usize) {
+    let mut octets = [0; 9];
+    let [first, rest @ ..] = &mut octets;
+    if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
+        *first = short;
+        return (octets, 1);
+    }
+    let bytes = length.to_be_bytes();
+    let significant = bytes.iter().skip_while(|byte| **byte == 0);
+    let mut used = 1_u8;
+    for (to, from) in rest.iter_mut().zip(significant) {
+        *to = *from;
+        used = used.saturating_add(1);
+    }
+    // A usize has at most 8 octets.
+    *first = 0x80 | used.saturating_sub(1);
+    (octets, usize::from(used))
 }
 
 fn zeros(byte: u8) -> u8 {

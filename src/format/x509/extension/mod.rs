@@ -254,3 +254,6 @@ fn write_sequence(fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
     writer.sequence(fill);
     writer.into_bytes()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Path building and validation (RFC 5280 6.1), for a moment that the caller names.
+//!
+//! Built upward from the end certificate: candidates by name (RFC 5280 7.1), the likeliest by key identifier first, cross
+//! certificates and several anchors tried in turn, no authority twice. Judged for every certificate above the end:
+//! signature, validity, `cA`, `keyCertSign`, `pathLenConstraint`, critical extensions, purposes where the policy nests
+//! them. Once an anchor is reached, judged downward: signer IDs, name constraints, certificate policies. The anchor is
+//! held to the same rules as an authority, its own signature left out. A [`Budget`] bounds all of it.
+//!
+//! Not judged here: revocation ([`revoked`]), which algorithms and key sizes are acceptable and until when
+//! ([`TrustedPath::signatures`] says what was used), and whether the certificate names the party that was wanted
+//! ([`check_peer_name`](crate::domain::trust::check_peer_name)).
+
+pub mod cache;
+mod conformance;
+pub mod demand;
+pub mod failure;
+mod search;
+
+use std::sync::Arc;
+
+use crate::base::clock::Timestamp;
+use crate::crypto::digest::{hex, sm3};
+use crate::crypto::sm2::KeyTables;
+use crate::domain::trust::acceptance::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
+use crate::domain::trust::anchor::TrustAnchors;
+use crate::domain::trust::budget::Budget;
+use crate::domain::trust::path::demand::{EndValidity, PathPolicy};
+use crate::domain::trust::path::failure::{NamedCertificate, PathFailure, Refusal};
+use crate::domain::trust::path::search::{Search, period_holds};
+use crate::domain::trust::policy_graph::AcceptedPolicies;
+use crate::domain::trust::signature::{CheckSignature, Computed, SignerId};
+use crate::format::x509::Certificate;
+
+/// What is asked: a path for this certificate, from these anchors, at this moment, under this policy.
+#[derive(Clone, Copy)]
+pub struct PathQuestion<'a> {
+    /// The end certificate.
+    pub end: &'a Certificate<'a>,
+    /// Anchors and helping certificates.
+    pub trust: &'a TrustAnchors,
+    /// Certificates that came along with the end, trusted by nobody.
+    pub beside: &'a [Certificate<'a>],
+    /// The moment at which all of them must have been valid.
+    pub at: Timestamp,
+    /// What is demanded.
+    pub policy: &'a PathPolicy,
+    /// Tables of keys. The SM2 keys of the path are admitted to them, which changes how fast the next one is judged, and
+    /// nothing else.
+    pub tables: &'a KeyTables,
+    /// How signatures are checked.
+    pub check: &'a dyn CheckSignature,
+}
+
+impl PathQuestion<'_> {
+    /// Searches for a path.
+    ///
+    /// # Errors
+    /// Why there is none: of all candidates, the failure that got farthest and tells most.
+    pub fn answer(&self, budget: &mut Budget) -> Result<TrustedPath, PathFailure> {
+        Search::new(self, budget).run()
+    }
+}
+
+/// Finds a path from `end` to an anchor, as the verification of seals asks for it: [`PathPolicy::seal`].
+///
+/// # Errors
+/// Those of [`PathQuestion::answer`].
+pub fn find_path(
+    end: &Certificate<'_>,
+    trust: &TrustAnchors,
+    at: Timestamp,
+    budget: &mut Budget,
+    tables: &KeyTables,
+) -> Result<TrustedPath, PathFailure> {
+    let policy = PathPolicy::seal();
+    PathQuestion { end, trust, beside: &[], at, policy: &policy, tables, check: &Computed }.answer(budget)
+}
+
+/// One certificate of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Step {
+    der: Arc<[u8]>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    names_revocation_source: bool,
+    signer_id: Option<SignerId>,
+}
+
+/// Proof that a path to an anchor was found: only a search makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedPath {
+    steps: Vec<Step>,
+    anchor_sm3: [u8; 32],
+    anchor_origin: Arc<str>,
+    signatures: Vec<SignatureUsed>,
+    policies: AcceptedPolicies,
+}
+
+impl TrustedPath {
+    /// The certificates from the end to the anchor, DER.
+    pub fn certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.steps.iter().map(|step| &*step.der)
+    }
+
+    /// The subjects from the end certificate to the anchor.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<String> {
+        let parsed = self.certificates().filter_map(|der| Certificate::parse(der).ok());
+        parsed.map(|certificate| certificate.subject.display()).collect()
+    }
+
+    /// SM3 of the anchor's certificate, hexadecimal.
+    #[must_use]
+    pub fn anchor_sm3(&self) -> String {
+        hex(&self.anchor_sm3)
+    }
+
+    /// The file or list that the anchor came from.
+    #[must_use]
+    pub fn anchor_origin(&self) -> &str {
+        &self.anchor_origin
+    }
+
+    /// How the certificates below the anchor were signed, from the end upward; those are left out whose algorithm only a
+    /// caller's own check knows.
+    #[must_use]
+    pub fn signatures(&self) -> &[SignatureUsed] {
+        &self.signatures
+    }
+
+    /// The signer ID that each certificate below the anchor was signed with, from the end upward; `None` where it was not
+    /// signed with SM2.
+    pub fn signer_ids(&self) -> impl Iterator<Item = Option<SignerId>> {
+        let below = self.steps.len().saturating_sub(1);
+        self.steps.iter().take(below).map(|step| step.signer_id)
+    }
+
+    /// The certificate policies under which the path is valid.
+    #[must_use]
+    pub const fn policies(&self) -> &AcceptedPolicies {
+        &self.policies
+    }
+
+    /// Whether a certificate below the anchor names where revocation can be asked.
+    #[must_use]
+    pub fn names_revocation_source(&self) -> bool {
+        self.steps.iter().any(|step| step.names_revocation_source)
+    }
+
+    /// Whether every signature of the path may be relied on at that moment.
+    ///
+    /// # Errors
+    /// Why not: the first that may not, from the end upward.
+    pub fn algorithms_accepted(&self, policy: &AlgorithmPolicy, at: Timestamp) -> Result<(), Unacceptable> {
+        self.signatures.iter().try_for_each(|used| policy.signature(used, at, Use::Accept))
+    }
+
+    /// Whether all certificates were valid at that moment, the end's own validity as the policy has it.
+    fn holds_at(&self, at: Timestamp, end: EndValidity) -> Result<(), PathFailure> {
+        let skipped = usize::from(end == EndValidity::Callers);
+        for step in self.steps.iter().skip(skipped) {
+            period_holds(step.not_before, step.not_after, at).map_err(|reason| refused(&step.der, reason))?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(der: &[u8], reason: Refusal) -> PathFailure {
+    let certificate = match Certificate::parse(der) {
+        Ok(certificate) => NamedCertificate::of(&certificate),
+        Err(_) => Box::new(NamedCertificate { subject: String::new(), sm3: hex(&sm3(der)) }),
+    };
+    PathFailure::Refused { certificate, reason }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! PKITS (NIST): 246 paths with their revocation lists, each with the verdict of RFC 5280 6.1 and the reason for it.
+//!
+//! `YINXIN_PKITS=DIR cargo test --release --test pkits` judges another folder of the same shape: `pkits.json`, `certs`,
+//! `crls`.
+
+mod path_suites;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use yinxin::base::clock::Timestamp;
+use yinxin::base::limits::Limits;
+use yinxin::crypto::sm2::KeyTables;
+use yinxin::domain::trust::{Budget, PathPolicy, PathQuestion, PolicyInputs, TrustAnchors};
+use yinxin::format::der::ObjectIdentifier;
+use yinxin::format::x509::Certificate;
+
+use path_suites::{Accepts, Tally, suite};
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    name: String,
+    cert: String,
+    #[serde(default)]
+    other_certs: Vec<String>,
+    #[serde(default)]
+    crls: Vec<String>,
+    path_len: usize,
+    #[serde(default)]
+    revocation: bool,
+    error: Option<Expected>,
+    #[serde(default)]
+    params: Params,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    msg_regex: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Params {
+    user_initial_policy_set: Option<Vec<String>>,
+    initial_explicit_policy: bool,
+    initial_policy_mapping_inhibit: bool,
+    initial_any_policy_inhibit: bool,
+}
+
+/// What the suite says about a refusal, and our codes for it.
+const REASONS: &[(&str, &[&str])] = &[
+    ("was revoked at", &["certificate-revoked"]),
+    ("revocation", &["certificate-revocation-unknown"]),
+    ("policy mapping for the \"any policy\"", &["any-policy-mapped"]),
+    ("expired", &["certificate-expired"]),
+    ("is not valid until", &["certificate-not-yet-valid"]),
+    ("is not a CA", &["issuer-without-basic-constraints", "issuer-not-an-authority"]),
+    ("is not allowed to sign certificates", &["issuer-key-usage"]),
+    ("exceeds the maximum path length", &["path-length-exceeded"]),
+    ("not all names", &["name-not-permitted", "name-incomparable"]),
+    ("some names", &["name-excluded"]),
+    ("unsupported critical extension", &["critical-extension-unknown"]),
+    ("issuer name could not be matched", &["issuer-missing"]),
+    ("signature of", &["certificate-signature-wrong"]),
+    ("no valid set of policies", &["no-acceptable-policy"]),
+];
+
+/// Files of the folder, read once.
+struct Files<'a> {
+    root: &'a Path,
+    read: BTreeMap<String, Vec<u8>>,
+}
+
+impl Files<'_> {
+    fn load(&mut self, folder: &str, name: &str) -> Vec<u8> {
+        let path = self.root.join(folder).join(name);
+        self.read.entry(format!("{folder}/{name}")).or_insert_with(|| fs::read(path).unwrap()).clone()
+    }
+}
+
+#[test]
+fn pkits() {
+    let Some(file) = suite("pkits", "YINXIN_PKITS", "pki/pkits") else { return };
+    let cases: Vec<Case> = serde_json::from_slice(&fs::read(file.join("pkits.json")).unwrap()).unwrap();
+    let mut files = Files { root: &file, read: BTreeMap::new() };
+    let (mut tally, tables) = (Tally::new("exceptions-pkits.toml"), KeyTables::default());
+    for case in &cases {
+        let id = format!("{}::{}", case.id, case.name);
+        if case.name.contains("dsa_") {
+            tally.skip(&id, "DSA is not computed");
+            continue;
+        }
+        let expected = match &case.error {
+            None => "valid".to_owned(),
+            Some(error) => {
+                let row = REASONS.iter().find(|(text, _)| error.msg_regex.contains(text));
+                row.map_or_else(|| error.msg_regex.clone(), |(_, codes)| codes.join(" or "))
+            }
+        };
+        let (actual, why) = match case.judge(&mut files, &tables) {
+            Ok(length) => (
+                if length == case.path_len { "valid".to_owned() } else { format!("valid, {length} long") },
+                String::new(),
+            ),
+            Err((code, why)) => (code.to_owned(), why),
+        };
+        let actual = if expected.split(" or ").any(|code| code == actual) { expected.clone() } else { actual };
+        tally.judge(&id, &expected, &actual, &why);
+    }
+    tally.report("PKITS");
+}
+
+impl Case {
+    fn policy(&self) -> PathPolicy {
+        let oid = |text: &String| ObjectIdentifier::new_unwrap(text);
+        let policies = PolicyInputs {
+            user_initial_policy_set: self
+                .params
+                .user_initial_policy_set
+                .as_ref()
+                .map(|set| set.iter().map(oid).collect()),
+            initial_explicit_policy: self.params.initial_explicit_policy,
+            initial_policy_mapping_inhibit: self.params.initial_policy_mapping_inhibit,
+            initial_any_policy_inhibit: self.params.initial_any_policy_inhibit,
+        };
+        PathPolicy { policies, ..PathPolicy::field() }
+    }
+
+    /// How long the path is, or the code and the text of the refusal.
+    fn judge(&self, files: &mut Files<'_>, tables: &KeyTables) -> Result<usize, (&'static str, String)> {
+        let mut trust = TrustAnchors::none();
+        trust.add_anchors(&files.load("certs", "TrustAnchorRootCertificate.crt"), "PKITS").unwrap();
+        let others: Vec<_> = self.other_certs.iter().map(|name| files.load("certs", name)).collect();
+        let beside: Vec<_> = others.iter().map(|der| Certificate::parse(der).unwrap()).collect();
+        let end = files.load("certs", &self.cert);
+        let end = Certificate::parse(&end).unwrap();
+        let (check, policy) = (Accepts { least_rsa: 1024, sha1: true }, self.policy());
+        let at = Timestamp::parse_rfc3339("2008-05-01T00:00:00Z").unwrap();
+        let question =
+            PathQuestion { end: &end, trust: &trust, beside: &beside, at, policy: &policy, tables, check: &check };
+        let mut budget = Budget::new(&Limits::DEFAULT);
+        let path = question.answer(&mut budget).map_err(|refused| (refused.code(), refused.to_string()))?;
+        Ok(path.certificates().len())
+    }
+}
