@@ -8,7 +8,7 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::format::der::{self, ObjectIdentifier, Tag, Writer};
 use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
-use crate::format::x509::extension::{self, BasicConstraints, Extension, KeyUsage};
+use crate::format::x509::extension::{self, BasicConstraints, Extension, ExtensionValue, KeyUsage};
 use crate::format::x509::name::{Name, NewName};
 
 /// A certificate as it arrived. Parsed is not valid: nothing is verified here.
@@ -32,6 +32,10 @@ pub struct Certificate<'a> {
     pub subject: Name<'a>,
     /// `subjectPublicKeyInfo`.
     pub public_key: SubjectPublicKeyInfo<'a>,
+    /// `issuerUniqueID` (RFC 5280 4.1.2.8), content octets of the BIT STRING.
+    pub issuer_unique_id: Option<&'a [u8]>,
+    /// `subjectUniqueID`, content octets of the BIT STRING.
+    pub subject_unique_id: Option<&'a [u8]>,
     /// `extensions`, in order.
     pub extensions: Vec<Extension<'a>>,
     /// `signatureValue` without the octet that counts unused bits.
@@ -80,11 +84,11 @@ impl<'a> Certificate<'a> {
         validity.finish("validity")?;
         let subject = Name::read(&mut inner, "subject")?;
         let public_key = SubjectPublicKeyInfo::read(&mut inner)?;
-        // issuerUniqueID and subjectUniqueID (RFC 5280 4.1.2.8) are read over.
-        for number in [1, 2] {
+        let mut unique = |number| {
             let tag = Tag::ContextSpecific { constructed: false, number: ::der::TagNumber(number) };
-            inner.optional(tag, "unique identifier")?;
-        }
+            Ok::<_, der::Error>(inner.optional(tag, "unique identifier")?.map(|found| found.content()))
+        };
+        let (issuer_unique_id, subject_unique_id) = (unique(1)?, unique(2)?);
         let extensions = match inner.optional(context(3), "extensions")? {
             Some(value) => read_extensions(value)?,
             None => Vec::new(),
@@ -106,6 +110,8 @@ impl<'a> Certificate<'a> {
             not_after,
             subject,
             public_key,
+            issuer_unique_id,
+            subject_unique_id,
             extensions,
             signature,
             basic_constraints,
@@ -117,6 +123,14 @@ impl<'a> Certificate<'a> {
     #[must_use]
     pub fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension<'a>> {
         self.extensions.iter().find(|extension| extension.oid == oid)
+    }
+
+    /// The extension of that type, read: `certificate.extension_of::<NameConstraints<'_>>()`.
+    ///
+    /// # Errors
+    /// It is there, and is not what its standard writes.
+    pub fn extension_of<T: ExtensionValue<'a>>(&self) -> Result<Option<T>, der::Error> {
+        self.extension(T::OID).map(|extension| T::from_value(extension.value)).transpose()
     }
 
     /// Whether keyUsage, where present, allows signatures over documents and seals: digitalSignature or nonRepudiation

@@ -1,6 +1,14 @@
-//! Distinguished names (RFC 5280 4.1.2.4): compared as bytes, shown as text.
+//! Distinguished names (RFC 5280 4.1.2.4): compared as bytes or by the rules of RFC 5280 7.1, shown as text.
+//!
+//! Values of every string type are read, and any other type too: a name is first of all bytes. UniversalString is
+//! refused as malformed, since the `der` crate has no such tag; no file with one is known.
 
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
+
+const WHAT: &str = "name";
+
+/// Attributes of one RelativeDistinguishedName. Files have one, seldom two.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// `commonName`.
 pub const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -8,10 +16,68 @@ pub const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3"
 pub const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
 /// `organizationName`.
 pub const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+/// `surname`.
+pub const SURNAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.4");
+/// `serialNumber` of the subject, not of the certificate.
+pub const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
+/// `localityName`.
+pub const LOCALITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.7");
+/// `stateOrProvinceName`.
+pub const STATE_OR_PROVINCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.8");
+/// `streetAddress`.
+pub const STREET_ADDRESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.9");
+/// `organizationalUnitName`.
+pub const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
+/// `title`.
+pub const TITLE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.12");
+/// `description`.
+pub const DESCRIPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.13");
+/// `businessCategory`.
+pub const BUSINESS_CATEGORY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.15");
+/// `postalCode`.
+pub const POSTAL_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.17");
+/// `telephoneNumber`.
+pub const TELEPHONE_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.20");
+/// `name`.
+pub const NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.41");
+/// `givenName`.
+pub const GIVEN_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.42");
+/// `initials`.
+pub const INITIALS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.43");
+/// `generationQualifier`.
+pub const GENERATION_QUALIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.44");
+/// `dnQualifier`.
+pub const DN_QUALIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.46");
+/// `pseudonym`.
+pub const PSEUDONYM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.65");
+/// `organizationIdentifier` (X.520, ETSI EN 319 412-1 5.1.4).
+pub const ORGANIZATION_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.97");
+/// `emailAddress` (RFC 2985 5.2.1).
+pub const EMAIL_ADDRESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1");
+/// `domainComponent` (RFC 4519 2.4).
+pub const DOMAIN_COMPONENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25");
+/// `userid` (RFC 4519 2.39).
+pub const USER_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1");
+
+/// The short label that people know, of RFC 4514 3 and of custom.
+fn label(kind: ObjectIdentifier) -> Option<&'static str> {
+    Some(match kind {
+        COMMON_NAME => "CN",
+        COUNTRY => "C",
+        ORGANIZATION => "O",
+        ORGANIZATIONAL_UNIT => "OU",
+        LOCALITY => "L",
+        STATE_OR_PROVINCE => "ST",
+        SERIAL_NUMBER => "SERIALNUMBER",
+        EMAIL_ADDRESS => "E",
+        _ => return None,
+    })
+}
 
 /// A distinguished name as it arrived.
 ///
 /// Equality compares bytes: the binary comparison that RFC 5280 7.1 allows where both ends come from one authority.
+/// [`Name::matches`] is the comparison of RFC 5280 7.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name<'a> {
     raw: &'a [u8],
@@ -21,10 +87,24 @@ impl<'a> Name<'a> {
     /// Reads one from where the reader stands and walks through all of it.
     ///
     /// # Errors
-    /// Not a Name.
+    /// Not a Name; a RelativeDistinguishedName without an attribute (RFC 5280 4.1.2.4).
     pub fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, der::Error> {
         let name = Self { raw: reader.expect(Tag::Sequence, what)?.raw() };
-        name.attributes()?;
+        let mut parts = name.parts_reader();
+        while !parts.is_empty() {
+            read_part(&mut parts)?;
+        }
+        Ok(name)
+    }
+
+    /// Reads one that fills the bytes.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`]; bytes behind it.
+    pub fn parse(der: &'a [u8], what: &'static str) -> Result<Self, der::Error> {
+        let mut reader = Reader::new(der);
+        let name = Self::read(&mut reader, what)?;
+        reader.finish(what)?;
         Ok(name)
     }
 
@@ -34,72 +114,219 @@ impl<'a> Name<'a> {
         self.raw
     }
 
-    /// Attribute types and values in order; values of types that are not text are shown as `?`.
-    fn attributes(&self) -> Result<Vec<(ObjectIdentifier, String)>, der::Error> {
-        const WHAT: &str = "name";
-        let mut found = Vec::new();
-        let mut names = Reader::new(self.raw).sequence(WHAT)?;
-        while !names.is_empty() {
-            let mut set = names.expect(Tag::Set, WHAT)?.inside();
-            while !set.is_empty() {
-                let mut attribute = set.sequence(WHAT)?;
-                let kind = attribute.oid(WHAT)?;
-                let value = attribute.value(WHAT)?;
-                attribute.finish(WHAT)?;
-                found.push((kind, text(value)));
-            }
-        }
-        Ok(found)
+    /// Whether it has no parts, as the subject of a certificate that is named by `subjectAltName` alone.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts_reader().is_empty()
     }
 
-    /// The first value of that attribute.
+    fn parts_reader(&self) -> Reader<'a> {
+        // It was read as a SEQUENCE before it became a Name.
+        Reader::new(self.raw).sequence(WHAT).unwrap_or_else(|_| Reader::new(&[]))
+    }
+
+    /// The RelativeDistinguishedNames in order, each as its attributes.
+    pub fn parts(&self) -> impl Iterator<Item = Vec<Attribute<'a>>> {
+        let mut reader = self.parts_reader();
+        std::iter::from_fn(move || if reader.is_empty() { None } else { read_part(&mut reader).ok() })
+    }
+
+    /// The attributes in order, over all parts.
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> {
+        self.parts().flatten()
+    }
+
+    /// The first value of that attribute, for showing.
     #[must_use]
     pub fn first(&self, kind: ObjectIdentifier) -> Option<String> {
-        let attributes = self.attributes().ok()?;
-        attributes.into_iter().find(|(found, _)| *found == kind).map(|(_, text)| text)
+        self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.display())
     }
 
     /// For people: the parts in the order of the certificate, `C=CN, O=…, CN=…`; control characters are replaced.
     #[must_use]
     pub fn display(&self) -> String {
-        let shown = |(kind, value): &(ObjectIdentifier, String)| {
-            let label = match *kind {
-                COMMON_NAME => "CN".to_owned(),
-                COUNTRY => "C".to_owned(),
-                ORGANIZATION => "O".to_owned(),
-                other => match other.to_string().as_str() {
-                    "2.5.4.11" => "OU".to_owned(),
-                    "2.5.4.7" => "L".to_owned(),
-                    "2.5.4.8" => "ST".to_owned(),
-                    "2.5.4.5" => "SERIALNUMBER".to_owned(),
-                    "1.2.840.113549.1.9.1" => "E".to_owned(),
-                    text => text.to_owned(),
-                },
-            };
-            format!("{label}={value}")
+        let shown = |attribute: Attribute<'_>| match label(attribute.kind) {
+            Some(label) => format!("{label}={}", attribute.display()),
+            None => format!("{}={}", attribute.kind, attribute.display()),
         };
-        let attributes = self.attributes().unwrap_or_default();
-        attributes.iter().map(shown).collect::<Vec<_>>().join(", ")
+        self.attributes().map(shown).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether both name the same by RFC 5280 7.1: as many parts, each with the same attributes in any order, texts
+    /// compared without case and without regard to how much white space stands where.
+    #[must_use]
+    pub fn matches(&self, other: &Name<'_>) -> bool {
+        self.raw == other.raw || (self.parts().count() == other.parts().count() && self.is_within(other))
+    }
+
+    /// Whether it lies in the subtree of that base: the base's parts are its first ones (RFC 5280 4.2.1.10, 7.1).
+    #[must_use]
+    pub fn is_within(&self, base: &Name<'_>) -> bool {
+        let mut parts = self.parts();
+        base.parts().all(|wanted| parts.next().is_some_and(|part| same_part(&part, &wanted)))
     }
 }
 
-/// A string value for showing; never for comparing.
-fn text(value: der::Value<'_>) -> String {
-    let content = value.content();
-    let text = match value.tag() {
-        Tag::BmpString => {
-            let units = content.chunks_exact(2).map(|pair| match pair {
-                [high, low] => u16::from_be_bytes([*high, *low]),
-                _ => 0,
-            });
-            char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect()
-        }
-        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::TeletexString => {
-            String::from_utf8_lossy(content).into_owned()
-        }
-        _ => "?".to_owned(),
+/// Same attributes in any order.
+fn same_part(left: &[Attribute<'_>], right: &[Attribute<'_>]) -> bool {
+    let sorted = |part: &[Attribute<'_>]| {
+        let mut all: Vec<_> = part.iter().map(|attribute| (attribute.kind, attribute.canonical())).collect();
+        all.sort_unstable();
+        all
     };
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    left.len() == right.len() && sorted(left) == sorted(right)
+}
+
+fn read_part<'a>(parts: &mut Reader<'a>) -> Result<Vec<Attribute<'a>>, der::Error> {
+    let mut set = parts.expect(Tag::Set, WHAT)?.inside();
+    if set.is_empty() {
+        return Err(der::Error::Missing { what: WHAT });
+    }
+    let mut attributes = Vec::with_capacity(1);
+    while !set.is_empty() {
+        if attributes.len() >= MAX_ATTRIBUTES {
+            return Err(der::Error::TooMany { what: WHAT, limit: MAX_ATTRIBUTES });
+        }
+        let mut inner = set.sequence(WHAT)?;
+        let kind = inner.oid(WHAT)?;
+        let value = inner.value(WHAT)?;
+        inner.finish(WHAT)?;
+        attributes.push(Attribute { kind, value });
+    }
+    Ok(attributes)
+}
+
+/// One attribute of a name, `AttributeTypeAndValue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    /// `type`.
+    pub kind: ObjectIdentifier,
+    /// `value`, with its tag.
+    pub value: der::Value<'a>,
+}
+
+impl Attribute<'_> {
+    /// The text, if the value is of a string type whose octets say without doubt which characters they are:
+    /// UTF8String, PrintableString, IA5String, NumericString, VisibleString, BMPString.
+    ///
+    /// TeletexString is none: X.680 gives it escape sequences that nobody writes; files hold ISO 8859-1, GBK or UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let content = self.value.content();
+        match self.value.tag() {
+            Tag::Utf8String => String::from_utf8(content.to_vec()).ok(),
+            Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
+                std::str::from_utf8(content).ok().filter(|text| text.is_ascii()).map(str::to_owned)
+            }
+            Tag::BmpString if content.len().is_multiple_of(2) => char::decode_utf16(
+                content.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?))),
+            )
+            .collect::<Result<_, _>>()
+            .ok(),
+            _ => None,
+        }
+    }
+
+    /// For people, never for comparing: control characters are replaced, TeletexString is taken for UTF-8, a value that
+    /// is not text is shown as `?`.
+    #[must_use]
+    pub fn display(&self) -> String {
+        let text = self.text().unwrap_or_else(|| match self.value.tag() {
+            Tag::BmpString => {
+                let pairs = self.value.content().chunks_exact(2);
+                let units = pairs.filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)));
+                char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect()
+            }
+            Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::TeletexString => {
+                String::from_utf8_lossy(self.value.content()).into_owned()
+            }
+            _ => "?".to_owned(),
+        });
+        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    }
+
+    /// RFC 5280 7.1: the same type, and texts that are the same after folding, whatever string type carries them;
+    /// values that are not text compare as bytes.
+    #[must_use]
+    pub fn matches(&self, other: &Attribute<'_>) -> bool {
+        self.kind == other.kind && (self.value.raw() == other.value.raw() || self.canonical() == other.canonical())
+    }
+
+    /// A folded text, or the bytes with their tag.
+    fn canonical(&self) -> (Option<String>, Vec<u8>) {
+        match self.text() {
+            Some(text) => (Some(fold(&text)), Vec::new()),
+            None => (None, self.value.raw().to_vec()),
+        }
+    }
+}
+
+/// A text for comparing, after RFC 4518 2: control characters that have no meaning are dropped, each kind of white
+/// space is a space, case is folded, spaces at both ends are dropped and runs of them are one.
+fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_whitespace()).filter(|word| !word.is_empty()) {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.extend(word.chars().filter(|c| !is_ignored(*c)).flat_map(char::to_lowercase));
+    }
+    folded
+}
+
+/// What RFC 4518 2.2 maps to nothing.
+const fn is_ignored(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{1806}' | '\u{034f}' | '\u{180b}'..='\u{180d}' | '\u{fe00}'..='\u{fe0f}' | '\u{fffc}'
+        | '\u{0000}'..='\u{0008}' | '\u{000e}'..='\u{001f}' | '\u{007f}'..='\u{0084}' | '\u{0086}'..='\u{009f}'
+        | '\u{06dd}' | '\u{070f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2063}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// A name on its own: bytes that were read as a Name once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameBuf(Vec<u8>);
+
+impl NameBuf {
+    /// The name that fills the bytes.
+    ///
+    /// # Errors
+    /// Those of [`Name::parse`].
+    pub fn parse(der: Vec<u8>) -> Result<Self, der::Error> {
+        Name::parse(&der, WHAT)?;
+        Ok(Self(der))
+    }
+
+    /// The issuer's name with one more part: `nameRelativeToCRLIssuer` (RFC 5280 4.2.1.13), given as the content octets
+    /// of its SET.
+    ///
+    /// # Errors
+    /// The part is not a RelativeDistinguishedName.
+    pub fn below(issuer: &Name<'_>, part: &[u8]) -> Result<Self, der::Error> {
+        let mut writer = Writer::new();
+        writer.sequence(|name| {
+            let mut parts = issuer.parts_reader();
+            while let Ok(value) = parts.value(WHAT) {
+                name.raw(value.raw());
+            }
+            name.set_of_one(|set| {
+                set.raw(part);
+            });
+        });
+        Self::parse(writer.into_bytes())
+    }
+
+    /// The name, borrowed.
+    #[must_use]
+    pub fn as_name(&self) -> Name<'_> {
+        Name { raw: &self.0 }
+    }
+}
+
+impl From<Name<'_>> for NameBuf {
+    fn from(name: Name<'_>) -> Self {
+        Self(name.raw.to_vec())
+    }
 }
 
 /// A name that we write: country, organisation, common name (GB/T 20518 5.2.3.6).
