@@ -8,8 +8,10 @@ pub mod acceptance;
 pub mod anchor;
 pub mod key;
 pub mod path;
+pub mod signed_data;
 
 pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 pub use anchor::{TrustAnchors, TrustError};
 pub use key::{CheckedValue, ValueEncoding, check_signed, check_value, public_key};
 pub use path::{Budget, PathFailure, TrustedPath, find_path};
+pub use signed_data::{SignatureScope, SignedDataError, SignerVerified, find_signer_certificate, verify_signer};

@@ -1,11 +1,10 @@
 //! Attributes of a signer: those that the signature covers, and the certificates that they name (RFC 5652 11, RFC 5035).
 
 use crate::base::clock::Timestamp;
-use crate::format::cms::content::context;
 use crate::format::cms::{Error, MAX_ELEMENTS, in_order, write_integer};
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Value, Writer};
 use crate::format::keys::AlgorithmIdentifier;
-use crate::format::x509::Name;
+use crate::format::x509::{GeneralName, Name};
 
 /// `contentType` (RFC 5652 11.1).
 pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
@@ -208,16 +207,18 @@ impl<'a> EssCertificate<'a> {
     }
 }
 
-/// GeneralNames with exactly one directoryName, `[4] EXPLICIT Name` (RFC 5280 4.2.1.6); `None` for others.
+/// GeneralNames with exactly one directoryName (RFC 5280 4.2.1.6); `None` for others.
 fn one_directory_name(mut names: Reader<'_>) -> Result<Option<Name<'_>>, Error> {
-    let first = names.value("issuer")?;
-    if first.tag() != context(4) || !names.is_empty() {
-        return Ok(None);
+    let first = GeneralName::read(&mut names)?;
+    let mut alone = true;
+    while !names.is_empty() {
+        GeneralName::read(&mut names)?;
+        alone = false;
     }
-    let mut inner = first.inside();
-    let name = Name::read(&mut inner, "issuer")?;
-    inner.finish("issuer")?;
-    Ok(Some(name))
+    Ok(match first {
+        GeneralName::Directory(name) if alone => Some(name),
+        _ => None,
+    })
 }
 
 /// An attribute to write.
@@ -338,8 +339,7 @@ mod tests {
         bytes[0] = 0xa0;
         let value = der::reader::only(&bytes, "x").unwrap();
         SignedAttributes::read(value).map(|read| {
-            bytes[0] = 0x31;
-            assert_eq!(read.to_sign(), bytes.as_slice());
+            assert_eq!(read.to_sign(), NewAttribute::to_sign(attributes));
             assert!(read.are_in_order());
         })
     }

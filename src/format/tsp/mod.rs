@@ -20,8 +20,6 @@ use crate::format::x509::Extension;
 
 /// `id-ct-TSTInfo` (RFC 3161 2.4.2).
 pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
-/// `id-kp-timeStamping` (RFC 3161 2.3).
-pub const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// Octets of a digest, a nonce or a serial number (RFC 3161 2.4.2 asks for serial numbers up to 20).
 pub const MAX_OCTETS: usize = 64;

@@ -8,7 +8,7 @@ use crate::format::cms::{MAX_DEPTH, SignedData, write_integer};
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer, time};
 use crate::format::tsp::request::MessageImprint;
 use crate::format::tsp::{Error, TST_INFO, bounded_integer, read_extensions};
-use crate::format::x509::Extension;
+use crate::format::x509::{Extension, GeneralName};
 
 /// A moment with a fraction of its second, as genTime tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,8 +149,8 @@ pub struct TstInfo<'a> {
     pub ordering: bool,
     /// `nonce`, content octets.
     pub nonce: Option<&'a [u8]>,
-    /// `tsa`, the DER of a GeneralName: a hint, never the identity, which is the certificate's.
-    pub tsa: Option<&'a [u8]>,
+    /// `tsa`: a hint, never the identity, which is the certificate's.
+    pub tsa: Option<GeneralName<'a>>,
     /// `extensions`.
     pub extensions: Vec<Extension<'a>>,
 }
@@ -184,9 +184,9 @@ impl<'a> TstInfo<'a> {
         let tsa = match inner.optional(context(0), "tsa")? {
             Some(value) => {
                 let mut name = value.inside();
-                let raw = name.value("tsa")?.raw();
+                let read = GeneralName::read(&mut name)?;
                 name.finish("tsa")?;
-                Some(raw)
+                Some(read)
             }
             None => None,
         };
@@ -246,8 +246,8 @@ pub struct NewTstInfo<'a> {
     pub ordering: bool,
     /// `nonce`, content octets.
     pub nonce: Option<&'a [u8]>,
-    /// `tsa`, the DER of a GeneralName.
-    pub tsa: Option<&'a [u8]>,
+    /// `tsa`.
+    pub tsa: Option<GeneralName<'a>>,
 }
 
 impl NewTstInfo<'_> {
@@ -269,7 +269,7 @@ impl NewTstInfo<'_> {
             }
             if let Some(tsa) = self.tsa {
                 inner.context(0, |name| {
-                    name.raw(tsa);
+                    tsa.write(name);
                 });
             }
         });
@@ -330,7 +330,7 @@ mod tests {
             let (accuracy, nonce) = (microseconds.map(|microseconds| Accuracy { microseconds }), nonce.map(|octet| [octet]));
             let new = NewTstInfo {
                 policy: ObjectIdentifier::new_unwrap("1.2.3.4"), imprint: &imprint, serial: &[0x91, 5], gen_time, accuracy,
-                ordering, nonce: nonce.as_ref().map(|octet| octet.as_slice()), tsa: Some(&[0x82, 1, 65]),
+                ordering, nonce: nonce.as_ref().map(|octet| octet.as_slice()), tsa: Some(GeneralName::Dns("tsa.example")),
             };
             let der = new.to_der();
             let read = TstInfo::parse(&der).unwrap();
