@@ -12,13 +12,9 @@ use crate::domain::stamp::verify::{CertificateUnfit, check_authority_certificate
 use crate::domain::trust::key::encode_value;
 use crate::domain::trust::public_key;
 use crate::domain::trust::signed_data::{digest_algorithm_identifier, signature_algorithm_identifier};
-use crate::format::cms::{
-    Family, NewAttribute, NewSignedData, NewSigner, SignerIdentifier, signing_certificate_v2,
-};
+use crate::format::cms::{Family, NewAttribute, NewSignedData, NewSigner, SignerIdentifier, signing_certificate_v2};
 use crate::format::der::{self, ObjectIdentifier};
-use crate::format::tsp::{
-    self, FailureInfo, GenTime, NewTstInfo, TST_INFO, TimeStampReq, TimeStampResp,
-};
+use crate::format::tsp::{self, FailureInfo, GenTime, NewTstInfo, TST_INFO, TimeStampReq, TimeStampResp};
 use crate::format::x509::{Certificate, GeneralName};
 
 /// Octets of a serial number (RFC 3161 2.4.2: clients must take 160 bits).
@@ -76,11 +72,7 @@ impl<'a> Authority<'a> {
     ///
     /// # Errors
     /// Why it cannot be one. Not checked: the certificate's dates, path and revocation.
-    pub fn new(
-        certificate: &'a [u8],
-        algorithm: SignatureAlgorithm,
-        offer: Offer<'a>,
-    ) -> Result<Self, UnfitAuthority> {
+    pub fn new(certificate: &'a [u8], algorithm: SignatureAlgorithm, offer: Offer<'a>) -> Result<Self, UnfitAuthority> {
         let certificate = Certificate::parse(certificate).map_err(UnfitAuthority::Certificate)?;
         check_authority_certificate(&certificate).map_err(UnfitAuthority::Purpose)?;
         let unfit = UnfitAuthority::Algorithm { algorithm: algorithm.name() };
@@ -395,7 +387,10 @@ mod tests {
                 let response = TimeStampResp::parse(&stamp.response).unwrap();
                 assert_eq!(response.token, Some(stamp.token.as_slice()));
                 let read = TimeStampToken::parse(&stamp.token).unwrap();
-                assert_eq!((read.signed.family, read.signed.certificates.len()), (family, 2 * usize::from(certificate_wanted)));
+                assert_eq!(
+                    (read.signed.family, read.signed.certificates.len()),
+                    (family, 2 * usize::from(certificate_wanted))
+                );
                 let expected = Expected::answer_to(accepted.request());
                 let known = [party.certificate.as_slice()];
                 let verified = verify_token(&read, &known, &expected, &KeyTables::default()).unwrap();

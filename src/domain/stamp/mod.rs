@@ -10,9 +10,7 @@ pub mod issuance;
 mod sample;
 pub mod verify;
 
-pub use clock::{ClockDiscipline, ClockRefusal, Reading, SourceReading, Thresholds, TrustedTime};
 pub use clock::Precision;
+pub use clock::{ClockDiscipline, ClockRefusal, Reading, SourceReading, Thresholds, TrustedTime};
 pub use issuance::{AcceptedRequest, Authority, Offer, Refusal, Stamp, StampToken, UnfitAuthority, judge, prepare};
-pub use verify::{
-    CertificateUnfit, Expected, Imprint, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
-};
+pub use verify::{CertificateUnfit, Expected, Imprint, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token};

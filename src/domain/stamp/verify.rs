@@ -10,8 +10,8 @@ use crate::domain::trust::signed_data::CertificateNamed;
 use crate::domain::trust::{SignedDataError, SignerVerified, find_signer_certificate, verify_signer};
 use crate::format::der::{self, ObjectIdentifier};
 use crate::format::tsp::{TimeStampReq, TimeStampToken, TstInfo};
-use crate::format::x509::{Certificate, extension};
 use crate::format::x509::extension::ExtendedKeyUsage;
+use crate::format::x509::{Certificate, extension};
 
 /// What the token must be over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +53,7 @@ impl<'a> Expected<'a> {
     /// The answer to that request.
     #[must_use]
     pub const fn answer_to(request: &'a TimeStampReq<'a>) -> Self {
-        let imprint =
-            Imprint::Digest { algorithm: request.imprint.algorithm.oid, digest: request.imprint.digest };
+        let imprint = Imprint::Digest { algorithm: request.imprint.algorithm.oid, digest: request.imprint.digest };
         Self { imprint, request: Some(request), policies: &[], strangers: StrangeCertificates::Refuse }
     }
 
@@ -90,8 +89,7 @@ pub enum CertificateUnfit {
 /// What speaks against it.
 pub fn check_authority_certificate(certificate: &Certificate<'_>) -> Result<(), CertificateUnfit> {
     let found = certificate.extension(extension::EXTENDED_KEY_USAGE).ok_or(CertificateUnfit::NoPurpose)?;
-    let ExtendedKeyUsage(purposes) =
-        ExtendedKeyUsage::parse(found.value).map_err(|_| CertificateUnfit::NoPurpose)?;
+    let ExtendedKeyUsage(purposes) = ExtendedKeyUsage::parse(found.value).map_err(|_| CertificateUnfit::NoPurpose)?;
     if purposes != [extension::TIME_STAMPING] {
         return Err(CertificateUnfit::OtherPurpose);
     }
@@ -232,8 +230,7 @@ pub fn verify_token<'a>(
     let candidates = carried.iter().copied().chain(known.iter().copied());
     let certificate = find_signer_certificate(signer, candidates).map_err(TokenRefusal::Signer)?;
     check_authority_certificate(&certificate).map_err(TokenRefusal::Purpose)?;
-    let verified =
-        verify_signer(&token.signed, signer, None, &certificate, tables).map_err(TokenRefusal::Signer)?;
+    let verified = verify_signer(&token.signed, signer, None, &certificate, tables).map_err(TokenRefusal::Signer)?;
     match verified.certificate_named() {
         CertificateNamed::Yes => {}
         CertificateNamed::No => return Err(TokenRefusal::CertificateNotNamed),
@@ -247,8 +244,7 @@ fn check_expected(info: &TstInfo<'_>, expected: &Expected<'_>) -> Result<(), Tok
     let algorithm = info.imprint.algorithm.oid;
     let right = match expected.imprint {
         Imprint::Message(message) => {
-            let computed =
-                DigestAlgorithm::from_oid(algorithm).ok_or(TokenRefusal::ImprintAlgorithm { algorithm })?;
+            let computed = DigestAlgorithm::from_oid(algorithm).ok_or(TokenRefusal::ImprintAlgorithm { algorithm })?;
             digest(computed, message) == info.imprint.digest
         }
         Imprint::Digest { algorithm: wanted, digest } => wanted == algorithm && digest == info.imprint.digest,

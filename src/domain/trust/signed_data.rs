@@ -4,9 +4,7 @@
 //! certificate's key's, that the certificate is the one that the signer named. Not judged: whether anybody trusts the
 //! certificate, its dates, its revocation, whether the algorithm is accepted by a policy: the answer names it.
 
-use crate::crypto::algorithm::{
-    DigestAlgorithm, OID_MGF1, OID_RSA, OID_RSA_PSS, OID_SM3_RSA, SignatureAlgorithm,
-};
+use crate::crypto::algorithm::{DigestAlgorithm, OID_MGF1, OID_RSA, OID_RSA_PSS, OID_SM3_RSA, SignatureAlgorithm};
 use crate::crypto::digest::digest;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::key::{CheckedValue, ValueEncoding, check_signed};
@@ -234,7 +232,8 @@ pub fn verify_signer(
             (attributes.to_sign(), SignatureScope::Attributes)
         }
         None => {
-            let is_data = ContentType::from_oid(message.content_type).is_some_and(|(_, kind)| kind == ContentType::Data);
+            let is_data =
+                ContentType::from_oid(message.content_type).is_some_and(|(_, kind)| kind == ContentType::Data);
             if !is_data {
                 return Err(SignedDataError::AttributesMissing);
             }
@@ -336,4 +335,163 @@ pub fn digest_algorithm_identifier(algorithm: DigestAlgorithm) -> Vec<u8> {
         identifier.oid(algorithm.oid());
     });
     writer.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::SystemRandom;
+    use crate::crypto::{Signer, rsa, sm2};
+    use crate::domain::ca::{Issuer, Profile, Request, prepare};
+    use crate::format::cms::{
+        Family, NewAttribute, NewSignedData, NewSigner, SignerIdentifier, signing_certificate_v2,
+    };
+    use crate::format::x509::NewName;
+
+    fn certificate(key: &dyn Signer, serial: u8) -> Vec<u8> {
+        let now = crate::base::clock::Timestamp::from_unix(1_800_000_000);
+        let (subject, public) = (NewName { organisation: "o".into(), common_name: "c".into() }, key.public_key());
+        let (profile, serial) = (Profile::SealSigner, [serial; 16]);
+        let (not_before, not_after) = (now, now.plus_days(9));
+        let request = Request { subject: &subject, key: &public, profile, not_before, not_after, serial: &serial };
+        // The RSA key of these tests signs by RSASSA-PSS, which certificates of ours do not.
+        let maker = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let maker_key = Signer::public_key(&maker);
+        let issuer = Issuer { name: &subject.to_der(), key: &maker_key, algorithm: maker.algorithm() };
+        let token = prepare(&request, &issuer).unwrap();
+        let value = maker.sign(token.to_sign(), &SystemRandom).unwrap();
+        token.assemble(&value).unwrap()
+    }
+
+    struct Wanted<'a> {
+        family: Family,
+        content_type: ObjectIdentifier,
+        attributes: &'a [NewAttribute],
+        digest: DigestAlgorithm,
+        algorithm: &'a [u8],
+    }
+
+    fn signed(key: &dyn Signer, certificate: &[u8], content: &[u8], wanted: &Wanted<'_>) -> Vec<u8> {
+        let read = Certificate::parse(certificate).unwrap();
+        let attributes = wanted.attributes;
+        let to_sign = if attributes.is_empty() { content.to_vec() } else { NewAttribute::to_sign(attributes) };
+        let value = key.sign(&to_sign, &SystemRandom).unwrap();
+        let signer = NewSigner {
+            identifier: SignerIdentifier::IssuerAndSerial { issuer: read.issuer, serial: read.serial },
+            digest_algorithm: &digest_algorithm_identifier(wanted.digest),
+            signed_attributes: attributes,
+            signature_algorithm: wanted.algorithm,
+            signature: &crate::domain::trust::key::encode_value(key.algorithm(), &value),
+            unsigned_attributes: &[],
+        };
+        let (family, content_type) = (wanted.family, wanted.content_type);
+        NewSignedData {
+            family,
+            content_type,
+            content: Some(content),
+            certificates: &[certificate],
+            crls: &[],
+            signers: &[signer],
+        }
+        .to_der()
+    }
+
+    fn judged(message: &[u8], candidates: &[&[u8]]) -> Result<SignerVerified, SignedDataError> {
+        let message = SignedData::parse(message).unwrap();
+        let signer = message.signers.first().unwrap();
+        let certificate = find_signer_certificate(signer, candidates.iter().copied())?;
+        verify_signer(&message, signer, None, &certificate, &KeyTables::default())
+    }
+
+    #[test]
+    fn algorithms_and_content_types_must_fit() {
+        let key = rsa::PrivateKey::generate(3072).unwrap();
+        let pss = SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha384);
+        let plain = certificate(&key, 1);
+        let data = Family::Cms.oid(ContentType::Data);
+        let identifier = signature_algorithm_identifier(SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256));
+        let good = Wanted {
+            family: Family::Cms,
+            content_type: data,
+            attributes: &[],
+            digest: DigestAlgorithm::Sha256,
+            algorithm: &identifier,
+        };
+        let found = judged(&signed(&key, &plain, b"text", &good), &[&plain]).unwrap();
+        assert_eq!((found.algorithm(), found.scope()), (key.algorithm(), SignatureScope::Content));
+        assert_eq!(found.certificate_named(), CertificateNamed::No);
+        // rsaEncryption takes its digest from digestAlgorithm; here it is another one than was signed.
+        let other = Wanted { digest: DigestAlgorithm::Sha512, ..good };
+        assert_eq!(judged(&signed(&key, &plain, b"text", &other), &[&plain]), Err(SignedDataError::SignatureWrong));
+        let mut named = Writer::new();
+        named.sequence(|inner| _ = inner.oid(key.algorithm().oid().unwrap()).null());
+        let named = named.into_bytes();
+        let other = Wanted { digest: DigestAlgorithm::Sha512, algorithm: &named, ..good };
+        let unfit = Err(SignedDataError::DigestOfAnotherAlgorithm);
+        assert_eq!(judged(&signed(&key, &plain, b"text", &other), &[&plain]), unfit);
+        let mixed = signature_algorithm_identifier(pss);
+        let wrong = Wanted { algorithm: &mixed, ..good };
+        assert_eq!(judged(&signed(&key, &plain, b"text", &wrong), &[&plain]), Err(SignedDataError::SignatureWrong));
+        let key = key.signing_with(pss).unwrap();
+        assert_eq!(judged(&signed(&key, &plain, b"text", &wrong), &[&plain]), unfit, "RSASSA-PSS over SHA-384");
+        let fitting = Wanted { digest: DigestAlgorithm::Sha384, ..wrong };
+        assert_eq!(judged(&signed(&key, &plain, b"text", &fitting), &[&plain]).map(|found| found.algorithm()), Ok(pss));
+        let foreign = signature_algorithm_identifier(SignatureAlgorithm::Sm2Sm3);
+        let foreign = Wanted { digest: DigestAlgorithm::Sm3, algorithm: &foreign, ..good };
+        let algorithm = SignatureAlgorithm::Sm2Sm3.oid().unwrap();
+        let unsupported = Err(SignedDataError::SignatureUnsupported { algorithm });
+        assert_eq!(judged(&signed(&key, &plain, b"text", &foreign), &[&plain]), unsupported);
+        let typed = Wanted { content_type: ObjectIdentifier::new_unwrap("1.2.3"), ..good };
+        let missing = Err(SignedDataError::AttributesMissing);
+        assert_eq!(judged(&signed(&key, &plain, b"text", &typed), &[&plain]), missing);
+    }
+
+    #[test]
+    fn content_that_could_be_attributes_is_signed_by_nobody() {
+        let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let own = certificate(&key, 1);
+        let data = Family::Gm.oid(ContentType::Data);
+        let identifier = signature_algorithm_identifier(SignatureAlgorithm::Sm2Sm3);
+        let wanted = Wanted {
+            family: Family::Gm,
+            content_type: data,
+            attributes: &[],
+            digest: DigestAlgorithm::Sm3,
+            algorithm: &identifier,
+        };
+        let attributes = [NewAttribute::content_type(data), NewAttribute::message_digest(&[7; 32])];
+        let forged = signed(&key, &own, &NewAttribute::to_sign(&attributes), &wanted);
+        assert_eq!(judged(&forged, &[&own]), Err(SignedDataError::ContentReadsAsAttributes));
+        assert!(judged(&signed(&key, &own, b"text", &wanted), &[&own]).is_ok());
+    }
+
+    #[test]
+    fn of_certificates_with_one_name_the_signed_digest_tells() {
+        let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        // The same issuer, serial number and key, signed twice.
+        let (own, twin) = (certificate(&key, 1), certificate(&key, 1));
+        let other = certificate(&key, 2);
+        let read = Certificate::parse(&own).unwrap();
+        let data = Family::Cms.oid(ContentType::Data);
+        let identifier = signature_algorithm_identifier(SignatureAlgorithm::Sm2Sm3);
+        let sm3 = |octets: &[u8]| digest(DigestAlgorithm::Sm3, octets);
+        let plain = [NewAttribute::content_type(data), NewAttribute::message_digest(&sm3(b"text"))];
+        let names = (read.issuer.raw(), read.serial);
+        let naming = signing_certificate_v2(DigestAlgorithm::Sm3.oid(), &sm3(&own), names);
+        let with_name = [&plain[..], &[naming]].concat();
+        let wanted = |attributes| Wanted {
+            family: Family::Cms,
+            content_type: data,
+            attributes,
+            digest: DigestAlgorithm::Sm3,
+            algorithm: &identifier,
+        };
+        let unnamed = signed(&key, &own, b"text", &wanted(&plain));
+        let named = signed(&key, &own, b"text", &wanted(&with_name));
+        let all = [other.as_slice(), &twin, &own, &own];
+        assert_eq!(judged(&unnamed, &all), Err(SignedDataError::CertificateAmbiguous));
+        assert_eq!(judged(&named, &all).map(|found| found.certificate_named()), Ok(CertificateNamed::Yes));
+        assert_eq!(judged(&named, &[&twin]), Err(SignedDataError::SigningCertificateMismatch));
+        assert_eq!(judged(&unnamed, &[&other, b"no certificate"]), Err(SignedDataError::CertificateMissing));
+    }
 }

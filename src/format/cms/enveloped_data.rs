@@ -209,7 +209,8 @@ impl NewEnvelopedData<'_> {
     /// named by issuer and serial number, else 2; GB/T 35275 has 1.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
-        let by_name = |identifier: &SignerIdentifier<'_>| matches!(identifier, SignerIdentifier::IssuerAndSerial { .. });
+        let by_name =
+            |identifier: &SignerIdentifier<'_>| matches!(identifier, SignerIdentifier::IssuerAndSerial { .. });
         let version = |plain: bool| match self.family {
             Family::Gm => 1,
             Family::Cms if plain => 0,

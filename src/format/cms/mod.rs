@@ -21,8 +21,7 @@ pub use attribute::{
 };
 pub use content::{ContentInfo, ContentType, Family};
 pub use enveloped_data::{
-    EncryptedContent, EnvelopedData, KeyTransport, NewEnvelopedData, NewKeyTransport, Recipient,
-    SignedAndEnvelopedData,
+    EncryptedContent, EnvelopedData, KeyTransport, NewEnvelopedData, NewKeyTransport, Recipient, SignedAndEnvelopedData,
 };
 pub use signed_data::{
     CertificateChoice, NewSignedData, NewSigner, RevocationChoice, SignedData, SignerIdentifier, SignerInfo,

@@ -322,8 +322,7 @@ impl<'a> SignerInfo<'a> {
         }
         let identifier = SignerIdentifier::read(&mut inner, "sid")?;
         let digest_algorithm = AlgorithmIdentifier::read(&mut inner, "digestAlgorithm")?;
-        let signed_attributes =
-            inner.optional(context(0), "signedAttrs")?.map(SignedAttributes::read).transpose()?;
+        let signed_attributes = inner.optional(context(0), "signedAttrs")?.map(SignedAttributes::read).transpose()?;
         let signature_algorithm = AlgorithmIdentifier::read(&mut inner, "signatureAlgorithm")?;
         let signature = inner.octet_string("signature")?;
         let unsigned_attributes = match inner.optional(context(1), "unsignedAttrs")? {
@@ -558,7 +557,8 @@ mod tests {
         let (issuer, data) = (name(), Family::Cms.oid(ContentType::Data));
         let signers = vec![signer(&issuer, &[]); MAX_ELEMENTS + 1];
         let (content_type, family) = (data, Family::Cms);
-        let new = NewSignedData { family, content_type, content: None, certificates: &[], crls: &[], signers: &signers };
+        let new =
+            NewSignedData { family, content_type, content: None, certificates: &[], crls: &[], signers: &signers };
         let many = der::Error::TooMany { what: "signerInfos", limit: MAX_ELEMENTS };
         assert_eq!(SignedData::parse(&new.to_der()), Err(Error::Der(many)));
     }

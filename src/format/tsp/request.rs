@@ -84,10 +84,8 @@ impl<'a> TimeStampReq<'a> {
             return Err(Error::Version { what: WHAT, version });
         }
         let imprint = MessageImprint::read(&mut inner)?;
-        let policy =
-            if inner.peek() == Some(Tag::ObjectIdentifier) { Some(inner.oid("reqPolicy")?) } else { None };
-        let nonce =
-            if inner.peek() == Some(Tag::Integer) { Some(bounded_integer(&mut inner, "nonce")?) } else { None };
+        let policy = if inner.peek() == Some(Tag::ObjectIdentifier) { Some(inner.oid("reqPolicy")?) } else { None };
+        let nonce = if inner.peek() == Some(Tag::Integer) { Some(bounded_integer(&mut inner, "nonce")?) } else { None };
         let certificate_wanted = inner.peek() == Some(Tag::Boolean) && inner.boolean("certReq")?;
         let extensions = match inner.optional(context(0), "extensions")? {
             Some(value) => read_extensions(value.inside())?,

@@ -179,8 +179,7 @@ impl<'a> TstInfo<'a> {
         let gen_time = GenTime::read(gen_time.content()).ok_or(der::Error::InvalidValue { what: "genTime" })?;
         let accuracy = Accuracy::read(&mut inner)?;
         let ordering = inner.peek() == Some(Tag::Boolean) && inner.boolean("ordering")?;
-        let nonce =
-            if inner.peek() == Some(Tag::Integer) { Some(bounded_integer(&mut inner, "nonce")?) } else { None };
+        let nonce = if inner.peek() == Some(Tag::Integer) { Some(bounded_integer(&mut inner, "nonce")?) } else { None };
         let tsa = match inner.optional(context(0), "tsa")? {
             Some(value) => {
                 let mut name = value.inside();
