@@ -28,13 +28,13 @@ use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
 use yinxin::domain::trust::signed_data::{digest_algorithm_identifier, signature_algorithm_identifier};
 use yinxin::domain::trust::{SignedDataError, ValueEncoding, find_signer_certificate, verify_signer};
 use yinxin::format::cms::{
-    self, ContentType, EnvelopedData, Family, NewAttribute, NewSignedData, NewSigner, Recipient,
-    SignedAndEnvelopedData, SignedData, SignerIdentifier,
+    self, ContentType, EnvelopedData, Family, NewAttribute, NewEnvelopedData, NewKeyTransport, NewSignedData,
+    NewSigner, Recipient, SignedAndEnvelopedData, SignedData, SignerIdentifier,
 };
 use yinxin::format::der::{self, ObjectIdentifier, Writer};
 use yinxin::format::keys::pkcs8::{KeyKind, PrivateKeyInfo};
 use yinxin::format::keys::sm2_ciphertext::Sm2Ciphertext;
-use yinxin::format::keys::{read_pem, write_pem};
+use yinxin::format::keys::{AlgorithmIdentifier, read_pem, write_pem};
 use yinxin::format::tsp::{NewTimeStampReq, TimeStampReq, TimeStampResp, TimeStampToken};
 use yinxin::format::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectKeyIdentifier, TIME_STAMPING};
 use yinxin::format::x509::{Certificate, GeneralName, KeyUsage, NewCertificate, NewExtension, NewName};
@@ -582,6 +582,64 @@ fn theirs(lab: &Lab) {
         let (right, said) = openssl(&arguments, &paths);
         assert!(right, "{said}");
         assert_eq!(verdict(&lab.read("theirs.der"), Some(b"content\n")), "right", "{options:?}");
+    }
+}
+
+/// An envelope by openssl opens with our key as far as the content key; written again by us, openssl opens it.
+#[test]
+fn envelopes_of_openssl_open_and_ours_open_for_it() {
+    const TEST: &str = "envelopes_of_openssl_open_and_ours_open_for_it";
+    if !openssl_is_there() {
+        return skip(TEST, "openssl");
+    }
+    let key = rsa::PrivateKey::generate(3072).unwrap();
+    let pem = write_pem(key.to_bytes().unwrap().expose(), "RSA PRIVATE KEY");
+    let again = rsa::PrivateKey::from_bytes(key.to_bytes().unwrap().expose()).unwrap();
+    let lab = Lab::new("openssl-envelope", Box::new(again), &key);
+    lab.write("key.pem", pem.as_bytes());
+    for keyed in [false, true] {
+        let mut command = Command::new("openssl");
+        command.current_dir(&lab.folder).args(["cms", "-encrypt", "-binary", "-aes-256-cbc", "-in", "content"]);
+        command.args(["-outform", "DER", "-out", "theirs.der", "-recip", "tsa.pem"]);
+        command.args(["-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256"]);
+        if keyed {
+            command.arg("-keyid");
+        }
+        let (right, said) = run(&mut command);
+        assert!(right, "{said}");
+        let theirs = lab.read("theirs.der");
+        let read = EnvelopedData::parse(&theirs).unwrap();
+        assert_eq!((read.family, read.version), (Family::Cms, if keyed { 2 } else { 0 }));
+        let [Recipient::KeyTransport(transport)] = read.recipients.as_slice() else { panic!() };
+        assert!(transport.identifier.names(&Certificate::parse(&lab.certificate).unwrap()));
+        let content_key = key.decrypt_oaep_sha256(transport.encrypted_key, &[]).unwrap();
+        assert_eq!(content_key.expose().len(), 32);
+
+        let identifier = |found: AlgorithmIdentifier<'_>| {
+            let mut writer = Writer::new();
+            writer.sequence(|inner| _ = inner.oid(found.oid).raw(found.parameters.unwrap_or_default()));
+            writer.into_bytes()
+        };
+        let recipient = NewKeyTransport {
+            identifier: transport.identifier,
+            algorithm: &identifier(transport.algorithm),
+            encrypted_key: transport.encrypted_key,
+        };
+        let ours = NewEnvelopedData {
+            family: Family::Cms,
+            recipients: &[recipient],
+            content_type: read.content.content_type,
+            algorithm: &identifier(read.content.algorithm),
+            ciphertext: read.content.ciphertext.unwrap(),
+        }
+        .to_der();
+        assert_eq!(ours, theirs, "DER has one encoding");
+        lab.write("ours.der", &ours);
+        let mut command = Command::new("openssl");
+        command.current_dir(&lab.folder).args(["cms", "-decrypt", "-binary", "-inform", "DER", "-in", "ours.der"]);
+        let (right, said) = run(command.args(["-recip", "tsa.pem", "-inkey", "key.pem", "-out", "opened"]));
+        assert!(right, "{said}");
+        assert_eq!(lab.read("opened"), b"content\n");
     }
 }
 

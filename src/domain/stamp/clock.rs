@@ -8,12 +8,13 @@
 use crate::base::clock::Timestamp;
 use crate::format::tsp::{Accuracy, GenTime};
 
-/// One reading of another source, such as an exchange of NTP (RFC 5905 8): `offset` is what must be added to the wall
-/// clock to get the source's time, and is off by at most half of the round trip.
+/// One reading of another source, such as an exchange of NTP (RFC 5905 8): its own time at a moment of our monotonic
+/// clock, so that whatever the wall clock did since does not spoil the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceReading {
-    /// The source's time minus the wall clock's, in microseconds.
-    pub offset: i64,
+    /// The source's time when the exchange ended, in microseconds since 1970, half of the round trip already added: it
+    /// is off by at most that half.
+    pub time: i64,
     /// How long the exchange took, in microseconds.
     pub round_trip: u64,
     /// The monotonic clock when it ended, in microseconds.
@@ -309,16 +310,21 @@ impl ClockDiscipline {
         if count < wanted {
             return Err(ClockRefusal::TooFewSources { usable: count, wanted });
         }
-        let least = usable().map(|source| source.offset).min().unwrap_or(0);
-        let most = usable().map(|source| source.offset).max().unwrap_or(0);
+        let age = |source: &SourceReading| reading.monotonic.saturating_sub(source.taken);
+        // What must be added to the wall clock to get the source's time at this moment.
+        let offset = |source: &SourceReading| {
+            let now = source.time.saturating_add(i64::try_from(age(source)).unwrap_or(i64::MAX));
+            now.saturating_sub(reading.wall)
+        };
+        let least = usable().map(offset).min().unwrap_or(0);
+        let most = usable().map(offset).max().unwrap_or(0);
         let apart = most.abs_diff(least);
         if apart > self.thresholds.disagreement {
             return Err(ClockRefusal::SourcesDisagree { microseconds: apart });
         }
         let worst = usable().map(|source| {
-            let age = reading.monotonic.saturating_sub(source.taken);
-            let error = source.round_trip.div_ceil(2).saturating_add(self.drift_over(age));
-            source.offset.unsigned_abs().saturating_add(error)
+            let error = source.round_trip.div_ceil(2).saturating_add(self.drift_over(age(source)));
+            offset(source).unsigned_abs().saturating_add(error)
         });
         let microseconds = worst.max().unwrap_or(0);
         if microseconds > self.thresholds.offset {
@@ -336,8 +342,10 @@ mod tests {
     const START: i64 = 1_800_000_000 * SECOND;
     const ALONE: Thresholds = Thresholds { sources: 0, ..Thresholds::DEFAULT };
 
-    fn source(offset: i64, taken: u64) -> SourceReading {
-        SourceReading { offset, round_trip: 20_000, taken }
+    /// A source that is wrong by that much.
+    fn source(error: i64, taken: u64) -> SourceReading {
+        let time = START + i64::try_from(taken).unwrap() + error;
+        SourceReading { time, round_trip: 20_000, taken }
     }
 
     fn at(seconds: i64, wall_off: i64, sources: &[SourceReading]) -> Reading<'_> {
@@ -405,8 +413,18 @@ mod tests {
         let mixed = [source(0, 19_500_000), source(0, 21_500_000), source(0, 21_600_000)];
         assert_eq!(clock.stamp(&at(22, 200_000, &mixed)), Err(jumped), "one of them is of before");
         assert_eq!(clock.stamp(&at(23, 200_000, &both(900_000, 22_500_000))), Err(jumped), "they do not vouch");
-        assert!(clock.stamp(&at(24, 200_000, &both(-200_000, 23_500_000))).is_ok());
-        assert!(clock.stamp(&at(25, 200_000, &both(-200_000, 24_500_000))).is_ok());
+        assert!(clock.stamp(&at(24, 200_000, &both(0, 23_500_000))).is_ok());
+        assert!(clock.stamp(&at(25, 200_000, &both(0, 24_500_000))).is_ok());
+    }
+
+    #[test]
+    fn creeping_below_every_jump_is_measured_by_sources_asked_before_it() {
+        let exact = Thresholds { accuracy: 1, ..Thresholds::DEFAULT };
+        let mut clock = ClockDiscipline::new(exact, Precision::Seconds, false, None);
+        let both = [source(0, 1_000_000); 2];
+        let mut creep = |step: i64| clock.observe(&at(step, step * 90_000, &both)).map(|found| found.microseconds);
+        assert_eq!([1, 2, 3, 4, 5].map(&mut creep).last(), Some(&Ok(450_000 + 10_000 + 5 * 500)));
+        assert_eq!(creep(6), Err(ClockRefusal::Offset { microseconds: 540_000 + 10_000 + 6 * 500 }));
     }
 
     #[test]
@@ -435,7 +453,7 @@ mod tests {
             let thresholds = Thresholds { sources, ..Thresholds::DEFAULT };
             let mut clock = ClockDiscipline::new(thresholds, Precision::Milliseconds, ordering, None);
             let (mut monotonic, mut error, mut last) = (1_000_000_u64, 0_i64, None::<GenTime>);
-            let vouching = vec![SourceReading { offset: 0, round_trip: 10_000, taken: monotonic }; sources];
+            let vouching = vec![SourceReading { time: START + 1_000_000, round_trip: 10_000, taken: monotonic }; sources];
             let wall = START + i64::try_from(monotonic).unwrap();
             let at_first = clock.observe(&Reading { monotonic, wall, sources: &vouching });
             proptest::prop_assert!(at_first.is_ok());
@@ -443,8 +461,9 @@ mod tests {
             for (seconds, shift, count, moves) in steps {
                 monotonic += seconds * 1_000_000;
                 if moves { error += shift; }
-                let list = vec![SourceReading { offset: -error, round_trip: 10_000, taken: monotonic }; count];
-                let wall = START + i64::try_from(monotonic).unwrap() + error;
+                let right = START + i64::try_from(monotonic).unwrap();
+                let list = vec![SourceReading { time: right, round_trip: 10_000, taken: monotonic }; count];
+                let wall = right + error;
                 let stamped = clock.stamp(&Reading { monotonic, wall, sources: &list });
                 // Whoever is asked exactly when the fault is seen was not asked after it.
                 if moves && shift.unsigned_abs() > thresholds.jump + (seconds + 1) * thresholds.drift {
