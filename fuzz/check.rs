@@ -7,6 +7,9 @@ use crate::base::limits::Limits;
 use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
+use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
+use crate::domain::trust::{find_signer_certificate, verify_signer};
+use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, SignedData};
 use crate::format::der::walk;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
@@ -14,6 +17,7 @@ use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
 use crate::format::ses::{CertificateList, Kind, NewSeal, NewSignature, SesSeal, SesSignature, recognise};
+use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampResp, TimeStampToken, TstInfo};
 use crate::format::x509::Certificate;
 
 /// Limits small enough that reaching one is cheap.
@@ -142,6 +146,88 @@ pub fn signature(input: &[u8]) {
         let whole = NewSignature::assemble(read.tbs, read.certificate, read.signature_algorithm, read.signature);
         assert_eq!(whole, input, "DER has one encoding");
     }
+}
+
+/// Any bytes as a cryptographic message. What we accept is DER, borrows from the input, and no signer of it is right
+/// over other content.
+pub fn message(input: &[u8]) {
+    let accepted = EnvelopedData::parse(input).is_ok() || SignedAndEnvelopedData::parse(input).is_ok();
+    let Ok(read) = SignedData::parse(input) else {
+        if accepted {
+            walk(input, MAX_DEPTH).expect("an accepted message is DER throughout");
+        }
+        return;
+    };
+    assert!(!accepted, "one message of two kinds");
+    walk(input, MAX_DEPTH).expect("an accepted message is DER throughout");
+    for certificate in read.x509_certificates() {
+        lies_inside("certificate", certificate, input);
+    }
+    for signer in &read.signers {
+        lies_inside("signer", signer.raw, input);
+        if let Some(attributes) = &signer.signed_attributes {
+            lies_inside("attributes", attributes.raw(), input);
+            assert_eq!(attributes.to_sign().get(1..), attributes.raw().get(1..));
+        }
+        let _ = signer.time_stamps().count();
+        let Ok(certificate) = find_signer_certificate(signer, read.x509_certificates()) else { continue };
+        let judge = |content| verify_signer(&read, signer, content, &certificate, &KeyTables::default());
+        if read.content.is_some() {
+            let _ = judge(None);
+        }
+        let right = [b"one".as_slice(), b"two"].map(|content| judge(Some(content)).is_ok());
+        assert_ne!(right, [true, true], "right over two contents");
+    }
+}
+
+/// Any bytes as a time-stamp request. What we accept without extensions is read the same when written again.
+pub fn time_stamp_request(input: &[u8]) {
+    let Ok(read) = TimeStampReq::parse(input) else { return };
+    let again = NewTimeStampReq {
+        algorithm: read.imprint.algorithm.oid,
+        digest: read.imprint.digest,
+        policy: read.policy,
+        nonce: read.nonce,
+        certificate_wanted: read.certificate_wanted,
+    }
+    .to_der();
+    let again = TimeStampReq::parse(&again).expect("what we write, we read");
+    assert_eq!((again.imprint.digest, again.policy, again.nonce), (read.imprint.digest, read.policy, read.nonce));
+    assert_eq!(again.certificate_wanted, read.certificate_wanted);
+}
+
+/// Any bytes as a time-stamp response, then the token in it. What we accept is read the same when written again, and is
+/// not over two messages.
+pub fn time_stamp_response(input: &[u8]) {
+    let Ok(read) = TimeStampResp::parse(input) else { return };
+    let Some(token) = read.token else { return };
+    lies_inside("token", token, input);
+    let Ok(token) = TimeStampToken::parse(token) else { return };
+    let info = &token.info;
+    let serial = info.serial;
+    if serial.first().is_some_and(|top| *top < 0x80) {
+        let again = NewTstInfo {
+            policy: info.policy,
+            imprint: info.imprint.raw,
+            serial,
+            gen_time: info.gen_time,
+            accuracy: info.accuracy,
+            ordering: info.ordering,
+            nonce: info.nonce,
+            tsa: info.tsa,
+        }
+        .to_der();
+        let again = TstInfo::parse(&again).expect("what we write, we read");
+        assert_eq!((again.gen_time, again.accuracy, again.serial), (info.gen_time, info.accuracy, info.serial));
+        assert_eq!((again.nonce, again.tsa, again.ordering), (info.nonce, info.tsa, info.ordering));
+    }
+    let judge = |message, strangers| {
+        let expected = Expected { strangers, ..Expected::over(message) };
+        verify_token(&token, &[], &expected, &KeyTables::default()).is_ok()
+    };
+    let strictly = judge(b"one", StrangeCertificates::Refuse);
+    assert!(!strictly || judge(b"one", StrangeCertificates::Ignore), "strictness refuses more, never less");
+    assert!(!(strictly && judge(b"two", StrangeCertificates::Refuse)), "over two messages");
 }
 
 /// Any bytes as a package, then as a document to sign. A package that can be signed stays readable, and no part that

@@ -10,22 +10,31 @@ use std::path::{Path, PathBuf};
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::secret::Secret;
+use yinxin::crypto::algorithm::OID_SM3;
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, rsa};
 use yinxin::domain::verify::Indication;
-use yinxin::format::der::{Writer, walk};
+use yinxin::format::cms::{
+    ContentType, EnvelopedData, Family, NewAttribute, NewEnvelopedData, NewKeyTransport, NewSignedData, NewSigner,
+    SignedData, SignerIdentifier, signing_certificate_v2,
+};
+use yinxin::format::der::{ObjectIdentifier, Writer, walk};
 use yinxin::format::keys::enveloped_key::Sm2EnvelopedKey;
 use yinxin::format::keys::pbe::{Cipher, Prf, Scheme};
 use yinxin::format::keys::pkcs8::{EncryptedPrivateKeyInfo, KeyKind, PrivateKeyInfo};
 use yinxin::format::keys::sec1::{Curve, EcPrivateKey};
 use yinxin::format::keys::sm2_ciphertext::Sm2Ciphertext;
-use yinxin::format::keys::{oid, write_pem};
+use yinxin::format::keys::{oid, write_pem, write_sm2_signature};
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
-use yinxin::format::x509::Certificate;
+use yinxin::format::tsp::{
+    Accuracy, FailureInfo, GenTime, MessageImprint, NewTimeStampReq, NewTstInfo, TST_INFO, TimeStampReq, TimeStampResp,
+    TimeStampToken,
+};
+use yinxin::format::x509::{Certificate, GeneralName};
 use yinxin::service::keys::import::{self, open};
 
 #[path = "../benches/material/mod.rs"]
@@ -96,6 +105,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
     let named = |all: &[(&str, &[u8])]| all.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
     BTreeMap::from([
         ("certificate", named(&[("root", &made.root), ("sm2", &made.signer), ("rsa", &of_rsa)])),
+        ("cms", messages()),
         ("der", named(&[("every-kind", &every_kind.into_bytes()), ("certificate", &of_rsa), ("seal", &made.seal)])),
         ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
         ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
@@ -106,8 +116,87 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("sm2", sm2_seeds()),
         ("sm3", named(&[("messages", b"|\x0done|two|a longer message, |and the last")])),
         ("sm4", named(&[("text", &[&[0x11; 16][..], &[0x22; 16], &[12, 5, 16], &[0x33; 100]].concat())])),
+        ("tsp_request", named(&[("plain", &time_stamp_request(false)), ("full", &time_stamp_request(true))])),
+        ("tsp_response", time_stamp_responses()),
         ("verify", named(&[("once", &once.document), ("twice", &twice.document), ("detached", &once.signed_value)])),
     ])
+}
+
+/// The algorithm of SM2 signatures, of SM3, of SM2 encryption, as AlgorithmIdentifier.
+fn algorithm(text: &str) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.sequence(|identifier| _ = identifier.oid(ObjectIdentifier::new_unwrap(text)));
+    writer.into_bytes()
+}
+
+/// SignedData by the signer of the seals, with a value that is the signature of nothing.
+fn signed(family: Family, content_type: ObjectIdentifier, content: Option<&[u8]>, with_attributes: bool) -> Vec<u8> {
+    let made = material();
+    let certificate = Certificate::parse(&made.signer).unwrap();
+    let attributes = [
+        NewAttribute::content_type(content_type),
+        NewAttribute::message_digest(&[7; 32]),
+        NewAttribute::signing_time(Timestamp::from_unix(1_800_000_000)),
+        signing_certificate_v2(OID_SM3, &[8; 32], (certificate.issuer.raw(), certificate.serial)),
+    ];
+    let signer = NewSigner {
+        identifier: SignerIdentifier::IssuerAndSerial { issuer: certificate.issuer, serial: certificate.serial },
+        digest_algorithm: &algorithm("1.2.156.10197.1.401"),
+        signed_attributes: if with_attributes { &attributes } else { &[] },
+        signature_algorithm: &algorithm("1.2.156.10197.1.501"),
+        signature: &write_sm2_signature(&[9; 64]),
+        unsigned_attributes: &[NewAttribute { oid: OID_SM3, value: vec![5, 0] }],
+    };
+    let certificates = [made.signer.as_slice(), &made.root];
+    NewSignedData { family, content_type, content, certificates: &certificates, crls: &[], signers: &[signer] }.to_der()
+}
+
+fn messages() -> BTreeMap<String, Vec<u8>> {
+    let data = |family: Family| family.oid(ContentType::Data);
+    let transport = NewKeyTransport {
+        identifier: SignerIdentifier::SubjectKeyIdentifier(&[7; 20]),
+        algorithm: &algorithm("1.2.156.10197.1.301.3"),
+        encrypted_key: b"key",
+    };
+    let enveloped = NewEnvelopedData {
+        family: Family::Gm,
+        recipients: &[transport],
+        content_type: data(Family::Gm),
+        algorithm: &algorithm("1.2.156.10197.1.104.2"),
+        ciphertext: b"sixteen letters.",
+    };
+    let seeds = [
+        ("attached", signed(Family::Cms, data(Family::Cms), Some(b"content"), true)),
+        ("detached", signed(Family::Gm, data(Family::Gm), None, true)),
+        ("without-attributes", signed(Family::Gm, data(Family::Gm), Some(b"content"), false)),
+        ("enveloped", enveloped.to_der()),
+    ];
+    seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+fn time_stamp_request(full: bool) -> Vec<u8> {
+    let policy = full.then_some(ObjectIdentifier::new_unwrap("1.2.3.4"));
+    let nonce = full.then_some(&[0x11_u8, 0x22][..]);
+    NewTimeStampReq { algorithm: OID_SM3, digest: &[7; 32], policy, nonce, certificate_wanted: full }.to_der()
+}
+
+fn time_stamp_responses() -> BTreeMap<String, Vec<u8>> {
+    let info = NewTstInfo {
+        policy: ObjectIdentifier::new_unwrap("1.2.3.4"),
+        imprint: &MessageImprint::write(OID_SM3, &[7; 32]),
+        serial: &[0x91; 16],
+        gen_time: GenTime::new(Timestamp::from_unix(1_800_000_000), 250_000_000).unwrap(),
+        accuracy: Some(Accuracy { microseconds: 1_500_100 }),
+        ordering: true,
+        nonce: Some(&[0x11, 0x22]),
+        tsa: Some(GeneralName::Dns("tsa.example")),
+    };
+    let token = signed(Family::Cms, TST_INFO, Some(&info.to_der()), true);
+    let seeds = [
+        ("granted", TimeStampResp::granted(&token)),
+        ("rejected", TimeStampResp::rejected(FailureInfo::TimeNotAvailable, "the time is not available")),
+    ];
+    seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// One of each kind of private key file, over fixed keys.
@@ -217,6 +306,19 @@ fn every_committed_seed_is_accepted_by_its_reader() {
             let label = format!("{target}/{name}");
             match target {
                 "certificate" => assert_eq!(Certificate::parse(&bytes).unwrap().raw, bytes, "{label}"),
+                "cms" if name == "enveloped" => {
+                    assert_eq!(EnvelopedData::parse(&bytes).unwrap().recipients.len(), 1, "{label}");
+                }
+                "cms" => assert_eq!(SignedData::parse(&bytes).unwrap().deviations, [], "{label}"),
+                "tsp_request" => {
+                    let read = TimeStampReq::parse(&bytes).unwrap();
+                    assert_eq!(read.policy.is_some(), name == "full", "{label}");
+                }
+                "tsp_response" => {
+                    let read = TimeStampResp::parse(&bytes).unwrap();
+                    let token = read.token.map(|token| TimeStampToken::parse(token).unwrap());
+                    assert_eq!(token.is_some(), name == "granted", "{label}");
+                }
                 "der" => assert!(walk(&bytes, LIMITS.der_depth).unwrap() > 10, "{label}"),
                 "ses_seal" => assert_eq!(SesSeal::parse(&bytes).unwrap().raw, bytes, "{label}"),
                 "ses_signature" => {

@@ -36,6 +36,7 @@ const DOMAIN: Arrows = &[
     ("identity", &["audit"]),
     ("ca", &["audit", "identity", "key", "trust"]),
     ("seal", &["audit", "identity", "key", "trust"]),
+    ("stamp", &["audit", "key", "trust"]),
     ("licence", &["audit", "identity", "seal"]),
     ("verify", &["licence", "seal", "trust"]),
 ];

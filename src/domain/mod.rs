@@ -5,5 +5,6 @@ pub mod ca;
 pub mod caller;
 pub mod key;
 pub mod seal;
+pub mod stamp;
 pub mod trust;
 pub mod verify;

@@ -1,7 +1,9 @@
 //! Bytes ↔ types: strict readers that borrow, and writers beside them. Nothing is decided here.
 
+pub mod cms;
 pub mod der;
 pub mod keys;
 pub mod ofd;
 pub mod ses;
+pub mod tsp;
 pub mod x509;

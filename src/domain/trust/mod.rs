@@ -14,6 +14,7 @@ pub mod peer_name;
 pub mod policy_graph;
 pub mod revocation;
 pub mod signature;
+pub mod signed_data;
 
 pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 pub use anchor::{TrustAnchors, TrustError};
@@ -30,3 +31,5 @@ pub use revocation::{
     RevocationUnknown, status_of,
 };
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
+pub use path::{Budget, PathFailure, TrustedPath, find_path};
+pub use signed_data::{SignatureScope, SignedDataError, SignerVerified, find_signer_certificate, verify_signer};
