@@ -6,6 +6,7 @@
 
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 use crate::format::x509::extension::{Extension, context};
+use crate::format::x509::name::is_printable;
 
 /// `IdentityCode`: a natural person's number and on which document it stands.
 ///
@@ -37,7 +38,8 @@ impl<'a> IdentityCode<'a> {
         reader.finish(WHAT)?;
         let number = |tag: u32| {
             if found.tag() == context(tag, true) {
-                return text(found.content(), WHAT).map(Some);
+                let inside = text(found.content(), WHAT)?;
+                return checked(inside.as_bytes(), tag == 1, WHAT).map(Some);
             }
             if found.tag() == context(tag, false) {
                 return checked(found.content(), tag == 1, WHAT).map(Some);
@@ -124,11 +126,15 @@ impl<'a> IdentityNumber<'a> {
         kind.map(|kind| Self::parse(kind, extension.value)).transpose()
     }
 
-    /// The content of the extension: a PrintableString. The caller keeps to its alphabet.
+    /// The content of the extension: a PrintableString as GM/T 0015 has it, a UTF8String where its alphabet is too small.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.printable(self.number);
+        if self.number.chars().all(is_printable) {
+            writer.printable(self.number);
+        } else {
+            writer.utf8(self.number);
+        }
         writer.into_bytes()
     }
 }
