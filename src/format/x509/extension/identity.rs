@@ -3,6 +3,7 @@
 //! The standards' texts were not at hand: object identifiers and the CHOICE of IdentityCode are as open CA software
 //! (XiPKI) and published code of provincial authorities' clients agree on them. Files differ in tagging: IdentityCode
 //! comes with implicit and with explicit tags, the numbers as PrintableString, UTF8String or IA5String. All are read.
+//! The unified social credit code (统一社会信用代码) stands where the organisation code stood, by the same clients.
 
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 use crate::format::x509::extension::{Extension, context};
@@ -75,17 +76,27 @@ pub enum IdentityNumberKind {
     SocialInsurance,
     /// `ICRegistrationNumber` (企业工商注册号).
     BusinessRegistration,
-    /// `OrganizationCode` (企业组织机构代码); since 2015 it carries the unified social credit code (统一社会信用代码),
-    /// whose characters 9 to 17 are the organisation code (GB 32100).
+    /// `OrganizationCode` (企业组织机构代码); since 2015 it carries the unified social credit code (统一社会信用代码), whose
+    /// characters 9 to 17 are the organisation code (GB 32100).
     OrganisationCode,
     /// `TaxationNumber` (企业税号).
     Taxation,
+    /// The number of a resident's identity card in an extension of its own (GM/T 0015-2023; one source, a hypothesis).
+    ResidentCard,
+    /// The number of a passport in an extension of its own (GM/T 0015-2023; one source, a hypothesis).
+    Passport,
 }
 
 impl IdentityNumberKind {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::SocialInsurance, Self::BusinessRegistration, Self::OrganisationCode, Self::Taxation];
+    pub const ALL: [Self; 6] = [
+        Self::SocialInsurance,
+        Self::BusinessRegistration,
+        Self::OrganisationCode,
+        Self::Taxation,
+        Self::ResidentCard,
+        Self::Passport,
+    ];
 
     /// Its `extnID`.
     #[must_use]
@@ -95,6 +106,8 @@ impl IdentityNumberKind {
             Self::BusinessRegistration => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.3"),
             Self::OrganisationCode => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.4"),
             Self::Taxation => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.5"),
+            Self::ResidentCard => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.1.1"),
+            Self::Passport => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.1.2"),
         }
     }
 }
