@@ -31,5 +31,4 @@ pub use revocation::{
     RevocationUnknown, status_of,
 };
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
-pub use path::{Budget, PathFailure, TrustedPath, find_path};
 pub use signed_data::{SignatureScope, SignedDataError, SignerVerified, find_signer_certificate, verify_signer};

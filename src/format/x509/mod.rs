@@ -8,7 +8,7 @@ pub mod general_name;
 pub mod name;
 pub mod ocsp;
 
-pub use certificate::{Certificate, NewCertificate};
+pub use certificate::{Certificate, Deviation, NewCertificate};
 pub use crl::CertificateList;
 pub use csr::{CertificationRequest, NewCertificationRequest};
 pub use extension::{BasicConstraints, Extension, ExtensionValue, KeyUsage, NewExtension};

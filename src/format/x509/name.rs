@@ -3,6 +3,8 @@
 //! Values of every string type are read, and any other type too: a name is first of all bytes. UniversalString is
 //! refused as malformed, since the `der` crate has no such tag; no file with one is known.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 
 const WHAT: &str = "name";
@@ -261,17 +263,16 @@ impl Attribute<'_> {
     }
 }
 
-/// A text for comparing, after RFC 4518 2: control characters that have no meaning are dropped, each kind of white
-/// space is a space, case is folded, spaces at both ends are dropped and runs of them are one.
+/// A text for comparing, after RFC 4518 2: characters that have no meaning are dropped, case is folded, compatible forms
+/// are one (NFKC), each kind of white space is a space, spaces at both ends are dropped and runs of them are one.
+///
+/// Case is folded by Unicode's simple and full lower case, not by the tables of RFC 3454 B.2: they differ in letters such
+/// as `ß`, which folds to itself here.
 fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace()).filter(|word| !word.is_empty()) {
-        if !folded.is_empty() {
-            folded.push(' ');
-        }
-        folded.extend(word.chars().filter(|c| !is_ignored(*c)).flat_map(char::to_lowercase));
-    }
-    folded
+    let mapped = text.chars().filter(|c| !is_ignored(*c) || c.is_whitespace());
+    // Compatible forms of capitals, such as full-width ones, have lower cases only after they are made one.
+    let lower: String = mapped.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+    lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What RFC 4518 2.2 maps to nothing.
@@ -456,8 +457,9 @@ impl StringType {
     }
 }
 
-/// The alphabet of PrintableString (X.680 41.4).
-const fn is_printable(c: char) -> bool {
+/// Whether the alphabet of PrintableString has it (X.680 41.4).
+#[must_use]
+pub const fn is_printable(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, ' ' | '\'' | '(' | ')' | '+' | ',' | '-' | '.' | '/' | ':' | '=' | '?')
 }
 
@@ -527,6 +529,7 @@ mod tests {
             cn(BMP, &[0, b'a', 0, b'b', 0, b' ', 0, b'c']),
             cn(22, b"aB c"),
             cn(UTF8, "a\u{ad}b c".as_bytes()),
+            cn(UTF8, "Ａｂ\u{3000}ｃ".as_bytes()),
         ] {
             assert!(parsed(&plain).matches(&parsed(&same)), "{same:?}");
             assert!(parsed(&same).matches(&parsed(&plain)), "{same:?}");

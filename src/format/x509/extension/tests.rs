@@ -244,6 +244,10 @@ fn identity_numbers_are_read_as_files_write_them() {
     assert_eq!(IdentityNumber::parse(kind, &[4, 1, b'1']), Err(refused));
     let other = Extension { oid: KEY_USAGE, critical: false, value: &[] };
     assert_eq!(IdentityNumber::from_extension(&other), Ok(None));
+    // A character that PrintableString has not, on the card of a resident, however it is tagged.
+    assert_eq!(refusal::<IdentityCode<'_>>(&[0xa0, 4, 12, 2, 0xc3, 0xa9]), invalid("IdentityCode"));
+    let wide = IdentityNumber { kind, number: "证1" };
+    assert_eq!(IdentityNumber::parse(kind, &wide.to_der()), Ok(wide));
 }
 
 #[test]
@@ -352,4 +356,14 @@ fn a_second_parser_reads_what_we_write() {
             _ => panic!("{shown}"),
         }
     }
+}
+
+#[test]
+fn kinds_without_a_type_are_not_written_again() {
+    let usage = KeyUsage(5).to_value();
+    let extension = |oid| Extension { oid, critical: false, value: &usage };
+    assert_eq!(rewrite(&extension(KEY_USAGE)), Some(Ok(usage.clone())));
+    let refused = der::Error::UnexpectedTag { what: "nameConstraints", expected: Tag::Sequence, found: Tag::BitString };
+    assert_eq!(rewrite(&extension(NAME_CONSTRAINTS)), Some(Err(refused)));
+    assert_eq!(rewrite(&extension(ObjectIdentifier::new_unwrap("1.2.3.4"))), None);
 }
