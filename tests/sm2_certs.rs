@@ -3,11 +3,7 @@
 //!
 //! The objects stay outside of the repository: `YINXIN_FIXTURES`, else `../shared/fixtures`. Where they are absent each
 //! test says SKIPPED by name; it fails instead under `CI` or `YINXIN_TEST_PEERS=require`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "clippy excuses `#[test]` functions, not their helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not their helpers")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +14,7 @@ use yinxin::crypto::digest::sm3;
 use yinxin::crypto::sm2::{self, KeyTables};
 use yinxin::crypto::{PublicKey, Signer};
 use yinxin::domain::trust::key::{CheckedValue, check_signed, public_key};
-use yinxin::format::der::{self, Reader, Tag};
+use yinxin::format::der::{Reader, Tag};
 use yinxin::format::keys::cfca::CfcaKeyFile;
 use yinxin::format::keys::pkcs8::{KeyKind, PrivateKeyInfo};
 use yinxin::format::keys::sec1::EcPrivateKey;
