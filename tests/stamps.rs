@@ -85,7 +85,7 @@ fn verdict(message: &[u8], detached: Option<&[u8]>) -> String {
         Ok(if verified.encoding() == ValueEncoding::Raw { "right-raw" } else { "right" })
     };
     let verdicts: Vec<&str> =
-        message.signers.iter().map(|signer| judged(signer).map_or_else(|error| error.code(), |right| right)).collect();
+        message.signers.iter().map(|signer| judged(signer).unwrap_or_else(|error| error.code())).collect();
     verdicts.join(",")
 }
 
