@@ -22,7 +22,8 @@ use yinxin::domain::verify::{Ground, Policy, Report, verify};
 use yinxin::format::der::{ObjectIdentifier, Reader, Writer};
 use yinxin::format::keys::{read_pem, write_sm2_signature};
 use yinxin::format::ses::{NewSeal, NewSignature, SesSignature};
-use yinxin::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewName};
+use yinxin::format::x509::extension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
+use yinxin::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewExtension, NewName};
 
 use crate::archive;
 
@@ -140,12 +141,17 @@ impl Issue {
             issuer: &issuer_name,
             not_before: at(self.from),
             not_after: at(self.to),
-            subject: &subject,
+            subject: &subject.to_der(),
             public_key: &public_key,
-            basic_constraints: self.constraints,
-            key_usage: KeyUsage(self.usage),
-            subject_key_identifier: &[self.key; 20],
-            authority_key_identifier: &[0; 20],
+            extensions: &[
+                NewExtension::new(true, &self.constraints),
+                NewExtension::new(true, &KeyUsage(self.usage)),
+                NewExtension::new(false, &SubjectKeyIdentifier(&[self.key; 20])),
+                NewExtension::new(
+                    false,
+                    &AuthorityKeyIdentifier { key_identifier: Some(&[0; 20]), ..AuthorityKeyIdentifier::default() },
+                ),
+            ],
         }
         .to_tbs();
         let made = Party { scalar, certificate: Vec::new() };

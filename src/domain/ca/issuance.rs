@@ -8,7 +8,8 @@ use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::sm3;
 use crate::domain::trust::key::{encode_value, subject_public_key_info};
 use crate::format::der::ObjectIdentifier;
-use crate::format::x509::{BasicConstraints, KeyUsage, NewCertificate, NewName};
+use crate::format::x509::extension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
+use crate::format::x509::{BasicConstraints, KeyUsage, NewCertificate, NewExtension, NewName};
 
 /// What a certificate is for. Each profile fixes basicConstraints and keyUsage (GB/T 20518 5.2.3, RFC 5280 4.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,18 +116,25 @@ pub fn prepare(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<IssuanceTok
     }
     let oid = issuer.algorithm.oid().filter(|_| issuer.key.signs_with(issuer.algorithm)).ok_or(Error::Algorithm)?;
     let subject_key = subject_public_key_info(request.key);
+    let (own, above) = (key_identifier(request.key), key_identifier(issuer.key));
+    let extensions = [
+        NewExtension::new(true, &request.profile.basic_constraints()),
+        NewExtension::new(true, &request.profile.key_usage()),
+        NewExtension::new(false, &SubjectKeyIdentifier(&own)),
+        NewExtension::new(
+            false,
+            &AuthorityKeyIdentifier { key_identifier: Some(&above), ..AuthorityKeyIdentifier::default() },
+        ),
+    ];
     let tbs = NewCertificate {
         serial: request.serial,
         signature_algorithm: oid,
         issuer: issuer.name,
         not_before: request.not_before,
         not_after: request.not_after,
-        subject: request.subject,
+        subject: &request.subject.to_der(),
         public_key: &subject_key,
-        basic_constraints: request.profile.basic_constraints(),
-        key_usage: request.profile.key_usage(),
-        subject_key_identifier: &key_identifier(request.key),
-        authority_key_identifier: &key_identifier(issuer.key),
+        extensions: &extensions,
     }
     .to_tbs();
     Ok(IssuanceToken { tbs, issuer: issuer.key.clone(), algorithm: issuer.algorithm, oid })

@@ -8,8 +8,41 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::format::der::{self, ObjectIdentifier, Tag, Writer};
 use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
-use crate::format::x509::extension::{self, BasicConstraints, Extension, ExtensionValue, KeyUsage};
-use crate::format::x509::name::{Name, NewName};
+use crate::format::x509::extension::{self, BasicConstraints, Extension, ExtensionValue, KeyUsage, NewExtension};
+use crate::format::x509::name::Name;
+
+/// What an issuer writes otherwise than RFC 5280 demands, and genuine certificates are read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Deviation {
+    /// A moment before 2050 as GeneralizedTime instead of UTCTime (RFC 5280 4.1.2.5).
+    EarlyGeneralizedTime,
+    /// A negative serial number (RFC 5280 4.1.2.2).
+    NegativeSerial,
+    /// The serial number zero (RFC 5280 4.1.2.2).
+    ZeroSerial,
+    /// A serial number of more than 20 octets (RFC 5280 4.1.2.2).
+    LongSerial,
+    /// An issuer without a name (RFC 5280 4.1.2.4).
+    EmptyIssuer,
+    /// A unique identifier of issuer or subject (RFC 5280 4.1.2.8).
+    UniqueIdentifier,
+}
+
+impl Deviation {
+    /// As reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EarlyGeneralizedTime => "early-generalized-time",
+            Self::NegativeSerial => "negative-serial",
+            Self::ZeroSerial => "zero-serial",
+            Self::LongSerial => "long-serial",
+            Self::EmptyIssuer => "empty-issuer",
+            Self::UniqueIdentifier => "unique-identifier",
+        }
+    }
+}
 
 /// A certificate as it arrived. Parsed is not valid: nothing is verified here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +77,8 @@ pub struct Certificate<'a> {
     pub basic_constraints: Option<BasicConstraints>,
     /// `keyUsage`, if present.
     pub key_usage: Option<KeyUsage>,
+    /// The types of `notBefore` and `notAfter`.
+    time_tags: [Tag; 2],
 }
 
 impl<'a> Certificate<'a> {
@@ -80,7 +115,13 @@ impl<'a> Certificate<'a> {
         }
         let issuer = Name::read(&mut inner, "issuer")?;
         let mut validity = inner.sequence("validity")?;
-        let (not_before, not_after) = (validity.time("notBefore")?, validity.time("notAfter")?);
+        let mut time_tags = [Tag::UtcTime; 2];
+        let [first, second] = &mut time_tags;
+        let mut time = |tag: &mut Tag, what| {
+            *tag = validity.peek().unwrap_or(*tag);
+            validity.time(what)
+        };
+        let (not_before, not_after) = (time(first, "notBefore")?, time(second, "notAfter")?);
         validity.finish("validity")?;
         let subject = Name::read(&mut inner, "subject")?;
         let public_key = SubjectPublicKeyInfo::read(&mut inner)?;
@@ -116,6 +157,7 @@ impl<'a> Certificate<'a> {
             signature,
             basic_constraints,
             key_usage,
+            time_tags,
         })
     }
 
@@ -131,6 +173,34 @@ impl<'a> Certificate<'a> {
     /// It is there, and is not what its standard writes.
     pub fn extension_of<T: ExtensionValue<'a>>(&self) -> Result<Option<T>, der::Error> {
         self.extension(T::OID).map(|extension| T::from_value(extension.value)).transpose()
+    }
+
+    /// What it does otherwise than RFC 5280 demands of issuers, though it is read: for those who judge how an authority
+    /// writes, not for a verdict.
+    #[must_use]
+    pub fn deviations(&self) -> Vec<Deviation> {
+        let mut found = Vec::new();
+        let is_early = |moment: Timestamp| moment.to_utc().year() < 2050;
+        let [first, second] = self.time_tags;
+        if [(first, self.not_before), (second, self.not_after)]
+            .into_iter()
+            .any(|(tag, moment)| tag == Tag::GeneralizedTime && is_early(moment))
+        {
+            found.push(Deviation::EarlyGeneralizedTime);
+        }
+        match self.serial {
+            [0x80..=0xff, ..] => found.push(Deviation::NegativeSerial),
+            [0] => found.push(Deviation::ZeroSerial),
+            serial if serial.len() > 20 => found.push(Deviation::LongSerial),
+            _ => {}
+        }
+        if self.issuer.is_empty() {
+            found.push(Deviation::EmptyIssuer);
+        }
+        if self.issuer_unique_id.is_some() || self.subject_unique_id.is_some() {
+            found.push(Deviation::UniqueIdentifier);
+        }
+        found
     }
 
     /// Whether keyUsage, where present, allows signatures over documents and seals: digitalSignature or nonRepudiation
@@ -184,18 +254,12 @@ pub struct NewCertificate<'a> {
     pub not_before: Timestamp,
     /// `notAfter`.
     pub not_after: Timestamp,
-    /// Subject's name.
-    pub subject: &'a NewName,
+    /// Subject's name as DER.
+    pub subject: &'a [u8],
     /// Subject's SubjectPublicKeyInfo as DER.
     pub public_key: &'a [u8],
-    /// `basicConstraints`.
-    pub basic_constraints: BasicConstraints,
-    /// `keyUsage`.
-    pub key_usage: KeyUsage,
-    /// `subjectKeyIdentifier`.
-    pub subject_key_identifier: &'a [u8],
-    /// `authorityKeyIdentifier`.
-    pub authority_key_identifier: &'a [u8],
+    /// `extensions`, in this order; none is written for an empty list.
+    pub extensions: &'a [NewExtension],
 }
 
 impl NewCertificate<'_> {
@@ -208,52 +272,19 @@ impl NewCertificate<'_> {
                 version.small(2);
             });
             tbs.unsigned(self.serial);
-            write_algorithm(tbs, self.signature_algorithm);
+            write_signature_algorithm(tbs, self.signature_algorithm);
             tbs.raw(self.issuer);
             tbs.sequence(|validity| {
                 validity.time(self.not_before).time(self.not_after);
             });
-            tbs.raw(&self.subject.to_der()).raw(self.public_key);
-            tbs.context(3, |outer| {
-                outer.sequence(|list| self.write_extensions(list));
-            });
+            tbs.raw(self.subject).raw(self.public_key);
+            if !self.extensions.is_empty() {
+                tbs.context(3, |outer| {
+                    outer.sequence(|list| self.extensions.iter().for_each(|extension| extension.write(list)));
+                });
+            }
         });
         writer.into_bytes()
-    }
-
-    fn write_extensions(&self, list: &mut Writer) {
-        let mut add = |oid, critical: bool, fill: &dyn Fn(&mut Writer)| {
-            list.sequence(|extension| {
-                extension.oid(oid);
-                if critical {
-                    extension.boolean(true);
-                }
-                let mut value = Writer::new();
-                fill(&mut value);
-                extension.octet_string(&value.into_bytes());
-            });
-        };
-        add(extension::BASIC_CONSTRAINTS, true, &|value| {
-            value.sequence(|inner| {
-                if self.basic_constraints.authority {
-                    inner.boolean(true);
-                }
-                if let Some(length) = self.basic_constraints.path_length {
-                    inner.small(length);
-                }
-            });
-        });
-        add(extension::KEY_USAGE, true, &|value| {
-            value.named_bits(self.key_usage.0);
-        });
-        add(extension::SUBJECT_KEY_IDENTIFIER, false, &|value| {
-            value.octet_string(self.subject_key_identifier);
-        });
-        add(extension::AUTHORITY_KEY_IDENTIFIER, false, &|value| {
-            value.sequence(|inner| {
-                inner.context_primitive(0, self.authority_key_identifier);
-            });
-        });
     }
 
     /// The certificate from its signed part and the encoded signature value.
@@ -262,7 +293,7 @@ impl NewCertificate<'_> {
         let mut writer = Writer::new();
         writer.sequence(|certificate| {
             certificate.raw(tbs);
-            write_algorithm(certificate, signature_algorithm);
+            write_signature_algorithm(certificate, signature_algorithm);
             certificate.bit_string(signature);
         });
         writer.into_bytes()
@@ -271,7 +302,7 @@ impl NewCertificate<'_> {
 
 /// An AlgorithmIdentifier of a signature: parameters absent for SM2 (as CEGN and ofdrw write it), NULL for RSA
 /// (RFC 8017 A.2.4), with SM3 too.
-fn write_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
+pub fn write_signature_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
     const RSA_ARC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1");
     const SM3_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.504");
     writer.sequence(|inner| {
@@ -285,6 +316,8 @@ fn write_algorithm(writer: &mut Writer, oid: ObjectIdentifier) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::x509::extension::{NameConstraints, SubjectKeyIdentifier};
+    use crate::format::x509::name::NewName;
 
     fn sample() -> Vec<u8> {
         let name = NewName { organisation: "示例".into(), common_name: "根".into() };
@@ -302,12 +335,13 @@ mod tests {
             issuer: &name.to_der(),
             not_before: Timestamp::from_unix(0),
             not_after: Timestamp::MAX,
-            subject: &name,
+            subject: &name.to_der(),
             public_key: &key.into_bytes(),
-            basic_constraints: BasicConstraints { authority: true, path_length: Some(1) },
-            key_usage: KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN),
-            subject_key_identifier: &[5; 20],
-            authority_key_identifier: &[5; 20],
+            extensions: &[
+                NewExtension::new(true, &BasicConstraints { authority: true, path_length: Some(1) }),
+                NewExtension::new(true, &KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN)),
+                NewExtension::new(false, &SubjectKeyIdentifier(&[5; 20])),
+            ],
         };
         NewCertificate::assemble(&new.to_tbs(), oid, &[9; 70])
     }
@@ -323,6 +357,8 @@ mod tests {
         assert_eq!(read.key_usage, Some(KeyUsage(0x60)));
         assert_eq!(read.signature, [9; 70]);
         assert!(!read.names_revocation_source());
+        assert_eq!(read.extension_of::<SubjectKeyIdentifier<'_>>(), Ok(Some(SubjectKeyIdentifier(&[5; 20]))));
+        assert_eq!(read.extension_of::<NameConstraints<'_>>(), Ok(None));
 
         let (rest, peer) = x509_parser::parse_x509_certificate(&der).unwrap();
         assert!(rest.is_empty());
@@ -339,5 +375,55 @@ mod tests {
         let tbs = Certificate::parse(&sample()).unwrap().tbs.to_vec();
         let other = NewCertificate::assemble(&tbs, ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"), &[1]);
         assert_eq!(Certificate::parse(&other), Err(der::Error::InvalidValue { what: "signatureAlgorithm" }));
+    }
+
+    #[test]
+    fn deviations_of_issuers_are_named() {
+        let name = NewName { organisation: "示例".into(), common_name: "根".into() }.to_der();
+        let oid = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+        let write = |serial: &[u8], issuer: &[u8], times: &[&[u8]], unique: bool| {
+            let mut writer = Writer::new();
+            writer.sequence(|tbs| {
+                tbs.context_primitive(0, &[]).raw(serial);
+                write_signature_algorithm(tbs, oid);
+                tbs.raw(issuer).raw(&Writer::sequence_of(&times.concat())).raw(&name);
+                tbs.raw(&SubjectPublicKeyInfo::write(crate::format::keys::pkcs8::KeyKind::Sm2, &[4; 65]));
+                if unique {
+                    tbs.context_primitive(2, &[0, 1]);
+                }
+            });
+            let tbs = writer.into_bytes();
+            // Version 2, under a tag that the writer has no short way for.
+            let place = tbs.windows(2).position(|window| window == [0x80, 0]).unwrap();
+            let inside = [&[0xa0, 3, 2, 1, 1], tbs.get(place + 2..).unwrap()].concat();
+            NewCertificate::assemble(&Writer::sequence_of(&inside), oid, &[1])
+        };
+        let utc: &[u8] = b"\x17\x0d300101000000Z";
+        let general: &[u8] = b"\x18\x0f20300101000000Z";
+        let late: &[u8] = b"\x18\x0f20500101000000Z";
+        let deviations = |der: &[u8]| Certificate::parse(der).unwrap().deviations();
+        let plain = &[2, 1, 5];
+        assert_eq!(deviations(&write(plain, &name, &[utc, late], false)), []);
+        assert_eq!(deviations(&write(plain, &name, &[utc, general], false)), [Deviation::EarlyGeneralizedTime]);
+        assert_eq!(deviations(&write(plain, &name, &[general, late], false)), [Deviation::EarlyGeneralizedTime]);
+        assert_eq!(deviations(&write(&[2, 1, 0x85], &name, &[utc, utc], false)), [Deviation::NegativeSerial]);
+        assert_eq!(deviations(&write(&[2, 1, 0], &name, &[utc, utc], false)), [Deviation::ZeroSerial]);
+        let long = [&[2, 21][..], &[5; 21]].concat();
+        assert_eq!(deviations(&write(&long, &name, &[utc, utc], false)), [Deviation::LongSerial]);
+        assert_eq!(deviations(&write(plain, &[0x30, 0], &[utc, utc], false)), [Deviation::EmptyIssuer]);
+        let der = write(plain, &name, &[utc, utc], true);
+        assert_eq!(deviations(&der), [Deviation::UniqueIdentifier]);
+        assert_eq!(Certificate::parse(&der).unwrap().subject_unique_id, Some(&[0, 1][..]));
+        let names: std::collections::BTreeSet<_> = [
+            Deviation::EarlyGeneralizedTime,
+            Deviation::NegativeSerial,
+            Deviation::ZeroSerial,
+            Deviation::LongSerial,
+            Deviation::EmptyIssuer,
+            Deviation::UniqueIdentifier,
+        ]
+        .map(Deviation::name)
+        .into();
+        assert_eq!(names.len(), 6);
     }
 }
