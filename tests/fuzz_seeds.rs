@@ -43,8 +43,8 @@ use yinxin::format::x509::ocsp::{
     BASIC, CertificateStatus, NewBasicResponse, NewCertId, NewOcspRequest, NewSingleResponse, OcspRefusal, ResponderId,
 };
 use yinxin::format::x509::{
-    Certificate, CertificateList, CertificationRequest, GeneralName, KeyUsage, Name, NewCertificationRequest, NewExtension,
-    NewName, OcspRequest, OcspResponse,
+    Certificate, CertificateList, CertificationRequest, GeneralName, KeyUsage, Name, NewCertificationRequest,
+    NewExtension, NewName, OcspRequest, OcspResponse,
 };
 use yinxin::service::keys::import::{self, open};
 
@@ -251,6 +251,7 @@ fn requests() -> BTreeMap<String, Vec<u8>> {
         ("asking".to_owned(), signed(&new(&asked, Some("pw")).to_tbs())),
         ("plain".to_owned(), signed(&new(&[], None).to_tbs())),
         ("cfca".to_owned(), signed(&cfca.into_bytes())),
+    ])
 }
 
 /// A full list, a delta, and one of a part, of several issuers.
