@@ -1,5 +1,6 @@
 //! What must hold of whatever the readers accept.
 
+use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::base::clock::Timestamp;
@@ -14,7 +15,9 @@ use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
 use crate::format::ses::{CertificateList, Kind, NewSeal, NewSignature, SesSeal, SesSignature, recognise};
-use crate::format::x509::Certificate;
+use crate::format::x509::csr::EXTENSION_REQUEST;
+use crate::format::x509::extension::{Extension, rewrite};
+use crate::format::x509::{Certificate, CertificationRequest, Name};
 
 /// Limits small enough that reaching one is cheap.
 pub const LIMITS: Limits = Limits {
@@ -36,6 +39,46 @@ fn lies_inside(what: &str, part: &[u8], whole: &[u8]) {
     assert!(part.start >= whole.start && part.end <= whole.end, "{what} lies outside of the input");
 }
 
+/// What is read of an extension is written again, and read the same: a second writing changes nothing.
+fn extensions(found: &[Extension<'_>]) {
+    for extension in found {
+        if let Some(Ok(written)) = rewrite(extension) {
+            let again = Extension { value: &written, ..*extension };
+            assert_eq!(rewrite(&again), Some(Ok(written.clone())), "{}", extension.oid);
+        }
+    }
+}
+
+/// A name matches itself, lies within itself, and is shown.
+fn name(read: &Name<'_>) {
+    assert!(read.matches(read) && read.is_within(read));
+    let _ = read.display();
+}
+
+/// Any bytes as a request for a certificate. What we accept, a second parser accepts and reads the same.
+pub fn csr(input: &[u8]) {
+    let Ok(read) = CertificationRequest::parse(input) else { return };
+    assert_eq!(read.raw, input);
+    for (what, slice) in [("tbs", read.tbs), ("subject", read.subject.raw()), ("signature", read.signature)] {
+        lies_inside(what, slice, input);
+    }
+    name(&read.subject);
+    let _ = (read.challenge_password(), read.temporary_key());
+    let asked = read.extensions();
+    extensions(asked.as_deref().unwrap_or_default());
+    let _ = crate::domain::trust::key::public_key(&read.public_key);
+    // CFCA's attributes stand without their SET; others leave the attributes out; x509-parser looks into values.
+    let is_plain = asked.is_ok() && read.attributes.iter().all(|attribute| attribute.kind == EXTENSION_REQUEST);
+    if let Ok((rest, peer)) = X509CertificationRequest::from_der(input) {
+        assert!(rest.is_empty());
+        assert_eq!(peer.certification_request_info.raw, read.tbs);
+        assert_eq!(peer.certification_request_info.subject.as_raw(), read.subject.raw());
+        assert_eq!(peer.certification_request_info.attributes().len(), read.attributes.len());
+    } else {
+        assert!(!is_plain || read.attributes.is_empty(), "the second parser refuses it");
+    }
+}
+
 /// Any bytes as a certificate. What we accept, a second parser accepts and reads the same.
 pub fn certificate(input: &[u8]) {
     let Ok(read) = Certificate::parse(input) else { return };
@@ -49,7 +92,11 @@ pub fn certificate(input: &[u8]) {
     ] {
         lies_inside(what, slice, input);
     }
-    let _ = (read.issuer.display(), read.subject.display(), read.names_revocation_source());
+    name(&read.issuer);
+    name(&read.subject);
+    extensions(&read.extensions);
+    assert_eq!(read.subject.matches(&read.issuer), read.issuer.matches(&read.subject));
+    let _ = (read.deviations(), read.names_revocation_source());
     let _ = crate::domain::trust::key::public_key(&read.public_key);
     match X509Certificate::from_der(input) {
         Ok((rest, peer)) => {
@@ -211,7 +258,13 @@ pub fn verify(input: &[u8]) {
         maker_late_days: 30,
     };
     let trust = crate::domain::trust::TrustAnchors::none();
-    let ground = Ground { trust: &trust, policy: &policy, now: Timestamp::from_unix(1_800_000_000), limits: &LIMITS, tables: &KeyTables::default() };
+    let ground = Ground {
+        trust: &trust,
+        policy: &policy,
+        now: Timestamp::from_unix(1_800_000_000),
+        limits: &LIMITS,
+        tables: &KeyTables::default(),
+    };
     for original in [None, Some(input)] {
         let report = verify("fuzz", input, original, &ground);
         assert_ne!(report.indication, Indication::TotalPassed, "passed without an anchor");

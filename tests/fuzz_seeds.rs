@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::secret::Secret;
+use yinxin::crypto::algorithm::OID_SM2_WITH_SM3;
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, rsa};
 use yinxin::domain::verify::Indication;
@@ -19,13 +20,17 @@ use yinxin::format::keys::pbe::{Cipher, Prf, Scheme};
 use yinxin::format::keys::pkcs8::{EncryptedPrivateKeyInfo, KeyKind, PrivateKeyInfo};
 use yinxin::format::keys::sec1::{Curve, EcPrivateKey};
 use yinxin::format::keys::sm2_ciphertext::Sm2Ciphertext;
-use yinxin::format::keys::{oid, write_pem};
+use yinxin::format::keys::{SubjectPublicKeyInfo, oid, write_pem};
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
-use yinxin::format::x509::Certificate;
+use yinxin::format::x509::csr::{CHALLENGE_PASSWORD, TEMPORARY_PUBLIC_KEY};
+use yinxin::format::x509::extension::{IdentityCode, SubjectAltName};
+use yinxin::format::x509::{
+    Certificate, CertificationRequest, GeneralName, KeyUsage, NewCertificationRequest, NewExtension, NewName,
+};
 use yinxin::service::keys::import::{self, open};
 
 #[path = "../benches/material/mod.rs"]
@@ -96,6 +101,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
     let named = |all: &[(&str, &[u8])]| all.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
     BTreeMap::from([
         ("certificate", named(&[("root", &made.root), ("sm2", &made.signer), ("rsa", &of_rsa)])),
+        ("csr", requests()),
         ("der", named(&[("every-kind", &every_kind.into_bytes()), ("certificate", &of_rsa), ("seal", &made.seal)])),
         ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
         ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
@@ -107,6 +113,47 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("sm3", named(&[("messages", b"|\x0done|two|a longer message, |and the last")])),
         ("sm4", named(&[("text", &[&[0x11; 16][..], &[0x22; 16], &[12, 5, 16], &[0x33; 100]].concat())])),
         ("verify", named(&[("once", &once.document), ("twice", &twice.document), ("detached", &once.signed_value)])),
+    ])
+}
+
+/// A request with what can be asked for, one with nothing, and one as CFCA's users write it. The signatures are words.
+fn requests() -> BTreeMap<String, Vec<u8>> {
+    let subject = NewName { organisation: "示例市印信演示局".into(), common_name: "请求人".into() }.to_der();
+    let point = key(0x11).public_key().to_bytes();
+    let public_key = SubjectPublicKeyInfo::write(KeyKind::Sm2, &point);
+    let names = SubjectAltName(vec![GeneralName::Dns("a.example"), GeneralName::Ip(&[192, 0, 2, 1])]);
+    let asked = [
+        NewExtension::new(true, &KeyUsage(KeyUsage::DIGITAL_SIGNATURE)),
+        NewExtension::new(false, &names),
+        NewExtension::new(false, &IdentityCode::ResidentCard("11010119800101001X")),
+    ];
+    let new = |extensions, challenge_password| NewCertificationRequest {
+        subject: &subject,
+        public_key: &public_key,
+        extensions,
+        challenge_password,
+    };
+    let signed = |tbs: &[u8]| NewCertificationRequest::assemble(tbs, OID_SM2_WITH_SM3, b"a signature");
+    let mut cfca = Writer::new();
+    cfca.sequence(|tbs| {
+        tbs.small(0).raw(&subject).raw(&public_key).context(0, |list| {
+            let mut value = Writer::new();
+            let fields = [&[0, 0xb4, 0, 0, 0, 1, 0, 0][..], &point[1..33], &[0; 32], &point[33..], &[0; 32]].concat();
+            value.sequence(|inner| {
+                inner.small(1).octet_string(&fields);
+            });
+            list.sequence(|attribute| {
+                attribute.oid(CHALLENGE_PASSWORD).printable("111111");
+            });
+            list.sequence(|attribute| {
+                attribute.oid(TEMPORARY_PUBLIC_KEY).octet_string(&value.into_bytes());
+            });
+        });
+    });
+    BTreeMap::from([
+        ("asking".to_owned(), signed(&new(&asked, Some("pw")).to_tbs())),
+        ("plain".to_owned(), signed(&new(&[], None).to_tbs())),
+        ("cfca".to_owned(), signed(&cfca.into_bytes())),
     ])
 }
 
@@ -217,6 +264,7 @@ fn every_committed_seed_is_accepted_by_its_reader() {
             let label = format!("{target}/{name}");
             match target {
                 "certificate" => assert_eq!(Certificate::parse(&bytes).unwrap().raw, bytes, "{label}"),
+                "csr" => assert_eq!(CertificationRequest::parse(&bytes).unwrap().raw, bytes, "{label}"),
                 "der" => assert!(walk(&bytes, LIMITS.der_depth).unwrap() > 10, "{label}"),
                 "ses_seal" => assert_eq!(SesSeal::parse(&bytes).unwrap().raw, bytes, "{label}"),
                 "ses_signature" => {

@@ -17,11 +17,12 @@ use crate::format::keys::{
 #[must_use]
 pub fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
     match info.algorithm.oid {
-        OID_EC_PUBLIC_KEY => {
+        // Tongsuo and openHiTLS write the curve of SM2 in the place of id-ecPublicKey too: there it means nothing else.
+        algorithm @ (OID_EC_PUBLIC_KEY | OID_SM2_CURVE) => {
             let mut reader = Reader::new(info.algorithm.parameters?);
             let curve = reader.oid("curve").ok()?;
             match curve {
-                _ if !reader.is_empty() => None,
+                _ if !reader.is_empty() || (algorithm == OID_SM2_CURVE && curve != OID_SM2_CURVE) => None,
                 OID_SM2_CURVE => sm2::PublicKey::from_bytes(info.key).ok().map(PublicKey::Sm2),
                 OID_P256 => ecdsa::PublicKey::from_bytes(info.key).ok().map(PublicKey::EcdsaP256),
                 _ => None,
@@ -290,6 +291,30 @@ mod tests {
         let ed25519 = ed25519::PrivateKey::generate(&SystemRandom).unwrap();
         let spki = subject_public_key_info(&Signer::public_key(&ed25519));
         assert_eq!(accepted(&spki, &ed25519.sign(b"base", &SystemRandom).unwrap()), ["ed25519"]);
+    }
+
+    #[test]
+    fn the_curve_of_sm2_may_stand_for_the_kind_of_key() {
+        let PublicKey::Sm2(key) = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap()) else {
+            unreachable!()
+        };
+        let read = |algorithm: ObjectIdentifier, curve: Option<ObjectIdentifier>| {
+            let mut writer = Writer::new();
+            writer.sequence(|info| {
+                info.sequence(|inner| {
+                    inner.oid(algorithm);
+                    if let Some(curve) = curve {
+                        inner.oid(curve);
+                    }
+                });
+                info.bit_string(&key.to_bytes());
+            });
+            public_key(&SubjectPublicKeyInfo::parse(&writer.into_bytes()).unwrap()).is_some()
+        };
+        assert!(read(OID_EC_PUBLIC_KEY, Some(OID_SM2_CURVE)));
+        assert!(read(OID_SM2_CURVE, Some(OID_SM2_CURVE)));
+        assert!(!read(OID_SM2_CURVE, Some(OID_P256)));
+        assert!(!read(OID_SM2_CURVE, None));
     }
 
     /// What others write of keys of the same kinds is what we write.

@@ -11,6 +11,39 @@ use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 use crate::format::x509::extension::{self, BasicConstraints, Extension, ExtensionValue, KeyUsage, NewExtension};
 use crate::format::x509::name::Name;
 
+/// What an issuer writes otherwise than RFC 5280 demands, and genuine certificates are read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Deviation {
+    /// A moment before 2050 as GeneralizedTime instead of UTCTime (RFC 5280 4.1.2.5).
+    EarlyGeneralizedTime,
+    /// A negative serial number (RFC 5280 4.1.2.2).
+    NegativeSerial,
+    /// The serial number zero (RFC 5280 4.1.2.2).
+    ZeroSerial,
+    /// A serial number of more than 20 octets (RFC 5280 4.1.2.2).
+    LongSerial,
+    /// An issuer without a name (RFC 5280 4.1.2.4).
+    EmptyIssuer,
+    /// A unique identifier of issuer or subject (RFC 5280 4.1.2.8).
+    UniqueIdentifier,
+}
+
+impl Deviation {
+    /// As reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EarlyGeneralizedTime => "early-generalized-time",
+            Self::NegativeSerial => "negative-serial",
+            Self::ZeroSerial => "zero-serial",
+            Self::LongSerial => "long-serial",
+            Self::EmptyIssuer => "empty-issuer",
+            Self::UniqueIdentifier => "unique-identifier",
+        }
+    }
+}
+
 /// A certificate as it arrived. Parsed is not valid: nothing is verified here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate<'a> {
@@ -44,6 +77,8 @@ pub struct Certificate<'a> {
     pub basic_constraints: Option<BasicConstraints>,
     /// `keyUsage`, if present.
     pub key_usage: Option<KeyUsage>,
+    /// The types of `notBefore` and `notAfter`.
+    time_tags: [Tag; 2],
 }
 
 impl<'a> Certificate<'a> {
@@ -80,7 +115,13 @@ impl<'a> Certificate<'a> {
         }
         let issuer = Name::read(&mut inner, "issuer")?;
         let mut validity = inner.sequence("validity")?;
-        let (not_before, not_after) = (validity.time("notBefore")?, validity.time("notAfter")?);
+        let mut time_tags = [Tag::UtcTime; 2];
+        let [first, second] = &mut time_tags;
+        let mut time = |tag: &mut Tag, what| {
+            *tag = validity.peek().unwrap_or(*tag);
+            validity.time(what)
+        };
+        let (not_before, not_after) = (time(first, "notBefore")?, time(second, "notAfter")?);
         validity.finish("validity")?;
         let subject = Name::read(&mut inner, "subject")?;
         let public_key = SubjectPublicKeyInfo::read(&mut inner)?;
@@ -116,6 +157,7 @@ impl<'a> Certificate<'a> {
             signature,
             basic_constraints,
             key_usage,
+            time_tags,
         })
     }
 
@@ -131,6 +173,34 @@ impl<'a> Certificate<'a> {
     /// It is there, and is not what its standard writes.
     pub fn extension_of<T: ExtensionValue<'a>>(&self) -> Result<Option<T>, der::Error> {
         self.extension(T::OID).map(|extension| T::from_value(extension.value)).transpose()
+    }
+
+    /// What it does otherwise than RFC 5280 demands of issuers, though it is read: for those who judge how an authority
+    /// writes, not for a verdict.
+    #[must_use]
+    pub fn deviations(&self) -> Vec<Deviation> {
+        let mut found = Vec::new();
+        let is_early = |moment: Timestamp| moment.to_utc().year() < 2050;
+        let [first, second] = self.time_tags;
+        if [(first, self.not_before), (second, self.not_after)]
+            .into_iter()
+            .any(|(tag, moment)| tag == Tag::GeneralizedTime && is_early(moment))
+        {
+            found.push(Deviation::EarlyGeneralizedTime);
+        }
+        match self.serial {
+            [0x80..=0xff, ..] => found.push(Deviation::NegativeSerial),
+            [0] => found.push(Deviation::ZeroSerial),
+            serial if serial.len() > 20 => found.push(Deviation::LongSerial),
+            _ => {}
+        }
+        if self.issuer.is_empty() {
+            found.push(Deviation::EmptyIssuer);
+        }
+        if self.issuer_unique_id.is_some() || self.subject_unique_id.is_some() {
+            found.push(Deviation::UniqueIdentifier);
+        }
+        found
     }
 
     /// Whether keyUsage, where present, allows signatures over documents and seals: digitalSignature or nonRepudiation
@@ -305,5 +375,55 @@ mod tests {
         let tbs = Certificate::parse(&sample()).unwrap().tbs.to_vec();
         let other = NewCertificate::assemble(&tbs, ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"), &[1]);
         assert_eq!(Certificate::parse(&other), Err(der::Error::InvalidValue { what: "signatureAlgorithm" }));
+    }
+
+    #[test]
+    fn deviations_of_issuers_are_named() {
+        let name = NewName { organisation: "示例".into(), common_name: "根".into() }.to_der();
+        let oid = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+        let write = |serial: &[u8], issuer: &[u8], times: &[&[u8]], unique: bool| {
+            let mut writer = Writer::new();
+            writer.sequence(|tbs| {
+                tbs.context_primitive(0, &[]).raw(serial);
+                write_signature_algorithm(tbs, oid);
+                tbs.raw(issuer).raw(&Writer::sequence_of(&times.concat())).raw(&name);
+                tbs.raw(&SubjectPublicKeyInfo::write(crate::format::keys::pkcs8::KeyKind::Sm2, &[4; 65]));
+                if unique {
+                    tbs.context_primitive(2, &[0, 1]);
+                }
+            });
+            let tbs = writer.into_bytes();
+            // Version 2, under a tag that the writer has no short way for.
+            let place = tbs.windows(2).position(|window| window == [0x80, 0]).unwrap();
+            let inside = [&[0xa0, 3, 2, 1, 1], tbs.get(place + 2..).unwrap()].concat();
+            NewCertificate::assemble(&Writer::sequence_of(&inside), oid, &[1])
+        };
+        let utc: &[u8] = b"\x17\x0d300101000000Z";
+        let general: &[u8] = b"\x18\x0f20300101000000Z";
+        let late: &[u8] = b"\x18\x0f20500101000000Z";
+        let deviations = |der: &[u8]| Certificate::parse(der).unwrap().deviations();
+        let plain = &[2, 1, 5];
+        assert_eq!(deviations(&write(plain, &name, &[utc, late], false)), []);
+        assert_eq!(deviations(&write(plain, &name, &[utc, general], false)), [Deviation::EarlyGeneralizedTime]);
+        assert_eq!(deviations(&write(plain, &name, &[general, late], false)), [Deviation::EarlyGeneralizedTime]);
+        assert_eq!(deviations(&write(&[2, 1, 0x85], &name, &[utc, utc], false)), [Deviation::NegativeSerial]);
+        assert_eq!(deviations(&write(&[2, 1, 0], &name, &[utc, utc], false)), [Deviation::ZeroSerial]);
+        let long = [&[2, 21][..], &[5; 21]].concat();
+        assert_eq!(deviations(&write(&long, &name, &[utc, utc], false)), [Deviation::LongSerial]);
+        assert_eq!(deviations(&write(plain, &[0x30, 0], &[utc, utc], false)), [Deviation::EmptyIssuer]);
+        let der = write(plain, &name, &[utc, utc], true);
+        assert_eq!(deviations(&der), [Deviation::UniqueIdentifier]);
+        assert_eq!(Certificate::parse(&der).unwrap().subject_unique_id, Some(&[0, 1][..]));
+        let names: std::collections::BTreeSet<_> = [
+            Deviation::EarlyGeneralizedTime,
+            Deviation::NegativeSerial,
+            Deviation::ZeroSerial,
+            Deviation::LongSerial,
+            Deviation::EmptyIssuer,
+            Deviation::UniqueIdentifier,
+        ]
+        .map(Deviation::name)
+        .into();
+        assert_eq!(names.len(), 6);
     }
 }

@@ -152,12 +152,11 @@ const fn explicit_zero() -> Tag {
 
 /// Ones, then zeros.
 fn is_contiguous(mask: &[u8]) -> bool {
-    let ones: u32 = mask.iter().map(|octet| octet.leading_ones()).sum();
     let first_zero = mask.iter().position(|octet| *octet != 0xff).unwrap_or(mask.len());
     let partial = mask.get(first_zero).copied().unwrap_or(0);
-    let is_partial_clean = partial.leading_ones() + partial.trailing_zeros().min(8) == 8;
+    let is_partial_clean = partial.leading_ones() + partial.trailing_zeros() == 8;
     let rest_is_zero = mask.iter().skip(first_zero.saturating_add(1)).all(|octet| *octet == 0);
-    is_partial_clean && rest_is_zero && ones <= 128
+    is_partial_clean && rest_is_zero
 }
 
 /// A GeneralName that we keep and write: the owned counterpart of [`GeneralName`].
@@ -207,5 +206,106 @@ impl NewGeneralName {
             _ => false,
         };
         !is_empty && reader.is_empty() && read == Ok(self.as_general_name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::x509::name::NewName;
+
+    const INVALID: der::Error = der::Error::InvalidValue { what: "GeneralName" };
+
+    fn read(bytes: &[u8]) -> Result<GeneralName<'_>, der::Error> {
+        GeneralName::read(&mut Reader::new(bytes))
+    }
+
+    #[test]
+    fn every_kind_is_written_and_read() {
+        let oid = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
+        let name = NewName { organisation: "示例".into(), common_name: "甲".into() };
+        let kinds = [
+            NewGeneralName::OtherName(oid, vec![12, 1, b'x']),
+            NewGeneralName::Rfc822("a@b.example".into()),
+            NewGeneralName::Dns("b.example".into()),
+            NewGeneralName::Directory(NameBuf::parse(name.to_der()).unwrap()),
+            NewGeneralName::Uri("ldap:///x".into()),
+            NewGeneralName::Ip(vec![127, 0, 0, 1]),
+            NewGeneralName::RegisteredId(oid),
+        ];
+        let mut writer = Writer::new();
+        for kind in &kinds {
+            assert!(kind.is_writable(), "{kind:?}");
+            kind.as_general_name().write(&mut writer);
+        }
+        GeneralName::X400(&[5, 0]).write(&mut writer);
+        GeneralName::EdiParty(&[0x81, 1, b'x']).write(&mut writer);
+        let bytes = writer.into_bytes();
+        let names = GeneralName::read_many(&mut Reader::new(&bytes), "x").unwrap();
+        assert_eq!(names.len(), 9);
+        for (kind, name) in kinds.iter().zip(&names) {
+            assert_eq!(kind.as_general_name(), *name);
+        }
+        assert_eq!(names[7..], [GeneralName::X400(&[5, 0]), GeneralName::EdiParty(&[0x81, 1, b'x'])]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_again_is_not_writable() {
+        for new in [
+            NewGeneralName::Dns(String::new()),
+            NewGeneralName::Uri("http://例".into()),
+            NewGeneralName::Ip(vec![1; 5]),
+            NewGeneralName::OtherName(ObjectIdentifier::new_unwrap("1.2.3"), vec![4, 9]),
+        ] {
+            assert!(!new.is_writable(), "{new:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_general_name_is_refused() {
+        assert_eq!(read(&[0x82, 1, 0xff]), Err(INVALID));
+        assert_eq!(read(&[0x82, 2, 0xc3, 0xa9]), Err(INVALID));
+        assert_eq!(read(&[0xa2, 1, b'x']), Err(INVALID));
+        assert_eq!(read(&[0x89, 0]), Err(INVALID));
+        assert_eq!(read(&[0x16, 1, b'x']), Err(INVALID));
+        assert_eq!(read(&[0x88, 1, 0x80]), Err(INVALID));
+        assert_eq!(read(&[]), Err(der::Error::Missing { what: "GeneralName" }));
+        // An otherName whose value has no explicit tag, and one with two values.
+        let untagged = der::Error::UnexpectedTag { what: "GeneralName", expected: explicit_zero(), found: Tag::Null };
+        assert_eq!(read(&[0xa0, 6, 6, 2, 0x2a, 3, 5, 0]), Err(untagged));
+        let two = [0xa0, 10, 6, 2, 0x2a, 3, 0xa0, 4, 5, 0, 5, 0];
+        assert_eq!(read(&two), Err(der::Error::TrailingBytes { what: "GeneralName" }));
+        for octets in [0, 3, 5, 8, 15, 17, 32] {
+            let mut writer = Writer::new();
+            writer.context_primitive(7, &vec![0; octets]);
+            assert_eq!(read(&writer.into_bytes()), Err(INVALID), "{octets}");
+        }
+        let nothing = GeneralName::read_many(&mut Reader::new(&[]), "names");
+        assert_eq!(nothing, Err(der::Error::Missing { what: "names" }));
+        let many = [0x82, 0].repeat(MAX_NAMES + 1);
+        let limit = MAX_NAMES;
+        let refused = GeneralName::read_many(&mut Reader::new(&many), "names");
+        assert_eq!(refused, Err(der::Error::TooMany { what: "names", limit }));
+    }
+
+    #[test]
+    fn a_mask_has_no_holes() {
+        let base = |octets: &[u8]| {
+            let mut writer = Writer::new();
+            writer.context_primitive(7, octets);
+            let bytes = writer.into_bytes();
+            GeneralName::read_base(&mut Reader::new(&bytes)).map(|_| ())
+        };
+        for mask in [[0, 0, 0, 0], [0xff, 0, 0, 0], [0xff, 0xf0, 0, 0], [0xff; 4], [0x80, 0, 0, 0]] {
+            assert_eq!(base(&[[10, 0, 0, 0], mask].concat()), Ok(()), "{mask:?}");
+        }
+        for mask in [[0, 0xff, 0, 0], [0xff, 0, 0xff, 0], [0xf1, 0, 0, 0], [0xfe, 1, 0, 0], [0, 0, 0, 1]] {
+            assert_eq!(base(&[[10, 0, 0, 0], mask].concat()), Err(INVALID), "{mask:?}");
+        }
+        assert_eq!(base(&[0; 32]), Ok(()));
+        assert_eq!(base(&[[0; 16], [0xff; 16]].concat()), Ok(()));
+        for octets in [4, 16, 33] {
+            assert_eq!(base(&vec![0; octets]), Err(INVALID), "{octets}");
+        }
     }
 }

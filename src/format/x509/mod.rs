@@ -6,7 +6,7 @@ pub mod extension;
 pub mod general_name;
 pub mod name;
 
-pub use certificate::{Certificate, NewCertificate};
+pub use certificate::{Certificate, Deviation, NewCertificate};
 pub use csr::{CertificationRequest, NewCertificationRequest};
 pub use extension::{BasicConstraints, Extension, ExtensionValue, KeyUsage, NewExtension};
 pub use general_name::{GeneralName, NewGeneralName};

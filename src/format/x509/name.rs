@@ -3,6 +3,8 @@
 //! Values of every string type are read, and any other type too: a name is first of all bytes. UniversalString is
 //! refused as malformed, since the `der` crate has no such tag; no file with one is known.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 
 const WHAT: &str = "name";
@@ -261,17 +263,16 @@ impl Attribute<'_> {
     }
 }
 
-/// A text for comparing, after RFC 4518 2: control characters that have no meaning are dropped, each kind of white
-/// space is a space, case is folded, spaces at both ends are dropped and runs of them are one.
+/// A text for comparing, after RFC 4518 2: characters that have no meaning are dropped, case is folded, compatible forms
+/// are one (NFKC), each kind of white space is a space, spaces at both ends are dropped and runs of them are one.
+///
+/// Case is folded by Unicode's simple and full lower case, not by the tables of RFC 3454 B.2: they differ in letters such
+/// as `ß`, which folds to itself here.
 fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace()).filter(|word| !word.is_empty()) {
-        if !folded.is_empty() {
-            folded.push(' ');
-        }
-        folded.extend(word.chars().filter(|c| !is_ignored(*c)).flat_map(char::to_lowercase));
-    }
-    folded
+    let mapped = text.chars().filter(|c| !is_ignored(*c) || c.is_whitespace());
+    // Compatible forms of capitals, such as full-width ones, have lower cases only after they are made one.
+    let lower: String = mapped.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+    lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What RFC 4518 2.2 maps to nothing.
@@ -456,8 +457,9 @@ impl StringType {
     }
 }
 
-/// The alphabet of PrintableString (X.680 41.4).
-const fn is_printable(c: char) -> bool {
+/// Whether the alphabet of PrintableString has it (X.680 41.4).
+#[must_use]
+pub const fn is_printable(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, ' ' | '\'' | '(' | ')' | '+' | ',' | '-' | '.' | '/' | ':' | '=' | '?')
 }
 
@@ -488,5 +490,158 @@ mod tests {
         assert_eq!(read.display(), "C=CN, O=示例市印信演示局, CN=a\u{fffd}b");
         assert_eq!(read.first(ORGANIZATION).as_deref(), Some("示例市印信演示局"));
         assert_eq!(read.raw(), der);
+    }
+
+    /// A name of these parts, each a list of attributes with their tags.
+    fn name(parts: &[&[(ObjectIdentifier, u8, &[u8])]]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|name| {
+            for part in parts {
+                name.set_of_one(|set| {
+                    for (kind, tag, content) in *part {
+                        set.sequence(|attribute| {
+                            let length = u8::try_from(content.len()).unwrap();
+                            attribute.oid(*kind).raw(&[*tag, length]).raw(content);
+                        });
+                    }
+                });
+            }
+        });
+        writer.into_bytes()
+    }
+
+    const UTF8: u8 = 12;
+    const PRINTABLE: u8 = 19;
+    const TELETEX: u8 = 20;
+    const BMP: u8 = 30;
+
+    fn parsed(der: &[u8]) -> Name<'_> {
+        Name::parse(der, "x").unwrap()
+    }
+
+    #[test]
+    fn names_match_whatever_case_space_and_string_type() {
+        let cn = |tag, content: &'static [u8]| name(&[&[(COMMON_NAME, tag, content)]]);
+        let plain = cn(PRINTABLE, b"Ab c");
+        for same in [
+            cn(UTF8, b"ab c"),
+            cn(UTF8, b"  AB \t  C "),
+            cn(BMP, &[0, b'a', 0, b'b', 0, b' ', 0, b'c']),
+            cn(22, b"aB c"),
+            cn(UTF8, "a\u{ad}b c".as_bytes()),
+            cn(UTF8, "Ａｂ\u{3000}ｃ".as_bytes()),
+        ] {
+            assert!(parsed(&plain).matches(&parsed(&same)), "{same:?}");
+            assert!(parsed(&same).matches(&parsed(&plain)), "{same:?}");
+            assert_ne!(parsed(&plain), parsed(&same));
+        }
+        for other in [
+            cn(UTF8, b"abc"),
+            cn(UTF8, b"ab d"),
+            // Which characters a TeletexString holds nobody can say.
+            cn(TELETEX, b"Ab c"),
+            cn(UTF8, &[b'A', b'b', 0xff]),
+            name(&[&[(ORGANIZATION, PRINTABLE, b"Ab c")]]),
+            name(&[&[(COMMON_NAME, PRINTABLE, b"Ab c")], &[(COMMON_NAME, PRINTABLE, b"Ab c")]]),
+            name(&[]),
+        ] {
+            assert!(!parsed(&plain).matches(&parsed(&other)), "{other:?}");
+            assert!(!parsed(&other).matches(&parsed(&plain)), "{other:?}");
+        }
+        let teletex = cn(TELETEX, b"Ab c");
+        assert!(parsed(&teletex).matches(&parsed(&teletex.clone())));
+        let cased = cn(TELETEX, b"ab c");
+        assert!(!parsed(&teletex).matches(&parsed(&cased)));
+    }
+
+    #[test]
+    fn parts_have_an_order_and_attributes_of_one_part_have_none() {
+        let (o, cn) = ((ORGANIZATION, UTF8, &b"o"[..]), (COMMON_NAME, UTF8, &b"c"[..]));
+        let (two, turned) = (name(&[&[o, cn]]), name(&[&[cn, o]]));
+        assert!(parsed(&two).matches(&parsed(&turned)));
+        let (apart, reversed) = (name(&[&[o], &[cn]]), name(&[&[cn], &[o]]));
+        assert!(!parsed(&apart).matches(&parsed(&reversed)));
+        assert!(!parsed(&apart).matches(&parsed(&two)));
+        let twice = name(&[&[o, o, cn]]);
+        let other = name(&[&[o, cn, cn]]);
+        assert!(!parsed(&twice).matches(&parsed(&other)));
+    }
+
+    #[test]
+    fn a_subtree_is_a_beginning() {
+        let base = name(&[&[(ORGANIZATION, PRINTABLE, b"Acme")]]);
+        let below = name(&[&[(ORGANIZATION, UTF8, b"ACME")], &[(COMMON_NAME, UTF8, b"x")]]);
+        let behind = name(&[&[(COMMON_NAME, UTF8, b"x")], &[(ORGANIZATION, UTF8, b"ACME")]]);
+        assert!(parsed(&below).is_within(&parsed(&base)));
+        assert!(!parsed(&base).is_within(&parsed(&below)));
+        assert!(!parsed(&behind).is_within(&parsed(&base)));
+        assert!(parsed(&below).is_within(&parsed(&name(&[]))));
+        assert!(parsed(&name(&[])).is_empty());
+    }
+
+    #[test]
+    fn a_part_has_attributes_and_a_name_relative_to_another_is_below_it() {
+        assert_eq!(Name::parse(&name(&[&[]]), "x"), Err(der::Error::Missing { what: "name" }));
+        let many = vec![(COMMON_NAME, UTF8, &b"x"[..]); 65];
+        let limit = MAX_ATTRIBUTES;
+        assert_eq!(Name::parse(&name(&[&many]), "x"), Err(der::Error::TooMany { what: "name", limit }));
+        assert_eq!(Name::parse(&[0x30, 0, 0], "x"), Err(der::Error::TrailingBytes { what: "x" }));
+        let issuer = name(&[&[(ORGANIZATION, UTF8, b"o")]]);
+        let whole = name(&[&[(ORGANIZATION, UTF8, b"o")], &[(COMMON_NAME, UTF8, b"c")]]);
+        let part = [0x30, 8, 6, 3, 0x55, 4, 3, 12, 1, b'c'];
+        assert_eq!(NameBuf::below(&parsed(&issuer), &part).unwrap().as_name().raw(), whole);
+        assert_eq!(NameBuf::below(&parsed(&issuer), &[]), Err(der::Error::Missing { what: "name" }));
+    }
+
+    #[test]
+    fn texts_of_every_type_are_shown() {
+        for (tag, content, shown) in [
+            (BMP, &[0x53, 0x70, 0x5b, 0x57][..], "CN=印字"),
+            (BMP, &[0x53, 0x70, 0x5b][..], "CN=印"),
+            (TELETEX, "é".as_bytes(), "CN=é"),
+            (PRINTABLE, b"a\xff", "CN=a\u{fffd}"),
+            (2, &[5], "CN=?"),
+        ] {
+            assert_eq!(parsed(&name(&[&[(COMMON_NAME, tag, content)]])).display(), shown);
+        }
+        let odd = ObjectIdentifier::new_unwrap("1.2.3.4");
+        assert_eq!(parsed(&name(&[&[(odd, UTF8, b"x")]])).display(), "1.2.3.4=x");
+    }
+
+    #[test]
+    fn attributes_keep_to_their_bounds_and_alphabets() {
+        let check = |kind, value: &str| NameAttributes(vec![(COUNTRY, "CN".into()), (kind, value.to_owned())]).check();
+        assert_eq!(check(COMMON_NAME, &"印".repeat(64)), Ok(()));
+        let kind = COMMON_NAME;
+        assert_eq!(check(kind, &"印".repeat(65)), Err(AttributeError::TooLong { kind, limit: 64 }));
+        assert_eq!(check(kind, " "), Err(AttributeError::Empty { kind }));
+        assert_eq!(check(kind, "a\u{0}b"), Err(AttributeError::Character { kind }));
+        assert_eq!(check(kind, "a\u{200b}b"), Err(AttributeError::Character { kind }));
+        assert_eq!(check(SERIAL_NUMBER, "a_b"), Err(AttributeError::Character { kind: SERIAL_NUMBER }));
+        assert_eq!(check(EMAIL_ADDRESS, "印@b"), Err(AttributeError::Character { kind: EMAIL_ADDRESS }));
+        assert_eq!(check(COUNTRY, "cn"), Err(AttributeError::Country));
+        assert_eq!(check(COUNTRY, "C"), Err(AttributeError::Country));
+        assert_eq!(check(COUNTRY, "CHN"), Err(AttributeError::TooLong { kind: COUNTRY, limit: 2 }));
+    }
+
+    #[test]
+    fn attributes_are_written_in_the_types_of_their_own_and_a_second_parser_reads_them() {
+        use x509_parser::prelude::FromDer as _;
+        let attributes = NameAttributes(vec![
+            (COUNTRY, "CN".into()),
+            (DOMAIN_COMPONENT, "example".into()),
+            (SERIAL_NUMBER, "123".into()),
+            (EMAIL_ADDRESS, "a@b.example".into()),
+            (COMMON_NAME, "甲".into()),
+        ]);
+        let der = attributes.to_der();
+        let tags: Vec<_> = parsed(&der).attributes().map(|attribute| attribute.value.tag()).collect();
+        assert_eq!(tags, [Tag::PrintableString, Tag::Ia5String, Tag::PrintableString, Tag::Ia5String, Tag::Utf8String]);
+        assert_eq!(parsed(&der).first(COMMON_NAME).as_deref(), Some("甲"));
+        let (rest, peer) = x509_parser::x509::X509Name::from_der(&der).unwrap();
+        assert!(rest.is_empty());
+        let theirs: Vec<_> = peer.iter_attributes().map(|found| found.as_str().unwrap().to_owned()).collect();
+        let ours: Vec<_> = attributes.0.iter().map(|(_, value)| value.clone()).collect();
+        assert_eq!(theirs, ours);
     }
 }

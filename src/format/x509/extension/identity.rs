@@ -3,9 +3,11 @@
 //! The standards' texts were not at hand: object identifiers and the CHOICE of IdentityCode are as open CA software
 //! (XiPKI) and published code of provincial authorities' clients agree on them. Files differ in tagging: IdentityCode
 //! comes with implicit and with explicit tags, the numbers as PrintableString, UTF8String or IA5String. All are read.
+//! The unified social credit code (统一社会信用代码) stands where the organisation code stood, by the same clients.
 
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 use crate::format::x509::extension::{Extension, context};
+use crate::format::x509::name::is_printable;
 
 /// `IdentityCode`: a natural person's number and on which document it stands.
 ///
@@ -37,7 +39,8 @@ impl<'a> IdentityCode<'a> {
         reader.finish(WHAT)?;
         let number = |tag: u32| {
             if found.tag() == context(tag, true) {
-                return text(found.content(), WHAT).map(Some);
+                let inside = text(found.content(), WHAT)?;
+                return checked(inside.as_bytes(), tag == 1, WHAT).map(Some);
             }
             if found.tag() == context(tag, false) {
                 return checked(found.content(), tag == 1, WHAT).map(Some);
@@ -73,17 +76,27 @@ pub enum IdentityNumberKind {
     SocialInsurance,
     /// `ICRegistrationNumber` (企业工商注册号).
     BusinessRegistration,
-    /// `OrganizationCode` (企业组织机构代码); since 2015 it carries the unified social credit code (统一社会信用代码),
-    /// whose characters 9 to 17 are the organisation code (GB 32100).
+    /// `OrganizationCode` (企业组织机构代码); since 2015 it carries the unified social credit code (统一社会信用代码), whose
+    /// characters 9 to 17 are the organisation code (GB 32100).
     OrganisationCode,
     /// `TaxationNumber` (企业税号).
     Taxation,
+    /// The number of a resident's identity card in an extension of its own (GM/T 0015-2023; one source, a hypothesis).
+    ResidentCard,
+    /// The number of a passport in an extension of its own (GM/T 0015-2023; one source, a hypothesis).
+    Passport,
 }
 
 impl IdentityNumberKind {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::SocialInsurance, Self::BusinessRegistration, Self::OrganisationCode, Self::Taxation];
+    pub const ALL: [Self; 6] = [
+        Self::SocialInsurance,
+        Self::BusinessRegistration,
+        Self::OrganisationCode,
+        Self::Taxation,
+        Self::ResidentCard,
+        Self::Passport,
+    ];
 
     /// Its `extnID`.
     #[must_use]
@@ -93,6 +106,8 @@ impl IdentityNumberKind {
             Self::BusinessRegistration => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.3"),
             Self::OrganisationCode => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.4"),
             Self::Taxation => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.5"),
+            Self::ResidentCard => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.1.1"),
+            Self::Passport => ObjectIdentifier::new_unwrap("1.2.156.10260.4.1.1.2"),
         }
     }
 }
@@ -124,11 +139,15 @@ impl<'a> IdentityNumber<'a> {
         kind.map(|kind| Self::parse(kind, extension.value)).transpose()
     }
 
-    /// The content of the extension: a PrintableString. The caller keeps to its alphabet.
+    /// The content of the extension: a PrintableString as GM/T 0015 has it, a UTF8String where its alphabet is too small.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.printable(self.number);
+        if self.number.chars().all(is_printable) {
+            writer.printable(self.number);
+        } else {
+            writer.utf8(self.number);
+        }
         writer.into_bytes()
     }
 }

@@ -160,7 +160,20 @@ macro_rules! extension_values {
                 self.to_der()
             }
         }
-    )+};
+    )+
+        /// Reads an extension of a kind that has a type here, and writes it again; `None` for any other kind. What is DER
+        /// throughout comes back byte for byte.
+        #[must_use]
+        pub fn rewrite<'a>(extension: &Extension<'a>) -> Option<Result<Vec<u8>, der::Error>> {
+            match extension.oid {
+                $($oid => Some(<$kind>::from_value(extension.value).map(|read| read.to_value())),)+
+                _ => {
+                    let number = IdentityNumber::from_extension(extension).transpose()?;
+                    Some(number.map(|number| number.to_der()))
+                }
+            }
+        }
+    };
 }
 
 extension_values! {
@@ -254,3 +267,6 @@ fn write_sequence(fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
     writer.sequence(fill);
     writer.into_bytes()
 }
+
+#[cfg(test)]
+mod tests;
