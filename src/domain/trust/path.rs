@@ -278,13 +278,8 @@ impl Search<'_> {
 mod tests {
     use super::*;
     use crate::base::random::SystemRandom;
-    use crate::config::profiles::built_in;
-    use crate::crypto::{Signer, sm2};
-    use crate::domain::ca::profile::AttributeKind;
-    use crate::domain::ca::{Issuer, Publication, Request, prepare};
-    use crate::domain::trust::AlgorithmPolicy;
+    use crate::domain::ca::specimen;
 
-    /// A certificate under a built-in profile; whoever names another issuer gets one that has just signed itself.
     fn issue(
         subject: &str,
         key: &sm2::PrivateKey,
@@ -292,28 +287,8 @@ mod tests {
         profile: &str,
         serial: u8,
     ) -> Vec<u8> {
-        let above = if profile == "root" { None } else { Some(issue(issuer.0, issuer.1, issuer, "root", 99)) };
-        let above = above.as_ref().map(|der| Certificate::parse(der).unwrap());
-        let (public, issuer_key) = (Signer::public_key(key), Signer::public_key(issuer.1));
-        let now = Timestamp::from_unix(0);
-        let profiles = built_in().unwrap();
-        let request = Request {
-            profile: profiles.require(profile).unwrap(),
-            subject: &[(AttributeKind::Organisation, "示例".into()), (AttributeKind::CommonName, subject.into())],
-            alternative_names: &[],
-            key: &public,
-            not_before: now,
-            not_after: Some(now.plus_days(1)),
-            serial: &[serial; 16],
-            transaction: None,
-            name_constraints: None,
-        };
-        let publication = &Publication::nowhere();
-        let algorithm = issuer.1.algorithm();
-        let by = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm, publication };
-        let token = prepare(&request, &by, (&AlgorithmPolicy::whatever_we_compute(), now)).unwrap();
-        let value = issuer.1.sign(token.to_sign(), &SystemRandom).unwrap();
-        token.assemble(&value).unwrap()
+        let key = Signer::public_key(key);
+        specimen::certificate(profile, (subject, &key), (issuer.0, issuer.1), serial, Timestamp::from_unix(0))
     }
 
     /// Authorities that certify each other in a ring and never reach the anchor: the search ends by its budget, and a
