@@ -278,6 +278,7 @@ impl Search<'_> {
 mod tests {
     use super::*;
     use crate::base::random::SystemRandom;
+    use crate::crypto::{Signer, sm2};
     use crate::domain::ca::specimen;
 
     fn issue(
