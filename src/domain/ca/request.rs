@@ -647,7 +647,10 @@ mod tests {
         let mut submission = request().submission;
         submission.applicant.key_sm3 = [3; 32];
         submission.not_after = Some(at(1_000));
-        assert_eq!(hex(&sm3(&submission.to_approve())), "6bd03f42fa4b25d115447a621097268231d4ab74cdaf2775ca617fe6dfcdda16");
+        assert_eq!(
+            hex(&sm3(&submission.to_approve())),
+            "6bd03f42fa4b25d115447a621097268231d4ab74cdaf2775ca617fe6dfcdda16"
+        );
     }
 
     /// Every field is in the encoding: change one, and no approval fits.
