@@ -17,6 +17,7 @@ use crate::domain::trust::name_constraints::Constraints;
 use crate::domain::trust::path::conformance::{Place, conforms, read};
 use crate::domain::trust::path::demand::{EndValidity, PurposeNesting};
 use crate::domain::trust::path::failure::{NamedCertificate, PathFailure, Refusal};
+use crate::domain::trust::path::revoked::statuses;
 use crate::domain::trust::path::{PathQuestion, Step, TrustedPath};
 use crate::domain::trust::policy_graph::{AcceptedPolicies, PolicyGraph, PolicyStatements};
 use crate::domain::trust::signature::{Signed, SignerId};
@@ -296,8 +297,18 @@ impl<'q> Search<'q> {
             }
             Err((_, Fault::Exhausted(spent))) => return Err(spent),
         };
+        let mut path = self.found(judged);
+        if let Some(demand) = self.question.revocation {
+            match statuses(&path, self.question, demand, self.budget) {
+                Ok(known) => path.statuses = known,
+                Err(failure) => {
+                    self.note(true, 4, failure);
+                    return Ok(None);
+                }
+            }
+        }
         self.admit();
-        Ok(Some(self.found(judged)))
+        Ok(Some(path))
     }
 
     #[expect(clippy::type_complexity, reason = "the certificate to blame beside the fault")]
@@ -367,6 +378,8 @@ impl<'q> Search<'q> {
             anchor_origin: anchor.map_or_else(|| "".into(), Held::shared_origin),
             signatures: self.links.iter().filter_map(|link| link.used).collect(),
             policies,
+            signer_id_policy: anchor.map(Held::signer_ids).unwrap_or_default(),
+            statuses: Vec::new(),
         }
     }
 

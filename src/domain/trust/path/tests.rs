@@ -96,7 +96,7 @@ fn budget() -> Budget {
 fn ask(end: &[u8], trust: &TrustAnchors, policy: &PathPolicy) -> Result<TrustedPath, PathFailure> {
     let end = Certificate::parse(end).unwrap();
     let tables = KeyTables::default();
-    PathQuestion { end: &end, trust, beside: &[], at: NOW, policy, tables: &tables, check: &Computed }
+    PathQuestion { end: &end, trust, beside: &[], at: NOW, policy, tables: &tables, check: &Computed, revocation: None }
         .answer(&mut budget())
 }
 
@@ -343,7 +343,16 @@ fn remembered_paths_forget_what_is_no_longer_so() {
         (trust(std::slice::from_ref(&anchor), &[other]), Counting::default(), PathCache::new(2));
     let (tables, asked) = (KeyTables::default(), Cell::new(0));
     let ask = |trust: &TrustAnchors, policy: &PathPolicy, at| {
-        let question = PathQuestion { end: &end, trust, beside: &[], at, policy, tables: &tables, check: &counting };
+        let question = PathQuestion {
+            end: &end,
+            trust,
+            beside: &[],
+            at,
+            policy,
+            tables: &tables,
+            check: &counting,
+            revocation: None,
+        };
         let before = counting.count();
         let outcome = cache.answer(&question, &mut budget());
         asked.set(counting.count() - before);
