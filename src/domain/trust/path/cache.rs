@@ -110,6 +110,8 @@ fn key(question: &PathQuestion<'_>) -> [u8; 32] {
     all.extend_from_slice(question.trust.version());
     all.extend_from_slice(&question.policy.digest());
     all.extend_from_slice(&sm3(question.check.name().as_bytes()));
+    // A critical cRLDistributionPoints is known only where revocation is demanded.
+    all.push(u8::from(question.revocation.is_some()));
     all.extend_from_slice(&sm3(question.end.raw));
     for certificate in question.beside {
         all.extend_from_slice(&sm3(certificate.raw));

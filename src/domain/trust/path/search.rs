@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::crypto::digest::sm3;
-use crate::domain::trust::SignatureUsed;
+use crate::domain::trust::acceptance::SignatureUsed;
 use crate::domain::trust::anchor::{Held, subject_key};
 use crate::domain::trust::budget::{Budget, Exhausted};
 use crate::domain::trust::key::public_key;
@@ -25,7 +25,7 @@ use crate::format::x509::extension::{
     AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage, InhibitAnyPolicy, NameConstraints,
     PolicyConstraints, PolicyMappings, SubjectKeyIdentifier,
 };
-use crate::format::x509::{Certificate, KeyUsage};
+use crate::format::x509::{Certificate, KeyUsage, extension};
 
 /// A certificate that the search looks at.
 struct Node<'a> {
@@ -108,7 +108,7 @@ impl<'q> Search<'q> {
         if policy.end_validity == EndValidity::Judged {
             valid_at(end, self.question.at)?;
         }
-        critical_are_known(end, policy)?;
+        critical_are_known(end, self.question)?;
         if !policy.allows_key_usage(end.key_usage) {
             return Err(Refusal::KeyUsage);
         }
@@ -264,7 +264,7 @@ impl<'q> Search<'q> {
         if of.key_usage.is_some_and(|usage| !usage.any(KeyUsage::KEY_CERT_SIGN)) {
             return Err(Refusal::MayNotSignCertificates);
         }
-        critical_are_known(of, policy)?;
+        critical_are_known(of, self.question)?;
         if policy.nesting == PurposeNesting::Enforced {
             self.purposes(of)?;
         }
@@ -458,12 +458,12 @@ pub(in crate::domain::trust::path) fn period_holds(
     Ok(())
 }
 
-fn critical_are_known(
-    certificate: &Certificate<'_>,
-    policy: &crate::domain::trust::path::demand::PathPolicy,
-) -> Result<(), Refusal> {
-    let unknown = certificate.extensions.iter().find(|found| found.critical && !policy.processes(found.oid));
-    match unknown {
+fn critical_are_known(certificate: &Certificate<'_>, question: &PathQuestion<'_>) -> Result<(), Refusal> {
+    // Where lists are is processed where revocation is.
+    let is_known = |oid| {
+        question.policy.processes(oid) || (question.revocation.is_some() && oid == extension::CRL_DISTRIBUTION_POINTS)
+    };
+    match certificate.extensions.iter().find(|found| found.critical && !is_known(found.oid)) {
         Some(found) => Err(Refusal::UnknownCriticalExtension { oid: found.oid }),
         None => Ok(()),
     }
