@@ -311,7 +311,6 @@ impl<'q> Search<'q> {
         Ok(Some(path))
     }
 
-    #[expect(clippy::type_complexity, reason = "the certificate to blame beside the fault")]
     fn judge(&mut self, chain: &[Rc<Node<'q>>]) -> Result<AcceptedPolicies, (Rc<Node<'q>>, Fault)> {
         let Some((anchor, below)) = chain.split_last() else { return Ok(AcceptedPolicies::default()) };
         let ids = anchor.held.map(Held::signer_ids).unwrap_or_default();
