@@ -2,6 +2,7 @@
 //!
 //! `YINXIN_PKITS=DIR cargo test --release --test pkits` judges another folder of the same shape: `pkits.json`, `certs`,
 //! `crls`.
+#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not their helpers")]
 
 mod path_suites;
 
