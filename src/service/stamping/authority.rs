@@ -106,9 +106,9 @@ pub(in crate::service::stamping) async fn units(
             continue;
         }
         let named = &key;
-        let steps = services.store.read(|tx| {
-            Box::pin(async move { services.keys.signer(tx, named, KeyPurpose::TimeStamping, now).await })
-        });
+        let steps = services
+            .store
+            .read(|tx| Box::pin(async move { services.keys.signer(tx, named, KeyPurpose::TimeStamping, now).await }));
         let signer = match steps.await {
             Ok(signer) => signer,
             Err(error) => {

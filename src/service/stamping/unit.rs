@@ -132,7 +132,8 @@ impl Unit {
         metrics::describe_histogram!(TOGETHER, "Time stamps that one transaction recorded.");
         let (orders, taken) = mpsc::channel(QUEUE);
         let (made, recording) = mpsc::channel(MOST_TOGETHER);
-        let book = Book { certificate_sm3: sm3(&self.certificate), key: self.key.clone(), services: self.services.clone() };
+        let book =
+            Book { certificate_sm3: sm3(&self.certificate), key: self.key.clone(), services: self.services.clone() };
         tokio::spawn(self.work(taken, made));
         tokio::spawn(book.keep(recording));
         Desk(orders)
