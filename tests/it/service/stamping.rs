@@ -262,7 +262,7 @@ async fn refusals_of_the_protocol_leave_nothing(services: &Services) {
 }
 
 async fn a_clock_that_jumps_stops_stamping_until_a_source_vouches(services: &Services) {
-    let (clocks, source) = (Told::new(), Arc::new(Right(Mutex::new(true))));
+    let (clocks, source) = (Told::new(), Arc::new(Right(Mutex::new(false))));
     let sources: Vec<Arc<dyn TimeSource>> = vec![Arc::<Right>::clone(&source)];
     let unordered = Rules { ordering: false, ..rules(1) };
     let stamping = start(services, Options { rules: unordered, sources, ..options(&clocks) }).await;
@@ -276,6 +276,8 @@ async fn a_clock_that_jumps_stops_stamping_until_a_source_vouches(services: &Ser
         }
         panic!("never {wanted:?}");
     };
+    assert_eq!(stamp().await, [FailureInfo::TimeNotAvailable], "nobody has vouched for the clock");
+    *source.0.lock().unwrap() = true;
     until(&[]).await;
     *source.0.lock().unwrap() = false;
     // A question that was under way is answered still.
