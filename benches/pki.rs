@@ -12,10 +12,10 @@ use std::cell::{Cell, RefCell};
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::random::{SystemRandom, array};
-use yinxin::crypto::sm2::{KeyTables, PrivateKey};
+use yinxin::crypto::Signer;
 use yinxin::crypto::algorithm::{DigestAlgorithm, OID_SM3};
 use yinxin::crypto::digest::digest;
-use yinxin::crypto::Signer;
+use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::domain::stamp::{Authority, ClockDiscipline, Offer, Reading, Rules, judge, prepare};
 use yinxin::format::tsp::NewTimeStampReq;
 
@@ -45,11 +45,8 @@ fn main() {
         let accepted = judge(&request, &authority).unwrap();
         let moved: u32 = monotonic.get() + 1;
         monotonic.set(moved);
-        let reading = Reading {
-            monotonic: u64::from(moved),
-            wall: now.unix() * 1_000_000 + i64::from(moved),
-            sources: &[],
-        };
+        let reading =
+            Reading { monotonic: u64::from(moved), wall: now.unix() * 1_000_000 + i64::from(moved), sources: &[] };
         let time = clock.borrow_mut().stamp(&reading).unwrap();
         let serial: [u8; 16] = array(&SystemRandom).unwrap();
         let token = prepare(&accepted, &authority, time, &serial).unwrap();
@@ -64,5 +61,8 @@ fn main() {
         let value = Signer::sign(&key, &message, &SystemRandom).unwrap();
         assert!(public.verify_by(&tables, algorithm, &message, &value));
     };
-    compare(work("a time stamp, SM2: request to response", stamp), vec![work("SM2 sign, then verify, 256 octets", bare)]);
+    compare(
+        work("a time stamp, SM2: request to response", stamp),
+        vec![work("SM2 sign, then verify, 256 octets", bare)],
+    );
 }
