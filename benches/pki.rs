@@ -1,68 +1,108 @@
-//! What authorities cost beside the bare cryptography in them: stamps made in process, without a database.
+//! What certificates and time stamps cost: a path against the signature checks that it cannot do without, a stamp
+//! against the signature in it.
 //!
-//! `cargo bench --bench pki`. A ratio is the bare work's median over ours: at 0.6 and above, the bar is held.
+//! `cargo bench --bench pki`. A ratio is the floor's median over ours: below 1, ours is slower than the floor.
 #![expect(clippy::unwrap_used, reason = "a bench without its material cannot go on")]
 
-#[expect(dead_code, reason = "other benches use the rest")]
-mod material;
 #[path = "material/measure.rs"]
 mod measure;
-
-use std::cell::{Cell, RefCell};
+#[path = "material/stamps.rs"]
+mod stamps;
 
 use yinxin::base::clock::Timestamp;
-use yinxin::base::random::{SystemRandom, array};
+use yinxin::base::limits::Limits;
+use yinxin::base::random::SystemRandom;
 use yinxin::crypto::Signer;
-use yinxin::crypto::algorithm::{DigestAlgorithm, OID_SM3};
-use yinxin::crypto::digest::digest;
+use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, SignatureAlgorithm};
 use yinxin::crypto::sm2::{KeyTables, PrivateKey};
-use yinxin::domain::stamp::{Authority, ClockDiscipline, Offer, Reading, Rules, judge, prepare};
-use yinxin::format::tsp::NewTimeStampReq;
+use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
+use yinxin::domain::trust::{
+    Budget, CheckSignature, Computed, PathCache, PathPolicy, PathQuestion, Signed, SignerId, TrustAnchors,
+};
+use yinxin::format::x509::extension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
+use yinxin::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewExtension, NewName};
 
 use measure::{compare, work};
 
+const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
 fn main() {
-    let now = Timestamp::from_unix(1_800_000_000);
-    let (root, key) = (PrivateKey::generate(&SystemRandom).unwrap(), PrivateKey::generate(&SystemRandom).unwrap());
-    let certificate = material::certificate(&root, "演示时间戳", &Signer::public_key(&key), "tsa", now, 4);
-    let mut rules = Rules::new(0);
-    rules.offer_development_policy();
-    let offer =
-        Offer { chain: &[], policies: &rules.policies, digests: &rules.digests, tsa: None, family: rules.family };
-    let authority = Authority::new(&certificate, key.algorithm(), offer).unwrap();
-    let clock = RefCell::new(ClockDiscipline::new(rules.thresholds, rules.precision, false, None));
-    let monotonic = Cell::new(0);
-    let tables = KeyTables::default();
-    let request = NewTimeStampReq {
-        algorithm: OID_SM3,
-        digest: &digest(DigestAlgorithm::Sm3, b"text"),
-        policy: None,
-        nonce: Some(&[1; 8]),
-        certificate_wanted: true,
-    }
-    .to_der();
-    let stamp = || {
-        let accepted = judge(&request, &authority).unwrap();
-        let moved: u32 = monotonic.get() + 1;
-        monotonic.set(moved);
-        let reading =
-            Reading { monotonic: u64::from(moved), wall: now.unix() * 1_000_000 + i64::from(moved), sources: &[] };
-        let time = clock.borrow_mut().stamp(&reading).unwrap();
-        let serial: [u8; 16] = array(&SystemRandom).unwrap();
-        let token = prepare(&accepted, &authority, time, &serial).unwrap();
-        let value = Signer::sign(&key, token.to_sign(), &SystemRandom).unwrap();
-        token.assemble(&value, &tables).unwrap()
+    path();
+    stamps::stamp();
+}
+
+/// A root, an authority, an end certificate.
+fn path() {
+    let [root, authority, end] = [(); 3].map(|()| PrivateKey::generate(&SystemRandom).unwrap());
+    let chain = [
+        certificate(("end", &end), ("authority", &authority), false),
+        certificate(("authority", &authority), ("root", &root), true),
+        certificate(("root", &root), ("root", &root), true),
+    ];
+    let [below, above, top] = chain.each_ref().map(|der| Certificate::parse(der).unwrap());
+    let mut trust = TrustAnchors::none();
+    trust.add_anchors(top.raw, "root").unwrap();
+    let (tables, policy, cache) = (KeyTables::default(), PathPolicy::strict(), PathCache::default());
+    let beside = [above.clone()];
+    let question = PathQuestion {
+        end: &below,
+        trust: &trust,
+        beside: &beside,
+        at: NOW,
+        policy: &policy,
+        tables: &tables,
+        check: &Computed,
+        revocation: None,
     };
-    let bytes = stamp().token.len();
-    println!("a token has {bytes} octets");
-    let message = [0x5A; 256];
-    let (public, algorithm) = (Signer::public_key(&key), key.algorithm());
-    let bare = || {
-        let value = Signer::sign(&key, &message, &SystemRandom).unwrap();
-        assert!(public.verify_by(&tables, algorithm, &message, &value));
+    let budget = || Budget::new(&Limits::DEFAULT);
+    while !(tables.holds(&root.public_key()) && tables.holds(&authority.public_key())) {
+        assert_eq!(question.answer(&mut budget()).unwrap().certificates().len(), 3);
+    }
+    let floor = || {
+        for (child, issuer) in [(&below, &above), (&above, &top)] {
+            let signed = (child.tbs, child.signature);
+            let with = (&tables, &[SignerId::Default][..]);
+            let checked = Computed.check(&issuer.public_key, &child.signature_algorithm, signed, with);
+            assert!(matches!(checked, Signed::Right { .. }));
+        }
     };
     compare(
-        work("a time stamp, SM2: request to response", stamp),
-        vec![work("SM2 sign, then verify, 256 octets", bare)],
+        work("path validation, 3-certificate SM2 chain, warm keys", || question.answer(&mut budget()).unwrap()),
+        vec![
+            work("floor: its two signature checks alone", floor),
+            work("the same path, remembered", || cache.answer(&question, &mut budget()).unwrap()),
+        ],
     );
+}
+
+fn certificate(
+    (subject, key): (&str, &PrivateKey),
+    (issuer, issuer_key): (&str, &PrivateKey),
+    is_authority: bool,
+) -> Vec<u8> {
+    let name = |common_name: &str| NewName { organisation: "示例".into(), common_name: common_name.into() }.to_der();
+    let identifier = |key: &PrivateKey| yinxin::crypto::digest::sm3(&key.public_key().to_bytes());
+    let (own, of_issuer) = (identifier(key), identifier(issuer_key));
+    let of_issuer = AuthorityKeyIdentifier { key_identifier: Some(&of_issuer), issuer: Vec::new(), serial: None };
+    let mut extensions =
+        vec![NewExtension::new(false, &SubjectKeyIdentifier(&own)), NewExtension::new(false, &of_issuer)];
+    if is_authority {
+        extensions.push(NewExtension::new(true, &BasicConstraints { authority: true, path_length: None }));
+        extensions.push(NewExtension::new(true, &KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN)));
+    } else {
+        extensions.push(NewExtension::new(true, &KeyUsage(KeyUsage::DIGITAL_SIGNATURE)));
+    }
+    let tbs = NewCertificate {
+        serial: &[1],
+        signature_algorithm: OID_SM2_WITH_SM3,
+        issuer: &name(issuer),
+        not_before: NOW.plus_days(-1),
+        not_after: NOW.plus_days(1),
+        subject: &name(subject),
+        public_key: &subject_public_key_info(&Signer::public_key(key)),
+        extensions: &extensions,
+    }
+    .to_tbs();
+    let value = issuer_key.sign(&tbs, &SystemRandom).unwrap();
+    NewCertificate::assemble(&tbs, OID_SM2_WITH_SM3, &encode_value(SignatureAlgorithm::Sm2Sm3, &value))
 }

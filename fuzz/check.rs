@@ -1,7 +1,7 @@
 //! What must hold of whatever the readers accept.
 
 use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
@@ -19,9 +19,11 @@ use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
 use crate::format::ses::{CertificateList, Kind, NewSeal, NewSignature, SesSeal, SesSignature, recognise};
 use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampResp, TimeStampToken, TstInfo};
+use crate::format::x509::crl::CrlIndex;
 use crate::format::x509::csr::EXTENSION_REQUEST;
 use crate::format::x509::extension::{Extension, rewrite};
-use crate::format::x509::{Certificate, CertificationRequest, Name};
+use crate::format::x509::ocsp::BasicResponse;
+use crate::format::x509::{self, Certificate, CertificationRequest, Name, OcspRequest, OcspResponse};
 
 /// Limits small enough that reaching one is cheap.
 pub const LIMITS: Limits = Limits {
@@ -120,6 +122,60 @@ pub fn certificate(input: &[u8]) {
 /// What we read and x509-parser does not. Each line says why we do.
 fn peer_is_known_to_refuse(_read: &Certificate<'_>) -> bool {
     false
+}
+
+/// Any bytes as a CRL. What we accept, a second parser reads the same; every entry is found, by walking and by index.
+pub fn crl(input: &[u8]) {
+    let Ok(read) = x509::CertificateList::parse(input) else { return };
+    assert_eq!(read.raw, input);
+    for (what, slice) in
+        [("tbs", read.tbs), ("issuer", read.issuer.raw()), ("signature", read.signature)]
+    {
+        lies_inside(what, slice, input);
+    }
+    assert_eq!(read.entries().count(), read.count(), "an entry that was read once fails the second time");
+    let index = CrlIndex::new(&read, read.count()).expect("within the limit");
+    for entry in read.entries().take(64) {
+        lies_inside("serial", entry.serial, input);
+        let walked = read.find(entry.serial, &read.issuer);
+        assert_eq!(index.find(&read, entry.serial, &read.issuer), walked, "the index says something else");
+        assert!(walked.is_some() || entry.certificate_issuer.is_some(), "an entry is not found");
+    }
+    // What x509-parser refuses and we read is no fault: it knows fewer kinds of names and times.
+    if let Ok((rest, peer)) = CertificateRevocationList::from_der(input) {
+        assert!(rest.is_empty());
+        assert_eq!(peer.issuer().as_raw(), read.issuer.raw());
+        assert_eq!(peer.last_update().timestamp(), read.this_update.unix());
+        assert_eq!(peer.next_update().map(|time| time.timestamp()), read.next_update.map(Timestamp::unix));
+        assert_eq!(peer.iter_revoked_certificates().count(), read.count());
+        for (theirs, ours) in peer.iter_revoked_certificates().zip(read.entries()) {
+            assert_eq!(theirs.raw_serial(), ours.serial);
+        }
+    }
+}
+
+/// Any bytes as an OCSP request and as a response: never both, and what is read lies inside of the input.
+pub fn ocsp(input: &[u8]) {
+    let request = OcspRequest::parse(input);
+    let response = OcspResponse::parse(input);
+    assert!(request.is_err() || response.is_err(), "a request and a response at once");
+    if let Ok(read) = request {
+        assert_eq!(read.raw, input);
+        lies_inside("tbs", read.tbs, input);
+        for single in &read.requests {
+            lies_inside("certID", single.cert_id.raw, input);
+        }
+        assert!(read.nonce.is_none_or(|nonce| (1..=128).contains(&nonce.len())));
+        let _ = read.unknown_critical();
+    }
+    if let Ok(OcspResponse::Successful(read)) = response {
+        for (what, slice) in [("tbs", read.tbs), ("signature", read.signature)] {
+            lies_inside(what, slice, input);
+        }
+        assert!(!read.responses.is_empty());
+        assert_eq!(BasicResponse::parse(read.raw).as_ref(), Ok(&*read));
+        let _ = read.unknown_critical();
+    }
 }
 
 /// Any bytes as a seal. What we accept is DER, borrows from the input, and is written again byte for byte.

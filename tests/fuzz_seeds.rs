@@ -34,10 +34,17 @@ use yinxin::format::tsp::{
     Accuracy, FailureInfo, GenTime, MessageImprint, NewTimeStampReq, NewTstInfo, TST_INFO, TimeStampReq, TimeStampResp,
     TimeStampToken,
 };
+use yinxin::format::x509::crl::{
+    IssuingDistributionPoint, NewCrl, NewEntries, NewRevokedCertificate, RevocationReason,
+};
 use yinxin::format::x509::csr::{CHALLENGE_PASSWORD, TEMPORARY_PUBLIC_KEY};
-use yinxin::format::x509::extension::{IdentityCode, SubjectAltName};
+use yinxin::format::x509::extension::{DistributionPointName, IdentityCode, ReasonFlags, SubjectAltName};
+use yinxin::format::x509::ocsp::{
+    BASIC, CertificateStatus, NewBasicResponse, NewCertId, NewOcspRequest, NewSingleResponse, OcspRefusal, ResponderId,
+};
 use yinxin::format::x509::{
-    Certificate, CertificationRequest, GeneralName, KeyUsage, NewCertificationRequest, NewExtension, NewName,
+    Certificate, CertificateList, CertificationRequest, GeneralName, KeyUsage, Name, NewCertificationRequest,
+    NewExtension, NewName, OcspRequest, OcspResponse,
 };
 use yinxin::service::keys::import::{self, open};
 
@@ -111,8 +118,10 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("certificate", named(&[("root", &made.root), ("sm2", &made.signer), ("rsa", &of_rsa)])),
         ("cms", messages()),
         ("csr", requests()),
+        ("crl", crl_seeds()),
         ("der", named(&[("every-kind", &every_kind.into_bytes()), ("certificate", &of_rsa), ("seal", &made.seal)])),
         ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
+        ("ocsp", ocsp_seeds()),
         ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
         ("ofd_signatures_xml", lists.chain(descriptions).collect()),
         ("private_key", private_keys()),
@@ -245,6 +254,79 @@ fn requests() -> BTreeMap<String, Vec<u8>> {
     ])
 }
 
+/// A full list, a delta, and one of a part, of several issuers.
+fn crl_seeds() -> BTreeMap<String, Vec<u8>> {
+    let name = |common_name: &str| NewName { organisation: "示例".into(), common_name: common_name.into() }.to_der();
+    let (issuer, other) = (name("CRL"), name("other"));
+    let other = GeneralName::Directory(Name::parse(&other, "name").unwrap());
+    let moment = Timestamp::from_unix(1_800_000_000);
+    let entry = |serial, reason| NewRevokedCertificate {
+        serial,
+        revocation_date: moment,
+        reason,
+        invalidity_date: Some(moment),
+        certificate_issuer: None,
+    };
+    let point = DistributionPointName::FullName(vec![GeneralName::Uri("http://crl.example/1.crl")]);
+    let scope = IssuingDistributionPoint {
+        name: Some(point),
+        only_some_reasons: Some(ReasonFlags(ReasonFlags::KEY_COMPROMISE)),
+        indirect: true,
+        ..IssuingDistributionPoint::default()
+    };
+    let write = |delta_base, scope, entries: &[NewRevokedCertificate<'_>]| {
+        let new = NewCrl {
+            signature_algorithm: OID_SM2_WITH_SM3,
+            issuer: &issuer,
+            this_update: moment,
+            next_update: moment.plus_days(1),
+            authority_key_identifier: &[5; 20],
+            number: &[2],
+            delta_base,
+            issuing_distribution_point: scope,
+            freshest: None,
+            others: &[],
+        };
+        let mut list = NewEntries::default();
+        entries.iter().for_each(|entry| list.push(entry));
+        NewCrl::assemble(&new.to_tbs(&list).unwrap(), OID_SM2_WITH_SM3, &[9; 70])
+    };
+    let lost = entry(&[7], RevocationReason::KeyCompromise);
+    let of_other =
+        NewRevokedCertificate { certificate_issuer: Some(other), ..entry(&[8], RevocationReason::Superseded) };
+    BTreeMap::from([
+        ("full".to_owned(), write(None, None, &[lost, entry(&[0x91, 1], RevocationReason::Unspecified)])),
+        ("delta".to_owned(), write(Some(&[1][..]), None, &[entry(&[7], RevocationReason::RemoveFromCrl)])),
+        ("part".to_owned(), write(None, Some(&scope), &[lost, of_other])),
+    ])
+}
+
+/// A request, a refusal, and an answer of each kind.
+fn ocsp_seeds() -> BTreeMap<String, Vec<u8>> {
+    let moment = Timestamp::from_unix(1_800_000_000);
+    let hash = [3; 32];
+    let id =
+        NewCertId { hash_algorithm: OID_SM3, issuer_name_hash: &hash, issuer_key_hash: &hash, serial: &[7] }.to_der();
+    let single = |status| NewSingleResponse {
+        cert_id: &id,
+        status,
+        this_update: moment,
+        next_update: Some(moment.plus_days(1)),
+        archive_cutoff: Some(moment),
+        invalidity_date: Some(moment),
+    };
+    let revoked = CertificateStatus::Revoked { since: moment, reason: Some(RevocationReason::CaCompromise) };
+    let responses = [single(CertificateStatus::Good), single(revoked), single(CertificateStatus::Unknown)];
+    let responder = ResponderId::Key(&[1; 20]);
+    let new = NewBasicResponse { responder, produced_at: moment, responses: &responses, nonce: Some(&[8; 32]) };
+    let request = NewOcspRequest { cert_ids: &[&id, &id], nonce: Some(&[8; 32]), acceptable_responses: &[BASIC] };
+    BTreeMap::from([
+        ("request".to_owned(), request.to_der()),
+        ("refusal".to_owned(), OcspRefusal::TryLater.to_der()),
+        ("answer".to_owned(), NewBasicResponse::assemble(&new.to_tbs(), OID_SM2_WITH_SM3, &[9; 70], &[])),
+    ])
+}
+
 /// One of each kind of private key file, over fixed keys.
 fn private_keys() -> BTreeMap<String, Vec<u8>> {
     let private = key(0x11);
@@ -366,6 +448,14 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                     assert_eq!(token.is_some(), name == "granted", "{label}");
                 }
                 "csr" => assert_eq!(CertificationRequest::parse(&bytes).unwrap().raw, bytes, "{label}"),
+                "crl" => assert_eq!(CertificateList::parse(&bytes).unwrap().raw, bytes, "{label}"),
+                "ocsp" if name == "request" => {
+                    assert_eq!(OcspRequest::parse(&bytes).unwrap().requests.len(), 2, "{label}");
+                }
+                "ocsp" => {
+                    let is_answer = matches!(OcspResponse::parse(&bytes).unwrap(), OcspResponse::Successful(_));
+                    assert_eq!(is_answer, name == "answer", "{label}");
+                }
                 "der" => assert!(walk(&bytes, LIMITS.der_depth).unwrap() > 10, "{label}"),
                 "ses_seal" => assert_eq!(SesSeal::parse(&bytes).unwrap().raw, bytes, "{label}"),
                 "ses_signature" => {

@@ -10,11 +10,14 @@ use serde::Deserialize;
 use yinxin::base::clock::{Clock as _, SystemClock, Timestamp};
 use yinxin::base::limits::Limits;
 use yinxin::crypto::sm2::KeyTables;
+use yinxin::domain::trust::revocation::RevocationSources;
 use yinxin::domain::trust::{
-    Budget, PathPolicy, PathQuestion, PeerName, PurposeNesting, TrustAnchors, check_peer_name,
+    Budget, CrlEvidence, PathPolicy, PathQuestion, PeerName, PurposeNesting, RevocationDemand, RevocationEvidence,
+    RevocationPolicy, RevocationScope, TrustAnchors, check_peer_name,
 };
 use yinxin::format::der::ObjectIdentifier;
 use yinxin::format::keys::read_pem;
+use yinxin::format::x509::crl::CertificateList;
 use yinxin::format::x509::{Certificate, KeyUsage};
 
 use path_suites::{Accepts, Tally, read, suite};
@@ -28,8 +31,6 @@ struct Limbo {
 #[derive(Deserialize)]
 struct Case {
     id: String,
-    #[serde(default)]
-    features: Vec<String>,
     validation_kind: String,
     trusted_certs: Vec<String>,
     untrusted_intermediates: Vec<String>,
@@ -111,8 +112,27 @@ impl Case {
         };
         let accepts = Accepts { least_rsa: 2048, sha1: false };
         let policy = self.policy();
-        let question =
-            PathQuestion { end: &end, trust: &trust, beside: &beside, at, policy: &policy, tables, check: &accepts };
+        let lists: Option<Vec<_>> = self.crls.iter().map(|pem| read_pem(pem, "X509 CRL")).collect();
+        let lists: Vec<_> = lists.ok_or("no CRL")?.into_iter().flatten().collect();
+        let lists: Result<Vec<_>, _> = lists.iter().map(|der| CertificateList::parse(der)).collect();
+        let lists = lists.map_err(|refused| refused.to_string())?;
+        let crls: Vec<_> = lists.iter().map(|list| CrlEvidence { list, index: None }).collect();
+        let evidence = RevocationEvidence { crls: &crls, ocsp: &[], certificates: &beside };
+        let counts = RevocationPolicy { sources: RevocationSources::CrlOnly, ..RevocationPolicy::default() };
+        let demand = RevocationDemand { evidence: &evidence, policy: &counts, scope: RevocationScope::End, at };
+        // A list of the end's issuer must say something; others need not.
+        let is_asked = lists.iter().any(|list| list.issuer.matches(&end.issuer));
+        let revocation = is_asked.then_some(&demand);
+        let question = PathQuestion {
+            end: &end,
+            trust: &trust,
+            beside: &beside,
+            at,
+            policy: &policy,
+            tables,
+            check: &accepts,
+            revocation,
+        };
         question
             .answer(&mut Budget::new(&Limits::DEFAULT))
             .map_err(|refused| format!("{}: {refused}", refused.code()))?;

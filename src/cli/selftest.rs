@@ -12,7 +12,7 @@ use crate::base::random::{HealthChecked, Random, SystemRandom};
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
-use crate::config::{Policies, Settings, algorithms, verification};
+use crate::config::{Policies, Settings, algorithms, profiles, verification};
 use crate::domain::trust::AlgorithmPolicy;
 use crate::http::access;
 use crate::service::selftest::{self, Row, SelfTest, known_answers};
@@ -54,6 +54,9 @@ const SHIPPED: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// SM3 of the built-in certificate profiles, one after the other.
+const SHIPPED_PROFILES: &str = "eac4cfe40f40c8cc1c5b7e7c8cba617cd844d7d482d420b21b0dc36bd2c35ed4";
+
 /// What the self-tests found sound, for whoever starts: the generator that was tested, the texts that were digested.
 pub(crate) struct Sound {
     /// The operating system's generator, watched.
@@ -85,6 +88,8 @@ impl Configured {
     fn tests(&self) -> Result<Vec<SelfTest>, Error> {
         let mut tests = known_answers();
         tests.extend(SHIPPED.iter().map(|(name, text, sm3)| SelfTest::of_policy(name, text.as_bytes(), sm3)));
+        let profiles: String = profiles::BUILT_IN.iter().map(|(_, text)| *text).collect();
+        tests.push(SelfTest::of_policy("profiles", profiles.as_bytes(), SHIPPED_PROFILES));
         for (path, text) in [&self.access, &self.algorithms].into_iter().flatten() {
             if let Some(digest) = digest_beside(path)? {
                 tests.push(SelfTest::of_policy(&path.display().to_string(), text.as_bytes(), &digest));

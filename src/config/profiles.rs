@@ -357,7 +357,6 @@ impl Reading<'_> {
         Ok(AttributeRule { kind, presence, pattern, most: raw.most.unwrap_or(kind.most_characters()) })
     }
 
-    #[expect(clippy::type_complexity, reason = "the two parts of one table of the rules")]
     fn requested(&self, raw: &RawRequested) -> Result<(Vec<(RequestedExtension, Treatment)>, Treatment), ProfileError> {
         const KEY: &str = "requested_extensions";
         let mut named = Vec::new();

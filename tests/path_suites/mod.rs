@@ -48,7 +48,7 @@ pub(crate) fn read(file: &Path) -> Vec<u8> {
 
 /// A line that a test that passes shows too.
 pub(crate) fn tell(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 /// Which signatures a suite takes for acceptable, beyond those that we compute ourselves: checked by OpenSSL.
@@ -163,7 +163,12 @@ impl Tally {
     }
 
     /// A case with what was expected and what came out, in the suite's words, and why.
+    ///
+    /// `YINXIN_WHY=1` prints every reason, so that a verdict can be seen to be right for the right one.
     pub(crate) fn judge(&mut self, id: &str, expected: &str, actual: &str, why: &str) {
+        if std::env::var_os("YINXIN_WHY").is_some() && !why.is_empty() {
+            tell(&format!("  {id}: {why}"));
+        }
         let row = self.exceptions.iter().find(|row| row.id == id);
         match row {
             Some(row) if row.expected == expected && row.actual == actual && expected != actual => {

@@ -9,6 +9,8 @@ pub mod publication;
 pub mod renewal;
 pub mod request;
 pub mod rollover;
+#[cfg(test)]
+pub(in crate::domain) mod specimen;
 pub mod state;
 pub mod subject;
 pub mod weak_key;

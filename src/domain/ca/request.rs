@@ -539,6 +539,7 @@ mod tests {
 
     use super::*;
     use crate::base::random::SystemRandom;
+    use crate::crypto::digest::hex;
     use crate::crypto::{Signer, sm2};
 
     const TWO: ApprovalPolicy = ApprovalPolicy { how_many: 2, role: OfficerRole::Approver };
@@ -638,6 +639,18 @@ mod tests {
         let withdrawn = checked.clone().withdraw(&stranger, WithdrawalReason::NotNeeded, at(102));
         assert_eq!(withdrawn, Err(StepRefused::NotApplicant));
         assert_eq!(ApprovalPolicy::new(0, OfficerRole::Approver), Err(InvalidPolicy));
+    }
+
+    /// Approvals are kept for years: version 1 is written like this for ever.
+    #[test]
+    fn the_canonical_encoding_does_not_change() {
+        let mut submission = request().submission;
+        submission.applicant.key_sm3 = [3; 32];
+        submission.not_after = Some(at(1_000));
+        assert_eq!(
+            hex(&sm3(&submission.to_approve())),
+            "6bd03f42fa4b25d115447a621097268231d4ab74cdaf2775ca617fe6dfcdda16"
+        );
     }
 
     /// Every field is in the encoding: change one, and no approval fits.

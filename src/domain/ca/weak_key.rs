@@ -84,7 +84,7 @@ fn is_prime(number: u32) -> bool {
     (3..=32)
         .step_by(2)
         .take_while(|factor: &u32| factor.saturating_mul(*factor) <= number)
-        .all(|factor| number % factor != 0)
+        .all(|factor| !number.is_multiple_of(factor))
 }
 
 #[cfg(test)]

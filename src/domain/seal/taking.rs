@@ -88,32 +88,24 @@ mod tests {
     use crate::base::clock::Timestamp;
     use crate::base::random::SystemRandom;
     use crate::crypto::{PublicKey, Signer as _, sm2};
-    use crate::domain::ca::{self, Profile};
+    use crate::domain::ca::specimen;
     use crate::domain::seal::maker;
     use crate::domain::trust::AlgorithmPolicy;
-    use crate::format::x509::NewName;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-    fn certificate(key: &PublicKey, profile: Profile, by: &sm2::PrivateKey, serial: u8) -> Vec<u8> {
-        let subject = NewName { organisation: "示例市印信演示局".into(), common_name: "印章".into() };
-        let (name, issuer) = (subject.to_der(), by.public_key());
-        let issuer = ca::Issuer { name: &name, key: &PublicKey::Sm2(issuer), algorithm: by.algorithm() };
-        let (not_before, not_after, serial) = (NOW, NOW.plus_days(9), &[serial; 16]);
-        let request = ca::Request { subject: &subject, key, profile, not_before, not_after, serial };
-        let token = ca::prepare(&request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), NOW)).unwrap();
-        let value = by.sign(token.to_sign(), &SystemRandom).unwrap();
-        token.assemble(&value).unwrap()
+    fn certificate(key: &PublicKey, profile: &str, by: &sm2::PrivateKey, serial: u8) -> Vec<u8> {
+        specimen::certificate(profile, ("印章", key), ("根", by), serial, NOW)
     }
 
     #[test]
     fn a_seal_is_taken_for_its_signers_key_alone() {
         let [ca, maker, signer, other] = [(); 4].map(|()| sm2::PrivateKey::generate(&SystemRandom).unwrap());
         let public = |key: &sm2::PrivateKey| PublicKey::Sm2(key.public_key());
-        let maker_der = certificate(&public(&maker), Profile::SealMaker, &ca, 1);
-        let signer_der = certificate(&public(&signer), Profile::SealSigner, &ca, 2);
-        let again_der = certificate(&public(&signer), Profile::SealSigner, &ca, 3);
-        let authority_der = certificate(&public(&signer), Profile::Authority, &ca, 4);
+        let maker_der = certificate(&public(&maker), "seal-maker", &ca, 1);
+        let signer_der = certificate(&public(&signer), "seal-signer", &ca, 2);
+        let again_der = certificate(&public(&signer), "seal-signer", &ca, 3);
+        let authority_der = certificate(&public(&signer), "seal-issuing-ca", &ca, 4);
         let request = maker::SealRequest {
             es_id: "99000000000001",
             name: "示例章",

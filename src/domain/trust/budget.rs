@@ -78,6 +78,18 @@ impl Budget {
     pub(in crate::domain::trust) fn compare(&mut self) -> Result<(), Exhausted> {
         spend(&mut self.comparisons, Exhausted::Comparisons)
     }
+
+    /// Takes off what another budget spent, from its beginning to its end.
+    pub(in crate::domain::trust) fn charge(&mut self, before: &Self, after: &Self) {
+        let parts = [
+            (&mut self.checks, before.checks, after.checks),
+            (&mut self.steps, before.steps, after.steps),
+            (&mut self.comparisons, before.comparisons, after.comparisons),
+        ];
+        for (left, before, after) in parts {
+            *left = left.saturating_sub(before.saturating_sub(after));
+        }
+    }
 }
 
 fn spend(left: &mut usize, what: Exhausted) -> Result<(), Exhausted> {

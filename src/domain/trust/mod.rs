@@ -23,6 +23,7 @@ pub use key::{CheckedValue, ValueEncoding, check_signed, check_value, public_key
 pub use path::cache::PathCache;
 pub use path::demand::{Conformance, EndValidity, PathPolicy, PurposeNesting};
 pub use path::failure::{NamedCertificate, PathFailure, Refusal};
+pub use path::revoked::{RevocationDemand, RevocationScope};
 pub use path::{PathQuestion, TrustedPath, find_path};
 pub use peer_name::{PeerName, PeerNameRefusal, check_peer_name};
 pub use policy_graph::{AcceptedPolicies, PolicyInputs};

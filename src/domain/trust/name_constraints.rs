@@ -334,7 +334,7 @@ mod tests {
         for base in ["example.com", "a.example.com"] {
             constraints.add(NameConstraints { permitted: vec![subtree(GeneralName::Dns(base))], excluded: vec![] });
         }
-        let mut allow = |name| constraints.allow_name(&GeneralName::Dns(name), &mut Budget::new(&Limits::DEFAULT));
+        let allow = |name| constraints.allow_name(&GeneralName::Dns(name), &mut Budget::new(&Limits::DEFAULT));
         assert_eq!(allow("b.a.example.com"), Ok(()));
         assert_eq!(allow("b.example.com"), Err(NameRefusal::NotPermitted("b.example.com".into())));
     }

@@ -342,25 +342,16 @@ mod tests {
     use super::*;
     use crate::base::random::SystemRandom;
     use crate::crypto::{Signer, rsa, sm2};
-    use crate::domain::ca::{Issuer, Profile, Request, prepare};
+    use crate::domain::ca::specimen;
     use crate::format::cms::{
         Family, NewAttribute, NewSignedData, NewSigner, SignerIdentifier, signing_certificate_v2,
     };
-    use crate::format::x509::NewName;
 
     fn certificate(key: &dyn Signer, serial: u8) -> Vec<u8> {
         let now = crate::base::clock::Timestamp::from_unix(1_800_000_000);
-        let (subject, public) = (NewName { organisation: "o".into(), common_name: "c".into() }, key.public_key());
-        let (profile, serial) = (Profile::SealSigner, [serial; 16]);
-        let (not_before, not_after) = (now, now.plus_days(9));
-        let request = Request { subject: &subject, key: &public, profile, not_before, not_after, serial: &serial };
         // The RSA key of these tests signs by RSASSA-PSS, which certificates of ours do not.
         let maker = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let maker_key = Signer::public_key(&maker);
-        let issuer = Issuer { name: &subject.to_der(), key: &maker_key, algorithm: maker.algorithm() };
-        let token = prepare(&request, &issuer).unwrap();
-        let value = maker.sign(token.to_sign(), &SystemRandom).unwrap();
-        token.assemble(&value).unwrap()
+        specimen::certificate("seal-maker", ("c", &key.public_key()), ("o", &maker), serial, now)
     }
 
     struct Wanted<'a> {

@@ -7,10 +7,13 @@ use yinxin::base::clock::{FixedClock, Timestamp};
 use yinxin::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
 use yinxin::base::random::SystemRandom;
 use yinxin::base::secret::Secret;
+use yinxin::crypto::Signer;
+use yinxin::crypto::sm2::PrivateKey;
 use yinxin::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyUse, Owner};
 use yinxin::domain::seal::State;
+use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::service::callers::{self, Registration};
 use yinxin::service::idempotency::{self, Reservation};
 use yinxin::service::keys::KeySource;
@@ -181,8 +184,9 @@ async fn a_key_signs_for_one_purpose() {
     let (store, name, secret) = (&*services.keys, &id, &private);
     let attributes = &KeyAttributes::new(Owner::installation(), KeyPurpose::SealSigning, KeyAlgorithm::Sm2);
     let now = Timestamp::from_unix(1);
-    let keep =
-        services.store.run("keep key", |tx| Box::pin(store.keep(tx, name, attributes, (secret, b"public"), now)));
+    let public = subject_public_key_info(&Signer::public_key(&PrivateKey::from_bytes(secret.expose()).unwrap()));
+    let pair = (secret, &public[..]);
+    let keep = services.store.run("keep key", |tx| Box::pin(store.keep(tx, name, attributes, pair, now)));
     let event = keep.await.unwrap();
     assert!(matches!(event, EventBody::KeyCreated { purpose: KeyPurpose::SealSigning, .. }), "{event:?}");
 
@@ -191,7 +195,7 @@ async fn a_key_signs_for_one_purpose() {
     };
     let (opened, key) = load(&id, KeyPurpose::SealSigning).await.unwrap();
     assert_eq!(opened.expose(), private.expose());
-    assert_eq!(key.public_key, b"public");
+    assert_eq!(key.public_key, public);
     let Custody::Software { sealed_private, .. } = &key.custody else { panic!("{key:?}") };
     assert!(!sealed_private.windows(32).any(|part| part == private.expose()));
     for wanted in KeyPurpose::ALL.iter().copied().filter(|purpose| *purpose != KeyPurpose::SealSigning) {

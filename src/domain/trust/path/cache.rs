@@ -13,6 +13,7 @@ use std::sync::{PoisonError, RwLock};
 use crate::crypto::digest::sm3;
 use crate::domain::trust::budget::Budget;
 use crate::domain::trust::path::failure::PathFailure;
+use crate::domain::trust::path::revoked::statuses;
 use crate::domain::trust::path::{PathQuestion, TrustedPath};
 
 struct Entry {
@@ -54,19 +55,24 @@ impl PathCache {
     }
 
     /// As [`PathQuestion::answer`], from the store where the same was asked before and the path still holds at the
-    /// moment asked for. The budget is untouched then.
+    /// moment asked for. Signatures cost no budget then.
     ///
     /// # Errors
     /// Those of [`PathQuestion::answer`].
     pub fn answer(&self, question: &PathQuestion<'_>, budget: &mut Budget) -> Result<TrustedPath, PathFailure> {
         let key = key(question);
-        if let Some(known) = self.known(&key)
+        if let Some(mut known) = self.known(&key)
             && known.holds_at(question.at, question.policy.end_validity).is_ok()
         {
-            return Ok(known);
+            let Some(demand) = question.revocation else { return Ok(known) };
+            if let Ok(statuses) = statuses(&known, question, demand, budget) {
+                known.statuses = statuses;
+                return Ok(known);
+            }
+            // Another path may still hold.
         }
         let found = question.answer(budget)?;
-        self.remember(key, found.clone());
+        self.remember(key, TrustedPath { statuses: Vec::new(), ..found.clone() });
         Ok(found)
     }
 
@@ -104,6 +110,8 @@ fn key(question: &PathQuestion<'_>) -> [u8; 32] {
     all.extend_from_slice(question.trust.version());
     all.extend_from_slice(&question.policy.digest());
     all.extend_from_slice(&sm3(question.check.name().as_bytes()));
+    // A critical cRLDistributionPoints is known only where revocation is demanded.
+    all.push(u8::from(question.revocation.is_some()));
     all.extend_from_slice(&sm3(question.end.raw));
     for certificate in question.beside {
         all.extend_from_slice(&sm3(certificate.raw));

@@ -7,8 +7,10 @@ use crate::crypto::digest::{hex, sm3};
 use crate::domain::trust::budget::Exhausted;
 use crate::domain::trust::name_constraints::NameRefusal;
 use crate::domain::trust::policy_graph::PolicyRefusal;
+use crate::domain::trust::revocation::RevocationUnknown;
 use crate::format::der::ObjectIdentifier;
 use crate::format::x509::Certificate;
+use crate::format::x509::crl::RevocationReason;
 
 /// A certificate as reports name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,16 +184,18 @@ pub enum Refusal {
         rule: &'static str,
     },
     /// It is revoked or on hold.
-    #[error("it was revoked: {detail}")]
+    #[error("it was revoked at {since} ({})", reason.name())]
     Revoked {
-        /// When, and why.
-        detail: String,
+        /// From when on.
+        since: Timestamp,
+        /// Why.
+        reason: RevocationReason,
     },
     /// Nothing acceptable says whether it is revoked, and the caller's policy asks for that.
-    #[error("whether it is revoked is not known: {detail}")]
+    #[error("whether it is revoked is not known: {why}")]
     RevocationUnknown {
         /// What was missing.
-        detail: String,
+        why: RevocationUnknown,
     },
 }
 

@@ -6,7 +6,8 @@
 //! them. Once an anchor is reached, judged downward: signer IDs, name constraints, certificate policies. The anchor is
 //! held to the same rules as an authority, its own signature left out. A [`Budget`] bounds all of it.
 //!
-//! Not judged here: revocation ([`revoked`]), which algorithms and key sizes are acceptable and until when
+//! Revocation is judged where the question demands it ([`revoked`]): a path on which somebody is revoked is none, and the
+//! search goes on. Not judged here: which algorithms and key sizes are acceptable and until when
 //! ([`TrustedPath::signatures`] says what was used), and whether the certificate names the party that was wanted
 //! ([`check_peer_name`](crate::domain::trust::check_peer_name)).
 
@@ -14,6 +15,7 @@ pub mod cache;
 mod conformance;
 pub mod demand;
 pub mod failure;
+pub mod revoked;
 mod search;
 
 use std::sync::Arc;
@@ -26,9 +28,11 @@ use crate::domain::trust::anchor::TrustAnchors;
 use crate::domain::trust::budget::Budget;
 use crate::domain::trust::path::demand::{EndValidity, PathPolicy};
 use crate::domain::trust::path::failure::{NamedCertificate, PathFailure, Refusal};
+use crate::domain::trust::path::revoked::RevocationDemand;
 use crate::domain::trust::path::search::{Search, period_holds};
 use crate::domain::trust::policy_graph::AcceptedPolicies;
-use crate::domain::trust::signature::{CheckSignature, Computed, SignerId};
+use crate::domain::trust::revocation::RevocationStatus;
+use crate::domain::trust::signature::{CheckSignature, Computed, SignerId, SignerIdPolicy};
 use crate::format::x509::Certificate;
 
 /// What is asked: a path for this certificate, from these anchors, at this moment, under this policy.
@@ -49,6 +53,8 @@ pub struct PathQuestion<'a> {
     pub tables: &'a KeyTables,
     /// How signatures are checked.
     pub check: &'a dyn CheckSignature,
+    /// What must be known of revocation; `None` leaves it to the caller.
+    pub revocation: Option<&'a RevocationDemand<'a>>,
 }
 
 impl PathQuestion<'_> {
@@ -73,7 +79,8 @@ pub fn find_path(
     tables: &KeyTables,
 ) -> Result<TrustedPath, PathFailure> {
     let policy = PathPolicy::seal();
-    PathQuestion { end, trust, beside: &[], at, policy: &policy, tables, check: &Computed }.answer(budget)
+    PathQuestion { end, trust, beside: &[], at, policy: &policy, tables, check: &Computed, revocation: None }
+        .answer(budget)
 }
 
 /// One certificate of a path.
@@ -94,6 +101,8 @@ pub struct TrustedPath {
     anchor_origin: Arc<str>,
     signatures: Vec<SignatureUsed>,
     policies: AcceptedPolicies,
+    signer_id_policy: SignerIdPolicy,
+    statuses: Vec<RevocationStatus>,
 }
 
 impl TrustedPath {
@@ -139,6 +148,13 @@ impl TrustedPath {
     #[must_use]
     pub const fn policies(&self) -> &AcceptedPolicies {
         &self.policies
+    }
+
+    /// What is known of the revocation of each certificate that was asked about, from the end upward; empty where the
+    /// question demanded nothing.
+    #[must_use]
+    pub fn statuses(&self) -> &[RevocationStatus] {
+        &self.statuses
     }
 
     /// Whether a certificate below the anchor names where revocation can be asked.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::crypto::digest::sm3;
-use crate::domain::trust::SignatureUsed;
+use crate::domain::trust::acceptance::SignatureUsed;
 use crate::domain::trust::anchor::{Held, subject_key};
 use crate::domain::trust::budget::{Budget, Exhausted};
 use crate::domain::trust::key::public_key;
@@ -17,6 +17,7 @@ use crate::domain::trust::name_constraints::Constraints;
 use crate::domain::trust::path::conformance::{Place, conforms, read};
 use crate::domain::trust::path::demand::{EndValidity, PurposeNesting};
 use crate::domain::trust::path::failure::{NamedCertificate, PathFailure, Refusal};
+use crate::domain::trust::path::revoked::statuses;
 use crate::domain::trust::path::{PathQuestion, Step, TrustedPath};
 use crate::domain::trust::policy_graph::{AcceptedPolicies, PolicyGraph, PolicyStatements};
 use crate::domain::trust::signature::{Signed, SignerId};
@@ -24,7 +25,7 @@ use crate::format::x509::extension::{
     AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage, InhibitAnyPolicy, NameConstraints,
     PolicyConstraints, PolicyMappings, SubjectKeyIdentifier,
 };
-use crate::format::x509::{Certificate, KeyUsage};
+use crate::format::x509::{Certificate, KeyUsage, extension};
 
 /// A certificate that the search looks at.
 struct Node<'a> {
@@ -107,7 +108,7 @@ impl<'q> Search<'q> {
         if policy.end_validity == EndValidity::Judged {
             valid_at(end, self.question.at)?;
         }
-        critical_are_known(end, policy)?;
+        critical_are_known(end, self.question)?;
         if !policy.allows_key_usage(end.key_usage) {
             return Err(Refusal::KeyUsage);
         }
@@ -263,7 +264,7 @@ impl<'q> Search<'q> {
         if of.key_usage.is_some_and(|usage| !usage.any(KeyUsage::KEY_CERT_SIGN)) {
             return Err(Refusal::MayNotSignCertificates);
         }
-        critical_are_known(of, policy)?;
+        critical_are_known(of, self.question)?;
         if policy.nesting == PurposeNesting::Enforced {
             self.purposes(of)?;
         }
@@ -296,11 +297,20 @@ impl<'q> Search<'q> {
             }
             Err((_, Fault::Exhausted(spent))) => return Err(spent),
         };
+        let mut path = self.found(judged);
+        if let Some(demand) = self.question.revocation {
+            match statuses(&path, self.question, demand, self.budget) {
+                Ok(known) => path.statuses = known,
+                Err(failure) => {
+                    self.note(true, 4, failure);
+                    return Ok(None);
+                }
+            }
+        }
         self.admit();
-        Ok(Some(self.found(judged)))
+        Ok(Some(path))
     }
 
-    #[expect(clippy::type_complexity, reason = "the certificate to blame beside the fault")]
     fn judge(&mut self, chain: &[Rc<Node<'q>>]) -> Result<AcceptedPolicies, (Rc<Node<'q>>, Fault)> {
         let Some((anchor, below)) = chain.split_last() else { return Ok(AcceptedPolicies::default()) };
         let ids = anchor.held.map(Held::signer_ids).unwrap_or_default();
@@ -367,6 +377,8 @@ impl<'q> Search<'q> {
             anchor_origin: anchor.map_or_else(|| "".into(), Held::shared_origin),
             signatures: self.links.iter().filter_map(|link| link.used).collect(),
             policies,
+            signer_id_policy: anchor.map(Held::signer_ids).unwrap_or_default(),
+            statuses: Vec::new(),
         }
     }
 
@@ -445,12 +457,12 @@ pub(in crate::domain::trust::path) fn period_holds(
     Ok(())
 }
 
-fn critical_are_known(
-    certificate: &Certificate<'_>,
-    policy: &crate::domain::trust::path::demand::PathPolicy,
-) -> Result<(), Refusal> {
-    let unknown = certificate.extensions.iter().find(|found| found.critical && !policy.processes(found.oid));
-    match unknown {
+fn critical_are_known(certificate: &Certificate<'_>, question: &PathQuestion<'_>) -> Result<(), Refusal> {
+    // Where lists are is processed where revocation is.
+    let is_known = |oid| {
+        question.policy.processes(oid) || (question.revocation.is_some() && oid == extension::CRL_DISTRIBUTION_POINTS)
+    };
+    match certificate.extensions.iter().find(|found| found.critical && !is_known(found.oid)) {
         Some(found) => Err(Refusal::UnknownCriticalExtension { oid: found.oid }),
         None => Ok(()),
     }

@@ -12,11 +12,13 @@ use crate::crypto::sm2::{KeyTables, PrivateKey};
 use crate::domain::trust::acceptance::{Acceptance, Term};
 use crate::domain::trust::key::{encode_value, subject_public_key_info};
 use crate::domain::trust::{
-    AlgorithmPolicy, Budget, CheckSignature, Computed, Exhausted, PathCache, PathFailure, PathPolicy, PathQuestion,
-    PurposeNesting, Refusal, Signed, SignerId, SignerIdPolicy, TrustAnchors, TrustedPath, find_path,
+    AlgorithmPolicy, Budget, CheckSignature, Computed, CrlEvidence, Exhausted, PathCache, PathFailure, PathPolicy,
+    PathQuestion, PurposeNesting, Refusal, RevocationDemand, RevocationEvidence, RevocationPolicy, RevocationScope,
+    Signed, SignerId, SignerIdPolicy, TrustAnchors, TrustedPath, find_path,
 };
 use crate::format::der::ObjectIdentifier;
 use crate::format::keys::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+use crate::format::x509::crl::{CertificateList, NewCrl, NewEntries, NewRevokedCertificate, RevocationReason};
 use crate::format::x509::extension::{
     CLIENT_AUTH, CertificatePolicies, EMAIL_PROTECTION, ExtendedKeyUsage, GeneralSubtree, NameConstraints,
     PolicyConstraints, PolicyInformation, SERVER_AUTH, SubjectAltName,
@@ -96,7 +98,7 @@ fn budget() -> Budget {
 fn ask(end: &[u8], trust: &TrustAnchors, policy: &PathPolicy) -> Result<TrustedPath, PathFailure> {
     let end = Certificate::parse(end).unwrap();
     let tables = KeyTables::default();
-    PathQuestion { end: &end, trust, beside: &[], at: NOW, policy, tables: &tables, check: &Computed }
+    PathQuestion { end: &end, trust, beside: &[], at: NOW, policy, tables: &tables, check: &Computed, revocation: None }
         .answer(&mut budget())
 }
 
@@ -343,7 +345,16 @@ fn remembered_paths_forget_what_is_no_longer_so() {
         (trust(std::slice::from_ref(&anchor), &[other]), Counting::default(), PathCache::new(2));
     let (tables, asked) = (KeyTables::default(), Cell::new(0));
     let ask = |trust: &TrustAnchors, policy: &PathPolicy, at| {
-        let question = PathQuestion { end: &end, trust, beside: &[], at, policy, tables: &tables, check: &counting };
+        let question = PathQuestion {
+            end: &end,
+            trust,
+            beside: &[],
+            at,
+            policy,
+            tables: &tables,
+            check: &counting,
+            revocation: None,
+        };
         let before = counting.count();
         let outcome = cache.answer(&question, &mut budget());
         asked.set(counting.count() - before);
@@ -399,4 +410,90 @@ fn remembered_paths_forget_what_is_no_longer_so() {
     assert_eq!(asked.get(), 0);
     assert!(ask(&trust, &server, NOW).is_ok());
     assert_eq!(asked.get(), 2);
+}
+
+fn list(issuer: &str, issuer_key: &PrivateKey, number: u8, serials: &[u8]) -> Vec<u8> {
+    let mut entries = NewEntries::default();
+    for serial in serials {
+        entries.push(&NewRevokedCertificate {
+            serial: &[*serial],
+            revocation_date: NOW.plus_days(-1),
+            reason: RevocationReason::KeyCompromise,
+            invalidity_date: None,
+            certificate_issuer: None,
+        });
+    }
+    let new = NewCrl {
+        signature_algorithm: OID_SM2_WITH_SM3,
+        issuer: &name(issuer),
+        this_update: NOW.plus_days(-1),
+        next_update: NOW.plus_days(1),
+        authority_key_identifier: &[1; 20],
+        number: &[number],
+        delta_base: None,
+        issuing_distribution_point: None,
+        freshest: None,
+        others: &[],
+    };
+    let tbs = new.to_tbs(&entries).unwrap();
+    let value = issuer_key.sign(&tbs, &SystemRandom).unwrap();
+    NewCrl::assemble(&tbs, OID_SM2_WITH_SM3, &encode_value(SignatureAlgorithm::Sm2Sm3, &value))
+}
+
+/// After a revocation the next call knows, remembered path or not; where another path holds, it is taken.
+#[test]
+fn revocation_is_judged_on_every_call() {
+    let (root, other_root, authority, end_key) = (key(), key(), key(), key());
+    let anchors = [("root", &root), ("other", &other_root)].map(|(n, k)| Made::authority(n, k, None).by(n, k));
+    let first = Made { serial: 7, ..Made::authority("authority", &authority, None) }.by("root", &root);
+    let second = Made { serial: 8, ..Made::authority("authority", &authority, None) }.by("other", &other_root);
+    let der = Made { serial: 9, ..Made::end("end", &end_key) }.by("authority", &authority);
+    let end = Certificate::parse(&der).unwrap();
+    let (cache, tables, field) = (PathCache::new(9), KeyTables::default(), PathPolicy::field());
+    let ask = |trust: &TrustAnchors, lists: &[Vec<u8>]| {
+        let lists: Vec<_> = lists.iter().map(|der| CertificateList::parse(der).unwrap()).collect();
+        let crls: Vec<_> = lists.iter().map(|list| CrlEvidence { list, index: None }).collect();
+        let evidence = RevocationEvidence { crls: &crls, ..RevocationEvidence::default() };
+        let policy = RevocationPolicy::default();
+        let demand = RevocationDemand { evidence: &evidence, policy: &policy, scope: RevocationScope::Path, at: NOW };
+        let (policy, revocation) = (&field, Some(&demand));
+        let question = PathQuestion {
+            end: &end,
+            trust,
+            beside: &[],
+            at: NOW,
+            policy,
+            tables: &tables,
+            check: &Computed,
+            revocation,
+        };
+        cache.answer(&question, &mut budget())
+    };
+    let one = trust(&anchors[..1], std::slice::from_ref(&first));
+    let (of_authority, of_root) = (list("authority", &authority, 1, &[]), list("root", &root, 1, &[]));
+    assert_eq!(blamed(&ask(&one, &[])), ("certificate-revocation-unknown", "end"));
+    assert_eq!(
+        blamed(&ask(&one, std::slice::from_ref(&of_authority))),
+        ("certificate-revocation-unknown", "authority")
+    );
+    let good = [of_authority.clone(), of_root];
+    assert_eq!(ask(&one, &good).unwrap().statuses().len(), 2);
+    assert_eq!(ask(&one, &good).unwrap().statuses().len(), 2);
+    let revoked = [of_authority.clone(), list("root", &root, 2, &[7])];
+    let outcome = ask(&one, &revoked);
+    assert_eq!(blamed(&outcome), ("certificate-revoked", "authority"));
+    let (since, reason) = (NOW.plus_days(-1), RevocationReason::KeyCompromise);
+    assert!(matches!(outcome, Err(PathFailure::Refused { reason: Refusal::Revoked { since: at, reason: why }, .. })
+        if (at, why) == (since, reason)));
+    assert_eq!(
+        blamed(&ask(&one, &[list("authority", &authority, 2, &[9]), good[1].clone()])),
+        ("certificate-revoked", "end")
+    );
+    // A list that somebody else signed says nothing.
+    let forged = [of_authority.clone(), list("root", &other_root, 3, &[])];
+    assert_eq!(blamed(&ask(&one, &forged)), ("certificate-revocation-unknown", "authority"));
+
+    let both = trust(&anchors, &[first, second]);
+    let lists = [of_authority, list("root", &root, 2, &[7]), list("other", &other_root, 1, &[])];
+    assert_eq!(ask(&both, &lists).unwrap().subjects()[2], "C=CN, O=示例, CN=other");
 }

@@ -6,7 +6,7 @@ use crate::domain::trust::revocation::scope::{Point, points_of};
 use crate::domain::trust::revocation::{
     CrlEvidence, DeltaCrls, RevocationQuestion, RevocationSource, RevocationStatus, RevocationUnknown, SourceKind,
 };
-use crate::format::x509::crl::{CertificateList, RevocationReason, RevokedCertificate};
+use crate::format::x509::crl::{CertificateList, RevocationReason};
 use crate::format::x509::extension::{ReasonFlags, SubjectKeyIdentifier};
 use crate::format::x509::{Certificate, KeyUsage};
 
@@ -123,8 +123,12 @@ impl<'a> Judge<'_, 'a> {
             None => found(crl),
         };
         match entry {
-            Some(entry) if is_lasting(&entry) => Ok(Said::Revoked(revoked(&entry, source))),
-            Some(entry) => in_force.map(|()| Said::Revoked(revoked(&entry, source))),
+            Some(entry) => {
+                let reason = entry.reason.unwrap_or(RevocationReason::Unspecified);
+                RevocationQuestion::counts(reason, in_force)?;
+                let (since, invalidity_date) = (entry.revocation_date, entry.invalidity_date);
+                Ok(Said::Revoked(RevocationStatus::Revoked { since, reason, invalidity_date, source }))
+            }
             None => {
                 in_force?;
                 let expired = question.certificate.not_after;
@@ -191,20 +195,6 @@ fn is_usable(list: &CertificateList<'_>) -> Result<(), RevocationUnknown> {
         return Err(RevocationUnknown::NotIndirect);
     }
     Ok(())
-}
-
-/// Neither a suspension nor a removal, which only changes may have.
-fn is_lasting(entry: &RevokedCertificate<'_>) -> bool {
-    entry.reason != Some(RevocationReason::CertificateHold)
-}
-
-fn revoked(entry: &RevokedCertificate<'_>, source: RevocationSource) -> RevocationStatus {
-    RevocationStatus::Revoked {
-        since: entry.revocation_date,
-        reason: entry.reason.unwrap_or(RevocationReason::Unspecified),
-        invalidity_date: entry.invalidity_date,
-        source,
-    }
 }
 
 /// RFC 5280 5.2.4, 6.3.3 (c): same issuer, same scope, same key; based on this list or an older one; newer than it.

@@ -62,11 +62,7 @@ fn ask(
     match single.status {
         CertificateStatus::Revoked { since, reason } => {
             let reason = reason.unwrap_or(RevocationReason::Unspecified);
-            // A lasting revocation does not go out of date; one of tomorrow is none.
-            if reason == RevocationReason::CertificateHold || matches!(in_force, Err(RevocationUnknown::NotYet { .. }))
-            {
-                in_force?;
-            }
+            RevocationQuestion::counts(reason, in_force)?;
             let invalidity_date = single.invalidity_date;
             Ok(RevocationStatus::Revoked { since, reason, invalidity_date, source })
         }

@@ -472,3 +472,250 @@ impl NewBasicResponse<'_> {
         writer.into_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::x509::extension::NewExtension;
+    use crate::format::x509::name::NewName;
+    use crate::format::x509::ocsp::{MAX_NONCE, NewCertId, NewOcspRequest, OcspRequest};
+
+    const OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+    const SM3: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.401");
+    const MOMENT: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn cert_id(serial: &[u8]) -> Vec<u8> {
+        let hash = [3; 32];
+        NewCertId { hash_algorithm: SM3, issuer_name_hash: &hash, issuer_key_hash: &hash, serial }.to_der()
+    }
+
+    fn single(cert_id: &[u8], status: CertificateStatus) -> NewSingleResponse<'_> {
+        NewSingleResponse {
+            cert_id,
+            status,
+            this_update: MOMENT,
+            next_update: Some(MOMENT.plus_days(1)),
+            archive_cutoff: None,
+            invalidity_date: None,
+        }
+    }
+
+    /// A response around this `tbsResponseData`.
+    fn around(tbs: &[u8]) -> Vec<u8> {
+        NewBasicResponse::assemble(tbs, OID, &[9; 64], &[])
+    }
+
+    /// `tbsResponseData` with this much put in its places.
+    fn tbs(head: &[u8], status: &[u8], response_extensions: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|tbs| {
+            tbs.raw(head).generalized_time(MOMENT).sequence(|list| {
+                list.sequence(|single| {
+                    single.raw(&cert_id(&[1])).raw(status).generalized_time(MOMENT);
+                });
+            });
+            tbs.raw(response_extensions);
+        });
+        writer.into_bytes()
+    }
+
+    const BY_KEY: [u8; 24] = [0xa2, 22, 4, 20, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+    const GOOD: [u8; 2] = [0x80, 0];
+
+    fn extension(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.context(1, |outer| {
+            outer.sequence(|list| NewExtension { oid, critical, value: value.to_vec() }.write(list));
+        });
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let name = NewName { organisation: "示例".into(), common_name: "OCSP".into() }.to_der();
+        let ids = [cert_id(&[0x91]), cert_id(&[2]), cert_id(&[3])];
+        let reason = Some(RevocationReason::CertificateHold);
+        let revoked = CertificateStatus::Revoked { since: MOMENT.plus_days(-1), reason };
+        let full = NewSingleResponse {
+            next_update: None,
+            archive_cutoff: Some(MOMENT.plus_days(-400)),
+            invalidity_date: Some(MOMENT.plus_days(-2)),
+            ..single(&ids[1], revoked)
+        };
+        let responses = [single(&ids[0], CertificateStatus::Good), full, single(&ids[2], CertificateStatus::Unknown)];
+        let certificate = [0x30, 3, 2, 1, 7];
+        for responder in [ResponderId::Name(Name::parse(&name, "x").unwrap()), ResponderId::Key(&[1; 20])] {
+            let new = NewBasicResponse { responder, produced_at: MOMENT, responses: &responses, nonce: Some(&[8; 32]) };
+            let tbs = new.to_tbs();
+            let der = NewBasicResponse::assemble(&tbs, OID, &[9; 64], &[&certificate]);
+            let OcspResponse::Successful(read) = OcspResponse::parse(&der).unwrap() else { panic!("refused") };
+            assert_eq!((read.tbs, read.responder, read.produced_at), (&tbs[..], responder, MOMENT));
+            assert_eq!((read.nonce, read.signature), (Some(&[8; 32][..]), &[9; 64][..]));
+            assert_eq!(read.certificates, [&certificate[..]]);
+            assert_eq!(read.unknown_critical(), None);
+            assert_eq!(read.responses.len(), 3);
+            for (read, (new, id)) in read.responses.iter().zip(responses.iter().zip(&ids)) {
+                assert_eq!((read.cert_id.raw, read.status), (&id[..], new.status));
+                assert_eq!((read.this_update, read.next_update), (new.this_update, new.next_update));
+                assert_eq!((read.archive_cutoff, read.invalidity_date), (new.archive_cutoff, new.invalidity_date));
+            }
+            assert_eq!(read.responses[0].cert_id.serial, [0, 0x91]);
+            assert_eq!(read.responses[0].cert_id.hash_algorithm.oid, SM3);
+        }
+        for refusal in OcspRefusal::ALL {
+            assert_eq!(OcspResponse::parse(&refusal.to_der()), Ok(OcspResponse::Refused(refusal)));
+        }
+    }
+
+    #[test]
+    fn malformed_responses_are_refused_exactly() {
+        let invalid = |what| der::Error::InvalidValue { what };
+        let nonce = |octets: usize| {
+            let mut value = Writer::new();
+            value.octet_string(&vec![1; octets]);
+            extension(NONCE, false, &value.into_bytes())
+        };
+        let with = |head: &[u8], status: &[u8], extensions: &[u8]| around(&tbs(head, status, extensions));
+        let version = [&[0xa0, 3, 2, 1, 1][..], &BY_KEY].concat();
+        let v1 = [&[0xa0, 3, 2, 1, 0][..], &BY_KEY].concat();
+        let short_hash = [0xa2, 3, 4, 1, 1];
+        let twice = [&nonce(32)[4..], &nonce(32)[4..]].concat();
+        let twice =
+            [&[0xa1, u8::try_from(twice.len() + 2).unwrap(), 0x30, u8::try_from(twice.len()).unwrap()][..], &twice]
+                .concat();
+        let mut no_answers = Writer::new();
+        no_answers.sequence(|tbs| {
+            tbs.raw(&BY_KEY).generalized_time(MOMENT).sequence(|_| {});
+        });
+        let cases: [(Vec<u8>, der::Error); 17] = [
+            (vec![0x30, 3, 10, 1, 0], der::Error::Missing { what: "responseBytes" }),
+            (vec![0x30, 3, 10, 1, 4], invalid("responseStatus")),
+            (vec![0x30, 3, 10, 1, 7], invalid("responseStatus")),
+            (vec![0x30, 7, 10, 1, 3, 0xa0, 2, 5, 0], invalid("responseBytes")),
+            (
+                vec![0x30, 3, 2, 1, 0],
+                der::Error::UnexpectedTag { what: "responseStatus", expected: Tag::Enumerated, found: Tag::Integer },
+            ),
+            (vec![0x30, 9, 10, 1, 0, 0xa0, 4, 0x30, 2, 6, 0], invalid("responseType")),
+            (vec![0x30, 11, 10, 1, 0, 0xa0, 6, 0x30, 4, 6, 2, 0x2a, 3], invalid("responseType")),
+            (with(&version, &GOOD, &[]), invalid("version")),
+            (with(&short_hash, &GOOD, &[]), invalid("responderID")),
+            (with(&[0xa3, 2, 5, 0], &GOOD, &[]), invalid("responderID")),
+            (with(&BY_KEY, &[0x80, 1, 0], &[]), invalid("certStatus")),
+            (with(&BY_KEY, &[0x83, 0], &[]), invalid("certStatus")),
+            (with(&BY_KEY, &GOOD, &nonce(0)), invalid("nonce")),
+            (with(&BY_KEY, &GOOD, &nonce(MAX_NONCE + 1)), invalid("nonce")),
+            (with(&BY_KEY, &GOOD, &twice), invalid("responseExtensions")),
+            (around(&no_answers.into_bytes()), der::Error::Missing { what: "responses" }),
+            ([with(&BY_KEY, &GOOD, &[]), vec![0]].concat(), der::Error::TrailingBytes { what: "OCSPResponse" }),
+        ];
+        for (index, (der, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(OcspResponse::parse(&der), Err(expected), "case {index}");
+        }
+        for (head, extensions) in [(&v1[..], nonce(1)), (&BY_KEY, nonce(MAX_NONCE))] {
+            assert!(matches!(OcspResponse::parse(&with(head, &GOOD, &extensions)), Ok(OcspResponse::Successful(_))));
+        }
+        let strange = ObjectIdentifier::new_unwrap("1.2.3.4");
+        for critical in [false, true] {
+            let der = with(&BY_KEY, &GOOD, &extension(strange, critical, &[5, 0]));
+            let OcspResponse::Successful(read) = OcspResponse::parse(&der).unwrap() else { panic!("refused") };
+            assert_eq!(read.unknown_critical(), critical.then_some(strange));
+        }
+    }
+
+    #[test]
+    fn requests_are_written_and_read() {
+        let ids = [cert_id(&[1]), cert_id(&[0xff, 1])];
+        let ids: Vec<_> = ids.iter().map(Vec::as_slice).collect();
+        let new = NewOcspRequest { cert_ids: &ids, nonce: Some(&[4; 32]), acceptable_responses: &[BASIC] };
+        let der = new.to_der();
+        let read = OcspRequest::parse(&der).unwrap();
+        assert_eq!((read.raw, read.nonce, read.requestor), (&der[..], Some(&[4; 32][..]), None));
+        assert_eq!(read.acceptable_responses, Some(vec![BASIC]));
+        assert_eq!(read.requests.iter().map(|request| request.cert_id.raw).collect::<Vec<_>>(), ids);
+        assert_eq!((read.signature, read.extensions.len()), (None, 2));
+        let plain = NewOcspRequest { cert_ids: &ids[..1], nonce: None, acceptable_responses: &[] }.to_der();
+        let plain = OcspRequest::parse(&plain).unwrap();
+        assert_eq!((plain.nonce, plain.acceptable_responses, plain.extensions.len()), (None, None, 0));
+    }
+
+    #[test]
+    fn signed_requests_and_their_senders_are_read() {
+        let id = cert_id(&[1]);
+        let name = NewName { organisation: "示例".into(), common_name: "client".into() }.to_der();
+        let mut writer = Writer::new();
+        let mut tbs = Writer::new();
+        tbs.sequence(|tbs| {
+            tbs.context(1, |explicit| {
+                explicit.context(4, |directory| {
+                    directory.raw(&name);
+                });
+            });
+            tbs.sequence(|list| {
+                list.sequence(|request| {
+                    request.raw(&id);
+                });
+            });
+        });
+        let tbs = tbs.into_bytes();
+        writer.sequence(|request| {
+            request.raw(&tbs).context(0, |explicit| {
+                explicit.sequence(|signature| {
+                    write_signature_algorithm(signature, OID);
+                    signature.bit_string(&[7; 8]).context(0, |outer| {
+                        outer.sequence(|certificates| {
+                            certificates.raw(&[0x30, 0]);
+                        });
+                    });
+                });
+            });
+        });
+        let der = writer.into_bytes();
+        let read = OcspRequest::parse(&der).unwrap();
+        assert_eq!(read.tbs, tbs);
+        assert!(matches!(read.requestor, Some(crate::format::x509::GeneralName::Directory(by)) if by.raw() == name));
+        let signature = read.signature.unwrap();
+        assert_eq!((signature.algorithm.oid, signature.value), (OID, &[7; 8][..]));
+        assert_eq!(signature.certificates, [&[0x30, 0][..]]);
+        // And without a question.
+        let refused = OcspRequest::parse(&[0x30, 4, 0x30, 2, 0x30, 0]);
+        assert_eq!(refused, Err(der::Error::Missing { what: "requestList" }));
+        assert_eq!(
+            OcspRequest::parse(&[der, vec![0]].concat()),
+            Err(der::Error::TrailingBytes { what: "OCSPRequest" })
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_answer_comes_back(
+            serials in proptest::collection::vec(proptest::collection::vec(1_u8.., 1..20), 1..6),
+            kind in 0_usize..12,
+            seconds in 0_i64..4_000_000_000,
+            nonce in proptest::option::of(proptest::collection::vec(0_u8.., 1..=MAX_NONCE)),
+        ) {
+            let since = Timestamp::from_unix(seconds);
+            let status = match kind {
+                0 => CertificateStatus::Good,
+                1 => CertificateStatus::Unknown,
+                2 => CertificateStatus::Revoked { since, reason: None },
+                other => CertificateStatus::Revoked { since, reason: RevocationReason::ALL.get(other - 2).copied() },
+            };
+            let ids: Vec<_> = serials.iter().map(|serial| cert_id(serial)).collect();
+            let singles: Vec<_> = ids.iter().map(|id| single(id, status)).collect();
+            let new = NewBasicResponse {
+                responder: ResponderId::Key(&[1; 20]),
+                produced_at: since,
+                responses: &singles,
+                nonce: nonce.as_deref(),
+            };
+            let der = around(&new.to_tbs());
+            let OcspResponse::Successful(read) = OcspResponse::parse(&der).unwrap() else { panic!("refused") };
+            proptest::prop_assert_eq!(read.nonce, nonce.as_deref());
+            proptest::prop_assert_eq!(read.produced_at, since);
+            let read: Vec<_> = read.responses.iter().map(|single| (single.cert_id.raw.to_vec(), single.status)).collect();
+            let written: Vec<_> = ids.into_iter().map(|id| (id, status)).collect();
+            proptest::prop_assert_eq!(read, written);
+        }
+    }
+}
