@@ -1,10 +1,13 @@
-//! What certificates cost: the validation of a path against the signature checks that it cannot do without.
+//! What certificates and time stamps cost: a path against the signature checks that it cannot do without, a stamp
+//! against the signature in it.
 //!
 //! `cargo bench --bench pki`. A ratio is the floor's median over ours: below 1, ours is slower than the floor.
 #![expect(clippy::unwrap_used, reason = "a bench without its material cannot go on")]
 
 #[path = "material/measure.rs"]
 mod measure;
+#[path = "material/stamps.rs"]
+mod stamps;
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
@@ -25,6 +28,7 @@ const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 fn main() {
     path();
+    stamps::stamp();
 }
 
 /// A root, an authority, an end certificate.

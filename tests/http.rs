@@ -26,5 +26,7 @@ mod seals;
 mod shutdown;
 #[path = "http/signatures.rs"]
 mod signatures;
+#[path = "http/time_stamps.rs"]
+mod time_stamps;
 #[path = "http/verifications.rs"]
 mod verifications;

@@ -1,6 +1,8 @@
 //! Moments in time, and the one place that reads the system's clock.
 
 use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -107,6 +109,53 @@ impl Clock for SystemClock {
     }
 }
 
+/// Both clocks of a machine at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moments {
+    /// The monotonic clock, in microseconds since some start.
+    pub monotonic: u64,
+    /// The wall clock, in microseconds since 1970.
+    pub wall: i64,
+}
+
+/// Where both clocks are read together: the one nobody sets, and the one that claims the time.
+pub trait PairedClocks: Send + Sync {
+    /// Both, as near to each other as can be.
+    fn read(&self) -> Moments;
+}
+
+impl PairedClocks for SystemClock {
+    /// The wall clock between two readings of the monotonic one; again where something came between them.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clocks")]
+    fn read(&self) -> Moments {
+        static START: OnceLock<Instant> = OnceLock::new();
+        /// Readings further apart than this are tried again, a few times.
+        const NEAR: Duration = Duration::from_millis(1);
+        const ATTEMPTS: usize = 16;
+        let start = *START.get_or_init(Instant::now);
+        let once = || {
+            let before = start.elapsed();
+            let wall = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000;
+            let apart = start.elapsed().saturating_sub(before);
+            let middle = before.saturating_add(apart / 2);
+            let monotonic = u64::try_from(middle.as_micros()).unwrap_or(u64::MAX);
+            (apart, Moments { monotonic, wall: i64::try_from(wall).unwrap_or(i64::MAX) })
+        };
+        let mut best = once();
+        for _ in 1..ATTEMPTS {
+            if best.0 <= NEAR {
+                break;
+            }
+            let next = once();
+            // The later one of two alike, so that what is read does not run backwards.
+            if next.0 <= best.0 {
+                best = next;
+            }
+        }
+        best.1
+    }
+}
+
 /// A clock that stands still, for tests and for `--at`.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub Timestamp);
@@ -132,6 +181,17 @@ mod tests {
     fn text_without_zone_is_refused() {
         let refused = Timestamp::parse_rfc3339("2026-11-23 08:00:00").unwrap_err();
         assert_eq!(refused, InvalidTimestamp { text: "2026-11-23 08:00:00".into() });
+    }
+
+    #[test]
+    fn the_systems_clocks_move_together() {
+        let mut last = PairedClocks::read(&SystemClock);
+        for _ in 0..1000 {
+            let next = PairedClocks::read(&SystemClock);
+            assert!(next.monotonic >= last.monotonic);
+            last = next;
+        }
+        assert!(last.wall.abs_diff(SystemClock.now().unix() * 1_000_000) < 60_000_000);
     }
 
     #[test]

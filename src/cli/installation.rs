@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::KeyId;
@@ -33,6 +34,8 @@ use crate::service::front::Front;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
+use crate::service::outside::ntp::{NtpServer, TimeSource};
+use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::{self, KeySettings, Services};
 
@@ -179,6 +182,9 @@ impl Installation {
             true => Some(development::ensure(&services, &profiles).await?),
             false => None,
         };
+        if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
+            development::ensure_stamping(&services, &profiles, pki).await?;
+        }
         Ok(Self { services, development, sound, settings, _lock: lock })
     }
 
@@ -205,7 +211,8 @@ impl Installation {
             let algorithms = Arc::clone(&self.sound.algorithms);
             policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
-        let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?;
+        let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
+            .with_stamping(self.stamping().await?);
         let listeners = server::listen(&self.settings.server.listen).await?;
         let mut door = http::Settings {
             file_bytes: self.settings.server.max_upload,
@@ -238,6 +245,32 @@ impl Installation {
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
         Ok(Listening { addresses, server_certificate, client, listeners, tls, app, stop })
+    }
+
+    /// The time-stamping service, where the settings want one and there is an authority for it.
+    async fn stamping(&self) -> Result<Option<Stamping>, Error> {
+        /// For an answer of a source of time.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let settings = &self.settings.stamping;
+        if !settings.enabled {
+            return Ok(None);
+        }
+        let mut rules = settings.rules.clone();
+        if self.development.is_some() {
+            rules.offer_development_policy();
+        }
+        let source = |address: &SocketAddr| -> Arc<dyn TimeSource> {
+            let random = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
+            Arc::new(NtpServer::new(*address, PATIENCE, random))
+        };
+        let options = stamping::Options {
+            rules,
+            clocks: Arc::new(SystemClock),
+            sources: settings.ntp.iter().map(source).collect(),
+            every: settings.ntp_interval,
+            per_minute: settings.per_minute,
+        };
+        Ok(Stamping::start(&self.services, options).await?)
     }
 
     fn server_tls(&self) -> Result<(Arc<rustls::ServerConfig>, Option<PathBuf>), Error> {

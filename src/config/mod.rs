@@ -6,12 +6,14 @@ mod keys;
 pub mod profiles;
 mod raw;
 mod settings;
+mod stamping;
 pub mod verification;
 
 use std::path::PathBuf;
 
 pub use keys::{Keys, Source};
 pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
+pub use stamping::Stamping;
 
 /// Why a configuration is refused. Each names the key, and the file or variable it stands in.
 #[derive(Debug, thiserror::Error)]

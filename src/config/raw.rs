@@ -25,6 +25,7 @@ sections! {
         keys: Keys,
         policies: Policies,
         trust: Trust,
+        stamping: Stamping,
         log: Log,
     }
     Server {
@@ -80,6 +81,18 @@ sections! {
     Trust {
         development: bool,
         anchors: Vec<PathBuf>,
+    }
+    Stamping {
+        enabled: bool,
+        policies: Vec<String>,
+        digests: Vec<String>,
+        accuracy: u64,
+        precision: String,
+        ordering: bool,
+        ntp: Vec<String>,
+        ntp_agree: u64,
+        ntp_interval: u64,
+        per_minute: u64,
     }
     Log {
         format: String,

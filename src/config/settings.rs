@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, raw};
+use crate::config::{Error, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub policies: Policies,
     /// Whom we trust.
     pub trust: Trust,
+    /// Time stamps.
+    pub stamping: Stamping,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -244,6 +246,10 @@ impl Settings {
             Ok(keys) => keys,
             Err((key, message)) => return refuse(key, message),
         };
+        let stamping = match Stamping::checked(raw.stamping.unwrap_or_default()) {
+            Ok(stamping) => stamping,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -272,6 +278,7 @@ impl Settings {
                 profiles: policies.profiles,
             },
             trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
+            stamping,
             log: Log { format, level },
             data_dir,
         })
@@ -306,6 +313,7 @@ impl Settings {
                 development: Some(self.trust.development),
                 anchors: Some(self.trust.anchors.clone()),
             }),
+            stamping: Some(self.stamping.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

@@ -22,6 +22,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         request: SignDocument,
     ) -> Answer<'a, SignedDocument>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
+    fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
     fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>>;
     fn spend_nonce<'a>(&'a self, caller: &'a CallerId, nonce: &'a str, expires: Timestamp) -> Answer<'a, ()>;
     fn ready(&self) -> Answer<'_, ()>;
@@ -52,6 +53,10 @@ impl<U: UseCases> Door for U {
 
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus> {
         Box::pin(async move { UseCases::seal_status(self, actor, seal).await.map_err(|e| Problem::from_refusal(&e)) })
+    }
+
+    fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>> {
+        Box::pin(async move { UseCases::stamp(self, request).await.map_err(|e| Problem::from_refusal(&e)) })
     }
 
     fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>> {

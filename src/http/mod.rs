@@ -44,6 +44,7 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+        .routes(routes!(api::time_stamps::stamp))        // POST /tsa
 }
 
 /// Why the door does not open.
@@ -246,6 +247,10 @@ mod tests {
         }
 
         async fn seal_status(&self, _: &Actor, _: SealId) -> Result<SealStatus, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn stamp(&self, _: Vec<u8>) -> Result<Vec<u8>, Nothing> {
             Err(Nothing)
         }
 

@@ -14,10 +14,11 @@ use crate::domain::ca::{self, Profiles};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, Owner};
 use crate::domain::seal::State;
 use crate::domain::seal::maker::{self, SealRequest};
+use crate::format::x509::Certificate;
 use crate::render::{self, SealFace, SealPicture};
 use crate::service::certificates::{Above, Issued, issue};
 use crate::service::keys::{NewKey, made_bits};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, stamping};
 use crate::store::certificates::StoredCertificate;
 use crate::store::seals::StoredSeal;
 use crate::store::{audit, certificates, seals};
@@ -107,6 +108,25 @@ pub async fn ensure(services: &Services, profiles: &Profiles) -> Result<Developm
     });
     keep.await?;
     load(services).await?.ok_or(Error::UnknownSeal)
+}
+
+/// The time-stamping unit of this development PKI, made if it is not there yet, or if none is valid any more.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_stamping(services: &Services, profiles: &Profiles, pki: &DevelopmentPki) -> Result<(), Error> {
+    let now = services.clock.now();
+    let rows = services.store.read(|tx| Box::pin(certificates::in_role(tx, stamping::authority::ROLE))).await?;
+    let valid = |row: &StoredCertificate| Certificate::parse(&row.der).is_ok_and(|parsed| now <= parsed.not_after);
+    if rows.iter().any(valid) {
+        return Ok(());
+    }
+    let subject = [
+        (AttributeKind::Organisation, ORGANISATION.to_owned()),
+        (AttributeKind::CommonName, "Yinxin DEVELOPMENT TSA 印信开发时间戳".to_owned()),
+    ];
+    let new = stamping::authority::NewUnit { algorithm: KeyAlgorithm::Sm2, subject: &subject, days: 3 * 365 };
+    stamping::authority::establish(services, profiles, &Actor::Operator, &sm3(&pki.authority), new).await.map(|_| ())
 }
 
 async fn load(services: &Services) -> Result<Option<DevelopmentPki>, Error> {

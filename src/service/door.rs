@@ -173,6 +173,9 @@ pub trait UseCases: Send + Sync + 'static {
     /// How a seal stands.
     fn seal_status(&self, actor: &Actor, seal: SealId) -> impl Future<Output = Result<SealStatus, Self::Error>> + Send;
 
+    /// The time-stamp response to a time-stamp request, both DER (RFC 3161 2.4): a stamp, or a refusal of the protocol.
+    fn stamp(&self, request: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+
     /// The caller who registered the key whose SubjectPublicKeyInfo has this SHA-256.
     fn caller_by_fingerprint(
         &self,

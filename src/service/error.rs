@@ -5,7 +5,7 @@ use crate::domain::ca;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
-use crate::service::keys;
+use crate::service::{keys, stamping};
 use crate::store;
 
 /// What a use case answers when it does not do as asked.
@@ -90,6 +90,9 @@ pub enum Error {
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    /// No time-stamp response.
+    #[error(transparent)]
+    Stamping(#[from] stamping::Error),
     /// The key store refused or failed.
     #[error(transparent)]
     Keys(#[from] keys::Error),
@@ -134,6 +137,7 @@ impl Error {
             Self::SelfTestFailed { .. } => "selftest-failed",
             Self::Interrupted => "interrupted",
             Self::Random(_) => "random-unavailable",
+            Self::Stamping(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",

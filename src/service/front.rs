@@ -24,6 +24,7 @@ use crate::service::door::{
     VerifyDocument,
 };
 use crate::service::seals::{self, Order};
+use crate::service::stamping::{self, Stamping};
 use crate::service::{Error, Services, callers, keys};
 use crate::store;
 
@@ -35,6 +36,7 @@ pub struct Front {
     policies: Arc<BTreeMap<String, Policy>>,
     default_policy: String,
     tables: Arc<KeyTables>,
+    stamping: Option<Stamping>,
 }
 
 impl Front {
@@ -52,7 +54,14 @@ impl Front {
             return Err(Error::UnknownPolicy);
         }
         let (trust, policies) = (Arc::new(trust), Arc::new(policies));
-        Ok(Self { services, trust, policies, default_policy: default_policy.to_owned(), tables: Arc::default() })
+        let (default_policy, tables) = (default_policy.to_owned(), Arc::default());
+        Ok(Self { services, trust, policies, default_policy, tables, stamping: None })
+    }
+
+    /// With a time-stamping service, or without one.
+    #[must_use]
+    pub fn with_stamping(self, stamping: Option<Stamping>) -> Self {
+        Self { stamping, ..self }
     }
 
     /// The actor, who must be a registered caller whatever the access table says: a seal is never used by a stranger.
@@ -151,6 +160,11 @@ impl UseCases for Front {
         })
     }
 
+    async fn stamp(&self, request: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let stamping = self.stamping.as_ref().ok_or(stamping::Error::Off)?;
+        Ok(stamping.stamp(request).await?)
+    }
+
     async fn caller_by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<Option<KnownCaller>, Error> {
         let caller = match callers::caller_by_fingerprint(&self.services, fingerprint).await {
             Ok(caller) => caller,
@@ -192,7 +206,7 @@ impl Refusal for Error {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::UnknownSeal => ErrorKind::NotFound,
+            Self::UnknownSeal | Self::Stamping(stamping::Error::Off) => ErrorKind::NotFound,
             Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
             Self::CallerExists
             | Self::RolesConflict(_)
@@ -218,6 +232,8 @@ impl Refusal for Error {
                 signing::Error::SealNotValid { .. } | signing::Error::SignerNotValid { .. } => ErrorKind::Conflict,
                 _ => ErrorKind::Refused,
             },
+            Self::Stamping(stamping::Error::Unfit(_) | stamping::Error::NoAuthorityAbove) => ErrorKind::Refused,
+            Self::Stamping(_) => ErrorKind::Unavailable,
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
             Self::Store(store::Error::Integrity(_)) | Self::Random(_) => ErrorKind::Unavailable,
             // A device that is away or busy may be back for the next request.

@@ -7,8 +7,10 @@ pub mod door;
 pub mod front;
 pub mod idempotency;
 pub mod keys;
+pub mod outside;
 pub mod seals;
 pub mod selftest;
+pub mod stamping;
 pub mod tampering;
 pub mod verification;
 

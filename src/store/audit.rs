@@ -1,7 +1,8 @@
 //! Rows of the audit log: numbered 0, 1, 2, … without gaps, never changed.
 
-use crate::domain::audit::Event;
-use crate::store::sql::{execute, fetch_all, fetch_one, insert_many};
+use crate::base::clock::Timestamp;
+use crate::domain::audit::{Event, EventClass};
+use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
 use crate::store::{Error, Tx};
 
 /// Writes an event behind all others; gives its number.
@@ -65,4 +66,16 @@ pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Ev
 pub async fn count(tx: &mut Tx<'_>) -> Result<i64, Error> {
     let (next,) = fetch_one!(tx, (i64,), "SELECT next FROM audit_head WHERE single = 1")?;
     Ok(next)
+}
+
+/// When the last event of that class was written.
+///
+/// # Errors
+/// The database's.
+pub async fn last_of(tx: &mut Tx<'_>, class: EventClass) -> Result<Option<Timestamp>, Error> {
+    let class = i64::try_from(class.number()).unwrap_or(i64::MAX);
+    // From the end of the log: a service that stamps finds its last stamp soon.
+    let sql = "SELECT at FROM audit_events WHERE class = $1 ORDER BY number DESC LIMIT 1";
+    let row = fetch_optional!(tx, (i64,), sql, class)?;
+    Ok(row.map(|(at,)| Timestamp::from_unix(at)))
 }

@@ -79,3 +79,13 @@ pub async fn in_role(tx: &mut Tx<'_>, role: &str) -> Result<Vec<StoredCertificat
                WHERE role = $1 ORDER BY issued_at DESC, sm3";
     fetch_all!(tx, Row, sql, role)?.into_iter().map(entity).collect()
 }
+
+/// All certificates of that subject (its name in DER), newest first.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_subject(tx: &mut Tx<'_>, subject: &[u8]) -> Result<Vec<StoredCertificate>, Error> {
+    let sql = "SELECT sm3, serial, subject, issuer, key_id, der, role, issued_at FROM certificates \
+               WHERE subject = $1 ORDER BY issued_at DESC, sm3";
+    fetch_all!(tx, Row, sql, subject)?.into_iter().map(entity).collect()
+}

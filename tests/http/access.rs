@@ -28,6 +28,9 @@ fn trimmed(request: Request) -> Request {
         let kept = request.without("content-type");
         return kept.form(&[("file", Some("a.ofd"), b"PK".as_slice())]);
     }
+    if request.target == "/tsa" {
+        return Request::new("POST", "/tsa").body("application/timestamp-query", b"query");
+    }
     request
 }
 

@@ -158,6 +158,14 @@ impl UseCases for Double {
         })
     }
 
+    async fn stamp(&self, request: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        if self.broken.load(Ordering::SeqCst) {
+            Err(Fault::Database)
+        } else {
+            Ok([b"answer to ", &request[..]].concat())
+        }
+    }
+
     async fn caller_by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<Option<KnownCaller>, Fault> {
         Ok(self.callers.lock().unwrap().get(fingerprint).cloned())
     }

@@ -293,6 +293,12 @@ impl StampToken<'_> {
         &self.to_sign
     }
 
+    /// The time that will be certified.
+    #[must_use]
+    pub const fn gen_time(&self) -> GenTime {
+        self.gen_time
+    }
+
     /// The TSTInfo that will be certified.
     #[must_use]
     pub fn info(&self) -> &[u8] {

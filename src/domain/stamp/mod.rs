@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod issuance;
+pub mod rules;
 #[cfg(test)]
 mod sample;
 pub mod verify;
@@ -13,4 +14,5 @@ pub mod verify;
 pub use clock::Precision;
 pub use clock::{ClockDiscipline, ClockRefusal, Reading, SourceReading, Thresholds, TrustedTime};
 pub use issuance::{AcceptedRequest, Authority, Offer, Refusal, Stamp, StampToken, UnfitAuthority, judge, prepare};
+pub use rules::{InvalidRule, Rules};
 pub use verify::{CertificateUnfit, Expected, Imprint, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token};

@@ -3,6 +3,7 @@
 pub(crate) mod form;
 pub(crate) mod seals;
 pub(crate) mod system;
+pub(crate) mod time_stamps;
 pub(crate) mod verifications;
 
 use serde::Serialize;

@@ -5,6 +5,7 @@ mod durability;
 mod gm3;
 mod logs;
 mod requests;
+mod stamping;
 
 use std::fs;
 use std::path::{Path, PathBuf};

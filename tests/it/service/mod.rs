@@ -5,6 +5,7 @@ mod crash;
 mod installation;
 mod keys;
 mod signing;
+mod stamping;
 
 use yinxin::domain::audit::EventBody;
 

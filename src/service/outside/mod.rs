@@ -1,0 +1,3 @@
+//! Whom we ask on the network: small clients, each behind a trait, each with its time-out.
+
+pub mod ntp;

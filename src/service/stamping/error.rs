@@ -1,0 +1,56 @@
+//! Why no answer of the protocol is given, or no authority can be set up; each with a stable code.
+
+use crate::domain::stamp::UnfitAuthority;
+
+/// What stands between a request and any time-stamp response.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No authority is at work here.
+    #[error("no time stamps are made here")]
+    Off,
+    /// More requests than are taken on.
+    #[error("too many time stamps are asked for; try again")]
+    Busy,
+    /// The authority's certificate does not cover this moment.
+    #[error("the certificate of the time-stamping authority is not valid at this moment")]
+    OutsideValidity,
+    /// The key store refused, or gave no signature.
+    #[error("the time stamp could not be signed: {code}")]
+    NotSigned {
+        /// The key store's code.
+        code: &'static str,
+    },
+    /// The stamp was made, could not be recorded, and was thrown away.
+    #[error("the time stamp could not be recorded: {code}")]
+    NotRecorded {
+        /// The code of what failed.
+        code: &'static str,
+    },
+    /// The service ends.
+    #[error("the service ends")]
+    Ending,
+    /// The certificate of an authority does not make it one.
+    #[error(transparent)]
+    Unfit(#[from] UnfitAuthority),
+    /// The authority above is none of ours.
+    #[error("the authority above has no certificate with a key of ours")]
+    NoAuthorityAbove,
+}
+
+impl Error {
+    /// Stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Off => "stamping-off",
+            Self::Busy => "stamping-busy",
+            Self::OutsideValidity => "stamping-certificate-outside-validity",
+            Self::NotSigned { .. } => "stamping-not-signed",
+            Self::NotRecorded { .. } => "stamping-not-recorded",
+            Self::Ending => "stamping-ending",
+            Self::Unfit(_) => "stamping-authority-unfit",
+            Self::NoAuthorityAbove => "stamping-no-authority-above",
+        }
+    }
+}
