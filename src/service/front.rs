@@ -24,7 +24,7 @@ use crate::service::door::{
     VerifyDocument,
 };
 use crate::service::seals::{self, Order};
-use crate::service::{Error, Services, callers, keys};
+use crate::service::{Error, Services, callers, keys, publication};
 use crate::store;
 
 /// The use cases with what they judge by.
@@ -192,7 +192,8 @@ impl Refusal for Error {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::UnknownSeal => ErrorKind::NotFound,
+            Self::UnknownSeal | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
+            Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
             Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
             Self::CallerExists
             | Self::RolesConflict(_)
@@ -224,6 +225,7 @@ impl Refusal for Error {
             Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
             Self::Issuance(_)
+            | Self::Publishing(_)
             | Self::AnswerUnreadable
             | Self::SelfTestFailed { .. }
             | Self::Interrupted
