@@ -4,6 +4,7 @@ pub mod algorithms;
 pub mod devices;
 mod keys;
 pub mod profiles;
+mod publication;
 mod raw;
 mod settings;
 pub mod verification;
@@ -11,6 +12,7 @@ pub mod verification;
 use std::path::PathBuf;
 
 pub use keys::{Keys, Source};
+pub use publication::Publication;
 pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
 
 /// Why a configuration is refused. Each names the key, and the file or variable it stands in.

@@ -25,10 +25,12 @@ sections! {
         keys: Keys,
         policies: Policies,
         trust: Trust,
+        publication: Publication,
         log: Log,
     }
     Server {
         listen: Vec<String>,
+        publication: Vec<String>,
         tls_certificate: PathBuf,
         tls_key: PathBuf,
         max_upload: u64,
@@ -80,6 +82,14 @@ sections! {
     Trust {
         development: bool,
         anchors: Vec<PathBuf>,
+    }
+    Publication {
+        full_every: u64,
+        delta_every: u64,
+        keep: u64,
+        answer_validity: u64,
+        answer_max_age: u64,
+        answers: u64,
     }
     Log {
         format: String,

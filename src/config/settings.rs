@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, raw};
+use crate::config::{Error, Publication, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub policies: Policies,
     /// Whom we trust.
     pub trust: Trust,
+    /// What authorities publish.
+    pub publication: Publication,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -37,6 +39,8 @@ pub struct Settings {
 pub struct Server {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Addresses where what authorities publish is served by plain HTTP.
+    pub publication: Vec<SocketAddr>,
     /// Certificate and key; a development certificate is made when there are none.
     pub tls: Option<Tls>,
     /// Bytes of an uploaded file.
@@ -187,6 +191,13 @@ impl Settings {
                 Err(_) => return refuse("server.listen", format!("{text:?} is not an address with a port")),
             }
         }
+        let mut publication = Vec::new();
+        for text in server.publication.unwrap_or_default() {
+            match text.parse::<SocketAddr>() {
+                Ok(address) => publication.push(address),
+                Err(_) => return refuse("server.publication", format!("{text:?} is not an address with a port")),
+            }
+        }
         if addresses.is_empty() {
             return refuse("server.listen", "at least one address is needed".into());
         }
@@ -244,6 +255,10 @@ impl Settings {
             Ok(keys) => keys,
             Err((key, message)) => return refuse(key, message),
         };
+        let published = match Publication::checked(&raw.publication.unwrap_or_default()) {
+            Ok(publication) => publication,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -257,6 +272,7 @@ impl Settings {
             profile,
             server: Server {
                 listen: addresses,
+                publication,
                 tls,
                 max_upload,
                 request_timeout: Duration::from_secs(request_timeout),
@@ -272,6 +288,7 @@ impl Settings {
                 profiles: policies.profiles,
             },
             trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
+            publication: published,
             log: Log { format, level },
             data_dir,
         })
@@ -287,6 +304,7 @@ impl Settings {
             profile: Some(self.profile.name().to_owned()),
             server: Some(raw::Server {
                 listen: Some(server.listen.iter().map(ToString::to_string).collect()),
+                publication: Some(server.publication.iter().map(ToString::to_string).collect()),
                 tls_certificate: tls.map(|tls| tls.certificate.clone()),
                 tls_key: tls.map(|tls| tls.key.clone()),
                 max_upload: u64::try_from(server.max_upload).ok(),
@@ -306,6 +324,7 @@ impl Settings {
                 development: Some(self.trust.development),
                 anchors: Some(self.trust.anchors.clone()),
             }),
+            publication: Some(self.publication.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),
