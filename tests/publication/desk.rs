@@ -103,8 +103,9 @@ impl Desk {
     pub(crate) async fn second(&self, plan: Plan) -> Services {
         let source = KeySource::File { path: self.folder.path().join("key-encryption.key"), create: false };
         let settings = KeySettings::from_source(source);
-        let attached = Services::attach(&url(self.folder.path()), &settings, self.clock.clone(), Arc::new(SystemRandom));
-        attached.await.unwrap().0.with_plan(plan)
+        let (url, clock) = (url(self.folder.path()), self.clock.clone());
+        let (services, _) = Services::attach(&url, &settings, clock, Arc::new(SystemRandom)).await.unwrap();
+        services.with_plan(plan)
     }
 
     pub(crate) async fn authority(&self, name: &str, algorithm: KeyAlgorithm, base: &str, shards: u32) -> Authority {
