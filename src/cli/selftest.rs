@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
 const SHIPPED: [(&str, &str, &str); 5] = [
-    ("access.toml", access::SHIPPED, "caaeb14060802aeaad909b11d44b11b0b5bf4db5ba5666d1a0c17efd48c2b14e"),
+    ("access.toml", access::SHIPPED, "4a6b4cdefb7bd68f359aa3383d43a244395dd2a4932f9082ab9c68d5186d1654"),
     ("algorithms.toml", algorithms::BUILT_IN, "f4f5f14cc1a35eddcb4c69a584ed9d39454a195bbd06e11b468890b0af05cbf7"),
     (
         "verification/default.toml",

@@ -150,8 +150,9 @@ async fn openssl_agrees(algorithm: KeyAlgorithm, name: &str) {
     // OCSP: by POST, with a nonce of OpenSSL's own and without.
     let url = format!("http://127.0.0.1:{port}/ocsp/ca");
     let ask = |file: &str, more: &[&str]| {
-        let usual = ["ocsp", "-issuer", &ca, "-cert", file, "-url", &url, "-CAfile", &ca];
-        openssl(&[&usual[..], more].concat())
+        // The digest stands before what it is for.
+        let usual = ["-issuer", &ca, "-cert", file, "-url", &url, "-CAfile", &ca];
+        openssl(&[&["ocsp"], more, &usual[..]].concat())
     };
     let started = Instant::now();
     while !ask(&files[0], &["-no_nonce"]).1.contains("Response verify OK") {
