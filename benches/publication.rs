@@ -66,7 +66,8 @@ fn answers(runtime: &tokio::runtime::Runtime, desk: &Desk, authority: &Authority
     // The guard and the log stand around the one; around this there is nothing.
     let constant = Router::new().route("/ocsp/{authority}", axum::routing::post(async move || vec![7_u8; size]));
     let post = |router: &Router, body: &[u8]| {
-        let request = Request::post("/ocsp/ca").header("host", "localhost").header("content-type", "application/ocsp-request");
+        let request =
+            Request::post("/ocsp/ca").header("host", "localhost").header("content-type", "application/ocsp-request");
         let request = request.body(Body::from(body.to_vec())).unwrap();
         let answer = runtime.block_on(router.clone().oneshot(request)).unwrap();
         assert_eq!(answer.status().as_u16(), 200);
@@ -85,7 +86,8 @@ fn answers(runtime: &tokio::runtime::Runtime, desk: &Desk, authority: &Authority
 fn request(authority: &Authority, row: &IssuedCertificate, nonce: Option<&[u8]>) -> Vec<u8> {
     let issuer = Certificate::parse(&authority.certificate).unwrap();
     let (name, key) = (sha1_identifier(issuer.subject.raw()), sha1_identifier(issuer.public_key.key));
-    let id = NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &name, issuer_key_hash: &key, serial: &row.serial };
+    let id =
+        NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &name, issuer_key_hash: &key, serial: &row.serial };
     NewOcspRequest { cert_ids: &[&id.to_der()], nonce, acceptable_responses: &[] }.to_der()
 }
 

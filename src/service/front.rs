@@ -19,11 +19,11 @@ use crate::domain::seal::signing::{self, Placement};
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Ground, Policy, Report, verify};
+use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::door::{
     Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, PublishedBytes, Refusal, SealStatus, SignDocument,
     SignedDocument, UseCases, VerifyDocument,
 };
-use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};

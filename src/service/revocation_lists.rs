@@ -13,9 +13,7 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::{self, ObjectIdentifier};
-use crate::format::x509::crl::{
-    IssuingDistributionPoint, NewCrl, NewEntries, NewRevokedCertificate, RevocationReason,
-};
+use crate::format::x509::crl::{IssuingDistributionPoint, NewCrl, NewEntries, NewRevokedCertificate, RevocationReason};
 use crate::format::x509::extension::{DistributionPoint, DistributionPointName, FreshestCrl, SubjectKeyIdentifier};
 use crate::format::x509::{Certificate, GeneralName};
 use crate::service::publication::{Error as Refusal, locations_of};
@@ -242,8 +240,7 @@ async fn load(services: &Services, key: &ShardKey, (kind, now): (Kind, Timestamp
             let (base, rows) = match (kind, full) {
                 (Kind::Delta, None) => return Err(Refusal::NoFullList.into()),
                 (Kind::Delta, Some(full)) => {
-                    let changed =
-                        issued_certificates::changed_in_shard(tx, &key.authority, key.shard, full.last_event);
+                    let changed = issued_certificates::changed_in_shard(tx, &key.authority, key.shard, full.last_event);
                     (Some(full.number), changed.await?)
                 }
                 (Kind::Full, before) => (None, all_entries(tx, key, before.as_ref()).await?),

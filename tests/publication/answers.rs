@@ -7,8 +7,8 @@ use yinxin::base::clock::Timestamp;
 use yinxin::base::id::AuthorityId;
 use yinxin::crypto::algorithm::{DigestAlgorithm, OID_SHA1};
 use yinxin::crypto::digest::{digest, sha1_identifier};
-use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::crypto::sm2::KeyTables;
+use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::key::KeyAlgorithm;
 use yinxin::domain::trust::{CheckedValue, check_signed};
 use yinxin::format::der::ObjectIdentifier;
@@ -66,7 +66,8 @@ async fn started(name: &str, algorithm: KeyAlgorithm) -> (Desk, Authority) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_status_is_told_under_each_digest_and_signed_by_a_delegate() {
-    for (name, algorithm) in [("sm2", KeyAlgorithm::Sm2), ("p256", KeyAlgorithm::EcdsaP256), ("rsa", KeyAlgorithm::Rsa)] {
+    for (name, algorithm) in [("sm2", KeyAlgorithm::Sm2), ("p256", KeyAlgorithm::EcdsaP256), ("rsa", KeyAlgorithm::Rsa)]
+    {
         let (desk, authority) = started(name, algorithm).await;
         let rows = authority.issue(&desk.services, 3, 30).await;
         let invalidity_date = Some(NOW.plus_seconds(-9));
@@ -117,7 +118,8 @@ async fn a_nonce_comes_back_and_is_never_kept() {
     assert_eq!(BasicResponse::parse(&der).unwrap().nonce, Some(&[7; 32][..]));
     assert!(matches!(reply, Reply::Fresh(_)));
     // Several at once, one of them never issued, one of another authority.
-    let other = NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &[1; 20], issuer_key_hash: &[2; 20], serial: &[5] };
+    let other =
+        NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &[1; 20], issuer_key_hash: &[2; 20], serial: &[5] };
     let asked = request(&[id(0), cert_id(&authority, &[5], By::Sha1), id(1), other.to_der()], None);
     let reply = answer(&desk.services, &authority.id, &asked).await;
     let (good, unknown) = (CertificateStatus::Good, CertificateStatus::Unknown);
@@ -141,7 +143,8 @@ async fn what_cannot_be_answered_is_refused_in_the_words_of_the_protocol() {
     assert_eq!(ask(&authority.id, &[&asked[..], &[0]].concat()).await, Reply::Refused(OcspRefusal::MalformedRequest));
     let nobody = AuthorityId::parse("nobody").unwrap();
     assert_eq!(ask(&nobody, &asked).await, Reply::Refused(OcspRefusal::Unauthorized));
-    let other = NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &[1; 20], issuer_key_hash: &[2; 20], serial: &[5] };
+    let other =
+        NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &[1; 20], issuer_key_hash: &[2; 20], serial: &[5] };
     assert_eq!(ask(&authority.id, &request(&[other.to_der()], None)).await, Reply::Refused(OcspRefusal::Unauthorized));
     let sha384 = cert_id(&authority, &rows[0].serial, By::Digest(DigestAlgorithm::Sha384));
     assert_eq!(ask(&authority.id, &request(&[sha384], None)).await, Reply::Refused(OcspRefusal::Unauthorized));

@@ -169,8 +169,7 @@ pub(crate) async fn authority(
         name_constraints: None,
     };
     let nowhere = Publication::nowhere();
-    let issuer =
-        Issuer { certificate: None, key: &public, algorithm: key.signer.algorithm(), publication: &nowhere };
+    let issuer = Issuer { certificate: None, key: &public, algorithm: key.signer.algorithm(), publication: &nowhere };
     let token = prepare(&request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), now)).unwrap();
     let value = key.signer.sign(token.to_sign(), &SystemRandom).unwrap();
     let der = token.assemble(&value).unwrap();

@@ -53,7 +53,8 @@ async fn full_lists_and_deltas_share_a_series_and_tell_what_changed() {
         (held.serial.to_vec(), Some(RevocationReason::CertificateHold)),
     ];
     expected.sort_by(|one, other| one.0.cmp(&other.0));
-    let found = entries(&der).into_iter().map(|(serial, reason)| ([&[0; 16][serial.len()..], &serial].concat(), reason));
+    let found =
+        entries(&der).into_iter().map(|(serial, reason)| ([&[0; 16][serial.len()..], &serial].concat(), reason));
     assert_eq!(found.collect::<Vec<_>>(), expected);
     let point = parsed.issuing_distribution_point.clone().unwrap();
     let full_name = |url| Some(DistributionPointName::FullName(vec![GeneralName::Uri(url)]));

@@ -115,7 +115,8 @@ fn wait_for(port: u16, path: &str) -> Vec<u8> {
 fn ocsp_request(authority: &Authority, row: &IssuedCertificate) -> Vec<u8> {
     let issuer = Certificate::parse(&authority.certificate).unwrap();
     let (name, key) = (sha1_identifier(issuer.subject.raw()), sha1_identifier(issuer.public_key.key));
-    let id = NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &name, issuer_key_hash: &key, serial: &row.serial };
+    let id =
+        NewCertId { hash_algorithm: OID_SHA1, issuer_name_hash: &name, issuer_key_hash: &key, serial: &row.serial };
     NewOcspRequest { cert_ids: &[&id.to_der()], nonce: None, acceptable_responses: &[] }.to_der()
 }
 
@@ -136,9 +137,10 @@ async fn openssl_agrees(algorithm: KeyAlgorithm, name: &str) {
     let (authority, rows) = prepared(&home, algorithm, port).await;
     let serving = serve(&home, port);
     let ca = folder.write("ca.pem", pem_of(&authority.certificate).as_bytes());
-    let files = rows.iter().enumerate().map(|(number, row)| {
-        folder.write(&format!("{number}.pem"), pem_of(&row.der).as_bytes())
-    });
+    let files = rows
+        .iter()
+        .enumerate()
+        .map(|(number, row)| folder.write(&format!("{number}.pem"), pem_of(&row.der).as_bytes()));
     let files = files.collect::<Vec<_>>();
 
     let full = folder.write("full.crl", &wait_for(port, "/crl/ca/0.crl"));
@@ -274,7 +276,8 @@ async fn files(name: &str, algorithm: KeyAlgorithm) -> Files {
         let reply = answer(services, &authority.id, &ocsp_request(&authority, row)).await;
         answers.push(desk.folder.write(&format!("{number}.ors"), &reply.to_der()));
     }
-    let certificate = |(number, row): (usize, &IssuedCertificate)| desk.folder.write(&format!("{number}.der"), &row.der);
+    let certificate =
+        |(number, row): (usize, &IssuedCertificate)| desk.folder.write(&format!("{number}.der"), &row.der);
     Files {
         ca: desk.folder.write("ca.der", &authority.certificate),
         full: desk.folder.write("full.crl", &full),

@@ -57,9 +57,10 @@ impl IssuerDigests {
 
     pub(in crate::service::responder) fn read(&self, id: &CertId<'_>) -> Asked {
         let Some(asked) = Digest::from_oid(id.hash_algorithm.oid) else { return Asked::Others };
-        let is_ours = self.0.iter().any(|(digest, name, key)| {
-            *digest == asked && name == id.issuer_name_hash && key == id.issuer_key_hash
-        });
+        let is_ours = self
+            .0
+            .iter()
+            .any(|(digest, name, key)| *digest == asked && name == id.issuer_name_hash && key == id.issuer_key_hash);
         if !is_ours {
             return Asked::Others;
         }

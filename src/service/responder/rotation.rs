@@ -115,11 +115,8 @@ async fn make(
     let items = [(serial, sm3(token.to_sign()))];
     let event = |body| Event { at: now, actor: actor.clone(), request: None, body };
     let encoded = encode_items(&items);
-    let body = EventBody::IssuanceIntended {
-        batch: batch.clone(),
-        authority: authority.id.clone(),
-        items: encoded.clone(),
-    };
+    let body =
+        EventBody::IssuanceIntended { batch: batch.clone(), authority: authority.id.clone(), items: encoded.clone() };
     let (intent, batch_id, id, items) = (&event(body), &batch, &authority.id, &items[..]);
     let steps = services.store.run("intend responder", |tx| {
         Box::pin(async move {
@@ -139,7 +136,8 @@ async fn make(
     };
     let outcome = outcome.await;
     if outcome.is_err() {
-        let body = EventBody::IssuanceAbandoned { batch: batch.clone(), reason: AbandonmentReason::NotKept, items: encoded };
+        let body =
+            EventBody::IssuanceAbandoned { batch: batch.clone(), reason: AbandonmentReason::NotKept, items: encoded };
         let closing = &event(body);
         let steps = services.store.run("abandon responder", |tx| {
             Box::pin(async move {
@@ -166,8 +164,7 @@ fn decide(
 ) -> Result<IssuanceToken, Error> {
     let certificate = Certificate::parse(issuer_der).map_err(|_| Refusal::Certificate)?;
     let name = authority.name.chars().take(NAME).collect::<String>().trim().to_owned();
-    let subject =
-        [(AttributeKind::Organisation, name.clone()), (AttributeKind::CommonName, format!("{name} OCSP"))];
+    let subject = [(AttributeKind::Organisation, name.clone()), (AttributeKind::CommonName, format!("{name} OCSP"))];
     let usual = now.plus_seconds(profile.rules().validity.usual.saturating_sub(1));
     let public = key.public_key();
     let request = ca::Request {
