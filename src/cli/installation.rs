@@ -22,6 +22,7 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
+use crate::domain::ca::Profile;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
@@ -35,6 +36,7 @@ use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, Sdf
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::outside::ntp::{NtpServer, TimeSource};
+use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::{self, KeySettings, Services};
@@ -139,6 +141,8 @@ pub(crate) struct Installation {
     pub(crate) development: Option<DevelopmentPki>,
     sound: Sound,
     settings: Settings,
+    /// The profile of OCSP responders.
+    responder: Option<Profile>,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
 }
@@ -151,7 +155,11 @@ pub(crate) struct Listening {
     pub(crate) server_certificate: Option<PathBuf>,
     /// The first caller's certificate and key.
     pub(crate) client: Option<(PathBuf, PathBuf)>,
-    listeners: Vec<tokio::net::TcpListener>,
+    /// Where what authorities publish is served by plain HTTP.
+    pub(crate) publication: Vec<SocketAddr>,
+    listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
+    services: Services,
+    responder: Option<Profile>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -160,7 +168,13 @@ pub(crate) struct Listening {
 impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
-        Ok(server::serve(self.listeners, self.tls, self.app, self.stop).await?)
+        let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
+        let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
+        // A list that is being signed then is an intent, which the next one of its shard abandons.
+        if let Some(jobs) = jobs {
+            jobs.abort();
+        }
+        Ok(served?)
     }
 }
 
@@ -178,6 +192,8 @@ impl Installation {
         let keys = key_settings(&settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
+        let services = services.with_plan(plan(&settings));
+        let responder = profiles.by_name("ocsp-responder").cloned();
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),
             false => None,
@@ -185,7 +201,7 @@ impl Installation {
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
             development::ensure_stamping(&services, &profiles, pki).await?;
         }
-        Ok(Self { services, development, sound, settings, _lock: lock })
+        Ok(Self { services, development, sound, settings, responder, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -214,6 +230,7 @@ impl Installation {
         let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
             .with_stamping(self.stamping().await?);
         let listeners = server::listen(&self.settings.server.listen).await?;
+        let plain = server::listen(&self.settings.server.publication).await?;
         let mut door = http::Settings {
             file_bytes: self.settings.server.max_upload,
             request: self.settings.server.request_timeout,
@@ -226,6 +243,10 @@ impl Installation {
             let address = listener.local_addr().map_err(Error::Runtime)?;
             door.add_listener(address);
             addresses.push(address);
+        }
+        let mut publication = Vec::new();
+        for listener in &plain {
+            publication.push(listener.local_addr().map_err(Error::Runtime)?);
         }
         // Names of requests only: a device that is away keeps no request from being answered that needs no key.
         let names = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
@@ -244,7 +265,20 @@ impl Installation {
         };
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
-        Ok(Listening { addresses, server_certificate, client, listeners, tls, app, stop })
+        let (services, responder) = (self.services.clone(), self.responder.clone());
+        let listeners = (listeners, plain);
+        Ok(Listening {
+            addresses,
+            publication,
+            server_certificate,
+            client,
+            listeners,
+            services,
+            responder,
+            tls,
+            app,
+            stop,
+        })
     }
 
     /// The time-stamping service, where the settings want one and there is an authority for it.
@@ -348,6 +382,13 @@ impl Installation {
         }
         Ok(Some(root))
     }
+}
+
+/// When lists are due and how long answers last, by the settings.
+fn plan(settings: &Settings) -> Plan {
+    let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers } =
+        settings.publication;
+    Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers }
 }
 
 /// Keeps other processes of this machine from working on the installation, for as long as the file is held. A process

@@ -75,6 +75,9 @@ pub(crate) fn announcement(listening: &Listening, installation: &Installation) -
     for address in &listening.addresses {
         text.push_str(&format!("listening on https://{address}\n"));
     }
+    for address in &listening.publication {
+        text.push_str(&format!("publishing on http://{address}\n"));
+    }
     let Some(address) = listening.addresses.first() else { return text };
     let trust = listening
         .server_certificate

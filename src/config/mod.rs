@@ -4,6 +4,7 @@ pub mod algorithms;
 pub mod devices;
 mod keys;
 pub mod profiles;
+mod publication;
 mod raw;
 mod settings;
 mod stamping;
@@ -12,6 +13,7 @@ pub mod verification;
 use std::path::PathBuf;
 
 pub use keys::{Keys, Source};
+pub use publication::Publication;
 pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
 pub use stamping::Stamping;
 

@@ -26,10 +26,12 @@ sections! {
         policies: Policies,
         trust: Trust,
         stamping: Stamping,
+        publication: Publication,
         log: Log,
     }
     Server {
         listen: Vec<String>,
+        publication: Vec<String>,
         tls_certificate: PathBuf,
         tls_key: PathBuf,
         max_upload: u64,
@@ -93,6 +95,14 @@ sections! {
         ntp_agree: u64,
         ntp_interval: u64,
         per_minute: u64,
+    }
+    Publication {
+        full_every: u64,
+        delta_every: u64,
+        keep: u64,
+        answer_validity: u64,
+        answer_max_age: u64,
+        answers: u64,
     }
     Log {
         format: String,

@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, Stamping, raw};
+use crate::config::{Error, Publication, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -30,6 +30,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Time stamps.
     pub stamping: Stamping,
+    /// What authorities publish.
+    pub publication: Publication,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -39,6 +41,8 @@ pub struct Settings {
 pub struct Server {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Addresses where what authorities publish is served by plain HTTP.
+    pub publication: Vec<SocketAddr>,
     /// Certificate and key; a development certificate is made when there are none.
     pub tls: Option<Tls>,
     /// Bytes of an uploaded file.
@@ -189,6 +193,13 @@ impl Settings {
                 Err(_) => return refuse("server.listen", format!("{text:?} is not an address with a port")),
             }
         }
+        let mut publication = Vec::new();
+        for text in server.publication.unwrap_or_default() {
+            match text.parse::<SocketAddr>() {
+                Ok(address) => publication.push(address),
+                Err(_) => return refuse("server.publication", format!("{text:?} is not an address with a port")),
+            }
+        }
         if addresses.is_empty() {
             return refuse("server.listen", "at least one address is needed".into());
         }
@@ -250,6 +261,10 @@ impl Settings {
             Ok(stamping) => stamping,
             Err((key, message)) => return refuse(key, message),
         };
+        let published = match Publication::checked(&raw.publication.unwrap_or_default()) {
+            Ok(publication) => publication,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -263,6 +278,7 @@ impl Settings {
             profile,
             server: Server {
                 listen: addresses,
+                publication,
                 tls,
                 max_upload,
                 request_timeout: Duration::from_secs(request_timeout),
@@ -279,6 +295,7 @@ impl Settings {
             },
             trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
             stamping,
+            publication: published,
             log: Log { format, level },
             data_dir,
         })
@@ -294,6 +311,7 @@ impl Settings {
             profile: Some(self.profile.name().to_owned()),
             server: Some(raw::Server {
                 listen: Some(server.listen.iter().map(ToString::to_string).collect()),
+                publication: Some(server.publication.iter().map(ToString::to_string).collect()),
                 tls_certificate: tls.map(|tls| tls.certificate.clone()),
                 tls_key: tls.map(|tls| tls.key.clone()),
                 max_upload: u64::try_from(server.max_upload).ok(),
@@ -314,6 +332,7 @@ impl Settings {
                 anchors: Some(self.trust.anchors.clone()),
             }),
             stamping: Some(self.stamping.effective()),
+            publication: Some(self.publication.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

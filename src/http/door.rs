@@ -4,10 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{CallerId, SealId};
+use crate::base::id::{AuthorityId, CallerId, SealId};
 use crate::http::problem::Problem;
 use crate::service::door::{
-    Actor, CallerKey, KnownCaller, SealStatus, SignDocument, SignedDocument, UseCases, VerifyDocument,
+    Actor, CallerKey, KnownCaller, OcspReply, PublishedBytes, SealStatus, SignDocument, SignedDocument, UseCases,
+    VerifyDocument,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -25,6 +26,15 @@ pub(crate) trait Door: Send + Sync + 'static {
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
     fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>>;
     fn spend_nonce<'a>(&'a self, caller: &'a CallerId, nonce: &'a str, expires: Timestamp) -> Answer<'a, ()>;
+    fn revocation_list<'a>(
+        &'a self,
+        authority: &'a AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> Answer<'a, Option<PublishedBytes>>;
+    fn authority_certificate<'a>(&'a self, authority: &'a AuthorityId) -> Answer<'a, Option<PublishedBytes>>;
+    fn ocsp<'a>(&'a self, authority: &'a AuthorityId, request: &'a [u8]) -> Answer<'a, OcspReply>;
+    fn ocsp_nobody(&self) -> OcspReply;
     fn ready(&self) -> Answer<'_, ()>;
     fn record_refusal<'a>(&'a self, actor: &'a Actor, method: &'a str, route: &'a str, code: &'a str)
     -> Answer<'a, ()>;
@@ -69,6 +79,32 @@ impl<U: UseCases> Door for U {
         Box::pin(async move {
             UseCases::spend_nonce(self, caller, nonce, expires).await.map_err(|e| Problem::from_refusal(&e))
         })
+    }
+
+    fn revocation_list<'a>(
+        &'a self,
+        authority: &'a AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> Answer<'a, Option<PublishedBytes>> {
+        Box::pin(async move {
+            let found = UseCases::revocation_list(self, authority, shard, delta).await;
+            found.map_err(|e| Problem::from_refusal(&e))
+        })
+    }
+
+    fn authority_certificate<'a>(&'a self, authority: &'a AuthorityId) -> Answer<'a, Option<PublishedBytes>> {
+        Box::pin(async move {
+            UseCases::authority_certificate(self, authority).await.map_err(|e| Problem::from_refusal(&e))
+        })
+    }
+
+    fn ocsp<'a>(&'a self, authority: &'a AuthorityId, request: &'a [u8]) -> Answer<'a, OcspReply> {
+        Box::pin(async move { Ok(UseCases::ocsp(self, authority, request).await) })
+    }
+
+    fn ocsp_nobody(&self) -> OcspReply {
+        UseCases::ocsp_nobody(self)
     }
 
     fn ready(&self) -> Answer<'_, ()> {

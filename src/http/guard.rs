@@ -51,6 +51,11 @@ pub(crate) struct Peer {
     pub(crate) certificate_key: Option<[u8; 32]>,
 }
 
+/// A request that came by plain HTTP, where only signed and public bytes are served: under whatever name, through whatever
+/// proxy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainHttp;
+
 /// The Idempotency-Key of a request whose rule asks for one.
 #[derive(Debug, Clone)]
 pub(crate) struct IdempotencyKey(pub(crate) String);
@@ -66,7 +71,9 @@ pub(crate) struct AnsweredTo(pub(crate) CallerId);
 /// Lets a request through to its endpoint, or answers why not.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (parts, mut body) = request.into_parts();
-    if let Err(problem) = check_host(&app, &parts) {
+    if parts.extensions.get::<PlainHttp>().is_none()
+        && let Err(problem) = check_host(&app, &parts)
+    {
         return problem.into_response();
     }
     let Some(route) = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {

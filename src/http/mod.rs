@@ -44,6 +44,17 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+        .merge(publication_table())
+}
+
+/// Those of them that are reached by plain HTTP too, where nothing else is: whatever they give is signed.
+#[rustfmt::skip]
+fn publication_table() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(api::publication::crl))          // GET  /crl/{authority}/{list}
+        .routes(routes!(api::publication::aia))          // GET  /aia/{certificate}
+        .routes(routes!(api::publication::ocsp_get))     // GET  /ocsp/{authority}/{*request}
+        .routes(routes!(api::publication::ocsp_post))    // POST /ocsp/{authority}
         .routes(routes!(api::time_stamps::stamp))        // POST /tsa
 }
 
@@ -158,7 +169,15 @@ impl App {
 
     /// The route table with everything around it.
     pub fn router(self: &Arc<Self>) -> Router {
-        let (router, _) = route_table().split_for_parts();
+        self.around(route_table().split_for_parts().0)
+    }
+
+    /// What is published, with everything around it: for plain HTTP.
+    pub fn publication_router(self: &Arc<Self>) -> Router {
+        self.around(publication_table().split_for_parts().0)
+    }
+
+    fn around(self: &Arc<Self>, router: Router<Arc<Self>>) -> Router {
         router
             .fallback(async || Problem::new(Code::RouteUnknown, "See /api/openapi.json."))
             .method_not_allowed_fallback(async || Problem::new(Code::MethodRefused, "See the Allow header."))
@@ -210,11 +229,12 @@ mod tests {
 
     use super::*;
     use crate::base::clock::{Clock, FixedClock, Timestamp};
-    use crate::base::id::{CallerId, SealId};
+    use crate::base::id::{AuthorityId, CallerId, SealId};
     use crate::base::random::{DeadRandom, SystemRandom};
     use crate::http::guard::Peer;
     use crate::service::door::{
-        Actor, CallerKey, ErrorKind, KnownCaller, Refusal, SealStatus, SignDocument, SignedDocument, VerifyDocument,
+        Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, PublishedBytes, Refusal, SealStatus, SignDocument,
+        SignedDocument, VerifyDocument,
     };
 
     #[derive(Debug, thiserror::Error)]
@@ -260,6 +280,22 @@ mod tests {
 
         async fn spend_nonce(&self, _: &CallerId, _: &str, _: Timestamp) -> Result<(), Nothing> {
             Err(Nothing)
+        }
+
+        async fn revocation_list(&self, _: &AuthorityId, _: u32, _: bool) -> Result<Option<PublishedBytes>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn authority_certificate(&self, _: &AuthorityId) -> Result<Option<PublishedBytes>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn ocsp(&self, _: &AuthorityId, _: &[u8]) -> OcspReply {
+            OcspReply::Once(Vec::new())
+        }
+
+        fn ocsp_nobody(&self) -> OcspReply {
+            OcspReply::Once(Vec::new())
         }
 
         async fn ready(&self) -> Result<(), Nothing> {

@@ -17,7 +17,7 @@ use tracing::Instrument;
 use crate::base::clock::Timestamp;
 use crate::base::id::RequestId;
 use crate::http::App;
-use crate::http::guard::AnsweredTo;
+use crate::http::guard::{AnsweredTo, PlainHttp};
 use crate::http::problem::{Code, Problem};
 
 /// The header that names the request in every answer.
@@ -136,6 +136,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     let started = tokio::time::Instant::now();
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("(none)".to_owned(), |path| path.as_str().to_owned());
+    let is_plain = request.extensions().get::<PlainHttp>().is_some();
     let id = RequestId::fresh(app.door.clock().now(), &*app.random);
     let name = id.as_ref().map_or("-", RequestId::as_str).to_owned();
     let span = tracing::info_span!("request", request_id = %name, method, route);
@@ -156,8 +157,13 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     };
     let caller = response.extensions_mut().remove::<AnsweredTo>();
     let (mut response, code, cause) = finished(response, &name);
-    for (header, value) in HEADERS {
-        response.headers_mut().insert(header.clone(), HeaderValue::from_static(value));
+    for (name_of, value) in HEADERS {
+        // RFC 6797 7.2: not over plain HTTP.
+        if is_plain && *name_of == header::STRICT_TRANSPORT_SECURITY {
+            continue;
+        }
+        // What is published says itself how long it may be kept; no other endpoint says anything.
+        response.headers_mut().entry(name_of.clone()).or_insert(HeaderValue::from_static(value));
     }
     if let Ok(value) = HeaderValue::from_str(&name) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -42,6 +42,7 @@ codes! {
     // Reaching an endpoint.
     RouteUnknown = "route-unknown", NOT_FOUND, "There is no such endpoint";
     MethodRefused = "method-refused", METHOD_NOT_ALLOWED, "The endpoint does not take this method";
+    NotPublished = "not-published", NOT_FOUND, "No authority publishes this";
     HostUnknown = "host-unknown", MISDIRECTED_REQUEST, "The Host header names no host of this server";
     ForwardedRefused = "forwarded-refused", BAD_REQUEST, "Only a configured gateway may assert an address or a certificate";
     // Who may.

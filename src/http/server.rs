@@ -11,12 +11,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::http::guard::Peer;
+use crate::http::guard::{Peer, PlainHttp};
 use crate::http::{App, Error, Settings, tls};
 
 /// HTTP/2 streams of one connection.
@@ -73,10 +74,12 @@ pub fn termination() -> Result<impl Future<Output = ()> + Send + use<>, Error> {
 
 /// Serves until `shutdown` ends; then takes nothing new, lets requests in flight finish within the grace, and returns.
 ///
+/// The publication listeners speak plain HTTP and serve what is published and nothing else.
+///
 /// # Errors
 /// There is nothing to listen on.
 pub async fn serve(
-    listeners: Vec<TcpListener>,
+    (listeners, publication): (Vec<TcpListener>, Vec<TcpListener>),
     tls: Arc<ServerConfig>,
     app: Arc<App>,
     shutdown: impl Future<Output = ()>,
@@ -87,15 +90,18 @@ pub async fn serve(
     let (phase, stopping) = watch::channel(Phase::Serving);
     // Each connection owns one place. All places free again means that all connections are closed.
     let places = Arc::new(Semaphore::new(app.settings.connections));
-    let door = Arc::new(Entrance {
-        acceptor: TlsAcceptor::from(tls),
-        router: app.router(),
-        settings: app.settings.clone(),
-        stopping: stopping.clone(),
-    });
-    let mut tasks: Vec<_> = listeners
-        .into_iter()
-        .map(|listener| tokio::spawn(accept(listener, door.clone(), places.clone(), stopping.clone())))
+    let entrance = |acceptor, router| {
+        Arc::new(Entrance { acceptor, router, settings: app.settings.clone(), stopping: stopping.clone() })
+    };
+    let secure = entrance(Some(TlsAcceptor::from(tls)), app.router());
+    let plain = entrance(None, app.publication_router());
+    // Counted apart: strangers who fetch lists do not keep callers out.
+    let plain_places = Arc::new(Semaphore::new(app.settings.connections));
+    let secure = listeners.into_iter().map(|listener| (listener, secure.clone(), places.clone()));
+    let plain = publication.into_iter().map(|listener| (listener, plain.clone(), plain_places.clone()));
+    let mut tasks: Vec<_> = secure
+        .chain(plain)
+        .map(|(listener, door, places)| tokio::spawn(accept(listener, door, places, stopping.clone())))
         .collect();
     let folder = app.clone();
     tasks.push(tokio::spawn(async move {
@@ -111,6 +117,7 @@ pub async fn serve(
     let finished = tokio::time::timeout(grace, async {
         let all = u32::try_from(app.settings.connections).unwrap_or(u32::MAX);
         drop(places.acquire_many(all).await);
+        drop(plain_places.acquire_many(all).await);
         app.all_finished().await;
     });
     match finished.await {
@@ -136,7 +143,8 @@ enum Phase {
 
 /// What every connection needs.
 struct Entrance {
-    acceptor: TlsAcceptor,
+    /// None for plain HTTP.
+    acceptor: Option<TlsAcceptor>,
     router: Router,
     settings: Settings,
     stopping: watch::Receiver<Phase>,
@@ -181,9 +189,13 @@ async fn accept(
 async fn connection(stream: TcpStream, address: SocketAddr, door: Arc<Entrance>, _place: OwnedSemaphorePermit) {
     let mut stopping = door.stopping.clone();
     drop(stream.set_nodelay(true)); // only a hint
+    let Some(acceptor) = &door.acceptor else {
+        let peer = Peer { address, certificate_key: None };
+        return exchange(stream, (peer, true), false, &door).await;
+    };
     let handshake = tokio::select! {
         _ = stopping.wait_for(|phase| *phase != Phase::Serving) => return,
-        handshake = tokio::time::timeout(door.settings.handshake, door.acceptor.accept(stream)) => handshake,
+        handshake = tokio::time::timeout(door.settings.handshake, acceptor.accept(stream)) => handshake,
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
@@ -193,10 +205,23 @@ async fn connection(stream: TcpStream, address: SocketAddr, door: Arc<Entrance>,
     let (_, session) = stream.get_ref();
     let certificate_key = session.peer_certificates().and_then(<[_]>::first).and_then(tls::fingerprint);
     let is_http2 = session.alpn_protocol() == Some(b"h2".as_slice());
-    let peer = Peer { address, certificate_key };
+    exchange(stream, (Peer { address, certificate_key }, false), is_http2, &door).await;
+}
+
+/// Requests and answers on a connection that stands.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    (peer, is_plain): (Peer, bool),
+    is_http2: bool,
+    door: &Entrance,
+) {
+    let mut stopping = door.stopping.clone();
     let router = door.router.clone();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        if is_plain {
+            request.extensions_mut().insert(PlainHttp);
+        }
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
     let builder = builder(&door.settings, is_http2);

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{CallerId, RequestId, SealId, SignatureId};
+use crate::base::id::{AuthorityId, CallerId, RequestId, SealId, SignatureId};
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +149,30 @@ pub struct SealStatus {
     pub certificate_sm3: String,
 }
 
+/// Signed bytes that everybody may have and keep for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedBytes {
+    /// The bytes.
+    pub bytes: Arc<[u8]>,
+    /// Since when they are in force.
+    pub this_update: Timestamp,
+    /// Until when.
+    pub expires: Timestamp,
+    /// How many seconds others may keep them, where that is less.
+    pub most_age: Option<i64>,
+    /// Names these bytes and no others.
+    pub tag: String,
+}
+
+/// An OCSPResponse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OcspReply {
+    /// Others may keep it.
+    Kept(PublishedBytes),
+    /// For this request alone.
+    Once(Vec<u8>),
+}
+
 /// The use cases behind the HTTPS door. Implementations may write `async fn`.
 pub trait UseCases: Send + Sync + 'static {
     /// What a use case fails with.
@@ -189,6 +214,26 @@ pub trait UseCases: Send + Sync + 'static {
         nonce: &str,
         expires: Timestamp,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// The newest revocation list of a shard, or its newest delta.
+    fn revocation_list(
+        &self,
+        authority: &AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
+
+    /// The certificate of an authority.
+    fn authority_certificate(
+        &self,
+        authority: &AuthorityId,
+    ) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
+
+    /// The response to an OCSP request that came for that authority; failures are responses too.
+    fn ocsp(&self, authority: &AuthorityId, request: &[u8]) -> impl Future<Output = OcspReply> + Send;
+
+    /// The response to a request for what names no authority.
+    fn ocsp_nobody(&self) -> OcspReply;
 
     /// Whether requests can be served now.
     fn ready(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;

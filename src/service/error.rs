@@ -5,7 +5,7 @@ use crate::domain::ca;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
-use crate::service::{keys, stamping};
+use crate::service::{keys, publication, stamping};
 use crate::store;
 
 /// What a use case answers when it does not do as asked.
@@ -69,6 +69,9 @@ pub enum Error {
     /// The certificate cannot be issued so.
     #[error(transparent)]
     Issuance(#[from] ca::Error),
+    /// Nothing can be published.
+    #[error(transparent)]
+    Publishing(#[from] publication::Error),
     /// The seal's face cannot be drawn.
     #[error(transparent)]
     Drawing(#[from] render::Error),
@@ -131,6 +134,7 @@ impl Error {
             }
             Self::Making(_) => "seal-not-made",
             Self::Issuance(_) => "certificate-not-issued",
+            Self::Publishing(error) => error.code(),
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",
             Self::AnswerUnreadable => "answer-unreadable",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{CallerId, SealId};
+use crate::base::id::{AuthorityId, CallerId, SealId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
@@ -19,14 +19,21 @@ use crate::domain::seal::signing::{self, Placement};
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Ground, Policy, Report, verify};
+use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::door::{
-    Actor, CallerKey, ErrorKind, KnownCaller, Refusal, SealStatus, SignDocument, SignedDocument, UseCases,
-    VerifyDocument,
+    Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, PublishedBytes, Refusal, SealStatus, SignDocument,
+    SignedDocument, UseCases, VerifyDocument,
 };
+use crate::service::responder::{self, Reply};
+use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::stamping::{self, Stamping};
-use crate::service::{Error, Services, callers, keys};
+use crate::service::{Error, Services, callers, keys, publication};
 use crate::store;
+use crate::store::crls::ShardKey;
+
+/// Seconds for which others may keep a revocation list: a newer one may come on demand.
+const MOST_LIST_AGE: i64 = 300;
 
 /// The use cases with what they judge by.
 #[derive(Clone)]
@@ -180,6 +187,55 @@ impl UseCases for Front {
         callers::spend_nonce_until(&self.services, caller, nonce, expires).await
     }
 
+    async fn revocation_list(
+        &self,
+        authority: &AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> Result<Option<PublishedBytes>, Error> {
+        let key = ShardKey { authority: authority.clone(), shard };
+        let kind = if delta { Kind::Delta } else { Kind::Full };
+        let found = revocation_lists::current(&self.services, &key, kind).await?;
+        Ok(found.map(|list| PublishedBytes {
+            bytes: list.der,
+            this_update: list.head.this_update,
+            expires: list.head.next_update,
+            // The next list comes before this one is out of force.
+            most_age: Some(MOST_LIST_AGE),
+            tag: hex(&list.head.sm3),
+        }))
+    }
+
+    async fn authority_certificate(&self, authority: &AuthorityId) -> Result<Option<PublishedBytes>, Error> {
+        let found = publication::authority_certificate(&self.services, authority).await?;
+        let now = self.services.clock.now();
+        Ok(found.map(|der| PublishedBytes {
+            tag: hex(&sm3(&der)),
+            bytes: der.into(),
+            this_update: Timestamp::from_unix(now.unix().div_euclid(86_400).saturating_mul(86_400)),
+            expires: now.plus_days(1),
+            most_age: None,
+        }))
+    }
+
+    async fn ocsp(&self, authority: &AuthorityId, request: &[u8]) -> OcspReply {
+        match responder::answer(&self.services, authority, request).await {
+            Reply::Kept(answer) => OcspReply::Kept(PublishedBytes {
+                bytes: Arc::clone(&answer.der),
+                this_update: answer.this_update,
+                expires: answer.next_update,
+                most_age: Some(self.services.publication.plan().answer_max_age),
+                tag: answer.tag.clone(),
+            }),
+            Reply::Fresh(der) => OcspReply::Once(der),
+            Reply::Refused(refusal) => OcspReply::Once(refusal.to_der()),
+        }
+    }
+
+    fn ocsp_nobody(&self) -> OcspReply {
+        OcspReply::Once(OcspRefusal::Unauthorized.to_der())
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         Ok(self.services.store.ping().await?)
     }
@@ -206,7 +262,10 @@ impl Refusal for Error {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::UnknownSeal | Self::Stamping(stamping::Error::Off) => ErrorKind::NotFound,
+            Self::UnknownSeal
+            | Self::Stamping(stamping::Error::Off)
+            | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
+            Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
             Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
             Self::CallerExists
             | Self::RolesConflict(_)
@@ -240,6 +299,7 @@ impl Refusal for Error {
             Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
             Self::Issuance(_)
+            | Self::Publishing(_)
             | Self::AnswerUnreadable
             | Self::SelfTestFailed { .. }
             | Self::Interrupted

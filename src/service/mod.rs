@@ -8,6 +8,9 @@ pub mod front;
 pub mod idempotency;
 pub mod keys;
 pub mod outside;
+pub mod publication;
+pub mod responder;
+pub mod revocation_lists;
 pub mod seals;
 pub mod selftest;
 pub mod stamping;
@@ -27,6 +30,7 @@ use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
+use crate::service::publication::{Plan, Publishing};
 use crate::store::{Store, audit, signatures};
 
 pub use error::Error;
@@ -48,6 +52,8 @@ pub struct Services {
     pub devices: Doors,
     /// What may be made now: keys, certificates, seals, signatures. The key store asks the same policy.
     pub algorithms: Arc<AlgorithmPolicy>,
+    /// Revocation lists and OCSP answers, as far as they are kept in memory, and when they are due.
+    pub publication: Arc<Publishing>,
 }
 
 /// How private keys are kept and used.
@@ -149,8 +155,15 @@ impl Services {
         );
         let pool = SigningPool::new(settings.pool);
         let algorithms = Arc::clone(&settings.algorithms);
-        let services = Self { store: opened.store, clock, random, keys, pool, devices, algorithms };
+        let publication = publication::shared();
+        let services = Self { store: opened.store, clock, random, keys, pool, devices, algorithms, publication };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
+    }
+
+    /// The same with that plan of what authorities publish.
+    #[must_use]
+    pub fn with_plan(self, plan: Plan) -> Self {
+        Self { publication: Arc::new(Publishing::new(plan)), ..self }
     }
 
     /// Records an event that changes no other row; gives its number.

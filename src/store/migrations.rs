@@ -28,6 +28,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0003_authorities.sql"),
         postgres: include_str!("migrations/postgres/0003_authorities.sql"),
     },
+    Migration {
+        version: 5,
+        sqlite: include_str!("migrations/sqlite/0005_publication.sql"),
+        postgres: include_str!("migrations/postgres/0005_publication.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod authorities;
 pub mod callers;
 pub mod certificates;
+pub mod crls;
 pub mod idempotency;
 pub mod installation;
 pub mod issuance_batches;
@@ -15,6 +16,7 @@ pub mod issued_certificates;
 pub mod key_encryption_keys;
 pub mod keys;
 pub mod outbox;
+pub mod responders;
 pub mod seals;
 pub mod signatures;
 

@@ -64,7 +64,7 @@ impl Server {
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let running = tokio::spawn(server::serve(listeners, tls, app, shutdown));
+        let running = tokio::spawn(server::serve((listeners, Vec::new()), tls, app, shutdown));
         Self { address, address_v6, double, certificate, caller, stop: Some(stop), running }
     }
 

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 use yinxin::base::clock::{Clock, FixedClock, Timestamp};
-use yinxin::base::id::{CallerId, SealId, SignatureId};
+use yinxin::base::id::{AuthorityId, CallerId, SealId, SignatureId};
 use yinxin::base::random::SystemRandom;
 use yinxin::service::door::{
-    Actor, CallerKey, ErrorKind, KnownCaller, Proof, Refusal, SealStatus, SignDocument, SignedDocument, UseCases,
-    VerifyDocument,
+    Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, Proof, PublishedBytes, Refusal, SealStatus, SignDocument,
+    SignedDocument, UseCases, VerifyDocument,
 };
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
@@ -174,6 +174,22 @@ impl UseCases for Double {
         assert!(expires > self.clock().now());
         let fresh = self.nonces.lock().unwrap().insert((caller.clone(), nonce.to_owned()));
         if fresh { Ok(()) } else { Err(Fault::Replayed) }
+    }
+
+    async fn revocation_list(&self, _: &AuthorityId, _: u32, _: bool) -> Result<Option<PublishedBytes>, Fault> {
+        Ok(None)
+    }
+
+    async fn authority_certificate(&self, _: &AuthorityId) -> Result<Option<PublishedBytes>, Fault> {
+        Ok(None)
+    }
+
+    async fn ocsp(&self, _: &AuthorityId, request: &[u8]) -> OcspReply {
+        OcspReply::Once(request.to_vec())
+    }
+
+    fn ocsp_nobody(&self) -> OcspReply {
+        OcspReply::Once(b"nobody".to_vec())
     }
 
     async fn ready(&self) -> Result<(), Fault> {

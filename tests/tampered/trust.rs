@@ -52,7 +52,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 let same_name = rename(&ca());
                 b.anchors = vec![same_name];
             },
-            NO_PATH.says("its signature on the certificate is wrong"),
+            NO_PATH.says("the issuer's signature on it is wrong"),
         ),
         variant(
             "issuer at hand but not trusted",
@@ -169,7 +169,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 let middle = below(&impostor, "middle", 0x42);
                 chain(b, &[root(), middle]);
             },
-            NO_PATH.says("its signature on the certificate is wrong"),
+            NO_PATH.says("the issuer's signature on it is wrong"),
         ),
         variant(
             "path longer than the limit",
@@ -215,7 +215,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 b.seal_again();
             },
             Expected::unsure("NO_CERTIFICATE_CHAIN_FOUND", &["no-certificate-chain", "signer-key-usage"])
-                .says("its signature on the certificate is wrong"),
+                .says("the issuer's signature on it is wrong"),
         ),
         variant(
             "revocation unknown, strict policy",

@@ -1,6 +1,7 @@
 //! The endpoints, one file per noun. JSON shapes live here.
 
 pub(crate) mod form;
+pub(crate) mod publication;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;

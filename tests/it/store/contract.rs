@@ -25,7 +25,7 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities};
+use crate::store::{Folder, authorities, publication};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -93,6 +93,7 @@ async fn contract(url: &str) {
     keys_cannot_be_changed_by_hand(&store, url).await;
     certificates_of_keys(&store).await;
     authorities::contract(&store).await;
+    publication::contract(&store, url).await;
     seals_and_their_states(&store).await;
     signings(&store).await;
     callers_and_nonces(&store).await;
@@ -577,7 +578,7 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity()).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 3 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 5 })), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,
@@ -590,7 +591,7 @@ async fn migrations_are_checked(url: &str) {
 }
 
 /// What somebody with the database's password could do.
-async fn by_hand(url: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
+pub(super) async fn by_hand(url: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
     use sqlx::Connection;
     if url.starts_with("sqlite:") {
         let mut connection = sqlx::SqliteConnection::connect(url).await?;

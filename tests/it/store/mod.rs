@@ -5,6 +5,7 @@ mod contract;
 mod durability;
 mod folder;
 pub(crate) mod postgres;
+mod publication;
 mod services;
 
 pub(crate) use folder::Folder;

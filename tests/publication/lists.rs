@@ -1,0 +1,155 @@
+//! Revocation lists: what they name, how they are numbered, what a crash leaves.
+
+use yinxin::domain::audit::{Actor, EventBody};
+use yinxin::domain::key::KeyAlgorithm;
+use yinxin::format::x509::crl::{CertificateList, RevocationReason};
+use yinxin::format::x509::extension::DistributionPointName;
+use yinxin::format::x509::{Certificate, GeneralName};
+use yinxin::service::publication::{self, Plan, publish_due};
+use yinxin::service::revocation_lists::{Kind, current, issue};
+use yinxin::service::{Error, Services};
+use yinxin::store::crls::{self, CrlHead, ShardKey};
+use yinxin::store::issued_certificates::StoredStatus;
+
+use crate::desk::{Authority, Desk, NOW, REVOKED, responder_profile};
+
+const BASE: &str = "http://crl.example";
+
+fn key(authority: &Authority, shard: u32) -> ShardKey {
+    ShardKey { authority: authority.id.clone(), shard }
+}
+
+async fn list(services: &Services, key: &ShardKey, kind: Kind) -> (CrlHead, Vec<u8>) {
+    let head = issue(services, &Actor::Operator, key, kind).await.unwrap();
+    let published = current(services, key, kind).await.unwrap().unwrap();
+    assert_eq!(published.head, head);
+    (head, published.der.to_vec())
+}
+
+fn entries(der: &[u8]) -> Vec<(Vec<u8>, Option<RevocationReason>)> {
+    let list = CertificateList::parse(der).unwrap();
+    let magnitude = |serial: &[u8]| serial.strip_prefix(&[0]).unwrap_or(serial).to_vec();
+    list.entries().map(|entry| (magnitude(entry.serial), entry.reason)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_lists_and_deltas_share_a_series_and_tell_what_changed() {
+    let desk = Desk::new("series", Plan::default()).await;
+    let authority = desk.authority("ca", KeyAlgorithm::Sm2, BASE, 1).await;
+    let rows = authority.issue(&desk.services, 4, 30).await;
+    let key = key(&authority, 0);
+    let none = issue(&desk.services, &Actor::Operator, &key, Kind::Delta).await;
+    assert!(matches!(none, Err(Error::Publishing(publication::Error::NoFullList))), "{none:?}");
+    assert_eq!(current(&desk.services, &key, Kind::Full).await.unwrap(), None);
+    let revoked = desk.status(&rows[0], REVOKED).await;
+    let held = desk.status(&rows[1], StoredStatus::Suspended).await;
+
+    // The number of the refused delta is not given again.
+    let (full, der) = list(&desk.services, &key, Kind::Full).await;
+    assert_eq!((full.number, full.base, full.entries), (2, None, 2));
+    let parsed = CertificateList::parse(&der).unwrap();
+    let mut expected = vec![
+        (revoked.serial.to_vec(), Some(RevocationReason::KeyCompromise)),
+        (held.serial.to_vec(), Some(RevocationReason::CertificateHold)),
+    ];
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    let found =
+        entries(&der).into_iter().map(|(serial, reason)| ([&[0; 16][serial.len()..], &serial].concat(), reason));
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let point = parsed.issuing_distribution_point.clone().unwrap();
+    let full_name = |url| Some(DistributionPointName::FullName(vec![GeneralName::Uri(url)]));
+    assert_eq!(point.name, full_name("http://crl.example/crl/ca/0.crl"));
+    assert_eq!(parsed.freshest.unwrap().0[0].name, full_name("http://crl.example/crl/ca/0-delta.crl"));
+    assert_eq!((parsed.this_update, parsed.next_update), (NOW, Some(NOW.plus_seconds(86_400 * 3 / 2))));
+
+    // Since then: one resumed, one more revoked, the first as before.
+    desk.clock.set(NOW.plus_seconds(60));
+    desk.status(&held, StoredStatus::Active).await;
+    let later = desk.status(&rows[2], REVOKED).await;
+    let (delta, der) = list(&desk.services, &key, Kind::Delta).await;
+    assert_eq!((delta.number, delta.base, delta.entries), (3, Some(2), 2));
+    let parsed = CertificateList::parse(&der).unwrap();
+    assert_eq!((parsed.number, parsed.delta_base, parsed.freshest.is_some()), (Some(&[3][..]), Some(&[2][..]), false));
+    let own = Certificate::parse(&authority.certificate).unwrap();
+    let reason = |row: &[u8]| parsed.find(&signed(row), &own.subject).map(|entry| entry.reason);
+    assert_eq!(reason(&held.serial), Some(Some(RevocationReason::RemoveFromCrl)));
+    assert_eq!(reason(&later.serial), Some(Some(RevocationReason::KeyCompromise)));
+    assert_eq!((reason(&revoked.serial), reason(&rows[3].serial)), (None, None));
+
+    // Each list has its event, and no event is without its list.
+    let told = desk.events().await.into_iter().filter_map(|body| match body {
+        EventBody::CrlIssued { number, base, entries, crl_sm3, .. } => Some((number, base, entries, crl_sm3)),
+        _ => None,
+    });
+    let heads = [&full, &delta].map(|head| (head.number, head.base, head.entries, head.sm3));
+    assert_eq!(told.collect::<Vec<_>>(), heads);
+}
+
+/// Content octets of an INTEGER.
+fn signed(serial: &[u8]) -> Vec<u8> {
+    let serial = &serial[serial.iter().take_while(|octet| **octet == 0).count()..];
+    if serial[0] >= 0x80 { [&[0], serial].concat() } else { serial.to_vec() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_expired_stand_in_one_list_beyond_their_end() {
+    let desk = Desk::new("expired", Plan { keep: 2, ..Plan::default() }).await;
+    let authority = desk.authority("ca", KeyAlgorithm::Sm2, BASE, 1).await;
+    let rows = authority.issue(&desk.services, 2, 1).await;
+    let key = key(&authority, 0);
+    desk.status(&rows[0], REVOKED).await;
+    let count = async |days| {
+        desk.clock.set(NOW.plus_days(days));
+        entries(&list(&desk.services, &key, Kind::Full).await.1).len()
+    };
+    assert_eq!(count(0).await, 1);
+    // Beyond its end for the first time; then for the second.
+    assert_eq!((count(2).await, count(3).await), (1, 0));
+    // Revoked after its end, it stands in one list all the same.
+    desk.status(&rows[1], REVOKED).await;
+    assert_eq!((count(4).await, count(5).await), (1, 0));
+    let read = desk.services.store.read(|tx| Box::pin(crls::newest(tx, &key, false))).await.unwrap();
+    assert_eq!(read.unwrap().number, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_is_issued_for_every_shard_and_no_more() {
+    let plan = Plan { full_every: 1000, delta_every: Some(100), ..Plan::default() };
+    let desk = Desk::new("due", plan).await;
+    let authority = desk.authority("ca", KeyAlgorithm::EcdsaP256, BASE, 3).await;
+    let profile = responder_profile();
+    let numbers = async |seconds| {
+        desk.clock.set(NOW.plus_seconds(seconds));
+        publish_due(&desk.services, &profile).await;
+        let mut found = Vec::new();
+        for shard in 0..4 {
+            let key = key(&authority, shard);
+            let newest = async |kind| current(&desk.services, &key, kind).await.unwrap().map(|list| list.head.number);
+            found.push((newest(Kind::Full).await, newest(Kind::Delta).await));
+        }
+        assert_eq!(found.pop(), Some((None, None)));
+        assert!(found.iter().all(|shard| *shard == found[0]), "{found:?}");
+        found[0]
+    };
+    assert_eq!(numbers(0).await, (Some(1), Some(2)));
+    assert_eq!(numbers(99).await, (Some(1), Some(2)));
+    assert_eq!(numbers(100).await, (Some(1), Some(3)));
+    assert_eq!(numbers(1000).await, (Some(4), Some(5)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_intent_keeps_others_off_and_is_abandoned_later() {
+    let desk = Desk::new("intent", Plan::default()).await;
+    let authority = desk.authority("ca", KeyAlgorithm::Sm2, BASE, 1).await;
+    let key = &key(&authority, 0);
+    // As a crash before the list was kept leaves it.
+    let intend = desk.services.store.run("intend", |tx| Box::pin(crls::record_intent(tx, key, NOW, NOW)));
+    assert_eq!(intend.await.unwrap(), Some(1));
+    let refused = issue(&desk.services, &Actor::Operator, key, Kind::Full).await;
+    assert!(matches!(refused, Err(Error::Publishing(publication::Error::InProgress))), "{refused:?}");
+    desk.clock.set(NOW.plus_seconds(601));
+    assert_eq!(list(&desk.services, key, Kind::Full).await.0.number, 2);
+    let nobody = ShardKey { authority: yinxin::base::id::AuthorityId::parse("nobody").unwrap(), shard: 0 };
+    let refused = issue(&desk.services, &Actor::Operator, &nobody, Kind::Full).await.unwrap_err();
+    assert_eq!(refused.code(), "unknown-authority");
+}
