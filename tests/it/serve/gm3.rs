@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use yinxin::base::clock::{Clock as _, SystemClock, Timestamp};
 use yinxin::base::random::{SystemRandom, array};
+use yinxin::config::profiles;
 use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer as _};
-use yinxin::domain::ca::{self, Profile};
+use yinxin::domain::ca::profile::AttributeKind;
+use yinxin::domain::ca::{self, Publication};
 use yinxin::domain::seal::maker::{self, SealRequest};
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::trust::key::public_key;
 use yinxin::format::keys::{SubjectPublicKeyInfo, read_pem, write_pem};
-use yinxin::format::x509::NewName;
+use yinxin::format::x509::Certificate;
 use yinxin::http::tls::{development_certificate, development_client};
 use yinxin::service::development::picture;
 
@@ -53,25 +55,37 @@ struct Outside {
     now: Timestamp,
 }
 
-fn name(common_name: &str) -> NewName {
-    NewName { organisation: "示例市印信演示局".into(), common_name: common_name.into() }
-}
-
 impl Outside {
     fn new() -> Self {
         let (authority, now) = (PrivateKey::generate(&SystemRandom).unwrap(), SystemClock.now());
         let mut outside = Self { authority, root: Vec::new(), now };
         let own = PublicKey::Sm2(outside.authority.public_key());
-        outside.root = outside.certificate("根", &own, Profile::Root);
+        outside.root = outside.certificate("根", &own, "root");
         outside
     }
 
-    fn certificate(&self, subject: &str, key: &PublicKey, profile: Profile) -> Vec<u8> {
-        let (issuer, own) = (name("根").to_der(), PublicKey::Sm2(self.authority.public_key()));
-        let issuer = ca::Issuer { name: &issuer, key: &own, algorithm: self.authority.algorithm() };
-        let (not_before, not_after) = (self.now.plus_days(-1), self.now.plus_days(30));
-        let (subject, serial) = (&name(subject), &array(&SystemRandom).unwrap());
-        let request = ca::Request { subject, key, profile, not_before, not_after, serial };
+    fn certificate(&self, common_name: &str, key: &PublicKey, profile: &str) -> Vec<u8> {
+        let above = (profile != "root").then(|| Certificate::parse(&self.root).unwrap());
+        let own = PublicKey::Sm2(self.authority.public_key());
+        let (algorithm, publication) = (self.authority.algorithm(), &Publication::nowhere());
+        let issuer = ca::Issuer { certificate: above.as_ref(), key: &own, algorithm, publication };
+        let code = if profile == "seal-signer" { "99990000000000001F" } else { "" };
+        let subject = [
+            (AttributeKind::Organisation, format!("{code}示例市印信演示局")),
+            (AttributeKind::CommonName, common_name.to_owned()),
+        ];
+        let profiles = profiles::built_in().unwrap();
+        let request = ca::Request {
+            profile: profiles.require(profile).unwrap(),
+            subject: &subject,
+            alternative_names: &[],
+            key,
+            not_before: self.now.plus_days(-1),
+            not_after: Some(self.now.plus_days(30)),
+            serial: &array(&SystemRandom).unwrap(),
+            transaction: None,
+            name_constraints: None,
+        };
         let token = ca::prepare(&request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), self.now)).unwrap();
         let value = self.authority.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
@@ -79,7 +93,7 @@ impl Outside {
 
     fn seal(&self, signer: &[u8]) -> Vec<u8> {
         let maker = PrivateKey::generate(&SystemRandom).unwrap();
-        let certificate = self.certificate("制章机构", &PublicKey::Sm2(maker.public_key()), Profile::SealMaker);
+        let certificate = self.certificate("制章机构", &PublicKey::Sm2(maker.public_key()), "seal-maker");
         let request = SealRequest {
             es_id: "99000000000009",
             name: "示例市印信演示局（样章）",
@@ -200,7 +214,7 @@ impl<'a> Gm3<'a> {
         let spki = read_pem(pem, "PUBLIC KEY").unwrap().remove(0);
         let public = SubjectPublicKeyInfo::parse(&spki).unwrap();
         let public = public_key(&public).unwrap();
-        let certificate = self.outside.certificate("印信演示签章人", &public, Profile::SealSigner);
+        let certificate = self.outside.certificate("99000000000009", &public, "seal-signer");
         fs::write(path("signer.pem"), write_pem(&certificate, "CERTIFICATE")).unwrap();
         fs::write(path("seal.esl"), self.outside.seal(&certificate)).unwrap();
         let (seal, signer) = (path("seal.esl"), path("signer.pem"));
