@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use yinxin::base::clock::{Clock as _, SystemClock, Timestamp};
 use yinxin::base::random::{SystemRandom, array};
-use yinxin::config::profiles;
+use yinxin::config::profiles::built_in;
 use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer as _};
 use yinxin::domain::ca::profile::AttributeKind;
@@ -64,20 +64,20 @@ impl Outside {
         outside
     }
 
-    fn certificate(&self, common_name: &str, key: &PublicKey, profile: &str) -> Vec<u8> {
-        let above = (profile != "root").then(|| Certificate::parse(&self.root).unwrap());
+    /// Of a seal signer, the name is the number of its seal.
+    fn certificate(&self, subject: &str, key: &PublicKey, profile: &str) -> Vec<u8> {
         let own = PublicKey::Sm2(self.authority.public_key());
+        let root = Certificate::parse(&self.root).ok();
         let (algorithm, publication) = (self.authority.algorithm(), &Publication::nowhere());
-        let issuer = ca::Issuer { certificate: above.as_ref(), key: &own, algorithm, publication };
-        let code = if profile == "seal-signer" { "99990000000000001F" } else { "" };
-        let subject = [
-            (AttributeKind::Organisation, format!("{code}示例市印信演示局")),
-            (AttributeKind::CommonName, common_name.to_owned()),
-        ];
-        let profiles = profiles::built_in().unwrap();
+        let issuer = ca::Issuer { certificate: root.as_ref(), key: &own, algorithm, publication };
+        let profiles = built_in().unwrap();
+        let organisation = if profile == "seal-signer" { "99990000000000001F示例" } else { "示例" };
         let request = ca::Request {
             profile: profiles.require(profile).unwrap(),
-            subject: &subject,
+            subject: &[
+                (AttributeKind::Organisation, organisation.to_owned()),
+                (AttributeKind::CommonName, subject.to_owned()),
+            ],
             alternative_names: &[],
             key,
             not_before: self.now.plus_days(-1),
@@ -86,7 +86,8 @@ impl Outside {
             transaction: None,
             name_constraints: None,
         };
-        let token = ca::prepare(&request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), self.now)).unwrap();
+        let rules = (&AlgorithmPolicy::whatever_we_compute(), self.now);
+        let token = ca::prepare(&request, &issuer, rules).unwrap();
         let value = self.authority.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
     }
