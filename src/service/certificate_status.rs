@@ -71,7 +71,7 @@ fn told(event: CertificateEvent, certificate_sm3: [u8; 32]) -> EventBody {
         CertificateEvent::Suspended => EventBody::CertificateSuspended { certificate_sm3 },
         CertificateEvent::Resumed => EventBody::CertificateResumed { certificate_sm3 },
         CertificateEvent::Revoked { reason, invalidity_date } => {
-            EventBody::CertificateRevoked { certificate_sm3, reason: reason.number().into(), invalidity_date }
+            EventBody::CertificateRevoked { certificate_sm3, reason: reason.number(), invalidity_date }
         }
     }
 }

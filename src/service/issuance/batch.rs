@@ -275,8 +275,10 @@ async fn keep(
         let order = &queued.order;
         events.push(Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body });
     }
-    let left = items.iter().filter(|item| !signed.iter().any(|signed| signed.item == **item)).copied();
-    let left = left.collect::<Vec<_>>();
+    // Nearly always nothing is left, and nothing is looked for.
+    let complete = signed.len() == items.len();
+    let is_left = |item: &&Item| !complete && !signed.iter().any(|signed| signed.item == **item);
+    let left = items.iter().filter(is_left).copied().collect::<Vec<_>>();
     if !left.is_empty() {
         let (reason, items) = (AbandonmentReason::KeyFailed, encode_items(&left));
         let body = EventBody::IssuanceAbandoned { batch: batch.clone(), reason, items };

@@ -473,23 +473,23 @@ async fn whoever_may_not_issue_issues_nothing(
     let gate = Gate::new();
     let services = Services { random: gate.clone(), ..services.clone() };
     let engine = issuance(&services);
-    let started = async |number| {
+    let start = |number| {
         gate.close();
         let (engine, order) = (engine.clone(), order(below, request(number)));
-        let asked = tokio::spawn(async move { engine.issue(order).await.map_err(|error| error.code()) });
-        intents(place, 1).await;
-        asked
+        tokio::spawn(async move { engine.issue(order).await.map_err(|error| error.code()) })
     };
     let kept = place.count("issued_certificates").await;
     // Suspended after the intent, the key releases nothing.
-    let asked = started(50).await;
+    let asked = start(50);
+    intents(place, 1).await;
     life_cycle::suspend(&services, BY, &below.key, KeySuspensionReason::SuspectedMisuse).await.unwrap();
     gate.open();
     assert_eq!(asked.await.unwrap(), Err("key-suspended"));
     assert_eq!(engine.issue(order(below, request(51))).await.unwrap_err().code(), "key-suspended");
     life_cycle::resume(&services, BY, &below.key).await.unwrap();
     // So does a certificate of the authority that is on hold.
-    let asked = started(52).await;
+    let asked = start(52);
+    intents(place, 1).await;
     change(&services, (BY, None), &below.certificate, Change::Suspend).await.unwrap();
     gate.open();
     assert_eq!(asked.await.unwrap(), Err("authority-not-active"));

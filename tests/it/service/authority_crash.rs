@@ -69,10 +69,10 @@ async fn what_was_acknowledged_survives_every_kill() {
         let child = child.args(arguments).env(FOLDER, place.folder.path());
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let [count, pause, more] = array::<3>(&SystemRandom).unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut names = Vec::new();
         // After the kill the pipe still holds what the child had acknowledged; the last line may be half.
-        while let Some(line) = lines.next() {
+        for line in lines {
             let Some((_, name)) = line.split_once("acknowledged ") else { continue };
             let Some(name) = name.strip_suffix('.') else { continue };
             names.push(name.to_owned());
