@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
+use crate::crypto::digest::hex;
 use crate::format::keys::write_pem;
 use crate::service::{Error, Services};
 use crate::store::issued_certificates::{self, Filter, IssuedCertificate};
@@ -58,6 +59,12 @@ impl Retention {
     pub fn bound(self, now: Timestamp) -> Timestamp {
         now.plus_days(i64::from(self.0).saturating_mul(-DAYS_OF_YEAR))
     }
+}
+
+/// Octets as commands and answers name them: an SM3, a serial number.
+#[must_use]
+pub fn hexadecimal(octets: &[u8]) -> String {
+    hex(octets)
 }
 
 /// The certificate with that SM3.

@@ -9,9 +9,9 @@ use crate::cli::installation::Error;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
 use crate::domain::key::KeyAlgorithm;
-use crate::format::keys::write_pem;
 use crate::service::Services;
 use crate::service::authorities::{self, AuthorityKey, NewAuthority};
+use crate::service::verification::pem_of;
 
 /// What `create` is told.
 #[derive(Args)]
@@ -70,5 +70,5 @@ pub(super) async fn create(services: &Services, profiles: &Profiles, order: &Cre
     };
     let made = authorities::create(services, profiles, BY, &new).await?;
     let (authority, der) = authorities::find(services, &made.id).await?;
-    Ok(format!("{}\n{}", authority.id, write_pem(&der, "CERTIFICATE")))
+    Ok(format!("{}\n{}", authority.id, pem_of(&der)))
 }

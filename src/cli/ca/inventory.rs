@@ -10,11 +10,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::cli::console::shown;
 use crate::cli::installation::{Error, create_new};
-use crate::crypto::digest::hex;
 use crate::domain::ca::state::RevocationReason;
-use crate::format::keys::write_pem;
 use crate::service::Services;
-use crate::service::inventory::{self, Retention};
+use crate::service::inventory::{self, Retention, hexadecimal};
+use crate::service::verification::pem_of;
 use crate::store::issued_certificates::{Filter, IssuedCertificate, StoredStatus};
 
 /// What `show` is told.
@@ -140,9 +139,9 @@ fn facts(certificate: &IssuedCertificate) -> Value {
         StoredStatus::Active | StoredStatus::Suspended => None,
     };
     json!({
-        "sm3": hex(&certificate.sm3),
+        "sm3": hexadecimal(&certificate.sm3),
         "authority": certificate.authority,
-        "serial": hex(&certificate.serial),
+        "serial": hexadecimal(&certificate.serial),
         "profile": certificate.profile,
         "subject": certificate.subject,
         "not_before": certificate.not_before.to_string(),
@@ -160,7 +159,7 @@ fn facts(certificate: &IssuedCertificate) -> Value {
 /// One certificate on one line.
 pub(super) fn line(certificate: &IssuedCertificate) -> String {
     let IssuedCertificate { sm3, authority, profile, status, not_after, subject, .. } = certificate;
-    format!("{}  {authority}  {profile}  {}  {not_after}  {}\n", hex(sm3), status.name(), shown(subject))
+    format!("{}  {authority}  {profile}  {}  {not_after}  {}\n", hexadecimal(sm3), status.name(), shown(subject))
 }
 
 fn lines(certificates: &[IssuedCertificate], json: bool) -> String {
@@ -189,7 +188,7 @@ pub(super) async fn show(services: &Services, order: &Show) -> Result<String, Er
             text.push_str(&format!("{name:<13} {}\n", shown(&value)));
         }
     }
-    Ok(text + &write_pem(&found.der, "CERTIFICATE"))
+    Ok(text + &pem_of(&found.der))
 }
 
 pub(super) async fn search(services: &Services, order: &Search) -> Result<String, Error> {

@@ -10,12 +10,12 @@ use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::cli::ca::{BY, subject};
 use crate::cli::installation::{Error, write_new};
-use crate::crypto::digest::hex;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
-use crate::format::keys::write_pem;
 use crate::service::Services;
+use crate::service::inventory::hexadecimal;
 use crate::service::issuance::{Issuance, Order, Wanted, request_in};
+use crate::service::verification::pem_of;
 
 /// Requests are far smaller; larger files are something else.
 const MOST: u64 = 1 << 20;
@@ -76,12 +76,12 @@ pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &
         reserved: None,
     };
     let issued = issuance.issue(wanted).await?;
-    let pem = write_pem(&issued.der, "CERTIFICATE");
+    let pem = pem_of(&issued.der);
     match &order.out {
         None => Ok(pem),
         Some(path) => {
             write_new(path, pem.as_bytes())?;
-            Ok(format!("{}\n", hex(&issued.sm3)))
+            Ok(format!("{}\n", hexadecimal(&issued.sm3)))
         }
     }
 }

@@ -17,13 +17,13 @@ use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
 use crate::cli::keys::attached;
 use crate::config::{Settings, profiles};
-use crate::crypto::digest::hex;
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::subject::Attributes;
 use crate::service::Services;
 use crate::service::authorities;
+use crate::service::inventory::hexadecimal;
 use crate::store::authorities::StoredAuthority;
 
 /// Certification authorities of an installation, and what they issue
@@ -146,7 +146,7 @@ fn facts(authority: &StoredAuthority) -> String {
         "state": state(authority),
         "parent": authority.parent,
         "key": authority.key,
-        "certificate_sm3": hex(&authority.certificate),
+        "certificate_sm3": hexadecimal(&authority.certificate),
         "base_url": authority.base_url,
         "crl_shards": authority.crl_shards,
         "created_at": authority.created_at.to_string(),
