@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::id::KeyId;
+use crate::base::id::{AuthorityId, KeyId};
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
 use crate::cli::selftest::{self, Sound};
@@ -101,6 +101,14 @@ pub(crate) enum Error {
         key: KeyId,
         /// The key named by --confirm.
         confirmed: KeyId,
+    },
+    /// What is to be retired was named twice, and differently.
+    #[error("{authority} is to be retired, but {confirmed} was confirmed (not-confirmed)")]
+    AuthorityNotConfirmed {
+        /// The authority named first.
+        authority: AuthorityId,
+        /// The authority named by --confirm.
+        confirmed: AuthorityId,
     },
     /// Nothing is written over.
     #[error("{path} is there already (file-exists)")]
@@ -479,6 +487,25 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// A new file that only its owner can read, open for writing.
+pub(crate) fn create_new(path: &Path) -> Result<fs::File, Error> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => Error::File { path: path.to_owned(), source },
+    })
+}
+
+/// A new file that only its owner can read.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = create_new(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(|source| Error::File { path: path.to_owned(), source })
 }
 

@@ -1,5 +1,6 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
+mod ca;
 mod console;
 mod demo;
 mod exit;
@@ -38,6 +39,7 @@ enum Command {
     Selftest(selftest::Arguments),
     Keys(keys::Arguments),
     SealAdmin(seal_admin::Arguments),
+    Ca(ca::Arguments),
 }
 
 impl Command {
@@ -49,6 +51,7 @@ impl Command {
             Self::Selftest(arguments) => selftest::run(&arguments, console),
             Self::Keys(arguments) => keys::run(&arguments, console),
             Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
+            Self::Ca(arguments) => ca::run(&arguments, console),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Why a use case refused or failed, each with a stable code.
 
+use std::sync::Arc;
+
 use crate::base::random::RandomUnavailable;
 use crate::domain::ca;
+use crate::domain::ca::possession::PossessionError;
+use crate::domain::ca::publication::InvalidPublication;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
@@ -72,6 +76,48 @@ pub enum Error {
     /// Nothing can be published.
     #[error(transparent)]
     Publishing(#[from] publication::Error),
+    /// A request for a certificate is not taken.
+    #[error(transparent)]
+    Possession(#[from] PossessionError),
+    /// No authority of ours has that name.
+    #[error("no such certification authority")]
+    UnknownAuthority,
+    /// The authority issues no more.
+    #[error("the certification authority is retired")]
+    AuthorityRetired,
+    /// The certificate of the authority, or of one above it, is on hold or revoked.
+    #[error("the certificate of the authority, or of one above it, is not active")]
+    AuthorityNotActive,
+    /// An authority of that name, or with that certificate, is here already.
+    #[error("an authority of this name, or this certificate, is here already")]
+    AuthorityExists,
+    /// One key stands for one authority.
+    #[error("the key is that of another authority")]
+    AuthorityKeyInUse,
+    /// An authority is made by a profile for authorities, and everything else is not.
+    #[error("authorities are made by profiles for authorities, and certificates on request by all others")]
+    AuthorityProfile,
+    /// Where the authority publishes is not told in a form that certificates can say.
+    #[error(transparent)]
+    Publication(#[from] InvalidPublication),
+    /// No certificate of ours has that name.
+    #[error("no such certificate")]
+    UnknownCertificate,
+    /// The certificate's state does not allow it.
+    #[error(transparent)]
+    CertificateState(#[from] ca::state::InvalidTransition),
+    /// Records of certificates are kept longer.
+    #[error("records of certificates are kept {least} years at least after their end")]
+    Retention {
+        /// So many years.
+        least: u32,
+    },
+    /// More orders wait than are taken.
+    #[error("more certificates are ordered than can be issued now; try again")]
+    IssuanceBusy,
+    /// What befell a whole batch, told to each order of it.
+    #[error(transparent)]
+    Shared(#[from] Arc<Error>),
     /// The seal's face cannot be drawn.
     #[error(transparent)]
     Drawing(#[from] render::Error),
@@ -129,12 +175,24 @@ impl Error {
             Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",
             Self::Signing(error) => error.code(),
-            Self::Making(maker::Error::Unacceptable(refused)) | Self::Issuance(ca::Error::Unacceptable(refused)) => {
-                refused.code()
-            }
+            Self::Making(maker::Error::Unacceptable(refused)) => refused.code(),
             Self::Making(_) => "seal-not-made",
             Self::Issuance(_) => "certificate-not-issued",
             Self::Publishing(error) => error.code(),
+            Self::Issuance(error) => error.code(),
+            Self::Possession(error) => error.code(),
+            Self::UnknownAuthority => "unknown-authority",
+            Self::AuthorityRetired => "authority-retired",
+            Self::AuthorityNotActive => "authority-not-active",
+            Self::AuthorityExists => "authority-exists",
+            Self::AuthorityKeyInUse => "authority-key-in-use",
+            Self::AuthorityProfile => "authority-profile",
+            Self::Publication(_) => "publication",
+            Self::UnknownCertificate => "unknown-certificate",
+            Self::CertificateState(error) => error.code(),
+            Self::Retention { .. } => "retention",
+            Self::IssuanceBusy => "issuance-busy",
+            Self::Shared(error) => error.code(),
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",
             Self::AnswerUnreadable => "answer-unreadable",

@@ -263,9 +263,12 @@ impl Refusal for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownSeal
+            | Self::UnknownAuthority
+            | Self::UnknownCertificate
             | Self::Stamping(stamping::Error::Off)
             | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
             Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
+            Self::Shared(error) => error.kind(),
             Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
             Self::CallerExists
             | Self::RolesConflict(_)
@@ -273,7 +276,13 @@ impl Refusal for Error {
             | Self::IdempotencyKeyInUse
             | Self::SealExists
             | Self::SignerNotOurs
+            | Self::AuthorityRetired
+            | Self::AuthorityNotActive
+            | Self::AuthorityExists
+            | Self::AuthorityKeyInUse
+            | Self::CertificateState(_)
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
+            Self::IssuanceBusy => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Unacceptable(_))
             | Self::Making(maker::Error::Unacceptable(_))
             | Self::Issuance(ca::Error::Unacceptable(_)) => ErrorKind::Conflict,
@@ -283,6 +292,10 @@ impl Refusal for Error {
             | Self::Making(_)
             | Self::Taking(_)
             | Self::CallerCertificate
+            | Self::Possession(_)
+            | Self::AuthorityProfile
+            | Self::Publication(_)
+            | Self::Retention { .. }
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {
@@ -298,8 +311,12 @@ impl Refusal for Error {
             // A device that is away or busy may be back for the next request.
             Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
-            Self::Issuance(_)
-            | Self::Publishing(_)
+            // What we wrote or signed is not right: nothing that the request could say better.
+            Self::Issuance(ca::Error::NoAuthority | ca::Error::Unreadable(_) | ca::Error::Signature) => {
+                ErrorKind::Internal
+            }
+            Self::Issuance(_) => ErrorKind::Refused,
+            Self::Publishing(_)
             | Self::AnswerUnreadable
             | Self::SelfTestFailed { .. }
             | Self::Interrupted

@@ -1,11 +1,15 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
 
+pub mod authorities;
 pub mod callers;
+pub mod certificate_status;
 mod certificates;
 pub mod development;
 pub mod door;
 pub mod front;
 pub mod idempotency;
+pub mod inventory;
+pub mod issuance;
 pub mod keys;
 pub mod outside;
 pub mod publication;
@@ -31,7 +35,8 @@ use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::service::publication::{Plan, Publishing};
-use crate::store::{Store, audit, signatures};
+use crate::store::issuance_batches::OpenBatch;
+use crate::store::{Store, audit, issuance_batches, signatures};
 
 pub use error::Error;
 
@@ -189,12 +194,22 @@ impl Services {
                     let reason = AbandonmentReason::Interrupted;
                     audit::append(tx, &event(EventBody::SigningAbandoned { signature, reason })).await?;
                 }
+                let batches = issuance_batches::abandon_open(tx, now).await?;
+                let abandoned = batches.len();
+                for OpenBatch { id: batch, items, .. } in batches {
+                    let (reason, items) = (AbandonmentReason::Interrupted, issuance_batches::encode_items(&items));
+                    audit::append(tx, &event(EventBody::IssuanceAbandoned { batch, reason, items })).await?;
+                }
                 crate::store::idempotency::release_open(tx).await?;
                 let version = env!("CARGO_PKG_VERSION").to_owned();
-                audit::append(tx, &event(EventBody::ServiceStarted { version })).await
+                audit::append(tx, &event(EventBody::ServiceStarted { version })).await?;
+                Ok::<_, Error>(abandoned)
             })
         });
-        steps.await?;
+        match steps.await? {
+            0 => {}
+            batches => tracing::warn!(batches, "certificates that a crash left unfinished are abandoned"),
+        }
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 
 #[path = "../devices/built.rs"]
 mod built;
+mod ca;
 mod demo;
 mod keys;
 mod process;

@@ -1,6 +1,8 @@
 //! The use cases of seals over a real database, on SQLite and on PostgreSQL.
 
 mod algorithms;
+pub(crate) mod authority;
+mod authority_crash;
 mod crash;
 mod installation;
 mod keys;

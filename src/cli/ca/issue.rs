@@ -1,0 +1,87 @@
+//! `yinxin ca issue`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use clap::Args;
+
+use crate::base::clock::Timestamp;
+use crate::base::id::AuthorityId;
+use crate::cli::ca::{BY, subject};
+use crate::cli::installation::{Error, write_new};
+use crate::domain::ca::Profiles;
+use crate::domain::ca::subject::Attributes;
+use crate::service::Services;
+use crate::service::inventory::hexadecimal;
+use crate::service::issuance::{Issuance, Order, Wanted, request_in};
+use crate::service::verification::pem_of;
+
+/// Requests are far smaller; larger files are something else.
+const MOST: u64 = 1 << 20;
+
+/// What `issue` is told.
+#[derive(Args)]
+pub(crate) struct Issue {
+    /// Who issues
+    #[arg(long, value_name = "AUTHORITY", value_parser = AuthorityId::parse)]
+    authority: AuthorityId,
+    /// Under which profile
+    #[arg(long, value_name = "PROFILE")]
+    profile: String,
+    /// The request of PKCS#10, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    csr: PathBuf,
+    /// Stands in for the request's subject, as O=…,CN=…; a comma inside a value is written \,
+    #[arg(long, value_name = "NAME", value_parser = subject)]
+    subject: Option<SubjectAttributes>,
+    /// Start of validity; now when absent, at most a day before
+    #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
+    not_before: Option<Timestamp>,
+    /// End of validity; the profile's usual one when absent
+    #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
+    not_after: Option<Timestamp>,
+    /// Write the certificate to this new file, and print its SM3
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// One value, though it is a list.
+type SubjectAttributes = Attributes;
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let wrong = |source| Error::File { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(wrong)?.len() > MOST {
+        return Err(wrong(io::Error::other("larger than a request can be")));
+    }
+    fs::read(path).map_err(wrong)
+}
+
+/// Issues the certificate; gives it, or where it was written its SM3.
+pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &Issue) -> Result<String, Error> {
+    if let Some(path) = order.out.as_ref().filter(|path| path.exists()) {
+        return Err(Error::Exists { path: path.clone() });
+    }
+    let csr = request_in(&read(&order.csr)?);
+    let issuance = Issuance::start(services.clone(), profiles);
+    let wanted = Order {
+        authority: order.authority.clone(),
+        profile: order.profile.clone(),
+        wanted: Wanted::Request { csr, subject: order.subject.clone() },
+        not_before: order.not_before,
+        not_after: order.not_after,
+        transaction: None,
+        actor: BY.clone(),
+        request: None,
+        reserved: None,
+    };
+    let issued = issuance.issue(wanted).await?;
+    let pem = pem_of(&issued.der);
+    match &order.out {
+        None => Ok(pem),
+        Some(path) => {
+            write_new(path, pem.as_bytes())?;
+            Ok(format!("{}\n", hexadecimal(&issued.sm3)))
+        }
+    }
+}

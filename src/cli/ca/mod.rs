@@ -1,0 +1,201 @@
+//! `yinxin ca`: certification authorities of an installation, and what they issue.
+
+mod change;
+mod create;
+mod inventory;
+mod issue;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::base::id::AuthorityId;
+use crate::cli::console::{Console, shown};
+use crate::cli::exit::Outcome;
+use crate::cli::installation::Error;
+use crate::cli::keys::attached;
+use crate::config::{Settings, profiles};
+use crate::domain::audit::Actor;
+use crate::domain::ca::Profiles;
+use crate::domain::ca::profile::AttributeKind;
+use crate::domain::ca::subject::Attributes;
+use crate::service::Services;
+use crate::service::authorities;
+use crate::service::inventory::hexadecimal;
+use crate::store::authorities::StoredAuthority;
+
+/// Certification authorities of an installation, and what they issue
+///
+/// Works on the installation that the configuration names, as `serve` does, also beside a service at work. The self-tests
+/// run first, as before `serve`. Exit code 0 done, 4 refused, 64 usage, 70 internal error.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// One line for each action, here and in [`run`].
+#[derive(Subcommand)]
+enum Action {
+    /// Make an authority, and print its name and its certificate
+    Create(create::Create),
+    /// Every authority: name, state, parent, key, what it is called
+    List {
+        /// Print one JSON object for each authority
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an authority's issuing, for ever; what it issued can still be suspended and revoked
+    Retire {
+        /// The authority
+        #[arg(value_name = "AUTHORITY", value_parser = AuthorityId::parse)]
+        authority: AuthorityId,
+        /// The authority once more: what is retired does not come back
+        #[arg(long, value_name = "AUTHORITY", value_parser = AuthorityId::parse)]
+        confirm: AuthorityId,
+    },
+    /// Issue a certificate for a request of PKCS#10, and print it
+    Issue(issue::Issue),
+    /// All that is known about a certificate, and the certificate
+    Show(inventory::Show),
+    /// Certificates, oldest first
+    Search(inventory::Search),
+    /// Active certificates that end soon
+    Expiring(inventory::Expiring),
+    /// How many certificates there are of each authority, profile and status that have not ended
+    Statistics {
+        /// Print one JSON object for each count
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write certificates to a new file, in PEM one after the other
+    Export(inventory::Export),
+    /// Forget the records of certificates that ended long ago
+    Forget(inventory::Forget),
+    /// Put a certificate on hold
+    Suspend(change::Named),
+    /// Take a certificate on hold back into use
+    Resume(change::Named),
+    /// Revoke a certificate, for ever
+    Revoke(change::Revoke),
+}
+
+const BY: &Actor = &Actor::Operator;
+
+/// Does what is asked.
+pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
+    attached((arguments.config.as_deref(), false), console, async |services, _, settings| {
+        let services = &services;
+        match &arguments.action {
+            Action::Create(order) => create::create(services, &profiles_of(settings)?, order).await,
+            Action::List { json } => list(services, *json).await,
+            Action::Retire { authority, confirm } => retire(services, authority, confirm).await,
+            Action::Issue(order) => issue::issue(services, Arc::new(profiles_of(settings)?), order).await,
+            Action::Show(order) => inventory::show(services, order).await,
+            Action::Search(order) => inventory::search(services, order).await,
+            Action::Expiring(order) => inventory::expiring(services, order).await,
+            Action::Statistics { json } => inventory::statistics(services, *json).await,
+            Action::Export(order) => inventory::export(services, order).await,
+            Action::Forget(order) => inventory::forget(services, order).await,
+            Action::Suspend(order) => change::suspend(services, order).await,
+            Action::Resume(order) => change::resume(services, order).await,
+            Action::Revoke(order) => change::revoke(services, order).await,
+        }
+    })
+}
+
+/// The profiles in force.
+fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
+    Ok(match &settings.policies.profiles {
+        Some(folder) => profiles::with_folder(folder)?,
+        None => profiles::built_in()?,
+    })
+}
+
+async fn list(services: &Services, json: bool) -> Result<String, Error> {
+    let all = authorities::list(services).await?;
+    Ok(all.iter().map(|authority| if json { facts(authority) } else { line(authority) }).collect())
+}
+
+async fn retire(services: &Services, authority: &AuthorityId, confirm: &AuthorityId) -> Result<String, Error> {
+    if authority != confirm {
+        return Err(Error::AuthorityNotConfirmed { authority: authority.clone(), confirmed: confirm.clone() });
+    }
+    Ok(line(&authorities::retire(services, BY, authority).await?))
+}
+
+const fn state(authority: &StoredAuthority) -> &'static str {
+    if authority.retired_at.is_some() { "retired" } else { "active" }
+}
+
+fn line(authority: &StoredAuthority) -> String {
+    let StoredAuthority { id, key, name, .. } = authority;
+    let parent = authority.parent.as_ref().map_or("-", AuthorityId::as_str);
+    format!("{id}  {}  {parent}  {key}  {}\n", state(authority), shown(name))
+}
+
+fn facts(authority: &StoredAuthority) -> String {
+    let facts = json!({
+        "id": authority.id,
+        "name": authority.name,
+        "state": state(authority),
+        "parent": authority.parent,
+        "key": authority.key,
+        "certificate_sm3": hexadecimal(&authority.certificate),
+        "base_url": authority.base_url,
+        "crl_shards": authority.crl_shards,
+        "created_at": authority.created_at.to_string(),
+        "retired_at": authority.retired_at.map(|at| at.to_string()),
+    });
+    format!("{facts}\n")
+}
+
+/// `NAME=VALUE,…`: attributes by their short names or those of the profiles. `\,` stands for a comma.
+fn subject(text: &str) -> Result<Attributes, String> {
+    let mut parts = vec![String::new()];
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let Some(last) = parts.last_mut() else { break };
+        match letter {
+            '\\' => last.extend(letters.next()),
+            ',' => parts.push(String::new()),
+            letter => last.push(letter),
+        }
+    }
+    let attribute = |part: &String| {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is not NAME=VALUE"))?;
+        let name = match name.trim() {
+            "C" => "countryName",
+            "O" => "organizationName",
+            "OU" => "organizationalUnitName",
+            "CN" => "commonName",
+            "L" => "localityName",
+            "ST" => "stateOrProvinceName",
+            name => name,
+        };
+        let kind = AttributeKind::from_name(name).ok_or_else(|| format!("no attribute {name:?} is written"))?;
+        Ok((kind, value.trim().to_owned()))
+    };
+    parts.iter().map(attribute).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_read_with_their_commas() {
+        let expected = vec![
+            (AttributeKind::Organisation, "示例, 有限公司".to_owned()),
+            (AttributeKind::CommonName, "a\\b=c".to_owned()),
+        ];
+        assert_eq!(subject("O=示例\\, 有限公司, CN=a\\\\b=c"), Ok(expected));
+        assert_eq!(subject("甲"), Err("\"甲\" is not NAME=VALUE".to_owned()));
+        assert_eq!(subject("X=甲"), Err("no attribute \"X\" is written".to_owned()));
+    }
+}

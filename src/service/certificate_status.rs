@@ -1,0 +1,104 @@
+//! The status of certificates that we issued: suspended, resumed, revoked. Row and event change together.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::RequestId;
+use crate::domain::audit::{Actor, Event, EventBody};
+use crate::domain::ca::state::{CertificateEvent, CertificateState, InvalidTransition, RevocationReason};
+use crate::service::{Error, Services};
+use crate::store::issued_certificates::{self, IssuedCertificate, StoredStatus};
+use crate::store::{self, audit};
+
+/// A change of status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Put on hold (certificateHold).
+    Suspend,
+    /// In use again (removeFromCRL).
+    Resume,
+    /// At its end, for ever.
+    Revoke {
+        /// Why.
+        reason: RevocationReason,
+        /// Since when it is suspected to have been invalid (RFC 5280 5.3.2).
+        invalidity_date: Option<Timestamp>,
+    },
+}
+
+impl Change {
+    fn of(self, state: CertificateState, now: Timestamp, not_after: Timestamp) -> Result<Next, InvalidTransition> {
+        match self {
+            Self::Suspend => state.suspend(now, not_after),
+            Self::Resume => state.resume(now, not_after),
+            Self::Revoke { reason, invalidity_date } => state.revoke(now, not_after, reason, invalidity_date),
+        }
+    }
+}
+
+type Next = (CertificateState, CertificateEvent);
+
+/// The state that a row tells.
+///
+/// # Errors
+/// A reason that nobody writes.
+pub fn state_of(certificate: &IssuedCertificate) -> Result<CertificateState, Error> {
+    let since = certificate.status_since;
+    match certificate.status {
+        StoredStatus::Active => Ok(CertificateState::Active { since }),
+        StoredStatus::Suspended => Ok(CertificateState::Suspended { since }),
+        StoredStatus::Revoked { reason, invalidity_date } => {
+            let row = || crate::crypto::digest::hex(&certificate.sm3);
+            let wrong = || store::Error::Inconsistent { table: "issued_certificates", row: row() };
+            let reason = RevocationReason::from_number(reason.into()).ok_or_else(wrong)?;
+            Ok(CertificateState::Revoked { at: since, reason, invalidity_date })
+        }
+    }
+}
+
+fn stored(state: CertificateState) -> StoredStatus {
+    match state {
+        CertificateState::Active { .. } => StoredStatus::Active,
+        CertificateState::Suspended { .. } => StoredStatus::Suspended,
+        CertificateState::Revoked { reason, invalidity_date, .. } => {
+            // CRLReason goes to 10.
+            let reason = u8::try_from(reason.number()).unwrap_or_default();
+            StoredStatus::Revoked { reason, invalidity_date }
+        }
+    }
+}
+
+fn told(event: CertificateEvent, certificate_sm3: [u8; 32]) -> EventBody {
+    match event {
+        CertificateEvent::Suspended => EventBody::CertificateSuspended { certificate_sm3 },
+        CertificateEvent::Resumed => EventBody::CertificateResumed { certificate_sm3 },
+        CertificateEvent::Revoked { reason, invalidity_date } => {
+            EventBody::CertificateRevoked { certificate_sm3, reason: reason.number(), invalidity_date }
+        }
+    }
+}
+
+/// Changes the status of the certificate with that SM3; gives it as it is now.
+///
+/// The same change asked for twice is refused the second time with one code, `certificate-state`, and changes nothing.
+///
+/// # Errors
+/// [`Error::UnknownCertificate`]; [`Error::CertificateState`]: the state, the certificate's end or the invalidity date
+/// does not allow it.
+pub async fn change(
+    services: &Services,
+    (actor, request): (&Actor, Option<&RequestId>),
+    sm3: &[u8; 32],
+    change: Change,
+) -> Result<IssuedCertificate, Error> {
+    let now = services.clock.now();
+    let steps = services.store.run("change certificate", |tx| {
+        Box::pin(async move {
+            let found = issued_certificates::find_by_sm3(tx, sm3).await?.ok_or(Error::UnknownCertificate)?;
+            let (next, event) = change.of(state_of(&found)?, now, found.not_after)?;
+            let body = told(event, *sm3);
+            let event = Event { at: now, actor: actor.clone(), request: request.cloned(), body };
+            let number = audit::append(tx, &event).await?;
+            Ok::<_, Error>(issued_certificates::change_status(tx, &found, (stored(next), now), number).await?)
+        })
+    });
+    steps.await
+}

@@ -1,0 +1,124 @@
+//! `yinxin ca` from outside, beside a service at work: an authority is made, issues, and its certificates are changed.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::Value;
+use yinxin::crypto::digest::{hex, sm3};
+use yinxin::format::keys::{read_pem, write_pem};
+
+use crate::process::{Running, program};
+use crate::service::authority::request;
+use crate::store::Folder;
+
+struct Place {
+    folder: Folder,
+}
+
+impl Place {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn ca(&self, arguments: &[&str]) -> Output {
+        let mut command = program();
+        command.current_dir(self.folder.path()).env("YINXIN_DATA_DIR", self.path("installation"));
+        command.env("YINXIN_LOG__LEVEL", "error").arg("ca").args(arguments).output().unwrap()
+    }
+
+    #[track_caller]
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.ca(arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The stable code of a refusal.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.ca(arguments);
+        let told = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{arguments:?}: {told}");
+        told.rsplit_once('(').map_or(told.as_str(), |(_, code)| code.trim_end_matches(')')).to_owned()
+    }
+
+    fn objects(&self, arguments: &[&str]) -> Vec<Value> {
+        self.done(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn an_authority_is_made_and_issues_beside_a_service_at_work() {
+    let place = Place { folder: Folder::new("cli-ca") };
+    let service = Running::serve(&place.path("installation"), &[]);
+    let root = ["create", "示例根", "--id", "root", "--profile", "root", "--subject", "O=示例局,CN=示例根"];
+    let at = ["--base-url", "http://ca.example", "--crl-shards", "4"];
+    let told = place.done(&[&root[..], &at].concat());
+    let (id, pem) = told.split_once('\n').unwrap();
+    assert_eq!((id, read_pem(pem, "CERTIFICATE").unwrap().len()), ("root", 1));
+    assert_eq!(place.refused(&[&root[..], &at].concat()), "authority-exists");
+    let below = ["create", "示例机构", "--id", "below", "--profile", "intermediate", "--parent", "root"];
+    let subject = ["--subject", "O=示例\\, 局,CN=示例机构"];
+    place.done(&[&below[..], &subject, &at].concat());
+    let listed = place.objects(&["list", "--json"]);
+    assert_eq!(listed.iter().map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>(), ["active", "active"]);
+    assert_eq!(listed.iter().filter(|one| one["parent"] == "root").count(), 1);
+
+    fs::write(place.path("one.csr"), request(1)).unwrap();
+    fs::write(place.path("two.csr"), write_pem(&request(2), "CERTIFICATE REQUEST")).unwrap();
+    let issue = ["issue", "--authority", "below", "--profile", "officer", "--csr"];
+    let one = read_pem(&place.done(&[&issue[..], &["one.csr"]].concat()), "CERTIFICATE").unwrap().remove(0);
+    let to_file = [&issue[..], &["two.csr", "--out", "two.pem"]].concat();
+    let two = place.done(&to_file);
+    let two = two.trim_end();
+    let written = read_pem(&fs::read_to_string(place.path("two.pem")).unwrap(), "CERTIFICATE").unwrap().remove(0);
+    assert_eq!(two, hex(&sm3(&written)));
+    assert_eq!(place.refused(&to_file), "file-exists");
+    fs::write(place.path("none.csr"), "no request").unwrap();
+    assert_eq!(place.refused(&[&issue[..], &["none.csr"]].concat()), "csr-malformed");
+    let unheard_of = ["issue", "--authority", "below", "--profile", "unheard-of", "--csr", "one.csr"];
+    assert_eq!(place.refused(&unheard_of), "profile-unknown");
+
+    let name = hex(&sm3(&one));
+    let shown = &place.objects(&["show", &name, "--json"])[0];
+    assert_eq!((shown["profile"].as_str(), shown["status"].as_str()), (Some("officer"), Some("active")));
+    let by_serial = ["show", shown["serial"].as_str().unwrap(), "--authority", "below", "--json"];
+    assert_eq!(&place.objects(&by_serial)[0], shown);
+    assert!(place.done(&["show", &name]).contains("-----BEGIN CERTIFICATE-----"));
+    assert_eq!(place.refused(&["show", &"0".repeat(64)]), "unknown-certificate");
+    let found = place.objects(&["search", "--profile", "officer", "--subject", "经办人1", "--json"]);
+    assert_eq!(found.iter().map(|one| one["sm3"].as_str().unwrap()).collect::<Vec<_>>(), [name.as_str()]);
+    let page = place.done(&["search", "--profile", "officer", "--limit", "1"]);
+    let after = page.lines().last().unwrap().strip_prefix("more: --after ").unwrap();
+    let next = place.done(&["search", "--profile", "officer", "--after", after]);
+    assert!(next.starts_with(two) && next.lines().count() == 1, "{next}");
+    assert_eq!(place.objects(&["expiring", "--days", "1", "--json"]).len(), 0);
+    assert_eq!(place.objects(&["expiring", "--days", "36500", "--json"]).len(), 3);
+
+    place.done(&["suspend", &name]);
+    assert_eq!(place.refused(&["suspend", &name]), "certificate-state");
+    place.done(&["resume", &name]);
+    let told = place.done(&["revoke", &name, "--reason", "superseded"]);
+    assert!(told.contains("  revoked  "), "{told}");
+    assert_eq!(place.refused(&["revoke", &name, "--reason", "superseded"]), "certificate-state");
+    let late = ["revoke", two, "--reason", "key-compromise", "--invalid-since", "2999-01-01T00:00:00Z"];
+    assert_eq!(place.refused(&late), "invalidity-date-in-future");
+    assert_eq!(place.ca(&["revoke", two, "--reason", "whim"]).status.code(), Some(64));
+    let counts = place.done(&["statistics"]);
+    assert!(
+        counts.contains("below  officer  active  1\n") && counts.contains("below  officer  revoked  1\n"),
+        "{counts}"
+    );
+    place.done(&["export", "--profile", "officer", "--status", "revoked", "--out", "revoked.pem"]);
+    let revoked = read_pem(&fs::read_to_string(place.path("revoked.pem")).unwrap(), "CERTIFICATE").unwrap();
+    assert_eq!(revoked, [one]);
+    assert_eq!(place.refused(&["export", "--out", "revoked.pem"]), "file-exists");
+    assert_eq!(place.refused(&["forget", "--years", "4"]), "retention");
+    assert_eq!(place.done(&["forget", "--years", "5"]), "0 certificates forgotten\n");
+    assert_eq!(place.refused(&["retire", "below", "--confirm", "root"]), "not-confirmed");
+    place.done(&["retire", "below", "--confirm", "below"]);
+    assert_eq!(place.refused(&[&issue[..], &["one.csr"]].concat()), "authority-retired");
+    assert_eq!(service.terminate().0, Some(0));
+}
