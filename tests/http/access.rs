@@ -9,8 +9,13 @@ use yinxin::service::door::Proof;
 use crate::client::{Request, Server, now};
 
 fn request_for(method: &str, path: &str) -> Request {
-    let path = path.replace("{id}", "seal-1");
+    let path = path.replace("{id}", "seal-1").replace("{authority}", "ca").replace("{list}", "0.crl");
+    let path = path.replace("{certificate}", "ca.cer").replace("{*request}", "MAA=");
     match method {
+        "POST" if path == "/ocsp/ca" => Request::new("POST", &path)
+            .form(&[])
+            .without("content-type")
+            .header("content-type", "application/ocsp-request"),
         "GET" => Request::new("GET", &path),
         "POST" => Request::new("POST", &path).form(&[
             ("file", Some("a.ofd"), b"PK".as_slice()),
@@ -46,7 +51,7 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
     }
     for rule in table.rules() {
         let request = trimmed(request_for(&rule.method, &rule.path))
-            .header("idempotency-key", &rule.path.replace(['/', '{', '}'], "-"));
+            .header("idempotency-key", &rule.path.replace(['/', '{', '}', '*'], "-"));
         let anonymous = server.send(&request).await;
         match rule.access {
             Access::Caller => anonymous.assert_refused(401, "signature-missing"),
