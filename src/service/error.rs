@@ -177,7 +177,6 @@ impl Error {
             Self::Signing(error) => error.code(),
             Self::Making(maker::Error::Unacceptable(refused)) => refused.code(),
             Self::Making(_) => "seal-not-made",
-            Self::Issuance(_) => "certificate-not-issued",
             Self::Publishing(error) => error.code(),
             Self::Issuance(error) => error.code(),
             Self::Possession(error) => error.code(),
