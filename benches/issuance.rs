@@ -114,7 +114,7 @@ async fn authority(folder: &Path, profiles: &Profiles, csr: &[u8]) -> (Services,
         crl_shards: 16,
     };
     let root = authorities::create(&services, profiles, &Actor::Operator, &new).await.unwrap();
-    let publication = authorities::publication(&root).unwrap();
+    let publication = authorities::publication(&services, &root).unwrap();
     let order = Order {
         authority: root.id,
         profile: PROFILE.into(),

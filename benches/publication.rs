@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench publication`. The router answering a constant of the same size stands beside the kept answer: what
 //! is above it is the responder's own.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench without its material cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a bench without its material cannot go on")]
 
 #[path = "../tests/publication/desk.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]

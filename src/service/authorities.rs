@@ -22,6 +22,7 @@ use crate::service::issuance::batch::certificate_row;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
 use crate::service::issuance::serial;
 use crate::service::keys::{NewKey, made_bits};
+use crate::service::publication::locations;
 use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
@@ -63,20 +64,13 @@ pub struct NewAuthority {
     pub crl_shards: u32,
 }
 
-/// Where an authority publishes: `/crl/{name}/{shard}.crl`, `/crl/{name}/{shard}-delta.crl`, `/ocsp/{name}` and
-/// `/aia/{name}.cer` below its base address.
+/// Where an authority publishes, as its certificates say from now on: deltas are named where the service's plan has them.
 ///
 /// # Errors
 /// The address is not of a form that certificates can say, or there are too many CRLs.
-pub fn publication(authority: &StoredAuthority) -> Result<Publication, InvalidPublication> {
-    locations(&authority.id, &authority.base_url, authority.crl_shards)
-}
-
-fn locations(id: &AuthorityId, base_url: &str, shards: u32) -> Result<Publication, InvalidPublication> {
-    let (crl, delta) =
-        (format!("{base_url}/crl/{id}/{{shard}}.crl"), format!("{base_url}/crl/{id}/{{shard}}-delta.crl"));
-    let (ocsp, issuer) = (format!("{base_url}/ocsp/{id}"), format!("{base_url}/aia/{id}.cer"));
-    Publication::new((Some(&crl), Some(&delta)), shards, &[&ocsp], &[&issuer])
+pub fn publication(services: &Services, authority: &StoredAuthority) -> Result<Publication, InvalidPublication> {
+    let deltas = services.publication.plan().delta_every.is_some();
+    locations(&authority.id, &authority.base_url, authority.crl_shards, deltas)
 }
 
 /// The key that the authority will have.
@@ -119,7 +113,7 @@ pub async fn create(
     }
     let id = new.id.clone().map_or_else(|| AuthorityId::fresh(now, &*services.random), Ok)?;
     let base_url = new.base_url.trim_end_matches('/').to_owned();
-    locations(&id, &base_url, new.crl_shards)?;
+    locations(&id, &base_url, new.crl_shards, true)?;
     let known = list(services).await?;
     if known.iter().any(|authority| authority.id == id) {
         return Err(Error::AuthorityExists);

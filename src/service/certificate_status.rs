@@ -100,5 +100,8 @@ pub async fn change(
             Ok::<_, Error>(issued_certificates::change_status(tx, &found, (stored(next), now), number).await?)
         })
     });
-    steps.await
+    let changed = steps.await?;
+    // Here it is told at once; other services look for changes at least every second.
+    services.publication.answers().forget(&changed.authority, &changed.serial);
+    Ok(changed)
 }

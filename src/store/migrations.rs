@@ -29,9 +29,9 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0003_authorities.sql"),
     },
     Migration {
-        version: 5,
-        sqlite: include_str!("migrations/sqlite/0005_publication.sql"),
-        postgres: include_str!("migrations/postgres/0005_publication.sql"),
+        version: 4,
+        sqlite: include_str!("migrations/sqlite/0004_publication.sql"),
+        postgres: include_str!("migrations/postgres/0004_publication.sql"),
     },
 ];
 

@@ -11,7 +11,6 @@ use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::key::KeyAlgorithm;
 use yinxin::domain::trust::{CheckedValue, check_signed};
-use yinxin::format::der::ObjectIdentifier;
 use yinxin::format::x509::Certificate;
 use yinxin::format::x509::crl::RevocationReason;
 use yinxin::format::x509::ocsp::{
@@ -32,9 +31,13 @@ enum By {
 
 fn cert_id(authority: &Authority, serial: &[u8], by: By) -> Vec<u8> {
     let issuer = Certificate::parse(&authority.certificate).unwrap();
-    let (oid, of): (ObjectIdentifier, Box<dyn Fn(&[u8]) -> Vec<u8>>) = match by {
-        By::Sha1 => (OID_SHA1, Box::new(|octets| sha1_identifier(octets).to_vec())),
-        By::Digest(algorithm) => (algorithm.oid(), Box::new(move |octets| digest(algorithm, octets))),
+    let oid = match by {
+        By::Sha1 => OID_SHA1,
+        By::Digest(algorithm) => algorithm.oid(),
+    };
+    let of = |octets: &[u8]| match by {
+        By::Sha1 => sha1_identifier(octets).to_vec(),
+        By::Digest(algorithm) => digest(algorithm, octets),
     };
     let (name, key) = (of(issuer.subject.raw()), of(issuer.public_key.key));
     NewCertId { hash_algorithm: oid, issuer_name_hash: &name, issuer_key_hash: &key, serial }.to_der()

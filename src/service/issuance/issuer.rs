@@ -47,7 +47,7 @@ impl ReadyIssuer {
             })
         });
         let (authority, certificate, signer) = steps.await?;
-        let publication = publication(&authority)?;
+        let publication = publication(services, &authority)?;
         Ok(Self { key: signer.public_key(), authority, certificate, signer, publication })
     }
 
