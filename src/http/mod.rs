@@ -341,7 +341,7 @@ mod tests {
         for path in ["/readyz", "/metrics", "/api/openapi.json", "/api/v1/seals/x"] {
             assert_eq!(answer(&app, path, None).await, (403, "no-access-rule".to_owned()), "{path}");
         }
-        let missing = InvalidTable::RowMissing { endpoint: "GET /api/openapi.json".into() };
+        let missing = InvalidTable::RowMissing { endpoint: "GET /aia/{certificate}".into() };
         assert_eq!(app.table.must_match(&app.routes), Err(missing));
     }
 

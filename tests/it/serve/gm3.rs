@@ -254,7 +254,7 @@ fn profile_gm3(installation: &Installation) {
     let report = gm3.verified(&sealed);
     assert_eq!(
         (&report["indication"], &report["signatures"][0]["signer"]["subject"]),
-        (&json!("TOTAL_PASSED"), &json!("C=CN, O=示例市印信演示局, CN=印信演示签章人"))
+        (&json!("TOTAL_PASSED"), &json!("C=CN, O=99990000000000001F示例, CN=99000000000009"))
     );
 
     // Another process over the same rows and the same device.

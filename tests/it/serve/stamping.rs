@@ -177,6 +177,8 @@ fn stamps_of_the_server_satisfy_others() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut above = None;
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa] {
+        // Which of two units is newer is told by the second.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
         let made = runtime.block_on(async {
             let services = open(&installation).await;
             let root = match above.take() {
