@@ -2,7 +2,7 @@
 //!
 //! An answer is never older than a change of status by a second: who changes a status calls [`Answers::forget`] after the
 //! commit, and before a kept answer is given the changes of others are read, if that was not done within the last
-//! [`FRESH`]. Where they cannot be read, nothing kept is given.
+//! `FRESH`. Where they cannot be read, nothing kept is given.
 
 mod asked;
 mod cache;
