@@ -19,6 +19,8 @@ named! {
         SecurityAdministrator = 5, "security-administrator";
         /// Reads the audit log (审计管理员).
         AuditAdministrator = 6, "audit-administrator";
+        /// Enters, checks and approves requests for certificates, and changes their status (RA officer).
+        CertificateOfficer = 7, "certificate-officer";
     }
 }
 
@@ -51,7 +53,8 @@ const ADMINISTRATORS: [Role; 3] = [Role::SystemAdministrator, Role::SecurityAdmi
 impl Roles {
     /// Takes the roles together.
     ///
-    /// The three administrators are three persons (三员分立), and none of them can use or keep a seal.
+    /// The three administrators are three persons (三员分立), and none of them can use or keep a seal,
+    /// or decide on certificates.
     ///
     /// # Errors
     /// Two of the roles exclude each other.
@@ -60,7 +63,8 @@ impl Roles {
         for first in ADMINISTRATORS.into_iter().filter(|role| roles.contains(role)) {
             let excluded = |role: &Role| {
                 *role != first
-                    && (ADMINISTRATORS.contains(role) || matches!(role, Role::SealUser | Role::SealAdministrator))
+                    && (ADMINISTRATORS.contains(role)
+                        || matches!(role, Role::SealUser | Role::SealAdministrator | Role::CertificateOfficer))
             };
             if let Some(second) = roles.iter().copied().find(excluded) {
                 return Err(RolesConflict { first, second });
@@ -106,7 +110,9 @@ mod tests {
                 assert_eq!(Roles::new([second, first]), conflict(first, second));
             }
             assert_eq!(Roles::new([first, Role::SealUser]), conflict(first, Role::SealUser));
-            assert_eq!(Roles::new([first, Role::SealAdministrator]), conflict(first, Role::SealAdministrator));
+            for excluded in [Role::SealAdministrator, Role::CertificateOfficer] {
+                assert_eq!(Roles::new([first, excluded]), conflict(first, excluded));
+            }
         }
     }
 
