@@ -1,5 +1,5 @@
 //! What we publish, judged by software that is not ours: OpenSSL over plain HTTP against a running server, pkilint,
-//! Bouncy Castle.
+//! Bouncy Castle, GnuTLS.
 //!
 //! Where a peer is absent each test says SKIPPED by name; it fails instead under `CI` or `YINXIN_TEST_PEERS=require`.
 
@@ -18,6 +18,7 @@ use yinxin::crypto::algorithm::OID_SHA1;
 use yinxin::crypto::digest::sha1_identifier;
 use yinxin::domain::audit::Actor;
 use yinxin::domain::key::KeyAlgorithm;
+use yinxin::format::keys::write_pem;
 use yinxin::format::x509::Certificate;
 use yinxin::format::x509::ocsp::{NewCertId, NewOcspRequest};
 use yinxin::service::publication::Plan;
@@ -313,6 +314,63 @@ async fn bouncy_castle_takes_sm2_lists_and_answers() {
     changed[middle] ^= 1;
     let changed = files.desk.folder.write("changed.crl", &changed);
     assert!(!judge("crl", &changed, &subjects[0]).starts_with("good"));
+}
+
+/// GnuTLS judges by its own clock: what it is given is of today.
+async fn gnutls_agrees(algorithm: KeyAlgorithm, name: &str) {
+    if !runs("certtool", "--version") || !runs("ocsptool", "--version") {
+        return skip(name, "GnuTLS");
+    }
+    let folder = Folder::new(name);
+    let home = folder.path().join("home");
+    fs::create_dir(&home).unwrap();
+    let (authority, rows) = prepared(&home, algorithm, 1).await;
+    let services = open(&home, Arc::new(SystemClock)).await;
+    let key = ShardKey { authority: authority.id.clone(), shard: 0 };
+    issue(&services, &Actor::Operator, &key, Kind::Full).await.unwrap();
+    let full = current(&services, &key, Kind::Full).await.unwrap().unwrap().der;
+    ensure(&services, &Actor::Operator, &responder_profile(), &authority.id).await.unwrap();
+    let ca = folder.write("ca.pem", pem_of(&authority.certificate).as_bytes());
+    let list = folder.write("full.pem", write_pem(&full, "X509 CRL").as_bytes());
+    let tool = |command: &str, arguments: &[&str]| {
+        let output = Command::new(command).args(arguments).output().unwrap();
+        (output.status.success(), said(&output))
+    };
+
+    let judge_list = |file: &str| tool("certtool", &["--verify-crl", "--load-ca-certificate", &ca, "--infile", file]);
+    let (fine, text) = judge_list(&list);
+    assert!(fine && text.contains("Verified."), "{text}");
+    let mut changed = full.to_vec();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let (_, text) = judge_list(&folder.write("changed.pem", write_pem(&changed, "X509 CRL").as_bytes()));
+    assert!(!text.contains("Verified."), "{text}");
+
+    for (number, row) in rows.iter().enumerate() {
+        let revoked = number == 1;
+        let file = folder.write(&format!("{number}.pem"), pem_of(&row.der).as_bytes());
+        let (fine, text) =
+            tool("certtool", &["--verify", "--load-ca-certificate", &ca, "--load-crl", &list, "--infile", &file]);
+        assert_eq!((fine, text.contains("certificate chain is revoked")), (!revoked, revoked), "{text}");
+        let answered = answer(&services, &authority.id, &ocsp_request(&authority, row)).await.to_der();
+        let response = folder.write(&format!("{number}.ors"), &answered);
+        let (fine, text) = tool("ocsptool", &["--verify-response", "--load-response", &response, "--load-trust", &ca]);
+        assert!(fine && text.contains("Verifying OCSP Response: Success"), "{text}");
+        let (fine, text) = tool("ocsptool", &["--response-info", "--infile", &response]);
+        let status = if revoked { "Certificate Status: revoked" } else { "Certificate Status: good" };
+        assert!(fine && text.contains(status), "{text}");
+    }
+    services.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gnutls_takes_certificates_lists_and_answers_p256() {
+    gnutls_agrees(KeyAlgorithm::EcdsaP256, "gnutls_takes_certificates_lists_and_answers_p256").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gnutls_takes_certificates_lists_and_answers_rsa() {
+    gnutls_agrees(KeyAlgorithm::Rsa, "gnutls_takes_certificates_lists_and_answers_rsa").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
