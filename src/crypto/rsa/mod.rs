@@ -5,6 +5,7 @@
 //! primes and blinding factors from its own generator, which it seeds from the operating system: the library takes no
 //! other source.
 
+mod close_primes;
 mod encoding;
 mod public;
 

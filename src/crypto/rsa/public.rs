@@ -6,7 +6,7 @@ use ring::signature::{self as ring_signature, RsaParameters, RsaPublicKeyCompone
 
 use crate::crypto::Error;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
-use crate::crypto::rsa::encoding;
+use crate::crypto::rsa::{close_primes, encoding};
 
 /// Modulus and exponent, big-endian without leading zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,14 @@ impl PublicKey {
     #[must_use]
     pub fn exponent(&self) -> &[u8] {
         &self.exponent
+    }
+
+    /// Whether the two primes lie so close together that Fermat's method finds them in a hundred rounds.
+    ///
+    /// # Errors
+    /// [`Error::Library`]: there is no memory.
+    pub fn has_close_primes(&self) -> Result<bool, Error> {
+        close_primes::are_close(&self.modulus).map_err(|_| Error::Library)
     }
 
     /// Whether `signature` is right over `message` by that algorithm; `false` for one that is not of RSA.

@@ -1,7 +1,7 @@
 //! Public keys whose private keys can be found: what of it costs little to see.
 //!
 //! Points and exponents are judged where a key is read: SM2 and P-256 points lie on their curve, an RSA exponent is odd
-//! and 65537 or more. Not looked for: two primes that lie close together, a factor that another key has too.
+//! and 65537 or more. Not looked for: a factor that another key has too.
 
 use crate::crypto::PublicKey;
 
@@ -27,6 +27,12 @@ pub enum WeakKey {
     /// The modulus has the form that a faulty library gave its primes.
     #[error("the RSA modulus has the form of CVE-2017-15361 (ROCA)")]
     Roca,
+    /// The two primes lie close together.
+    #[error("the primes of the RSA modulus lie close together (CVE-2022-26320)")]
+    ClosePrimes,
+    /// There was no memory to look.
+    #[error("the key could not be examined")]
+    NotExamined,
 }
 
 impl WeakKey {
@@ -37,6 +43,8 @@ impl WeakKey {
             Self::Short { .. } => "key-too-short",
             Self::SmallFactor { .. } => "key-small-factor",
             Self::Roca => "key-roca",
+            Self::ClosePrimes => "key-close-primes",
+            Self::NotExamined => "key-not-examined",
         }
     }
 }
@@ -55,7 +63,12 @@ pub fn check(key: &PublicKey) -> Result<(), WeakKey> {
     if rsa.bits() < LEAST_RSA_BITS {
         return Err(WeakKey::Short { bits: rsa.bits() });
     }
-    form(rsa.modulus())
+    form(rsa.modulus())?;
+    match rsa.has_close_primes() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(WeakKey::ClosePrimes),
+        Err(_) => Err(WeakKey::NotExamined),
+    }
 }
 
 fn form(modulus: &[u8]) -> Result<(), WeakKey> {
@@ -111,6 +124,16 @@ mod tests {
         let refused = form(&modulus).unwrap_err();
         assert!(matches!(refused, WeakKey::SmallFactor { factor: 3..=997 }), "{refused}");
         assert_eq!(form(&[0x03, 0xf1]).unwrap_err(), WeakKey::SmallFactor { factor: 1009 });
+    }
+
+    /// A square is the closest pair; this one has neither a small factor nor the faulty form.
+    #[test]
+    fn close_primes_are_told() {
+        // (2^1536 - 5)² = 2^3072 - 10 * 2^1536 + 25
+        let modulus = [&[0xff; 191][..], &[0xf6], &[0; 191], &[25]].concat();
+        let key = PublicKey::Rsa(rsa::PublicKey::new(&modulus, &[1, 0, 1]).unwrap());
+        assert_eq!(form(&modulus), Ok(()));
+        assert_eq!(check(&key), Err(WeakKey::ClosePrimes));
     }
 
     /// 65537 to any power has the form in every one of the primes.
