@@ -23,6 +23,8 @@ use crate::store::{self, audit, callers};
 const LEASE: i64 = 30;
 /// A lease is renewed this often.
 const RENEW: Duration = Duration::from_secs(8);
+/// Progress is told this often.
+const SHOW: Duration = Duration::from_millis(500);
 /// Rows that are read at once.
 const PAGE: i64 = 1024;
 /// Refusals that are kept at once.
@@ -59,8 +61,9 @@ struct Work<'a> {
     pace: Pace,
     stored: StoredJob,
     renewed: Instant,
-    /// Rows that got their result in this run.
-    done: u32,
+    /// As it was taken, with what was added in this run.
+    progress: Job,
+    shown: Instant,
     told: &'a (dyn Fn(&Job) + Send + Sync),
 }
 
@@ -81,7 +84,8 @@ pub async fn run(
     told: &(dyn Fn(&Job) + Send + Sync),
 ) -> Result<StoredJob, Error> {
     let stored = take(services, id).await?;
-    let mut work = Work { services, issuance, pace, stored, renewed: Instant::now(), done: 0, told };
+    let (progress, now) = (stored.job.clone(), Instant::now());
+    let mut work = Work { services, issuance, pace, stored, renewed: now, progress, shown: now, told };
     match work.to_its_end().await {
         Ok(()) => find(services, id).await,
         Err(error) => match meaning(&error) {
@@ -151,10 +155,16 @@ impl Work<'_> {
     async fn to_its_end(&mut self) -> Result<(), Error> {
         let mut waits = 0;
         loop {
-            let before = self.done;
-            let Err(Disturbance { meaning, error }) = self.rows().await else { return self.finish().await };
+            let before = self.progress.open_rows();
+            let (meaning, error) = match self.rows().await {
+                Err(Disturbance { meaning, error }) => (meaning, error),
+                Ok(()) => match self.finish().await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => (meaning(&error), error),
+                },
+            };
             let code = error.code();
-            waits = if self.done == before { waits } else { 0 };
+            waits = if self.progress.open_rows() == before { waits } else { 0 };
             let passes = matches!(meaning, Meaning::Passes { .. }) && waits < self.pace.waits;
             match meaning {
                 Meaning::Lost => return Err(error),
@@ -199,7 +209,7 @@ impl Work<'_> {
             }
             let Some(joined) = flight.join_next().await else { break };
             match joined {
-                Ok((_, Ok(_))) => self.done = self.done.saturating_add(1),
+                Ok((_, Ok(_))) => self.progress.issued = self.progress.issued.saturating_add(1),
                 Ok((number, Err(error))) => match meaning(&error) {
                     Meaning::Refused { code, reason } => {
                         refusals.push((number, RowResult::Refused { code: code.to_owned(), reason }));
@@ -212,6 +222,10 @@ impl Work<'_> {
             let kept = kept.and(if self.renewed.elapsed() > RENEW { self.renew().await } else { Ok(()) });
             if let Err(error) = kept {
                 stopping = note(error);
+            }
+            if self.shown.elapsed() > SHOW {
+                (self.told)(&self.progress);
+                self.shown = Instant::now();
             }
         }
         if let Err(error) = self.refuse(&mut refusals).await {
@@ -248,7 +262,7 @@ impl Work<'_> {
         let (id, lease, now, results) = (&self.stored.id, self.lease(), self.services.clock.now(), &*refusals);
         let steps = self.services.store.run("refuse rows", |tx| Box::pin(keep_results(tx, id, lease, results, now)));
         steps.await?;
-        self.done = self.done.saturating_add(u32::try_from(refusals.len()).unwrap_or(u32::MAX));
+        self.progress.refused = self.progress.refused.saturating_add(u32::try_from(refusals.len()).unwrap_or(u32::MAX));
         refusals.clear();
         Ok(())
     }
@@ -278,7 +292,6 @@ impl Work<'_> {
     async fn renew(&mut self) -> Result<(), Error> {
         let now = self.services.clock.now();
         let stored = self.step(|job, lease| Ok((job.renew(lease, now, LEASE)?, None))).await?;
-        (self.told)(&stored.job);
         (self.stored, self.renewed) = (stored, Instant::now());
         Ok(())
     }

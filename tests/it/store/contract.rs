@@ -25,7 +25,7 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities, publication};
+use crate::store::{Folder, authorities, jobs, publication};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -94,6 +94,7 @@ async fn contract(url: &str) {
     certificates_of_keys(&store).await;
     authorities::contract(&store).await;
     publication::contract(&store, url).await;
+    jobs::contract(&store).await;
     seals_and_their_states(&store).await;
     signings(&store).await;
     callers_and_nonces(&store).await;
