@@ -124,7 +124,7 @@ async fn authority(folder: &Path, profiles: &Profiles, csr: &[u8]) -> (Services,
         transaction: None,
         actor: Actor::Operator,
         request: None,
-        reserved: None,
+        completes: None,
     };
     (services, order, publication)
 }

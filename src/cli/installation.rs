@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::id::{AuthorityId, KeyId};
+use crate::base::id::{AuthorityId, JobId, KeyId};
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
 use crate::cli::selftest::{self, Sound};
@@ -22,7 +22,7 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
-use crate::domain::ca::Profile;
+use crate::domain::ca::{Profile, Profiles};
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
@@ -32,6 +32,7 @@ use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
+use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
@@ -39,7 +40,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services};
+use crate::service::{self, KeySettings, Services, issuance_jobs};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +111,16 @@ pub(crate) enum Error {
         /// The authority named by --confirm.
         confirmed: AuthorityId,
     },
+    /// The job did not come to its end.
+    #[error("the job {job} is {state}{} (job-{state})", .reason.as_ref().map_or_else(String::new, |why| format!(": {why}")))]
+    JobStopped {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        state: &'static str,
+        /// The stable code of what stopped it.
+        reason: Option<String>,
+    },
     /// Nothing is written over.
     #[error("{path} is there already (file-exists)")]
     Exists {
@@ -151,6 +162,7 @@ pub(crate) struct Installation {
     settings: Settings,
     /// The profile of OCSP responders.
     responder: Option<Profile>,
+    profiles: Arc<Profiles>,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
 }
@@ -168,6 +180,7 @@ pub(crate) struct Listening {
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
     responder: Option<Profile>,
+    profiles: Arc<Profiles>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -176,8 +189,12 @@ pub(crate) struct Listening {
 impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
+        let issuance = Issuance::start(self.services.clone(), self.profiles);
+        let bulk = tokio::spawn(issuance_jobs::keep_running(self.services.clone(), issuance));
         let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
+        // What it had under way is kept or is not; its lease ends by itself.
+        bulk.abort();
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         if let Some(jobs) = jobs {
             jobs.abort();
@@ -209,7 +226,8 @@ impl Installation {
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
             development::ensure_stamping(&services, &profiles, pki).await?;
         }
-        Ok(Self { services, development, sound, settings, responder, _lock: lock })
+        let profiles = Arc::new(profiles);
+        Ok(Self { services, development, sound, settings, responder, profiles, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -283,6 +301,7 @@ impl Installation {
             listeners,
             services,
             responder,
+            profiles: Arc::clone(&self.profiles),
             tls,
             app,
             stop,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::base::random::RandomUnavailable;
 use crate::domain::ca;
+use crate::domain::ca::job;
+use crate::domain::ca::job_file::JobFileError;
 use crate::domain::ca::possession::PossessionError;
 use crate::domain::ca::publication::InvalidPublication;
 use crate::domain::caller::RolesConflict;
@@ -115,6 +117,21 @@ pub enum Error {
     /// More orders wait than are taken.
     #[error("more certificates are ordered than can be issued now; try again")]
     IssuanceBusy,
+    /// No job of that name.
+    #[error("no such job")]
+    UnknownJob,
+    /// The file of a job is wrong.
+    #[error(transparent)]
+    JobFile(#[from] JobFileError),
+    /// The job's state, or another process that works on it, does not allow it.
+    #[error(transparent)]
+    Job(#[from] job::StepRefused),
+    /// More jobs wait than are taken.
+    #[error("{most} jobs have not ended; finish or cancel one first")]
+    TooManyJobs {
+        /// At most.
+        most: i64,
+    },
     /// What befell a whole batch, told to each order of it.
     #[error(transparent)]
     Shared(#[from] Arc<Error>),
@@ -191,6 +208,10 @@ impl Error {
             Self::CertificateState(error) => error.code(),
             Self::Retention { .. } => "retention",
             Self::IssuanceBusy => "issuance-busy",
+            Self::UnknownJob => "unknown-job",
+            Self::JobFile(error) => error.code(),
+            Self::Job(error) => error.code(),
+            Self::TooManyJobs { .. } => "too-many-jobs",
             Self::Shared(error) => error.code(),
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",

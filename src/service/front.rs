@@ -265,6 +265,7 @@ impl Refusal for Error {
             Self::UnknownSeal
             | Self::UnknownAuthority
             | Self::UnknownCertificate
+            | Self::UnknownJob
             | Self::Stamping(stamping::Error::Off)
             | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
             Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
@@ -281,6 +282,8 @@ impl Refusal for Error {
             | Self::AuthorityExists
             | Self::AuthorityKeyInUse
             | Self::CertificateState(_)
+            | Self::Job(_)
+            | Self::TooManyJobs { .. }
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
             Self::IssuanceBusy => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Unacceptable(_))
@@ -296,6 +299,7 @@ impl Refusal for Error {
             | Self::AuthorityProfile
             | Self::Publication(_)
             | Self::Retention { .. }
+            | Self::JobFile(_)
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

@@ -10,6 +10,7 @@ pub mod front;
 pub mod idempotency;
 pub mod inventory;
 pub mod issuance;
+pub mod issuance_jobs;
 pub mod keys;
 pub mod outside;
 pub mod publication;

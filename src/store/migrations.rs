@@ -33,6 +33,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0004_publication.sql"),
         postgres: include_str!("migrations/postgres/0004_publication.sql"),
     },
+    Migration {
+        version: 6,
+        sqlite: include_str!("migrations/sqlite/0006_issuance_jobs.sql"),
+        postgres: include_str!("migrations/postgres/0006_issuance_jobs.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -12,6 +12,8 @@ pub mod crls;
 pub mod idempotency;
 pub mod installation;
 pub mod issuance_batches;
+pub mod issuance_job_rows;
+pub mod issuance_jobs;
 pub mod issued_certificates;
 pub mod key_encryption_keys;
 pub mod keys;

@@ -73,7 +73,7 @@ pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &
         transaction: None,
         actor: BY.clone(),
         request: None,
-        reserved: None,
+        completes: None,
     };
     let issued = issuance.issue(wanted).await?;
     let pem = pem_of(&issued.der);

@@ -1,5 +1,6 @@
 //! `yinxin ca`: certification authorities of an installation, and what they issue.
 
+mod bulk;
 mod change;
 mod create;
 mod inventory;
@@ -61,6 +62,9 @@ enum Action {
     },
     /// Issue a certificate for a request of PKCS#10, and print it
     Issue(issue::Issue),
+    /// Jobs that issue many certificates, from a file of requests
+    #[command(subcommand)]
+    Bulk(bulk::Action),
     /// All that is known about a certificate, and the certificate
     Show(inventory::Show),
     /// Certificates, oldest first
@@ -96,6 +100,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::List { json } => list(services, *json).await,
             Action::Retire { authority, confirm } => retire(services, authority, confirm).await,
             Action::Issue(order) => issue::issue(services, Arc::new(profiles_of(settings)?), order).await,
+            Action::Bulk(action) => bulk::act(services, &Arc::new(profiles_of(settings)?), action).await,
             Action::Show(order) => inventory::show(services, order).await,
             Action::Search(order) => inventory::search(services, order).await,
             Action::Expiring(order) => inventory::expiring(services, order).await,

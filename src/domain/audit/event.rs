@@ -516,6 +516,27 @@ events! {
         /// SM3 of the public key it was enveloped for.
         2 recipient_sm3: [u8; 32],
     }
+    /// A job that issues many certificates rests.
+    50 "job-paused" JobPaused {
+        /// The job.
+        0 job: JobId,
+        /// The stable code of what stopped it; `asked` where somebody paused it.
+        1 reason: String,
+    }
+    /// A resting job may go on.
+    51 "job-resumed" JobResumed {
+        /// The job.
+        0 job: JobId,
+    }
+    /// A job was given up; what it had issued stays.
+    52 "job-cancelled" JobCancelled {
+        /// The job.
+        0 job: JobId,
+        /// Certificates issued.
+        1 issued: u64,
+        /// Rows refused.
+        2 refused: u64,
+    }
 }
 
 impl From<KeyEvent> for EventBody {
@@ -593,7 +614,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=44).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=44).chain(50..=52).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -778,6 +799,13 @@ mod tests {
                 rows
             }),
             (job(), number(), number()).prop_map(|(job, issued, refused)| EventBody::JobFinished {
+                job,
+                issued,
+                refused
+            }),
+            (job(), text()).prop_map(|(job, reason)| EventBody::JobPaused { job, reason }),
+            job().prop_map(|job| EventBody::JobResumed { job }),
+            (job(), number(), number()).prop_map(|(job, issued, refused)| EventBody::JobCancelled {
                 job,
                 issued,
                 refused

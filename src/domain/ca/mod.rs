@@ -1,6 +1,8 @@
 //! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
 pub mod issuance;
+pub mod job;
+pub mod job_file;
 pub mod lint;
 pub mod pair;
 pub mod possession;

@@ -5,22 +5,25 @@
 //! after *keep* the certificates are issued, kept and logged though nobody was told: each is found by its subject, and
 //! under the same idempotency key the same answer is given again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, BatchId, KeyId};
+use crate::base::id::{AuthorityId, BatchId, JobId, KeyId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
-use crate::service::issuance::{Issued, Queued, Wanted, serial};
+use crate::service::issuance::{Completion, Issued, Queued, Wanted, serial};
+use crate::service::issuance_jobs::keep_results;
 use crate::service::{Error, Services};
 use crate::store::issuance_batches::{Item, encode_items};
+use crate::store::issuance_job_rows::RowResult;
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
-use crate::store::{audit, issuance_batches, issued_certificates};
+use crate::store::{Tx, audit, idempotency, issuance_batches, issued_certificates};
 
 /// An order that became a decision.
 struct Prepared {
@@ -293,15 +296,30 @@ async fn keep(
             issued_certificates::insert_many(tx, rows).await?;
             issuance_batches::complete(tx, batch, now).await?;
             audit::append_many(tx, events).await?;
-            for Signed { queued, row, .. } in signed {
-                if let Some((caller, key)) = &queued.order.reserved {
-                    crate::store::idempotency::complete(tx, caller, key, 201, &row.sm3).await?;
-                }
-            }
-            Ok::<_, Error>(())
+            tell(tx, signed, now).await
         })
     });
     steps.await
+}
+
+/// Tells what waits for the certificates, in the transaction that keeps them.
+async fn tell(tx: &mut Tx<'_>, signed: &[Signed], now: Timestamp) -> Result<(), Error> {
+    let mut rows = BTreeMap::<(&JobId, i64), Vec<(u32, RowResult)>>::new();
+    for Signed { queued, row, .. } in signed {
+        match &queued.order.completes {
+            None => {}
+            Some(Completion::IdempotencyKey(caller, key)) => {
+                idempotency::complete(tx, caller, key, 201, &row.sm3).await?;
+            }
+            Some(Completion::JobRow { job, index, lease }) => {
+                rows.entry((job, *lease)).or_default().push((*index, RowResult::Issued(row.sm3)));
+            }
+        }
+    }
+    for ((job, lease), results) in rows {
+        keep_results(tx, job, lease, &results, now).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

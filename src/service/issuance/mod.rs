@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, CallerId, KeyId, RequestId};
+use crate::base::id::{AuthorityId, CallerId, JobId, KeyId, RequestId};
 use crate::base::random::{Random, RandomUnavailable, array};
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
@@ -66,8 +66,25 @@ pub struct Order {
     pub actor: Actor,
     /// In which request.
     pub request: Option<RequestId>,
-    /// A reserved idempotency key, which is completed with the certificate's SM3 when the certificate is kept.
-    pub reserved: Option<(CallerId, String)>,
+    /// What is completed in the transaction that keeps the certificate.
+    pub completes: Option<Completion>,
+}
+
+/// What waits for a certificate, and learns of it in the transaction that keeps it: both are there, or neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Completion {
+    /// A reserved idempotency key: the certificate's SM3 becomes its answer.
+    IdempotencyKey(CallerId, String),
+    /// A row of a job.
+    JobRow {
+        /// The job.
+        job: JobId,
+        /// The row's place in it, from 1.
+        index: u32,
+        /// The lease under which the row was taken: nothing is kept under one that was lost.
+        lease: i64,
+    },
 }
 
 /// A certificate that is kept and logged.
@@ -143,12 +160,17 @@ async fn take(services: Arc<Services>, profiles: Arc<Profiles>, mut taken: mpsc:
         if taken.recv_many(&mut waiting, MOST_IN_BATCH).await == 0 {
             return;
         }
-        let mut groups = BTreeMap::<AuthorityId, Vec<Queued>>::new();
+        // A job that was paused loses its whole group; nobody else's order is in it.
+        let mut groups = BTreeMap::<(AuthorityId, Option<JobId>), Vec<Queued>>::new();
         for queued in waiting {
-            groups.entry(queued.order.authority.clone()).or_default().push(queued);
+            let job = match &queued.order.completes {
+                Some(Completion::JobRow { job, .. }) => Some(job.clone()),
+                _ => None,
+            };
+            groups.entry((queued.order.authority.clone(), job)).or_default().push(queued);
         }
         let mut free = Some(free);
-        for (authority, group) in groups {
+        for ((authority, _), group) in groups {
             let place = match free.take() {
                 Some(place) => place,
                 None => match Arc::clone(&places).acquire_owned().await {

@@ -97,7 +97,7 @@ pub(crate) fn order(authority: &StoredAuthority, csr: Vec<u8>) -> Order {
         transaction: None,
         actor: Actor::Operator,
         request: None,
-        reserved: None,
+        completes: None,
     }
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod authority;
 mod authority_crash;
 mod crash;
 mod installation;
+mod jobs;
+mod jobs_crash;
 mod keys;
 mod signing;
 mod stamping;

@@ -4,6 +4,7 @@ mod authorities;
 mod contract;
 mod durability;
 mod folder;
+mod jobs;
 pub(crate) mod postgres;
 mod publication;
 mod services;
