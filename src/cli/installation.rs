@@ -22,7 +22,7 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
-use crate::domain::ca::Profile;
+use crate::domain::ca::Profiles;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
@@ -32,6 +32,7 @@ use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
+use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
@@ -110,6 +111,14 @@ pub(crate) enum Error {
         /// The authority named by --confirm.
         confirmed: AuthorityId,
     },
+    /// What is to be ended was named twice, and differently.
+    #[error("{certificate} is to be retired, but {confirmed} was confirmed (not-confirmed)")]
+    CertificateNotConfirmed {
+        /// SM3 of the certificate named first.
+        certificate: String,
+        /// SM3 of the certificate named by --confirm.
+        confirmed: String,
+    },
     /// Nothing is written over.
     #[error("{path} is there already (file-exists)")]
     Exists {
@@ -149,8 +158,8 @@ pub(crate) struct Installation {
     pub(crate) development: Option<DevelopmentPki>,
     sound: Sound,
     settings: Settings,
-    /// The profile of OCSP responders.
-    responder: Option<Profile>,
+    /// The profiles in force.
+    profiles: Arc<Profiles>,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
 }
@@ -167,7 +176,7 @@ pub(crate) struct Listening {
     pub(crate) publication: Vec<SocketAddr>,
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
-    responder: Option<Profile>,
+    profiles: Arc<Profiles>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -176,12 +185,11 @@ pub(crate) struct Listening {
 impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
-        let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
+        let issuance = Issuance::start(self.services.clone(), self.profiles);
+        let jobs = tokio::spawn(publication::keep_current(self.services, issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // A list that is being signed then is an intent, which the next one of its shard abandons.
-        if let Some(jobs) = jobs {
-            jobs.abort();
-        }
+        jobs.abort();
         Ok(served?)
     }
 }
@@ -201,15 +209,16 @@ impl Installation {
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
         let services = services.with_plan(plan(&settings));
-        let responder = profiles.by_name("ocsp-responder").cloned();
+        let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),
             false => None,
         };
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
-            development::ensure_stamping(&services, &profiles, pki).await?;
+            let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
+            development::ensure_stamping(&services, &issuance, pki).await?;
         }
-        Ok(Self { services, development, sound, settings, responder, _lock: lock })
+        Ok(Self { services, development, sound, settings, profiles, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -273,7 +282,7 @@ impl Installation {
         };
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
-        let (services, responder) = (self.services.clone(), self.responder.clone());
+        let (services, profiles) = (self.services.clone(), Arc::clone(&self.profiles));
         let listeners = (listeners, plain);
         Ok(Listening {
             addresses,
@@ -282,7 +291,7 @@ impl Installation {
             client,
             listeners,
             services,
-            responder,
+            profiles,
             tls,
             app,
             stop,
@@ -393,10 +402,10 @@ impl Installation {
 }
 
 /// When lists are due and how long answers last, by the settings.
-fn plan(settings: &Settings) -> Plan {
+pub(crate) fn plan(settings: &Settings) -> Plan {
     let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers } =
         settings.publication;
-    Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers }
+    Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers, ..Plan::default() }
 }
 
 /// Keeps other processes of this machine from working on the installation, for as long as the file is held. A process
@@ -488,6 +497,17 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// A file for whoever may read the folder, in place of one that may be there: what is published anyway. A reader sees the old
+/// one or the new one, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let wrong = |source| Error::File { path: path.to_owned(), source };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = fs::File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.and_then(|()| fs::rename(&beside, path)).map_err(wrong)
 }
 
 /// A new file that only its owner can read, open for writing.

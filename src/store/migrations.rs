@@ -33,6 +33,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0004_publication.sql"),
         postgres: include_str!("migrations/postgres/0004_publication.sql"),
     },
+    Migration {
+        version: 9,
+        sqlite: include_str!("migrations/sqlite/0009_status_pages.sql"),
+        postgres: include_str!("migrations/postgres/0009_status_pages.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.
