@@ -39,8 +39,9 @@ use yinxin::service::responder::{answer, ensure};
 use yinxin::service::revocation_lists::{Draft, write};
 use yinxin::service::verification::sm3_hex;
 use yinxin::store::issued_certificates::IssuedCertificate;
+use yinxin::store::revocation_pages::RevocationEntry;
 
-use desk::{Authority, Desk, NOW, REVOKED, responder_profile};
+use desk::{Authority, Desk, NOW, REVOKED, issuance};
 use measure::{compare, work};
 
 fn main() {
@@ -48,7 +49,7 @@ fn main() {
     let (desk, authority, row) = runtime.block_on(async {
         let desk = Desk::new("bench", Plan::default()).await;
         let authority = desk.authority("ca", KeyAlgorithm::Sm2, "http://a.example", 1).await;
-        ensure(&desk.services, &Actor::Operator, &responder_profile(), &authority.id).await.unwrap();
+        ensure(&desk.services, &issuance(&desk.services), &Actor::Operator, &authority.id).await.unwrap();
         let row = authority.issue(&desk.services, 1, 30).await.remove(0);
         (desk, authority, row)
     });
@@ -98,11 +99,9 @@ fn lists(authority: &Authority, row: &IssuedCertificate) {
     let algorithm = Signer::algorithm(&key);
     let oid = algorithm.oid().unwrap();
     for count in [10_000, 1_000_000] {
-        let rows = (0..count).map(|_| IssuedCertificate {
-            serial: array(&SystemRandom).unwrap(),
-            der: Vec::new(),
-            status: REVOKED,
-            ..row.clone()
+        let rows = (0..count).map(|_| {
+            let revoked = RevocationEntry { status: REVOKED, ..RevocationEntry::of(row) };
+            RevocationEntry { serial: array(&SystemRandom).unwrap(), ..revoked }.pack()
         });
         let rows = rows.collect::<Vec<_>>();
         let draft = Draft {
@@ -116,8 +115,9 @@ fn lists(authority: &Authority, row: &IssuedCertificate) {
             delta_location: Some("http://a.example/crl/ca/0-delta.crl"),
         };
         let mut times = (0..5).map(|_| {
+            let rows = rows.clone();
             let started = Instant::now();
-            let (tbs, entries) = write(&draft, &rows).unwrap();
+            let (tbs, entries) = write(&draft, rows).unwrap();
             let value = Signer::sign(&key, &tbs, &SystemRandom).unwrap();
             let der = NewCrl::assemble(&tbs, oid, &encode_value(algorithm, &value));
             assert!(der.len() > 40 * count && entries == u64::try_from(count).unwrap());

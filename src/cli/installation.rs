@@ -22,7 +22,7 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
-use crate::domain::ca::{Profile, Profiles};
+use crate::domain::ca::Profiles;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
@@ -121,6 +121,14 @@ pub(crate) enum Error {
         /// The stable code of what stopped it.
         reason: Option<String>,
     },
+    /// What is to be ended was named twice, and differently.
+    #[error("{certificate} is to be retired, but {confirmed} was confirmed (not-confirmed)")]
+    CertificateNotConfirmed {
+        /// SM3 of the certificate named first.
+        certificate: String,
+        /// SM3 of the certificate named by --confirm.
+        confirmed: String,
+    },
     /// Nothing is written over.
     #[error("{path} is there already (file-exists)")]
     Exists {
@@ -160,8 +168,7 @@ pub(crate) struct Installation {
     pub(crate) development: Option<DevelopmentPki>,
     sound: Sound,
     settings: Settings,
-    /// The profile of OCSP responders.
-    responder: Option<Profile>,
+    /// The profiles in force.
     profiles: Arc<Profiles>,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
@@ -179,7 +186,6 @@ pub(crate) struct Listening {
     pub(crate) publication: Vec<SocketAddr>,
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
-    responder: Option<Profile>,
     profiles: Arc<Profiles>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -190,15 +196,13 @@ impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
         let issuance = Issuance::start(self.services.clone(), self.profiles);
-        let bulk = tokio::spawn(issuance_jobs::keep_running(self.services.clone(), issuance));
-        let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
+        let jobs = tokio::spawn(publication::keep_current(self.services.clone(), issuance.clone()));
+        let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // What it had under way is kept or is not; its lease ends by itself.
         bulk.abort();
         // A list that is being signed then is an intent, which the next one of its shard abandons.
-        if let Some(jobs) = jobs {
-            jobs.abort();
-        }
+        jobs.abort();
         Ok(served?)
     }
 }
@@ -218,16 +222,16 @@ impl Installation {
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
         let services = services.with_plan(plan(&settings));
-        let responder = profiles.by_name("ocsp-responder").cloned();
+        let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),
             false => None,
         };
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
-            development::ensure_stamping(&services, &profiles, pki).await?;
+            let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
+            development::ensure_stamping(&services, &issuance, pki).await?;
         }
-        let profiles = Arc::new(profiles);
-        Ok(Self { services, development, sound, settings, responder, profiles, _lock: lock })
+        Ok(Self { services, development, sound, settings, profiles, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -291,7 +295,7 @@ impl Installation {
         };
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
-        let (services, responder) = (self.services.clone(), self.responder.clone());
+        let (services, profiles) = (self.services.clone(), Arc::clone(&self.profiles));
         let listeners = (listeners, plain);
         Ok(Listening {
             addresses,
@@ -300,8 +304,7 @@ impl Installation {
             client,
             listeners,
             services,
-            responder,
-            profiles: Arc::clone(&self.profiles),
+            profiles,
             tls,
             app,
             stop,
@@ -412,10 +415,10 @@ impl Installation {
 }
 
 /// When lists are due and how long answers last, by the settings.
-fn plan(settings: &Settings) -> Plan {
+pub(crate) fn plan(settings: &Settings) -> Plan {
     let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers } =
         settings.publication;
-    Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers }
+    Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers, ..Plan::default() }
 }
 
 /// Keeps other processes of this machine from working on the installation, for as long as the file is held. A process
@@ -507,6 +510,17 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// A file for whoever may read the folder, in place of one that may be there: what is published anyway. A reader sees the old
+/// one or the new one, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let wrong = |source| Error::File { path: path.to_owned(), source };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = fs::File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.and_then(|()| fs::rename(&beside, path)).map_err(wrong)
 }
 
 /// A new file that only its owner can read, open for writing.

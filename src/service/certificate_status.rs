@@ -48,7 +48,7 @@ pub fn state_of(certificate: &IssuedCertificate) -> Result<CertificateState, Err
         StoredStatus::Revoked { reason, invalidity_date } => {
             let row = || crate::crypto::digest::hex(&certificate.sm3);
             let wrong = || store::Error::Inconsistent { table: "issued_certificates", row: row() };
-            let reason = RevocationReason::from_number(reason.into()).ok_or_else(wrong)?;
+            let reason = RevocationReason::from_number(reason).ok_or_else(wrong)?;
             Ok(CertificateState::Revoked { at: since, reason, invalidity_date })
         }
     }
@@ -59,9 +59,7 @@ fn stored(state: CertificateState) -> StoredStatus {
         CertificateState::Active { .. } => StoredStatus::Active,
         CertificateState::Suspended { .. } => StoredStatus::Suspended,
         CertificateState::Revoked { reason, invalidity_date, .. } => {
-            // CRLReason goes to 10.
-            let reason = u8::try_from(reason.number()).unwrap_or_default();
-            StoredStatus::Revoked { reason, invalidity_date }
+            StoredStatus::Revoked { reason: reason.number(), invalidity_date }
         }
     }
 }
@@ -71,7 +69,7 @@ fn told(event: CertificateEvent, certificate_sm3: [u8; 32]) -> EventBody {
         CertificateEvent::Suspended => EventBody::CertificateSuspended { certificate_sm3 },
         CertificateEvent::Resumed => EventBody::CertificateResumed { certificate_sm3 },
         CertificateEvent::Revoked { reason, invalidity_date } => {
-            EventBody::CertificateRevoked { certificate_sm3, reason: reason.number(), invalidity_date }
+            EventBody::CertificateRevoked { certificate_sm3, reason: reason.number().into(), invalidity_date }
         }
     }
 }
@@ -102,6 +100,6 @@ pub async fn change(
     });
     let changed = steps.await?;
     // Here it is told at once; other services look for changes at least every second.
-    services.publication.answers().forget(&changed.authority, &changed.serial);
+    services.publication.answers().forget_changed(&changed);
     Ok(changed)
 }

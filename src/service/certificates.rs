@@ -1,4 +1,4 @@
-//! Issuing certificates: the key signs what `domain::ca` decided, and row and event are kept together.
+//! Certificates of the development PKI, which makes its own root: whoever else wants one orders it (`issuance`).
 
 use std::sync::Arc;
 

@@ -6,22 +6,25 @@
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{KeyId, SealId};
+use crate::base::id::{AuthorityId, KeyId, SealId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::{self, Profiles};
-use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, Owner};
+use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyState, Owner};
 use crate::domain::seal::State;
 use crate::domain::seal::maker::{self, SealRequest};
-use crate::format::x509::Certificate;
 use crate::render::{self, SealFace, SealPicture};
 use crate::service::certificates::{Above, Issued, issue};
+use crate::service::issuance::Issuance;
 use crate::service::keys::{NewKey, made_bits};
+use crate::service::stamping::authority::{KnownUnit, NewUnit};
 use crate::service::{Error, Services, stamping};
+use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
+use crate::store::issued_certificates::StoredStatus;
 use crate::store::seals::StoredSeal;
-use crate::store::{audit, certificates, seals};
+use crate::store::{audit, authorities, certificates, seals};
 
 /// The organisation of the development seals. It does not exist.
 pub const ORGANISATION: &str = "示例市印信演示局";
@@ -110,23 +113,71 @@ pub async fn ensure(services: &Services, profiles: &Profiles) -> Result<Developm
     load(services).await?.ok_or(Error::UnknownSeal)
 }
 
-/// The time-stamping unit of this development PKI, made if it is not there yet, or if none is valid any more.
+/// The time-stamping unit of this development PKI, made if it is not there yet, or if none is valid and active any more.
+///
+/// It is ordered as every certificate is, so the development authority becomes an authority of the installation; it publishes
+/// nowhere. The rest of this PKI is not ordered so: it comes into being in one transaction, with an authority that is not
+/// there before it.
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn ensure_stamping(services: &Services, profiles: &Profiles, pki: &DevelopmentPki) -> Result<(), Error> {
+pub async fn ensure_stamping(services: &Services, issuance: &Issuance, pki: &DevelopmentPki) -> Result<(), Error> {
     let now = services.clock.now();
-    let rows = services.store.read(|tx| Box::pin(certificates::in_role(tx, stamping::authority::ROLE))).await?;
-    let valid = |row: &StoredCertificate| Certificate::parse(&row.der).is_ok_and(|parsed| now <= parsed.not_after);
-    if rows.iter().any(valid) {
+    let units = stamping::authority::list(services).await?;
+    let works = |unit: &KnownUnit| {
+        unit.certificate.status == StoredStatus::Active
+            && now <= unit.certificate.not_after
+            && matches!(unit.key_state, KeyState::Active { .. })
+    };
+    if units.iter().any(works) {
         return Ok(());
     }
-    let subject = [
+    let id = AuthorityId::parse(AUTHORITY).map_err(|_| Error::UnknownAuthority)?;
+    register_authority(services, &id, &sm3(&pki.authority)).await?;
+    let subject = vec![
         (AttributeKind::Organisation, ORGANISATION.to_owned()),
         (AttributeKind::CommonName, "Yinxin DEVELOPMENT TSA 印信开发时间戳".to_owned()),
     ];
-    let new = stamping::authority::NewUnit { algorithm: KeyAlgorithm::Sm2, subject: &subject, days: 3 * 365 };
-    stamping::authority::establish(services, profiles, &Actor::Operator, &sm3(&pki.authority), new).await.map(|_| ())
+    let new = NewUnit {
+        algorithm: KeyAlgorithm::Sm2,
+        location: None,
+        subject,
+        profile: "tsa".to_owned(),
+        not_after: Some(now.plus_days(3 * 365)),
+    };
+    stamping::authority::establish(services, issuance, &Actor::Operator, &id, new).await.map(|_| ())
+}
+
+/// Makes the authority of this PKI one that can be ordered from, once.
+async fn register_authority(services: &Services, id: &AuthorityId, certificate: &[u8; 32]) -> Result<(), Error> {
+    let now = services.clock.now();
+    let steps = services.store.run("register development authority", |tx| {
+        Box::pin(async move {
+            if authorities::find(tx, id).await?.is_some() {
+                return Ok(());
+            }
+            let row = certificates::find(tx, certificate).await?.ok_or(Error::UnknownCertificate)?;
+            let key = row.key.ok_or(Error::UnknownCertificate)?;
+            let authority = StoredAuthority {
+                id: id.clone(),
+                name: "Yinxin DEVELOPMENT Seal CA 印信开发印章证书机构".to_owned(),
+                certificate: *certificate,
+                key: key.clone(),
+                parent: None,
+                base_url: String::new(),
+                crl_shards: 1,
+                created_at: now,
+                retired_at: None,
+                version: 1,
+            };
+            authorities::insert(tx, &authority).await?;
+            let (authority, certificate_sm3) = (id.clone(), *certificate);
+            let body = EventBody::AuthorityCreated { authority, certificate_sm3, key, parent: None };
+            audit::append(tx, &Event { at: now, actor: Actor::Operator, request: None, body }).await?;
+            Ok::<_, Error>(())
+        })
+    });
+    steps.await
 }
 
 async fn load(services: &Services) -> Result<Option<DevelopmentPki>, Error> {

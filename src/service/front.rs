@@ -308,7 +308,7 @@ impl Refusal for Error {
                 signing::Error::SealNotValid { .. } | signing::Error::SignerNotValid { .. } => ErrorKind::Conflict,
                 _ => ErrorKind::Refused,
             },
-            Self::Stamping(stamping::Error::Unfit(_) | stamping::Error::NoAuthorityAbove) => ErrorKind::Refused,
+            Self::Stamping(stamping::Error::Unfit(_)) => ErrorKind::Refused,
             Self::Stamping(_) => ErrorKind::Unavailable,
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
             Self::Store(store::Error::Integrity(_)) | Self::Random(_) => ErrorKind::Unavailable,

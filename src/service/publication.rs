@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::domain::audit::Actor;
-use crate::domain::ca::profile::Profile;
+use crate::domain::ca::Publication;
 use crate::domain::ca::publication::InvalidPublication;
-use crate::domain::ca::{self, Publication};
 use crate::format::der;
+use crate::service::issuance::Issuance;
 use crate::service::responder::Answers;
 use crate::service::revocation_lists::{self, Kind, Published};
 use crate::service::{self, Services, responder};
@@ -40,6 +40,9 @@ pub enum Error {
     /// The authority's key signs by no algorithm that a list or an answer can name.
     #[error("the authority's key cannot sign lists or answers")]
     Algorithm,
+    /// The authority has no such list.
+    #[error("the authority has no shard of this number")]
+    UnknownShard,
     /// The list cannot be written.
     #[error("the revocation list cannot be written")]
     NotWritten(#[source] der::Error),
@@ -56,6 +59,7 @@ impl Error {
             Self::Locations(_) => "publication-location",
             Self::Certificate => "authority-certificate",
             Self::Algorithm => "authority-algorithm",
+            Self::UnknownShard => "unknown-shard",
             Self::NotWritten(_) => "revocation-list-not-written",
         }
     }
@@ -76,6 +80,8 @@ pub struct Plan {
     pub answer_max_age: i64,
     /// How many signed answers are kept in memory.
     pub answers: usize,
+    /// How many certificates of each authority get their answers ahead in one round.
+    pub ahead: usize,
 }
 
 impl Default for Plan {
@@ -87,6 +93,7 @@ impl Default for Plan {
             answer_validity: 3_600,
             answer_max_age: 300,
             answers: 100_000,
+            ahead: 500,
         }
     }
 }
@@ -185,32 +192,37 @@ const ROUNDS: u32 = 10;
 
 /// Keeps lists, responders and answers current until it is dropped. Dropping it in the middle of an issuance leaves an
 /// intent, which the next issuance abandons.
-pub async fn keep_current(services: Services, profile: Profile) {
+pub async fn keep_current(services: Services, issuance: Issuance) {
     let mut rounds = 0_u32;
     loop {
         if let Err(error) = responder::catch_up(&services).await {
             tracing::warn!(code = error.code(), "changes of status cannot be read; no kept answer is given");
         }
         if rounds == 0 {
-            publish_due(&services, &profile).await;
+            publish_due(&services, &issuance).await;
         }
         rounds = rounds.saturating_add(1) % ROUNDS;
         tokio::time::sleep(WATCH).await;
     }
 }
 
-/// Issues every list that is due now, and makes every responder that is missing or near its end. What fails is told in
-/// the log and tried again later.
-pub async fn publish_due(services: &Services, profile: &Profile) {
+/// Issues every list that is due now, makes every responder that is missing, revoked or near its end, ends the keys of old
+/// ones, and signs some answers ahead, for each authority that publishes. What fails is told in the log and tried again later.
+pub async fn publish_due(services: &Services, issuance: &Issuance) {
     let all = services.store.read(|tx| Box::pin(authorities::all(tx))).await;
     let all = match all.map_err(service::Error::from) {
         Ok(all) => all,
         Err(error) => return tracing::warn!(code = error.code(), "authorities cannot be read"),
     };
-    for authority in all {
+    for authority in all.iter().filter(|authority| !authority.base_url.is_empty()) {
         let id = &authority.id;
-        if let Err(error) = responder::ensure(services, &Actor::Operator, profile, id).await {
-            tracing::warn!(code = error.code(), authority = %id, "no OCSP responder can be made");
+        match responder::ensure(services, issuance, &Actor::Operator, id).await {
+            Ok(_) => {
+                if let Err(error) = responder::end_old(services, &Actor::Operator, id).await {
+                    tracing::warn!(code = error.code(), authority = %id, "old OCSP responders are not ended");
+                }
+            }
+            Err(error) => tracing::warn!(code = error.code(), authority = %id, "no OCSP responder can be made"),
         }
         for (key, kind) in due(services, id, authority.crl_shards).await {
             match revocation_lists::issue(services, &Actor::Operator, &key, kind).await {
@@ -221,7 +233,45 @@ pub async fn publish_due(services: &Services, profile: &Profile) {
                 }
             }
         }
+        match responder::sign_ahead(services, id, services.publication.plan().ahead).await {
+            // Nobody can sign yet.
+            Ok(_) | Err(service::Error::Publishing(Error::UnknownAuthority)) => {}
+            Err(error) => tracing::warn!(code = error.code(), authority = %id, "no OCSP answers are signed ahead"),
+        }
     }
+}
+
+/// Issues every list now, due or not: of one authority, or of all that publish; gives them in their order.
+///
+/// # Errors
+/// There is no such authority; the first list that cannot be issued. What was issued before stays.
+pub async fn publish_all(
+    services: &Services,
+    actor: &Actor,
+    authority: Option<&AuthorityId>,
+) -> Result<Vec<(ShardKey, CrlHead)>, service::Error> {
+    let all = services.store.read(|tx| Box::pin(authorities::all(tx))).await?;
+    let wanted = |known: &&authorities::StoredAuthority| match authority {
+        Some(id) => known.id == *id,
+        None => !known.base_url.is_empty(),
+    };
+    let chosen = all.iter().filter(wanted).collect::<Vec<_>>();
+    if chosen.is_empty() && authority.is_some() {
+        return Err(Error::UnknownAuthority.into());
+    }
+    let mut lists = Vec::new();
+    for authority in chosen {
+        let id = &authority.id;
+        let highest = services.store.read(|tx| Box::pin(crls::highest_shard(tx, id))).await?;
+        for shard in 0..authority.crl_shards.max(highest.map_or(0, |highest| highest.saturating_add(1))) {
+            let key = ShardKey { authority: id.clone(), shard };
+            let kinds = [Kind::Full].into_iter().chain(services.publication.plan().delta_every.map(|_| Kind::Delta));
+            for kind in kinds {
+                lists.push((key.clone(), revocation_lists::issue(services, actor, &key, kind).await?));
+            }
+        }
+    }
+    Ok(lists)
 }
 
 /// The lists of an authority that are due, in the order in which they are issued. Shards that no certificate is given any
@@ -272,11 +322,6 @@ pub(in crate::service) fn locations_of(
     let crl = locations(&authority.id, &authority.base_url, shards, deltas)?.crl_location(key.shard);
     let delta = crl.as_ref().filter(|_| deltas).map(|crl| format!("{}-delta.crl", crl.trim_end_matches(".crl")));
     Ok((crl, delta))
-}
-
-/// The authority above an end entity, as far as publishing needs it.
-pub(in crate::service) fn shard_of(serial: &[u8; 16], authority: &authorities::StoredAuthority) -> u32 {
-    ca::shard(serial, authority.crl_shards)
 }
 
 /// Shared by clones of [`Services`].

@@ -13,6 +13,7 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::{self, ObjectIdentifier};
+use crate::format::keys::write_pem;
 use crate::format::x509::crl::{IssuingDistributionPoint, NewCrl, NewEntries, NewRevokedCertificate, RevocationReason};
 use crate::format::x509::extension::{DistributionPoint, DistributionPointName, FreshestCrl, SubjectKeyIdentifier};
 use crate::format::x509::{Certificate, GeneralName};
@@ -20,11 +21,14 @@ use crate::service::publication::{Error as Refusal, locations_of};
 use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::crls::{CrlHead, ShardKey};
-use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
+use crate::store::issued_certificates::StoredStatus;
+use crate::store::revocation_pages::{self, PackedEntry, RevocationEntry};
 use crate::store::{self, audit, authorities, certificates, crls, issued_certificates};
 
 /// How long an intent stays open before the next issuance takes it for abandoned, seconds.
 const OPEN_FOR: i64 = 600;
+/// Changes read at once for a delta.
+const CHANGES: i64 = 500;
 
 /// Everything, or what changed since the last time that everything was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub struct Draft<'a> {
 }
 
 /// The entry of a certificate: whoever is back in use is named by deltas only (removeFromCRL, RFC 5280 5.3.1).
-fn entry(certificate: &IssuedCertificate, is_delta: bool) -> Option<NewRevokedCertificate<'_>> {
+fn entry(certificate: &RevocationEntry, is_delta: bool) -> Option<NewRevokedCertificate<'_>> {
     let (reason, invalidity_date) = match certificate.status {
         StoredStatus::Active if is_delta => (RevocationReason::RemoveFromCrl, None),
         StoredStatus::Active => return None,
@@ -79,7 +83,7 @@ fn entry(certificate: &IssuedCertificate, is_delta: bool) -> Option<NewRevokedCe
     };
     Some(NewRevokedCertificate {
         serial: &certificate.serial,
-        revocation_date: certificate.status_since,
+        revocation_date: certificate.since,
         reason,
         invalidity_date,
         certificate_issuer: None,
@@ -94,9 +98,15 @@ fn point(location: &str) -> DistributionPointName<'_> {
 ///
 /// # Errors
 /// What RFC 5280 5 forbids, or an issuer whose key identifier cannot be read.
-pub fn write(draft: &Draft<'_>, rows: &[IssuedCertificate]) -> Result<(Vec<u8>, u64), der::Error> {
+pub fn write(draft: &Draft<'_>, rows: Vec<PackedEntry>) -> Result<(Vec<u8>, u64), der::Error> {
     let mut entries = NewEntries::with_room(rows.len());
-    rows.iter().filter_map(|row| entry(row, draft.base.is_some())).for_each(|entry| entries.push(&entry));
+    for row in &rows {
+        if let Some(entry) = entry(&row.read(), draft.base.is_some()) {
+            entries.push(&entry);
+        }
+    }
+    // Of a million entries there are never more than two forms in memory at once.
+    drop(rows);
     let own = draft.issuer.extension_of::<SubjectKeyIdentifier<'_>>()?;
     // RFC 5280 4.2.1.2 (1), for an issuer whose certificate has none.
     let computed = sha1_identifier(draft.issuer.public_key.key);
@@ -132,7 +142,9 @@ struct Material {
     signer: Arc<dyn Signer>,
     base: Option<u64>,
     last_event: i64,
-    rows: Vec<IssuedCertificate>,
+    rows: Vec<PackedEntry>,
+    /// What is forgotten once a full list is kept: pages whose certificates ended before this, and changed no later.
+    ended: Option<(Timestamp, i64)>,
 }
 
 /// Issues a list of that shard now.
@@ -144,8 +156,14 @@ pub async fn issue(services: &Services, actor: &Actor, key: &ShardKey, kind: Kin
     let now = services.clock.now();
     let intent = services.store.run("intend revocation list", |tx| {
         Box::pin(async move {
-            authorities::find(tx, &key.authority).await?.ok_or(Refusal::UnknownAuthority)?;
+            let authority = authorities::find(tx, &key.authority).await?.ok_or(Refusal::UnknownAuthority)?;
+            if key.shard >= authority.crl_shards {
+                // Certificates of earlier days may stand in more lists than today's.
+                let highest = crls::highest_shard(tx, &key.authority).await?;
+                highest.filter(|highest| key.shard <= *highest).ok_or(Refusal::UnknownShard)?;
+            }
             let number = crls::record_intent(tx, key, now, now.plus_seconds(-OPEN_FOR)).await?;
+            revocation_pages::prepare(tx, key).await?;
             Ok::<_, Error>(number.ok_or(Refusal::InProgress)?)
         })
     });
@@ -168,7 +186,7 @@ async fn sign_and_keep(
 ) -> Result<CrlHead, Error> {
     let plan = services.publication.plan();
     let material = load(services, key, (kind, now)).await?;
-    let Material { authority, certificate, signer, base, last_event, rows } = material;
+    let Material { authority, certificate, signer, base, last_event, rows, ended } = material;
     let (location, delta_location) = locations_of(&authority, key, plan)?;
     let period = if kind == Kind::Full { plan.full_every } else { plan.delta_every.unwrap_or(plan.full_every) };
     // Half a period in hand, for whoever asks while the next one is late.
@@ -191,7 +209,7 @@ async fn sign_and_keep(
             location: location.as_deref(),
             delta_location: delta_location.as_deref(),
         };
-        write(&draft, &rows).map_err(Refusal::NotWritten)
+        write(&draft, rows).map_err(Refusal::NotWritten)
     });
     let (tbs, entries) = writing.await.map_err(|_| Error::Interrupted)??;
     // The signer checks its own signature before it lets go of it.
@@ -220,6 +238,9 @@ async fn sign_and_keep(
             crls::complete(tx, key, made, octets).await?;
             audit::append(tx, event).await?;
             crls::forget_older(tx, key, plan.keep).await?;
+            if let Some((end, event)) = ended {
+                revocation_pages::forget(tx, key, end, event).await?;
+            }
             Ok::<_, Error>(())
         })
     });
@@ -237,36 +258,51 @@ async fn load(services: &Services, key: &ShardKey, (kind, now): (Kind, Timestamp
             let signer = services.keys.signer(tx, &authority.key, purpose, now).await?;
             let last_event = issued_certificates::last_change(tx).await?;
             let full = crls::newest(tx, key, false).await?;
+            let ended = full.as_ref().filter(|_| kind == Kind::Full).map(|head| (head.this_update, head.last_event));
             let (base, rows) = match (kind, full) {
                 (Kind::Delta, None) => return Err(Refusal::NoFullList.into()),
-                (Kind::Delta, Some(full)) => {
-                    let changed = issued_certificates::changed_in_shard(tx, &key.authority, key.shard, full.last_event);
-                    (Some(full.number), changed.await?)
-                }
+                (Kind::Delta, Some(full)) => (Some(full.number), changed_since(tx, key, full.last_event).await?),
                 (Kind::Full, before) => (None, all_entries(tx, key, before.as_ref()).await?),
             };
-            Ok::<_, Error>(Material { authority, certificate: certificate.der, signer, base, last_event, rows })
+            Ok::<_, Error>(Material { authority, certificate: certificate.der, signer, base, last_event, rows, ended })
         })
     });
     steps.await
 }
 
+/// Whatever changed after that event, by serial number.
+async fn changed_since(
+    tx: &mut store::Tx<'_>,
+    key: &ShardKey,
+    mut event: i64,
+) -> Result<Vec<PackedEntry>, store::Error> {
+    let mut all = Vec::new();
+    loop {
+        let rows = issued_certificates::changed_in_shard(tx, key, event, CHANGES).await?;
+        let Some(last) = rows.last() else { break };
+        event = last.status_event.unwrap_or(event);
+        all.extend(rows.iter().map(|row| RevocationEntry::of(row).pack()));
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
 /// Whatever is not active, but for certificates that the last full list named when they had expired already: each stands in
-/// one list that was issued beyond its validity (RFC 5280 3.3).
+/// one list that was issued beyond its validity (RFC 5280 3.3), also when it was revoked after its end.
 async fn all_entries(
     tx: &mut store::Tx<'_>,
     key: &ShardKey,
     before: Option<&CrlHead>,
-) -> Result<Vec<IssuedCertificate>, store::Error> {
-    let expired_by = before.map_or(Timestamp::MIN, |head| head.this_update);
-    let mut rows = issued_certificates::not_active(tx, &key.authority, key.shard, expired_by).await?;
-    if let Some(head) = before {
-        // Revoked after their end, and after that list.
-        let late = issued_certificates::changed_in_shard(tx, &key.authority, key.shard, head.last_event).await?;
-        rows.extend(late.into_iter().filter(|row| row.status != StoredStatus::Active && row.not_after < expired_by));
-        rows.sort_by_key(|row| row.serial);
-    }
-    Ok(rows)
+) -> Result<Vec<PackedEntry>, store::Error> {
+    let (expired_by, event) = before.map_or((Timestamp::MIN, 0), |head| (head.this_update, head.last_event));
+    let wanted = |entry: &RevocationEntry| entry.not_after >= expired_by || entry.event > event;
+    revocation_pages::entries(tx, key, wanted).await
+}
+
+/// A list in PEM (RFC 7468 6).
+#[must_use]
+pub fn pem(der: &[u8]) -> String {
+    write_pem(der, "X509 CRL")
 }
 
 /// The newest list of that shard, from memory where it is there.

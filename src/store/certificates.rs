@@ -70,13 +70,15 @@ pub async fn of_key(tx: &mut Tx<'_>, key: &KeyId) -> Result<Vec<StoredCertificat
     fetch_all!(tx, Row, sql, key.as_str())?.into_iter().map(entity).collect()
 }
 
-/// All certificates in that role, newest first.
+/// All certificates in that role, newest first: of those of one second the one that was issued last, where an authority of
+/// ours issued them.
 ///
 /// # Errors
 /// As [`find`].
 pub async fn in_role(tx: &mut Tx<'_>, role: &str) -> Result<Vec<StoredCertificate>, Error> {
     let sql = "SELECT sm3, serial, subject, issuer, key_id, der, role, issued_at FROM certificates \
-               WHERE role = $1 ORDER BY issued_at DESC, sm3";
+               WHERE role = $1 ORDER BY issued_at DESC, \
+               COALESCE((SELECT number FROM issued_certificates WHERE sm3 = certificates.sm3), 0) DESC, sm3";
     fetch_all!(tx, Row, sql, role)?.into_iter().map(entity).collect()
 }
 

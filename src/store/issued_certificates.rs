@@ -5,9 +5,10 @@ use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::crypto::digest;
+use crate::store::crls::ShardKey;
 use crate::store::integrity::optional;
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
-use crate::store::{Error, Tx};
+use crate::store::{Error, Tx, revocation_pages};
 
 const TABLE: &str = "issued_certificates";
 
@@ -273,7 +274,7 @@ pub async fn insert_many(tx: &mut Tx<'_>, certificates: &[IssuedCertificate]) ->
             bound.push_bind(row.version).push_bind(row.integrity);
         })?;
     }
-    Ok(())
+    revocation_pages::take(tx, certificates).await
 }
 
 /// The certificate of that authority and serial number.
@@ -307,6 +308,7 @@ pub async fn change_status(
     let next =
         IssuedCertificate { status, status_since: since, status_event: Some(event), version, ..certificate.clone() };
     let row = Row::of(tx, &next)?;
+    revocation_pages::follow(tx, &next).await?;
     let sql = "UPDATE issued_certificates SET status = $1, status_since = $2, status_event = $3, reason = $4, \
                invalidity_date = $5, version = $6, integrity = $7 WHERE sm3 = $8 AND version = $9";
     let (reason, date, integrity) = (row.reason, row.invalidity_date, row.integrity);
@@ -327,35 +329,36 @@ pub async fn changed_since(tx: &mut Tx<'_>, event: i64, limit: i64) -> Result<Ve
     fetch_all!(tx, Row, sql, event, limit)?.into_iter().map(|row| row.entity(tx)).collect()
 }
 
-/// Certificates of one CRL that are on hold or revoked and had not expired by `unexpired_at`, by serial number.
+/// Certificates of one CRL that are on hold or revoked, by serial number, from the one behind `behind` on, at most `limit`.
 ///
 /// # Errors
 /// As [`find`].
-pub async fn not_active(
+pub async fn not_active_behind(
     tx: &mut Tx<'_>,
-    authority: &AuthorityId,
-    shard: u32,
-    unexpired_at: Timestamp,
+    key: &ShardKey,
+    behind: &[u8],
+    limit: i64,
 ) -> Result<Vec<IssuedCertificate>, Error> {
-    let sql = select!("WHERE authority = $1 AND shard = $2 AND status <> 'active' AND not_after >= $3 ORDER BY serial");
-    let rows = fetch_all!(tx, Row, sql, authority.as_str(), i64::from(shard), unexpired_at.unix())?;
-    rows.into_iter().map(|row| row.entity(tx)).collect()
+    let sql =
+        select!("WHERE authority = $1 AND shard = $2 AND status <> 'active' AND serial > $3 ORDER BY serial LIMIT $4");
+    let (authority, shard) = (key.authority.as_str(), i64::from(key.shard));
+    fetch_all!(tx, Row, sql, authority, shard, behind, limit)?.into_iter().map(|row| row.entity(tx)).collect()
 }
 
-/// Certificates of one CRL whose status was changed by an audit event above that number, by serial number: the entries
-/// of a delta.
+/// Certificates of one CRL whose status was changed by an audit event above that number, in the order of their events, at
+/// most `limit`: the entries of a delta.
 ///
 /// # Errors
 /// As [`find`].
 pub async fn changed_in_shard(
     tx: &mut Tx<'_>,
-    authority: &AuthorityId,
-    shard: u32,
+    key: &ShardKey,
     event: i64,
+    limit: i64,
 ) -> Result<Vec<IssuedCertificate>, Error> {
-    let sql = select!("WHERE authority = $1 AND shard = $2 AND status_event > $3 ORDER BY serial");
-    let rows = fetch_all!(tx, Row, sql, authority.as_str(), i64::from(shard), event)?;
-    rows.into_iter().map(|row| row.entity(tx)).collect()
+    let sql = select!("WHERE authority = $1 AND shard = $2 AND status_event > $3 ORDER BY status_event LIMIT $4");
+    let (authority, shard) = (key.authority.as_str(), i64::from(key.shard));
+    fetch_all!(tx, Row, sql, authority, shard, event, limit)?.into_iter().map(|row| row.entity(tx)).collect()
 }
 
 /// What to look for. Whatever is nothing is not asked.
@@ -432,7 +435,9 @@ pub async fn statistics(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<(Authorit
 /// # Errors
 /// The database's.
 pub async fn last_change(tx: &mut Tx<'_>) -> Result<i64, Error> {
-    let (event,) = fetch_one!(tx, (Option<i64>,), "SELECT MAX(status_event) FROM issued_certificates")?;
+    // The condition lets the index of changes answer.
+    let sql = "SELECT MAX(status_event) FROM issued_certificates WHERE status_event IS NOT NULL";
+    let (event,) = fetch_one!(tx, (Option<i64>,), sql)?;
     Ok(event.unwrap_or(0))
 }
 
@@ -441,6 +446,7 @@ pub async fn last_change(tx: &mut Tx<'_>) -> Result<i64, Error> {
 /// # Errors
 /// The database's.
 pub async fn forget_ended(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    revocation_pages::forget_ended(tx, before).await?;
     let sql = "DELETE FROM issued_certificates WHERE number IN \
                (SELECT number FROM issued_certificates WHERE not_after < $1 ORDER BY not_after LIMIT $2)";
     execute!(tx, sql, before.unix(), limit)

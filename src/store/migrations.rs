@@ -38,6 +38,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0006_issuance_jobs.sql"),
         postgres: include_str!("migrations/postgres/0006_issuance_jobs.sql"),
     },
+    Migration {
+        version: 9,
+        sqlite: include_str!("migrations/sqlite/0009_status_pages.sql"),
+        postgres: include_str!("migrations/postgres/0009_status_pages.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -19,6 +19,7 @@ pub mod key_encryption_keys;
 pub mod keys;
 pub mod outbox;
 pub mod responders;
+pub mod revocation_pages;
 pub mod seals;
 pub mod signatures;
 

@@ -3,7 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthorityId, KeyId};
 use crate::crypto::digest;
-use crate::store::sql::{execute, fetch_optional};
+use crate::store::sql::{execute, fetch_all};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "responders";
@@ -49,24 +49,51 @@ pub async fn insert(tx: &mut Tx<'_>, responder: &StoredResponder) -> Result<(), 
     execute!(tx, sql, certificate, authority, key, from, to, since, integrity).map(|_| ())
 }
 
-/// The newest responder of an authority.
+/// The newest responder of an authority. Of those made in one second it is the one that was issued last.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn newest(tx: &mut Tx<'_>, authority: &AuthorityId) -> Result<Option<StoredResponder>, Error> {
+    Ok(select(tx, authority, 1).await?.into_iter().next())
+}
+
+/// All responders of an authority, newest first; those that are forgotten are few at any time.
+///
+/// # Errors
+/// As [`newest`].
+pub async fn of_authority(tx: &mut Tx<'_>, authority: &AuthorityId) -> Result<Vec<StoredResponder>, Error> {
+    select(tx, authority, MOST).await
+}
+
+/// Responders of one authority that are looked at together.
+const MOST: i64 = 100;
+
+async fn select(tx: &mut Tx<'_>, authority: &AuthorityId, limit: i64) -> Result<Vec<StoredResponder>, Error> {
     let sql = "SELECT certificate, key_id, not_before, not_after, created_at, integrity FROM responders \
-               WHERE authority = $1 ORDER BY created_at DESC, not_after DESC, certificate LIMIT 1";
-    let Some(row) = fetch_optional!(tx, Row, sql, authority.as_str())? else { return Ok(None) };
-    let (certificate, key, not_before, not_after, created_at, integrity) = row;
-    let wrong = || Error::Inconsistent { table: TABLE, row: digest::hex(&certificate) };
-    let responder = StoredResponder {
-        authority: authority.clone(),
-        certificate: certificate.as_slice().try_into().map_err(|_| wrong())?,
-        key: KeyId::parse(&key).map_err(|_| wrong())?,
-        not_before: Timestamp::from_unix(not_before),
-        not_after: Timestamp::from_unix(not_after),
-        created_at: Timestamp::from_unix(created_at),
+               WHERE authority = $1 ORDER BY created_at DESC, \
+               COALESCE((SELECT number FROM issued_certificates WHERE sm3 = responders.certificate), 0) DESC, \
+               certificate LIMIT $2";
+    let rows = fetch_all!(tx, Row, sql, authority.as_str(), limit)?;
+    let entity = |(certificate, key, not_before, not_after, created_at, integrity): Row| {
+        let wrong = || Error::Inconsistent { table: TABLE, row: digest::hex(&certificate) };
+        let responder = StoredResponder {
+            authority: authority.clone(),
+            certificate: certificate.as_slice().try_into().map_err(|_| wrong())?,
+            key: KeyId::parse(&key).map_err(|_| wrong())?,
+            not_before: Timestamp::from_unix(not_before),
+            not_after: Timestamp::from_unix(not_after),
+            created_at: Timestamp::from_unix(created_at),
+        };
+        covered(&responder, |id, content| tx.integrity.check(TABLE, id, 1, content, &integrity))?;
+        Ok(responder)
     };
-    covered(&responder, |id, content| tx.integrity.check(TABLE, id, 1, content, &integrity))?;
-    Ok(Some(responder))
+    rows.into_iter().map(entity).collect()
+}
+
+/// Forgets a responder. Its certificate stays among the issued ones.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut Tx<'_>, certificate: &[u8; 32]) -> Result<u64, Error> {
+    execute!(tx, "DELETE FROM responders WHERE certificate = $1", &certificate[..])
 }

@@ -4,23 +4,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use yinxin::base::clock::Timestamp;
-use yinxin::base::id::AuthorityId;
+use yinxin::base::id::{AuthorityId, KeyId};
 use yinxin::crypto::algorithm::{DigestAlgorithm, OID_SHA1};
 use yinxin::crypto::digest::{digest, sha1_identifier};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::audit::{Actor, EventBody};
-use yinxin::domain::key::KeyAlgorithm;
+use yinxin::domain::key::{KeyAlgorithm, KeySuspensionReason};
 use yinxin::domain::trust::{CheckedValue, check_signed};
 use yinxin::format::x509::Certificate;
 use yinxin::format::x509::crl::RevocationReason;
 use yinxin::format::x509::ocsp::{
     BasicResponse, CertificateStatus, NewCertId, NewOcspRequest, OcspRefusal, OcspResponse, ResponderId,
 };
-use yinxin::service::publication::{Plan, Publishing};
-use yinxin::service::responder::{self, Reply, answer, ensure, sign_ahead};
-use yinxin::store::issued_certificates::StoredStatus;
+use yinxin::service::authorities::retire;
+use yinxin::service::certificate_status::{Change, change};
+use yinxin::service::keys::life_cycle;
+use yinxin::service::publication::{Plan, Publishing, keep_current, publish_due};
+use yinxin::service::responder::{self, Reply, answer, end_old, ensure, sign_ahead};
+use yinxin::store::issued_certificates::{self, StoredStatus};
+use yinxin::store::responders;
 
-use crate::desk::{Authority, Desk, NOW, REVOKED, responder_profile};
+use crate::desk::{Authority, Desk, NOW, REVOKED, issuance};
 
 /// How a CertID tells its issuer.
 #[derive(Clone, Copy)]
@@ -63,7 +67,7 @@ fn statuses(reply: &Reply) -> Vec<CertificateStatus> {
 async fn started(name: &str, algorithm: KeyAlgorithm) -> (Desk, Authority) {
     let desk = Desk::new(name, Plan::default()).await;
     let authority = desk.authority("ca", algorithm, "http://a.example", 1).await;
-    ensure(&desk.services, &Actor::Operator, &responder_profile(), &authority.id).await.unwrap();
+    ensure(&desk.services, &issuance(&desk.services), &Actor::Operator, &authority.id).await.unwrap();
     (desk, authority)
 }
 
@@ -140,7 +144,7 @@ async fn what_cannot_be_answered_is_refused_in_the_words_of_the_protocol() {
     let ask = async |authority: &AuthorityId, request: &[u8]| answer(&desk.services, authority, request).await;
     // Nobody can sign yet.
     assert_eq!(ask(&authority.id, &asked).await, Reply::Refused(OcspRefusal::TryLater));
-    ensure(&desk.services, &Actor::Operator, &responder_profile(), &authority.id).await.unwrap();
+    ensure(&desk.services, &issuance(&desk.services), &Actor::Operator, &authority.id).await.unwrap();
     assert_eq!(statuses(&ask(&authority.id, &asked).await), [CertificateStatus::Good]);
     assert_eq!(ask(&authority.id, b"").await, Reply::Refused(OcspRefusal::MalformedRequest));
     assert_eq!(ask(&authority.id, &[&asked[..], &[0]].concat()).await, Reply::Refused(OcspRefusal::MalformedRequest));
@@ -206,10 +210,10 @@ async fn a_revocation_is_told_at_once_here_and_within_a_second_elsewhere() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn responders_are_replaced_before_their_end() {
     let (desk, authority) = started("rotation", KeyAlgorithm::EcdsaP256).await;
-    let profile = responder_profile();
+    let issuance = issuance(&desk.services);
     let ensured = async |days| {
         desk.clock.set(NOW.plus_days(days));
-        ensure(&desk.services, &Actor::Operator, &profile, &authority.id).await.unwrap()
+        ensure(&desk.services, &issuance, &Actor::Operator, &authority.id).await.unwrap()
     };
     let first = ensured(0).await;
     assert_eq!((first.not_before, first.not_after), (NOW, NOW.plus_days(30).plus_seconds(-1)));
@@ -223,6 +227,14 @@ async fn responders_are_replaced_before_their_end() {
     assert_eq!(yinxin::crypto::digest::sm3(response.certificates[0]), second.certificate);
     let changed = desk.events().await.into_iter().filter(|body| matches!(body, EventBody::ResponderChanged { .. }));
     assert_eq!(changed.count(), 2);
+    // The first one's key is destroyed when its certificate has ended, not before.
+    let key_state = async |id: &KeyId| life_cycle::find(&desk.services, id).await.unwrap().state.name();
+    assert_eq!(end_old(&desk.services, &Actor::Operator, &authority.id).await.unwrap(), 0);
+    desk.clock.set(first.not_after.plus_seconds(1));
+    assert_eq!(end_old(&desk.services, &Actor::Operator, &authority.id).await.unwrap(), 1);
+    assert_eq!((key_state(&first.key).await, key_state(&second.key).await), ("destroyed", "active"));
+    let destroyed = desk.events().await.into_iter().filter(|body| matches!(body, EventBody::KeyDestroyed { .. }));
+    assert_eq!(destroyed.count(), 1);
     // No answer outlives who signed it; and who has ended answers no more.
     desk.clock.set(second.not_after.plus_seconds(-10));
     let reply = answer(&desk.services, &authority.id, &asked).await;
@@ -230,6 +242,81 @@ async fn responders_are_replaced_before_their_end() {
     assert_eq!(BasicResponse::parse(&der).unwrap().responses[0].next_update, Some(second.not_after));
     desk.clock.set(second.not_after.plus_seconds(1));
     assert_eq!(answer(&desk.services, &authority.id, &asked).await, Reply::Refused(OcspRefusal::TryLater));
+}
+
+/// On every node: none answers by it within a second, and the next round has another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_responder_answers_no_more_and_is_replaced() {
+    let (desk, authority) = started("revoked", KeyAlgorithm::Sm2).await;
+    let second = desk.second(Plan::default()).await;
+    let issuance = issuance(&desk.services);
+    let first = ensure(&desk.services, &issuance, &Actor::Operator, &authority.id).await.unwrap();
+    let row = &authority.issue(&desk.services, 1, 60).await[0];
+    let asked = request(&[cert_id(&authority, &row.serial, By::Sha1)], None);
+    for node in [&desk.services, &second] {
+        assert_eq!(statuses(&answer(node, &authority.id, &asked).await), [CertificateStatus::Good]);
+    }
+    let revoke = Change::Revoke { reason: RevocationReason::KeyCompromise, invalidity_date: None };
+    change(&desk.services, (&Actor::Operator, None), &first.certificate, revoke).await.unwrap();
+    let none = Reply::Refused(OcspRefusal::TryLater);
+    assert_eq!(answer(&desk.services, &authority.id, &asked).await, none);
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(answer(&second, &authority.id, &asked).await, none);
+    // The timer's round, also for an authority that issues nothing else any more.
+    retire(&desk.services, &Actor::Operator, &authority.id).await.unwrap();
+    publish_due(&desk.services, &issuance).await;
+    let der = basic(&answer(&desk.services, &authority.id, &asked).await);
+    let signer = yinxin::crypto::digest::sm3(BasicResponse::parse(&der).unwrap().certificates[0]);
+    assert_ne!(signer, first.certificate);
+    let gone = life_cycle::find(&desk.services, &first.key).await.unwrap();
+    assert_eq!(gone.state.name(), "destroyed");
+    // Responders stand among the issued ones, under an intent each.
+    let issued = desk.services.store.read(|tx| Box::pin(issued_certificates::find_by_sm3(tx, &signer))).await.unwrap();
+    assert_eq!(issued.unwrap().profile, "ocsp-responder");
+    let intents = desk.events().await.into_iter().filter(|body| matches!(body, EventBody::IssuanceIntended { .. }));
+    assert_eq!(intents.count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_responders_of_one_second_the_later_one_answers() {
+    let (desk, authority) = started("second", KeyAlgorithm::Sm2).await;
+    for _ in 0..4 {
+        let issuance = issuance(&desk.services);
+        let now = ensure(&desk.services, &issuance, &Actor::Operator, &authority.id).await.unwrap();
+        let key = &now.key;
+        life_cycle::suspend(&desk.services, &Actor::Operator, key, KeySuspensionReason::Retired).await.unwrap();
+        let next = ensure(&desk.services, &issuance, &Actor::Operator, &authority.id).await.unwrap();
+        assert_ne!(next, now);
+        let newest = desk.services.store.read(|tx| Box::pin(responders::newest(tx, &authority.id))).await.unwrap();
+        assert_eq!(newest, Some(next));
+    }
+}
+
+/// A few in each round, the next ones in the next, and from the beginning again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_timer_signs_answers_ahead() {
+    let desk = Desk::new("timer", Plan { ahead: 4, ..Plan::default() }).await;
+    let authority = desk.authority("ca", KeyAlgorithm::Sm2, "http://a.example", 1).await;
+    let issuance = issuance(&desk.services);
+    authority.issue(&desk.services, 9, 30).await;
+    let count = || desk.services.publication.answers().count();
+    let mut rounds = Vec::new();
+    for _ in 0..4 {
+        publish_due(&desk.services, &issuance).await;
+        rounds.push(count());
+    }
+    // The responder's own certificate is one more.
+    assert_eq!(rounds, [4, 8, 10, 10]);
+    assert_eq!(sign_ahead(&desk.services, &authority.id, 100).await.unwrap(), 6);
+    desk.services.publication.answers().forget_responder(&authority.id);
+    assert_eq!(count(), 0);
+    let timer = tokio::spawn(keep_current(desk.services.clone(), issuance));
+    let started = Instant::now();
+    while count() < 4 {
+        assert!(started.elapsed() < Duration::from_secs(20), "{}", count());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    timer.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

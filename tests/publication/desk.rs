@@ -12,11 +12,12 @@ use yinxin::crypto::digest::sm3;
 use yinxin::crypto::{Signer, ecdsa, rsa};
 use yinxin::domain::audit::{Actor, Event, EventBody};
 use yinxin::domain::ca::profile::AttributeKind;
-use yinxin::domain::ca::{self, Issuer, Profile, Publication, Request, prepare};
+use yinxin::domain::ca::{self, Issuer, Publication, Request, prepare};
 use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, Owner};
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::format::x509::Certificate;
+use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::{KeySource, NewKey};
 use yinxin::service::publication::{Plan, locations};
 use yinxin::service::{KeySettings, Services};
@@ -88,8 +89,9 @@ pub(crate) struct Authority {
     shards: u32,
 }
 
-pub(crate) fn responder_profile() -> Profile {
-    built_in().unwrap().require("ocsp-responder").unwrap().clone()
+/// Where certificates are ordered.
+pub(crate) fn issuance(services: &Services) -> Issuance {
+    Issuance::start(services.clone(), Arc::new(built_in().unwrap()))
 }
 
 impl Desk {

@@ -28,7 +28,7 @@ use yinxin::service::verification::pem_of;
 use yinxin::store::crls::ShardKey;
 use yinxin::store::issued_certificates::{IssuedCertificate, StoredStatus};
 
-use crate::desk::{Authority, Desk, Folder, REVOKED, authority, change, open, responder_profile};
+use crate::desk::{Authority, Desk, Folder, REVOKED, authority, change, issuance, open};
 use crate::skip;
 
 fn said(output: &Output) -> String {
@@ -271,7 +271,7 @@ async fn files(name: &str, algorithm: KeyAlgorithm) -> Files {
     desk.status(&rows[2], StoredStatus::Suspended).await;
     issue(services, &Actor::Operator, &key, Kind::Delta).await.unwrap();
     let delta = current(services, &key, Kind::Delta).await.unwrap().unwrap().der;
-    ensure(services, &Actor::Operator, &responder_profile(), &authority.id).await.unwrap();
+    ensure(services, &issuance(services), &Actor::Operator, &authority.id).await.unwrap();
     let mut answers = Vec::new();
     for (number, row) in rows.iter().enumerate() {
         let reply = answer(services, &authority.id, &ocsp_request(&authority, row)).await;

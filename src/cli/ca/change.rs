@@ -34,8 +34,9 @@ pub(crate) struct Revoke {
 }
 
 fn reason(text: &str) -> Result<RevocationReason, String> {
-    let names = || RevocationReason::ALL.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
-    RevocationReason::from_name(text).ok_or_else(|| format!("one of {}", names()))
+    let known = || RevocationReason::ALL.into_iter().filter(|reason| reason.is_final());
+    let names = || known().map(RevocationReason::name).collect::<Vec<_>>().join(", ");
+    known().find(|reason| reason.name() == text).ok_or_else(|| format!("one of {}", names()))
 }
 
 async fn changed(services: &Services, certificate: &[u8; 32], wanted: Change) -> Result<String, Error> {

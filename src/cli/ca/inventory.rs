@@ -126,9 +126,7 @@ pub(super) fn sm3(text: &str) -> Result<[u8; 32], String> {
 
 fn reason(status: StoredStatus) -> Option<&'static str> {
     match status {
-        StoredStatus::Revoked { reason, .. } => {
-            RevocationReason::from_number(reason.into()).map(RevocationReason::name)
-        }
+        StoredStatus::Revoked { reason, .. } => RevocationReason::from_number(reason).map(RevocationReason::name),
         StoredStatus::Active | StoredStatus::Suspended => None,
     }
 }

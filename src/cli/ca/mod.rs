@@ -5,6 +5,8 @@ mod change;
 mod create;
 mod inventory;
 mod issue;
+mod publish;
+mod tsa;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use serde_json::json;
 use crate::base::id::AuthorityId;
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
-use crate::cli::installation::Error;
+use crate::cli::installation::{Error, plan};
 use crate::cli::keys::attached;
 use crate::config::{Settings, profiles};
 use crate::domain::audit::Actor;
@@ -25,6 +27,7 @@ use crate::domain::ca::subject::Attributes;
 use crate::service::Services;
 use crate::service::authorities;
 use crate::service::inventory::hexadecimal;
+use crate::service::issuance::Issuance;
 use crate::store::authorities::StoredAuthority;
 
 /// Certification authorities of an installation, and what they issue
@@ -87,6 +90,13 @@ enum Action {
     Resume(change::Named),
     /// Revoke a certificate, for ever
     Revoke(change::Revoke),
+    /// Issue a revocation list now
+    Crl(publish::Crl),
+    /// Issue every revocation list now: full ones, and deltas where there are some
+    Publish(publish::Publish),
+    /// Units that make time stamps
+    #[command(subcommand)]
+    Tsa(tsa::Action),
 }
 
 const BY: &Actor = &Actor::Operator;
@@ -94,7 +104,7 @@ const BY: &Actor = &Actor::Operator;
 /// Does what is asked.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
     attached((arguments.config.as_deref(), false), console, async |services, _, settings| {
-        let services = &services;
+        let services = &services.with_plan(plan(settings));
         match &arguments.action {
             Action::Create(order) => create::create(services, &profiles_of(settings)?, order).await,
             Action::List { json } => list(services, *json).await,
@@ -110,6 +120,12 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::Suspend(order) => change::suspend(services, order).await,
             Action::Resume(order) => change::resume(services, order).await,
             Action::Revoke(order) => change::revoke(services, order).await,
+            Action::Crl(order) => publish::crl(services, order).await,
+            Action::Publish(order) => publish::publish(services, order).await,
+            Action::Tsa(action) => {
+                let issuance = Issuance::start(services.clone(), Arc::new(profiles_of(settings)?));
+                tsa::run(services, issuance, action).await
+            }
         }
     })
 }

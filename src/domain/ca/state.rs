@@ -1,38 +1,8 @@
 //! The states of a certificate and the ways between them. Whether it has expired is a question of time, not a state.
 
 use crate::base::clock::Timestamp;
-use crate::domain::key::named;
 
-named! {
-    /// Why a certificate is revoked (RFC 5280 5.3.1). The numbers are those of CRLReason; certificateHold is suspension,
-    /// and removeFromCRL belongs to delta lists.
-    RevocationReason {
-        /// Not told.
-        Unspecified = 0, "unspecified";
-        /// The subject's private key is, or may be, in other hands.
-        KeyCompromise = 1, "key-compromise";
-        /// An authority's private key is, or may be, in other hands.
-        CaCompromise = 2, "ca-compromise";
-        /// A fact in the certificate has changed.
-        AffiliationChanged = 3, "affiliation-changed";
-        /// Another certificate stands in its place.
-        Superseded = 4, "superseded";
-        /// It is not needed any more.
-        CessationOfOperation = 5, "cessation-of-operation";
-        /// A privilege that it states was taken away.
-        PrivilegeWithdrawn = 9, "privilege-withdrawn";
-        /// A key of an attribute authority is, or may be, in other hands.
-        AaCompromise = 10, "aa-compromise";
-    }
-}
-
-impl RevocationReason {
-    /// Whether somebody else may have the private key: signatures of any time are in doubt.
-    #[must_use]
-    pub const fn is_compromise(self) -> bool {
-        matches!(self, Self::KeyCompromise | Self::CaCompromise | Self::AaCompromise)
-    }
-}
+pub use crate::format::x509::crl::RevocationReason;
 
 /// Where a certificate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +80,9 @@ pub enum InvalidTransition {
     /// It would happen before what happened last.
     #[error("the change is dated before the last one")]
     Backwards,
+    /// Certificates do not end for this reason.
+    #[error("a certificate is not revoked for {} (RFC 5280 5.3.1)", .0.name())]
+    Reason(RevocationReason),
     /// It cannot be invalid since a moment that has not come.
     #[error("the invalidity date is in the future (RFC 5280 5.3.2)")]
     InvalidityDate,
@@ -123,6 +96,7 @@ impl InvalidTransition {
             Self::State { .. } => "certificate-state",
             Self::Expired { .. } => "certificate-expired",
             Self::Backwards => "certificate-change-backdated",
+            Self::Reason(_) => "revocation-reason",
             Self::InvalidityDate => "invalidity-date-in-future",
         }
     }
@@ -193,7 +167,7 @@ impl CertificateState {
     /// Revokes it for ever. After its end only a compromise is still news: it concerns signatures that were made before.
     ///
     /// # Errors
-    /// It is revoked already, or has expired, or the invalidity date lies in the future.
+    /// It is revoked already, or has expired; the reason is a hold or the end of one; the invalidity date lies in the future.
     pub fn revoke(
         self,
         now: Timestamp,
@@ -205,6 +179,9 @@ impl CertificateState {
         self.in_order(now)?;
         if matches!(self, Self::Revoked { .. }) {
             return Err(self.refuse(ATTEMPT));
+        }
+        if !reason.is_final() {
+            return Err(InvalidTransition::Reason(reason));
         }
         if now > not_after && !reason.is_compromise() {
             return Err(InvalidTransition::Expired { attempt: ATTEMPT });
@@ -250,6 +227,9 @@ mod tests {
         let (revoked, _) = revoke(held, 40, RevocationReason::Superseded, Some(at(40))).unwrap();
         assert_eq!(revoked.resume(at(50), END), Err(state("revoked", "be resumed")));
         assert_eq!(revoke(revoked, 50, RevocationReason::KeyCompromise, None), Err(state("revoked", "be revoked")));
+        for reason in [RevocationReason::CertificateHold, RevocationReason::RemoveFromCrl] {
+            assert_eq!(revoke(ACTIVE, 40, reason, None), Err(InvalidTransition::Reason(reason)));
+        }
         let late = InvalidTransition::InvalidityDate;
         assert_eq!(revoke(ACTIVE, 40, RevocationReason::KeyCompromise, Some(at(41))), Err(late));
         let expired = InvalidTransition::Expired { attempt: "be revoked" };
@@ -261,7 +241,7 @@ mod tests {
         /// Whatever is tried in whatever order: a revoked certificate stays exactly as it was revoked, time never runs
         /// backwards, and an event tells of each change and of nothing else.
         #[test]
-        fn revoked_is_for_ever(steps in proptest::collection::vec((0_u8..3, 0_i64..1_200, 0_usize..8), 0..40)) {
+        fn revoked_is_for_ever(steps in proptest::collection::vec((0_u8..3, 0_i64..1_200, 0_usize..10), 0..40)) {
             let mut state = ACTIVE;
             for (step, now, reason) in steps {
                 let before = state;

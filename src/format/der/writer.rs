@@ -180,9 +180,11 @@ impl Writer {
         self.tlv(24, &time::generalized_octets(moment))
     }
 
-    /// A Time of a certificate: UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5).
+    /// A Time of a certificate: UTCTime from 1950 through 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5). For the years
+    /// before 1950 UTCTime has no form, and the clause no rule: they are written as GeneralizedTime.
     pub fn time(&mut self, moment: Timestamp) -> &mut Self {
         match time::generalized_octets(moment) {
+            [b'1', b'9', short @ ..] if matches!(short, [b'5'..=b'9', ..]) => self.tlv(23, &short),
             [b'2', b'0', short @ ..] if matches!(short, [b'0'..=b'4', ..]) => self.tlv(23, &short),
             text => self.tlv(24, &text),
         }
@@ -231,6 +233,24 @@ mod tests {
             let bytes = writer.into_bytes();
             assert!(bytes.starts_with(&header), "{size}");
             assert_eq!(Reader::new(&bytes).octet_string("x").unwrap().len(), size);
+        }
+    }
+
+    #[test]
+    fn times_have_the_form_of_their_year() {
+        for (text, form) in [
+            ("1949-12-31T23:59:59Z", "\u{18}\u{f}19491231235959Z"),
+            ("1950-01-01T00:00:00Z", "\u{17}\r500101000000Z"),
+            ("1999-12-31T23:59:59Z", "\u{17}\r991231235959Z"),
+            ("2000-01-01T00:00:00Z", "\u{17}\r000101000000Z"),
+            ("2049-12-31T23:59:59Z", "\u{17}\r491231235959Z"),
+            ("2050-01-01T00:00:00Z", "\u{18}\u{f}20500101000000Z"),
+        ] {
+            let moment = Timestamp::parse_rfc3339(text).unwrap();
+            let mut writer = Writer::new();
+            writer.time(moment);
+            assert_eq!(writer.as_bytes(), form.as_bytes(), "{text}");
+            assert_eq!(Reader::new(writer.as_bytes()).time("t"), Ok(moment));
         }
     }
 

@@ -17,13 +17,15 @@ use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
-use crate::service::issuance::{Completion, Issued, Queued, Wanted, serial};
+use crate::service::issuance::{Completion, Issued, Queued, UnitRole, Wanted, serial};
 use crate::service::issuance_jobs::keep_results;
 use crate::service::{Error, Services};
+use crate::store::certificates::StoredCertificate;
 use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issuance_job_rows::RowResult;
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
-use crate::store::{Tx, audit, idempotency, issuance_batches, issued_certificates};
+use crate::store::responders::StoredResponder;
+use crate::store::{Tx, audit, certificates, idempotency, issuance_batches, issued_certificates, responders};
 
 /// An order that became a decision.
 struct Prepared {
@@ -31,6 +33,7 @@ struct Prepared {
     serial: [u8; 16],
     token: IssuanceToken,
     own_key: Option<KeyId>,
+    unit: Option<UnitRole>,
 }
 
 impl Prepared {
@@ -46,6 +49,8 @@ struct Signed {
     row: IssuedCertificate,
     issuer_sm3: [u8; 32],
     own_key: Option<KeyId>,
+    /// Of a unit of ours: its role, and its row among the certificates of our keys.
+    unit: Option<(UnitRole, StoredCertificate)>,
 }
 
 /// Issues what can be issued of the group, and answers every order of it.
@@ -56,7 +61,7 @@ pub(super) async fn issue(
     group: Vec<Queued>,
 ) {
     let now = services.clock.now();
-    let issuer = match ReadyIssuer::load(services, authority, now).await {
+    let issuer = match ReadyIssuer::load_any(services, authority, now).await {
         Ok(issuer) => Arc::new(issuer),
         Err(error) => return refuse_all(group, error),
     };
@@ -121,7 +126,10 @@ async fn prepare_all(
             let mut prepared = Vec::with_capacity(part.len());
             for queued in part {
                 match decide(&services, &profiles, &issuer, &queued, now) {
-                    Ok((serial, token, own_key)) => prepared.push(Prepared { queued, serial, token, own_key }),
+                    Ok((serial, token, own_key)) => {
+                        let unit = unit_of(&queued);
+                        prepared.push(Prepared { queued, serial, token, own_key, unit });
+                    }
                     Err(error) => queued.refuse(error),
                 }
             }
@@ -137,6 +145,14 @@ async fn prepare_all(
     all
 }
 
+/// The unit of ours that it is for.
+const fn unit_of(queued: &Queued) -> Option<UnitRole> {
+    match queued.order.wanted {
+        Wanted::Unit { role, .. } => Some(role),
+        Wanted::Request { .. } | Wanted::Decided { .. } => None,
+    }
+}
+
 /// Reads one order, proves possession, merges it with the profile and lints what would be signed.
 fn decide(
     services: &Services,
@@ -146,6 +162,7 @@ fn decide(
     now: Timestamp,
 ) -> Result<([u8; 16], IssuanceToken, Option<KeyId>), Error> {
     let order = &queued.order;
+    issuer.permits(unit_of(queued))?;
     let profile = profiles.require(&order.profile).map_err(ca::Error::from)?;
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
@@ -161,6 +178,7 @@ fn decide(
             (&proved, None)
         }
         Wanted::Decided { asked, key } => (asked, key.clone()),
+        Wanted::Unit { asked, key, .. } => (asked, Some(key.clone())),
     };
     let Asked { subject, alternative_names, key } = asked;
     let serial = serial(&*services.random)?;
@@ -216,14 +234,37 @@ async fn sign_all(
 /// Checks the signature and joins it with what it signs; nothing when it is wrong, and then the order is told.
 fn join(issuer: &ReadyIssuer, prepared: Prepared, value: &[u8], now: Timestamp) -> Option<Signed> {
     let item = prepared.item();
-    let Prepared { queued, serial, token, own_key } = prepared;
-    match certificate_row(issuer, (token, value), serial, &queued.order.profile, now) {
-        Ok((row, issuer_sm3)) => Some(Signed { queued, item, row, issuer_sm3, own_key }),
+    let Prepared { queued, serial, token, own_key, unit } = prepared;
+    let made = certificate_row(issuer, (token, value), serial, &queued.order.profile, now);
+    let made = made.and_then(|(row, issuer_sm3)| {
+        let unit = match unit {
+            Some(role) => Some((role, unit_row(&row, role, own_key.clone())?)),
+            None => None,
+        };
+        Ok((row, issuer_sm3, unit))
+    });
+    match made {
+        Ok((row, issuer_sm3, unit)) => Some(Signed { queued, item, row, issuer_sm3, own_key, unit }),
         Err(error) => {
             queued.refuse(error.into());
             None
         }
     }
+}
+
+/// The row of a unit among the certificates of our keys.
+fn unit_row(row: &IssuedCertificate, role: UnitRole, key: Option<KeyId>) -> Result<StoredCertificate, ca::Error> {
+    let written = Certificate::parse(&row.der).map_err(ca::Error::Unreadable)?;
+    Ok(StoredCertificate {
+        sm3: row.sm3,
+        serial: row.serial.to_vec(),
+        subject: written.subject.raw().to_vec(),
+        issuer: written.issuer.raw().to_vec(),
+        key,
+        der: row.der.clone(),
+        role: role.name().to_owned(),
+        issued_at: row.issued_at,
+    })
 }
 
 /// The row of a certificate that was just signed, and SM3 of its issuer's name.
@@ -257,6 +298,17 @@ pub(in crate::service) fn certificate_row(
     Ok((row, issuer_sm3))
 }
 
+fn responder(row: &IssuedCertificate, key: &KeyId) -> StoredResponder {
+    StoredResponder {
+        authority: row.authority.clone(),
+        certificate: row.sm3,
+        key: key.clone(),
+        not_before: row.not_before,
+        not_after: row.not_after,
+        created_at: row.issued_at,
+    }
+}
+
 /// Keeps all certificates with their events and closes the batch, in one transaction. What was intended and not signed
 /// is abandoned in it.
 async fn keep(
@@ -268,7 +320,7 @@ async fn keep(
 ) -> Result<(), Error> {
     let now = services.clock.now();
     let mut events = Vec::with_capacity(signed.len().saturating_add(1));
-    for Signed { queued, row, issuer_sm3, own_key, .. } in signed {
+    for Signed { queued, row, issuer_sm3, own_key, unit, .. } in signed {
         let body = EventBody::CertificateIssued {
             serial: row.serial.to_vec(),
             issuer_sm3: *issuer_sm3,
@@ -276,7 +328,12 @@ async fn keep(
             key: own_key.clone(),
         };
         let order = &queued.order;
-        events.push(Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body });
+        let event = |body| Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body };
+        events.push(event(body));
+        if let (Some((UnitRole::Responder, _)), Some(key)) = (unit, own_key) {
+            let (authority, certificate_sm3) = (row.authority.clone(), row.sm3);
+            events.push(event(EventBody::ResponderChanged { authority, certificate_sm3, key: key.clone() }));
+        }
     }
     // Nearly always nothing is left, and nothing is looked for.
     let complete = signed.len() == items.len();
@@ -296,6 +353,14 @@ async fn keep(
             issued_certificates::insert_many(tx, rows).await?;
             issuance_batches::complete(tx, batch, now).await?;
             audit::append_many(tx, events).await?;
+            for Signed { row, own_key, unit, .. } in signed {
+                if let Some((role, certificate)) = unit {
+                    certificates::insert(tx, certificate).await?;
+                    if let (UnitRole::Responder, Some(key)) = (role, own_key) {
+                        responders::insert(tx, &responder(row, key)).await?;
+                    }
+                }
+            }
             tell(tx, signed, now).await
         })
     });

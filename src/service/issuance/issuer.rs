@@ -10,6 +10,7 @@ use crate::domain::ca::{self, Issuer, Publication};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::format::x509::Certificate;
 use crate::service::authorities::publication;
+use crate::service::issuance::UnitRole;
 use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::issuance_batches::{self, Item, encode_items};
@@ -30,6 +31,24 @@ pub(in crate::service) struct ReadyIssuer {
     /// Its public key.
     pub(in crate::service) key: PublicKey,
     publication: Publication,
+    /// Why it issues nothing but its own responders.
+    barred: Option<Barred>,
+}
+
+/// Why an authority issues no more. Its lists and answers are still signed, so that a responder it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Barred {
+    Retired,
+    NotActive,
+}
+
+impl From<Barred> for Error {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Retired => Self::AuthorityRetired,
+            Barred::NotActive => Self::AuthorityNotActive,
+        }
+    }
 }
 
 impl ReadyIssuer {
@@ -38,17 +57,36 @@ impl ReadyIssuer {
     /// # Errors
     /// No such authority; it or its key may not issue now.
     pub(in crate::service) async fn load(services: &Services, id: &AuthorityId, now: Timestamp) -> Result<Self, Error> {
+        let issuer = Self::load_any(services, id, now).await?;
+        issuer.permits(None)?;
+        Ok(issuer)
+    }
+
+    /// As [`Self::load`]; one that may issue nothing but its responders comes too, and says so by [`Self::permits`].
+    pub(in crate::service) async fn load_any(
+        services: &Services,
+        id: &AuthorityId,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         let steps = services.store.read(|tx| {
             Box::pin(async move {
-                let authority = may_issue(tx, id).await?;
+                let (authority, barred) = may_issue(tx, id).await?;
                 let kept = certificates::find(tx, &authority.certificate).await?;
                 let signer = services.keys.signer(tx, &authority.key, KeyPurpose::CertificateAuthority, now).await?;
-                Ok::<_, Error>((authority, kept.ok_or(Error::UnknownCertificate)?.der, signer))
+                Ok::<_, Error>((authority, barred, kept.ok_or(Error::UnknownCertificate)?.der, signer))
             })
         });
-        let (authority, certificate, signer) = steps.await?;
+        let (authority, barred, certificate, signer) = steps.await?;
         let publication = publication(services, &authority)?;
-        Ok(Self { key: signer.public_key(), authority, certificate, signer, publication })
+        Ok(Self { key: signer.public_key(), authority, certificate, signer, publication, barred })
+    }
+
+    /// Refuses what the authority may not issue any more.
+    pub(in crate::service) fn permits(&self, unit: Option<UnitRole>) -> Result<(), Error> {
+        match self.barred {
+            Some(barred) if unit != Some(UnitRole::Responder) => Err(barred.into()),
+            _ => Ok(()),
+        }
     }
 
     /// As the domain wants it; `certificate` is its own, read.
@@ -66,14 +104,18 @@ impl ReadyIssuer {
         Ok(Certificate::parse(&self.certificate).map_err(|_| ca::Error::NoAuthority)?)
     }
 
-    /// Whether it and its key may still issue, in the transaction that keeps what they signed.
+    /// Whether it and its key may still issue, in the transaction that keeps what they signed. One that was barred before
+    /// signed nothing but a responder's certificate.
     pub(in crate::service) async fn still_may(
         &self,
         services: &Services,
         tx: &mut Tx<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        may_issue(tx, &self.authority.id).await?;
+        let (_, barred) = may_issue(tx, &self.authority.id).await?;
+        if let Some(barred) = barred.filter(|_| self.barred.is_none()) {
+            return Err(barred.into());
+        }
         let wanted = (KeyPurpose::CertificateAuthority, KeyUse::Sign);
         services.keys.permitted(tx, &self.authority.key, wanted, now).await?;
         Ok(())
@@ -108,24 +150,24 @@ impl ReadyIssuer {
     }
 }
 
-/// The authority of that name, which may issue as far as rows tell.
-async fn may_issue(tx: &mut Tx<'_>, id: &AuthorityId) -> Result<StoredAuthority, Error> {
+/// The authority of that name, and why it may not issue as far as rows tell.
+async fn may_issue(tx: &mut Tx<'_>, id: &AuthorityId) -> Result<(StoredAuthority, Option<Barred>), Error> {
     let authority = authorities::find(tx, id).await?.ok_or(Error::UnknownAuthority)?;
     if authority.retired_at.is_some() {
-        return Err(Error::AuthorityRetired);
+        return Ok((authority, Some(Barred::Retired)));
     }
     // What stands below a certificate on hold or revoked finds no path, so nothing new is put there.
     let (mut certificate, mut parent) = (authority.certificate, authority.parent.clone());
     for _ in 0..MOST_ABOVE {
-        let Some(above) = parent else { return Ok(authority) };
+        let Some(above) = parent else { return Ok((authority, None)) };
         let issued = issued_certificates::find_by_sm3(tx, &certificate).await?;
         if issued.is_none_or(|issued| issued.status != StoredStatus::Active) {
-            return Err(Error::AuthorityNotActive);
+            break;
         }
         let above = authorities::find(tx, &above).await?.ok_or(Error::UnknownAuthority)?;
         (certificate, parent) = (above.certificate, above.parent);
     }
-    Err(Error::AuthorityNotActive)
+    Ok((authority, Some(Barred::NotActive)))
 }
 
 /// Closes an intent of which nothing was released; the next start does it where this fails.

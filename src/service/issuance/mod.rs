@@ -45,6 +45,35 @@ pub enum Wanted {
         /// The key, where it is one of ours.
         key: Option<KeyId>,
     },
+    /// A certificate for a unit of the installation itself, whose key is in the key store: it is found again by its role.
+    Unit {
+        /// What is asked for.
+        asked: Asked,
+        /// Its key.
+        key: KeyId,
+        /// What it does here.
+        role: UnitRole,
+    },
+}
+
+/// What a unit of the installation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitRole {
+    /// Signs OCSP answers of the authority that issues its certificate.
+    Responder,
+    /// Makes time stamps.
+    TimeStamping,
+}
+
+impl UnitRole {
+    /// The role of its row among the certificates.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Responder => "ocsp-responder",
+            Self::TimeStamping => "tsa",
+        }
+    }
 }
 
 /// An order for one certificate.

@@ -106,6 +106,23 @@ pub async fn destroy(services: &Services, actor: &Actor, id: &KeyId) -> Result<S
     Ok(gone)
 }
 
+/// Ends a key of the installation's own that is of no use any more: it rests, and is destroyed where its place allows it.
+/// What fails is told in the log.
+pub(in crate::service) async fn discard(services: &Services, actor: &Actor, id: &KeyId) {
+    let ended = async {
+        if matches!(find(services, id).await?.state, KeyState::Active { .. }) {
+            suspend(services, actor, id, KeySuspensionReason::Retired).await?;
+        }
+        if matches!(find(services, id).await?.state, KeyState::Suspended { .. }) {
+            destroy(services, actor, id).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = ended.await {
+        tracing::warn!(key = %id, code = error.code(), "a key that is of no use any more is not destroyed: {error}");
+    }
+}
+
 /// What is destroyed with that key.
 fn proof_of(key: &StoredKey) -> DestructionProof {
     let private = match &key.custody {

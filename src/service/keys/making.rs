@@ -3,12 +3,24 @@
 use std::sync::Arc;
 
 use crate::base::id::KeyId;
+use crate::crypto::PublicKey;
 use crate::domain::audit::{Actor, Event};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyUse};
+use crate::domain::trust::public_key;
+use crate::format::keys::SubjectPublicKeyInfo;
 use crate::service::Services;
 use crate::service::keys::{Error, NewKey, doors, made_bits};
 use crate::store::keys::StoredKey;
-use crate::store::{audit, keys};
+use crate::store::{self, audit, keys};
+
+/// The public key of a row.
+///
+/// # Errors
+/// [`Error::Store`]: it cannot be read.
+pub fn public_key_of(key: &StoredKey) -> Result<PublicKey, Error> {
+    let read = SubjectPublicKeyInfo::parse(&key.public_key).ok().and_then(|info| public_key(&info));
+    read.ok_or_else(|| store::Error::Inconsistent { table: "keys", row: key.id.to_string() }.into())
+}
 
 /// A new key pair in the place that is named: made there, checked to sign and verify, then kept with its event.
 ///

@@ -100,6 +100,12 @@ impl KeyStore {
         if profile.permits_software_keys() { Ok(()) } else { Err(refused()) }
     }
 
+    /// Where keys that the installation makes for itself lie: in the SDF device where the profile wants it so.
+    #[must_use]
+    pub const fn own_location(&self) -> KeyLocation {
+        if self.profile.permits_software_keys() { KeyLocation::Software } else { KeyLocation::Sdf }
+    }
+
     /// Refuses an algorithm that the profile forbids for keys of our own.
     ///
     /// # Errors

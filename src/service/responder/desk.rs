@@ -14,6 +14,7 @@ use crate::domain::key::KeyPurpose;
 use crate::format::x509::Certificate;
 use crate::service::publication::Error as Refusal;
 use crate::service::responder::asked::IssuerDigests;
+use crate::service::responder::rotation::is_active;
 use crate::service::{Error, Services};
 use crate::store::{authorities, certificates, responders};
 
@@ -72,6 +73,9 @@ async fn load(services: &Services, id: &AuthorityId, now: Timestamp) -> Result<O
             let authority = authorities::find(tx, id).await?.ok_or(Refusal::UnknownAuthority)?;
             let issuer = certificates::find(tx, &authority.certificate).await?.ok_or(Refusal::Certificate)?;
             let Some(responder) = responders::newest(tx, id).await? else { return Ok(None) };
+            if !is_active(tx, &responder.certificate).await? {
+                return Ok(None);
+            }
             let own = certificates::find(tx, &responder.certificate).await?.ok_or(Refusal::Certificate)?;
             let signer = services.keys.signer(tx, &responder.key, KeyPurpose::Ocsp, now).await?;
             Ok::<_, Error>(Some((issuer.der, own.der, responder.not_after, signer)))

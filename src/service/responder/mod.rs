@@ -9,7 +9,8 @@ mod cache;
 mod desk;
 mod rotation;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,10 +28,13 @@ use crate::service::responder::asked::Asked;
 use crate::service::responder::cache::{Cache, Question};
 use crate::service::responder::desk::{Desk, Desks};
 use crate::service::{Error, Services};
-use crate::store::issued_certificates::{self, StoredStatus};
+use crate::store::issued_certificates::{self, IssuedCertificate, StoredStatus};
 
 pub use cache::Answer;
-pub use rotation::ensure;
+pub use rotation::{end_old, ensure};
+
+/// The profile of responders' certificates.
+pub const PROFILE: &str = "ocsp-responder";
 
 /// How long after the changes of others were read a kept answer is given without reading them again.
 const FRESH: Duration = Duration::from_millis(800);
@@ -43,17 +47,35 @@ pub struct Answers {
     desks: Desks,
     /// The last change that was read, and when; nothing before the first time.
     seen: tokio::sync::Mutex<Option<(i64, Instant)>>,
+    /// Behind which certificate of each authority signing ahead goes on, and how many it has looked at in this turn.
+    ahead: Mutex<HashMap<AuthorityId, (i64, usize)>>,
 }
 
 impl Answers {
     /// With room for that many answers.
     pub(in crate::service) fn new(room: usize) -> Self {
-        Self { cache: Cache::new(room), desks: Desks::default(), seen: tokio::sync::Mutex::default() }
+        let (seen, ahead) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { cache: Cache::new(room), desks: Desks::default(), seen, ahead }
     }
 
     /// Forgets what is kept about a certificate. To be called after the change of its status is committed.
     pub fn forget(&self, authority: &AuthorityId, serial: &[u8; 16]) {
         self.cache.forget(authority, serial);
+    }
+
+    /// Forgets who answers for an authority, and what it signed. To be called when its responder is another one, or the
+    /// status of a responder's certificate changed.
+    pub fn forget_responder(&self, authority: &AuthorityId) {
+        self.desks.forget(authority);
+        self.cache.forget_all();
+    }
+
+    /// Forgets what a change of status makes wrong.
+    pub(in crate::service) fn forget_changed(&self, changed: &IssuedCertificate) {
+        self.cache.forget(&changed.authority, &changed.serial);
+        if changed.profile == PROFILE {
+            self.forget_responder(&changed.authority);
+        }
     }
 
     /// How many answers are kept.
@@ -211,36 +233,49 @@ async fn sign(
     Ok(NewBasicResponse::assemble(&tbs, oid, &encode_value(algorithm, &value), &[&desk.certificate]))
 }
 
-/// Signs answers ahead for certificates of that authority, oldest first, at most `limit`; gives how many. They are told by
-/// SHA-1, as most clients ask (RFC 5019 2.1.1).
+/// Signs answers ahead for at most `limit` certificates of that authority, oldest first, behind those of the last call; at
+/// the end, or when as many were looked at as answers are kept, the next call begins again. Gives for how many an answer
+/// stands now. They are told by SHA-1, as most clients ask (RFC 5019 2.1.1).
 ///
 /// # Errors
-/// There is no such authority; the store's.
-pub async fn sign_ahead(services: &Services, authority: &AuthorityId, limit: i64) -> Result<usize, Error> {
-    let now = services.clock.now();
-    let desk = services.publication.answers().desks.of(services, authority, now).await?;
+/// There is no such authority, or nobody answers for it; the store's.
+pub async fn sign_ahead(services: &Services, authority: &AuthorityId, limit: usize) -> Result<usize, Error> {
+    let (now, answers) = (services.clock.now(), services.publication.answers());
+    let desk = answers.desks.of(services, authority, now).await?;
     let desk = desk.ok_or(Refusal::UnknownAuthority)?;
     let filter = issued_certificates::Filter {
         authority: Some(authority.clone()),
         ends_from: Some(now),
         ..issued_certificates::Filter::default()
     };
-    let (mut after, mut signed) = (0, 0_usize);
-    while i64::try_from(signed).is_ok_and(|signed| signed < limit) {
-        let part = limit.saturating_sub(i64::try_from(signed).unwrap_or(limit)).min(CHANGES);
+    let place = |place: Option<(i64, usize)>| {
+        let mut places = answers.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        match place {
+            Some(place) => places.insert(authority.clone(), place),
+            None => places.remove(authority),
+        }
+    };
+    let room = services.publication.plan().answers;
+    let (mut after, mut looked) = place(None).unwrap_or((0, 0));
+    let (mut signed, mut left) = (0_usize, limit.min(room.saturating_sub(looked)));
+    while left > 0 {
+        let part = i64::try_from(left).unwrap_or(CHANGES).min(CHANGES);
         let rows = services.store.read(|tx| Box::pin(issued_certificates::search(tx, &filter, after, part))).await;
         let rows = rows.map_err(Error::from)?;
-        let Some((last, _)) = rows.last() else { break };
-        after = *last;
-        for (_, row) in &rows {
+        for (number, row) in &rows {
+            after = *number;
             let request = desk.issuer.request(&row.serial);
             if matches!(answer(services, authority, &request).await, Reply::Kept(_)) {
                 signed = signed.saturating_add(1);
             }
         }
+        (left, looked) = (left.saturating_sub(rows.len()), looked.saturating_add(rows.len()));
         if i64::try_from(rows.len()).is_ok_and(|count| count < part) {
-            break;
+            return Ok(signed);
         }
+    }
+    if looked < room {
+        place(Some((after, looked)));
     }
     Ok(signed)
 }
@@ -278,7 +313,7 @@ async fn read_changes(services: &Services, seen: &mut Option<(i64, Instant)>) ->
         let rows = services.store.read(|tx| Box::pin(issued_certificates::changed_since(tx, last, CHANGES))).await;
         let rows = rows.map_err(Error::from)?;
         for row in &rows {
-            answers.cache.forget(&row.authority, &row.serial);
+            answers.forget_changed(row);
             last = row.status_event.unwrap_or(last).max(last);
         }
         if i64::try_from(rows.len()).is_ok_and(|count| count < CHANGES) {

@@ -1,94 +1,162 @@
-//! Who stamps: making a unit's key and certificate under an authority of ours, and finding them again.
+//! Who stamps: units with a key and a certificate under an authority of ours; made, listed, retired, and found again.
+//!
+//! What a crash means at each arrow of `make key → order`: after *make key* a key is there that no certificate names: it
+//! stamps nothing, and is found among the keys. *order* keeps certificate, unit and events together or none of them.
 
 use std::sync::Arc;
 
-use crate::base::id::KeyId;
+use crate::base::clock::Timestamp;
+use crate::base::id::{AuthorityId, KeyId};
 use crate::crypto::algorithm::SignatureAlgorithm;
-use crate::domain::audit::{Actor, Event};
+use crate::domain::audit::Actor;
+use crate::domain::ca::possession::Asked;
 use crate::domain::ca::profile::AttributeKind;
-use crate::domain::ca::{self, Profiles};
-use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, Owner};
+use crate::domain::ca::state::RevocationReason;
+use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyState, Owner};
 use crate::domain::stamp::{Authority, Offer, Rules};
 use crate::format::x509::Certificate;
-use crate::service::certificates::{Above, issue};
-use crate::service::keys::{NewKey, made_bits};
+use crate::service::certificate_status::{self, Change};
+use crate::service::issuance::{Issuance, Issued, Order, UnitRole, Wanted};
+use crate::service::keys::life_cycle::discard;
+use crate::service::keys::making::{generate, public_key_of};
 use crate::service::stamping::Error;
 use crate::service::stamping::clock::WatchedClock;
 use crate::service::stamping::unit::Unit;
 use crate::service::{self, Services};
 use crate::store::certificates::StoredCertificate;
-use crate::store::{audit, certificates};
+use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
+use crate::store::{certificates, issued_certificates, keys};
 
 /// The role of a unit's certificate in the store.
-pub const ROLE: &str = "tsa";
+pub const ROLE: &str = UnitRole::TimeStamping.name();
 
 /// Certificates above a unit's that are looked for.
 const HEIGHT: usize = 8;
 
 /// What is asked for when a unit is made.
-#[derive(Debug, Clone)]
-pub struct NewUnit<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUnit {
     /// The kind of its key: SM2, RSA or P-256.
     pub algorithm: KeyAlgorithm,
-    /// Its name; the profile `tsa` adds what it fixes.
-    pub subject: &'a [(AttributeKind, String)],
-    /// Days that its certificate lasts.
-    pub days: i64,
+    /// Where its key is made; where the installation's own keys lie when nothing is told.
+    pub location: Option<KeyLocation>,
+    /// Its name; the profile adds what it fixes.
+    pub subject: Vec<(AttributeKind, String)>,
+    /// The profile of its certificate: `tsa`, or another one for time stamps.
+    pub profile: String,
+    /// When its certificate ends; the profile's usual end when nothing is told.
+    pub not_after: Option<Timestamp>,
 }
 
-/// Makes a key for time stamps and its certificate of profile `tsa`, issued by the authority of that certificate, whose
-/// key is ours. Key, certificate and their events are kept together. The next start of the service works with it.
+/// A unit that was made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownUnit {
+    /// Its certificate, with its status.
+    pub certificate: IssuedCertificate,
+    /// Its key.
+    pub key: KeyId,
+    /// The kind of its key.
+    pub algorithm: KeyAlgorithm,
+    /// The key's state.
+    pub key_state: KeyState,
+}
+
+/// Makes a key for time stamps and its certificate, issued by that authority of ours as every certificate is. The next
+/// start of the service works with it.
 ///
 /// # Errors
-/// [`Error::NoAuthorityAbove`]; the profile refuses; the algorithm policy lets nobody make such a key or certificate;
-/// the key store's; the database's.
+/// The authority may not issue; the profile refuses; the algorithm policy lets nobody make such a key or certificate; the
+/// key store's or the device's refusal; the database's.
 pub async fn establish(
     services: &Services,
-    profiles: &Profiles,
+    issuance: &Issuance,
     actor: &Actor,
-    above: &[u8; 32],
-    new: NewUnit<'_>,
-) -> Result<StoredCertificate, service::Error> {
-    services.keys.permit_software()?;
-    let now = services.clock.now();
-    let steps = services.store.read(|tx| {
-        Box::pin(async move {
-            let found = certificates::find(tx, above).await?;
-            let found = found.and_then(|row| row.key.clone().map(|key| (row, key)));
-            let (row, key) = found.ok_or(Error::NoAuthorityAbove)?;
-            let signer = services.keys.signer(tx, &key, KeyPurpose::CertificateAuthority, now).await?;
-            Ok::<_, service::Error>((row.der, signer))
-        })
-    });
-    let (authority, signer) = steps.await?;
+    authority: &AuthorityId,
+    new: NewUnit,
+) -> Result<Issued, service::Error> {
+    // Before a key is made for nothing.
+    service::authorities::find(services, authority).await?;
     let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::TimeStamping, new.algorithm);
-    services.keys.permit_new(&attributes, made_bits(new.algorithm), now)?;
-    let (id, random) = (KeyId::fresh(now, &*services.random)?, Arc::clone(&services.random));
-    let algorithm = new.algorithm;
-    let generating =
-        tokio::task::spawn_blocking(move || NewKey::generate(KeyPurpose::TimeStamping, algorithm, &*random));
-    let key = generating.await.map_err(|_| service::Error::Interrupted)??;
-    let role = (profiles.require("tsa").map_err(ca::Error::from)?, ROLE);
-    let validity = (now, now.plus_days(new.days));
-    let above = Above::Authority(&authority, &signer);
-    let issued = &issue((&key, &id), new.subject, role, &above, validity, (services, now)).await?;
-    let (id, key) = (&id, &key);
-    let keep = services.store.run("establish time-stamping unit", |tx| {
-        Box::pin(async move {
-            let event = |body| Event { at: now, actor: actor.clone(), request: None, body };
-            let attributes = key.attributes(Owner::installation());
-            let made = services.keys.keep(tx, id, &attributes, (&key.private, &key.public), now).await?;
-            audit::append(tx, &event(made)).await?;
-            certificates::insert(tx, &issued.row).await?;
-            audit::append(tx, &event(issued.event.clone())).await?;
-            Ok::<_, service::Error>(())
-        })
-    });
-    keep.await?;
-    Ok(issued.row.clone())
+    let location = new.location.unwrap_or_else(|| services.keys.own_location());
+    if location == KeyLocation::Software {
+        services.keys.permit_software()?;
+    }
+    let key = generate(services, actor, location, &attributes).await?;
+    let asked = Asked { subject: new.subject, alternative_names: Vec::new(), key: public_key_of(&key)? };
+    let order = Order {
+        authority: authority.clone(),
+        profile: new.profile,
+        wanted: Wanted::Unit { asked, key: key.id.clone(), role: UnitRole::TimeStamping },
+        not_before: None,
+        not_after: new.not_after,
+        transaction: None,
+        actor: actor.clone(),
+        request: None,
+        reserved: None,
+    };
+    let issued = issuance.issue(order).await;
+    if issued.is_err() {
+        discard(services, actor, &key.id).await;
+    }
+    issued
 }
 
-/// A unit for each kind of key: the newest certificate of role `tsa` that is valid now and whose key may be used.
+/// Every unit that an authority of ours certified, newest first.
+///
+/// # Errors
+/// The store's.
+pub async fn list(services: &Services) -> Result<Vec<KnownUnit>, service::Error> {
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let mut units = Vec::new();
+            for row in certificates::in_role(tx, ROLE).await? {
+                let issued = issued_certificates::find_by_sm3(tx, &row.sm3).await?;
+                let (Some(certificate), Some(key)) = (issued, row.key) else { continue };
+                let Some(stored) = keys::find(tx, &key).await? else { continue };
+                let (algorithm, key_state) = (stored.attributes.algorithm, stored.state);
+                units.push(KnownUnit { certificate, key, algorithm, key_state });
+            }
+            Ok::<_, service::Error>(units)
+        })
+    });
+    steps.await
+}
+
+/// Ends a unit for ever: its certificate is revoked because it ceases, and its key destroyed. Stamps that it made stay good
+/// (RFC 3161 4 (1)).
+///
+/// # Errors
+/// [`service::Error::UnknownCertificate`]: it is no unit's; its certificate is revoked and its key destroyed already.
+pub async fn retire(services: &Services, actor: &Actor, sm3: &[u8; 32]) -> Result<IssuedCertificate, service::Error> {
+    let unit = list(services).await?.into_iter().find(|unit| unit.certificate.sm3 == *sm3);
+    let unit = unit.ok_or(service::Error::UnknownCertificate)?;
+    let reason = RevocationReason::CessationOfOperation;
+    let revoke = Change::Revoke { reason, invalidity_date: None };
+    let revoked = matches!(unit.certificate.status, StoredStatus::Revoked { .. });
+    // Revoked before, perhaps for its key's sake: what is left is the key.
+    let certificate = if revoked && !matches!(unit.key_state, KeyState::Destroyed { .. }) {
+        unit.certificate
+    } else {
+        certificate_status::change(services, (actor, None), sm3, revoke).await?
+    };
+    discard(services, actor, &unit.key).await;
+    Ok(certificate)
+}
+
+/// Whether a unit's certificate may be worked with: neither on hold nor revoked.
+///
+/// # Errors
+/// The store's.
+pub(in crate::service::stamping) async fn is_active(
+    services: &Services,
+    certificate: &StoredCertificate,
+) -> Result<bool, service::Error> {
+    let sm3 = &certificate.sm3;
+    let issued = services.store.read(|tx| Box::pin(issued_certificates::find_by_sm3(tx, sm3))).await?;
+    Ok(issued.is_none_or(|issued| issued.status == StoredStatus::Active))
+}
+
+/// A unit for each kind of key: the newest certificate of role `tsa` that is valid and active now and whose key may be used.
 pub(in crate::service::stamping) async fn units(
     services: &Services,
     rules: &Arc<Rules>,
@@ -103,6 +171,10 @@ pub(in crate::service::stamping) async fn units(
         let validity = (parsed.not_before, parsed.not_after);
         if now < validity.0 || now > validity.1 {
             tracing::warn!(key = %key, "the certificate of a time-stamping unit is not valid now; it is left out");
+            continue;
+        }
+        if !is_active(services, &row).await? {
+            tracing::warn!(key = %key, "the certificate of a time-stamping unit is not active; it is left out");
             continue;
         }
         let named = &key;

@@ -33,9 +33,9 @@ pub enum Error {
     /// The certificate of an authority does not make it one.
     #[error(transparent)]
     Unfit(#[from] UnfitAuthority),
-    /// The authority above is none of ours.
-    #[error("the authority above has no certificate with a key of ours")]
-    NoAuthorityAbove,
+    /// The unit's certificate is on hold or revoked.
+    #[error("the certificate of the time-stamping authority is not active")]
+    NotActive,
 }
 
 impl Error {
@@ -50,7 +50,7 @@ impl Error {
             Self::NotRecorded { .. } => "stamping-not-recorded",
             Self::Ending => "stamping-ending",
             Self::Unfit(_) => "stamping-authority-unfit",
-            Self::NoAuthorityAbove => "stamping-no-authority-above",
+            Self::NotActive => "stamping-certificate-not-active",
         }
     }
 }

@@ -23,7 +23,8 @@ use crate::format::x509::GeneralName;
 use crate::service::stamping::Error;
 use crate::service::stamping::clock::WatchedClock;
 use crate::service::{self, Services};
-use crate::store::audit;
+use crate::store::issued_certificates::StoredStatus;
+use crate::store::{audit, issued_certificates};
 
 /// Stamps asked for, by what came of them.
 const STAMPS: &str = "yinxin_time_stamps_total";
@@ -258,7 +259,10 @@ impl Book {
             if let Err(error) = &recorded {
                 tracing::error!(code = error.code(), stamps = waiting.len(), "time stamps are thrown away: {error}");
             }
-            let refused = recorded.err().map(|error| Error::NotRecorded { code: error.code() });
+            let refused = recorded.err().map(|error| match error {
+                service::Error::Stamping(error) => error,
+                error => Error::NotRecorded { code: error.code() },
+            });
             metrics::histogram!(TOGETHER).record(f64::from(u32::try_from(waiting.len()).unwrap_or(u32::MAX)));
             for stamp in waiting.drain(..) {
                 match &refused {
@@ -285,6 +289,11 @@ impl Book {
                 // A key that was suspended or destroyed since releases nothing.
                 let stamping = (KeyPurpose::TimeStamping, KeyUse::Sign);
                 self.services.keys.permitted(tx, &self.key, stamping, now).await?;
+                // So is a certificate that was put on hold or revoked, here or by another service on this database.
+                let issued = issued_certificates::find_by_sm3(tx, &self.certificate_sm3).await?;
+                if issued.is_some_and(|issued| issued.status != StoredStatus::Active) {
+                    return Err(Error::NotActive.into());
+                }
                 audit::append(tx, event).await?;
                 Ok::<_, service::Error>(())
             })

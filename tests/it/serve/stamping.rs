@@ -8,26 +8,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use yinxin::base::clock::{Clock as _, SystemClock};
-use yinxin::base::id::KeyId;
-use yinxin::base::random::{SystemRandom, array};
+use yinxin::base::id::AuthorityId;
+use yinxin::base::random::SystemRandom;
 use yinxin::crypto::algorithm::{DigestAlgorithm, OID_SM3};
 use yinxin::crypto::digest::{digest, sm3};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::profile::AttributeKind;
-use yinxin::domain::ca::{self, Publication, prepare};
-use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, Owner};
+use yinxin::domain::key::KeyAlgorithm;
 use yinxin::domain::stamp::{Expected, verify_token};
-use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::format::keys::write_pem;
 use yinxin::format::tsp::{FailureInfo, NewTimeStampReq, TimeStampReq, TimeStampResp, TimeStampToken};
-use yinxin::format::x509::Certificate;
 use yinxin::service::Services;
+use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::development::ORGANISATION;
-use yinxin::service::keys::{KeySource, NewKey};
+use yinxin::service::issuance::Issuance;
+use yinxin::service::keys::KeySource;
 use yinxin::service::stamping::authority::{NewUnit, establish};
-use yinxin::store::certificates::StoredCertificate;
-use yinxin::store::{audit, certificates};
+use yinxin::store::audit;
 
 use crate::process::{Answer, has_curl};
 use crate::serve::{Client, Installation};
@@ -61,61 +59,30 @@ fn name(common_name: &str) -> [(AttributeKind, String); 2] {
 }
 
 /// A P-256 root of ours, in the key store.
-async fn root(services: &Services) -> StoredCertificate {
+async fn root(services: &Services) -> Vec<u8> {
+    let new = NewAuthority {
+        id: AuthorityId::parse("p256").ok(),
+        name: "P-256 根".into(),
+        profile: "root".into(),
+        parent: None,
+        subject: name("P-256 根").to_vec(),
+        key: AuthorityKey::Generated(KeyAlgorithm::EcdsaP256),
+        not_after: None,
+        base_url: "http://ca.example".into(),
+        crl_shards: 1,
+    };
     let profiles = yinxin::config::profiles::built_in().unwrap();
-    let now = SystemClock.now();
-    let purpose = KeyPurpose::CertificateAuthority;
-    let key = NewKey::generate(purpose, KeyAlgorithm::EcdsaP256, &SystemRandom).unwrap();
-    let (public, serial): (_, [u8; 16]) = (key.public_key(), array(&SystemRandom).unwrap());
-    let publication = Publication::nowhere();
-    let algorithm = key.signer.algorithm();
-    let issuer = ca::Issuer { certificate: None, key: &public, algorithm, publication: &publication };
-    let request = ca::Request {
-        profile: profiles.require("root").unwrap(),
-        subject: &name("P-256 根"),
-        alternative_names: &[],
-        key: &public,
-        not_before: now.plus_days(-1),
-        not_after: Some(now.plus_days(3650)),
-        serial: &serial,
-        transaction: None,
-        name_constraints: None,
-    };
-    let token = prepare(&request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), now)).unwrap();
-    let value = key.signer.sign(token.to_sign(), &SystemRandom).unwrap();
-    let der = token.assemble(&value).unwrap();
-    let read = Certificate::parse(&der).unwrap();
-    let (subject, issuer) = (read.subject.raw().to_vec(), read.issuer.raw().to_vec());
-    let id = KeyId::fresh(now, &SystemRandom).unwrap();
-    let row = StoredCertificate {
-        sm3: sm3(&der),
-        serial: serial.to_vec(),
-        subject,
-        issuer,
-        key: Some(id.clone()),
-        der,
-        role: "root".into(),
-        issued_at: now,
-    };
-    let (id, key, kept) = (&id, &key, &row);
-    let steps = services.store.run("root", |tx| {
-        Box::pin(async move {
-            let attributes = key.attributes(Owner::installation());
-            services.keys.keep(tx, id, &attributes, (&key.private, &key.public), now).await?;
-            certificates::insert(tx, kept).await?;
-            Ok::<_, yinxin::service::Error>(())
-        })
-    });
-    steps.await.unwrap();
-    row
+    let made = authorities::create(services, &profiles, &Actor::Operator, &new).await.unwrap();
+    authorities::find(services, &made.id).await.unwrap().1
 }
 
 /// A further unit under that root; the newest one of its kind is the one that works.
-async fn unit(services: &Services, root: &StoredCertificate, algorithm: KeyAlgorithm) -> StoredCertificate {
-    let profiles = yinxin::config::profiles::built_in().unwrap();
-    let subject = name(&format!("{algorithm} 时间戳"));
-    let new = NewUnit { algorithm, subject: &subject, days: 365 };
-    establish(services, &profiles, &Actor::Operator, &root.sm3, new).await.unwrap()
+async fn unit(services: &Services, algorithm: KeyAlgorithm) -> Vec<u8> {
+    let issuance = Issuance::start(services.clone(), Arc::new(yinxin::config::profiles::built_in().unwrap()));
+    let subject = name(&format!("{algorithm} 时间戳")).to_vec();
+    let new = NewUnit { algorithm, location: None, subject, profile: "tsa".into(), not_after: None };
+    let authority = AuthorityId::parse("p256").unwrap();
+    establish(services, &issuance, &Actor::Operator, &authority, new).await.unwrap().der
 }
 
 fn run(command: &mut Command) -> (bool, String) {
@@ -177,21 +144,19 @@ fn stamps_of_the_server_satisfy_others() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut above = None;
     for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa] {
-        // Which of two units is newer is told by the second.
-        std::thread::sleep(std::time::Duration::from_millis(1100));
         let made = runtime.block_on(async {
             let services = open(&installation).await;
             let root = match above.take() {
                 Some(root) => root,
                 None => root(&services).await,
             };
-            let made = unit(&services, &root, algorithm).await;
+            let made = unit(&services, algorithm).await;
             services.store.close().await;
             above = Some(root);
             made
         });
-        installation.write("root.pem", write_pem(&above.as_ref().unwrap().der, "CERTIFICATE").as_bytes());
-        installation.write("tsa.pem", write_pem(&made.der, "CERTIFICATE").as_bytes());
+        installation.write("root.pem", write_pem(above.as_ref().unwrap(), "CERTIFICATE").as_bytes());
+        installation.write("tsa.pem", write_pem(&made, "CERTIFICATE").as_bytes());
         let running = installation.serve();
         let client = installation.client(&running);
         for kind in ["-sha256", "-sha384", "-sha512"] {

@@ -5,24 +5,29 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use yinxin::base::clock::{Moments, PairedClocks};
+use yinxin::base::id::AuthorityId;
 use yinxin::crypto::algorithm::{DigestAlgorithm, OID_SHA256, OID_SM3};
 use yinxin::crypto::digest::{digest, sm3};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::Profiles;
 use yinxin::domain::ca::profile::AttributeKind;
+use yinxin::domain::ca::state::RevocationReason;
 use yinxin::domain::key::{KeyAlgorithm, KeySuspensionReason};
 use yinxin::domain::stamp::rules::DEVELOPMENT_POLICY;
 use yinxin::domain::stamp::{Expected, Precision, Rules, SourceReading, verify_token};
 use yinxin::format::tsp::{FailureInfo, NewTimeStampReq, TimeStampReq, TimeStampResp, TimeStampToken};
 use yinxin::format::x509::Certificate;
+use yinxin::service::certificate_status::{Change, change};
 use yinxin::service::development::{self, DevelopmentPki, ORGANISATION};
+use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::life_cycle::{resume, suspend};
 use yinxin::service::outside::ntp::{Asking, TimeSource};
-use yinxin::service::stamping::authority::{NewUnit, establish};
+use yinxin::service::stamping::authority::{NewUnit, establish, list, retire};
 use yinxin::service::stamping::{Error, Options, Stamping};
 use yinxin::service::{self, Services};
 use yinxin::store::certificates;
+use yinxin::store::issued_certificates::StoredStatus;
 
 use crate::service::installation::{NOW, Place, events};
 use crate::store::Folder;
@@ -146,6 +151,7 @@ async fn contract(place: Place) {
     assert!(Stamping::start(&services, options(&Told::new())).await.unwrap().is_none(), "no unit yet");
     let pki = development::ensure(&services, &profiles).await.unwrap();
     units_are_made_under_authorities_of_ours_only(&services, &profiles, &pki).await;
+    the_newest_of_one_second_works(&services, &profiles).await;
     let silent = Options { rules: Rules::new(0), ..options(&Told::new()) };
     assert!(Stamping::start(&services, silent).await.unwrap().is_none(), "no policy");
     let latest = stamps_that_wait_share_an_event(&services, &pki).await;
@@ -153,27 +159,106 @@ async fn contract(place: Place) {
     refusals_of_the_protocol_leave_nothing(&services).await;
     a_clock_that_jumps_stops_stamping_until_a_source_vouches(&services).await;
     a_suspended_key_releases_nothing(&services).await;
+    a_revoked_unit_stamps_no_more_on_any_node(&services, &place, &profiles, &pki).await;
     more_than_a_minute_allows_is_turned_away(&services).await;
     what_cannot_be_recorded_is_not_released(&services).await;
 }
 
-async fn units_are_made_under_authorities_of_ours_only(services: &Services, profiles: &Profiles, pki: &DevelopmentPki) {
-    let before = events(services).await.len();
+fn issuance(services: &Services, profiles: &Profiles) -> Issuance {
+    Issuance::start(services.clone(), Arc::new(profiles.clone()))
+}
+
+fn new_unit() -> NewUnit {
     let subject =
-        [(AttributeKind::Organisation, ORGANISATION.to_owned()), (AttributeKind::CommonName, "时间戳".to_owned())];
-    let new = || NewUnit { algorithm: KeyAlgorithm::Sm2, subject: &subject, days: 100 };
-    let refused = establish(services, profiles, &Actor::Operator, &[0; 32], new()).await.unwrap_err();
-    assert_eq!(refused.code(), "stamping-no-authority-above");
-    // The maker's key makes seals, and no certificates.
-    let refused = establish(services, profiles, &Actor::Operator, &sm3(&pki.maker), new()).await.unwrap_err();
-    assert_eq!(refused.code(), "key-not-for-this");
+        vec![(AttributeKind::Organisation, ORGANISATION.to_owned()), (AttributeKind::CommonName, "时间戳".to_owned())];
+    let (location, not_after) = (None, Some(NOW.plus_days(100)));
+    NewUnit { algorithm: KeyAlgorithm::Sm2, location, subject, profile: "tsa".into(), not_after }
+}
+
+fn authority() -> AuthorityId {
+    AuthorityId::parse("development-authority").unwrap()
+}
+
+async fn units_are_made_under_authorities_of_ours_only(services: &Services, profiles: &Profiles, pki: &DevelopmentPki) {
+    let issuance = issuance(services, profiles);
+    let before = events(services).await.len();
+    let refused = establish(services, &issuance, &Actor::Operator, &authority(), new_unit()).await.unwrap_err();
+    assert_eq!(refused.code(), "unknown-authority");
     assert_eq!(events(services).await.len(), before);
-    development::ensure_stamping(services, profiles, pki).await.unwrap();
+    development::ensure_stamping(services, &issuance, pki).await.unwrap();
     let made = events(services).await.split_off(before);
     let classes = made.iter().map(|event| event.class().name()).collect::<Vec<_>>();
-    assert_eq!(classes, ["key-created", "certificate-issued"]);
-    development::ensure_stamping(services, profiles, pki).await.unwrap();
-    assert_eq!(events(services).await.len(), before + 2);
+    assert_eq!(classes, ["authority-created", "key-created", "issuance-intended", "certificate-issued"]);
+    development::ensure_stamping(services, &issuance, pki).await.unwrap();
+    assert_eq!(events(services).await.len(), before + 4);
+    // What the profile refuses leaves no key behind.
+    let end = NewUnit { profile: "officer".into(), ..new_unit() };
+    let refused = establish(services, &issuance, &Actor::Operator, &authority(), end).await.unwrap_err();
+    assert_eq!(refused.code(), "attribute-missing", "{refused}");
+    let made = events(services).await.split_off(before + 4);
+    let classes = made.iter().map(|event| event.class().name()).collect::<Vec<_>>();
+    assert_eq!(classes, ["key-created", "key-suspended", "key-destroyed"]);
+}
+
+/// Made within one second of the clock, which stands still here.
+async fn the_newest_of_one_second_works(services: &Services, profiles: &Profiles) {
+    let issuance = issuance(services, profiles);
+    for _ in 0..3 {
+        let made = establish(services, &issuance, &Actor::Operator, &authority(), new_unit()).await.unwrap();
+        let known = list(services).await.unwrap();
+        assert_eq!(known[0].certificate.sm3, made.sm3);
+        let stamping = start(services, options(&Told::new())).await;
+        let response = stamping.stamp(request("who", &[1])).await.unwrap();
+        let token = TimeStampResp::parse(&response).unwrap().token.unwrap().to_vec();
+        let read = TimeStampToken::parse(&token).unwrap();
+        assert!(read.signed.x509_certificates().any(|der| sm3(der) == made.sm3));
+        retire(services, &Actor::Operator, &made.sm3).await.unwrap();
+    }
+    let gone = list(services).await.unwrap();
+    assert_eq!(gone.len(), 4);
+    for unit in gone.iter().take(3) {
+        assert_eq!((unit.certificate.status.name(), unit.key_state.name()), ("revoked", "destroyed"));
+        let again = retire(services, &Actor::Operator, &unit.certificate.sm3).await.unwrap_err();
+        assert_eq!(again.code(), "certificate-state");
+    }
+    let nobody = retire(services, &Actor::Operator, &[7; 32]).await.unwrap_err();
+    assert_eq!(nobody.code(), "unknown-certificate");
+}
+
+async fn a_revoked_unit_stamps_no_more_on_any_node(
+    services: &Services,
+    place: &Place,
+    profiles: &Profiles,
+    pki: &DevelopmentPki,
+) {
+    let unordered = || Options { rules: Rules { ordering: false, ..rules(0) }, ..options(&Told::new()) };
+    let elsewhere = place.open().await;
+    let nodes = [start(services, unordered()).await, start(&elsewhere, unordered()).await];
+    let unit = list(services).await.unwrap().into_iter().find(|unit| unit.certificate.status == StoredStatus::Active);
+    let sm3 = unit.unwrap().certificate.sm3;
+    let before = recorded(services).await.len();
+    for node in &nodes {
+        assert_eq!(failures(&node.stamp(request("text", &[1])).await.unwrap()), []);
+    }
+    change(services, (&Actor::Operator, None), &sm3, Change::Suspend).await.unwrap();
+    for node in &nodes {
+        assert_eq!(node.stamp(request("text", &[1])).await.unwrap_err(), Error::NotActive);
+    }
+    change(services, (&Actor::Operator, None), &sm3, Change::Resume).await.unwrap();
+    assert_eq!(failures(&nodes[1].stamp(request("text", &[1])).await.unwrap()), []);
+    let reason = RevocationReason::KeyCompromise;
+    change(services, (&Actor::Operator, None), &sm3, Change::Revoke { reason, invalidity_date: None }).await.unwrap();
+    for node in &nodes {
+        assert_eq!(node.stamp(request("text", &[1])).await.unwrap_err(), Error::NotActive);
+    }
+    assert_eq!(recorded(services).await.len(), before + 3);
+    assert!(Stamping::start(services, unordered()).await.unwrap().is_none(), "no unit is left");
+    // Its key is left: retiring ends that too. And the next start has a new one.
+    retire(services, &Actor::Operator, &sm3).await.unwrap();
+    development::ensure_stamping(services, &issuance(services, profiles), pki).await.unwrap();
+    let stamping = start(services, unordered()).await;
+    assert_eq!(failures(&stamping.stamp(request("text", &[1])).await.unwrap()), []);
+    elsewhere.store.close().await;
 }
 
 /// Gives the latest time.

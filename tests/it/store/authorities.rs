@@ -5,8 +5,10 @@ use yinxin::base::id::{AuthorityId, BatchId, KeyId};
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::{Actor, Event, EventBody};
 use yinxin::store::authorities::{self, StoredAuthority};
+use yinxin::store::crls::ShardKey;
 use yinxin::store::issuance_batches::{self, OpenBatch};
 use yinxin::store::issued_certificates::{self, Filter, IssuedCertificate, StoredStatus};
+use yinxin::store::revocation_pages::{self, RevocationEntry};
 use yinxin::store::{Error, Store, audit};
 
 fn at(seconds: i64) -> Timestamp {
@@ -107,17 +109,26 @@ async fn what_was_issued(store: &Store) {
     });
     assert!(matches!(stale.await, Err(Error::Stale { table: "issued_certificates", .. })));
 
-    let shard = async |shard, unexpired| {
-        store.read(|tx| Box::pin(issued_certificates::not_active(tx, ca, shard, at(unexpired)))).await.unwrap()
+    // Pages of what a list names.
+    let shard = async |shard, unexpired: i64| {
+        let key = &ShardKey { authority: ca.clone(), shard };
+        store.run("prepare", |tx| Box::pin(revocation_pages::prepare(tx, key))).await.unwrap();
+        let wanted = move |entry: &RevocationEntry| entry.not_after >= at(unexpired);
+        store.read(|tx| Box::pin(revocation_pages::entries(tx, key, wanted))).await.unwrap()
     };
-    assert_eq!(shard(3, 0).await, [revoked.clone(), held.clone()]);
-    assert_eq!(shard(3, 104).await, std::slice::from_ref(&held));
+    let entry = |row: &IssuedCertificate| RevocationEntry::of(row).pack();
+    assert_eq!(shard(3, 0).await, [entry(&revoked), entry(&held)]);
+    assert_eq!(shard(3, 104).await, [entry(&held)]);
     assert_eq!(shard(2, 0).await, []);
     // Back in use: no list names it any more, a delta says so.
     let resumed = change(7, StoredStatus::Active, 40, 1003).await;
-    assert_eq!(shard(3, 0).await, std::slice::from_ref(&revoked));
-    let delta = store.read(|tx| Box::pin(issued_certificates::changed_in_shard(tx, ca, 3, 1001))).await.unwrap();
-    assert_eq!(delta, std::slice::from_ref(&resumed));
+    assert_eq!(shard(3, 0).await, [entry(&revoked)]);
+    let key = &ShardKey { authority: ca.clone(), shard: 3 };
+    let delta = async |event, limit| {
+        store.read(|tx| Box::pin(issued_certificates::changed_in_shard(tx, key, event, limit))).await.unwrap()
+    };
+    assert_eq!(delta(1001, 9).await, std::slice::from_ref(&resumed));
+    assert_eq!(delta(0, 1).await, std::slice::from_ref(&revoked));
     let feed = async |after, limit| {
         store.read(|tx| Box::pin(issued_certificates::changed_since(tx, after, limit))).await.unwrap()
     };

@@ -4,7 +4,9 @@ use yinxin::base::clock::Timestamp;
 use yinxin::base::id::{AuthorityId, KeyId};
 use yinxin::crypto::digest::sm3;
 use yinxin::store::crls::{self, CrlHead, ShardKey};
+use yinxin::store::issued_certificates::{self, IssuedCertificate, StoredStatus};
 use yinxin::store::responders::{self, StoredResponder};
+use yinxin::store::revocation_pages::{self, PackedEntry, RevocationEntry};
 use yinxin::store::{Error, Store};
 
 use crate::store::contract::by_hand;
@@ -36,6 +38,9 @@ pub(super) async fn contract(store: &Store, url: &str) {
     the_newest_is_found_and_old_ones_are_forgotten(store).await;
     a_changed_list_is_refused(store, url).await;
     who_answers(store, url).await;
+    pages_hold_what_lists_name(store).await;
+    changed_pages_are_refused(store, url).await;
+    what_was_changed_past_the_pages_is_found(store, url).await;
 }
 
 async fn intend(store: &Store, key: &ShardKey, now: i64, stale: i64) -> Option<u64> {
@@ -132,4 +137,163 @@ async fn who_answers(store: &Store, url: &str) {
     let refused = newest().await;
     assert!(matches!(refused, Err(Error::Inconsistent { table: "responders", .. })), "{refused:?}");
     assert_eq!(by_hand(url, "UPDATE responders SET not_after = 50").await.unwrap(), 1);
+}
+
+const REVOKED: StoredStatus = StoredStatus::Revoked { reason: 4, invalidity_date: None };
+
+fn below(shard: u32) -> ShardKey {
+    ShardKey { authority: AuthorityId::parse("below").unwrap(), shard }
+}
+
+/// Serial numbers in an order that is not that of their making.
+fn certificate(number: u16, shard: u32, status: StoredStatus) -> IssuedCertificate {
+    let der = [&[0x30, 4][..], &shard.to_be_bytes()[2..], &number.to_be_bytes()].concat();
+    let mut serial = [0x40; 16];
+    serial[..2].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
+    serial[15] = u8::try_from(shard).unwrap();
+    IssuedCertificate {
+        authority: below(shard).authority,
+        serial,
+        sm3: sm3(&der),
+        shard,
+        profile: "officer".into(),
+        subject: "CN=1".into(),
+        not_before: at(10),
+        not_after: at(1000 + i64::from(number)),
+        der,
+        issued_at: at(10),
+        status,
+        status_since: at(10),
+        status_event: None,
+        version: 1,
+    }
+}
+
+async fn pages(store: &Store, key: &ShardKey) -> Result<Vec<PackedEntry>, Error> {
+    store.run("prepare", |tx| Box::pin(revocation_pages::prepare(tx, key))).await?;
+    store.read(|tx| Box::pin(revocation_pages::entries(tx, key, |_| true))).await
+}
+
+async fn change(store: &Store, row: &IssuedCertificate, status: StoredStatus, event: i64) -> IssuedCertificate {
+    let steps =
+        store.run("change", |tx| Box::pin(issued_certificates::change_status(tx, row, (status, at(50)), event)));
+    steps.await.unwrap()
+}
+
+fn packed<'a>(rows: impl IntoIterator<Item = &'a IssuedCertificate>) -> Vec<PackedEntry> {
+    let active = |row: &&IssuedCertificate| row.status != StoredStatus::Active;
+    let mut all = rows.into_iter().filter(active).map(|row| RevocationEntry::of(row).pack()).collect::<Vec<_>>();
+    all.sort_unstable();
+    all
+}
+
+/// More than two pages; whatever comes, goes and changes, the pages say what the rows say.
+async fn pages_hold_what_lists_name(store: &Store) {
+    let key = &below(9);
+    assert_eq!(pages(store, key).await.unwrap(), []);
+    let status = |number: u16| if number < 150 { REVOKED } else { StoredStatus::Active };
+    let mut rows = (0..200).map(|number| certificate(number, 9, status(number))).collect::<Vec<_>>();
+    let inserted = &rows;
+    store.run("issue", |tx| Box::pin(issued_certificates::insert_many(tx, inserted))).await.unwrap();
+    assert_eq!(pages(store, key).await.unwrap(), packed(&rows));
+    let mut event = 2000;
+    for (at, status) in [
+        (170, StoredStatus::Suspended),
+        (171, REVOKED),
+        (170, REVOKED),
+        // As no service would: pages do not ask what may follow what. Out of the first page, the last one, one in between.
+        (0, StoredStatus::Active),
+        (171, StoredStatus::Active),
+        (0, REVOKED),
+        (70, StoredStatus::Active),
+        (149, StoredStatus::Active),
+        (171, StoredStatus::Active),
+    ] {
+        event += 1;
+        rows[at] = change(store, &rows[at], status, event).await;
+        assert_eq!(pages(store, key).await.unwrap(), packed(&rows), "{at} {status:?}");
+    }
+    for (number, row) in rows.iter_mut().enumerate().take(140) {
+        *row = change(store, row, StoredStatus::Active, 3000 + i64::try_from(number).unwrap()).await;
+    }
+    assert_eq!(pages(store, key).await.unwrap(), packed(&rows));
+
+    // A page goes when all that it names ended, and nothing of it changed after that event.
+    let key = &below(10);
+    let rows = (0..128).map(|number| certificate(number, 10, REVOKED)).collect::<Vec<_>>();
+    let inserted = &rows;
+    store.run("issue", |tx| Box::pin(issued_certificates::insert_many(tx, inserted))).await.unwrap();
+    let last = change(store, &rows[100], StoredStatus::Suspended, 5000).await;
+    let forget = async |end, event| {
+        store.run("forget", |tx| Box::pin(revocation_pages::forget(tx, key, at(end), event))).await.unwrap()
+    };
+    assert_eq!(forget(1063, 9000).await, 0);
+    assert_eq!(forget(2000, 4999).await, 1);
+    let left = rows[64..].iter().map(|row| if row.serial == last.serial { &last } else { row });
+    assert_eq!(pages(store, key).await.unwrap(), packed(left));
+    // What was forgotten may come back.
+    let again = change(store, &rows[5], StoredStatus::Suspended, 5001).await;
+    assert_eq!(pages(store, key).await.unwrap().len(), 65);
+    change(store, &again, StoredStatus::Active, 5002).await;
+    assert_eq!(forget(2000, 9000).await, 1);
+    assert_eq!(pages(store, key).await.unwrap(), []);
+}
+
+async fn changed_pages_are_refused(store: &Store, url: &str) {
+    let key = &below(9);
+    let right = pages(store, key).await.unwrap();
+    let refused = async |table: &str, why: &str| {
+        let found = store.read(|tx| Box::pin(revocation_pages::entries(tx, key, |_| true))).await;
+        assert!(matches!(&found, Err(Error::Inconsistent { table: named, .. }) if *named == table), "{why}: {found:?}");
+    };
+    let hand = async |sql: &'static str| by_hand(url, sql).await.unwrap();
+    hand("CREATE TABLE kept AS SELECT * FROM revocation_pages WHERE shard = 9").await;
+    let restore = async || {
+        hand("DELETE FROM revocation_pages WHERE shard = 9").await;
+        hand("INSERT INTO revocation_pages SELECT * FROM kept").await;
+    };
+    // An entry less; a page less; a page under another number; an older page in its place.
+    hand("UPDATE revocation_pages SET entries = substr(entries, 50) WHERE shard = 9").await;
+    refused("revocation_pages", "an entry less").await;
+    restore().await;
+    hand("DELETE FROM revocation_pages WHERE shard = 9 AND page = (SELECT MIN(page) FROM kept)").await;
+    refused("revocation_heads", "a page less").await;
+    restore().await;
+    hand("UPDATE revocation_pages SET page = page + 100 WHERE shard = 9").await;
+    refused("revocation_pages", "another number").await;
+    restore().await;
+    let serial = right[0].read().serial;
+    let row = store.read(|tx| Box::pin(issued_certificates::find(tx, &key.authority, &serial))).await;
+    change(store, &row.unwrap().unwrap(), StoredStatus::Suspended, 6000).await;
+    restore().await;
+    refused("revocation_heads", "an older page").await;
+    hand("UPDATE revocation_heads SET entries = entries + 1 WHERE shard = 9").await;
+    refused("revocation_heads", "another head").await;
+    hand("DROP TABLE kept").await;
+    // Without a head they are made anew from the rows.
+    hand("DELETE FROM revocation_heads WHERE shard = 9").await;
+    assert_eq!(pages(store, key).await.unwrap().len(), right.len());
+}
+
+/// As a program does that knows no pages.
+async fn what_was_changed_past_the_pages_is_found(store: &Store, url: &str) {
+    let key = &below(11);
+    let rows = (0..3).map(|number| certificate(number, 11, REVOKED)).collect::<Vec<_>>();
+    let inserted = &rows;
+    store.run("issue", |tx| Box::pin(issued_certificates::insert_many(tx, inserted))).await.unwrap();
+    assert_eq!(pages(store, key).await.unwrap().len(), 3);
+    let changed = change(store, &rows[1], StoredStatus::Suspended, 7000).await;
+    for sql in [
+        "CREATE TABLE kept AS SELECT * FROM issued_certificates WHERE shard = 11",
+        "DELETE FROM revocation_pages WHERE shard = 11",
+        "DELETE FROM revocation_heads WHERE shard = 11",
+    ] {
+        by_hand(url, sql).await.unwrap();
+    }
+    // Pages of before, a row of after.
+    by_hand(url, "DELETE FROM issued_certificates WHERE shard = 11 AND status = 'suspended'").await.unwrap();
+    assert_eq!(pages(store, key).await.unwrap(), packed([&rows[0], &rows[2]]));
+    by_hand(url, "INSERT INTO issued_certificates SELECT * FROM kept WHERE status = 'suspended'").await.unwrap();
+    assert_eq!(pages(store, key).await.unwrap(), packed([&rows[0], &changed, &rows[2]]));
+    by_hand(url, "DROP TABLE kept").await.unwrap();
 }

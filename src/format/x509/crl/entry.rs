@@ -6,28 +6,28 @@ use crate::format::x509::crl::{CERTIFICATE_ISSUER, HOLD_INSTRUCTION_CODE, INVALI
 use crate::format::x509::extension::Extension;
 use crate::format::x509::general_name::GeneralName;
 
-/// `CRLReason` (RFC 5280 5.3.1).
+/// `CRLReason` (RFC 5280 5.3.1): why a certificate is revoked, on hold, or taken off a list again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RevocationReason {
     /// `unspecified`; an absent reason means the same.
     Unspecified,
-    /// `keyCompromise`.
+    /// `keyCompromise`: the subject's private key is, or may be, in other hands.
     KeyCompromise,
-    /// `cACompromise`.
+    /// `cACompromise`: an authority's private key is, or may be, in other hands.
     CaCompromise,
-    /// `affiliationChanged`.
+    /// `affiliationChanged`: a fact in the certificate has changed.
     AffiliationChanged,
-    /// `superseded`.
+    /// `superseded`: another certificate stands in its place.
     Superseded,
-    /// `cessationOfOperation`.
+    /// `cessationOfOperation`: it is not needed any more.
     CessationOfOperation,
     /// `certificateHold`: suspended.
     CertificateHold,
     /// `removeFromCRL`: in delta CRLs only.
     RemoveFromCrl,
-    /// `privilegeWithdrawn`.
+    /// `privilegeWithdrawn`: a privilege that it states was taken away.
     PrivilegeWithdrawn,
-    /// `aACompromise`.
+    /// `aACompromise`: a key of an attribute authority is, or may be, in other hands.
     AaCompromise,
 }
 
@@ -69,21 +69,39 @@ impl RevocationReason {
         Self::ALL.into_iter().find(|reason| reason.number() == number)
     }
 
-    /// The name in the standard.
+    /// The stable name, in rows, commands and answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unspecified => "unspecified",
-            Self::KeyCompromise => "keyCompromise",
-            Self::CaCompromise => "cACompromise",
-            Self::AffiliationChanged => "affiliationChanged",
+            Self::KeyCompromise => "key-compromise",
+            Self::CaCompromise => "ca-compromise",
+            Self::AffiliationChanged => "affiliation-changed",
             Self::Superseded => "superseded",
-            Self::CessationOfOperation => "cessationOfOperation",
-            Self::CertificateHold => "certificateHold",
-            Self::RemoveFromCrl => "removeFromCRL",
-            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
-            Self::AaCompromise => "aACompromise",
+            Self::CessationOfOperation => "cessation-of-operation",
+            Self::CertificateHold => "certificate-hold",
+            Self::RemoveFromCrl => "remove-from-crl",
+            Self::PrivilegeWithdrawn => "privilege-withdrawn",
+            Self::AaCompromise => "aa-compromise",
         }
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// Whether somebody else may have the private key: signatures of any time are in doubt.
+    #[must_use]
+    pub const fn is_compromise(self) -> bool {
+        matches!(self, Self::KeyCompromise | Self::CaCompromise | Self::AaCompromise)
+    }
+
+    /// Whether a certificate can be at its end for this reason: a hold is a suspension, and what is removed is in use again.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::CertificateHold | Self::RemoveFromCrl)
     }
 
     /// Reads the ENUMERATED from where the reader stands.

@@ -1,0 +1,32 @@
+-- What revocation lists name, packed: 49 octets for each certificate that is on hold or revoked, 64 of them to a page. A list
+-- of a million entries is read from some 16 000 rows. Each page and the head of each shard carry an integrity value; the head
+-- counts entries and versions of all its pages, so that a page taken away or put back is noticed.
+CREATE TABLE revocation_pages (
+    authority TEXT NOT NULL REFERENCES authorities (id),
+    shard INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    entries BLOB NOT NULL,
+    -- Of all its entries: the latest end of validity, and the last audit event.
+    last_end INTEGER NOT NULL,
+    last_event INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    integrity BLOB NOT NULL,
+    PRIMARY KEY (authority, shard, page)
+) STRICT;
+CREATE INDEX revocation_pages_by_end ON revocation_pages (authority, shard, last_end);
+
+CREATE TABLE revocation_heads (
+    authority TEXT NOT NULL REFERENCES authorities (id),
+    shard INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    versions INTEGER NOT NULL,
+    next_page INTEGER NOT NULL,
+    last_event INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    integrity BLOB NOT NULL,
+    PRIMARY KEY (authority, shard)
+) STRICT;
+
+-- Where a certificate stands in the pages; nothing where it does not. Only a hint: what is found there names itself.
+ALTER TABLE issued_certificates ADD COLUMN revocation_page INTEGER;
+CREATE INDEX issued_certificates_by_shard_event ON issued_certificates (authority, shard, status_event);
