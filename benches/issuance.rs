@@ -125,6 +125,7 @@ async fn authority(folder: &Path, profiles: &Profiles, csr: &[u8]) -> (Services,
         actor: Actor::Operator,
         request: None,
         reserved: None,
+        application: None,
     };
     (services, order, publication)
 }

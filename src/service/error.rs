@@ -6,6 +6,7 @@ use crate::base::random::RandomUnavailable;
 use crate::domain::ca;
 use crate::domain::ca::possession::PossessionError;
 use crate::domain::ca::publication::InvalidPublication;
+use crate::domain::ca::request::StepRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
@@ -112,6 +113,39 @@ pub enum Error {
         /// So many years.
         least: u32,
     },
+    /// The caller does not hold the role of officers of certificates.
+    #[error("the caller does not hold the role certificate-officer")]
+    NotCertificateOfficer,
+    /// The caller is no officer of certificates now.
+    #[error("the caller is no officer of certificates")]
+    NotOfficer,
+    /// The caller is an officer of certificates already.
+    #[error("the caller is an officer of certificates already")]
+    OfficerExists,
+    /// No request for a certificate has that name.
+    #[error("no such request for a certificate")]
+    UnknownRequest,
+    /// A request of this nonce is here already.
+    #[error("a request for a certificate with this nonce is here already")]
+    RequestExists,
+    /// The step of a request for a certificate is not taken.
+    #[error(transparent)]
+    RequestStep(#[from] StepRefused),
+    /// The explanation is too long.
+    #[error("an explanation has {most} octets at most")]
+    Explanation {
+        /// So many octets.
+        most: usize,
+    },
+    /// The profile wants approvals.
+    #[error("the profile wants approvals: certificates of it are issued for approved requests only")]
+    ApprovalNeeded,
+    /// The certificate would not be the approved one.
+    #[error("the certificate's {field} would not be what was approved")]
+    NotAsApproved {
+        /// Where they differ.
+        field: &'static str,
+    },
     /// More orders wait than are taken.
     #[error("more certificates are ordered than can be issued now; try again")]
     IssuanceBusy,
@@ -190,6 +224,15 @@ impl Error {
             Self::UnknownCertificate => "unknown-certificate",
             Self::CertificateState(error) => error.code(),
             Self::Retention { .. } => "retention",
+            Self::NotCertificateOfficer => "not-certificate-officer",
+            Self::NotOfficer => "not-officer",
+            Self::OfficerExists => "officer-exists",
+            Self::UnknownRequest => "unknown-certificate-request",
+            Self::RequestExists => "certificate-request-exists",
+            Self::RequestStep(refused) => refused.code(),
+            Self::Explanation { .. } => "explanation-too-long",
+            Self::ApprovalNeeded => "approval-needed",
+            Self::NotAsApproved { .. } => "not-as-approved",
             Self::IssuanceBusy => "issuance-busy",
             Self::Shared(error) => error.code(),
             Self::Drawing(error) => error.code(),

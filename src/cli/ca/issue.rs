@@ -74,6 +74,7 @@ pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &
         actor: BY.clone(),
         request: None,
         reserved: None,
+        application: None,
     };
     let issued = issuance.issue(wanted).await?;
     let pem = pem_of(&issued.der);

@@ -17,7 +17,7 @@ use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
 use crate::service::issuance::{Issued, Queued, Wanted, serial};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, registration};
 use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
 use crate::store::{audit, issuance_batches, issued_certificates};
@@ -71,7 +71,16 @@ pub(super) async fn issue(
     if signed.is_empty() {
         return abandon(services, &batch, &items, AbandonmentReason::KeyFailed).await;
     }
-    match keep(services, &issuer, &batch, &items, &signed).await {
+    let mut signed = signed;
+    let kept = loop {
+        match keep(services, profiles, &issuer, &batch, &items, &signed).await {
+            // A request that is not approved any more keeps no other order from its certificate.
+            Err(Unkept::One { position, error }) if signed.len() > 1 => signed.swap_remove(position).queued.refuse(error),
+            Err(Unkept::One { error, .. } | Unkept::All(error)) => break Err(error),
+            Ok(()) => break Ok(()),
+        }
+    };
+    match kept {
         Ok(()) => {
             for Signed { queued, row, .. } in signed {
                 let IssuedCertificate { sm3, serial, der, not_before, not_after, .. } = row;
@@ -146,6 +155,9 @@ fn decide(
     let profile = profiles.require(&order.profile).map_err(ca::Error::from)?;
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
+    }
+    if profile.rules().approval.is_some() && order.application.is_none() {
+        return Err(Error::ApprovalNeeded);
     }
     let proved;
     let (asked, own_key) = match &order.wanted {
@@ -254,15 +266,30 @@ pub(in crate::service) fn certificate_row(
     Ok((row, issuer_sm3))
 }
 
+/// Why certificates are not kept.
+enum Unkept {
+    /// One order's request does not allow it.
+    One { position: usize, error: Error },
+    /// Whatever befell all.
+    All(Error),
+}
+
+impl<E: Into<Error>> From<E> for Unkept {
+    fn from(error: E) -> Self {
+        Self::All(error.into())
+    }
+}
+
 /// Keeps all certificates with their events and closes the batch, in one transaction. What was intended and not signed
 /// is abandoned in it.
 async fn keep(
     services: &Services,
+    profiles: &Profiles,
     issuer: &ReadyIssuer,
     batch: &BatchId,
     items: &[Item],
     signed: &[Signed],
-) -> Result<(), Error> {
+) -> Result<(), Unkept> {
     let now = services.clock.now();
     let mut events = Vec::with_capacity(signed.len().saturating_add(1));
     for Signed { queued, row, issuer_sm3, own_key, .. } in signed {
@@ -293,12 +320,19 @@ async fn keep(
             issued_certificates::insert_many(tx, rows).await?;
             issuance_batches::complete(tx, batch, now).await?;
             audit::append_many(tx, events).await?;
-            for Signed { queued, row, .. } in signed {
-                if let Some((caller, key)) = &queued.order.reserved {
+            for (position, Signed { queued, row, .. }) in signed.iter().enumerate() {
+                let order = &queued.order;
+                if let Some((caller, key)) = &order.reserved {
                     crate::store::idempotency::complete(tx, caller, key, 201, &row.sm3).await?;
                 }
+                if let Some(application) = &order.application {
+                    let ended = registration::fulfil(tx, profiles, application, row, now).await;
+                    let body = ended.map_err(|error| Unkept::One { position, error })?;
+                    let event = Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body };
+                    audit::append(tx, &event).await?;
+                }
             }
-            Ok::<_, Error>(())
+            Ok::<_, Unkept>(())
         })
     });
     steps.await

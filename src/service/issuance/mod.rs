@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, CallerId, KeyId, RequestId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, KeyId, RequestId};
 use crate::base::random::{Random, RandomUnavailable, array};
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
@@ -68,6 +68,8 @@ pub struct Order {
     pub request: Option<RequestId>,
     /// A reserved idempotency key, which is completed with the certificate's SM3 when the certificate is kept.
     pub reserved: Option<(CallerId, String)>,
+    /// The approved request that the certificate fulfils: it is ended in the transaction that keeps the certificate.
+    pub application: Option<ApplicationId>,
 }
 
 /// A certificate that is kept and logged.

@@ -98,6 +98,7 @@ pub(crate) fn order(authority: &StoredAuthority, csr: Vec<u8>) -> Order {
         actor: Actor::Operator,
         request: None,
         reserved: None,
+        application: None,
     }
 }
 
