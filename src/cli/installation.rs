@@ -39,7 +39,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services};
+use crate::service::{self, KeySettings, Services, registration};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +168,7 @@ pub(crate) struct Listening {
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
     responder: Option<Profile>,
+    lapse_days: u32,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -176,12 +177,14 @@ pub(crate) struct Listening {
 impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
+        let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         if let Some(jobs) = jobs {
             jobs.abort();
         }
+        lapsing.abort();
         Ok(served?)
     }
 }
@@ -283,6 +286,7 @@ impl Installation {
             listeners,
             services,
             responder,
+            lapse_days: self.settings.registration.lapse_days,
             tls,
             app,
             stop,

@@ -5,12 +5,12 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
-use crate::domain::ca::request::{ApprovalPolicy, OfficerRole};
 use crate::domain::ca::profile::{
     AlternativeNameKind, AlternativeNames, AttributeKind, AttributeRule, BeyondIssuer, Contradiction,
     ExtendedKeyUsageRule, KeyRule, KeyUsageBit, Pattern, Position, Presence, Profile, Profiles, Purpose,
     RequestedExtension, RevocationRule, Rules, Treatment, ValidityRule,
 };
+use crate::domain::ca::request::{ApprovalPolicy, OfficerRole};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {

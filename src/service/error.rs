@@ -59,8 +59,8 @@ pub enum Error {
     /// The seal cannot be taken in.
     #[error(transparent)]
     Taking(#[from] taking::Error),
-    /// No certificate in PEM whose key can sign requests.
-    #[error("no certificate in PEM with a key that signs requests")]
+    /// No certificate or public key in PEM that can sign requests.
+    #[error("no certificate or public key in PEM with a key that signs requests")]
     CallerCertificate,
     /// The seal's signer is not one of our keys.
     #[error("the seal's signer is not one of our keys")]

@@ -208,7 +208,8 @@ impl Row {
     }
 
     fn entity(self, tx: &Tx<'_>, approvals: Vec<Approval>) -> Result<StoredRequest, Error> {
-        let content = |id: &str, content: &[&[u8]]| tx.integrity.check(TABLE, id, self.version, content, &self.integrity);
+        let content =
+            |id: &str, content: &[&[u8]]| tx.integrity.check(TABLE, id, self.version, content, &self.integrity);
         self.covered(&approvals, content)?;
         let wrong = Error::Inconsistent { table: TABLE, row: self.id.clone() };
         self.read(approvals).ok_or(wrong)

@@ -71,11 +71,15 @@ pub(super) async fn issue(
     if signed.is_empty() {
         return abandon(services, &batch, &items, AbandonmentReason::KeyFailed).await;
     }
-    let mut signed = signed;
+    let (mut signed, mut dropped) = (signed, Vec::new());
     let kept = loop {
-        match keep(services, profiles, &issuer, &batch, &items, &signed).await {
+        match keep(services, profiles, (&issuer, &batch), (&items, &dropped), &signed).await {
             // A request that is not approved any more keeps no other order from its certificate.
-            Err(Unkept::One { position, error }) if signed.len() > 1 => signed.swap_remove(position).queued.refuse(error),
+            Err(Unkept::One { position, error }) if signed.len() > 1 => {
+                let one = signed.swap_remove(position);
+                dropped.push(one.item);
+                one.queued.refuse(error);
+            }
             Err(Unkept::One { error, .. } | Unkept::All(error)) => break Err(error),
             Ok(()) => break Ok(()),
         }
@@ -280,14 +284,13 @@ impl<E: Into<Error>> From<E> for Unkept {
     }
 }
 
-/// Keeps all certificates with their events and closes the batch, in one transaction. What was intended and not signed
-/// is abandoned in it.
+/// Keeps all certificates with their events and closes the batch, in one transaction. What was intended and not signed,
+/// or signed and dropped, is abandoned in it.
 async fn keep(
     services: &Services,
     profiles: &Profiles,
-    issuer: &ReadyIssuer,
-    batch: &BatchId,
-    items: &[Item],
+    (issuer, batch): (&ReadyIssuer, &BatchId),
+    (items, dropped): (&[Item], &[Item]),
     signed: &[Signed],
 ) -> Result<(), Unkept> {
     let now = services.clock.now();
@@ -304,12 +307,14 @@ async fn keep(
     }
     // Nearly always nothing is left, and nothing is looked for.
     let complete = signed.len() == items.len();
-    let is_left = |item: &&Item| !complete && !signed.iter().any(|signed| signed.item == **item);
+    let is_left =
+        |item: &&Item| !complete && !dropped.contains(item) && !signed.iter().any(|signed| signed.item == **item);
     let left = items.iter().filter(is_left).copied().collect::<Vec<_>>();
-    if !left.is_empty() {
-        let (reason, items) = (AbandonmentReason::KeyFailed, encode_items(&left));
-        let body = EventBody::IssuanceAbandoned { batch: batch.clone(), reason, items };
-        events.push(Event { at: now, actor: Actor::Operator, request: None, body });
+    for (reason, items) in [(AbandonmentReason::KeyFailed, &left[..]), (AbandonmentReason::NotKept, dropped)] {
+        if !items.is_empty() {
+            let body = EventBody::IssuanceAbandoned { batch: batch.clone(), reason, items: encode_items(items) };
+            events.push(Event { at: now, actor: Actor::Operator, request: None, body });
+        }
     }
     let rows = signed.iter().map(|signed| signed.row.clone()).collect::<Vec<_>>();
     let (events, rows) = (&events, &rows);
