@@ -40,7 +40,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services, issuance_jobs};
+use crate::service::{self, KeySettings, Services, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +187,7 @@ pub(crate) struct Listening {
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
     profiles: Arc<Profiles>,
+    lapse_days: u32,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -196,6 +197,7 @@ impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
         let issuance = Issuance::start(self.services.clone(), self.profiles);
+        let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), issuance.clone()));
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
@@ -203,6 +205,7 @@ impl Listening {
         bulk.abort();
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         jobs.abort();
+        lapsing.abort();
         Ok(served?)
     }
 }
@@ -305,6 +308,7 @@ impl Installation {
             listeners,
             services,
             profiles,
+            lapse_days: self.settings.registration.lapse_days,
             tls,
             app,
             stop,

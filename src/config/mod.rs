@@ -6,6 +6,7 @@ mod keys;
 pub mod profiles;
 mod publication;
 mod raw;
+mod registration;
 mod settings;
 mod stamping;
 pub mod verification;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 pub use keys::{Keys, Source};
 pub use publication::Publication;
+pub use registration::Registration;
 pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
 pub use stamping::Stamping;
 

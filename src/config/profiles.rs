@@ -10,6 +10,7 @@ use crate::domain::ca::profile::{
     ExtendedKeyUsageRule, KeyRule, KeyUsageBit, Pattern, Position, Presence, Profile, Profiles, Purpose,
     RequestedExtension, RevocationRule, Rules, Treatment, ValidityRule,
 };
+use crate::domain::ca::request::{ApprovalPolicy, OfficerRole};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -138,6 +139,7 @@ struct RawProfile {
     policies: Option<RawPolicies>,
     revocation: RawRevocation,
     transaction: Option<RawTransaction>,
+    approval: Option<RawApproval>,
     requested_extensions: RawRequested,
 }
 
@@ -164,6 +166,7 @@ tables! {
     RawPolicies { identifiers: Vec<String>, }
     RawRevocation { rule: String, }
     RawTransaction { bound: bool, }
+    RawApproval { officers: usize, role: String, }
     RawRequested {
         take: Option<Vec<String>>, ignore: Option<Vec<String>>, refuse: Option<Vec<String>>, other: String,
     }
@@ -272,6 +275,7 @@ impl Reading<'_> {
         clauses.extend(raw.subject_alt_name.iter().map(|one| ("subject_alt_name.clause", &one.clause)));
         clauses.extend(raw.policies.iter().map(|one| ("policies.clause", &one.clause)));
         clauses.extend(raw.transaction.iter().map(|one| ("transaction.clause", &one.clause)));
+        clauses.extend(raw.approval.iter().map(|one| ("approval.clause", &one.clause)));
         match clauses.into_iter().find(|(_, clause)| clause.trim().is_empty()) {
             Some((key, _)) => Err(ProfileError::Uncited { origin: self.origin.to_owned(), key }),
             None => Ok(()),
@@ -308,6 +312,7 @@ impl Reading<'_> {
         };
         let policies = raw.policies.map(|one| one.identifiers).unwrap_or_default();
         let key_rule = |key: RawKey| KeyRule { algorithm: key.algorithm, least_bits: key.least_bits.unwrap_or(0) };
+        let approval = raw.approval.map(|one| self.approval(&one)).transpose()?;
         let (requested, other_requested) = self.requested(&raw.requested_extensions)?;
         Ok(Rules {
             name: raw.name,
@@ -324,9 +329,18 @@ impl Reading<'_> {
             policies: self.each("policies.identifiers", &policies, |text| text.parse().ok())?,
             revocation,
             transaction: raw.transaction.is_some_and(|one| one.bound),
+            approval,
             requested,
             other_requested,
         })
+    }
+
+    /// Whoever enters requests decides on none.
+    fn approval(&self, raw: &RawApproval) -> Result<ApprovalPolicy, ProfileError> {
+        let role = OfficerRole::from_name(&raw.role).filter(|role| *role != OfficerRole::Applicant);
+        let role = role.ok_or_else(|| self.unknown("approval.role", &raw.role))?;
+        let wrong = |_| self.unknown("approval.officers", &raw.officers.to_string());
+        ApprovalPolicy::new(raw.officers, role).map_err(wrong)
     }
 
     fn validity(&self, raw: &RawValidity) -> Result<ValidityRule, ProfileError> {
@@ -519,6 +533,30 @@ mod tests {
         assert!(unknown.to_string().contains("unknown field `least`"), "{unknown}");
         let other = named(text("root"), "b.toml", "b").unwrap_err();
         assert_eq!(other.to_string(), "the profile b.toml: name: \"root\" is not the name of the file");
+    }
+
+    #[test]
+    fn a_profile_may_want_more_approvals() {
+        let table = |lines: &str| {
+            let approval = format!("[approval]\n{lines}\nclause = \"house\"\n\n[requested_extensions]");
+            parse(&text("officer").replacen("[requested_extensions]", &approval, 1), "a.toml")
+        };
+        let two = table("officers = 2\nrole = \"checker\"").unwrap();
+        assert_eq!(two.rules().approval, ApprovalPolicy::new(2, OfficerRole::Checker).ok());
+        let plain = parse(text("officer"), "a.toml").unwrap();
+        assert_eq!((plain.rules().approval, plain.approval()), (None, ApprovalPolicy::ONE));
+        for (lines, expected) in [
+            ("officers = 0\nrole = \"approver\"", "approval.officers: \"0\" is not known"),
+            ("officers = 17\nrole = \"approver\"", "approval.officers: \"17\" is not known"),
+            ("officers = 1\nrole = \"applicant\"", "approval.role: \"applicant\" is not known"),
+            ("officers = 1\nrole = \"boss\"", "approval.role: \"boss\" is not known"),
+        ] {
+            assert_eq!(table(lines).unwrap_err().to_string(), format!("the profile a.toml: {expected}"));
+        }
+        let unknown = table("officers = 1\nrole = \"approver\"\nsurprise = 1").unwrap_err();
+        assert!(unknown.to_string().contains("unknown field `surprise`"), "{unknown}");
+        let missing = table("officers = 1").unwrap_err();
+        assert!(missing.to_string().contains("missing field `role`"), "{missing}");
     }
 
     #[test]

@@ -27,6 +27,7 @@ sections! {
         trust: Trust,
         stamping: Stamping,
         publication: Publication,
+        registration: Registration,
         log: Log,
     }
     Server {
@@ -103,6 +104,9 @@ sections! {
         answer_validity: u64,
         answer_max_age: u64,
         answers: u64,
+    }
+    Registration {
+        lapse_days: u64,
     }
     Log {
         format: String,

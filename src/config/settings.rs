@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, Publication, Stamping, raw};
+use crate::config::{Error, Publication, Registration, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -32,6 +32,8 @@ pub struct Settings {
     pub stamping: Stamping,
     /// What authorities publish.
     pub publication: Publication,
+    /// Requests for certificates.
+    pub registration: Registration,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -265,6 +267,10 @@ impl Settings {
             Ok(publication) => publication,
             Err((key, message)) => return refuse(key, message),
         };
+        let registration = match Registration::checked(&raw.registration.unwrap_or_default()) {
+            Ok(registration) => registration,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -296,6 +302,7 @@ impl Settings {
             trust: Trust { development, anchors: trust.anchors.unwrap_or_default() },
             stamping,
             publication: published,
+            registration,
             log: Log { format, level },
             data_dir,
         })
@@ -333,6 +340,7 @@ impl Settings {
             }),
             stamping: Some(self.stamping.effective()),
             publication: Some(self.publication.effective()),
+            registration: Some(self.registration.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

@@ -8,7 +8,7 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::caller::{CallerState, Roles};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::key::public_key;
-use crate::format::keys::read_pem;
+use crate::format::keys::{SubjectPublicKeyInfo, read_pem};
 use crate::format::x509::Certificate;
 use crate::service::{Error, Services};
 use crate::store::callers::StoredCaller;
@@ -71,16 +71,21 @@ pub async fn register_caller(
     }
 }
 
-/// What registers the holder of a certificate (PEM; the first one counts): its key and that key's one algorithm.
+/// What registers the holder of a certificate, or of a public key (PEM; the first certificate counts, else the first key):
+/// its key and that key's one algorithm.
 ///
 /// Does not ask who issued the certificate: what a caller proves is that it holds the key.
 ///
 /// # Errors
 /// [`Error::CallerCertificate`] when there is none, or its key is of a kind that signs no requests.
-pub fn holder(certificate_pem: &str, name: &str, roles: Roles) -> Result<Registration, Error> {
-    let ders = read_pem(certificate_pem, "CERTIFICATE").unwrap_or_default();
-    let parsed = ders.first().and_then(|der| Certificate::parse(der).ok());
-    let info = parsed.map(|certificate| certificate.public_key).ok_or(Error::CallerCertificate)?;
+pub fn holder(pem: &str, name: &str, roles: Roles) -> Result<Registration, Error> {
+    let blocks = |label| read_pem(pem, label).unwrap_or_default();
+    let (certificates, keys) = (blocks("CERTIFICATE"), blocks("PUBLIC KEY"));
+    let info = match certificates.first() {
+        Some(der) => Certificate::parse(der).ok().map(|certificate| certificate.public_key),
+        None => keys.first().and_then(|der| SubjectPublicKeyInfo::parse(der).ok()),
+    };
+    let info = info.ok_or(Error::CallerCertificate)?;
     let algorithm = match public_key(&info).ok_or(Error::CallerCertificate)? {
         PublicKey::Sm2(_) => KeyAlgorithm::Sm2,
         PublicKey::Rsa(_) => KeyAlgorithm::Rsa,

@@ -8,6 +8,7 @@ use crate::domain::ca::job;
 use crate::domain::ca::job_file::JobFileError;
 use crate::domain::ca::possession::PossessionError;
 use crate::domain::ca::publication::InvalidPublication;
+use crate::domain::ca::request::StepRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
@@ -60,8 +61,8 @@ pub enum Error {
     /// The seal cannot be taken in.
     #[error(transparent)]
     Taking(#[from] taking::Error),
-    /// No certificate in PEM whose key can sign requests.
-    #[error("no certificate in PEM with a key that signs requests")]
+    /// No certificate or public key in PEM that can sign requests.
+    #[error("no certificate or public key in PEM with a key that signs requests")]
     CallerCertificate,
     /// The seal's signer is not one of our keys.
     #[error("the seal's signer is not one of our keys")]
@@ -113,6 +114,39 @@ pub enum Error {
     Retention {
         /// So many years.
         least: u32,
+    },
+    /// The caller does not hold the role of officers of certificates.
+    #[error("the caller does not hold the role certificate-officer")]
+    NotCertificateOfficer,
+    /// The caller is no officer of certificates now.
+    #[error("the caller is no officer of certificates")]
+    NotOfficer,
+    /// The caller is an officer of certificates already.
+    #[error("the caller is an officer of certificates already")]
+    OfficerExists,
+    /// No request for a certificate has that name.
+    #[error("no such request for a certificate")]
+    UnknownRequest,
+    /// A request of this nonce is here already.
+    #[error("a request for a certificate with this nonce is here already")]
+    RequestExists,
+    /// The step of a request for a certificate is not taken.
+    #[error(transparent)]
+    RequestStep(#[from] StepRefused),
+    /// The explanation is too long.
+    #[error("an explanation has {most} octets at most")]
+    Explanation {
+        /// So many octets.
+        most: usize,
+    },
+    /// The profile wants approvals.
+    #[error("the profile wants approvals: certificates of it are issued for approved requests only")]
+    ApprovalNeeded,
+    /// The certificate would not be the approved one.
+    #[error("the certificate's {field} would not be what was approved")]
+    NotAsApproved {
+        /// Where they differ.
+        field: &'static str,
     },
     /// More orders wait than are taken.
     #[error("more certificates are ordered than can be issued now; try again")]
@@ -207,6 +241,15 @@ impl Error {
             Self::UnknownCertificate => "unknown-certificate",
             Self::CertificateState(error) => error.code(),
             Self::Retention { .. } => "retention",
+            Self::NotCertificateOfficer => "not-certificate-officer",
+            Self::NotOfficer => "not-officer",
+            Self::OfficerExists => "officer-exists",
+            Self::UnknownRequest => "unknown-certificate-request",
+            Self::RequestExists => "certificate-request-exists",
+            Self::RequestStep(refused) => refused.code(),
+            Self::Explanation { .. } => "explanation-too-long",
+            Self::ApprovalNeeded => "approval-needed",
+            Self::NotAsApproved { .. } => "not-as-approved",
             Self::IssuanceBusy => "issuance-busy",
             Self::UnknownJob => "unknown-job",
             Self::JobFile(error) => error.code(),

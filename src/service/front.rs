@@ -11,6 +11,7 @@ use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
 use crate::domain::ca;
+use crate::domain::ca::request::StepRefused;
 use crate::domain::caller::CallerState;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
@@ -266,11 +267,25 @@ impl Refusal for Error {
             | Self::UnknownAuthority
             | Self::UnknownCertificate
             | Self::UnknownJob
+            | Self::UnknownRequest
             | Self::Stamping(stamping::Error::Off)
             | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
             Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
             Self::Shared(error) => error.kind(),
-            Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
+            Self::UnknownCaller
+            | Self::CallerBarred
+            | Self::CallerNeeded
+            | Self::Replay
+            | Self::NotCertificateOfficer
+            | Self::NotOfficer => ErrorKind::Forbidden,
+            Self::RequestStep(refused) => match refused {
+                StepRefused::State { .. }
+                | StepRefused::Repeated
+                | StepRefused::ApproverGone
+                | StepRefused::Backwards => ErrorKind::Conflict,
+                StepRefused::LapsedByHand => ErrorKind::Refused,
+                _ => ErrorKind::Forbidden,
+            },
             Self::CallerExists
             | Self::RolesConflict(_)
             | Self::IdempotencyKeyReused
@@ -281,6 +296,10 @@ impl Refusal for Error {
             | Self::AuthorityNotActive
             | Self::AuthorityExists
             | Self::AuthorityKeyInUse
+            | Self::OfficerExists
+            | Self::RequestExists
+            | Self::ApprovalNeeded
+            | Self::NotAsApproved { .. }
             | Self::CertificateState(_)
             | Self::Job(_)
             | Self::TooManyJobs { .. }
@@ -300,6 +319,7 @@ impl Refusal for Error {
             | Self::Publication(_)
             | Self::Retention { .. }
             | Self::JobFile(_)
+            | Self::Explanation { .. }
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

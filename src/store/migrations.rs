@@ -34,6 +34,11 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0004_publication.sql"),
     },
     Migration {
+        version: 5,
+        sqlite: include_str!("migrations/sqlite/0005_registration.sql"),
+        postgres: include_str!("migrations/postgres/0005_registration.sql"),
+    },
+    Migration {
         version: 6,
         sqlite: include_str!("migrations/sqlite/0006_issuance_jobs.sql"),
         postgres: include_str!("migrations/postgres/0006_issuance_jobs.sql"),

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod authorities;
 pub mod callers;
+pub mod certificate_requests;
 pub mod certificates;
 pub mod crls;
 pub mod idempotency;
@@ -17,6 +18,7 @@ pub mod issuance_jobs;
 pub mod issued_certificates;
 pub mod key_encryption_keys;
 pub mod keys;
+pub mod officers;
 pub mod outbox;
 pub mod responders;
 pub mod revocation_pages;

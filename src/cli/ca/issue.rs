@@ -1,14 +1,13 @@
 //! `yinxin ca issue`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::{fs, io};
 
 use clap::Args;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
-use crate::cli::ca::{BY, subject};
+use crate::cli::ca::{BY, read, subject};
 use crate::cli::installation::{Error, write_new};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
@@ -49,20 +48,12 @@ pub(crate) struct Issue {
 /// One value, though it is a list.
 type SubjectAttributes = Attributes;
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let wrong = |source| Error::File { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(wrong)?.len() > MOST {
-        return Err(wrong(io::Error::other("larger than a request can be")));
-    }
-    fs::read(path).map_err(wrong)
-}
-
 /// Issues the certificate; gives it, or where it was written its SM3.
 pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &Issue) -> Result<String, Error> {
     if let Some(path) = order.out.as_ref().filter(|path| path.exists()) {
         return Err(Error::Exists { path: path.clone() });
     }
-    let csr = request_in(&read(&order.csr)?);
+    let csr = request_in(&read(&order.csr, MOST)?);
     let issuance = Issuance::start(services.clone(), profiles);
     let wanted = Order {
         authority: order.authority.clone(),

@@ -7,9 +7,13 @@ mod inventory;
 mod issue;
 mod publish;
 mod tsa;
+mod officer;
+mod request;
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -97,6 +101,12 @@ enum Action {
     /// Units that make time stamps
     #[command(subcommand)]
     Tsa(tsa::Action),
+    /// Officers, who enter, check and approve requests for certificates
+    #[command(subcommand)]
+    Officer(officer::Action),
+    /// Requests for certificates, which officers check and approve by their signatures
+    #[command(subcommand)]
+    Request(request::Action),
 }
 
 const BY: &Actor = &Actor::Operator;
@@ -126,8 +136,22 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                 let issuance = Issuance::start(services.clone(), Arc::new(profiles_of(settings)?));
                 tsa::run(services, issuance, action).await
             }
+            Action::Officer(action) => officer::act(services, action).await,
+            Action::Request(action) => request::act(services, Arc::new(profiles_of(settings)?), action).await,
         }
     })
+}
+
+/// A file of no more than so many octets.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let wrong = |source| Error::File { path: path.to_owned(), source };
+    let mut octets = Vec::new();
+    let limit = most.saturating_add(1);
+    fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut octets)).map_err(wrong)?;
+    if u64::try_from(octets.len()).unwrap_or(u64::MAX) > most {
+        return Err(wrong(io::Error::other("larger than such a file can be")));
+    }
+    Ok(octets)
 }
 
 /// The profiles in force.

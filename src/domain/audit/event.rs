@@ -516,6 +516,23 @@ events! {
         /// SM3 of the public key it was enveloped for.
         2 recipient_sm3: [u8; 32],
     }
+    /// A caller became an officer of certificates.
+    45 "officer-appointed" OfficerAppointed {
+        /// The caller.
+        0 officer: CallerId,
+        /// In which role, by its stable name.
+        1 role: String,
+    }
+    /// An officer of certificates is none any more.
+    46 "officer-dismissed" OfficerDismissed {
+        /// The caller.
+        0 officer: CallerId,
+    }
+    /// An application waited too long.
+    47 "application-lapsed" ApplicationLapsed {
+        /// The application.
+        0 application: ApplicationId,
+    }
     /// A job that issues many certificates rests.
     50 "job-paused" JobPaused {
         /// The job.
@@ -614,7 +631,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=44).chain(50..=52).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=52).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -792,6 +809,9 @@ mod tests {
                 application,
                 certificate_sm3
             }),
+            application().prop_map(|application| EventBody::ApplicationLapsed { application }),
+            (caller_id(), text()).prop_map(|(officer, role)| EventBody::OfficerAppointed { officer, role }),
+            caller_id().prop_map(|officer| EventBody::OfficerDismissed { officer }),
             (job(), authority(), hash(), number()).prop_map(|(job, authority, rows_sm3, rows)| EventBody::JobStarted {
                 job,
                 authority,

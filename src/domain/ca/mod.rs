@@ -14,7 +14,9 @@ pub mod rollover;
 #[cfg(test)]
 pub(in crate::domain) mod specimen;
 pub mod state;
+pub mod statement;
 pub mod subject;
+pub mod submission;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};

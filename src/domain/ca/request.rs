@@ -5,7 +5,7 @@
 //! any time; a name in an argument approves nothing.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::CallerId;
+use crate::base::id::{AuthorityId, CallerId};
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::sm3;
@@ -84,7 +84,9 @@ pub struct Hand {
 }
 
 impl Hand {
-    fn of(officer: &Officer) -> Self {
+    /// This officer, with the key registered now.
+    #[must_use]
+    pub fn of(officer: &Officer) -> Self {
         Self { officer: officer.id.clone(), key_sm3: officer.key_sm3() }
     }
 
@@ -99,6 +101,8 @@ impl Hand {
 pub struct Submission {
     /// The request's own random number: no approval fits another request.
     pub nonce: [u8; 32],
+    /// Who shall issue.
+    pub authority: AuthorityId,
     /// The profile's name.
     pub profile: String,
     /// The subject's name as it will be written, DER.
@@ -119,31 +123,44 @@ pub struct Submission {
 
 impl Submission {
     /// The version of the canonical encoding.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// The octets that an officer signs to approve: one encoding for one request, for ever.
     ///
     /// `Approval ::= SEQUENCE { domain UTF8String ("yinxin certificate request approval"), version INTEGER, nonce OCTET
-    /// STRING, profile UTF8String, subject OCTET STRING, subjectAltName OCTET STRING, subjectPublicKeyInfo OCTET STRING,
+    /// STRING, authority UTF8String, profile UTF8String, subject OCTET STRING, subjectAltName OCTET STRING, subjectPublicKeyInfo OCTET STRING,
     /// notAfter [0] EXPLICIT GeneralizedTime OPTIONAL, evidence OCTET STRING, applicant UTF8String, applicantKey OCTET
     /// STRING, submitted GeneralizedTime }`, all of it DER.
     #[must_use]
     pub fn to_approve(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|fields| {
-            fields.utf8("yinxin certificate request approval").small(Self::VERSION);
-            fields.octet_string(&self.nonce).utf8(&self.profile);
-            fields.octet_string(&self.subject).octet_string(&self.alternative_names).octet_string(&self.public_key);
-            if let Some(end) = self.not_after {
-                fields.context(0, |inner| {
-                    inner.generalized_time(end);
-                });
-            }
-            fields.octet_string(&self.evidence_sm3);
-            fields.utf8(self.applicant.officer.as_str()).octet_string(&self.applicant.key_sm3);
+            self.write_fields(fields, "yinxin certificate request approval");
             fields.generalized_time(self.submitted_at);
         });
         writer.into_bytes()
+    }
+
+    /// The octets that the applicant signs to submit: what [`Self::to_approve`] says under another domain, `yinxin
+    /// certificate request submission`, and without the time, which is ours to tell.
+    #[must_use]
+    pub fn to_submit(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|fields| self.write_fields(fields, "yinxin certificate request submission"));
+        writer.into_bytes()
+    }
+
+    fn write_fields(&self, fields: &mut Writer, domain: &str) {
+        fields.utf8(domain).small(Self::VERSION);
+        fields.octet_string(&self.nonce).utf8(self.authority.as_str()).utf8(&self.profile);
+        fields.octet_string(&self.subject).octet_string(&self.alternative_names).octet_string(&self.public_key);
+        if let Some(end) = self.not_after {
+            fields.context(0, |inner| {
+                inner.generalized_time(end);
+            });
+        }
+        fields.octet_string(&self.evidence_sm3);
+        fields.utf8(self.applicant.officer.as_str()).octet_string(&self.applicant.key_sm3);
     }
 }
 
@@ -182,6 +199,9 @@ pub struct ApprovalPolicy {
 pub struct InvalidPolicy;
 
 impl ApprovalPolicy {
+    /// One approver.
+    pub const ONE: Self = Self { how_many: 1, role: OfficerRole::Approver };
+
     /// That many officers of that role.
     ///
     /// # Errors
@@ -224,10 +244,10 @@ pub enum RequestState {
         /// When.
         at: Timestamp,
     },
-    /// Somebody said no.
+    /// Somebody said no, or it waited too long.
     Refused {
-        /// Who.
-        by: Hand,
+        /// Who; nobody where it lapsed.
+        by: Option<Hand>,
         /// Why.
         reason: RefusalReason,
         /// When.
@@ -267,8 +287,8 @@ pub enum RequestEvent {
     },
     /// Refused.
     Refused {
-        /// By whom.
-        by: CallerId,
+        /// By whom; nobody where it lapsed.
+        by: Option<CallerId>,
         /// Why.
         reason: RefusalReason,
     },
@@ -314,6 +334,15 @@ pub enum StepRefused {
     /// The signature is not the officer's over this request.
     #[error("the signature is not this officer's over this request")]
     Signature,
+    /// An officer who approved is none any more.
+    #[error("an officer who approved is none any more")]
+    ApproverGone,
+    /// The signature is not the officer's over this step of this request.
+    #[error("the signature is not this officer's over this step of the request")]
+    StepSignature,
+    /// Time alone lets a request lapse.
+    #[error("time alone lets a request lapse")]
+    LapsedByHand,
     /// It would happen before what happened last.
     #[error("the step is dated before the last one")]
     Backwards,
@@ -331,6 +360,9 @@ impl StepRefused {
             Self::Repeated => "approver-repeated",
             Self::NotApplicant => "not-applicant",
             Self::Signature => "approval-signature",
+            Self::ApproverGone => "approver-gone",
+            Self::StepSignature => "step-signature",
+            Self::LapsedByHand => "lapsed-by-hand",
             Self::Backwards => "step-backdated",
         }
     }
@@ -441,7 +473,7 @@ impl CertificateRequest {
             return Err(self.no_way("issued"));
         };
         for (index, approval) in approvals.iter().enumerate() {
-            let known = officer(&approval.hand.officer).ok_or(StepRefused::Signature)?;
+            let known = officer(&approval.hand.officer).ok_or(StepRefused::ApproverGone)?;
             role(known, policy.role)?;
             if approval.hand.is_same(&self.submission.applicant) {
                 return Err(StepRefused::Applicant);
@@ -485,9 +517,26 @@ impl CertificateRequest {
         if officer.role == OfficerRole::Applicant {
             return Err(StepRefused::Role { found: officer.role, needed: OfficerRole::Checker });
         }
-        let by = self.judge(officer)?;
-        let event = RequestEvent::Refused { by: officer.id.clone(), reason };
+        if reason == RefusalReason::Lapsed {
+            return Err(StepRefused::LapsedByHand);
+        }
+        let by = Some(self.judge(officer)?);
+        let event = RequestEvent::Refused { by: Some(officer.id.clone()), reason };
         Ok((self.into(RequestState::Refused { by, reason, at: now }), event))
+    }
+
+    /// It waited too long, wherever it stands; how long is too long the caller knows.
+    ///
+    /// # Errors
+    /// Why the step is not taken.
+    pub fn lapse(self, now: Timestamp) -> Step {
+        self.in_order(now)?;
+        if !self.is_open() {
+            return Err(self.no_way("refused"));
+        }
+        let reason = RefusalReason::Lapsed;
+        let event = RequestEvent::Refused { by: None, reason };
+        Ok((self.into(RequestState::Refused { by: None, reason, at: now }), event))
     }
 
     /// The applicant takes it back.
@@ -505,7 +554,9 @@ impl CertificateRequest {
         Ok((self.into(RequestState::Withdrawn { reason, at: now }), RequestEvent::Withdrawn { reason }))
     }
 
-    const fn is_open(&self) -> bool {
+    /// Whether anything can happen to it still.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
         matches!(self.state, RequestState::Submitted | RequestState::Checked { .. } | RequestState::Approved { .. })
     }
 
@@ -563,6 +614,7 @@ mod tests {
     fn request() -> CertificateRequest {
         CertificateRequest::new(Submission {
             nonce: [7; 32],
+            authority: AuthorityId::parse("officers").unwrap(),
             profile: "officer".into(),
             subject: vec![0x30, 0],
             alternative_names: Vec::new(),
@@ -603,7 +655,7 @@ mod tests {
         let mut changed = request.clone();
         changed.submission.public_key.push(4);
         assert_eq!(changed.confirm(TWO, find), Err(StepRefused::Signature));
-        assert_eq!(request.confirm(TWO, |_| None), Err(StepRefused::Signature));
+        assert_eq!(request.confirm(TWO, |_| None), Err(StepRefused::ApproverGone));
         let other = Officer { key: Signer::public_key(&KEYS[4]), ..second };
         let with_other = |wanted: &CallerId| if other.id == *wanted { Some(&other) } else { find(wanted) };
         assert_eq!(request.confirm(TWO, with_other), Err(StepRefused::Signature));
@@ -641,7 +693,7 @@ mod tests {
         assert_eq!(ApprovalPolicy::new(0, OfficerRole::Approver), Err(InvalidPolicy));
     }
 
-    /// Approvals are kept for years: version 1 is written like this for ever.
+    /// Approvals are kept for years: version 2 is written like this for ever.
     #[test]
     fn the_canonical_encoding_does_not_change() {
         let mut submission = request().submission;
@@ -657,8 +709,9 @@ mod tests {
     #[test]
     fn the_canonical_encoding_holds_every_field() {
         let same = request().submission;
-        let changes: [fn(&mut Submission); 10] = [
+        let changes: [fn(&mut Submission); 11] = [
             |one| one.nonce[0] ^= 1,
+            |one| one.authority = AuthorityId::parse("others").unwrap(),
             |one| one.profile.push('a'),
             |one| one.subject.push(0),
             |one| one.alternative_names.push(0),
@@ -669,15 +722,18 @@ mod tests {
             |one| one.applicant.key_sm3[0] ^= 1,
             |one| one.submitted_at = at(101),
         ];
-        let mut seen = vec![same.to_approve()];
-        for change in changes {
+        let mut seen = vec![same.to_approve(), same.to_submit()];
+        for (number, change) in changes.into_iter().enumerate() {
             let mut other = same.clone();
             change(&mut other);
-            let encoded = other.to_approve();
-            assert!(!seen.contains(&encoded));
-            seen.push(encoded);
+            let (approved, submitted) = (other.to_approve(), other.to_submit());
+            assert!(!seen.contains(&approved));
+            // The last change is that of the time, which the applicant does not sign.
+            assert_eq!(seen.contains(&submitted), number == 10);
+            seen.extend([approved, submitted]);
         }
-        assert_eq!(crate::format::der::walk(&seen[0], 4).unwrap(), 12);
+        assert_eq!(crate::format::der::walk(&seen[0], 4).unwrap(), 13);
+        assert_eq!(crate::format::der::walk(&seen[1], 4).unwrap(), 12);
     }
 
     proptest! {

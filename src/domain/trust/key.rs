@@ -87,6 +87,20 @@ pub fn encode_value(algorithm: SignatureAlgorithm, value: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The value of fixed width that [`encode_value`] wrote; r‖s of 64 octets, as signed HTTP requests carry it, stays as it is.
+/// `None` for neither form. Whether the value is right is not asked.
+#[must_use]
+pub fn decode_value(algorithm: SignatureAlgorithm, value: &[u8]) -> Option<Vec<u8>> {
+    match algorithm {
+        SignatureAlgorithm::Sm2Sm3 | SignatureAlgorithm::EcdsaP256Sha256 => {
+            read_sm2_signature(value).ok().map(|(fixed, _)| fixed)
+        }
+        SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_) | SignatureAlgorithm::Ed25519 => {
+            Some(value.to_vec())
+        }
+    }
+}
+
 /// How a signature value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueEncoding {

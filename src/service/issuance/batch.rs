@@ -19,7 +19,7 @@ use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
 use crate::service::issuance::{Completion, Issued, Queued, UnitRole, Wanted, serial};
 use crate::service::issuance_jobs::keep_results;
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, registration};
 use crate::store::certificates::StoredCertificate;
 use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issuance_job_rows::RowResult;
@@ -79,7 +79,20 @@ pub(super) async fn issue(
     if signed.is_empty() {
         return abandon(services, &batch, &items, AbandonmentReason::KeyFailed).await;
     }
-    match keep(services, &issuer, &batch, &items, &signed).await {
+    let (mut signed, mut dropped) = (signed, Vec::new());
+    let kept = loop {
+        match keep(services, profiles, (&issuer, &batch), (&items, &dropped), &signed).await {
+            // A request that is not approved any more keeps no other order from its certificate.
+            Err(Unkept::One { position, error }) if signed.len() > 1 => {
+                let one = signed.swap_remove(position);
+                dropped.push(one.item);
+                one.queued.refuse(error);
+            }
+            Err(Unkept::One { error, .. } | Unkept::All(error)) => break Err(error),
+            Ok(()) => break Ok(()),
+        }
+    };
+    match kept {
         Ok(()) => {
             for Signed { queued, row, .. } in signed {
                 let IssuedCertificate { sm3, serial, der, not_before, not_after, .. } = row;
@@ -166,6 +179,9 @@ fn decide(
     let profile = profiles.require(&order.profile).map_err(ca::Error::from)?;
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
+    }
+    if profile.rules().approval.is_some() && order.application.is_none() {
+        return Err(Error::ApprovalNeeded);
     }
     let proved;
     let (asked, own_key) = match &order.wanted {
@@ -309,15 +325,29 @@ fn responder(row: &IssuedCertificate, key: &KeyId) -> StoredResponder {
     }
 }
 
-/// Keeps all certificates with their events and closes the batch, in one transaction. What was intended and not signed
-/// is abandoned in it.
+/// Why certificates are not kept.
+enum Unkept {
+    /// One order's request does not allow it.
+    One { position: usize, error: Error },
+    /// Whatever befell all.
+    All(Error),
+}
+
+impl<E: Into<Error>> From<E> for Unkept {
+    fn from(error: E) -> Self {
+        Self::All(error.into())
+    }
+}
+
+/// Keeps all certificates with their events and closes the batch, in one transaction. What was intended and not signed,
+/// or signed and dropped, is abandoned in it.
 async fn keep(
     services: &Services,
-    issuer: &ReadyIssuer,
-    batch: &BatchId,
-    items: &[Item],
+    profiles: &Profiles,
+    (issuer, batch): (&ReadyIssuer, &BatchId),
+    (items, dropped): (&[Item], &[Item]),
     signed: &[Signed],
-) -> Result<(), Error> {
+) -> Result<(), Unkept> {
     let now = services.clock.now();
     let mut events = Vec::with_capacity(signed.len().saturating_add(1));
     for Signed { queued, row, issuer_sm3, own_key, unit, .. } in signed {
@@ -337,12 +367,14 @@ async fn keep(
     }
     // Nearly always nothing is left, and nothing is looked for.
     let complete = signed.len() == items.len();
-    let is_left = |item: &&Item| !complete && !signed.iter().any(|signed| signed.item == **item);
+    let is_left =
+        |item: &&Item| !complete && !dropped.contains(item) && !signed.iter().any(|signed| signed.item == **item);
     let left = items.iter().filter(is_left).copied().collect::<Vec<_>>();
-    if !left.is_empty() {
-        let (reason, items) = (AbandonmentReason::KeyFailed, encode_items(&left));
-        let body = EventBody::IssuanceAbandoned { batch: batch.clone(), reason, items };
-        events.push(Event { at: now, actor: Actor::Operator, request: None, body });
+    for (reason, items) in [(AbandonmentReason::KeyFailed, &left[..]), (AbandonmentReason::NotKept, dropped)] {
+        if !items.is_empty() {
+            let body = EventBody::IssuanceAbandoned { batch: batch.clone(), reason, items: encode_items(items) };
+            events.push(Event { at: now, actor: Actor::Operator, request: None, body });
+        }
     }
     let rows = signed.iter().map(|signed| signed.row.clone()).collect::<Vec<_>>();
     let (events, rows) = (&events, &rows);
@@ -361,23 +393,30 @@ async fn keep(
                     }
                 }
             }
-            tell(tx, signed, now).await
+            tell(tx, profiles, signed, now).await
         })
     });
     steps.await
 }
 
 /// Tells what waits for the certificates, in the transaction that keeps them.
-async fn tell(tx: &mut Tx<'_>, signed: &[Signed], now: Timestamp) -> Result<(), Error> {
+async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Timestamp) -> Result<(), Unkept> {
     let mut rows = BTreeMap::<(&JobId, i64), Vec<(u32, RowResult)>>::new();
-    for Signed { queued, row, .. } in signed {
-        match &queued.order.completes {
+    for (position, Signed { queued, row, .. }) in signed.iter().enumerate() {
+        let order = &queued.order;
+        match &order.completes {
             None => {}
             Some(Completion::IdempotencyKey(caller, key)) => {
                 idempotency::complete(tx, caller, key, 201, &row.sm3).await?;
             }
             Some(Completion::JobRow { job, index, lease }) => {
                 rows.entry((job, *lease)).or_default().push((*index, RowResult::Issued(row.sm3)));
+            }
+            Some(Completion::Application(application)) => {
+                let ended = registration::fulfil(tx, profiles, application, row, now).await;
+                let body = ended.map_err(|error| Unkept::One { position, error })?;
+                let event = Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body };
+                audit::append(tx, &event).await?;
             }
         }
     }

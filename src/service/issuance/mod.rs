@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, CallerId, JobId, KeyId, RequestId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, KeyId, RequestId};
 use crate::base::random::{Random, RandomUnavailable, array};
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
@@ -105,6 +105,8 @@ pub struct Order {
 pub enum Completion {
     /// A reserved idempotency key: the certificate's SM3 becomes its answer.
     IdempotencyKey(CallerId, String),
+    /// An approved request: it is ended.
+    Application(ApplicationId),
     /// A row of a job.
     JobRow {
         /// The job.

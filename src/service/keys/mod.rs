@@ -27,7 +27,7 @@ pub use opening::{Opened, open};
 pub use pool::{PoolLimits, SigningPool};
 pub use profile::DeviceSource;
 pub use signers::NewKey;
-pub(in crate::service) use signers::made_bits;
+pub(in crate::service) use signers::{made_bits, software_signer};
 pub use soft::KeyStore;
 pub use wrapping::{EncryptionKey, IntegritySecret, MOST_SEALINGS};
 

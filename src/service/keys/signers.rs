@@ -97,10 +97,7 @@ impl std::fmt::Debug for NewKey {
 ///
 /// # Errors
 /// The octets are no private key of that algorithm, or we do not sign with it.
-pub(in crate::service::keys) fn software_signer(
-    algorithm: KeyAlgorithm,
-    private: &Secret,
-) -> Result<Arc<dyn Signer>, Error> {
+pub(in crate::service) fn software_signer(algorithm: KeyAlgorithm, private: &Secret) -> Result<Arc<dyn Signer>, Error> {
     match algorithm {
         KeyAlgorithm::Sm2 => Ok(Arc::new(sm2::PrivateKey::from_bytes(private.expose())?)), // to sign with
         KeyAlgorithm::Rsa => Ok(Arc::new(rsa::PrivateKey::from_bytes(private.expose())?)), // to sign with

@@ -12,6 +12,7 @@ pub use purpose::{KeyUsageBit, Purpose, RequestedExtension};
 
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::domain::ca::request::ApprovalPolicy;
 use crate::format::der::ObjectIdentifier;
 
 /// Where in a tree of certificates it stands.
@@ -190,6 +191,8 @@ pub struct Rules {
     pub revocation: RevocationRule,
     /// Whether it is bound to the digest of one transaction.
     pub transaction: bool,
+    /// How many officers must approve; where nothing is told one approver does, and an operator may issue without a request.
+    pub approval: Option<ApprovalPolicy>,
     /// What is done with extensions that are asked for, where the list names them.
     pub requested: Vec<(RequestedExtension, Treatment)>,
     /// What is done with all others.
@@ -238,6 +241,12 @@ impl Profile {
     #[must_use]
     pub fn encrypts(&self) -> bool {
         self.0.key_usage.iter().any(|bit| bit.encrypts())
+    }
+
+    /// How many officers must approve a request for such a certificate, in which role: one approver where nothing is told.
+    #[must_use]
+    pub fn approval(&self) -> ApprovalPolicy {
+        self.0.approval.unwrap_or(ApprovalPolicy::ONE)
     }
 
     /// What is done with a requested extension.

@@ -1,0 +1,187 @@
+//! From what is asked to what is approved, and from the approved words back to a certificate that says exactly them.
+
+use crate::domain::ca::possession::{Asked, PossessionError};
+use crate::domain::ca::profile::Profile;
+use crate::domain::ca::request::Submission;
+use crate::domain::ca::subject::{SubjectError, alternative_name, attributes_of, merge};
+use crate::domain::trust::key::{public_key, subject_public_key_info};
+use crate::format::keys::SubjectPublicKeyInfo;
+use crate::format::x509::extension::SubjectAltName;
+use crate::format::x509::{Certificate, ExtensionValue as _, Name, NewGeneralName};
+
+/// A certificate that is not the approved one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the certificate's {field} is not what was approved")]
+pub struct NotAsApproved {
+    /// Where they differ.
+    pub field: &'static str,
+}
+
+/// What a certificate will say of its subject, in DER, as officers approve it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// The subject's name.
+    pub subject: Vec<u8>,
+    /// The value of subjectAltName; empty where there is none.
+    pub alternative_names: Vec<u8>,
+    /// The subject's SubjectPublicKeyInfo.
+    pub public_key: Vec<u8>,
+}
+
+impl Words {
+    /// What is asked, merged with the profile.
+    ///
+    /// # Errors
+    /// An attribute breaks the profile's rules.
+    pub fn of(profile: &Profile, asked: &Asked) -> Result<Self, SubjectError> {
+        let names = asked.alternative_names.iter().map(NewGeneralName::as_general_name).collect::<Vec<_>>();
+        let alternative_names = if names.is_empty() { Vec::new() } else { SubjectAltName(names).to_value() };
+        let subject = merge(profile, &asked.subject)?.to_der();
+        Ok(Self { subject, alternative_names, public_key: subject_public_key_info(&asked.key) })
+    }
+}
+
+impl Submission {
+    /// What the approved words ask of the authority.
+    ///
+    /// # Errors
+    /// The words cannot be read: nobody wrote them by [`Words::of`].
+    pub fn asked(&self) -> Result<Asked, PossessionError> {
+        let name = Name::parse(&self.subject, "subject").map_err(PossessionError::Malformed)?;
+        let info = SubjectPublicKeyInfo::parse(&self.public_key).map_err(PossessionError::Malformed)?;
+        let mut alternative_names = Vec::new();
+        if !self.alternative_names.is_empty() {
+            let names = SubjectAltName::from_value(&self.alternative_names).map_err(PossessionError::Malformed)?;
+            for name in &names.0 {
+                alternative_names.push(alternative_name(name).ok_or(SubjectError::AlternativeName)?);
+            }
+        }
+        let key = public_key(&info).ok_or(PossessionError::Key)?;
+        Ok(Asked { subject: attributes_of(&name)?, alternative_names, key })
+    }
+
+    /// Whether the certificate says what was approved: subject, alternative names, key, and the end where one was asked
+    /// for. Who issued it, and under which profile, its row says.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check_certificate(&self, certificate: &Certificate<'_>) -> Result<(), NotAsApproved> {
+        let names = certificate.extensions.iter().find(|extension| extension.oid == SubjectAltName::OID);
+        let differs = |field| Err(NotAsApproved { field });
+        if certificate.subject.raw() != self.subject {
+            return differs("subject");
+        }
+        if names.map_or(&[][..], |extension| extension.value) != self.alternative_names {
+            return differs("subjectAltName");
+        }
+        if certificate.public_key.raw != self.public_key {
+            return differs("subjectPublicKeyInfo");
+        }
+        if self.not_after.is_some_and(|end| end != certificate.not_after) {
+            return differs("notAfter");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Timestamp;
+    use crate::base::id::{AuthorityId, CallerId};
+    use crate::base::random::SystemRandom;
+    use crate::config::profiles::built_in;
+    use crate::crypto::algorithm::SignatureAlgorithm;
+    use crate::crypto::{PublicKey, Signer, sm2};
+    use crate::domain::ca::profile::AttributeKind;
+    use crate::domain::ca::request::Hand;
+    use crate::format::x509::{NewCertificate, NewExtension};
+
+    fn submission(asked: &Asked, profile: &str) -> Submission {
+        let profiles = built_in().unwrap();
+        let words = Words::of(profiles.by_name(profile).unwrap(), asked).unwrap();
+        Submission {
+            nonce: [1; 32],
+            authority: AuthorityId::parse("a").unwrap(),
+            profile: profile.into(),
+            subject: words.subject,
+            alternative_names: words.alternative_names,
+            public_key: words.public_key,
+            not_after: Some(Timestamp::from_unix(2_000_000_000)),
+            evidence_sm3: [2; 32],
+            applicant: Hand { officer: CallerId::parse("c").unwrap(), key_sm3: [3; 32] },
+            submitted_at: Timestamp::from_unix(1_800_000_000),
+        }
+    }
+
+    fn certificate(of: &Submission) -> Vec<u8> {
+        let names = SubjectAltName::from_value(&of.alternative_names).ok();
+        let extensions = names.map(|names| NewExtension::new(false, &names)).into_iter().collect::<Vec<_>>();
+        let oid = SignatureAlgorithm::Sm2Sm3.oid().unwrap();
+        let new = NewCertificate {
+            serial: &[1],
+            signature_algorithm: oid,
+            issuer: &of.subject,
+            not_before: of.submitted_at,
+            not_after: of.not_after.unwrap(),
+            subject: &of.subject,
+            public_key: &of.public_key,
+            extensions: &extensions,
+        };
+        NewCertificate::assemble(&new.to_tbs(), oid, &[1])
+    }
+
+    fn key() -> PublicKey {
+        Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap())
+    }
+
+    #[test]
+    fn words_lead_back_to_what_was_asked() {
+        let names = [NewGeneralName::Dns("a.example".into()), NewGeneralName::Ip(vec![192, 0, 2, 1])];
+        let server = Asked { subject: Vec::new(), alternative_names: names.to_vec(), key: key() };
+        assert_eq!(submission(&server, "tls-server").asked(), Ok(server));
+        let kinds = [
+            (AttributeKind::CommonName, "经办人"),
+            (AttributeKind::Organisation, "示例局"),
+            (AttributeKind::OrganisationalUnit, "制证科"),
+            (AttributeKind::SerialNumber, "12"),
+        ];
+        let subject = kinds.map(|(kind, text)| (kind, text.to_owned())).to_vec();
+        let asked = Asked { subject, alternative_names: Vec::new(), key: key() };
+        let made = submission(&asked, "officer");
+        // In the profile's order and with what it fixes: merged again, the words are the same.
+        let again = made.asked().unwrap();
+        assert_eq!(again.subject.len(), 5);
+        let profiles = built_in().unwrap();
+        assert_eq!(Words::of(profiles.by_name("officer").unwrap(), &again).unwrap().subject, made.subject);
+        let broken = Submission { public_key: vec![0x30, 0], ..made };
+        assert_eq!(broken.asked().unwrap_err().code(), "csr-malformed");
+    }
+
+    #[test]
+    fn another_certificate_is_told_by_its_first_difference() {
+        let names = vec![NewGeneralName::Dns("a.example".into())];
+        let asked = |names: &[NewGeneralName]| Asked { subject: vec![], alternative_names: names.to_vec(), key: key() };
+        let made = submission(&asked(&names), "tls-server");
+        let judge = |other: &Submission| made.check_certificate(&Certificate::parse(&certificate(other)).unwrap());
+        assert_eq!(judge(&made), Ok(()));
+        let differs = |change: &dyn Fn(&mut Submission)| {
+            let mut other = made.clone();
+            change(&mut other);
+            judge(&other).unwrap_err().field
+        };
+        let elsewhere = submission(&asked(&[NewGeneralName::Dns("b.example".into())]), "tls-server");
+        assert_eq!(differs(&|one| one.subject = named("x")), "subject");
+        assert_eq!(differs(&|one| one.alternative_names.clone_from(&elsewhere.alternative_names)), "subjectAltName");
+        assert_eq!(differs(&|one| one.alternative_names.clear()), "subjectAltName");
+        assert_eq!(differs(&|one| one.public_key.clone_from(&elsewhere.public_key)), "subjectPublicKeyInfo");
+        assert_eq!(differs(&|one| one.not_after = Some(Timestamp::from_unix(2_000_000_001))), "notAfter");
+        let free = Submission { not_after: None, ..made.clone() };
+        assert_eq!(free.check_certificate(&Certificate::parse(&certificate(&made)).unwrap()), Ok(()));
+    }
+
+    fn named(text: &str) -> Vec<u8> {
+        let common_name = (AttributeKind::CommonName.oid(), text.to_owned());
+        crate::format::x509::name::NameAttributes(vec![common_name]).to_der()
+    }
+}
