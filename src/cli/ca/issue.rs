@@ -49,7 +49,8 @@ pub(crate) struct Issue {
 /// One value, though it is a list.
 type SubjectAttributes = Attributes;
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+/// A file that is no larger than requests and certificates are.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let wrong = |source| Error::File { path: path.to_owned(), source };
     if fs::metadata(path).map_err(wrong)?.len() > MOST {
         return Err(wrong(io::Error::other("larger than a request can be")));

@@ -47,6 +47,18 @@ impl ReadyIssuer {
             })
         });
         let (authority, certificate, signer) = steps.await?;
+        Self::of(services, authority, (certificate, signer))
+    }
+
+    /// One whose row is not kept yet.
+    ///
+    /// # Errors
+    /// Its base URL leads to no locations.
+    pub(in crate::service) fn of(
+        services: &Services,
+        authority: StoredAuthority,
+        (certificate, signer): (Vec<u8>, Arc<dyn Signer>),
+    ) -> Result<Self, Error> {
         let publication = publication(services, &authority)?;
         Ok(Self { key: signer.public_key(), authority, certificate, signer, publication })
     }
