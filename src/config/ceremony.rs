@@ -444,3 +444,111 @@ fn absolute(path: PathBuf, place: &str) -> Checked<PathBuf> {
     let sound = path.is_absolute() && path.file_name().is_some() && path.components().all(plain);
     if sound && path.to_str().is_some() { Ok(path) } else { Err((place.to_owned(), PlanFault::Path)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../docs/ceremony-plan.toml");
+
+    fn refused(text: &str) -> (&'static str, String) {
+        let error = parse(text.as_bytes(), "plan.toml").unwrap_err();
+        (error.code(), error.to_string())
+    }
+
+    #[test]
+    fn the_sample_of_the_manual_is_a_plan() {
+        let plan = parse(SAMPLE.as_bytes(), "plan.toml").unwrap();
+        assert_eq!((plan.title.as_str(), plan.present.len()), ("Root and officers' authority of Example Trust", 5));
+        let Protection::Shares { threshold: 2, custodians } = &plan.protection else { panic!("{plan:?}") };
+        let names = custodians.iter().map(|one| one.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(names, ["Qian Er", "Sun San", "Li Si"]);
+        let [root, below] = &plan.authorities[..] else { panic!("{plan:?}") };
+        assert_eq!((root.parent.as_ref(), root.crl_shards, root.crl_days), (None, 1, 365));
+        assert_eq!((below.parent.as_ref(), below.crl_shards, below.crl_days), (Some(&root.id), 4, 7));
+        assert_eq!((&plan.transcript.authority, plan.transcript.algorithm), (&below.id, KeyAlgorithm::Sm2));
+    }
+
+    #[test]
+    fn what_is_weak_or_contradicts_itself_is_refused_with_its_place() {
+        #[rustfmt::skip]
+        let cases = [
+            ("threshold = 2", "threshold = 1", "plan-threshold",
+                "shares.threshold: 2 to 3, the number of custodians, are wanted"),
+            ("threshold = 2", "threshold = 4", "plan-threshold",
+                "shares.threshold: 2 to 3, the number of custodians, are wanted"),
+            ("/srv/yinxin-ca", "yinxin-ca", "plan-path", "installation: an absolute path without .. is wanted"),
+            ("/srv/yinxin-ca", "/srv/../ca", "plan-path", "installation: an absolute path without .. is wanted"),
+            ("/media/sun/share", "/media/qian/share", "plan-repeated",
+                "shares.custodian[2].file: \"/media/qian/share\" stands there twice"),
+            ("/media/sun/share", "/srv/yinxin-ca/share", "plan-share-inside",
+                "shares.custodian[2].file: a share does not lie in the folder of the installation"),
+            ("part = \"witness\"", "part = \"auditor\"", "plan-absent", "present: nobody is present as witness"),
+            ("part = \"leader\"", "part = \"auditor\"", "plan-absent", "present: nobody is present as leader"),
+            ("part = \"witness\"", "part = \"guest\"", "plan-value",
+                "present[5].part: \"guest\" is none of leader, operator, custodian, witness, auditor"),
+            ("part = \"witness\"", "part = \"custodian\"", "plan-absent", "present: nobody is present as witness"),
+            ("name = \"Zhou Wu\"", "name = \"Zhao Yi\"", "plan-repeated",
+                "present[5].name: \"Zhao Yi\" stands there twice"),
+            ("name = \"Li Si\"\nfile", "name = \"Zhou Wu\"\nfile", "plan-custodian",
+                "shares.custodian[3].name: \"Zhou Wu\" is not present as custodian"),
+            ("name = \"Li Si\"\nfile", "name = \"Sun San\"\nfile", "plan-repeated",
+                "shares.custodian[3].name: \"Sun San\" stands there twice"),
+            ("[[shares.custodian]]\nname = \"Li Si\"\nfile = \"/media/li/share\"", "", "plan-custodian",
+                "shares.custodian: \"Li Si\" is present as custodian and takes no share"),
+            ("id = \"officers\"", "id = \"root\"", "plan-repeated", "authority[2].id: \"root\" stands there twice"),
+            ("id = \"officers\"", "id = \"of/ficers\"", "plan-id",
+                "authority[2].id: 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.' are wanted"),
+            ("parent = \"root\"", "parent = \"roof\"", "plan-parent",
+                "authority[2].parent: no authority \"roof\" stands before it in the plan"),
+            ("parent = \"root\"", "", "plan-parent", "authority[2].parent: an authority that is no root has one above it"),
+            ("profile = \"intermediate\"", "profile = \"root\"", "plan-parent",
+                "authority[2].parent: a root has no authority above it"),
+            ("algorithm = \"sm2\"\nbase_url", "algorithm = \"rsa\"\nbase_url", "plan-value",
+                "authority[1].algorithm: \"rsa\" is none of sm2, ecdsa-p256"),
+            ("crl_days = 365", "crl_days = 401", "plan-bounds", "authority[1].crl_days: 1 to 400 are wanted"),
+            ("crl_shards = 4", "crl_shards = 0", "plan-bounds", "authority[2].crl_shards: 1 to 256 are wanted"),
+            ("base_url = \"http://ca.example\"\n#", "base_url = \"https://ca.example\"\n#", "plan-address",
+                "authority[1].base_url: an address http://host or http://host/path is wanted (RFC 5280 4.2.1.13)"),
+            ("crl_days = 365", "crl_days = 365\nnot_after = \"2046\"", "plan-moment",
+                "authority[1].not_after: \"2046\" is not a moment as 2046-01-01T00:00:00Z"),
+            ("commonName = \"Example Root R1\"", "commonname = \"Example Root R1\"", "plan-value",
+                "authority[1].subject.commonname: \"commonname\" is none of the names of attributes, countryName or \
+                 commonName among them"),
+            ("commonName = \"Example Root R1\"", "commonName = \"\"", "plan-text",
+                "authority[1].subject.commonName: 1 to 200 characters that can be seen are wanted"),
+            ("authority = \"officers\"", "authority = \"nobody\"", "plan-transcript",
+                "transcript.authority: no authority \"nobody\" stands in the plan"),
+            ("[shares]", "keys = \"sdf\"\n[shares]", "plan-malformed", ""),
+        ];
+        for (from, to, code, told) in cases {
+            assert_eq!(SAMPLE.matches(from).count(), 1, "{from}");
+            let (found, message) = refused(&SAMPLE.replace(from, to));
+            assert_eq!(found, code, "{from} -> {to}: {message}");
+            if !told.is_empty() {
+                assert_eq!(message, format!("the plan plan.toml: {told}"), "{from} -> {to}");
+            }
+        }
+        let sdf = SAMPLE.replacen("title =", "keys = \"sdf\"\ntitle =", 1);
+        assert_eq!(refused(&sdf).0, "plan-shares");
+        let cloud = SAMPLE.replacen("title =", "keys = \"cloud\"\ntitle =", 1);
+        assert_eq!(refused(&cloud).1, "the plan plan.toml: keys: \"cloud\" is none of software, sdf");
+        let many = SAMPLE.replace("crl_shards = 4", "crl_shards = 4\n").replacen(
+            "crl_days = 365",
+            "crl_shards = 256\ncrl_days = 365",
+            1,
+        );
+        assert!(parse(many.as_bytes(), "plan.toml").is_ok());
+    }
+
+    #[test]
+    fn unknown_keys_are_told_with_their_line() {
+        let (code, message) = refused(&SAMPLE.replace("threshold = 2", "treshold = 2"));
+        assert_eq!(code, "plan-malformed");
+        assert!(message.contains("line 30") && message.contains("unknown field `treshold`"), "{message}");
+        let long = [SAMPLE, &"#".repeat(MOST_BYTES)].concat();
+        assert_eq!(refused(&long).0, "plan-not-text");
+        let error = parse(b"\xff", "plan.toml").unwrap_err();
+        assert_eq!(error, PlanError::NotText { origin: "plan.toml".into() });
+    }
+}

@@ -220,8 +220,8 @@ pub fn confirm(handed: &Handed<'_>, given: &Secret, transcript: &mut Transcript,
     if !equal(share.to_text().expose(), handed.text().expose()) {
         return Ok(false);
     }
-    let (custodian, number) = (handed.custodian.name.clone(), handed.share.number());
-    transcript.add(at, Step::ShareConfirmed { custodian, number })?;
+    let (custodian, share) = (handed.custodian.name.clone(), handed.share.number());
+    transcript.add(at, Step::ShareConfirmed { custodian, share })?;
     Ok(true)
 }
 
@@ -429,7 +429,7 @@ async fn list(
     let step = Step::ListSigned {
         authority: planned.id.to_string(),
         shard,
-        number: head.number,
+        list_number: head.number,
         next_update: head.next_update.to_string(),
         list_sm3: hex(&head.sm3),
         list: STANDARD.encode(&der),

@@ -53,7 +53,7 @@ pub(super) fn judge(order: &Judging) -> Result<String, Error> {
             "signer": verified.signer,
             "roots": roots.collect::<Vec<_>>(),
         });
-        return Ok(format!("{}{last}\n", lines.collect::<String>()));
+        return Ok(json_shown(&format!("{}{last}", lines.collect::<String>())) + "\n");
     }
     Ok(telling::judged(&verified))
 }

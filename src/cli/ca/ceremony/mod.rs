@@ -230,7 +230,10 @@ impl Desk<'_> {
                 let handed = ceremony::share_out((*threshold, custodians), &mut transcript, self.random(), now)?;
                 let mut back = Vec::<Secret>::new();
                 for one in &handed {
-                    staged.will_write(&one.custodian.file);
+                    // What somebody else put there meanwhile is not ours to delete: the write refuses it.
+                    if !one.custodian.file.exists() {
+                        staged.will_write(&one.custodian.file);
+                    }
                     write_closed(&one.custodian.file, one.text().expose()).map_err(keys)?; // the custodian's file
                 }
                 for one in &handed {

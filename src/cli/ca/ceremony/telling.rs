@@ -112,7 +112,7 @@ fn told(step: &Step) -> String {
             let names = shares.iter().map(|one| format!("{} no. {}", one.custodian, one.number)).collect::<Vec<_>>();
             format!("set {set}, {threshold} of {}: {}", shares.len(), names.join(", "))
         }
-        Step::ShareConfirmed { custodian, number } => format!("{custodian} gave share no. {number} back"),
+        Step::ShareConfirmed { custodian, share } => format!("{custodian} gave share no. {share} back"),
         Step::InstallationOpened { key_encryption_key, protection } => {
             format!("key-encryption key {key_encryption_key}, protected by {protection}")
         }
@@ -123,8 +123,8 @@ fn told(step: &Step) -> String {
         Step::TranscriptKeyMade { authority, algorithm, certificate_sm3, .. } => {
             format!("{algorithm}, certified by {authority}, {certificate_sm3}")
         }
-        Step::ListSigned { authority, shard, number, next_update, list_sm3, .. } => {
-            format!("{authority}, shard {shard}, no. {number}, in force until {next_update}, {list_sm3}")
+        Step::ListSigned { authority, shard, list_number, next_update, list_sm3, .. } => {
+            format!("{authority}, shard {shard}, no. {list_number}, in force until {next_update}, {list_sm3}")
         }
         Step::PathValidated { authority, path } => format!("{authority}: {}", path.join(" <- ")),
         Step::Closed { authorities, lists } => format!("{authorities} authorities, {lists} lists"),

@@ -177,7 +177,7 @@ pub enum Step {
         /// Who.
         custodian: String,
         /// Which share.
-        number: u8,
+        share: u8,
     },
     /// The database was made, and opened by the shares that were given back or by the device.
     InstallationOpened {
@@ -223,7 +223,7 @@ pub enum Step {
         /// Of which part of its certificates.
         shard: u32,
         /// `cRLNumber`.
-        number: u64,
+        list_number: u64,
         /// In force until then.
         next_update: String,
         /// Of the list.

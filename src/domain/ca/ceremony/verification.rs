@@ -172,7 +172,7 @@ fn order(records: &[Record]) -> Result<(), TranscriptError> {
     });
     let confirmed = |name: &str, share: u8| {
         records.iter().any(|record| {
-            matches!(&record.step, Step::ShareConfirmed { custodian, number } if custodian == name && *number == share)
+            matches!(&record.step, Step::ShareConfirmed { custodian, share: given } if custodian == name && *given == share)
         })
     };
     let made = shares.map_or(&[][..], Vec::as_slice);
@@ -232,7 +232,7 @@ fn objects(records: &[Record]) -> Result<Vec<(String, Vec<u8>)>, TranscriptError
                     return Err(wrong);
                 }
             }
-            Step::ListSigned { authority, number: of_list, list_sm3, list, .. } => {
+            Step::ListSigned { authority, list_number: of_list, list_sm3, list, .. } => {
                 let (der, above) = (decoded(list, list_sm3)?, find(authority)?);
                 let above = Certificate::parse(&above).map_err(|_| wrong.clone())?;
                 let list = CertificateList::parse(&der).map_err(|_| wrong.clone())?;
