@@ -380,7 +380,7 @@ fn a_root_passes_to_a_new_key_and_is_crossed() {
     let old_with_new = sign(roll(Rollover::OldWithNew, &new, 1).unwrap(), 1);
     let new_with_old = sign(roll(Rollover::NewWithOld, &old, 0).unwrap(), 0);
     assert_eq!(roll(Rollover::NewWithOld, &new, 1).unwrap_err(), Error::Position);
-    let token = prepare_cross(&other, (cross, &[8; 16]), &issuer(&old, 0), None, rules).unwrap();
+    let token = prepare_cross(&other, (cross, &[8; 16]), &issuer(&old, 0), (None, None), rules).unwrap();
     let crossed = sign(token, 0);
     for (der, subject, end) in
         [(&old_with_new, &old, old.not_after), (&new_with_old, &new, old.not_after), (&crossed, &other, old.not_after)]

@@ -7,6 +7,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
+use crate::cli::console::shown;
 use crate::cli::installation::Error;
 use crate::service::keys::read_closed;
 use crate::service::keys::shares::Share;
@@ -60,6 +61,19 @@ fn ask(shares: &mut Vec<Secret>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// One share of one custodian, asked for by name; and whether it was asked of a person at a terminal.
+pub(crate) fn give_back(custodian: &str) -> io::Result<(Secret, bool)> {
+    let input = io::stdin();
+    let asked = input.is_terminal();
+    let _silence = if asked { Some(Silence::begin()?) } else { None };
+    write!(io::stderr(), "{}: give back your share (not shown): ", shown(custodian))?;
+    io::stderr().flush()?;
+    let mut line = Zeroizing::new(Vec::with_capacity(1025));
+    input.lock().take(LONGEST).read_until(b'\n', &mut line)?;
+    writeln!(io::stderr())?;
+    Ok((Secret::new(line.trim_ascii().to_vec()), asked))
 }
 
 /// How many the first share says are needed.

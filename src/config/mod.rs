@@ -1,6 +1,7 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
 pub mod algorithms;
+pub mod ceremony;
 pub mod devices;
 mod keys;
 pub mod profiles;

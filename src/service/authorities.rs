@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, KeyId};
+use crate::base::id::{AuthorityId, BatchId, KeyId};
 use crate::base::random::Random;
 use crate::crypto::Signer;
 use crate::crypto::digest::sm3;
@@ -27,7 +27,7 @@ use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::IssuedCertificate;
-use crate::store::{self, audit, authorities, certificates, issuance_batches, issued_certificates};
+use crate::store::{self, Tx, audit, authorities, certificates, issuance_batches, issued_certificates};
 
 /// The role of their rows among the certificates.
 const ROLE: &str = "authority";
@@ -74,13 +74,16 @@ pub fn publication(services: &Services, authority: &StoredAuthority) -> Result<P
 }
 
 /// The key that the authority will have.
-enum OwnKey {
+pub(in crate::service) enum OwnKey {
+    /// Made in memory.
     Made(NewKey),
+    /// Kept before.
     There(Arc<dyn Signer>),
 }
 
 impl OwnKey {
-    fn signer(&self) -> &Arc<dyn Signer> {
+    /// Signs with it.
+    pub(in crate::service) fn signer(&self) -> &Arc<dyn Signer> {
         match self {
             Self::Made(key) => &key.signer,
             Self::There(signer) => signer,
@@ -89,8 +92,9 @@ impl OwnKey {
 }
 
 /// What was signed for a new authority, and is not kept yet.
-struct Signed {
-    certificate: StoredCertificate,
+pub(in crate::service) struct Signed {
+    /// Its certificate.
+    pub(in crate::service) certificate: StoredCertificate,
     /// Where an authority of ours issued it.
     issued: Option<IssuedCertificate>,
     event: EventBody,
@@ -107,7 +111,16 @@ pub async fn create(
     actor: &Actor,
     new: &NewAuthority,
 ) -> Result<StoredAuthority, Error> {
-    let now = services.clock.now();
+    make(services, profiles, actor, (new, None)).await
+}
+
+/// The row of a new authority, without its certificate, and the key that it will have. Nothing is kept yet.
+pub(in crate::service) async fn begin(
+    services: &Services,
+    profiles: &Profiles,
+    new: &NewAuthority,
+    now: Timestamp,
+) -> Result<(StoredAuthority, OwnKey), Error> {
     if !profiles.require(&new.profile).map_err(ca::Error::from)?.rules().authority {
         return Err(Error::AuthorityProfile);
     }
@@ -119,11 +132,6 @@ pub async fn create(
         return Err(Error::AuthorityExists);
     }
     let (key_id, key) = own_key(services, new, &known, now).await?;
-    let above = match &new.parent {
-        Some(parent) => Some(Arc::new(ReadyIssuer::load(services, parent, now).await?)),
-        None => None,
-    };
-    let (serial, token) = decide(services, profiles, new, (&key, above.as_ref()), now).await?;
     let authority = StoredAuthority {
         id,
         name: new.name.clone(),
@@ -136,17 +144,35 @@ pub async fn create(
         retired_at: None,
         version: 1,
     };
+    Ok((authority, key))
+}
+
+/// As [`create`], and where it takes the place of another authority below the same one, an event that says so.
+pub(in crate::service) async fn make(
+    services: &Services,
+    profiles: &Profiles,
+    actor: &Actor,
+    (new, succeeded): (&NewAuthority, Option<&AuthorityId>),
+) -> Result<StoredAuthority, Error> {
+    let now = services.clock.now();
+    let (authority, key) = begin(services, profiles, new, now).await?;
+    let above = match &new.parent {
+        Some(parent) => Some(Arc::new(ReadyIssuer::load(services, parent, now).await?)),
+        None => None,
+    };
+    let (serial, token) = decide(services, profiles, new, (&key, above.as_ref()), now).await?;
+    let by = (actor, succeeded);
     let Some(above) = above else {
         let value = sign(services, key.signer(), &token).await?;
         let signed = self_signed(token, &value, serial, &authority.key, now)?;
-        return keep(services, actor, authority, (&key, signed), None, now).await;
+        return keep(services, by, authority, (&key, signed), None, now).await;
     };
     let items = [(serial, sm3(token.to_sign()))];
     let batch = above.intend(services, (actor, None), &items, now).await?;
     let finish = async {
         let value = sign(services, &above.signer, &token).await?;
         let signed = below(&above, (token, &value), serial, &new.profile, &authority.key, now)?;
-        keep(services, actor, authority, (&key, signed), Some((&above, &batch)), now).await
+        keep(services, by, authority, (&key, signed), Some((&above, &batch)), now).await
     };
     let outcome = finish.await;
     if let Err(error) = &outcome {
@@ -155,7 +181,12 @@ pub async fn create(
     outcome
 }
 
-async fn sign(services: &Services, signer: &Arc<dyn Signer>, token: &IssuanceToken) -> Result<Vec<u8>, Error> {
+/// The signature over what was decided.
+pub(in crate::service) async fn sign(
+    services: &Services,
+    signer: &Arc<dyn Signer>,
+    token: &IssuanceToken,
+) -> Result<Vec<u8>, Error> {
     let random: Arc<dyn Random> = Arc::clone(&services.random);
     Ok(services.pool.sign(Arc::clone(signer), token.to_sign().to_vec(), random).await?)
 }
@@ -190,7 +221,7 @@ async fn own_key(
 }
 
 /// Decides what the certificate says, and lints it.
-async fn decide(
+pub(in crate::service) async fn decide(
     services: &Services,
     profiles: &Profiles,
     new: &NewAuthority,
@@ -226,7 +257,8 @@ async fn decide(
     Ok((serial, deciding.await.map_err(|_| Error::Interrupted)??))
 }
 
-fn self_signed(
+/// A root's certificate by its own key.
+pub(in crate::service) fn self_signed(
     token: IssuanceToken,
     value: &[u8],
     serial: [u8; 16],
@@ -278,59 +310,82 @@ fn signed(
     Ok(Signed { certificate, issued, event })
 }
 
+/// Keeps key, certificate and authority with their events.
+pub(in crate::service) async fn insert(
+    services: &Services,
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    authority: &StoredAuthority,
+    (key, signed): (&OwnKey, &Signed),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let event = |body| Event { at: now, actor: actor.clone(), request: None, body };
+    match key {
+        OwnKey::Made(key) => {
+            let attributes = key.attributes(Owner::installation());
+            let pair = (&key.private, &key.public[..]);
+            let body = services.keys.keep(tx, &authority.key, &attributes, pair, now).await?;
+            audit::append(tx, &event(body)).await?;
+        }
+        OwnKey::There(_) => {
+            let wanted = (KeyPurpose::CertificateAuthority, KeyUse::Sign);
+            services.keys.permitted(tx, &authority.key, wanted, now).await?;
+            if authorities::all(tx).await?.iter().any(|known| known.key == authority.key) {
+                return Err(Error::AuthorityKeyInUse);
+            }
+        }
+    }
+    certificates::insert(tx, &signed.certificate).await?;
+    authorities::insert(tx, authority).await?;
+    audit::append(tx, &event(signed.event.clone())).await?;
+    let body = EventBody::AuthorityCreated {
+        authority: authority.id.clone(),
+        certificate_sm3: authority.certificate,
+        key: authority.key.clone(),
+        parent: authority.parent.clone(),
+    };
+    audit::append(tx, &event(body)).await?;
+    Ok(())
+}
+
+/// What a name that is taken means for whoever made an authority.
+pub(in crate::service) fn kept(outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(Error::Store(store::Error::Conflict { .. })) => Err(Error::AuthorityExists),
+        outcome => outcome,
+    }
+}
+
 /// Keeps key, certificate and authority with their events, all or nothing.
 async fn keep(
     services: &Services,
-    actor: &Actor,
+    (actor, succeeded): (&Actor, Option<&AuthorityId>),
     authority: StoredAuthority,
     (key, signed): (&OwnKey, Signed),
-    above: Option<(&Arc<ReadyIssuer>, &crate::base::id::BatchId)>,
+    above: Option<(&Arc<ReadyIssuer>, &BatchId)>,
     now: Timestamp,
 ) -> Result<StoredAuthority, Error> {
     let authority = &StoredAuthority { certificate: signed.certificate.sm3, ..authority };
-    let event = |body| Event { at: now, actor: actor.clone(), request: None, body };
-    let (event, signed) = (&event, &signed);
+    let signed = &signed;
     let steps = services.store.run("make authority", |tx| {
         Box::pin(async move {
-            match key {
-                OwnKey::Made(key) => {
-                    let attributes = key.attributes(Owner::installation());
-                    let pair = (&key.private, &key.public[..]);
-                    let body = services.keys.keep(tx, &authority.key, &attributes, pair, now).await?;
-                    audit::append(tx, &event(body)).await?;
-                }
-                OwnKey::There(_) => {
-                    let wanted = (KeyPurpose::CertificateAuthority, KeyUse::Sign);
-                    services.keys.permitted(tx, &authority.key, wanted, now).await?;
-                    if authorities::all(tx).await?.iter().any(|known| known.key == authority.key) {
-                        return Err(Error::AuthorityKeyInUse);
-                    }
-                }
-            }
-            certificates::insert(tx, &signed.certificate).await?;
+            insert(services, tx, actor, authority, (key, signed), now).await?;
             if let (Some((above, batch)), Some(issued)) = (above, &signed.issued) {
                 // Retired, revoked or suspended since the intent, the authority above or its key: nothing is released.
                 above.still_may(services, tx, now).await?;
                 issued_certificates::insert_many(tx, std::slice::from_ref(issued)).await?;
                 issuance_batches::complete(tx, batch, now).await?;
             }
-            authorities::insert(tx, authority).await?;
-            audit::append(tx, &event(signed.event.clone())).await?;
-            let body = EventBody::AuthorityCreated {
-                authority: authority.id.clone(),
-                certificate_sm3: authority.certificate,
-                key: authority.key.clone(),
-                parent: authority.parent.clone(),
-            };
-            audit::append(tx, &event(body)).await?;
+            if let Some(old) = succeeded {
+                let (old, new) = (old.clone(), authority.id.clone());
+                let body = EventBody::AuthorityRolledOver { old, new, old_with_new: None, new_with_old: None };
+                audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
+            }
             Ok::<_, Error>(())
         })
     });
-    match steps.await {
-        Ok(()) => Ok(authority.clone()),
-        Err(Error::Store(store::Error::Conflict { .. })) => Err(Error::AuthorityExists),
-        Err(error) => Err(error),
-    }
+    kept(steps.await)?;
+    Ok(authority.clone())
 }
 
 /// All authorities, oldest first.

@@ -2,8 +2,10 @@
 
 pub mod authorities;
 pub mod callers;
+pub mod ceremony;
 pub mod certificate_status;
 mod certificates;
+pub mod cross_certificates;
 pub mod development;
 pub mod door;
 pub mod front;
@@ -18,6 +20,7 @@ pub mod publication;
 pub mod registration;
 pub mod responder;
 pub mod revocation_lists;
+pub mod rollover;
 pub mod seals;
 pub mod selftest;
 pub mod stamping;

@@ -51,7 +51,8 @@ pub(crate) struct Create {
 /// One value, though it is a list.
 type SubjectAttributes = Attributes;
 
-fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+/// The name of an algorithm whose keys authorities have.
+pub(super) fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
     KeyAlgorithm::from_name(text).ok_or_else(|| "one of sm2, rsa, ecdsa-p256".to_owned())
 }
 

@@ -1,8 +1,10 @@
 //! `yinxin ca`: certification authorities of an installation, and what they issue.
 
 mod bulk;
+mod ceremony;
 mod change;
 mod create;
+mod cross;
 mod inventory;
 mod issue;
 mod publish;
@@ -67,6 +69,12 @@ enum Action {
         #[arg(long, value_name = "AUTHORITY", value_parser = AuthorityId::parse)]
         confirm: AuthorityId,
     },
+    /// Make authorities offline by a reviewed plan, with shares for custodians and a signed transcript
+    Ceremony(ceremony::Ceremony),
+    /// Certify the key of another authority, of this installation or elsewhere
+    Cross(cross::Cross),
+    /// Give an authority a successor of the same name with a new key; for a root also the certificates between both keys
+    Rollover(cross::Rollover),
     /// Issue a certificate for a request of PKCS#10, and print it
     Issue(issue::Issue),
     /// Jobs that issue many certificates, from a file of requests
@@ -113,12 +121,19 @@ const BY: &Actor = &Actor::Operator;
 
 /// Does what is asked.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
+    if let Action::Ceremony(order) = &arguments.action {
+        return ceremony::run(arguments.config.as_deref(), order, console);
+    }
     attached((arguments.config.as_deref(), false), console, async |services, _, settings| {
         let services = &services.with_plan(plan(settings));
         match &arguments.action {
             Action::Create(order) => create::create(services, &profiles_of(settings)?, order).await,
             Action::List { json } => list(services, *json).await,
             Action::Retire { authority, confirm } => retire(services, authority, confirm).await,
+            // Held above, where no installation is opened.
+            Action::Ceremony(_) => Ok(String::new()),
+            Action::Cross(order) => cross::cross(services, &profiles_of(settings)?, order).await,
+            Action::Rollover(order) => cross::rollover(services, &profiles_of(settings)?, order).await,
             Action::Issue(order) => issue::issue(services, Arc::new(profiles_of(settings)?), order).await,
             Action::Bulk(action) => bulk::act(services, &Arc::new(profiles_of(settings)?), action).await,
             Action::Show(order) => inventory::show(services, order).await,

@@ -554,6 +554,35 @@ events! {
         /// Rows refused.
         2 refused: u64,
     }
+    /// An authority of ours certified the key of another one.
+    57 "authority-crossed" AuthorityCrossed {
+        /// Who certified.
+        0 authority: AuthorityId,
+        /// SM3 of the cross certificate in DER.
+        1 certificate_sm3: [u8; 32],
+        /// SM3 of the certificate that was put before us, in DER.
+        2 subject_sm3: [u8; 32],
+        /// The other one, when it is ours.
+        3 subject: Option<AuthorityId>,
+    }
+    /// An authority has a successor of the same name with a new key.
+    58 "authority-rolled-over" AuthorityRolledOver {
+        /// The authority.
+        0 old: AuthorityId,
+        /// Its successor.
+        1 new: AuthorityId,
+        /// SM3 of the old key's certificate by the new key in DER, for roots.
+        2 old_with_new: Option<[u8; 32]>,
+        /// SM3 of the new key's certificate by the old key in DER, for roots.
+        3 new_with_old: Option<[u8; 32]>,
+    }
+    /// The installation was made by a key ceremony.
+    59 "ceremony-held" CeremonyHeld {
+        /// SM3 of the plan's text.
+        0 plan_sm3: [u8; 32],
+        /// SM3 of the transcript's text.
+        1 transcript_sm3: [u8; 32],
+    }
 }
 
 impl From<KeyEvent> for EventBody {
@@ -631,7 +660,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=52).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=52).chain(57..=59).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -777,6 +806,24 @@ mod tests {
                     EventBody::CrlIssued { authority, shard, number, base, entries, crl_sm3 }
                 }
             ),
+            (authority(), hash(), hash(), proptest::option::of(authority())).prop_map(
+                |(authority, certificate_sm3, subject_sm3, subject)| EventBody::AuthorityCrossed {
+                    authority,
+                    certificate_sm3,
+                    subject_sm3,
+                    subject
+                }
+            ),
+            (authority(), authority(), proptest::option::of(hash()), proptest::option::of(hash())).prop_map(
+                |(old, new, old_with_new, new_with_old)| EventBody::AuthorityRolledOver {
+                    old,
+                    new,
+                    old_with_new,
+                    new_with_old
+                }
+            ),
+            (hash(), hash())
+                .prop_map(|(plan_sm3, transcript_sm3)| EventBody::CeremonyHeld { plan_sm3, transcript_sm3 }),
             (authority(), hash(), key()).prop_map(|(authority, certificate_sm3, key)| {
                 EventBody::ResponderChanged { authority, certificate_sm3, key }
             }),

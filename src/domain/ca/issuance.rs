@@ -221,6 +221,7 @@ pub fn prepare(
         key: request.key,
         key_identifier: key_identifier(request.key),
         validity: (request.not_before, end),
+        path_length: rules.path_length,
         serial: request.serial,
         transaction: request.transaction,
         name_constraints: request.name_constraints,
@@ -237,6 +238,8 @@ pub(in crate::domain::ca) struct Draft<'a> {
     pub(in crate::domain::ca) key: &'a PublicKey,
     pub(in crate::domain::ca) key_identifier: Vec<u8>,
     pub(in crate::domain::ca) validity: (Timestamp, Timestamp),
+    /// Of an authority, as far as what stands above leaves it.
+    pub(in crate::domain::ca) path_length: Option<u32>,
     pub(in crate::domain::ca) serial: &'a [u8; 16],
     pub(in crate::domain::ca) transaction: Option<&'a [u8; 32]>,
     pub(in crate::domain::ca) name_constraints: Option<&'a NameConstraints<'a>>,
@@ -291,7 +294,7 @@ impl Draft<'_> {
     fn basic_constraints(&self, issuer: &Issuer<'_>) -> Result<BasicConstraints, Error> {
         let rules = self.profile.rules();
         let Some(certificate) = issuer.certificate else {
-            return Ok(BasicConstraints { authority: rules.authority, path_length: rules.path_length });
+            return Ok(BasicConstraints { authority: rules.authority, path_length: self.path_length });
         };
         let above = certificate.basic_constraints.unwrap_or_default();
         let signs = certificate.key_usage.is_some_and(|usage| usage.any(KeyUsage::KEY_CERT_SIGN));
@@ -303,7 +306,7 @@ impl Draft<'_> {
         }
         // A certificate with the issuer's own name does not count (RFC 5280 6.1.4 (l)).
         let counted = u32::from(certificate.subject.raw() != self.subject);
-        let path_length = match (above.path_length, rules.path_length) {
+        let path_length = match (above.path_length, self.path_length) {
             (Some(left), own) => {
                 let left = left.checked_sub(counted).ok_or(Error::PathLength)?;
                 Some(own.map_or(left, |own| own.min(left)))

@@ -1,5 +1,6 @@
 //! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
+pub mod ceremony;
 pub mod issuance;
 pub mod job;
 pub mod job_file;

@@ -6,6 +6,7 @@ use crate::domain::ca::profile::{Profile, Treatment};
 use crate::domain::ca::subject::{self, Attributes, SubjectError};
 use crate::domain::trust::key::{CheckedValue, check_signed, public_key};
 use crate::format::der::{self, ObjectIdentifier};
+use crate::format::x509::Certificate;
 use crate::format::x509::csr::CertificationRequest;
 use crate::format::x509::extension::SubjectAltName;
 use crate::format::x509::{ExtensionValue as _, NewGeneralName};
@@ -26,6 +27,14 @@ pub enum PossessionError {
     /// The signature is wrong: the applicant does not hold the key, or the request was changed.
     #[error("the signature of the request is not by its key (RFC 2986 4.2)")]
     Signature,
+    /// The request is for another key than the certificate it comes with.
+    #[error("the request is not by the key of the certificate")]
+    OtherKey,
+    /// A certificate that its own key did not sign, and no request beside it.
+    #[error(
+        "nothing proves that the authority holds its key: the certificate is not self-signed, and no request came with it"
+    )]
+    NotProved,
     /// A name cannot be certified.
     #[error(transparent)]
     Subject(#[from] SubjectError),
@@ -46,9 +55,34 @@ impl PossessionError {
             Self::Key => "csr-key",
             Self::Algorithm => "csr-algorithm",
             Self::Signature => "csr-signature",
+            Self::OtherKey => "csr-other-key",
+            Self::NotProved => "possession-missing",
             Self::Subject(error) => error.code(),
             Self::Extension { .. } => "extension-refused",
         }
+    }
+}
+
+/// Whether another authority holds the key of its certificate: the certificate is self-signed, or a request by the same key
+/// comes with it (RFC 4210 4.4 leaves it open how).
+///
+/// # Errors
+/// Why not.
+pub fn prove_authority(certificate: &Certificate<'_>, request: Option<&[u8]>) -> Result<(), PossessionError> {
+    if let Some(request) = request {
+        let proved = Proved::read(request)?;
+        let same = public_key(&certificate.public_key).as_ref() == Some(proved.key());
+        return if same { Ok(()) } else { Err(PossessionError::OtherKey) };
+    }
+    if certificate.issuer.raw() != certificate.subject.raw() {
+        return Err(PossessionError::NotProved);
+    }
+    let signed = (certificate.tbs, certificate.signature);
+    let (key, algorithm) = (&certificate.public_key, &certificate.signature_algorithm);
+    match check_signed(key, algorithm, signed, &KeyTables::default()) {
+        CheckedValue::Right { .. } => Ok(()),
+        CheckedValue::Wrong { .. } => Err(PossessionError::NotProved),
+        CheckedValue::Unsupported => Err(PossessionError::Algorithm),
     }
 }
 

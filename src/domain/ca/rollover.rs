@@ -20,7 +20,8 @@ pub enum Rollover {
 }
 
 /// Decides a cross certificate: `subject`'s name, octet for octet, its key and its key's identifier, under `profile`, which
-/// is one of intermediates. It lasts no longer than the subject's certificate and its issuer's.
+/// is one of intermediates. It lasts no longer than the subject's certificate and its issuer's, allows no longer paths than
+/// the profile and the subject's certificate do, and is none of the issuer's own key.
 ///
 /// # Errors
 /// The subject is no authority, or the issuer, the profile or the algorithm policy refuses.
@@ -28,13 +29,22 @@ pub fn prepare_cross(
     subject: &Certificate<'_>,
     (profile, serial): (&Profile, &[u8; 16]),
     issuer: &Issuer<'_>,
-    name_constraints: Option<&NameConstraints<'_>>,
+    (name_constraints, not_after): (Option<&NameConstraints<'_>>, Option<Timestamp>),
     (policy, now): (&AlgorithmPolicy, Timestamp),
 ) -> Result<IssuanceToken, Error> {
     let above = issuer.certificate.ok_or(Error::Position)?;
+    if public_key(&subject.public_key).as_ref() == Some(issuer.key) {
+        return Err(Error::Position);
+    }
     let not_before = now.max(subject.not_before).max(above.not_before);
-    let validity = (not_before, subject.not_after.min(above.not_after));
-    cross(subject, (profile, serial), issuer, (name_constraints, validity), (policy, now))
+    let last = subject.not_after.min(above.not_after);
+    let validity = (not_before, not_after.unwrap_or(last).min(last));
+    let own = subject.basic_constraints.and_then(|constraints| constraints.path_length);
+    let path_length = match (profile.rules().path_length, own) {
+        (Some(ruled), Some(own)) => Some(ruled.min(own)),
+        (ruled, own) => ruled.or(own),
+    };
+    cross(subject, (profile, serial), issuer, (name_constraints, validity, path_length), (policy, now))
 }
 
 /// Decides one of the two certificates by which a root passes to a new key: RFC 4210 4.4.1.
@@ -55,14 +65,19 @@ pub fn prepare_rollover(
     if old.subject.raw() != new.subject.raw() || issuer.certificate.map(|one| one.raw) != Some(above.raw) {
         return Err(Error::Position);
     }
-    cross(subject, (profile, serial), issuer, (None, validity), (policy, now))
+    // The same authority by another key: what stands below it stands below both.
+    let path_length = subject.basic_constraints.and_then(|constraints| constraints.path_length);
+    cross(subject, (profile, serial), issuer, (None, validity, path_length), (policy, now))
 }
+
+/// What binds a cross certificate: names, validity, path length.
+type Bounds<'a> = (Option<&'a NameConstraints<'a>>, (Timestamp, Timestamp), Option<u32>);
 
 fn cross(
     subject: &Certificate<'_>,
     (profile, serial): (&Profile, &[u8; 16]),
     issuer: &Issuer<'_>,
-    (name_constraints, validity): (Option<&NameConstraints<'_>>, (Timestamp, Timestamp)),
+    (name_constraints, validity, path_length): Bounds<'_>,
     rules: (&AlgorithmPolicy, Timestamp),
 ) -> Result<IssuanceToken, Error> {
     let authority = subject.basic_constraints.is_some_and(|constraints| constraints.authority);
@@ -83,6 +98,7 @@ fn cross(
         key: &key,
         key_identifier: known.map_or_else(|| key_identifier(&key), |known| known.0.to_vec()),
         validity,
+        path_length,
         serial,
         transaction: None,
         name_constraints,

@@ -77,6 +77,18 @@ impl ReadyIssuer {
             })
         });
         let (authority, barred, certificate, signer) = steps.await?;
+        Self::of(services, (authority, barred), (certificate, signer))
+    }
+
+    /// One whose row is not kept yet.
+    ///
+    /// # Errors
+    /// Its base URL leads to no locations.
+    pub(in crate::service) fn of(
+        services: &Services,
+        (authority, barred): (StoredAuthority, Option<Barred>),
+        (certificate, signer): (Vec<u8>, Arc<dyn Signer>),
+    ) -> Result<Self, Error> {
         let publication = publication(services, &authority)?;
         Ok(Self { key: signer.public_key(), authority, certificate, signer, publication, barred })
     }

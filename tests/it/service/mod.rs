@@ -4,6 +4,7 @@ mod algorithms;
 pub(crate) mod authority;
 mod authority_crash;
 mod crash;
+mod crossing;
 mod installation;
 mod jobs;
 mod jobs_crash;
