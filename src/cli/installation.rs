@@ -22,7 +22,7 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
-use crate::domain::ca::Profile;
+use crate::domain::ca::{Profile, Profiles};
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
@@ -32,6 +32,7 @@ use crate::http::{self, App, server, tls};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
+use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
@@ -149,8 +150,7 @@ pub(crate) struct Installation {
     pub(crate) development: Option<DevelopmentPki>,
     sound: Sound,
     settings: Settings,
-    /// The profile of OCSP responders.
-    responder: Option<Profile>,
+    profiles: Arc<Profiles>,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
 }
@@ -201,7 +201,6 @@ impl Installation {
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
         let services = services.with_plan(plan(&settings));
-        let responder = profiles.by_name("ocsp-responder").cloned();
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),
             false => None,
@@ -209,7 +208,7 @@ impl Installation {
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
             development::ensure_stamping(&services, &profiles, pki).await?;
         }
-        Ok(Self { services, development, sound, settings, responder, _lock: lock })
+        Ok(Self { services, development, sound, settings, profiles: Arc::new(profiles), _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -236,7 +235,8 @@ impl Installation {
             policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
         let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
-            .with_stamping(self.stamping().await?);
+            .with_stamping(self.stamping().await?)
+            .with_issuance(Issuance::start(self.services.clone(), Arc::clone(&self.profiles)));
         let listeners = server::listen(&self.settings.server.listen).await?;
         let plain = server::listen(&self.settings.server.publication).await?;
         let mut door = http::Settings {
@@ -273,7 +273,7 @@ impl Installation {
         };
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
-        let (services, responder) = (self.services.clone(), self.responder.clone());
+        let (services, responder) = (self.services.clone(), self.profiles.by_name("ocsp-responder").cloned());
         let listeners = (listeners, plain);
         Ok(Listening {
             addresses,

@@ -115,6 +115,9 @@ pub enum Error {
     /// More orders wait than are taken.
     #[error("more certificates are ordered than can be issued now; try again")]
     IssuanceBusy,
+    /// This service issues nothing.
+    #[error("no certificates are issued here")]
+    IssuanceOff,
     /// What befell a whole batch, told to each order of it.
     #[error(transparent)]
     Shared(#[from] Arc<Error>),
@@ -191,6 +194,7 @@ impl Error {
             Self::CertificateState(error) => error.code(),
             Self::Retention { .. } => "retention",
             Self::IssuanceBusy => "issuance-busy",
+            Self::IssuanceOff => "issuance-off",
             Self::Shared(error) => error.code(),
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",

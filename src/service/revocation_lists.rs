@@ -138,13 +138,18 @@ struct Material {
 /// Issues a list of that shard now.
 ///
 /// # Errors
-/// No such authority, no full list for a delta, another list of the shard in progress; the key may not be used or failed;
+/// No such authority, no such shard of it, no full list for a delta, another list of the shard in progress; the key may not be used or failed;
 /// the store refuses. Nothing is published then.
 pub async fn issue(services: &Services, actor: &Actor, key: &ShardKey, kind: Kind) -> Result<CrlHead, Error> {
     let now = services.clock.now();
     let intent = services.store.run("intend revocation list", |tx| {
         Box::pin(async move {
-            authorities::find(tx, &key.authority).await?.ok_or(Refusal::UnknownAuthority)?;
+            let authority = authorities::find(tx, &key.authority).await?.ok_or(Refusal::UnknownAuthority)?;
+            // Shards of earlier days, when there were more of them, have lists still.
+            if key.shard >= authority.crl_shards {
+                let highest = crls::highest_shard(tx, &key.authority).await?;
+                highest.filter(|highest| key.shard <= *highest).ok_or(Refusal::UnknownShard)?;
+            }
             let number = crls::record_intent(tx, key, now, now.plus_seconds(-OPEN_FOR)).await?;
             Ok::<_, Error>(number.ok_or(Refusal::InProgress)?)
         })
