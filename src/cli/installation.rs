@@ -150,7 +150,8 @@ pub(crate) struct Installation {
     pub(crate) development: Option<DevelopmentPki>,
     sound: Sound,
     settings: Settings,
-    profiles: Arc<Profiles>,
+    /// The profiles in force.
+    pub(crate) profiles: Arc<Profiles>,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
 }
@@ -174,6 +175,17 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
+    /// Serves until that ends, or a signal to stop comes.
+    pub(crate) fn until(self, end: impl Future<Output = ()> + Send + 'static) -> Self {
+        let stop = async move {
+            tokio::select! {
+                () = self.stop => {}
+                () = end => {}
+            }
+        };
+        Self { stop: Box::pin(stop), ..self }
+    }
+
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
         let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
@@ -227,22 +239,36 @@ impl Installation {
         Ok(trust)
     }
 
-    /// Binds the listeners and sets everything up to serve.
-    pub(crate) async fn listen(&self) -> Result<Listening, Error> {
+    /// The use cases that stand behind the door.
+    pub(crate) async fn front(&self) -> Result<Front, Error> {
         let mut policies = BTreeMap::new();
         for (name, _) in BUILT_IN {
             let algorithms = Arc::clone(&self.sound.algorithms);
             policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
-        let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
+        Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
             .with_stamping(self.stamping().await?)
-            .with_issuance(Issuance::start(self.services.clone(), Arc::clone(&self.profiles)));
+            .with_issuance(Issuance::start(self.services.clone(), Arc::clone(&self.profiles))))
+    }
+
+    /// Binds the listeners and sets everything up to serve.
+    pub(crate) async fn listen(&self) -> Result<Listening, Error> {
+        self.listen_before(Arc::new(self.front().await?), None).await
+    }
+
+    /// The same before use cases that are there already, and with a constant for measurements.
+    pub(crate) async fn listen_before(
+        &self,
+        front: Arc<Front>,
+        constant: Option<axum::body::Bytes>,
+    ) -> Result<Listening, Error> {
         let listeners = server::listen(&self.settings.server.listen).await?;
         let plain = server::listen(&self.settings.server.publication).await?;
         let mut door = http::Settings {
             file_bytes: self.settings.server.max_upload,
             request: self.settings.server.request_timeout,
             grace: self.settings.server.shutdown_grace,
+            constant,
             ..http::Settings::default()
         };
         door.hosts.extend(self.settings.server.trusted_hosts.iter().cloned());
@@ -259,8 +285,8 @@ impl Installation {
         // Names of requests only: a device that is away keeps no request from being answered that needs no key.
         let names = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
         let app = match &self.sound.access {
-            Some(table) => App::with_access(Arc::new(front), door, names, table)?,
-            None => App::new(Arc::new(front), door, names)?,
+            Some(table) => App::with_access(front, door, names, table)?,
+            None => App::new(front, door, names)?,
         };
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());

@@ -186,7 +186,11 @@ impl App {
 
     /// What is published, with everything around it: for plain HTTP.
     pub fn publication_router(self: &Arc<Self>) -> Router {
-        self.around(publication_table().split_for_parts().0)
+        let mut router = publication_table().split_for_parts().0;
+        if let Some(octets) = &self.settings.constant {
+            router = router.route("/constant/{*request}", api::publication::constant(octets.clone()));
+        }
+        self.around(router)
     }
 
     fn around(self: &Arc<Self>, router: Router<Arc<Self>>) -> Router {

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod inventory;
 pub mod issuance;
 pub mod keys;
+pub mod measurement;
 pub mod outside;
 pub mod publication;
 pub mod responder;

@@ -17,6 +17,7 @@ pub mod key_encryption_keys;
 pub mod keys;
 pub mod outbox;
 pub mod responders;
+pub mod scratch;
 pub mod seals;
 pub mod signatures;
 
