@@ -8,6 +8,8 @@
 
 #[path = "http/access.rs"]
 mod access;
+#[path = "http/certificates.rs"]
+mod certificates;
 #[path = "http/client.rs"]
 mod client;
 #[path = "http/curl.rs"]

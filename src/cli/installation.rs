@@ -169,7 +169,9 @@ pub(crate) struct Installation {
     sound: Sound,
     settings: Settings,
     /// The profiles in force.
-    profiles: Arc<Profiles>,
+    pub(crate) profiles: Arc<Profiles>,
+    /// Where everything that runs here orders certificates.
+    issuance: Issuance,
     /// Held while the installation is open, so that no second process works on it.
     _lock: fs::File,
 }
@@ -186,7 +188,7 @@ pub(crate) struct Listening {
     pub(crate) publication: Vec<SocketAddr>,
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
-    profiles: Arc<Profiles>,
+    issuance: Issuance,
     lapse_days: u32,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -194,12 +196,22 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
+    /// Serves until that ends, or a signal to stop comes.
+    pub(crate) fn until(self, end: impl Future<Output = ()> + Send + 'static) -> Self {
+        let stop = async move {
+            tokio::select! {
+                () = self.stop => {}
+                () = end => {}
+            }
+        };
+        Self { stop: Box::pin(stop), ..self }
+    }
+
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
-        let issuance = Issuance::start(self.services.clone(), self.profiles);
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
-        let jobs = tokio::spawn(publication::keep_current(self.services.clone(), issuance.clone()));
-        let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, issuance));
+        let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
+        let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // What it had under way is kept or is not; its lease ends by itself.
         bulk.abort();
@@ -230,11 +242,11 @@ impl Installation {
             true => Some(development::ensure(&services, &profiles).await?),
             false => None,
         };
+        let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
-            let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
             development::ensure_stamping(&services, &issuance, pki).await?;
         }
-        Ok(Self { services, development, sound, settings, profiles, _lock: lock })
+        Ok(Self { services, development, sound, settings, profiles, issuance, _lock: lock })
     }
 
     fn trust(&self) -> Result<TrustAnchors, Error> {
@@ -253,21 +265,36 @@ impl Installation {
         Ok(trust)
     }
 
-    /// Binds the listeners and sets everything up to serve.
-    pub(crate) async fn listen(&self) -> Result<Listening, Error> {
+    /// The use cases that stand behind the door.
+    pub(crate) async fn front(&self) -> Result<Front, Error> {
         let mut policies = BTreeMap::new();
         for (name, _) in BUILT_IN {
             let algorithms = Arc::clone(&self.sound.algorithms);
             policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
-        let front = Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
-            .with_stamping(self.stamping().await?);
+        Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
+            .with_stamping(self.stamping().await?)
+            .with_issuance(self.issuance.clone()))
+    }
+
+    /// Binds the listeners and sets everything up to serve.
+    pub(crate) async fn listen(&self) -> Result<Listening, Error> {
+        self.listen_before(Arc::new(self.front().await?), None).await
+    }
+
+    /// The same before use cases that are there already, and with a constant for measurements.
+    pub(crate) async fn listen_before(
+        &self,
+        front: Arc<Front>,
+        constant: Option<axum::body::Bytes>,
+    ) -> Result<Listening, Error> {
         let listeners = server::listen(&self.settings.server.listen).await?;
         let plain = server::listen(&self.settings.server.publication).await?;
         let mut door = http::Settings {
             file_bytes: self.settings.server.max_upload,
             request: self.settings.server.request_timeout,
             grace: self.settings.server.shutdown_grace,
+            constant,
             ..http::Settings::default()
         };
         door.hosts.extend(self.settings.server.trusted_hosts.iter().cloned());
@@ -284,8 +311,8 @@ impl Installation {
         // Names of requests only: a device that is away keeps no request from being answered that needs no key.
         let names = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
         let app = match &self.sound.access {
-            Some(table) => App::with_access(Arc::new(front), door, names, table)?,
-            None => App::new(Arc::new(front), door, names)?,
+            Some(table) => App::with_access(front, door, names, table)?,
+            None => App::new(front, door, names)?,
         };
         // Figures of other layers go to the same recorder; a second server in one process keeps the first's.
         let _ = metrics::set_global_recorder(app.metrics().recorder());
@@ -298,7 +325,7 @@ impl Installation {
         };
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
-        let (services, profiles) = (self.services.clone(), Arc::clone(&self.profiles));
+        let (services, issuance) = (self.services.clone(), self.issuance.clone());
         let listeners = (listeners, plain);
         Ok(Listening {
             addresses,
@@ -307,7 +334,7 @@ impl Installation {
             client,
             listeners,
             services,
-            profiles,
+            issuance,
             lapse_days: self.settings.registration.lapse_days,
             tls,
             app,

@@ -1,5 +1,6 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
+mod bench;
 mod ca;
 mod console;
 mod demo;
@@ -40,6 +41,7 @@ enum Command {
     Keys(keys::Arguments),
     SealAdmin(seal_admin::Arguments),
     Ca(ca::Arguments),
+    Bench(bench::Arguments),
 }
 
 impl Command {
@@ -52,6 +54,7 @@ impl Command {
             Self::Keys(arguments) => keys::run(&arguments, console),
             Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
             Self::Ca(arguments) => ca::run(&arguments, console),
+            Self::Bench(arguments) => bench::run(&arguments, console),
         }
     }
 }

@@ -6,10 +6,13 @@ use std::pin::Pin;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{AuthorityId, CallerId, SealId};
 use crate::http::problem::Problem;
+use crate::service::certificate_status::Change;
 use crate::service::door::{
-    Actor, CallerKey, KnownCaller, OcspReply, PublishedBytes, SealStatus, SignDocument, SignedDocument, UseCases,
-    VerifyDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
+    OcspReply, OrderCertificate, OrderedCertificate, PublishedBytes, Refusal, SealStatus, SignDocument, SignedDocument,
+    UseCases, VerifyDocument,
 };
+use crate::service::inventory::Count;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
@@ -24,6 +27,25 @@ pub(crate) trait Door: Send + Sync + 'static {
     ) -> Answer<'a, SignedDocument>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
+    fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate>;
+    fn certificate<'a>(&'a self, actor: &'a Actor, sm3: &'a [u8; 32]) -> Answer<'a, CertificateRecord>;
+    fn certificates<'a>(&'a self, actor: &'a Actor, query: CertificateQuery) -> Answer<'a, CertificatePage>;
+    fn certificate_counts<'a>(&'a self, actor: &'a Actor) -> Answer<'a, Vec<Count>>;
+    fn change_certificate<'a>(
+        &'a self,
+        actor: &'a Actor,
+        sm3: &'a [u8; 32],
+        change: Change,
+    ) -> Answer<'a, CertificateRecord>;
+    fn authorities<'a>(&'a self, actor: &'a Actor) -> Answer<'a, Vec<AuthorityRecord>>;
+    fn authority<'a>(&'a self, actor: &'a Actor, authority: &'a AuthorityId) -> Answer<'a, (AuthorityRecord, Vec<u8>)>;
+    fn issue_list<'a>(
+        &'a self,
+        actor: &'a Actor,
+        authority: &'a AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> Answer<'a, IssuedList>;
     fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>>;
     fn spend_nonce<'a>(&'a self, caller: &'a CallerId, nonce: &'a str, expires: Timestamp) -> Answer<'a, ()>;
     fn revocation_list<'a>(
@@ -40,6 +62,11 @@ pub(crate) trait Door: Send + Sync + 'static {
     -> Answer<'a, ()>;
     fn verify_caller_signature(&self, key: &CallerKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool;
     fn clock(&self) -> &dyn Clock;
+}
+
+/// The same with its refusal as a problem.
+fn told<'a, T, E: Refusal>(work: impl Future<Output = Result<T, E>> + Send + 'a) -> Answer<'a, T> {
+    Box::pin(async move { work.await.map_err(|e| Problem::from_refusal(&e)) })
 }
 
 impl<U: UseCases> Door for U {
@@ -67,6 +94,49 @@ impl<U: UseCases> Door for U {
 
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>> {
         Box::pin(async move { UseCases::stamp(self, request).await.map_err(|e| Problem::from_refusal(&e)) })
+    }
+
+    fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate> {
+        told(UseCases::order_certificate(self, actor, order))
+    }
+
+    fn certificate<'a>(&'a self, actor: &'a Actor, sm3: &'a [u8; 32]) -> Answer<'a, CertificateRecord> {
+        told(UseCases::certificate(self, actor, sm3))
+    }
+
+    fn certificates<'a>(&'a self, actor: &'a Actor, query: CertificateQuery) -> Answer<'a, CertificatePage> {
+        told(UseCases::certificates(self, actor, query))
+    }
+
+    fn certificate_counts<'a>(&'a self, actor: &'a Actor) -> Answer<'a, Vec<Count>> {
+        told(UseCases::certificate_counts(self, actor))
+    }
+
+    fn change_certificate<'a>(
+        &'a self,
+        actor: &'a Actor,
+        sm3: &'a [u8; 32],
+        change: Change,
+    ) -> Answer<'a, CertificateRecord> {
+        told(UseCases::change_certificate(self, actor, sm3, change))
+    }
+
+    fn authorities<'a>(&'a self, actor: &'a Actor) -> Answer<'a, Vec<AuthorityRecord>> {
+        told(UseCases::authorities(self, actor))
+    }
+
+    fn authority<'a>(&'a self, actor: &'a Actor, authority: &'a AuthorityId) -> Answer<'a, (AuthorityRecord, Vec<u8>)> {
+        told(UseCases::authority(self, actor, authority))
+    }
+
+    fn issue_list<'a>(
+        &'a self,
+        actor: &'a Actor,
+        authority: &'a AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> Answer<'a, IssuedList> {
+        told(UseCases::issue_list(self, actor, authority, shard, delta))
     }
 
     fn caller_by_fingerprint<'a>(&'a self, fingerprint: &'a [u8; 32]) -> Answer<'a, Option<KnownCaller>> {

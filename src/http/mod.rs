@@ -44,6 +44,18 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+        .routes(routes!(api::certificates::order))       // POST /api/v1/certificates
+        .routes(routes!(api::certificates::search))      // GET  /api/v1/certificates
+        .routes(routes!(api::certificates::expiring))    // GET  /api/v1/certificates/expiring
+        .routes(routes!(api::certificates::statistics))  // GET  /api/v1/certificates/statistics
+        .routes(routes!(api::certificates::show))        // GET  /api/v1/certificates/{sm3}
+        .routes(routes!(api::certificates::status))      // GET  /api/v1/certificates/{sm3}/status
+        .routes(routes!(api::certificates::suspend))     // POST /api/v1/certificates/{sm3}/suspension
+        .routes(routes!(api::certificates::resume))      // POST /api/v1/certificates/{sm3}/resumption
+        .routes(routes!(api::certificates::revoke))      // POST /api/v1/certificates/{sm3}/revocation
+        .routes(routes!(api::authorities::list))         // GET  /api/v1/authorities
+        .routes(routes!(api::authorities::show))         // GET  /api/v1/authorities/{id}
+        .routes(routes!(api::authorities::issue_list))   // POST /api/v1/authorities/{id}/crl
         .merge(publication_table())
 }
 
@@ -174,7 +186,11 @@ impl App {
 
     /// What is published, with everything around it: for plain HTTP.
     pub fn publication_router(self: &Arc<Self>) -> Router {
-        self.around(publication_table().split_for_parts().0)
+        let mut router = publication_table().split_for_parts().0;
+        if let Some(octets) = &self.settings.constant {
+            router = router.route("/constant/{*request}", api::publication::constant(octets.clone()));
+        }
+        self.around(router)
     }
 
     fn around(self: &Arc<Self>, router: Router<Arc<Self>>) -> Router {
@@ -232,10 +248,13 @@ mod tests {
     use crate::base::id::{AuthorityId, CallerId, SealId};
     use crate::base::random::{DeadRandom, SystemRandom};
     use crate::http::guard::Peer;
+    use crate::service::certificate_status::Change;
     use crate::service::door::{
-        Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, PublishedBytes, Refusal, SealStatus, SignDocument,
-        SignedDocument, VerifyDocument,
+        Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
+        KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, PublishedBytes, Refusal, SealStatus,
+        SignDocument, SignedDocument, VerifyDocument,
     };
+    use crate::service::inventory::Count;
 
     #[derive(Debug, thiserror::Error)]
     #[error("nothing stands behind this door")]
@@ -271,6 +290,38 @@ mod tests {
         }
 
         async fn stamp(&self, _: Vec<u8>) -> Result<Vec<u8>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn order_certificate(&self, _: &Actor, _: OrderCertificate) -> Result<OrderedCertificate, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn certificate(&self, _: &Actor, _: &[u8; 32]) -> Result<CertificateRecord, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn certificates(&self, _: &Actor, _: CertificateQuery) -> Result<CertificatePage, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn certificate_counts(&self, _: &Actor) -> Result<Vec<Count>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn change_certificate(&self, _: &Actor, _: &[u8; 32], _: Change) -> Result<CertificateRecord, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn authorities(&self, _: &Actor) -> Result<Vec<AuthorityRecord>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn authority(&self, _: &Actor, _: &AuthorityId) -> Result<(AuthorityRecord, Vec<u8>), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn issue_list(&self, _: &Actor, _: &AuthorityId, _: u32, _: bool) -> Result<IssuedList, Nothing> {
             Err(Nothing)
         }
 

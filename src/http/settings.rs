@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
+
 use crate::base::limits::Limits;
 
 /// Names, times and amounts. Each bound is there so that a stranger's cost to us is known.
@@ -31,6 +33,9 @@ pub struct Settings {
     pub connection_age: Duration,
     /// Time that requests in flight have after shutdown begins.
     pub grace: Duration,
+    /// For measurements: octets that plain HTTP answers to `GET /constant/…` as if they were an OCSP answer. No
+    /// configuration sets it.
+    pub constant: Option<Bytes>,
 }
 
 impl Settings {
@@ -63,6 +68,7 @@ impl Default for Settings {
             request: Duration::from_secs(120),
             connection_age: Duration::from_secs(600),
             grace: Duration::from_secs(30),
+            constant: None,
         }
     }
 }

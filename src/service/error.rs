@@ -166,6 +166,9 @@ pub enum Error {
         /// At most.
         most: i64,
     },
+    /// This service issues nothing.
+    #[error("no certificates are issued here")]
+    IssuanceOff,
     /// What befell a whole batch, told to each order of it.
     #[error(transparent)]
     Shared(#[from] Arc<Error>),
@@ -255,6 +258,7 @@ impl Error {
             Self::JobFile(error) => error.code(),
             Self::Job(error) => error.code(),
             Self::TooManyJobs { .. } => "too-many-jobs",
+            Self::IssuanceOff => "issuance-off",
             Self::Shared(error) => error.code(),
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",

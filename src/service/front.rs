@@ -12,6 +12,7 @@ use crate::domain::audit;
 use crate::domain::audit::EventBody;
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
+use crate::domain::ca::state::CertificateState;
 use crate::domain::caller::CallerState;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
@@ -21,17 +22,24 @@ use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Ground, Policy, Report, verify};
 use crate::format::x509::ocsp::OcspRefusal;
+use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
-    Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, PublishedBytes, Refusal, SealStatus, SignDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
+    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, PublishedBytes, Refusal, SealStatus, SignDocument,
     SignedDocument, UseCases, VerifyDocument,
 };
+use crate::service::inventory::{self, Count};
+use crate::service::issuance::orders::Orders;
+use crate::service::issuance::{self, Issuance, Wanted};
 use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::stamping::{self, Stamping};
-use crate::service::{Error, Services, callers, keys, publication};
+use crate::service::{Error, Services, authorities, callers, keys, publication};
 use crate::store;
+use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
+use crate::store::issued_certificates::{Filter, IssuedCertificate};
 
 /// Seconds for which others may keep a revocation list: a newer one may come on demand.
 const MOST_LIST_AGE: i64 = 300;
@@ -45,6 +53,7 @@ pub struct Front {
     default_policy: String,
     tables: Arc<KeyTables>,
     stamping: Option<Stamping>,
+    orders: Option<Orders>,
 }
 
 impl Front {
@@ -63,7 +72,7 @@ impl Front {
         }
         let (trust, policies) = (Arc::new(trust), Arc::new(policies));
         let (default_policy, tables) = (default_policy.to_owned(), Arc::default());
-        Ok(Self { services, trust, policies, default_policy, tables, stamping: None })
+        Ok(Self { services, trust, policies, default_policy, tables, stamping: None, orders: None })
     }
 
     /// With a time-stamping service, or without one.
@@ -72,7 +81,15 @@ impl Front {
         Self { stamping, ..self }
     }
 
-    /// The actor, who must be a registered caller whatever the access table says: a seal is never used by a stranger.
+    /// With an engine that issues certificates. Wants a runtime.
+    #[must_use]
+    pub fn with_issuance(self, issuance: Issuance) -> Self {
+        let orders = Some(Orders::new(self.services.clone(), issuance));
+        Self { orders, ..self }
+    }
+
+    /// The actor, who must be a registered caller whatever the access table says: no stranger uses a seal, or has anything
+    /// to do with certificates but what is published.
     async fn caller(&self, actor: &Actor) -> Result<audit::Actor, Error> {
         match self.actor(actor).await? {
             audit::Actor::Anonymous => Err(Error::CallerNeeded),
@@ -99,6 +116,45 @@ const fn request_algorithm(algorithm: KeyAlgorithm) -> &'static str {
         KeyAlgorithm::Rsa => "rsa-v1_5-sha256",
         KeyAlgorithm::EcdsaP256 => "ecdsa-p256-sha256",
         KeyAlgorithm::Ed25519 => "ed25519",
+    }
+}
+
+/// A row as the door tells it.
+fn record_of(row: IssuedCertificate) -> Result<CertificateRecord, Error> {
+    let state = state_of(&row)?;
+    let (reason, invalidity_date) = match state {
+        CertificateState::Revoked { reason, invalidity_date, .. } => (Some(reason), invalidity_date),
+        CertificateState::Active { .. } | CertificateState::Suspended { .. } => (None, None),
+    };
+    Ok(CertificateRecord {
+        sm3: row.sm3,
+        serial: row.serial,
+        authority: row.authority,
+        profile: row.profile,
+        subject: row.subject,
+        not_before: row.not_before,
+        not_after: row.not_after,
+        issued_at: row.issued_at,
+        status: state.name(),
+        status_since: state.since(),
+        reason,
+        invalidity_date,
+        crl_shard: row.shard,
+        der: row.der,
+    })
+}
+
+/// A row as the door tells it.
+fn authority_of(row: StoredAuthority) -> AuthorityRecord {
+    AuthorityRecord {
+        id: row.id,
+        name: row.name,
+        parent: row.parent,
+        certificate_sm3: row.certificate,
+        base_url: row.base_url,
+        crl_shards: row.crl_shards,
+        created_at: row.created_at,
+        retired_at: row.retired_at,
     }
 }
 
@@ -171,6 +227,91 @@ impl UseCases for Front {
     async fn stamp(&self, request: Vec<u8>) -> Result<Vec<u8>, Error> {
         let stamping = self.stamping.as_ref().ok_or(stamping::Error::Off)?;
         Ok(stamping.stamp(request).await?)
+    }
+
+    async fn order_certificate(&self, actor: &Actor, order: OrderCertificate) -> Result<OrderedCertificate, Error> {
+        let by = self.caller(actor).await?;
+        let (audit::Actor::Caller { id, .. }, Some(orders)) = (&by, &self.orders) else {
+            return Err(Error::IssuanceOff);
+        };
+        let (caller, authority, profile) = (id.clone(), order.authority.clone(), order.profile.clone());
+        let wanted = Wanted::Request { csr: issuance::request_in(&order.csr), subject: order.subject };
+        let wanted = issuance::Order {
+            authority: order.authority,
+            profile: order.profile,
+            wanted,
+            not_before: order.not_before,
+            not_after: order.not_after,
+            transaction: order.transaction,
+            actor: by,
+            request: Some(actor.request_id.clone()),
+            reserved: None,
+        };
+        let issued = orders.issue(wanted, (&caller, &order.idempotency_key)).await?;
+        let issuance::Issued { sm3, serial, der, not_before, not_after } = issued;
+        Ok(OrderedCertificate { sm3, serial, authority, profile, not_before, not_after, der })
+    }
+
+    async fn certificate(&self, actor: &Actor, sm3: &[u8; 32]) -> Result<CertificateRecord, Error> {
+        self.caller(actor).await?;
+        record_of(inventory::find(&self.services, sm3).await?)
+    }
+
+    async fn certificates(&self, actor: &Actor, query: CertificateQuery) -> Result<CertificatePage, Error> {
+        self.caller(actor).await?;
+        let CertificateQuery { authority, profile, status, subject, serial, ends_from, ends_before, after, limit } =
+            query;
+        let filter = Filter { authority, profile, status, subject, ends_from, ends_before };
+        let (found, next) = match serial {
+            Some(serial) => (inventory::with_serial(&self.services, &filter, &serial).await?, None),
+            None => {
+                let page = inventory::search(&self.services, &filter, after, limit).await?;
+                (page.certificates, page.next)
+            }
+        };
+        let certificates = found.into_iter().map(record_of).collect::<Result<_, _>>()?;
+        Ok(CertificatePage { certificates, next })
+    }
+
+    async fn certificate_counts(&self, actor: &Actor) -> Result<Vec<Count>, Error> {
+        self.caller(actor).await?;
+        inventory::statistics(&self.services).await
+    }
+
+    async fn change_certificate(
+        &self,
+        actor: &Actor,
+        sm3: &[u8; 32],
+        change: Change,
+    ) -> Result<CertificateRecord, Error> {
+        let by = self.caller(actor).await?;
+        record_of(certificate_status::change(&self.services, (&by, Some(&actor.request_id)), sm3, change).await?)
+    }
+
+    async fn authorities(&self, actor: &Actor) -> Result<Vec<AuthorityRecord>, Error> {
+        self.caller(actor).await?;
+        Ok(authorities::list(&self.services).await?.into_iter().map(authority_of).collect())
+    }
+
+    async fn authority(&self, actor: &Actor, authority: &AuthorityId) -> Result<(AuthorityRecord, Vec<u8>), Error> {
+        self.caller(actor).await?;
+        let (found, der) = authorities::find(&self.services, authority).await?;
+        Ok((authority_of(found), der))
+    }
+
+    async fn issue_list(
+        &self,
+        actor: &Actor,
+        authority: &AuthorityId,
+        shard: u32,
+        delta: bool,
+    ) -> Result<IssuedList, Error> {
+        let by = self.caller(actor).await?;
+        let key = ShardKey { authority: authority.clone(), shard };
+        let kind = if delta { Kind::Delta } else { Kind::Full };
+        let head = revocation_lists::issue(&self.services, &by, &key, kind).await?;
+        let (number, base, entries, sm3) = (head.number, head.base, head.entries, head.sm3);
+        Ok(IssuedList { number, base, entries, this_update: head.this_update, next_update: head.next_update, sm3 })
     }
 
     async fn caller_by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<Option<KnownCaller>, Error> {
@@ -269,7 +410,10 @@ impl Refusal for Error {
             | Self::UnknownJob
             | Self::UnknownRequest
             | Self::Stamping(stamping::Error::Off)
-            | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
+            | Self::IssuanceOff
+            | Self::Publishing(publication::Error::UnknownAuthority | publication::Error::UnknownShard) => {
+                ErrorKind::NotFound
+            }
             Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
             Self::Shared(error) => error.kind(),
             Self::UnknownCaller

@@ -1,9 +1,19 @@
 //! `Idempotency-Key`: the same request under the same key gets the first answer, and is done once.
 
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
 use crate::service::callers::is_token;
 use crate::service::{Error, Services};
-use crate::store::idempotency;
+use crate::store::{Tx, idempotency};
+
+/// Keys that one transaction reserves.
+const MOST_IN_GROUP: usize = 256;
+/// Requests that may wait for a reservation; more are refused at once.
+const MOST_WAITING: usize = 1024;
 
 /// What a request under a key shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,20 +44,96 @@ pub async fn reserve(
         return Err(Error::InvalidIdempotencyKey);
     }
     let now = services.clock.now();
-    let steps = services.store.run("reserve idempotency key", |tx| {
+    let steps =
+        services.store.run("reserve idempotency key", |tx| Box::pin(reserve_now(tx, (caller, key), request_sm3, now)));
+    steps.await?
+}
+
+/// What the request shall do is inside; the store's errors are outside.
+async fn reserve_now(
+    tx: &mut Tx<'_>,
+    (caller, key): (&CallerId, &str),
+    request_sm3: &[u8; 32],
+    now: Timestamp,
+) -> Result<Result<Reservation, Error>, Error> {
+    if idempotency::reserve(tx, caller, key, request_sm3, now).await? {
+        return Ok(Ok(Reservation::First));
+    }
+    let Some(stored) = idempotency::find(tx, caller, key).await? else { return Ok(Err(Error::IdempotencyKeyInUse)) };
+    if stored.request_sm3 != *request_sm3 {
+        return Ok(Err(Error::IdempotencyKeyReused));
+    }
+    let done = stored.answer.map(|(status, response)| Reservation::Done { status, response });
+    Ok(done.ok_or(Error::IdempotencyKeyInUse))
+}
+
+/// A request that waits for its reservation.
+struct Waiting {
+    caller: CallerId,
+    key: String,
+    request_sm3: [u8; 32],
+    answer: oneshot::Sender<Result<Reservation, Error>>,
+}
+
+/// Reserves keys in groups: requests that come at the same time share one commit. The task behind it ends with the last
+/// clone.
+#[derive(Clone)]
+pub struct Reserving {
+    requests: mpsc::Sender<Waiting>,
+}
+
+impl Reserving {
+    /// Starts the task. Wants a runtime.
+    #[must_use]
+    pub fn start(services: Services) -> Self {
+        let (requests, mut taken) = mpsc::channel(MOST_WAITING);
+        tokio::spawn(async move {
+            let mut group = Vec::new();
+            while taken.recv_many(&mut group, MOST_IN_GROUP).await > 0 {
+                reserve_group(&services, std::mem::take(&mut group)).await;
+            }
+        });
+        Self { requests }
+    }
+
+    /// As [`reserve`].
+    ///
+    /// # Errors
+    /// As [`reserve`], [`Error::Shared`] for what befell the whole group; [`Error::IssuanceBusy`]: too many wait.
+    pub async fn reserve(&self, caller: &CallerId, key: &str, request_sm3: &[u8; 32]) -> Result<Reservation, Error> {
+        if !is_token(key) {
+            return Err(Error::InvalidIdempotencyKey);
+        }
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { caller: caller.clone(), key: key.to_owned(), request_sm3: *request_sm3, answer };
+        self.requests.try_send(waiting).map_err(|_| Error::IssuanceBusy)?;
+        answered.await.map_err(|_| Error::Interrupted)?
+    }
+}
+
+async fn reserve_group(services: &Services, group: Vec<Waiting>) {
+    let now = services.clock.now();
+    let waiting = &group;
+    let steps = services.store.run("reserve idempotency keys", |tx| {
         Box::pin(async move {
-            if idempotency::reserve(tx, caller, key, request_sm3, now).await? {
-                return Ok(Reservation::First);
+            let mut outcomes = Vec::with_capacity(waiting.len());
+            for Waiting { caller, key, request_sm3, .. } in waiting {
+                outcomes.push(reserve_now(tx, (caller, key), request_sm3, now).await?);
             }
-            let stored = idempotency::find(tx, caller, key).await?.ok_or(Error::IdempotencyKeyInUse)?;
-            if stored.request_sm3 != *request_sm3 {
-                return Err(Error::IdempotencyKeyReused);
-            }
-            let (status, response) = stored.answer.ok_or(Error::IdempotencyKeyInUse)?;
-            Ok(Reservation::Done { status, response })
+            Ok::<_, Error>(outcomes)
         })
     });
-    steps.await
+    let outcomes = match steps.await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            let error = Arc::new(error);
+            group.iter().map(|_| Err(Error::Shared(Arc::clone(&error)))).collect()
+        }
+    };
+    for (waiting, outcome) in group.into_iter().zip(outcomes) {
+        // Who stopped waiting left a key that is reserved: the next start frees it.
+        let _ = waiting.answer.send(outcome);
+    }
 }
 
 /// Keeps the answer of a reserved request.

@@ -7,6 +7,7 @@ use crate::base::id::AuthorityId;
 use crate::crypto::digest::hex;
 use crate::format::keys::write_pem;
 use crate::service::{Error, Services};
+use crate::store::authorities;
 use crate::store::issued_certificates::{self, Filter, IssuedCertificate};
 
 /// The most that one page of a search holds.
@@ -103,6 +104,40 @@ pub async fn search(services: &Services, filter: &Filter, after: i64, limit: i64
     }
     let next = found.last().filter(|_| full).map(|(number, _)| *number);
     Ok(Page { certificates: found.into_iter().map(|(_, certificate)| certificate).collect(), next })
+}
+
+/// Certificates with that serial number among those that the filter describes: of each authority one at most.
+///
+/// # Errors
+/// The store's.
+pub async fn with_serial(
+    services: &Services,
+    filter: &Filter,
+    serial: &[u8; 16],
+) -> Result<Vec<IssuedCertificate>, Error> {
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for authority in authorities::all(tx).await? {
+                found.extend(issued_certificates::find(tx, &authority.id, serial).await?);
+            }
+            Ok::<_, Error>(found)
+        })
+    });
+    let mut found = steps.await?;
+    found.retain(|certificate| describes(filter, certificate));
+    Ok(found)
+}
+
+/// Whether the certificate is one of those that the filter describes.
+fn describes(filter: &Filter, certificate: &IssuedCertificate) -> bool {
+    let Filter { authority, profile, status, subject, ends_from, ends_before } = filter;
+    authority.as_ref().is_none_or(|authority| *authority == certificate.authority)
+        && profile.as_ref().is_none_or(|profile| *profile == certificate.profile)
+        && status.as_ref().is_none_or(|status| status == certificate.status.name())
+        && subject.as_ref().is_none_or(|subject| certificate.subject.contains(subject))
+        && ends_from.is_none_or(|from| certificate.not_after >= from)
+        && ends_before.is_none_or(|before| certificate.not_after < before)
 }
 
 /// The filter for active certificates that end within so many days.

@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod issuance;
 pub mod issuance_jobs;
 pub mod keys;
+pub mod measurement;
 pub mod officers;
 pub mod outside;
 pub mod publication;

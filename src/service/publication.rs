@@ -25,6 +25,9 @@ pub enum Error {
     /// There is no such authority.
     #[error("no such authority")]
     UnknownAuthority,
+    /// The authority's certificates are shared out among fewer lists, and always were.
+    #[error("the authority has no revocation list of that number")]
+    UnknownShard,
     /// Another list of this shard is being signed.
     #[error("a revocation list of this shard is being issued")]
     InProgress,
@@ -54,6 +57,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownAuthority => "unknown-authority",
+            Self::UnknownShard => "unknown-shard",
             Self::InProgress => "revocation-list-in-progress",
             Self::NoFullList => "revocation-list-missing",
             Self::Locations(_) => "publication-location",

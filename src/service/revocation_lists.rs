@@ -150,7 +150,7 @@ struct Material {
 /// Issues a list of that shard now.
 ///
 /// # Errors
-/// No such authority, no full list for a delta, another list of the shard in progress; the key may not be used or failed;
+/// No such authority, no such shard of it, no full list for a delta, another list of the shard in progress; the key may not be used or failed;
 /// the store refuses. Nothing is published then.
 pub async fn issue(services: &Services, actor: &Actor, key: &ShardKey, kind: Kind) -> Result<CrlHead, Error> {
     let now = services.clock.now();

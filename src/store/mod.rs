@@ -22,6 +22,7 @@ pub mod officers;
 pub mod outbox;
 pub mod responders;
 pub mod revocation_pages;
+pub mod scratch;
 pub mod seals;
 pub mod signatures;
 

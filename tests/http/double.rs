@@ -8,13 +8,18 @@ use tokio::sync::Notify;
 use yinxin::base::clock::{Clock, FixedClock, Timestamp};
 use yinxin::base::id::{AuthorityId, CallerId, SealId, SignatureId};
 use yinxin::base::random::SystemRandom;
+use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
-    Actor, CallerKey, ErrorKind, KnownCaller, OcspReply, Proof, PublishedBytes, Refusal, SealStatus, SignDocument,
-    SignedDocument, UseCases, VerifyDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
+    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Proof, PublishedBytes, Refusal, SealStatus,
+    SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
+use yinxin::service::inventory::Count;
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 pub(crate) const SEAL: &str = "seal-1";
+/// SM3 of the one certificate, in the double's own reckoning.
+pub(crate) const CERTIFICATE: [u8; 32] = [0xab; 32];
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -26,6 +31,12 @@ pub(crate) enum Fault {
     NotOfd,
     #[error("the key was used for another request")]
     KeyReused,
+    #[error("there is no such certificate")]
+    CertificateUnknown,
+    #[error("the certificate is revoked")]
+    CertificateState,
+    #[error("there is no such authority")]
+    AuthorityUnknown,
     #[error("the database at /secret/path is gone")]
     Database,
 }
@@ -37,14 +48,17 @@ impl Refusal for Fault {
             Self::SealUnknown => "seal-unknown",
             Self::NotOfd => "not-ofd",
             Self::KeyReused => "idempotency-key-reused",
+            Self::CertificateUnknown => "unknown-certificate",
+            Self::CertificateState => "certificate-state",
+            Self::AuthorityUnknown => "unknown-authority",
             Self::Database => "database",
         }
     }
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Replayed | Self::KeyReused => ErrorKind::Conflict,
-            Self::SealUnknown => ErrorKind::NotFound,
+            Self::Replayed | Self::KeyReused | Self::CertificateState => ErrorKind::Conflict,
+            Self::SealUnknown | Self::CertificateUnknown | Self::AuthorityUnknown => ErrorKind::NotFound,
             Self::NotOfd => ErrorKind::Refused,
             Self::Database => ErrorKind::Unavailable,
         }
@@ -59,6 +73,11 @@ pub(crate) struct Double {
     pub(crate) callers: Mutex<HashMap<[u8; 32], KnownCaller>>,
     nonces: Mutex<HashSet<(CallerId, String)>>,
     answers: Mutex<HashMap<String, (SignDocument, SignedDocument)>>,
+    orders: Mutex<HashMap<String, OrderCertificate>>,
+    /// The last order, the last query and the last change, as they came through the door.
+    pub(crate) ordered: Mutex<Option<OrderCertificate>>,
+    pub(crate) asked: Mutex<Option<CertificateQuery>>,
+    pub(crate) changed: Mutex<Option<Change>>,
     pub(crate) refusals: Mutex<Vec<Recorded>>,
     pub(crate) broken: AtomicBool,
     /// Tells that work on `slow.ofd` has begun, and lets it end.
@@ -92,6 +111,39 @@ impl Double {
 
 static CLOCK: std::sync::LazyLock<FixedClock> =
     std::sync::LazyLock::new(|| FixedClock(Timestamp::parse_rfc3339(NOW).unwrap()));
+
+fn record(status: &'static str) -> CertificateRecord {
+    let (begin, end) = (Timestamp::from_unix(0), Timestamp::from_unix(86_400));
+    CertificateRecord {
+        sm3: CERTIFICATE,
+        serial: [0x41; 16],
+        authority: AuthorityId::parse("ca").unwrap(),
+        profile: "officer".into(),
+        subject: "CN=甲".into(),
+        not_before: begin,
+        not_after: end,
+        issued_at: begin,
+        status,
+        status_since: begin,
+        reason: None,
+        invalidity_date: None,
+        crl_shard: 3,
+        der: vec![0x30, 0],
+    }
+}
+
+fn authority() -> AuthorityRecord {
+    AuthorityRecord {
+        id: AuthorityId::parse("ca").unwrap(),
+        name: "示例机构".into(),
+        parent: None,
+        certificate_sm3: [1; 32],
+        base_url: "http://ca.example".into(),
+        crl_shards: 4,
+        created_at: Timestamp::from_unix(0),
+        retired_at: None,
+    }
+}
 
 fn published() -> PublishedBytes {
     let now = Timestamp::parse_rfc3339(NOW).unwrap();
@@ -170,6 +222,73 @@ impl UseCases for Double {
         } else {
             Ok([b"answer to ", &request[..]].concat())
         }
+    }
+
+    async fn order_certificate(&self, actor: &Actor, order: OrderCertificate) -> Result<OrderedCertificate, Fault> {
+        assert!(actor.caller.is_some());
+        *self.ordered.lock().unwrap() = Some(order.clone());
+        let mut orders = self.orders.lock().unwrap();
+        let first = orders.entry(order.idempotency_key.clone()).or_insert_with(|| order.clone());
+        if *first != order {
+            return Err(Fault::KeyReused);
+        }
+        Ok(OrderedCertificate {
+            sm3: CERTIFICATE,
+            serial: [0x41; 16],
+            authority: order.authority,
+            profile: order.profile,
+            not_before: Timestamp::from_unix(0),
+            not_after: Timestamp::from_unix(86_400),
+            der: vec![0x30, 0],
+        })
+    }
+
+    async fn certificate(&self, _: &Actor, sm3: &[u8; 32]) -> Result<CertificateRecord, Fault> {
+        if *sm3 == CERTIFICATE { Ok(record("active")) } else { Err(Fault::CertificateUnknown) }
+    }
+
+    async fn certificates(&self, _: &Actor, query: CertificateQuery) -> Result<CertificatePage, Fault> {
+        *self.asked.lock().unwrap() = Some(query);
+        Ok(CertificatePage { certificates: vec![record("suspended")], next: Some(7) })
+    }
+
+    async fn certificate_counts(&self, _: &Actor) -> Result<Vec<Count>, Fault> {
+        let (authority, status) = (AuthorityId::parse("ca").unwrap(), "active".to_owned());
+        Ok(vec![Count { authority, profile: "officer".into(), status, certificates: 2 }])
+    }
+
+    async fn change_certificate(
+        &self,
+        actor: &Actor,
+        sm3: &[u8; 32],
+        change: Change,
+    ) -> Result<CertificateRecord, Fault> {
+        assert!(actor.caller.is_some());
+        if *sm3 != CERTIFICATE {
+            return Err(Fault::CertificateUnknown);
+        }
+        if self.changed.lock().unwrap().replace(change) == Some(change) {
+            return Err(Fault::CertificateState);
+        }
+        let Change::Revoke { reason, invalidity_date } = change else { return Ok(record("suspended")) };
+        Ok(CertificateRecord { reason: Some(reason), invalidity_date, ..record("revoked") })
+    }
+
+    async fn authorities(&self, _: &Actor) -> Result<Vec<AuthorityRecord>, Fault> {
+        Ok(vec![authority()])
+    }
+
+    async fn authority(&self, _: &Actor, id: &AuthorityId) -> Result<(AuthorityRecord, Vec<u8>), Fault> {
+        if id.as_str() == "ca" { Ok((authority(), vec![0x30, 0])) } else { Err(Fault::AuthorityUnknown) }
+    }
+
+    async fn issue_list(&self, _: &Actor, id: &AuthorityId, shard: u32, delta: bool) -> Result<IssuedList, Fault> {
+        if id.as_str() != "ca" {
+            return Err(Fault::AuthorityUnknown);
+        }
+        let (number, base) = (u64::from(shard) + 10, delta.then_some(9));
+        let (this_update, next_update) = (Timestamp::from_unix(0), Timestamp::from_unix(60));
+        Ok(IssuedList { number, base, entries: 5, this_update, next_update, sm3: [2; 32] })
     }
 
     async fn caller_by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<Option<KnownCaller>, Fault> {

@@ -97,7 +97,8 @@ impl Form {
     }
 }
 
-fn missing(name: &str) -> Problem {
+/// The field is not there.
+pub(crate) fn missing(name: &str) -> Problem {
     Problem::new(Code::FieldMissing, format!("{name} is missing."))
 }
 

@@ -1,6 +1,9 @@
 //! The endpoints, one file per noun. JSON shapes live here.
 
+pub(crate) mod authorities;
+pub(crate) mod certificates;
 pub(crate) mod form;
+pub(crate) mod json;
 pub(crate) mod publication;
 pub(crate) mod seals;
 pub(crate) mod system;

@@ -128,6 +128,12 @@ pub(crate) async fn ocsp_post(
     answered(&app, &authority, &body, &HeaderMap::new()).await
 }
 
+/// Answers the same to everybody: what the door costs by itself, see [`crate::http::Settings::constant`].
+pub(crate) fn constant(octets: Bytes) -> axum::routing::MethodRouter<Arc<App>> {
+    let headers = [(header::CONTENT_TYPE, OCSP_RESPONSE), (header::CACHE_CONTROL, "max-age=300, public")];
+    axum::routing::get(async move || (headers, octets.clone()))
+}
+
 async fn answered(app: &App, authority: &str, request: &[u8], headers: &HeaderMap) -> Result<Response, Problem> {
     let reply = match AuthorityId::parse(authority) {
         Ok(authority) => app.door.ocsp(&authority, request).await?,

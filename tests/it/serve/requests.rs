@@ -22,7 +22,7 @@ use yinxin::service::keys::KeySource;
 use crate::process::{Answer, has_curl};
 use crate::serve::{Client, Installation, NOTICE};
 
-struct Caller {
+pub(super) struct Caller {
     key: PrivateKey,
     fingerprint: [u8; 32],
 }
@@ -32,7 +32,7 @@ async fn open(installation: &Installation) -> Services {
     Services::open(&installation.url(), &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap()
 }
 
-async fn register(installation: &Installation) -> (Caller, yinxin::base::id::CallerId) {
+pub(super) async fn register(installation: &Installation, role: Role) -> (Caller, yinxin::base::id::CallerId) {
     let key = PrivateKey::generate(&SystemRandom).unwrap();
     let public_key = subject_public_key_info(&yinxin::crypto::Signer::public_key(&key));
     let fingerprint: [u8; 32] = digest(&SHA256, &public_key).as_ref().try_into().unwrap();
@@ -41,7 +41,7 @@ async fn register(installation: &Installation) -> (Caller, yinxin::base::id::Cal
         key_fingerprint: fingerprint,
         public_key,
         algorithm: KeyAlgorithm::Sm2,
-        roles: Roles::new([Role::SealUser]).unwrap(),
+        roles: Roles::new([role]).unwrap(),
     };
     let services = open(installation).await;
     let caller = register_caller(&services, &Actor::Operator, None, registration).await.unwrap();
@@ -50,7 +50,7 @@ async fn register(installation: &Installation) -> (Caller, yinxin::base::id::Cal
 }
 
 /// The headers of a signed request.
-fn headers(caller: &Caller, method: &str, url: &str, body: Option<&[u8]>) -> Vec<String> {
+pub(super) fn headers(caller: &Caller, method: &str, url: &str, body: Option<&[u8]>) -> Vec<String> {
     let (mut names, mut base) = (vec!["\"@method\"", "\"@target-uri\""], String::new());
     base.push_str(&format!("\"@method\": {method}\n\"@target-uri\": {url}\n"));
     let mut headers = Vec::new();
@@ -74,7 +74,7 @@ fn headers(caller: &Caller, method: &str, url: &str, body: Option<&[u8]>) -> Vec
     headers
 }
 
-fn call(client: &Client, path: &str, headers: &[String], more: &[&str]) -> Answer {
+pub(super) fn call(client: &Client, path: &str, headers: &[String], more: &[&str]) -> Answer {
     let mut arguments = headers.iter().flat_map(|header| ["-H", header]).collect::<Vec<_>>();
     arguments.extend(more);
     client.call(path, &arguments)
@@ -88,7 +88,7 @@ fn a_request_signed_with_sm2_seals_a_document() {
     let installation = Installation::new("serve-sm2");
     assert_eq!(installation.serve().terminate().0, Some(0));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (caller, id) = runtime.block_on(register(&installation));
+    let (caller, id) = runtime.block_on(register(&installation, Role::SealUser));
     let running = installation.serve();
     let client = installation.client(&running);
 
