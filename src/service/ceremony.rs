@@ -405,7 +405,7 @@ async fn transcript_key(
         transaction: None,
         actor: BY.clone(),
         request: None,
-        reserved: None,
+        completes: None,
     };
     let issued = Issuance::start(services.clone(), profiles).issue(order).await?;
     Ok((issued, signer))

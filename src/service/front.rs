@@ -245,7 +245,7 @@ impl UseCases for Front {
             transaction: order.transaction,
             actor: by,
             request: Some(actor.request_id.clone()),
-            reserved: None,
+            completes: None,
         };
         let issued = orders.issue(wanted, (&caller, &order.idempotency_key)).await?;
         let issuance::Issued { sm3, serial, der, not_before, not_after } = issued;

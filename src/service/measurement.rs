@@ -127,7 +127,7 @@ impl Material {
             transaction: None,
             actor: Actor::Operator,
             request: None,
-            reserved: None,
+            completes: None,
         }
     }
 }

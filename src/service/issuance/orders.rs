@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
 use crate::crypto::digest::sm3;
 use crate::service::idempotency::{self, Reservation, Reserving};
-use crate::service::issuance::{Issuance, Issued, Order, Wanted};
+use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted};
 use crate::service::{Error, Services, inventory};
 
 /// Where orders from outside go.
@@ -40,7 +40,7 @@ impl Orders {
             let (serial, not_before, not_after) = (kept.serial, kept.not_before, kept.not_after);
             return Ok(Issued { sm3: name, serial, der: kept.der, not_before, not_after });
         }
-        let order = Order { reserved: Some((caller.clone(), key.to_owned())), ..order };
+        let order = Order { completes: Some(Completion::IdempotencyKey(caller.clone(), key.to_owned())), ..order };
         let outcome = self.issuance.issue(order).await;
         if outcome.is_err() {
             // The first error is the one to tell; a key that has its answer by now is not freed.
@@ -64,7 +64,8 @@ fn digest_of(order: &Order) -> [u8; 32] {
                 parts.push(value.as_bytes().to_vec());
             }
         }
-        Wanted::Decided { asked, key } => parts.push(format!("{asked:?}|{key:?}").into_bytes()),
+        // Ordered by the service itself, never under a key.
+        wanted => parts.push(format!("{wanted:?}").into_bytes()),
     }
     let moment = |moment: Option<Timestamp>| moment.map_or_else(Vec::new, |at| at.unix().to_be_bytes().to_vec());
     parts.extend([moment(order.not_before), moment(order.not_after)]);
@@ -98,7 +99,7 @@ mod tests {
             transaction: None,
             actor: Actor::Operator,
             request: None,
-            reserved: None,
+            completes: None,
         }
     }
 

@@ -77,7 +77,7 @@ pub async fn ensure(
         transaction: None,
         actor: actor.clone(),
         request: None,
-        reserved: None,
+        completes: None,
     };
     if let Err(error) = issuance.issue(order).await {
         discard(services, actor, &key.id).await;

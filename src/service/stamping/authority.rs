@@ -92,7 +92,7 @@ pub async fn establish(
         transaction: None,
         actor: actor.clone(),
         request: None,
-        reserved: None,
+        completes: None,
     };
     let issued = issuance.issue(order).await;
     if issued.is_err() {
