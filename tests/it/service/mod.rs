@@ -5,7 +5,7 @@ pub(crate) mod authority;
 mod authority_crash;
 mod crash;
 mod installation;
-mod jobs;
+pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
 mod signing;
