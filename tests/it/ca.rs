@@ -13,23 +13,23 @@ use crate::process::{Running, program};
 use crate::service::authority::request;
 use crate::store::Folder;
 
-struct Place {
-    folder: Folder,
+pub(crate) struct Place {
+    pub(crate) folder: Folder,
 }
 
 impl Place {
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn ca(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ca(&self, arguments: &[&str]) -> Output {
         let mut command = program();
         command.current_dir(self.folder.path()).env("YINXIN_DATA_DIR", self.path("installation"));
         command.env("YINXIN_LOG__LEVEL", "error").arg("ca").args(arguments).output().unwrap()
     }
 
     #[track_caller]
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
         let output = self.ca(arguments);
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
@@ -38,14 +38,14 @@ impl Place {
 
     /// The stable code of a refusal.
     #[track_caller]
-    fn refused(&self, arguments: &[&str]) -> String {
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
         let output = self.ca(arguments);
         let told = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{arguments:?}: {told}");
         told.rsplit_once('(').map_or(told.as_str(), |(_, code)| code.trim_end_matches(')')).to_owned()
     }
 
-    fn objects(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn objects(&self, arguments: &[&str]) -> Vec<Value> {
         self.done(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

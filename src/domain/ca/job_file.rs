@@ -205,7 +205,9 @@ impl RowOrder {
         const WHAT: &str = "row of a job";
         let wrong = || encoding::Error::InvalidValue { what: WHAT };
         let tag = |number: u32| Tag::ContextSpecific { constructed: true, number: ::der::TagNumber(number) };
-        let mut fields = encoding::reader::only(der, WHAT)?.inside();
+        let mut whole = Reader::new(der);
+        let mut fields = whole.sequence(WHAT)?;
+        whole.finish(WHAT)?;
         let csr = fields.octet_string(WHAT)?.to_vec();
         let subject = match fields.optional(tag(0), WHAT)? {
             None => None,

@@ -11,7 +11,7 @@ use yinxin::base::clock::{Clock, FixedClock, Timestamp};
 use yinxin::base::id::{AuthorityId, CallerId, JobId};
 use yinxin::base::random::{Random, RandomUnavailable, SystemRandom};
 use yinxin::config::profiles::built_in;
-use yinxin::crypto::digest::{hex, sm3};
+use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::job::JobState;
 use yinxin::domain::caller::{Role, Roles};
@@ -429,7 +429,7 @@ async fn what_has_ended_is_forgotten(services: &Services, place: &Place) {
     let profiles = built_in().unwrap();
     let open = submit(services, &lines(1)).await.id;
     let jobs = issuance_jobs::list(services).await.unwrap();
-    assert_eq!(jobs.last().map(|stored| &stored.id), Some(&open));
+    assert!(jobs.iter().any(|stored| stored.id == open) && jobs.is_sorted_by_key(|stored| &stored.id));
     let ended = jobs.len() - 1;
     let mut many = vec![open];
     while i64::try_from(many.len()).unwrap() < MOST_OPEN {
@@ -448,5 +448,4 @@ async fn what_has_ended_is_forgotten(services: &Services, place: &Place) {
     assert_eq!(place.count("issuance_job_results").await, 0);
     assert_eq!(place.count("issued_certificates").await, certificates);
     assert!(events(services).await.len() > before, "the log keeps what jobs were");
-    assert_eq!(hex(&sm3(b"")).len(), 64);
 }

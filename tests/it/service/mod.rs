@@ -6,7 +6,7 @@ mod authority_crash;
 mod crash;
 mod crossing;
 mod installation;
-mod jobs;
+pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
 mod signing;
