@@ -39,7 +39,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services};
+use crate::service::{self, KeySettings, Services, due};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -176,12 +176,14 @@ pub(crate) struct Listening {
 impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
+        let due = tokio::spawn(due::keep_current(self.services.clone()));
         let jobs = self.responder.map(|profile| tokio::spawn(publication::keep_current(self.services, profile)));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         if let Some(jobs) = jobs {
             jobs.abort();
         }
+        due.abort();
         Ok(served?)
     }
 }

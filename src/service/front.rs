@@ -265,11 +265,15 @@ impl Refusal for Error {
             Self::UnknownSeal
             | Self::UnknownAuthority
             | Self::UnknownCertificate
+            | Self::UnknownEscrow
+            | Self::UnknownRecovery
             | Self::Stamping(stamping::Error::Off)
             | Self::Publishing(publication::Error::UnknownAuthority) => ErrorKind::NotFound,
             Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
             Self::Shared(error) => error.kind(),
-            Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::Replay => ErrorKind::Forbidden,
+            Self::UnknownCaller | Self::CallerBarred | Self::CallerNeeded | Self::OfficerNeeded | Self::Replay => {
+                ErrorKind::Forbidden
+            }
             Self::CallerExists
             | Self::RolesConflict(_)
             | Self::IdempotencyKeyReused
@@ -281,6 +285,9 @@ impl Refusal for Error {
             | Self::AuthorityExists
             | Self::AuthorityKeyInUse
             | Self::CertificateState(_)
+            | Self::EscrowDestroyed
+            | Self::Recovery(_)
+            | Self::Renewal(_)
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
             Self::IssuanceBusy => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Unacceptable(_))
@@ -296,6 +303,9 @@ impl Refusal for Error {
             | Self::AuthorityProfile
             | Self::Publication(_)
             | Self::Retention { .. }
+            | Self::Pair(_)
+            | Self::TemporaryKey
+            | Self::RecoveryRecipient
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

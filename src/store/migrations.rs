@@ -33,6 +33,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0004_publication.sql"),
         postgres: include_str!("migrations/postgres/0004_publication.sql"),
     },
+    Migration {
+        version: 7,
+        sqlite: include_str!("migrations/sqlite/0007_escrow.sql"),
+        postgres: include_str!("migrations/postgres/0007_escrow.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

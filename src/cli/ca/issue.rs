@@ -1,14 +1,13 @@
 //! `yinxin ca issue`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::{fs, io};
 
 use clap::Args;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
-use crate::cli::ca::{BY, subject};
+use crate::cli::ca::{BY, absent, read, subject};
 use crate::cli::installation::{Error, write_new};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
@@ -16,9 +15,6 @@ use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::{Issuance, Order, Wanted, request_in};
 use crate::service::verification::pem_of;
-
-/// Requests are far smaller; larger files are something else.
-const MOST: u64 = 1 << 20;
 
 /// What `issue` is told.
 #[derive(Args)]
@@ -49,19 +45,9 @@ pub(crate) struct Issue {
 /// One value, though it is a list.
 type SubjectAttributes = Attributes;
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let wrong = |source| Error::File { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(wrong)?.len() > MOST {
-        return Err(wrong(io::Error::other("larger than a request can be")));
-    }
-    fs::read(path).map_err(wrong)
-}
-
 /// Issues the certificate; gives it, or where it was written its SM3.
 pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &Issue) -> Result<String, Error> {
-    if let Some(path) = order.out.as_ref().filter(|path| path.exists()) {
-        return Err(Error::Exists { path: path.clone() });
-    }
+    absent(order.out.as_ref())?;
     let csr = request_in(&read(&order.csr)?);
     let issuance = Issuance::start(services.clone(), profiles);
     let wanted = Order {

@@ -4,9 +4,13 @@ mod change;
 mod create;
 mod inventory;
 mod issue;
+mod pair;
+mod recovery;
+mod renew;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -61,6 +65,19 @@ enum Action {
     },
     /// Issue a certificate for a request of PKCS#10, and print it
     Issue(issue::Issue),
+    /// Issue a pair of certificates, and print them with the encryption key enveloped for the signing key
+    IssuePair(pair::IssuePair),
+    /// A pair as it was issued, once more
+    ShowPair(pair::ShowPair),
+    /// Orders to give out again an encryption key that is kept for its owner
+    Recovery {
+        #[command(subcommand)]
+        action: recovery::Action,
+    },
+    /// Write what the key of a certificate signs to have it renewed
+    ToRenew(renew::ToRenew),
+    /// Renew a certificate, with the same key or a new one, and print it
+    Renew(renew::Renew),
     /// All that is known about a certificate, and the certificate
     Show(inventory::Show),
     /// Certificates, oldest first
@@ -96,6 +113,11 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::List { json } => list(services, *json).await,
             Action::Retire { authority, confirm } => retire(services, authority, confirm).await,
             Action::Issue(order) => issue::issue(services, Arc::new(profiles_of(settings)?), order).await,
+            Action::IssuePair(order) => pair::issue(services, Arc::new(profiles_of(settings)?), order).await,
+            Action::ShowPair(order) => pair::show(services, order).await,
+            Action::Recovery { action } => recovery::run(services, action).await,
+            Action::ToRenew(order) => renew::to_renew(order),
+            Action::Renew(order) => renew::renew(services, Arc::new(profiles_of(settings)?), order).await,
             Action::Show(order) => inventory::show(services, order).await,
             Action::Search(order) => inventory::search(services, order).await,
             Action::Expiring(order) => inventory::expiring(services, order).await,
@@ -153,6 +175,26 @@ fn facts(authority: &StoredAuthority) -> String {
         "retired_at": authority.retired_at.map(|at| at.to_string()),
     });
     format!("{facts}\n")
+}
+
+/// The largest file that is read here: a request, a certificate, a signature.
+const MOST: u64 = 1 << 20;
+
+/// A small file.
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let wrong = |source| Error::File { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(wrong)?.len() > MOST {
+        return Err(wrong(io::Error::other("larger than such a file can be")));
+    }
+    fs::read(path).map_err(wrong)
+}
+
+/// Nothing is done for a file that could not be written.
+fn absent(path: Option<&PathBuf>) -> Result<(), Error> {
+    match path.filter(|path| path.exists()) {
+        Some(path) => Err(Error::Exists { path: path.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// `NAME=VALUE,…`: attributes by their short names or those of the profiles. `\,` stands for a comma.

@@ -84,12 +84,12 @@ pub struct Hand {
 }
 
 impl Hand {
-    fn of(officer: &Officer) -> Self {
+    pub(in crate::domain::ca) fn of(officer: &Officer) -> Self {
         Self { officer: officer.id.clone(), key_sm3: officer.key_sm3() }
     }
 
     /// One person cannot be two: neither by id nor by key.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(in crate::domain::ca) fn is_same(&self, other: &Self) -> bool {
         self.officer == other.officer || self.key_sm3 == other.key_sm3
     }
 }

@@ -16,11 +16,12 @@ use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
+use crate::service::issuance::together::certified_key;
 use crate::service::issuance::{Issued, Queued, Wanted, serial};
 use crate::service::{Error, Services};
 use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
-use crate::store::{audit, issuance_batches, issued_certificates};
+use crate::store::{audit, issuance_batches, issued_certificates, renewals};
 
 /// An order that became a decision.
 struct Prepared {
@@ -285,12 +286,14 @@ async fn keep(
         events.push(Event { at: now, actor: Actor::Operator, request: None, body });
     }
     let rows = signed.iter().map(|signed| signed.row.clone()).collect::<Vec<_>>();
-    let (events, rows) = (&events, &rows);
+    let certified = rows.iter().filter_map(certified_key).collect::<Vec<_>>();
+    let (events, rows, certified) = (&events, &rows, &certified);
     let steps = services.store.run("keep certificates", |tx| {
         Box::pin(async move {
             // Retired, revoked or suspended since the intent, the authority or its key: nothing is released.
             issuer.still_may(services, tx, now).await?;
             issued_certificates::insert_many(tx, rows).await?;
+            renewals::certified(tx, certified).await?;
             issuance_batches::complete(tx, batch, now).await?;
             audit::append_many(tx, events).await?;
             for Signed { queued, row, .. } in signed {

@@ -5,6 +5,7 @@
 
 pub(in crate::service) mod batch;
 pub(in crate::service) mod issuer;
+pub(in crate::service) mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

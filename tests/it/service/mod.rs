@@ -4,8 +4,10 @@ mod algorithms;
 pub(crate) mod authority;
 mod authority_crash;
 mod crash;
+pub(crate) mod escrow;
 mod installation;
 mod keys;
+mod renewal;
 mod signing;
 mod stamping;
 

@@ -3,6 +3,7 @@
 mod authorities;
 mod contract;
 mod durability;
+mod escrow;
 mod folder;
 pub(crate) mod postgres;
 mod publication;

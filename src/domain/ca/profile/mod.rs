@@ -12,6 +12,7 @@ pub use purpose::{KeyUsageBit, Purpose, RequestedExtension};
 
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::domain::ca::renewal::RenewalPolicy;
 use crate::format::der::ObjectIdentifier;
 
 /// Where in a tree of certificates it stands.
@@ -190,6 +191,8 @@ pub struct Rules {
     pub revocation: RevocationRule,
     /// Whether it is bound to the digest of one transaction.
     pub transaction: bool,
+    /// When and with which key such a certificate is renewed.
+    pub renewal: RenewalPolicy,
     /// What is done with extensions that are asked for, where the list names them.
     pub requested: Vec<(RequestedExtension, Treatment)>,
     /// What is done with all others.
