@@ -40,7 +40,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services, issuance_jobs, registration};
+use crate::service::{self, KeySettings, Services, due, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -209,6 +209,7 @@ impl Listening {
 
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
+        let due = tokio::spawn(due::keep_current(self.services.clone()));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
@@ -218,6 +219,7 @@ impl Listening {
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         jobs.abort();
         lapsing.abort();
+        due.abort();
         Ok(served?)
     }
 }

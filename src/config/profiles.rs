@@ -10,6 +10,7 @@ use crate::domain::ca::profile::{
     ExtendedKeyUsageRule, KeyRule, KeyUsageBit, Pattern, Position, Presence, Profile, Profiles, Purpose,
     RequestedExtension, RevocationRule, Rules, Treatment, ValidityRule,
 };
+use crate::domain::ca::renewal::RenewalPolicy;
 use crate::domain::ca::request::{ApprovalPolicy, OfficerRole};
 
 macro_rules! built_in {
@@ -140,6 +141,7 @@ struct RawProfile {
     revocation: RawRevocation,
     transaction: Option<RawTransaction>,
     approval: Option<RawApproval>,
+    renewal: Option<RawRenewal>,
     requested_extensions: RawRequested,
 }
 
@@ -167,6 +169,7 @@ tables! {
     RawRevocation { rule: String, }
     RawTransaction { bound: bool, }
     RawApproval { officers: usize, role: String, }
+    RawRenewal { days_before: Option<i64>, days_after: Option<i64>, key_days: Option<i64>, }
     RawRequested {
         take: Option<Vec<String>>, ignore: Option<Vec<String>>, refuse: Option<Vec<String>>, other: String,
     }
@@ -276,6 +279,7 @@ impl Reading<'_> {
         clauses.extend(raw.policies.iter().map(|one| ("policies.clause", &one.clause)));
         clauses.extend(raw.transaction.iter().map(|one| ("transaction.clause", &one.clause)));
         clauses.extend(raw.approval.iter().map(|one| ("approval.clause", &one.clause)));
+        clauses.extend(raw.renewal.iter().map(|one| ("renewal.clause", &one.clause)));
         match clauses.into_iter().find(|(_, clause)| clause.trim().is_empty()) {
             Some((key, _)) => Err(ProfileError::Uncited { origin: self.origin.to_owned(), key }),
             None => Ok(()),
@@ -330,6 +334,7 @@ impl Reading<'_> {
             revocation,
             transaction: raw.transaction.is_some_and(|one| one.bound),
             approval,
+            renewal: raw.renewal.map_or(Ok(RenewalPolicy::USUAL), |one| self.renewal(&one))?,
             requested,
             other_requested,
         })
@@ -354,6 +359,21 @@ impl Reading<'_> {
             usual: seconds("validity.usual", &raw.usual)?,
             most: seconds("validity.most", &raw.most)?,
             beyond_issuer,
+        })
+    }
+
+    /// Whatever is absent is as usual.
+    fn renewal(&self, raw: &RawRenewal) -> Result<RenewalPolicy, ProfileError> {
+        let within = |key, asked: Option<i64>, usual, (least, most)| match asked {
+            None => Ok(usual),
+            Some(days) if (least..=most).contains(&days) => Ok(days),
+            Some(days) => Err(self.unknown(key, &days.to_string())),
+        };
+        let usual = RenewalPolicy::USUAL;
+        Ok(RenewalPolicy {
+            days_before: within("renewal.days_before", raw.days_before, usual.days_before, (1, 3_660))?,
+            days_after: within("renewal.days_after", raw.days_after, usual.days_after, (0, 366))?,
+            key_days: within("renewal.key_days", raw.key_days, usual.key_days, (1, 10_980))?,
         })
     }
 
@@ -531,6 +551,16 @@ mod tests {
         assert!(unknown.to_string().contains("unknown field `surprise`"), "{unknown}");
         let unknown = changed("root", "[validity]", "[validity]\nleast = 1");
         assert!(unknown.to_string().contains("unknown field `least`"), "{unknown}");
+        let table = "[renewal]\ndays_before = 90\nkey_days = 2000\nclause = \"5\"\n\n[revocation]";
+        let changed_renewal = |from: &str, to: &str| changed("log", "[revocation]", &table.replace(from, to));
+        let unknown = changed_renewal("days_before", "weeks_before");
+        assert!(unknown.to_string().contains("unknown field `weeks_before`"), "{unknown}");
+        let refused = changed_renewal("90", "0");
+        assert_eq!(refused.to_string(), "the profile a.toml: renewal.days_before: \"0\" is not known");
+        let uncited = changed_renewal("\"5\"", "\" \"");
+        assert_eq!(uncited.to_string(), "the profile a.toml: renewal.clause: cites no clause");
+        let read = parse(&text("log").replacen("[revocation]", table, 1), "a.toml").unwrap();
+        assert_eq!(read.rules().renewal, RenewalPolicy { days_before: 90, key_days: 2_000, ..RenewalPolicy::USUAL });
         let other = named(text("root"), "b.toml", "b").unwrap_err();
         assert_eq!(other.to_string(), "the profile b.toml: name: \"root\" is not the name of the file");
     }

@@ -86,14 +86,19 @@ pub fn holder(pem: &str, name: &str, roles: Roles) -> Result<Registration, Error
         None => keys.first().and_then(|der| SubjectPublicKeyInfo::parse(der).ok()),
     };
     let info = info.ok_or(Error::CallerCertificate)?;
-    let algorithm = match public_key(&info).ok_or(Error::CallerCertificate)? {
+    let algorithm = algorithm_of(&public_key(&info).ok_or(Error::CallerCertificate)?);
+    let (key_fingerprint, public_key) = (sha256(info.raw), info.raw.to_vec());
+    Ok(Registration { name: name.to_owned(), key_fingerprint, public_key, algorithm, roles })
+}
+
+/// The algorithm of a key's kind.
+pub(in crate::service) const fn algorithm_of(key: &PublicKey) -> KeyAlgorithm {
+    match key {
         PublicKey::Sm2(_) => KeyAlgorithm::Sm2,
         PublicKey::Rsa(_) => KeyAlgorithm::Rsa,
         PublicKey::EcdsaP256(_) => KeyAlgorithm::EcdsaP256,
         PublicKey::Ed25519(_) => KeyAlgorithm::Ed25519,
-    };
-    let (key_fingerprint, public_key) = (sha256(info.raw), info.raw.to_vec());
-    Ok(Registration { name: name.to_owned(), key_fingerprint, public_key, algorithm, roles })
+    }
 }
 
 /// The caller with that key.

@@ -6,8 +6,11 @@ use crate::base::random::RandomUnavailable;
 use crate::domain::ca;
 use crate::domain::ca::job;
 use crate::domain::ca::job_file::JobFileError;
+use crate::domain::ca::pair::PairError;
 use crate::domain::ca::possession::PossessionError;
 use crate::domain::ca::publication::InvalidPublication;
+use crate::domain::ca::recovery::RecoveryRefused;
+use crate::domain::ca::renewal::RenewalError;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
@@ -148,6 +151,30 @@ pub enum Error {
         /// Where they differ.
         field: &'static str,
     },
+    /// Two certificates are no pair.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// The temporary key of a request is no point of the curve.
+    #[error("the temporary key of the request is no SM2 key")]
+    TemporaryKey,
+    /// No key is kept for that certificate.
+    #[error("no key is kept for this certificate")]
+    UnknownEscrow,
+    /// The key was destroyed when its time of keeping was over.
+    #[error("the key that was kept for this certificate was destroyed")]
+    EscrowDestroyed,
+    /// A recovered key is enveloped for a public key of its own kind.
+    #[error("the recipient's public key cannot be read, or is not of the kind of the key to be recovered")]
+    RecoveryRecipient,
+    /// No order of recovery of that name.
+    #[error("no such order of recovery")]
+    UnknownRecovery,
+    /// An order of recovery does not go on so.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryRefused),
+    /// A certificate is not renewed so.
+    #[error(transparent)]
+    Renewal(#[from] RenewalError),
     /// More orders wait than are taken.
     #[error("more certificates are ordered than can be issued now; try again")]
     IssuanceBusy,
@@ -253,6 +280,14 @@ impl Error {
             Self::Explanation { .. } => "explanation-too-long",
             Self::ApprovalNeeded => "approval-needed",
             Self::NotAsApproved { .. } => "not-as-approved",
+            Self::Pair(error) => error.code(),
+            Self::TemporaryKey => "csr-temporary-key",
+            Self::UnknownEscrow => "unknown-escrow",
+            Self::EscrowDestroyed => "escrow-destroyed",
+            Self::RecoveryRecipient => "recovery-recipient",
+            Self::UnknownRecovery => "unknown-recovery",
+            Self::Recovery(error) => error.code(),
+            Self::Renewal(error) => error.code(),
             Self::IssuanceBusy => "issuance-busy",
             Self::UnknownJob => "unknown-job",
             Self::JobFile(error) => error.code(),

@@ -409,6 +409,8 @@ impl Refusal for Error {
             | Self::UnknownCertificate
             | Self::UnknownJob
             | Self::UnknownRequest
+            | Self::UnknownEscrow
+            | Self::UnknownRecovery
             | Self::Stamping(stamping::Error::Off)
             | Self::IssuanceOff
             | Self::Publishing(publication::Error::UnknownAuthority | publication::Error::UnknownShard) => {
@@ -447,6 +449,9 @@ impl Refusal for Error {
             | Self::CertificateState(_)
             | Self::Job(_)
             | Self::TooManyJobs { .. }
+            | Self::EscrowDestroyed
+            | Self::Recovery(_)
+            | Self::Renewal(_)
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
             Self::IssuanceBusy => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Unacceptable(_))
@@ -464,6 +469,9 @@ impl Refusal for Error {
             | Self::Retention { .. }
             | Self::JobFile(_)
             | Self::Explanation { .. }
+            | Self::Pair(_)
+            | Self::TemporaryKey
+            | Self::RecoveryRecipient
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

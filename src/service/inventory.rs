@@ -9,6 +9,7 @@ use crate::format::keys::write_pem;
 use crate::service::{Error, Services};
 use crate::store::authorities;
 use crate::store::issued_certificates::{self, Filter, IssuedCertificate};
+use crate::store::renewals;
 
 /// The most that one page of a search holds.
 pub const MOST_IN_PAGE: i64 = 500;
@@ -191,9 +192,12 @@ pub async fn forget(services: &Services, retention: Retention) -> Result<u64, Er
     let bound = retention.bound(services.clock.now());
     let mut forgotten = 0_u64;
     loop {
-        let run = services
-            .store
-            .run("forget certificates", |tx| Box::pin(issued_certificates::forget_ended(tx, bound, MOST_FORGOTTEN)));
+        let run = services.store.run("forget certificates", |tx| {
+            Box::pin(async move {
+                renewals::forget_certified(tx, bound, MOST_FORGOTTEN).await?;
+                issued_certificates::forget_ended(tx, bound, MOST_FORGOTTEN).await
+            })
+        });
         match run.await? {
             0 => return Ok(forgotten),
             count => forgotten = forgotten.saturating_add(count),

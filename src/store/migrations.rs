@@ -44,6 +44,11 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0006_issuance_jobs.sql"),
     },
     Migration {
+        version: 7,
+        sqlite: include_str!("migrations/sqlite/0007_escrow.sql"),
+        postgres: include_str!("migrations/postgres/0007_escrow.sql"),
+    },
+    Migration {
         version: 9,
         sqlite: include_str!("migrations/sqlite/0009_status_pages.sql"),
         postgres: include_str!("migrations/postgres/0009_status_pages.sql"),

@@ -5,12 +5,19 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use serde_json::Value;
+use yinxin::base::clock::{Clock as _, SystemClock};
+use yinxin::base::random::SystemRandom;
+use yinxin::crypto::algorithm::SignatureAlgorithm;
 use yinxin::crypto::digest::{hex, sm3};
+use yinxin::crypto::{Signer, sm2};
+use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
 use yinxin::format::keys::{read_pem, write_pem};
-use yinxin::format::x509::CertificateList;
+use yinxin::format::x509::{Certificate, CertificateList};
+use yinxin::service::keys::enveloping::open_sm2;
 
 use crate::process::{Running, program};
 use crate::service::authority::request;
+use crate::service::escrow::{request as person, sm2_key};
 use crate::store::Folder;
 
 pub(crate) struct Place {
@@ -23,9 +30,13 @@ impl Place {
     }
 
     pub(crate) fn ca(&self, arguments: &[&str]) -> Output {
+        self.program("ca", arguments)
+    }
+
+    fn program(&self, name: &str, arguments: &[&str]) -> Output {
         let mut command = program();
         command.current_dir(self.folder.path()).env("YINXIN_DATA_DIR", self.path("installation"));
-        command.env("YINXIN_LOG__LEVEL", "error").arg("ca").args(arguments).output().unwrap()
+        command.env("YINXIN_LOG__LEVEL", "error").arg(name).args(arguments).output().unwrap()
     }
 
     #[track_caller]
@@ -170,4 +181,117 @@ fn units_of_time_stamps(place: &Place) {
     assert_eq!(place.refused(&["tsa", "create", "nobody", "--subject", "O=甲,CN=甲"]), "unknown-authority");
     assert_eq!(place.ca(&[&other[..], &["--algorithm", "ed25519"]].concat()).status.code(), Some(64));
     assert_eq!(place.refused(&[&other[..], &["--in", "sdf"]].concat()), "key-store-unavailable");
+}
+
+#[test]
+fn pairs_are_issued_recovered_and_certificates_renewed() {
+    let place = Place { folder: Folder::new("cli-ca-escrow") };
+    let at = ["--base-url", "http://ca.example"];
+    let root = ["create", "示例根", "--id", "root", "--profile", "root", "--subject", "O=示例局,CN=示例根"];
+    place.done(&[&root[..], &at].concat());
+    let below = ["create", "示例机构", "--id", "below", "--profile", "intermediate", "--parent", "root"];
+    place.done(&[&below[..], &["--subject", "O=示例局,CN=示例机构"], &at].concat());
+    let sign = |key: &sm2::PrivateKey, octets: &str, to: &str| {
+        let octets = fs::read(place.path(octets)).unwrap();
+        let value = Signer::sign(key, &octets, &SystemRandom).unwrap();
+        fs::write(place.path(to), encode_value(SignatureAlgorithm::Sm2Sm3, &value)).unwrap();
+    };
+
+    // A pair, to a file and once more.
+    let owner = sm2_key();
+    fs::write(place.path("owner.csr"), person(&owner, "某人", None)).unwrap();
+    let pair = ["issue-pair", "--authority", "below", "--csr", "owner.csr"];
+    let told = place.done(&[&pair[..], &["--out", "pair.pem"]].concat());
+    let [signing, encryption] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let written = fs::read_to_string(place.path("pair.pem")).unwrap();
+    assert_eq!(read_pem(&written, "CERTIFICATE").unwrap().len(), 2);
+    let envelope = read_pem(&written, "SM2 ENVELOPED KEY").unwrap().remove(0);
+    let opened = open_sm2(&envelope, &owner).unwrap().to_bytes();
+    assert_eq!(place.done(&["show-pair", encryption]), written);
+    let facts = &place.objects(&["show-pair", signing, "--json"])[0];
+    assert_eq!(
+        (facts["encryption"]["sm3"].as_str(), facts["envelope"]["form"].as_str()),
+        (Some(encryption), Some("sm2-enveloped-key"))
+    );
+    assert_eq!(place.refused(&[&pair[..], &["--out", "pair.pem"]].concat()), "file-exists");
+    assert_eq!(place.refused(&["show-pair", &"0".repeat(64)]), "unknown-escrow");
+
+    // Two officers, registered by their certificates.
+    let officers = [sm2_key(), sm2_key()];
+    let mut ids = Vec::new();
+    for (number, key) in officers.iter().enumerate() {
+        let (csr, pem) = (format!("{number}.csr"), format!("{number}.pem"));
+        fs::write(place.path(&csr), person(key, "某员", None)).unwrap();
+        let issue = ["issue", "--authority", "below", "--profile", "person-signing", "--csr", &csr, "--out", &pem];
+        place.done(&issue);
+        let register = ["register-caller", &pem, "--name", "an officer", "--role", "certificate-officer"];
+        let output = place.program("seal-admin", &register);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        let id = told.split_whitespace().next().unwrap().to_owned();
+        place.done(&["officer", "appoint", "--caller", &id, "--role", "approver"]);
+        ids.push(id);
+    }
+    let recipient = sm2_key();
+    fs::write(place.path("to.csr"), person(&recipient, "某人", None)).unwrap();
+    let issue = ["issue", "--authority", "below", "--profile", "person-signing", "--csr", "to.csr", "--out", "to.pem"];
+    place.done(&issue);
+    fs::write(place.path("evidence"), "what was shown").unwrap();
+    let order =
+        ["recovery", "order", encryption, "--recipient", "to.pem", "--reason", "key-lost", "--evidence", "evidence"];
+    let order = place.done(&order);
+    let order = order.trim_end();
+    place.done(&["recovery", "to-approve", order, "--out", "octets"]);
+    for (number, key) in officers.iter().enumerate() {
+        let state = if number == 0 { "ordered" } else { "approved-by-one" };
+        assert_eq!(place.objects(&["recovery", "list", "--json"])[0]["state"], state);
+        assert_eq!(place.refused(&["recovery", "recover", order]), "recovery-state");
+        sign(key, "octets", "signature");
+        place.done(&["recovery", "approve", order, "--officer", &ids[number], "--signature", "signature"]);
+    }
+    let again = ["recovery", "approve", order, "--officer", &ids[0], "--signature", "signature"];
+    assert_eq!(place.refused(&again), "approver-repeated");
+    assert_eq!(place.done(&["recovery", "recover", order, "--out", "key.pem"]), "sm2-enveloped-key\n");
+    let recovered = read_pem(&fs::read_to_string(place.path("key.pem")).unwrap(), "SM2 ENVELOPED KEY").unwrap();
+    assert_eq!(open_sm2(&recovered[0], &recipient).unwrap().to_bytes().expose(), opened.expose());
+    assert_eq!(place.done(&["recovery", "list"]), "");
+    assert!(place.done(&["recovery", "list", "--all"]).contains("  recovered  key-lost  "));
+    let shown = &place.objects(&["recovery", "show", order, "--json"])[0];
+    assert_eq!(shown["evidence_sm3"].as_str(), Some(hex(&sm3(b"what was shown")).as_str()));
+    assert_eq!(shown["approvals"].as_array().unwrap().len(), 2);
+    assert!(place.done(&["recovery", "show", order]).starts_with("approvals"));
+
+    // One that is refused.
+    let zeros = "0".repeat(64);
+    let other =
+        ["recovery", "order", signing, "--recipient", "to.pem", "--reason", "owner-absent", "--evidence-sm3", &zeros];
+    let other = place.done(&other);
+    let other = other.trim_end();
+    place.done(&["recovery", "to-approve", other, "--refuse", "not-entitled", "--out", "no"]);
+    sign(&officers[1], "no", "no.signature");
+    let refuse = ["recovery", "refuse", other, "--officer", &ids[1], "--signature", "no.signature", "--reason"];
+    assert_eq!(place.refused(&[&refuse[..], &["mistaken"]].concat()), "approval-signature");
+    assert!(place.done(&[&refuse[..], &["not-entitled"]].concat()).contains("  refused  owner-absent  "));
+    assert_eq!(place.done(&["recovery", "lapse"]), "0 orders lapsed\n");
+    assert_eq!(place.refused(&["recovery", "destroy", "--years", "4"]), "retention");
+    assert_eq!(place.done(&["recovery", "destroy", "--years", "5"]), "0 keys destroyed\n");
+
+    // Renewal: the pair's certificate is years from its end; one of a month is near it.
+    assert_eq!(place.ca(&["renew", signing]).status.code(), Some(64));
+    assert_eq!(place.refused(&["renew", signing, "--csr", "owner.csr"]), "renewal-too-early");
+    assert_eq!(place.refused(&["renew", encryption, "--csr", "owner.csr"]), "renewal-signature");
+    let month = SystemClock.now().plus_days(30).to_string();
+    let short = ["issue", "--authority", "below", "--profile", "person-signing", "--csr", "owner.csr"];
+    let short = place.done(&[&short[..], &["--not-after", &month, "--out", "short.pem"]].concat());
+    let short = short.trim_end();
+    let fresh = sm2_key();
+    fs::write(place.path("fresh.csr"), person(&fresh, "某人", None)).unwrap();
+    place.done(&["to-renew", short, "--csr", "fresh.csr", "--out", "renewal"]);
+    sign(&owner, "renewal", "renewal.signature");
+    let renew = ["renew", short, "--csr", "fresh.csr", "--signature", "renewal.signature", "--supersede-after", "0"];
+    let next = read_pem(&place.done(&renew), "CERTIFICATE").unwrap().remove(0);
+    let read = Certificate::parse(&next).unwrap();
+    assert_eq!(read.public_key.raw, subject_public_key_info(&Signer::public_key(&fresh)));
+    assert_eq!(place.objects(&["show", short, "--json"])[0]["reason"], "superseded");
+    assert_eq!(place.refused(&renew), "renewal-not-active");
 }

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthorityId, KeyId};
 use crate::cli::ca::create::algorithm;
-use crate::cli::ca::{BY, read, subject};
+use crate::cli::ca::{BY, MOST, read, subject};
 use crate::cli::installation::{Error, write_new};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
@@ -19,9 +19,6 @@ use crate::service::inventory::hexadecimal;
 use crate::service::issuance::request_in;
 use crate::service::rollover::{self, RolloverOrder};
 use crate::service::verification::pem_of;
-
-/// Certificates and requests are far smaller; larger files are something else.
-const MOST: u64 = 1 << 20;
 
 /// What `cross` is told.
 #[derive(Args)]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
-use crate::cli::ca::{BY, read, subject};
+use crate::cli::ca::{BY, MOST, absent, read, subject};
 use crate::cli::installation::{Error, write_new};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
@@ -15,9 +15,6 @@ use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::{Issuance, Order, Wanted, request_in};
 use crate::service::verification::pem_of;
-
-/// Requests are far smaller; larger files are something else.
-const MOST: u64 = 1 << 20;
 
 /// What `issue` is told.
 #[derive(Args)]
@@ -50,9 +47,7 @@ type SubjectAttributes = Attributes;
 
 /// Issues the certificate; gives it, or where it was written its SM3.
 pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &Issue) -> Result<String, Error> {
-    if let Some(path) = order.out.as_ref().filter(|path| path.exists()) {
-        return Err(Error::Exists { path: path.clone() });
-    }
+    absent(order.out.as_ref())?;
     let csr = request_in(&read(&order.csr, MOST)?);
     let issuance = Issuance::start(services.clone(), profiles);
     let wanted = Order {

@@ -7,10 +7,13 @@ mod create;
 mod cross;
 mod inventory;
 mod issue;
-mod publish;
-mod tsa;
 mod officer;
+mod pair;
+mod publish;
+mod recovery;
+mod renew;
 mod request;
+mod tsa;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -80,6 +83,19 @@ enum Action {
     /// Jobs that issue many certificates, from a file of requests
     #[command(subcommand)]
     Bulk(bulk::Action),
+    /// Issue a pair of certificates, and print them with the encryption key enveloped for the signing key
+    IssuePair(pair::IssuePair),
+    /// A pair as it was issued, once more
+    ShowPair(pair::ShowPair),
+    /// Orders to give out again an encryption key that is kept for its owner
+    Recovery {
+        #[command(subcommand)]
+        action: recovery::Action,
+    },
+    /// Write what the key of a certificate signs to have it renewed
+    ToRenew(renew::ToRenew),
+    /// Renew a certificate, with the same key or a new one, and print it
+    Renew(renew::Renew),
     /// All that is known about a certificate, and the certificate
     Show(inventory::Show),
     /// Certificates, oldest first
@@ -136,6 +152,11 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::Rollover(order) => cross::rollover(services, &profiles_of(settings)?, order).await,
             Action::Issue(order) => issue::issue(services, Arc::new(profiles_of(settings)?), order).await,
             Action::Bulk(action) => bulk::act(services, &Arc::new(profiles_of(settings)?), action).await,
+            Action::IssuePair(order) => pair::issue(services, Arc::new(profiles_of(settings)?), order).await,
+            Action::ShowPair(order) => pair::show(services, order).await,
+            Action::Recovery { action } => recovery::run(services, action).await,
+            Action::ToRenew(order) => renew::to_renew(order),
+            Action::Renew(order) => renew::renew(services, Arc::new(profiles_of(settings)?), order).await,
             Action::Show(order) => inventory::show(services, order).await,
             Action::Search(order) => inventory::search(services, order).await,
             Action::Expiring(order) => inventory::expiring(services, order).await,
@@ -213,6 +234,17 @@ fn facts(authority: &StoredAuthority) -> String {
         "retired_at": authority.retired_at.map(|at| at.to_string()),
     });
     format!("{facts}\n")
+}
+
+/// The largest file that is read here: a request, a certificate, a signature.
+const MOST: u64 = 1 << 20;
+
+/// Nothing is done for a file that could not be written.
+fn absent(path: Option<&PathBuf>) -> Result<(), Error> {
+    match path.filter(|path| path.exists()) {
+        Some(path) => Err(Error::Exists { path: path.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// `NAME=VALUE,…`: attributes by their short names or those of the profiles. `\,` stands for a comma.

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use crate::base::id::CallerId;
-use crate::cli::ca::{BY, read};
+use crate::cli::ca::{BY, MOST, read};
 use crate::cli::console::shown;
 use crate::cli::installation::Error;
 use crate::domain::ca::request::OfficerRole;
@@ -15,9 +15,6 @@ use crate::service;
 use crate::service::Services;
 use crate::service::callers::{holder, register_caller};
 use crate::service::officers;
-
-/// Certificates and public keys are far smaller.
-const MOST: u64 = 1 << 20;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {

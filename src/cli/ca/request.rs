@@ -14,7 +14,7 @@ use crate::base::id::{ApplicationId, AuthorityId, CallerId};
 use crate::base::random::array;
 use crate::base::secret::Secret;
 use crate::cli::ca::inventory::sm3;
-use crate::cli::ca::{BY, read, subject};
+use crate::cli::ca::{BY, MOST, read, subject};
 use crate::cli::console::shown;
 use crate::cli::installation::{Error, write_new};
 use crate::domain::ca::Profiles;
@@ -30,8 +30,6 @@ use crate::service::registration::{self, NewRequest, Signed, evidence_sm3, subje
 use crate::service::verification::pem_of;
 use crate::store::certificate_requests::StoredRequest;
 
-/// Requests of PKCS#10, key files and signatures are far smaller.
-const MOST: u64 = 1 << 20;
 /// Evidence is scans of paper.
 const MOST_EVIDENCE: u64 = 1 << 28;
 

@@ -1,6 +1,9 @@
 //! RSA public keys: which are taken, and what they verify.
 
 use openssl::bn::BigNum;
+use openssl::encrypt::Encrypter;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
 use openssl::rsa::{Padding, Rsa};
 use ring::signature::{self as ring_signature, RsaParameters, RsaPublicKeyComponents};
 
@@ -64,6 +67,31 @@ impl PublicKey {
         let top = self.modulus.first().map_or(8, |byte| byte.leading_zeros());
         let top = usize::try_from(top).unwrap_or(8);
         self.modulus.len().saturating_mul(8).saturating_sub(top)
+    }
+
+    /// Encrypts by RSAES-OAEP with SHA-256, MGF1 with SHA-256 and an empty label (RFC 8017 7.1.1). The seed comes from
+    /// OpenSSL's own generator.
+    ///
+    /// # Errors
+    /// [`Error::TextLength`]: longer than the key takes; [`Error::Rsa`].
+    pub fn encrypt_oaep_sha256(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
+        // The text, two digests and two octets fill the modulus.
+        let most = self.bits().div_ceil(8).saturating_sub(66);
+        if text.len() > most {
+            return Err(Error::TextLength { length: text.len() });
+        }
+        let refused = |_| Error::Rsa;
+        let (modulus, exponent) = (BigNum::from_slice(&self.modulus), BigNum::from_slice(&self.exponent));
+        let key = Rsa::from_public_components(modulus.map_err(refused)?, exponent.map_err(refused)?);
+        let key = PKey::from_rsa(key.map_err(refused)?).map_err(refused)?;
+        let mut encrypter = Encrypter::new(&key).map_err(refused)?;
+        encrypter.set_rsa_padding(Padding::PKCS1_OAEP).map_err(refused)?;
+        encrypter.set_rsa_oaep_md(MessageDigest::sha256()).map_err(refused)?;
+        encrypter.set_rsa_mgf1_md(MessageDigest::sha256()).map_err(refused)?;
+        let mut out = vec![0; encrypter.encrypt_len(text).map_err(refused)?];
+        let length = encrypter.encrypt(text, &mut out).map_err(refused)?;
+        out.truncate(length);
+        Ok(out)
     }
 
     /// The modulus, big-endian.

@@ -554,6 +554,40 @@ events! {
         /// Rows refused.
         2 refused: u64,
     }
+    /// An encryption key was made, is kept for its owner, and goes to the owner enveloped.
+    53 "key-escrowed" KeyEscrowed {
+        /// The key.
+        0 key: KeyId,
+        /// SM3 of the encryption certificate.
+        1 certificate_sm3: [u8; 32],
+        /// SM3 of the signing certificate of the pair.
+        2 signing_certificate_sm3: [u8; 32],
+        /// SM3 of the public key it was enveloped for.
+        3 recipient_sm3: [u8; 32],
+    }
+    /// Somebody ordered that a key kept for its owner be given out again. Approvals and refusals are those of applications.
+    54 "recovery-ordered" RecoveryOrdered {
+        /// The order.
+        0 application: ApplicationId,
+        /// SM3 of its canonical form.
+        1 application_sm3: [u8; 32],
+        /// The key.
+        2 key: KeyId,
+    }
+    /// An order of recovery waited too long.
+    55 "recovery-lapsed" RecoveryLapsed {
+        /// The order.
+        0 application: ApplicationId,
+    }
+    /// A certificate took the place of another.
+    56 "certificate-renewed" CertificateRenewed {
+        /// SM3 of the new certificate.
+        0 certificate_sm3: [u8; 32],
+        /// SM3 of the old one.
+        1 renewed_sm3: [u8; 32],
+        /// When the old one will be revoked as superseded, if it will.
+        2 supersede_at: Option<Timestamp>,
+    }
     /// An authority of ours certified the key of another one.
     57 "authority-crossed" AuthorityCrossed {
         /// Who certified.
@@ -660,7 +694,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=52).chain(57..=59).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=59).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -882,6 +916,25 @@ mod tests {
                 application,
                 recipient_sm3
             }),
+            (key(), hash(), hash(), hash()).prop_map(
+                |(key, certificate_sm3, signing_certificate_sm3, recipient_sm3)| EventBody::KeyEscrowed {
+                    key,
+                    certificate_sm3,
+                    signing_certificate_sm3,
+                    recipient_sm3
+                }
+            ),
+            (application(), hash(), key()).prop_map(|(application, application_sm3, key)| {
+                EventBody::RecoveryOrdered { application, application_sm3, key }
+            }),
+            application().prop_map(|application| EventBody::RecoveryLapsed { application }),
+            (hash(), hash(), proptest::option::of((0..1_i64 << 40).prop_map(Timestamp::from_unix))).prop_map(
+                |(certificate_sm3, renewed_sm3, supersede_at)| EventBody::CertificateRenewed {
+                    certificate_sm3,
+                    renewed_sm3,
+                    supersede_at
+                }
+            ),
         ]
     }
 

@@ -9,6 +9,7 @@ pub mod pair;
 pub mod possession;
 pub mod profile;
 pub mod publication;
+pub mod recovery;
 pub mod renewal;
 pub mod request;
 pub mod rollover;

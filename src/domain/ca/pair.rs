@@ -20,6 +20,12 @@ pub enum PairError {
     /// A pair is of one kind of key.
     #[error("the two keys of a pair are of one kind")]
     OtherKind,
+    /// Keys of that kind do not encrypt.
+    #[error("pairs are of SM2 or RSA keys; a {kind} does not encrypt")]
+    NoEncryption {
+        /// The kind.
+        kind: &'static str,
+    },
     /// A pair is of one subject.
     #[error("the two certificates of a pair have one subject")]
     OtherSubject,
@@ -41,7 +47,7 @@ impl PairError {
         match self {
             Self::Usage => "pair-usage",
             Self::SameKey => "pair-same-key",
-            Self::OtherKind => "pair-kind",
+            Self::OtherKind | Self::NoEncryption { .. } => "pair-kind",
             Self::OtherSubject => "pair-subject",
             Self::OtherValidity => "pair-validity",
             Self::SameSerial => "pair-serial",

@@ -6,7 +6,7 @@ use crate::domain::ca::profile::Profile;
 use crate::domain::ca::state::{CertificateState, Standing};
 use crate::domain::ca::subject::{self, Attributes, SubjectError};
 use crate::domain::trust::key::public_key;
-use crate::format::der;
+use crate::format::der::{self, Writer};
 use crate::format::x509::extension::SubjectAltName;
 use crate::format::x509::{Certificate, NewGeneralName};
 
@@ -19,6 +19,29 @@ pub struct RenewalPolicy {
     pub days_after: i64,
     /// So many days in all one key may be certified (NIST SP 800-57 part 1 5.3.6).
     pub key_days: i64,
+}
+
+impl RenewalPolicy {
+    /// Where a profile says nothing: from sixty days before the end, not after it, with one key for three years in all
+    /// (NIST SP 800-57 part 1 rev. 5 5.3.6 has one to three years for keys that sign).
+    pub const USUAL: Self = Self { days_before: 60, days_after: 0, key_days: 1_096 };
+}
+
+/// The version of [`to_sign`].
+pub const VERSION: u32 = 1;
+
+/// The octets that the old key signs when a certificate is renewed: one encoding for one request, for ever.
+///
+/// `Renewal ::= SEQUENCE { domain UTF8String ("yinxin certificate renewal"), version INTEGER, renewed OCTET STRING,
+/// request OCTET STRING }`, DER. `renewed` is SM3 of the old certificate, so that the signature serves once; `request` is
+/// the request of PKCS#10 for the new key, empty where the key stays.
+#[must_use]
+pub fn to_sign(renewed_sm3: &[u8; 32], request: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.sequence(|fields| {
+        fields.utf8("yinxin certificate renewal").small(VERSION).octet_string(renewed_sm3).octet_string(request);
+    });
+    writer.into_bytes()
 }
 
 /// Which key the new certificate is for.
@@ -80,6 +103,15 @@ pub enum RenewalError {
     /// The key of the old certificate is none that we compute.
     #[error("the key of the old certificate is none that is certified")]
     Key,
+    /// The key encrypts: its owner cannot sign with it.
+    #[error("a certificate whose key encrypts is renewed by a new pair")]
+    Encrypts,
+    /// The signature is not by the old certificate's key over this renewal.
+    #[error("the signature is not by the old certificate's key over this renewal")]
+    Signature,
+    /// The certificate has a successor that is active.
+    #[error("the certificate was renewed already")]
+    Repeated,
     /// A transaction's certificate has no successor.
     #[error("a certificate for one transaction is not renewed")]
     Transaction,
@@ -102,6 +134,9 @@ impl RenewalError {
             Self::KeyNotNew => "renewal-key-not-new",
             Self::KeyTooOld { .. } => "renewal-key-too-old",
             Self::Key => "renewal-key",
+            Self::Encrypts => "renewal-encryption",
+            Self::Signature => "renewal-signature",
+            Self::Repeated => "renewal-repeated",
             Self::Transaction => "renewal-transaction",
             Self::Subject(error) => error.code(),
             Self::Unreadable(_) => "renewal-unreadable",
@@ -122,6 +157,9 @@ pub fn renew(
 ) -> Result<Renewal, RenewalError> {
     if profile.rules().transaction {
         return Err(RenewalError::Transaction);
+    }
+    if profile.encrypts() {
+        return Err(RenewalError::Encrypts);
     }
     if !matches!(state, CertificateState::Active { .. }) {
         return Err(RenewalError::NotActive { state: state.name() });
@@ -150,4 +188,19 @@ pub fn renew(
     let owned = names.iter().flat_map(|names| &names.0).map(|name| subject::alternative_name(name));
     let alternative_names = owned.collect::<Option<Vec<_>>>().ok_or(SubjectError::AlternativeName)?;
     Ok(Renewal { subject: subject::attributes_of(&old.subject)?, alternative_names, key, not_after_at_most })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::digest::hex;
+
+    /// Written by hand from the ASN.1 above.
+    #[test]
+    fn what_the_old_key_signs_does_not_change() {
+        let domain = hex(b"yinxin certificate renewal");
+        let expected = ["3046", "0c1a", &domain, "020101", "0420", &"07".repeat(32), "0403", "010203"].concat();
+        assert_eq!(hex(&to_sign(&[7; 32], &[1, 2, 3])), expected);
+        assert_ne!(to_sign(&[7; 32], &[]), to_sign(&[8; 32], &[]));
+    }
 }

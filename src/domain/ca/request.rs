@@ -91,7 +91,7 @@ impl Hand {
     }
 
     /// One person cannot be two: neither by id nor by key.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(in crate::domain::ca) fn is_same(&self, other: &Self) -> bool {
         self.officer == other.officer || self.key_sm3 == other.key_sm3
     }
 }

@@ -77,6 +77,7 @@ impl KeyPurpose {
             | Self::Raw => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
+            Self::Escrow => KeyUses(&[]),
         }
     }
 }
@@ -123,7 +124,8 @@ impl KeyAttributes {
             let signature = algorithm.signature();
             named.extend([(signature.name(), 0), (signature.digest().name(), 0)]);
         }
-        if uses.allow(KeyUse::Decrypt) {
+        // What is kept for its owner is computed with elsewhere.
+        if uses.allow(KeyUse::Decrypt) || self.purpose == KeyPurpose::Escrow {
             named.extend(algorithm.encryption().map(|name| (name, 0)));
         }
         named.push((algorithm.key_name(), bits));
@@ -260,6 +262,7 @@ mod tests {
         assert_eq!(asked(sign, KeyAlgorithm::Sm2, 256), [("sm2-sm3", 0), ("sm3", 0), ("sm2-key", 256)]);
         assert_eq!(asked(decrypt, KeyAlgorithm::Sm2, 256), [("sm2-encryption", 0), ("sm2-key", 256)]);
         assert_eq!(asked(decrypt, KeyAlgorithm::Rsa, 3072), [("rsa-oaep-sha256", 0), ("rsa-key", 3072)]);
+        assert_eq!(asked(KeyPurpose::Escrow, KeyAlgorithm::Sm2, 256), [("sm2-encryption", 0), ("sm2-key", 256)]);
         assert_eq!(asked(KeyPurpose::Integrity, KeyAlgorithm::Sm2, 256), [("sm2-key", 256)]);
     }
 

@@ -90,6 +90,9 @@ named! {
         Decryption = 10, "decryption";
         /// Computes integrity values and blind indexes. Signs nothing.
         Integrity = 11, "integrity";
+        /// An encryption key that is kept for its owner (GM/T 0034, recollection). Nothing here is computed with it; two
+        /// officers together have it given out.
+        Escrow = 12, "escrow";
     }
 }
 

@@ -17,6 +17,7 @@ use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
+use crate::service::issuance::together::certified_key;
 use crate::service::issuance::{Completion, Issued, Queued, UnitRole, Wanted, serial};
 use crate::service::issuance_jobs::keep_results;
 use crate::service::{Error, Services, registration};
@@ -25,7 +26,7 @@ use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issuance_job_rows::RowResult;
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
 use crate::store::responders::StoredResponder;
-use crate::store::{Tx, audit, certificates, idempotency, issuance_batches, issued_certificates, responders};
+use crate::store::{Tx, audit, certificates, idempotency, issuance_batches, issued_certificates, renewals, responders};
 
 /// An order that became a decision.
 struct Prepared {
@@ -377,12 +378,14 @@ async fn keep(
         }
     }
     let rows = signed.iter().map(|signed| signed.row.clone()).collect::<Vec<_>>();
-    let (events, rows) = (&events, &rows);
+    let certified = rows.iter().filter_map(certified_key).collect::<Vec<_>>();
+    let (events, rows, certified) = (&events, &rows, &certified);
     let steps = services.store.run("keep certificates", |tx| {
         Box::pin(async move {
             // Retired, revoked or suspended since the intent, the authority or its key: nothing is released.
             issuer.still_may(services, tx, now).await?;
             issued_certificates::insert_many(tx, rows).await?;
+            renewals::certified(tx, certified).await?;
             issuance_batches::complete(tx, batch, now).await?;
             audit::append_many(tx, events).await?;
             for Signed { row, own_key, unit, .. } in signed {

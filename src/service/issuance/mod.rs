@@ -6,6 +6,7 @@
 pub(in crate::service) mod batch;
 pub(in crate::service) mod issuer;
 pub mod orders;
+pub(in crate::service) mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

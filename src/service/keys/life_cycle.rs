@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event};
-use crate::domain::key::{DestructionProof, InvalidTransition, KeyEvent, KeyState, KeySuspensionReason};
+use crate::domain::key::{DestructionProof, InvalidTransition, KeyEvent, KeyPurpose, KeyState, KeySuspensionReason};
 use crate::service::Services;
 use crate::service::keys::Error;
 use crate::service::keys::doors::handle_of;
@@ -78,12 +78,15 @@ pub async fn resume(services: &Services, actor: &Actor, id: &KeyId) -> Result<St
 /// A key in a device is destroyed there first; where the device refuses, the row stays as it is.
 ///
 /// # Errors
-/// No such key, it is not suspended, or the device's: [`DeviceError::MechanismMissing`] where its own administration
+/// No such key, it is kept for its owner ([`Error::InEscrow`]), it is not suspended, or the device's: [`DeviceError::MechanismMissing`] where its own administration
 /// alone destroys keys (GM/T 0018).
 ///
 /// [`DeviceError::MechanismMissing`]: crate::service::keys::device::DeviceError::MechanismMissing
 pub async fn destroy(services: &Services, actor: &Actor, id: &KeyId) -> Result<StoredKey, Error> {
     let key = find(services, id).await?;
+    if key.attributes.purpose == KeyPurpose::Escrow {
+        return Err(Error::InEscrow { id: id.clone() });
+    }
     if let Custody::Device { location, .. } = &key.custody {
         // Asked before the device is: nothing in use vanishes by one word.
         key.state.destroy(&key.id, services.clock.now(), proof_of(&key))?;
@@ -124,7 +127,7 @@ pub(in crate::service) async fn discard(services: &Services, actor: &Actor, id: 
 }
 
 /// What is destroyed with that key.
-fn proof_of(key: &StoredKey) -> DestructionProof {
+pub(in crate::service::keys) fn proof_of(key: &StoredKey) -> DestructionProof {
     let private = match &key.custody {
         Custody::Software { sealed_private, .. } => sealed_private,
         Custody::Device { handle, .. } => handle,

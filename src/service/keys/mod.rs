@@ -5,6 +5,8 @@
 pub mod device;
 pub mod doors;
 mod encryption_key;
+pub mod enveloping;
+mod escrowed;
 pub mod export;
 pub mod import;
 pub mod life_cycle;
@@ -173,6 +175,23 @@ pub enum Error {
         /// Which.
         id: KeyId,
     },
+    /// The key is kept for its owner: it lives and ends by the rules of escrow.
+    #[error("the key {id} is kept for its owner, and is destroyed when its time of keeping is over only")]
+    InEscrow {
+        /// Which.
+        id: KeyId,
+    },
+    /// A key cannot be enveloped for a public key of that kind.
+    #[error("a private key of algorithm {algorithm} is not enveloped for a {recipient}")]
+    EnvelopeKind {
+        /// The key's algorithm.
+        algorithm: KeyAlgorithm,
+        /// The kind of the recipient's key.
+        recipient: &'static str,
+    },
+    /// An envelope does not open: it is for another key, or was changed.
+    #[error("the envelope does not open by this key, or what is in it is not the key that it names")]
+    EnvelopeBroken,
     /// The key is not marked as exportable.
     #[error("the key {id} is not exportable")]
     NotExportable {
@@ -278,6 +297,9 @@ impl Error {
             Self::Refused(refusal) => refusal.code(),
             Self::Transition(_) => "key-invalid-transition",
             Self::InDevice { .. } => "key-in-device",
+            Self::InEscrow { .. } => "key-in-escrow",
+            Self::EnvelopeKind { .. } => "envelope-kind",
+            Self::EnvelopeBroken => "envelope-broken",
             Self::NotExportable { .. } => "key-not-exportable",
             Self::OtherAlgorithm { .. } => "key-other-algorithm",
             Self::PairMismatch => "key-pair-mismatch",

@@ -5,7 +5,7 @@ use crate::base::secret::Secret;
 use crate::crypto;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
-use crate::domain::key::{Exportability, KeyAttributes, KeyRefusal, KeyState, KeyUse};
+use crate::domain::key::{Exportability, KeyAttributes, KeyPurpose, KeyRefusal, KeyState, KeyUse};
 use crate::domain::trust::key::subject_public_key_info;
 use crate::service::Services;
 use crate::service::keys::export::{Protection, pkcs8_encrypted_pem};
@@ -30,6 +30,9 @@ pub async fn import(
     imported: &Imported,
 ) -> Result<StoredKey, Error> {
     services.keys.permit_software()?;
+    if attributes.purpose == KeyPurpose::Escrow {
+        return Err(Error::PurposeNotMade { purpose: attributes.purpose, algorithm: attributes.algorithm });
+    }
     if imported.algorithm != attributes.algorithm {
         return Err(Error::OtherAlgorithm { expected: attributes.algorithm, found: imported.algorithm });
     }
@@ -84,6 +87,9 @@ pub async fn export(
     (passphrase, protection, rule): (&Secret, Protection, ExportRule),
 ) -> Result<String, Error> {
     let key = life_cycle::find(services, id).await?;
+    if key.attributes.purpose == KeyPurpose::Escrow {
+        return Err(Error::InEscrow { id: id.clone() });
+    }
     if key.attributes.exportability != Exportability::Exportable && rule != ExportRule::Development {
         return Err(Error::NotExportable { id: id.clone() });
     }

@@ -5,10 +5,12 @@ pub(crate) mod authority;
 mod authority_crash;
 mod crash;
 mod crossing;
+pub(crate) mod escrow;
 mod installation;
 pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
+mod renewal;
 mod signing;
 mod stamping;
 

@@ -231,7 +231,10 @@ impl Desk<'_> {
                 match signer {
                     Ok(signer) => {
                         assert_eq!(purpose, door);
-                        assert!(!matches!(purpose, KeyPurpose::Decryption | KeyPurpose::Integrity), "{purpose}");
+                        assert!(
+                            !matches!(purpose, KeyPurpose::Decryption | KeyPurpose::Integrity | KeyPurpose::Escrow),
+                            "{purpose}"
+                        );
                         assert_eq!(signer.public_key(), key.public_key());
                     }
                     Err(keys::Error::Refused(KeyRefusal::OtherPurpose { key, purpose: of, wanted })) => {
@@ -240,7 +243,10 @@ impl Desk<'_> {
                     }
                     Err(keys::Error::Refused(KeyRefusal::UseNotAllowed { .. })) => {
                         assert_eq!(purpose, door);
-                        assert!(matches!(purpose, KeyPurpose::Decryption | KeyPurpose::Integrity), "{purpose}");
+                        assert!(
+                            matches!(purpose, KeyPurpose::Decryption | KeyPurpose::Integrity | KeyPurpose::Escrow),
+                            "{purpose}"
+                        );
                     }
                     Err(other) => panic!("{purpose} at the door of {door}: {other:?}"),
                 }

@@ -3,6 +3,7 @@
 mod authorities;
 mod contract;
 mod durability;
+mod escrow;
 mod folder;
 mod jobs;
 pub(crate) mod postgres;

@@ -12,6 +12,7 @@ pub use purpose::{KeyUsageBit, Purpose, RequestedExtension};
 
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::domain::ca::renewal::RenewalPolicy;
 use crate::domain::ca::request::ApprovalPolicy;
 use crate::format::der::ObjectIdentifier;
 
@@ -193,6 +194,8 @@ pub struct Rules {
     pub transaction: bool,
     /// How many officers must approve; where nothing is told one approver does, and an operator may issue without a request.
     pub approval: Option<ApprovalPolicy>,
+    /// When and with which key such a certificate is renewed.
+    pub renewal: RenewalPolicy,
     /// What is done with extensions that are asked for, where the list names them.
     pub requested: Vec<(RequestedExtension, Treatment)>,
     /// What is done with all others.
