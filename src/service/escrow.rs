@@ -155,6 +155,9 @@ fn decide(
 ) -> Result<Decided, Error> {
     let signs = profiles.require(&new.signing_profile).map_err(ca::Error::from)?;
     let encrypts = profiles.require(&new.encryption_profile).map_err(ca::Error::from)?;
+    if [signs, encrypts].iter().any(|profile| profile.rules().approval.is_some()) {
+        return Err(Error::ApprovalNeeded);
+    }
     if signs.rules().authority || encrypts.rules().authority {
         return Err(Error::AuthorityProfile);
     }

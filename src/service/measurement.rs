@@ -68,8 +68,8 @@ impl Material {
             crl_shards: 16,
         };
         let root = authorities::create(services, profiles, &Actor::Operator, &new).await?;
-        let profile = profiles.require("ocsp-responder").map_err(ca::Error::from)?;
-        responder::ensure(services, &Actor::Operator, profile, &root.id).await?;
+        let issuance = Issuance::start(services.clone(), Arc::clone(profiles));
+        responder::ensure(services, &issuance, &Actor::Operator, &root.id).await?;
         let random = &*services.random;
         let mut material = Self {
             authority: root.id.clone(),
@@ -80,7 +80,6 @@ impl Material {
             answer: Vec::new(),
             stamps: Vec::new(),
         };
-        let issuance = Issuance::start(services.clone(), Arc::clone(profiles));
         let mut work = tokio::task::JoinSet::new();
         for _ in 0..CERTIFICATES {
             let (issuance, order) = (issuance.clone(), material.order());

@@ -43,9 +43,6 @@ pub enum Error {
     /// The authority's key signs by no algorithm that a list or an answer can name.
     #[error("the authority's key cannot sign lists or answers")]
     Algorithm,
-    /// The authority has no such list.
-    #[error("the authority has no shard of this number")]
-    UnknownShard,
     /// The list cannot be written.
     #[error("the revocation list cannot be written")]
     NotWritten(#[source] der::Error),
@@ -63,7 +60,6 @@ impl Error {
             Self::Locations(_) => "publication-location",
             Self::Certificate => "authority-certificate",
             Self::Algorithm => "authority-algorithm",
-            Self::UnknownShard => "unknown-shard",
             Self::NotWritten(_) => "revocation-list-not-written",
         }
     }

@@ -181,7 +181,7 @@ fn decide(
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
     }
-    if profile.rules().approval.is_some() && order.application.is_none() {
+    if profile.rules().approval.is_some() && !matches!(order.completes, Some(Completion::Application(_))) {
         return Err(Error::ApprovalNeeded);
     }
     let proved;
