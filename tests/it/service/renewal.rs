@@ -5,7 +5,7 @@ use std::sync::Arc;
 use yinxin::base::clock::{FixedClock, Timestamp};
 use yinxin::base::random::SystemRandom;
 use yinxin::config::profiles::built_in;
-use yinxin::crypto::{Signer, ecdsa, sm2};
+use yinxin::crypto::{Signer, ecdsa};
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::Profiles;
 use yinxin::domain::ca::renewal::RenewalPolicy;
