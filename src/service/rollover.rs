@@ -97,7 +97,7 @@ pub async fn rollover(
     let signed = authorities::self_signed(token, &value, number, &authority.key, now)?;
     let authority = StoredAuthority { certificate: signed.certificate.sm3, ..authority };
     let material = (signed.certificate.der.clone(), Arc::clone(key.signer()));
-    let below = Arc::new(ReadyIssuer::of(services, (authority.clone(), None), material)?);
+    let below = Arc::new(ReadyIssuer::of(services, authority.clone(), material)?);
 
     let old_with_new = between(services, profiles, Rollover::OldWithNew, (&above, &below), now).await?;
     let new_with_old = between(services, profiles, Rollover::NewWithOld, (&above, &below), now).await?;

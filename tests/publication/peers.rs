@@ -329,7 +329,7 @@ async fn gnutls_agrees(algorithm: KeyAlgorithm, name: &str) {
     let key = ShardKey { authority: authority.id.clone(), shard: 0 };
     issue(&services, &Actor::Operator, &key, Kind::Full).await.unwrap();
     let full = current(&services, &key, Kind::Full).await.unwrap().unwrap().der;
-    ensure(&services, &Actor::Operator, &responder_profile(), &authority.id).await.unwrap();
+    ensure(&services, &issuance(&services), &Actor::Operator, &authority.id).await.unwrap();
     let ca = folder.write("ca.pem", pem_of(&authority.certificate).as_bytes());
     let list = folder.write("full.pem", write_pem(&full, "X509 CRL").as_bytes());
     let tool = |command: &str, arguments: &[&str]| {

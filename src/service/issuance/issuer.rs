@@ -77,7 +77,7 @@ impl ReadyIssuer {
             })
         });
         let (authority, barred, certificate, signer) = steps.await?;
-        Self::of(services, (authority, barred), (certificate, signer))
+        Ok(Self { barred, ..Self::of(services, authority, (certificate, signer))? })
     }
 
     /// One whose row is not kept yet.
@@ -86,11 +86,11 @@ impl ReadyIssuer {
     /// Its base URL leads to no locations.
     pub(in crate::service) fn of(
         services: &Services,
-        (authority, barred): (StoredAuthority, Option<Barred>),
+        authority: StoredAuthority,
         (certificate, signer): (Vec<u8>, Arc<dyn Signer>),
     ) -> Result<Self, Error> {
         let publication = publication(services, &authority)?;
-        Ok(Self { key: signer.public_key(), authority, certificate, signer, publication, barred })
+        Ok(Self { key: signer.public_key(), authority, certificate, signer, publication, barred: None })
     }
 
     /// Refuses what the authority may not issue any more.
