@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::ca::ceremony::files::SIGNATURE;
 use crate::cli::ca::ceremony::{Error, read, telling};
+use crate::cli::console::json_shown;
 use crate::config::ceremony as plans;
 use crate::domain::ca::ceremony::{MOST_BYTES, Step, TranscriptError, Verified, verify};
 use crate::service::inventory::hexadecimal;
@@ -45,7 +46,8 @@ pub(super) fn judge(order: &Judging) -> Result<String, Error> {
     let beside = order.transcript.parent().unwrap_or(Path::new("."));
     compare(&verified, beside)?;
     if order.json {
-        let lines = text.split_inclusive(|octet| *octet == b'\n').map(String::from_utf8_lossy);
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().map(|line| json_shown(line) + "\n");
         let roots = verified.roots.iter().map(|(name, der)| json!({ "authority": name, "sm3": sm3_hex(der) }));
         let last = json!({
             "verified": true,
@@ -53,7 +55,7 @@ pub(super) fn judge(order: &Judging) -> Result<String, Error> {
             "signer": verified.signer,
             "roots": roots.collect::<Vec<_>>(),
         });
-        return Ok(json_shown(&format!("{}{last}", lines.collect::<String>())) + "\n");
+        return Ok(format!("{}{}\n", lines.collect::<String>(), json_shown(&last.to_string())));
     }
     Ok(telling::judged(&verified))
 }
