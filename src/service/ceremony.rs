@@ -129,7 +129,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program with these octets, which any tool for SHA-256 knows again, after so many self-tests.
+    /// The program with these octets, which any tool for SHA-256 knows again, after so many known answers.
     #[must_use]
     pub fn new(octets: &[u8], self_tests: usize) -> Self {
         Self { sha256: hex(&sha256(octets)), self_tests: u64::try_from(self_tests).unwrap_or(u64::MAX) }
@@ -318,7 +318,9 @@ pub async fn hold(
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     transcript.add(now(), Step::Closed { authorities: count(certificates.len()), lists: count(lists.len()) })?;
 
-    let signature = sign(services, &transcript, (&issued, &signer)).await?;
+    let below = plan.authorities.iter().zip(&certificates).filter(|(planned, _)| planned.parent.is_some());
+    let between = below.map(|(_, made)| &made.der[..]).collect::<Vec<_>>();
+    let signature = sign(services, &transcript, (&issued, &signer), &between).await?;
     let verified = verify(transcript.text().as_bytes(), &signature, Some(text))?;
     verified.follows(plan)?;
     let body = EventBody::CeremonyHeld { plan_sm3: sm3(text), transcript_sm3: verified.sm3 };
@@ -469,11 +471,12 @@ async fn sign(
     services: &Services,
     transcript: &Transcript,
     (issued, signer): (&Issued, &Arc<dyn Signer>),
+    between: &[&[u8]],
 ) -> Result<Vec<u8>, Error> {
     let certificate = Certificate::parse(&issued.der).map_err(|_| TranscriptError::Signer)?;
     let (text, at) = (transcript.text().as_bytes(), services.clock.now());
     let token = prepare_signature(text, &certificate, signer.algorithm(), at)?;
     let random: Arc<dyn Random> = Arc::clone(&services.random);
     let value = services.pool.sign(Arc::clone(signer), token.to_sign().to_vec(), random).await?;
-    Ok(token.assemble(&value)?)
+    Ok(token.assemble(&value, between)?)
 }

@@ -106,7 +106,7 @@ fn told(step: &Step) -> String {
         Step::Opened { title, plan_sm3, program, present, self_tests, profile, .. } => {
             let present = present.iter().map(|one| format!("{} ({})", one.name, one.part)).collect::<Vec<_>>();
             let present = present.join(", ");
-            format!("{title}; plan {plan_sm3}; {program}, profile {profile}, {self_tests} self-tests; {present}")
+            format!("{title}; plan {plan_sm3}; {program}, profile {profile}, {self_tests} known answers; {present}")
         }
         Step::SharesMade { set, threshold, shares } => {
             let names = shares.iter().map(|one| format!("{} no. {}", one.custodian, one.number)).collect::<Vec<_>>();

@@ -156,7 +156,7 @@ pub enum Step {
         program: String,
         /// SHA-256 of the program's file.
         program_sha256: String,
-        /// How many self-tests passed.
+        /// How many known answers the self-tests computed, all right.
         self_tests: u64,
         /// The profile of the installation.
         profile: String,

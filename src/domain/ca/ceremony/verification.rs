@@ -68,11 +68,12 @@ impl SignatureToken<'_> {
         &self.to_sign
     }
 
-    /// The message, from the value of fixed width that the key gave.
+    /// The message, from the value of fixed width that the key gave, with the certificates between the key's and its root:
+    /// whoever has the root alone can judge it.
     ///
     /// # Errors
     /// [`TranscriptError::Signature`]: the value is wrong.
-    pub fn assemble(&self, value: &[u8]) -> Result<Vec<u8>, TranscriptError> {
+    pub fn assemble(&self, value: &[u8], between: &[&[u8]]) -> Result<Vec<u8>, TranscriptError> {
         if !self.key.verify_by(&KeyTables::default(), self.algorithm, &self.to_sign, value) {
             return Err(TranscriptError::Signature);
         }
@@ -85,11 +86,12 @@ impl SignatureToken<'_> {
             signature: &encode_value(self.algorithm, value),
             unsigned_attributes: &[],
         };
+        let certificates = std::iter::once(self.certificate.raw).chain(between.iter().copied()).collect::<Vec<_>>();
         let message = NewSignedData {
             family: Family::Cms,
             content_type: data(),
             content: None,
-            certificates: &[self.certificate.raw],
+            certificates: &certificates,
             crls: &[],
             signers: &[signer],
         };
