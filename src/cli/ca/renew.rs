@@ -1,6 +1,6 @@
 //! `yinxin ca renew` and `to-renew`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
@@ -58,12 +58,12 @@ pub(crate) struct Renew {
     out: Option<PathBuf>,
 }
 
-fn request(path: &PathBuf) -> Result<Vec<u8>, Error> {
+fn request(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(request_in(&read(path, MOST)?))
 }
 
 pub(super) fn to_renew(order: &ToRenew) -> Result<String, Error> {
-    let csr = order.csr.as_ref().map(request).transpose()?;
+    let csr = order.csr.as_deref().map(request).transpose()?;
     let octets = octets_to_sign(&order.certificate, csr.as_deref());
     write_new(&order.out, &octets)?;
     Ok(format!("{} octets in {}\n", octets.len(), order.out.display()))
@@ -72,7 +72,7 @@ pub(super) fn to_renew(order: &ToRenew) -> Result<String, Error> {
 /// Renews the certificate; gives the new one, or where it was written its SM3.
 pub(super) async fn renew(services: &Services, profiles: Arc<Profiles>, order: &Renew) -> Result<String, Error> {
     absent(order.out.as_ref())?;
-    let proof = match (order.csr.as_ref().map(request).transpose()?, &order.signature) {
+    let proof = match (order.csr.as_deref().map(request).transpose()?, &order.signature) {
         (Some(csr), Some(signature)) => Proof::NewKey { csr, signature: read(signature, MOST)? },
         (Some(csr), None) => Proof::Request(csr),
         // One of the two is there.
