@@ -8,6 +8,7 @@
 
 #[path = "../devices/built.rs"]
 mod built;
+mod bench;
 mod ca;
 mod demo;
 mod keys;
