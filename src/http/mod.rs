@@ -410,6 +410,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_constant_is_for_measurements_by_plain_http_alone() {
+        for (constant, expected) in [(None, 404), (Some(axum::body::Bytes::from_static(b"x")), 200)] {
+            let settings = Settings { constant, ..Settings::default() };
+            let app = App::new(nobody(), settings, Arc::new(SystemRandom)).unwrap();
+            let ask = || Request::get("/constant/a").header("host", "localhost").body(Body::empty()).unwrap();
+            let plain = app.publication_router().oneshot(ask()).await.unwrap();
+            assert_eq!(plain.status().as_u16(), expected);
+            assert_eq!(app.router().oneshot(ask()).await.unwrap().status().as_u16(), 404);
+        }
+    }
+
+    #[tokio::test]
     async fn without_randomness_nothing_is_served() {
         let app = App::new(nobody(), Settings::default(), Arc::new(DeadRandom)).unwrap();
         assert_eq!(answer(&app, "/healthz", None).await, (503, "unavailable".to_owned()));

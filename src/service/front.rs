@@ -553,7 +553,7 @@ mod tests {
 
     /// Whatever the access table says.
     #[tokio::test]
-    async fn a_seal_is_never_used_by_a_stranger() {
+    async fn strangers_use_no_seal_and_no_certificate() {
         let source = KeySource::Passphrase(Secret::new(b"correct horse battery".to_vec()));
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let services = Services::open("sqlite::memory:", &source, clock, random).await.unwrap();
@@ -577,5 +577,27 @@ mod tests {
         let refused = front.sign_with_seal(&stranger, seal.clone(), order).await.unwrap_err();
         assert_eq!((refused.code(), refused.kind()), ("caller-needed", ErrorKind::Forbidden));
         assert_eq!(front.seal_status(&stranger, seal).await.unwrap_err().code(), "caller-needed");
+        let (sm3, authority) = ([0; 32], AuthorityId::parse("ca").unwrap());
+        let order = OrderCertificate {
+            authority: authority.clone(),
+            profile: "officer".into(),
+            csr: Vec::new(),
+            subject: None,
+            not_before: None,
+            not_after: None,
+            transaction: None,
+            idempotency_key: "k".into(),
+        };
+        let codes = [
+            front.order_certificate(&stranger, order).await.err().map(|error| error.code()),
+            front.certificate(&stranger, &sm3).await.err().map(|error| error.code()),
+            front.certificates(&stranger, CertificateQuery::default()).await.err().map(|error| error.code()),
+            front.certificate_counts(&stranger).await.err().map(|error| error.code()),
+            front.change_certificate(&stranger, &sm3, Change::Suspend).await.err().map(|error| error.code()),
+            front.authorities(&stranger).await.err().map(|error| error.code()),
+            front.authority(&stranger, &authority).await.err().map(|error| error.code()),
+            front.issue_list(&stranger, &authority, 0, false).await.err().map(|error| error.code()),
+        ];
+        assert_eq!(codes, [Some("caller-needed"); 8]);
     }
 }

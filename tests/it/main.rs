@@ -8,6 +8,7 @@
 
 #[path = "../devices/built.rs"]
 mod built;
+mod bench;
 mod bulk;
 mod ca;
 mod ceremony;

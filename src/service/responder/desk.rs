@@ -47,11 +47,10 @@ impl Desks {
         now: Timestamp,
     ) -> Result<Option<Arc<Desk>>, Error> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(authority).cloned();
-        let kept = kept.filter(|desk| desk.loaded.elapsed() < BELIEVED);
-        let desk = match kept {
-            Some(desk) => Some(desk),
-            None => load(services, authority, now).await?.map(Arc::new),
-        };
+        if let Some(desk) = kept.filter(|desk| desk.loaded.elapsed() < BELIEVED) {
+            return Ok(Some(desk).filter(|desk| now <= desk.not_after));
+        }
+        let desk = load(services, authority, now).await?.map(Arc::new);
         let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &desk {
             Some(desk) => desks.insert(authority.clone(), Arc::clone(desk)),
