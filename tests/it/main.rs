@@ -6,9 +6,9 @@
     reason = "clippy excuses `#[test]` functions, not what they call"
 )]
 
+mod bench;
 #[path = "../devices/built.rs"]
 mod built;
-mod bench;
 mod bulk;
 mod ca;
 mod ceremony;
