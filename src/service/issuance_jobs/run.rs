@@ -86,7 +86,7 @@ pub async fn run(
     let stored = take(services, id).await?;
     let (progress, now) = (stored.job.clone(), Instant::now());
     let mut work = Work { services, issuance, pace, stored, renewed: now, progress, shown: now, told };
-    match work.to_its_end().await {
+    match work.run_to_end().await {
         Ok(()) => find(services, id).await,
         Err(error) => match meaning(&error) {
             Meaning::Lost => find(services, id).await,
@@ -152,7 +152,7 @@ impl Work<'_> {
     }
 
     /// Until no row is left, or somebody must look.
-    async fn to_its_end(&mut self) -> Result<(), Error> {
+    async fn run_to_end(&mut self) -> Result<(), Error> {
         let mut waits = 0;
         loop {
             let before = self.progress.open_rows();
