@@ -9,6 +9,7 @@
 #[path = "../devices/built.rs"]
 mod built;
 mod ca;
+mod ca_request;
 mod demo;
 mod keys;
 mod process;

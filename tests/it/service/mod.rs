@@ -6,6 +6,7 @@ mod authority_crash;
 mod crash;
 mod installation;
 mod keys;
+mod registration;
 mod signing;
 mod stamping;
 

@@ -25,7 +25,7 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities, publication};
+use crate::store::{Folder, authorities, publication, registration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -97,6 +97,7 @@ async fn contract(url: &str) {
     seals_and_their_states(&store).await;
     signings(&store).await;
     callers_and_nonces(&store).await;
+    registration::contract(&store, url).await;
     answers(&store).await;
     messages(&store).await;
     this_installation(&store).await;

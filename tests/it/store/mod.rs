@@ -6,6 +6,7 @@ mod durability;
 mod folder;
 pub(crate) mod postgres;
 mod publication;
+mod registration;
 mod services;
 
 pub(crate) use folder::Folder;
