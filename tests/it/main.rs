@@ -11,6 +11,7 @@ mod bench;
 mod built;
 mod bulk;
 mod ca;
+mod ca_request;
 mod ceremony;
 mod demo;
 mod keys;

@@ -701,7 +701,7 @@ mod tests {
         submission.not_after = Some(at(1_000));
         assert_eq!(
             hex(&sm3(&submission.to_approve())),
-            "6bd03f42fa4b25d115447a621097268231d4ab74cdaf2775ca617fe6dfcdda16"
+            "ae593ab7e7bd97bfdea40d591ed9170fb5fba1ec0fa2f0812b92507da201f320"
         );
     }
 

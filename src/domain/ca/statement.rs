@@ -187,6 +187,6 @@ mod tests {
         let statement = Statement::Refuse { reason: RefusalReason::NotEntitled, explanation_sm3: [5; 32] };
         let octets = request(&one).to_state(&one, &statement);
         assert_eq!(crate::format::der::walk(&octets, 4).unwrap(), 13);
-        assert_eq!(hex(&sm3(&octets)), "?");
+        assert_eq!(hex(&sm3(&octets)), "40bf5b5b5dd79d422451b17c8440c45da93bcdbf14a06b80c9b171a5997248e2");
     }
 }

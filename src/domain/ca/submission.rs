@@ -121,7 +121,7 @@ mod tests {
         let new = NewCertificate {
             serial: &[1],
             signature_algorithm: oid,
-            issuer: &of.subject,
+            issuer: &named("CA"),
             not_before: of.submitted_at,
             not_after: of.not_after.unwrap(),
             subject: &of.subject,

@@ -308,6 +308,19 @@ mod tests {
     }
 
     #[test]
+    fn values_lead_back_from_both_forms() {
+        let sm2: Box<dyn Signer> = Box::new(sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let p256: Box<dyn Signer> = Box::new(ecdsa::PrivateKey::generate(&SystemRandom).unwrap());
+        let ed25519: Box<dyn Signer> = Box::new(ed25519::PrivateKey::generate(&SystemRandom).unwrap());
+        for key in [sm2, p256, ed25519] {
+            let (algorithm, value) = (key.algorithm(), key.sign(b"x", &SystemRandom).unwrap());
+            assert_eq!(decode_value(algorithm, &encode_value(algorithm, &value)), Some(value.clone()));
+            assert_eq!(decode_value(algorithm, &value), Some(value));
+        }
+        assert_eq!(decode_value(SignatureAlgorithm::Sm2Sm3, b"neither"), None);
+    }
+
+    #[test]
     fn the_curve_of_sm2_may_stand_for_the_kind_of_key() {
         let PublicKey::Sm2(key) = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap()) else {
             unreachable!()

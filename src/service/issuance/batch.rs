@@ -80,31 +80,36 @@ pub(super) async fn issue(
     if signed.is_empty() {
         return abandon(services, &batch, &items, AbandonmentReason::KeyFailed).await;
     }
-    let (mut signed, mut dropped) = (signed, Vec::new());
-    let kept = loop {
+    let (mut signed, mut dropped, mut refused) = (signed, Vec::new(), Vec::new());
+    loop {
         match keep(services, profiles, (&issuer, &batch), (&items, &dropped), &signed).await {
+            Ok(()) => {
+                for Signed { queued, row, .. } in signed {
+                    let IssuedCertificate { sm3, serial, der, not_before, not_after, .. } = row;
+                    // Whoever stopped waiting finds it among the issued ones.
+                    let _ = queued.answer.send(Ok(Issued { sm3, serial, der, not_before, not_after }));
+                }
+                break;
+            }
             // A request that is not approved any more keeps no other order from its certificate.
-            Err(Unkept::One { position, error }) if signed.len() > 1 => {
+            Err(Unkept::One { position, error }) => {
                 let one = signed.swap_remove(position);
                 dropped.push(one.item);
-                one.queued.refuse(error);
+                refused.push((one.queued, error));
+                if signed.is_empty() {
+                    abandon(services, &batch, &items, AbandonmentReason::NotKept).await;
+                    break;
+                }
             }
-            Err(Unkept::One { error, .. } | Unkept::All(error)) => break Err(error),
-            Ok(()) => break Ok(()),
-        }
-    };
-    match kept {
-        Ok(()) => {
-            for Signed { queued, row, .. } in signed {
-                let IssuedCertificate { sm3, serial, der, not_before, not_after, .. } = row;
-                // Whoever stopped waiting finds it among the issued ones.
-                let _ = queued.answer.send(Ok(Issued { sm3, serial, der, not_before, not_after }));
+            Err(Unkept::All(error)) => {
+                abandon(services, &batch, &items, reason_of(&error)).await;
+                refuse_all(signed.into_iter().map(|signed| signed.queued), error);
+                break;
             }
         }
-        Err(error) => {
-            abandon(services, &batch, &items, reason_of(&error)).await;
-            refuse_all(signed.into_iter().map(|signed| signed.queued), error);
-        }
+    }
+    for (queued, error) in refused {
+        queued.refuse(*error);
     }
 }
 
@@ -329,7 +334,7 @@ fn responder(row: &IssuedCertificate, key: &KeyId) -> StoredResponder {
 /// Why certificates are not kept.
 enum Unkept {
     /// One order's request does not allow it.
-    One { position: usize, error: Error },
+    One { position: usize, error: Box<Error> },
     /// Whatever befell all.
     All(Error),
 }
@@ -417,7 +422,7 @@ async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Time
             }
             Some(Completion::Application(application)) => {
                 let ended = registration::fulfil(tx, profiles, application, row, now).await;
-                let body = ended.map_err(|error| Unkept::One { position, error })?;
+                let body = ended.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
                 let event = Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body };
                 audit::append(tx, &event).await?;
             }

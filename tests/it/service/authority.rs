@@ -427,22 +427,22 @@ async fn what_ended_long_ago_is_forgotten(services: &Services, place: &Place) {
 }
 
 /// Lets every signature wait, once it is told to: nonces are longer than serial numbers and names.
-struct Gate {
+pub(crate) struct Gate {
     closed: AtomicBool,
     opened: (Mutex<bool>, Condvar),
 }
 
 impl Gate {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { closed: AtomicBool::new(false), opened: (Mutex::new(false), Condvar::new()) })
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.opened.0.lock().unwrap() = false;
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         self.closed.store(false, Ordering::SeqCst);
         *self.opened.0.lock().unwrap() = true;
         self.opened.1.notify_all();
@@ -459,7 +459,7 @@ impl Random for Gate {
     }
 }
 
-async fn intents(place: &Place, count: i64) {
+pub(crate) async fn intents(place: &Place, count: i64) {
     while place.count("issuance_batches WHERE state = 'issuing'").await < count {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

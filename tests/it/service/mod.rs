@@ -10,6 +10,7 @@ mod installation;
 pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
+mod registration;
 mod renewal;
 mod signing;
 mod stamping;

@@ -25,7 +25,7 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities, escrow, jobs, publication};
+use crate::store::{Folder, authorities, escrow, jobs, publication, registration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -99,6 +99,7 @@ async fn contract(url: &str) {
     signings(&store).await;
     callers_and_nonces(&store).await;
     escrow::contract(&store, &CallerId::parse("c1").unwrap()).await;
+    registration::contract(&store, url).await;
     answers(&store).await;
     messages(&store).await;
     this_installation(&store).await;

@@ -8,6 +8,7 @@ mod folder;
 mod jobs;
 pub(crate) mod postgres;
 mod publication;
+mod registration;
 mod services;
 
 pub(crate) use folder::Folder;
