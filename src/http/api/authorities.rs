@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::base::id::AuthorityId;
 use crate::http::App;
-use crate::http::api::certificates::Form;
+use crate::http::api::accept::Form;
 use crate::http::api::form::malformed;
 use crate::http::api::json::Fields;
 use crate::http::api::{FileShape, ProblemShape};

@@ -1,5 +1,6 @@
 //! The endpoints, one file per noun. JSON shapes live here.
 
+pub(crate) mod accept;
 pub(crate) mod authorities;
 pub(crate) mod certificates;
 pub(crate) mod form;
