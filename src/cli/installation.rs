@@ -29,6 +29,7 @@ use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
+use crate::service::alerts;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
@@ -177,6 +178,7 @@ pub(crate) struct Listening {
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
     profiles: Arc<Profiles>,
+    alert_days: Vec<u32>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -186,10 +188,12 @@ impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
         let issuance = Issuance::start(self.services.clone(), self.profiles);
+        let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let jobs = tokio::spawn(publication::keep_current(self.services, issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         jobs.abort();
+        alerts.abort();
         Ok(served?)
     }
 }
@@ -292,6 +296,7 @@ impl Installation {
             listeners,
             services,
             profiles,
+            alert_days: self.settings.publication.alert_days.clone(),
             tls,
             app,
             stop,
@@ -403,7 +408,7 @@ impl Installation {
 
 /// When lists are due and how long answers last, by the settings.
 pub(crate) fn plan(settings: &Settings) -> Plan {
-    let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers } =
+    let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers, .. } =
         settings.publication;
     Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers, ..Plan::default() }
 }

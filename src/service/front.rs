@@ -315,6 +315,7 @@ impl Refusal for Error {
             Self::Issuance(ca::Error::NoAuthority | ca::Error::Unreadable(_) | ca::Error::Signature) => {
                 ErrorKind::Internal
             }
+            Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             Self::Issuance(_) => ErrorKind::Refused,
             Self::Publishing(_)
             | Self::AnswerUnreadable

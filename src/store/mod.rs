@@ -9,6 +9,7 @@ pub mod authorities;
 pub mod callers;
 pub mod certificates;
 pub mod crls;
+pub mod expiry_alerts;
 pub mod idempotency;
 pub mod installation;
 pub mod issuance_batches;

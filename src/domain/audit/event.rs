@@ -516,6 +516,13 @@ events! {
         /// SM3 of the public key it was enveloped for.
         2 recipient_sm3: [u8; 32],
     }
+    /// It was told that a certificate, or an authority, ends soon.
+    61 "expiry-alerted" ExpiryAlerted {
+        /// SM3 of its certificate.
+        0 certificate_sm3: [u8; 32],
+        /// Within so many days.
+        1 days: u64,
+    }
 }
 
 impl From<KeyEvent> for EventBody {
@@ -593,7 +600,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=44).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=44).chain([61]).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -746,6 +753,7 @@ mod tests {
                 .prop_map(|(certificate_sm3, items)| EventBody::TimeStampsIssued { certificate_sm3, items }),
             text().prop_map(|reason| EventBody::ClockDistrusted { reason }),
             number().prop_map(|accuracy| EventBody::ClockTrusted { accuracy }),
+            (hash(), number()).prop_map(|(certificate_sm3, days)| EventBody::ExpiryAlerted { certificate_sm3, days }),
         ]
     }
 

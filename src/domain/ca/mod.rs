@@ -1,5 +1,6 @@
 //! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
+pub mod identity;
 pub mod issuance;
 pub mod lint;
 pub mod pair;
@@ -13,8 +14,10 @@ pub mod rollover;
 pub(in crate::domain) mod specimen;
 pub mod state;
 pub mod subject;
+pub mod throw_away;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};
 pub use profile::{Profile, Profiles, UnknownProfile};
 pub use publication::{Publication, shard};
+pub use throw_away::ThrowAwayKeys;

@@ -12,6 +12,7 @@ pub use purpose::{KeyUsageBit, Purpose, RequestedExtension};
 
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::domain::ca::identity::IdentityKind;
 use crate::format::der::ObjectIdentifier;
 
 /// Where in a tree of certificates it stands.
@@ -159,6 +160,15 @@ pub struct ExtendedKeyUsageRule {
     pub critical: bool,
 }
 
+/// Whether a number that identifies the subject is certified. What has no rule is forbidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdentityRule {
+    /// Which.
+    pub kind: IdentityKind,
+    /// The applicant must give one.
+    pub required: bool,
+}
+
 /// What a profile's file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -184,6 +194,8 @@ pub struct Rules {
     pub subject: Vec<AttributeRule>,
     /// `subjectAltName`.
     pub alternative_names: AlternativeNames,
+    /// Numbers that identify the subject, in extensions of their own (GM/T 0015, GB/T 20518).
+    pub identity: Vec<IdentityRule>,
     /// `certificatePolicies`.
     pub policies: Vec<ObjectIdentifier>,
     /// Where its revocation is published.
@@ -238,6 +250,12 @@ impl Profile {
     #[must_use]
     pub fn encrypts(&self) -> bool {
         self.0.key_usage.iter().any(|bit| bit.encrypts())
+    }
+
+    /// Whether a number of that kind is certified.
+    #[must_use]
+    pub fn identifies(&self, kind: IdentityKind) -> bool {
+        self.0.identity.iter().any(|rule| rule.kind == kind)
     }
 
     /// What is done with a requested extension.
