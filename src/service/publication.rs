@@ -307,7 +307,7 @@ pub async fn publish_all(
             let key = ShardKey { authority: id.clone(), shard };
             let kinds = [Kind::Full].into_iter().chain(services.publication.plan().delta_every.map(|_| Kind::Delta));
             for kind in kinds {
-                lists.push((key.clone(), revocation_lists::issue(services, actor, &key, kind).await?));
+                lists.push((key.clone(), revocation_lists::issue_in_turn(services, actor, &key, kind).await?));
             }
         }
     }
