@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench without its material cannot go on")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use yinxin::domain::audit::Actor;
 use yinxin::domain::ca::possession::Proved;
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::subject::Attributes;
-use yinxin::domain::ca::{Issuer, Profiles, Publication, Request, prepare};
+use yinxin::domain::ca::{Issuer, Profiles, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::key::KeyAlgorithm;
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
@@ -42,6 +42,7 @@ const COUNT: usize = 8192;
 const ROUNDS: usize = 5;
 const PROFILE: &str = "officer";
 const ALGORITHM: SignatureAlgorithm = SignatureAlgorithm::Sm2Sm3;
+static THROW_AWAY: LazyLock<ThrowAwayKeys> = LazyLock::new(|| ThrowAwayKeys::new(Arc::new(SystemRandom)));
 
 fn attributes(pairs: &[(AttributeKind, &str)]) -> Attributes {
     pairs.iter().map(|(kind, value)| (*kind, (*value).to_owned())).collect()
@@ -187,6 +188,7 @@ fn root(profiles: &Profiles, own: &sm2::PrivateKey) -> Vec<u8> {
         profile: profiles.require("root").unwrap(),
         subject: &attributes(&[(AttributeKind::Organisation, "示例局"), (AttributeKind::CommonName, "根")]),
         alternative_names: &[],
+        identity: &[],
         key: &public,
         not_before: now,
         not_after: None,
@@ -195,7 +197,12 @@ fn root(profiles: &Profiles, own: &sm2::PrivateKey) -> Vec<u8> {
         name_constraints: None,
     };
     let publication = &Publication::nowhere();
-    sign(&request, &Issuer { certificate: None, key: &public, algorithm: ALGORITHM, publication }, own, now)
+    sign(
+        &request,
+        &Issuer { certificate: None, key: &public, algorithm: ALGORITHM, publication, throw_away: &THROW_AWAY },
+        own,
+        now,
+    )
 }
 
 /// What the service does for one order, but for its rows.
@@ -207,6 +214,7 @@ fn one(profiles: &Profiles, csr: &[u8], own: &sm2::PrivateKey, above: &[u8], pub
         profile,
         subject: &asked.subject,
         alternative_names: &asked.alternative_names,
+        identity: &asked.identity,
         key: &asked.key,
         not_before: now,
         not_after: None,
@@ -214,7 +222,9 @@ fn one(profiles: &Profiles, csr: &[u8], own: &sm2::PrivateKey, above: &[u8], pub
         transaction: None,
         name_constraints: None,
     };
-    let issuer = Issuer { certificate: Some(&certificate), key: &public, algorithm: ALGORITHM, publication };
+    let throw_away = &*THROW_AWAY;
+    let issuer =
+        Issuer { certificate: Some(&certificate), key: &public, algorithm: ALGORITHM, publication, throw_away };
     assert!(!sign(&request, &issuer, own, now).is_empty());
 }
 

@@ -23,12 +23,13 @@ use yinxin::base::random::SystemRandom;
 use yinxin::config::profiles::built_in;
 use yinxin::config::{algorithms, profiles};
 use yinxin::crypto::{PublicKey, Signer, ecdsa, ed25519, rsa, sm2};
+use yinxin::domain::ca::identity::{IdentityKind, IdentityValue};
 use yinxin::domain::ca::pair::{PairError, prepare_pair};
 use yinxin::domain::ca::profile::{AlternativeNameKind, AttributeKind, Pattern, Position, Presence};
 use yinxin::domain::ca::renewal::{RenewalError, RenewalPolicy, RenewedKey, renew};
 use yinxin::domain::ca::rollover::{Rollover, prepare_cross, prepare_rollover};
 use yinxin::domain::ca::state::{CertificateState, RevocationReason};
-use yinxin::domain::ca::{Error, Issuer, Profile, Profiles, Publication, Request, prepare};
+use yinxin::domain::ca::{Error, Issuer, Profile, Profiles, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::format::x509::extension::SubjectKeyIdentifier;
 use yinxin::format::x509::{Certificate, NewGeneralName};
@@ -39,6 +40,7 @@ const CREDIT_CODE: &str = "99990000000000001F";
 
 static PROFILES: LazyLock<Profiles> = LazyLock::new(|| built_in().unwrap());
 static POLICY: LazyLock<AlgorithmPolicy> = LazyLock::new(|| algorithms::built_in(&|_| String::new()).unwrap());
+static THROW_AWAY: LazyLock<ThrowAwayKeys> = LazyLock::new(|| ThrowAwayKeys::new(Arc::new(SystemRandom)));
 static PUBLICATION: LazyLock<Publication> = LazyLock::new(|| {
     let crl = (Some("http://pki.a.example/crl/{shard}.crl"), Some("http://pki.a.example/crl/{shard}-delta.crl"));
     Publication::new(crl, 16, &["http://pki.a.example/ocsp"], &["http://pki.a.example/ca.cer"]).unwrap()
@@ -93,6 +95,7 @@ fn request<'a>(profile: &'a Profile, subject: &'a [(AttributeKind, String)], key
         profile,
         subject,
         alternative_names: &[],
+        identity: &[],
         key,
         not_before: NOW,
         not_after: None,
@@ -105,8 +108,13 @@ fn request<'a>(profile: &'a Profile, subject: &'a [(AttributeKind, String)], key
 fn issue(request: &Request<'_>, above: Option<&[u8]>, by: &dyn Signer) -> Result<Vec<u8>, Error> {
     let certificate = above.map(|der| Certificate::parse(der).unwrap());
     let key = by.public_key();
-    let issuer =
-        Issuer { certificate: certificate.as_ref(), key: &key, algorithm: by.algorithm(), publication: &PUBLICATION };
+    let issuer = Issuer {
+        certificate: certificate.as_ref(),
+        key: &key,
+        algorithm: by.algorithm(),
+        publication: &PUBLICATION,
+        throw_away: &THROW_AWAY,
+    };
     let token = prepare(request, &issuer, (&POLICY, NOW))?;
     let value = by.sign(token.to_sign(), &SystemRandom).unwrap();
     token.assemble(&value)
@@ -139,6 +147,28 @@ fn alternative_names(profile: &Profile) -> Vec<NewGeneralName> {
         other => panic!("{other:?}"),
     };
     profile.rules().alternative_names.kinds.iter().map(name).collect()
+}
+
+/// A number of identity for each extension that the profile allows.
+fn identity(profile: &Profile) -> Vec<IdentityValue> {
+    let value = |kind: IdentityKind| match kind {
+        IdentityKind::ResidentIdentityNumber => "11010519491231002X",
+        IdentityKind::MilitaryOfficerCard => "军字第1234567号",
+        IdentityKind::PassportNumber => "E12345678",
+        IdentityKind::SocialInsuranceNumber => "SI00000001",
+        IdentityKind::UnifiedSocialCreditCode => CREDIT_CODE,
+        IdentityKind::OrganisationCode => "00000000-0",
+        IdentityKind::EnterpriseRegistrationNumber => "110108000000016",
+        IdentityKind::TaxationNumber => "91350100M000100Y43",
+        other => panic!("{other:?}"),
+    };
+    let mut values = Vec::<IdentityValue>::new();
+    for rule in &profile.rules().identity {
+        if !values.iter().any(|known| known.kind().oid() == rule.kind.oid()) {
+            values.push(IdentityValue::new(rule.kind, value(rule.kind)).unwrap());
+        }
+    }
+    values
 }
 
 /// One certificate with those above it, as files.
@@ -211,8 +241,10 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
                     continue;
                 }
                 let (subject, names) = (subject(profile, "示例系统"), alternative_names(profile));
+                let identity = identity(profile);
                 let transaction = profile.rules().transaction.then_some(&[0xd1; 32]);
-                let request = Request { alternative_names: &names, transaction, ..request(profile, &subject, key) };
+                let request = request(profile, &subject, key);
+                let request = Request { alternative_names: &names, identity: &identity, transaction, ..request };
                 let der = issue(&request, Some(issuing), &*authorities.keys[2]).unwrap();
                 keep(profile.name(), name, &der, &chain);
             }
@@ -371,6 +403,7 @@ fn a_root_passes_to_a_new_key_and_is_crossed() {
         key: &publics[at],
         algorithm: keys[at].algorithm(),
         publication: &PUBLICATION,
+        throw_away: &THROW_AWAY,
     };
     let sign = |token: yinxin::domain::ca::IssuanceToken, at: usize| {
         let value = keys[at].sign(token.to_sign(), &SystemRandom).unwrap();
@@ -427,7 +460,8 @@ fn a_pair_is_one_subject_and_two_keys() {
     let above = Certificate::parse(&authorities.certificates[2]).unwrap();
     let by = authorities.keys[2].public_key();
     let algorithm = authorities.keys[2].algorithm();
-    let issuer = Issuer { certificate: Some(&above), key: &by, algorithm, publication: &PUBLICATION };
+    let issuer =
+        Issuer { certificate: Some(&above), key: &by, algorithm, publication: &PUBLICATION, throw_away: &THROW_AWAY };
     let made = sm2::PrivateKey::generate(&SystemRandom).unwrap();
     let made = Signer::public_key(&made);
     let names = subject(signing, "某人");

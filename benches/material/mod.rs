@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Write};
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
@@ -13,7 +13,7 @@ use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer};
 use yinxin::domain::ca::profile::AttributeKind;
-use yinxin::domain::ca::{Issuer, Publication, Request, prepare};
+use yinxin::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::seal::{maker, signing};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::{Ground, Policy, Report, verify};
@@ -105,7 +105,9 @@ pub(crate) fn certificate(
         if profile == "root" { None } else { Some(certificate(root, "演示根", &issuer_key, "root", now, 1)) };
     let above = above.as_ref().map(|der| Certificate::parse(der).unwrap());
     let publication = &Publication::nowhere();
-    let issuer = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm: root.algorithm(), publication };
+    let throw_away = &ThrowAwayKeys::new(Arc::new(SystemRandom));
+    let algorithm = root.algorithm();
+    let issuer = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm, publication, throw_away };
     // A signer bears the credit code and the number of its seal.
     let (organisation, name) = match profile {
         "seal-signer" => ("99990000000000001F示例市印信演示局", format!("990000000000{serial:02}")),
@@ -115,6 +117,7 @@ pub(crate) fn certificate(
         profile: profiles.require(profile).unwrap(),
         subject: &[(AttributeKind::Organisation, organisation.to_owned()), (AttributeKind::CommonName, name)],
         alternative_names: &[],
+        identity: &[],
         key,
         not_before: now.plus_days(-1),
         not_after: Some(now.plus_days(364)),

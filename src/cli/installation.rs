@@ -29,6 +29,7 @@ use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
+use crate::service::alerts;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::front::Front;
@@ -190,6 +191,7 @@ pub(crate) struct Listening {
     services: Services,
     issuance: Issuance,
     lapse_days: u32,
+    alert_days: Vec<u32>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -209,6 +211,7 @@ impl Listening {
 
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
+        let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone()));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
@@ -220,6 +223,7 @@ impl Listening {
         jobs.abort();
         lapsing.abort();
         due.abort();
+        alerts.abort();
         Ok(served?)
     }
 }
@@ -338,6 +342,7 @@ impl Installation {
             services,
             issuance,
             lapse_days: self.settings.registration.lapse_days,
+            alert_days: self.settings.publication.alert_days.clone(),
             tls,
             app,
             stop,
@@ -449,7 +454,7 @@ impl Installation {
 
 /// When lists are due and how long answers last, by the settings.
 pub(crate) fn plan(settings: &Settings) -> Plan {
-    let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers } =
+    let config::Publication { full_every, delta_every, keep, answer_validity, answer_max_age, answers, .. } =
         settings.publication;
     Plan { full_every, delta_every, keep, answer_validity, answer_max_age, answers, ..Plan::default() }
 }

@@ -5,9 +5,10 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use crate::domain::ca::identity::IdentityKind;
 use crate::domain::ca::profile::{
     AlternativeNameKind, AlternativeNames, AttributeKind, AttributeRule, BeyondIssuer, Contradiction,
-    ExtendedKeyUsageRule, KeyRule, KeyUsageBit, Pattern, Position, Presence, Profile, Profiles, Purpose,
+    ExtendedKeyUsageRule, IdentityRule, KeyRule, KeyUsageBit, Pattern, Position, Presence, Profile, Profiles, Purpose,
     RequestedExtension, RevocationRule, Rules, Treatment, ValidityRule,
 };
 use crate::domain::ca::renewal::RenewalPolicy;
@@ -137,6 +138,7 @@ struct RawProfile {
     extended_key_usage: Option<RawPurposes>,
     subject: RawSubject,
     subject_alt_name: Option<RawNames>,
+    identity: Option<RawIdentity>,
     policies: Option<RawPolicies>,
     revocation: RawRevocation,
     transaction: Option<RawTransaction>,
@@ -165,6 +167,8 @@ tables! {
         kind: String, presence: String, value: Option<String>, pattern: Option<String>, most: Option<usize>,
     }
     RawNames { required: bool, kinds: Vec<String>, most: usize, }
+    RawIdentity { number: Vec<RawNumber>, }
+    RawNumber { kind: String, presence: String, }
     RawPolicies { identifiers: Vec<String>, }
     RawRevocation { rule: String, }
     RawTransaction { bound: bool, }
@@ -276,6 +280,9 @@ impl Reading<'_> {
         clauses.extend(raw.subject.attribute.iter().map(|one| ("subject.attribute.clause", &one.clause)));
         clauses.extend(raw.extended_key_usage.iter().map(|one| ("extended_key_usage.clause", &one.clause)));
         clauses.extend(raw.subject_alt_name.iter().map(|one| ("subject_alt_name.clause", &one.clause)));
+        clauses.extend(raw.identity.iter().map(|one| ("identity.clause", &one.clause)));
+        let numbers = raw.identity.iter().flat_map(|one| &one.number);
+        clauses.extend(numbers.map(|one| ("identity.number.clause", &one.clause)));
         clauses.extend(raw.policies.iter().map(|one| ("policies.clause", &one.clause)));
         clauses.extend(raw.transaction.iter().map(|one| ("transaction.clause", &one.clause)));
         clauses.extend(raw.approval.iter().map(|one| ("approval.clause", &one.clause)));
@@ -330,6 +337,12 @@ impl Reading<'_> {
             extended_key_usage,
             subject: raw.subject.attribute.into_iter().map(|one| self.attribute(one)).collect::<Result<_, _>>()?,
             alternative_names,
+            identity: raw
+                .identity
+                .iter()
+                .flat_map(|one| &one.number)
+                .map(|one| self.number(one))
+                .collect::<Result<_, _>>()?,
             policies: self.each("policies.identifiers", &policies, |text| text.parse().ok())?,
             revocation,
             transaction: raw.transaction.is_some_and(|one| one.bound),
@@ -389,6 +402,15 @@ impl Reading<'_> {
         let pattern = raw.pattern.as_deref().unwrap_or("text");
         let pattern = Pattern::from_name(pattern).ok_or_else(|| self.unknown("subject.pattern", pattern))?;
         Ok(AttributeRule { kind, presence, pattern, most: raw.most.unwrap_or(kind.most_characters()) })
+    }
+
+    fn number(&self, raw: &RawNumber) -> Result<IdentityRule, ProfileError> {
+        let kind = IdentityKind::from_name(&raw.kind).ok_or_else(|| self.unknown("identity.kind", &raw.kind))?;
+        match raw.presence.as_str() {
+            "required" => Ok(IdentityRule { kind, required: true }),
+            "optional" => Ok(IdentityRule { kind, required: false }),
+            other => Err(self.unknown("identity.presence", other)),
+        }
     }
 
     fn requested(&self, raw: &RawRequested) -> Result<(Vec<(RequestedExtension, Treatment)>, Treatment), ProfileError> {
@@ -509,6 +531,7 @@ mod tests {
             ("tls-server", "take = [\"subjectAltName\"]", "take = [\"certificatePolicies\"]", "requested-taken", "requested_extensions"),
             ("log", "other = \"refuse\"", "other = \"refuse\"\ntake = [\"subjectAltName\"]", "alternative-names-of-no-kind", "requested_extensions"),
             ("log", "name = \"log\"", "name = \"Log\"", "name", "name"),
+            ("organisation", "kind = \"taxation-number\"", "kind = \"organisation-code\"", "identity-repeated", "identity.number"),
         ];
         for (file, from, to, code, key) in cases {
             let refused = changed(file, from, to);
@@ -536,6 +559,7 @@ mod tests {
             ("root", "other = \"refuse\"", "other = \"take\"", "requested_extensions.other: \"take\" is not known"),
             ("tsa", "\"timeStamping\"", "\"anyExtendedKeyUsage\"", "extended_key_usage.purposes: \"anyExtendedKeyUsage\" is not known"),
             ("tls-server", "\"wildcard-dns\"", "\"dn\"", "subject_alt_name.kinds: \"dn\" is not known"),
+            ("organisation", "kind = \"taxation-number\"", "kind = \"tax\"", "identity.kind: \"tax\" is not known"),
         ];
         for (file, from, to, expected) in cases {
             let refused = changed(file, from, to);

@@ -17,6 +17,8 @@ pub struct Publication {
     pub answer_max_age: i64,
     /// How many signed answers are kept in memory.
     pub answers: usize,
+    /// It is told that a certificate ends within so many days; the longest first. Nothing is told where there are none.
+    pub alert_days: Vec<u32>,
 }
 
 impl Publication {
@@ -37,6 +39,12 @@ impl Publication {
             within("publication.answer_max_age", raw.answer_max_age.unwrap_or(usual), 0, answer_validity)?;
         let keep = within("publication.keep", raw.keep.unwrap_or(32), 1, 10_000)?;
         let answers = within("publication.answers", raw.answers.unwrap_or(100_000), 0, 10_000_000)?;
+        let mut alert_days = raw.alert_days.clone().unwrap_or_else(|| vec![90, 30, 7, 1]);
+        alert_days.sort_unstable_by(|one, other| other.cmp(one));
+        alert_days.dedup();
+        if alert_days.len() > 8 || alert_days.iter().any(|days| !(1..=3650).contains(days)) {
+            return Err(("publication.alert_days", "at most 8 numbers of 1 to 3650".to_owned()));
+        }
         let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
         Ok(Self {
             full_every: signed(full_every),
@@ -45,6 +53,7 @@ impl Publication {
             answer_validity: signed(answer_validity),
             answer_max_age: signed(answer_max_age),
             answers: usize::try_from(answers).unwrap_or(usize::MAX),
+            alert_days,
         })
     }
 
@@ -57,6 +66,7 @@ impl Publication {
             answer_validity: unsigned(self.answer_validity),
             answer_max_age: unsigned(self.answer_max_age),
             answers: u64::try_from(self.answers).ok(),
+            alert_days: Some(self.alert_days.clone()),
         }
     }
 }
@@ -86,6 +96,13 @@ mod tests {
         let age = refused(|raw| (raw.answer_validity, raw.answer_max_age) = (Some(60), Some(61)));
         assert_eq!(age, ("publication.answer_max_age", "0 to 60".to_owned()));
         assert_eq!(refused(|raw| raw.keep = Some(0)).0, "publication.keep");
+        for days in [vec![0], vec![3651], (1..=9).collect()] {
+            let raw = raw::Publication { alert_days: Some(days), ..raw::Publication::default() };
+            let expected = ("publication.alert_days", "at most 8 numbers of 1 to 3650".to_owned());
+            assert_eq!(Publication::checked(&raw), Err(expected));
+        }
+        let raw = raw::Publication { alert_days: Some(vec![7, 30, 7]), ..raw::Publication::default() };
+        assert_eq!(Publication::checked(&raw).unwrap().alert_days, [30, 7]);
         let none = raw::Publication { delta_every: Some(0), ..raw::Publication::default() };
         assert_eq!(Publication::checked(&none).unwrap().delta_every, None);
     }

@@ -104,6 +104,7 @@ sections! {
         answer_validity: u64,
         answer_max_age: u64,
         answers: u64,
+        alert_days: Vec<u32>,
     }
     Registration {
         lapse_days: u64,

@@ -232,13 +232,14 @@ pub(in crate::service) async fn decide(
     let serial = serial(&*services.random)?;
     let (subject, not_after) = (new.subject.clone(), new.not_after);
     let (signer, above) = (Arc::clone(key.signer()), above.map(Arc::clone));
-    let algorithms = Arc::clone(&services.algorithms);
+    let (algorithms, throw_away) = (Arc::clone(&services.algorithms), Arc::clone(&services.throw_away));
     let deciding = tokio::task::spawn_blocking(move || {
         let public = signer.public_key();
         let request = Request {
             profile: &profile,
             subject: &subject,
             alternative_names: &[],
+            identity: &[],
             key: &public,
             not_before: now,
             not_after,
@@ -248,7 +249,8 @@ pub(in crate::service) async fn decide(
         };
         let Some(above) = above else {
             let (algorithm, publication) = (signer.algorithm(), &Publication::nowhere());
-            let issuer = Issuer { certificate: None, key: &public, algorithm, publication };
+            let throw_away = &throw_away;
+            let issuer = Issuer { certificate: None, key: &public, algorithm, publication, throw_away };
             return Ok(prepare(&request, &issuer, (&algorithms, now))?);
         };
         let certificate = above.certificate()?;

@@ -47,6 +47,7 @@ pub(in crate::service) async fn issue(
         profile,
         subject,
         alternative_names: &[],
+        identity: &[],
         key: &public,
         not_before,
         not_after: Some(not_after),
@@ -64,6 +65,7 @@ pub(in crate::service) async fn issue(
         key: &issuer_key,
         algorithm: signer.algorithm(),
         publication: &Publication::nowhere(),
+        throw_away: &services.throw_away,
     };
     let token = prepare(&request, &issuer, rules)?;
     let value = pool.sign(Arc::clone(signer), token.to_sign().to_vec(), Arc::clone(random)).await?;

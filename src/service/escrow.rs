@@ -163,7 +163,7 @@ fn decide(
     }
     let proved = Proved::read(&new.csr)?;
     let temporary = proved.request().temporary_key().map_err(PossessionError::Malformed)?;
-    let Asked { subject, alternative_names, key: signing_key } = proved.asked(signs)?;
+    let Asked { subject, alternative_names, identity, key: signing_key } = proved.asked(signs)?;
     let subject = new.subject.as_ref().unwrap_or(&subject);
     let algorithm = match algorithm_of(&signing_key) {
         algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa) => algorithm,
@@ -185,6 +185,7 @@ fn decide(
         profile,
         subject,
         alternative_names: &alternative_names,
+        identity: &identity,
         key,
         not_before: new.not_before.unwrap_or(now),
         not_after: new.not_after,

@@ -445,6 +445,7 @@ impl Refusal for Error {
             | Self::OfficerExists
             | Self::RequestExists
             | Self::ApprovalNeeded
+            | Self::IdentityNotApproved
             | Self::NotAsApproved { .. }
             | Self::CertificateState(_)
             | Self::Job(_)
@@ -491,6 +492,7 @@ impl Refusal for Error {
             Self::Issuance(ca::Error::NoAuthority | ca::Error::Unreadable(_) | ca::Error::Signature) => {
                 ErrorKind::Internal
             }
+            Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             Self::Issuance(_) => ErrorKind::Refused,
             Self::Publishing(_)
             | Self::AnswerUnreadable

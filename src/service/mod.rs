@@ -1,5 +1,6 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
 
+pub mod alerts;
 pub mod authorities;
 pub mod callers;
 pub mod ceremony;
@@ -40,6 +41,7 @@ use crate::base::clock::Clock;
 use crate::base::id::RequestId;
 use crate::base::random::{HealthChecked, Random};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
+use crate::domain::ca::ThrowAwayKeys;
 use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
 use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
@@ -70,6 +72,8 @@ pub struct Services {
     pub algorithms: Arc<AlgorithmPolicy>,
     /// Revocation lists and OCSP answers, as far as they are kept in memory, and when they are due.
     pub publication: Arc<Publishing>,
+    /// Keys that sign what is linted before its issuer signs it.
+    pub throw_away: Arc<ThrowAwayKeys>,
 }
 
 /// How private keys are kept and used.
@@ -172,7 +176,9 @@ impl Services {
         let pool = SigningPool::new(settings.pool);
         let algorithms = Arc::clone(&settings.algorithms);
         let publication = publication::shared();
-        let services = Self { store: opened.store, clock, random, keys, pool, devices, algorithms, publication };
+        let throw_away = Arc::new(ThrowAwayKeys::new(Arc::clone(&random)));
+        let store = opened.store;
+        let services = Self { store, clock, random, keys, pool, devices, algorithms, publication, throw_away };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::domain::audit::Actor;
@@ -105,6 +107,8 @@ const MOST_LIST_BYTES: usize = 256 << 20;
 pub struct Publishing {
     plan: Plan,
     answers: Answers,
+    /// Authorities that are refused responders, and until when none is tried: each trial costs a key.
+    refused: Mutex<HashMap<AuthorityId, Instant>>,
     lists: Mutex<HashMap<(ShardKey, bool), Published>>,
 }
 
@@ -112,7 +116,7 @@ impl Publishing {
     /// Nothing yet, under that plan.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { answers: Answers::new(plan.answers), plan, lists: Mutex::default() }
+        Self { answers: Answers::new(plan.answers), plan, refused: Mutex::default(), lists: Mutex::default() }
     }
 
     /// The plan.
@@ -126,6 +130,19 @@ impl Publishing {
     #[must_use]
     pub const fn answers(&self) -> &Answers {
         &self.answers
+    }
+
+    fn may_make_responder(&self, id: &AuthorityId) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(id).is_none_or(|until| *until <= Instant::now())
+    }
+
+    /// What a rule refused is refused in the next round too; what failed may not fail again.
+    fn note_refusal(&self, id: &AuthorityId, error: &service::Error) {
+        if is_refusal(error) {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.insert(id.clone(), Instant::now() + REFUSED_FOR);
+        }
     }
 
     pub(in crate::service) fn kept_list(&self, key: &ShardKey, delta: bool, head: &CrlHead) -> Option<Published> {
@@ -185,6 +202,21 @@ pub async fn authority_certificate(services: &Services, id: &AuthorityId) -> Res
     steps.await
 }
 
+/// So long nobody asks again for a responder that a rule refused.
+const REFUSED_FOR: Duration = Duration::from_secs(3_600);
+
+fn is_refusal(error: &service::Error) -> bool {
+    match error {
+        service::Error::Shared(error) => is_refusal(error),
+        service::Error::Keys(_)
+        | service::Error::Store(_)
+        | service::Error::Random(_)
+        | service::Error::Interrupted
+        | service::Error::IssuanceBusy => false,
+        _ => true,
+    }
+}
+
 /// How often this process asks what others changed.
 const WATCH: Duration = Duration::from_millis(500);
 /// Rounds of watching from one look at what is due to the next.
@@ -216,13 +248,21 @@ pub async fn publish_due(services: &Services, issuance: &Issuance) {
     };
     for authority in all.iter().filter(|authority| !authority.base_url.is_empty()) {
         let id = &authority.id;
-        match responder::ensure(services, issuance, &Actor::Operator, id).await {
-            Ok(_) => {
+        let ensured = match services.publication.may_make_responder(id) {
+            true => responder::ensure(services, issuance, &Actor::Operator, id).await.map(Some),
+            false => Ok(None),
+        };
+        match ensured {
+            Ok(None) => {}
+            Ok(Some(_)) => {
                 if let Err(error) = responder::end_old(services, &Actor::Operator, id).await {
                     tracing::warn!(code = error.code(), authority = %id, "old OCSP responders are not ended");
                 }
             }
-            Err(error) => tracing::warn!(code = error.code(), authority = %id, "no OCSP responder can be made"),
+            Err(error) => {
+                tracing::warn!(code = error.code(), authority = %id, "no OCSP responder can be made");
+                services.publication.note_refusal(id, &error);
+            }
         }
         for (key, kind) in due(services, id, authority.crl_shards).await {
             match revocation_lists::issue(services, &Actor::Operator, &key, kind).await {
@@ -267,7 +307,7 @@ pub async fn publish_all(
             let key = ShardKey { authority: id.clone(), shard };
             let kinds = [Kind::Full].into_iter().chain(services.publication.plan().delta_every.map(|_| Kind::Delta));
             for kind in kinds {
-                lists.push((key.clone(), revocation_lists::issue(services, actor, &key, kind).await?));
+                lists.push((key.clone(), revocation_lists::issue_in_turn(services, actor, &key, kind).await?));
             }
         }
     }

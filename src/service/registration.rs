@@ -153,11 +153,16 @@ fn judge(
         // Where the profile shortens, the end would not be the one that was approved.
         return Err(ca::Error::BeyondIssuer { from: above.not_before, to: above.not_after }.into());
     }
-    let Asked { subject, alternative_names, key } = &asked;
+    if !asked.identity.is_empty() {
+        // What officers sign does not name them.
+        return Err(Error::IdentityNotApproved);
+    }
+    let Asked { subject, alternative_names, identity, key } = &asked;
     let request = Request {
         profile,
         subject,
         alternative_names,
+        identity,
         key,
         not_before: now,
         not_after: new.not_after,

@@ -188,6 +188,7 @@ fn decide(
         profile,
         subject: &renewal.subject,
         alternative_names: &renewal.alternative_names,
+        identity: &renewal.identity,
         key: &renewal.key,
         not_before: now,
         not_after,

@@ -5,6 +5,7 @@
 //! *keep* writes list and audit event or neither; *publish* is reading the row, so that nothing lies between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::crypto::Signer;
@@ -27,6 +28,9 @@ use crate::store::{self, audit, authorities, certificates, crls, issued_certific
 
 /// How long an intent stays open before the next issuance takes it for abandoned, seconds.
 const OPEN_FOR: i64 = 600;
+/// How often a list waits for another one of its shard, and how long each time.
+const TURNS: u32 = 20;
+const TURN: Duration = Duration::from_millis(250);
 /// Changes read at once for a delta.
 const CHANGES: i64 = 500;
 
@@ -176,6 +180,20 @@ pub async fn issue(services: &Services, actor: &Actor, key: &ShardKey, kind: Kin
         }
     }
     outcome
+}
+
+/// As [`issue`]; waits a few seconds for another list of the shard that is in progress.
+///
+/// # Errors
+/// As [`issue`].
+pub async fn issue_in_turn(services: &Services, actor: &Actor, key: &ShardKey, kind: Kind) -> Result<CrlHead, Error> {
+    for _ in 0..TURNS {
+        match issue(services, actor, key, kind).await {
+            Err(Error::Publishing(Refusal::InProgress)) => tokio::time::sleep(TURN).await,
+            done => return done,
+        }
+    }
+    issue(services, actor, key, kind).await
 }
 
 async fn sign_and_keep(

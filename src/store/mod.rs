@@ -11,6 +11,7 @@ pub mod certificate_requests;
 pub mod certificates;
 pub mod crls;
 pub mod escrowed_keys;
+pub mod expiry_alerts;
 pub mod idempotency;
 pub mod installation;
 pub mod issuance_batches;

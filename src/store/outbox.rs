@@ -39,6 +39,14 @@ pub async fn unsent(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<StoredMessage>, E
     Ok(rows.into_iter().map(entity).collect())
 }
 
+/// Forgets messages of that topic that were written before that moment, whether they have left or not; gives how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut Tx<'_>, topic: &str, before: Timestamp) -> Result<u64, Error> {
+    execute!(tx, "DELETE FROM outbox WHERE topic = $1 AND created_at < $2", topic, before.unix())
+}
+
 /// Notes that a message has left.
 ///
 /// # Errors

@@ -238,8 +238,9 @@ async fn sound(tx: &mut Tx<'_>, key: &ShardKey) -> Result<Head, Error> {
     }
     let sql = "DELETE FROM revocation_pages WHERE authority = $1 AND shard = $2";
     execute!(tx, sql, authority, shard)?;
-    let version = Head::find(tx, key).await?.map_or(0, |head| head.version);
-    let mut head = Head { version, ..Head::NONE };
+    let known = Head::find(tx, key).await?.unwrap_or(Head::NONE);
+    // Numbers go on: an old page is never taken for a new one of its number and version.
+    let mut head = Head { version: known.version, next_page: known.next_page, ..Head::NONE };
     let mut behind = Vec::new();
     loop {
         let rows = issued_certificates::not_active_behind(tx, key, &behind, ROWS).await?;

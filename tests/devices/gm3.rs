@@ -8,24 +8,29 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection as _};
 use yinxin::base::clock::{FixedClock, Timestamp};
-use yinxin::base::id::{CallerId, KeyId, RequestId};
+use yinxin::base::id::{AuthorityId, CallerId, KeyId, RequestId};
 use yinxin::base::random::{DeadRandom, RandomUnavailable, SystemRandom, array};
 use yinxin::config::Settings;
 use yinxin::config::verification::built_in;
 use yinxin::domain::audit::Actor;
+use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::key::{
     KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState, Owner, Profile, SealingAlgorithm,
 };
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::Indication;
+use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::door::{self, Refusal as _, UseCases as _, VerifyDocument};
 use yinxin::service::front::Front;
+use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::device::DeviceOptions;
 use yinxin::service::keys::doors::{Doors, generate};
 use yinxin::service::keys::import::Imported;
 use yinxin::service::keys::rotation::{rewrap, rotate};
 use yinxin::service::keys::transfer::import;
-use yinxin::service::keys::{self, KeySource, NewKey, SourceKey};
+use yinxin::service::keys::{self, KeySource, NewKey, SourceKey, life_cycle};
+use yinxin::service::responder::ensure;
+use yinxin::service::stamping::authority::{NewUnit, establish};
 use yinxin::service::verification::sm3_hex;
 use yinxin::service::{self, KeySettings, Services, Wrapping, development};
 use yinxin::store::keys::{Custody, StoredKey};
@@ -266,6 +271,63 @@ async fn another(database: &Database) {
     let opened = Services::attach(began, &standard, clock(), Arc::new(SystemRandom)).await;
     opened.unwrap().0.store.close().await;
     assert_eq!(refusal(began, &settings(&other)).await.0, "other-key-source");
+}
+
+/// What the installation makes for itself lies in the device too; where it cannot, the refusal is exact and nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn units_and_responders_have_their_keys_in_the_device() {
+    let double = Double::new("gm3-units");
+    let url = &*Database::Sqlite.url(&double.folder).await;
+    let services = open(url, &double).await;
+    let by = &Actor::Operator;
+    let wanted = attributes(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2);
+    let key = generate(&services, by, KeyLocation::Sdf, &wanted).await.unwrap();
+    let name = |name: &str| {
+        vec![(AttributeKind::Organisation, "示例".to_owned()), (AttributeKind::CommonName, name.to_owned())]
+    };
+    let id = AuthorityId::parse("root").unwrap();
+    let mut new = NewAuthority {
+        id: Some(id.clone()),
+        name: "根".into(),
+        profile: "root".into(),
+        parent: None,
+        subject: name("根"),
+        key: AuthorityKey::Generated(KeyAlgorithm::Sm2),
+        not_after: None,
+        base_url: "http://ca.example".into(),
+        crl_shards: 1,
+    };
+    let profiles = yinxin::config::profiles::built_in().unwrap();
+    let refused = authorities::create(&services, &profiles, by, &new).await.unwrap_err();
+    assert_eq!(refused.code(), "profile-forbids-software-keys");
+    new.key = AuthorityKey::Named(key.id);
+    authorities::create(&services, &profiles, by, &new).await.unwrap();
+    let issuance = Issuance::start(services.clone(), Arc::new(profiles));
+    let unit = |algorithm, location| NewUnit {
+        algorithm,
+        location,
+        subject: name("时间戳"),
+        profile: "tsa".into(),
+        not_after: None,
+    };
+    let keys = async || life_cycle::list(&services).await.unwrap();
+    let before = keys().await.len();
+    for (algorithm, location, code) in [
+        (KeyAlgorithm::Sm2, Some(KeyLocation::Software), "profile-forbids-software-keys"),
+        (KeyAlgorithm::EcdsaP256, None, "profile-forbids-algorithm"),
+        (KeyAlgorithm::Sm2, Some(KeyLocation::Pkcs11), "key-store-unavailable"),
+    ] {
+        let refused = establish(&services, &issuance, by, &id, unit(algorithm, location)).await.unwrap_err();
+        assert_eq!(refused.code(), code);
+    }
+    assert_eq!(keys().await.len(), before);
+    establish(&services, &issuance, by, &id, unit(KeyAlgorithm::Sm2, None)).await.unwrap();
+    ensure(&services, &issuance, by, &id).await.unwrap();
+    let made = keys().await;
+    for purpose in [KeyPurpose::TimeStamping, KeyPurpose::Ocsp] {
+        let key = made.iter().find(|key| key.attributes.purpose == purpose).unwrap();
+        assert!(matches!(key.custody, Custody::Device { location: KeyLocation::Sdf, .. }), "{key:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
 use yinxin::format::keys::{read_pem, write_pem};
+use yinxin::format::x509::extension::IdentityCode;
 use yinxin::format::x509::{Certificate, CertificateList};
 use yinxin::service::keys::enveloping::open_sm2;
 
@@ -122,6 +123,7 @@ fn an_authority_is_made_and_issues_beside_a_service_at_work() {
     let late = ["revoke", two, "--reason", "key-compromise", "--invalid-since", "2999-01-01T00:00:00Z"];
     assert_eq!(place.refused(&late), "invalidity-date-in-future");
     assert_eq!(place.ca(&["revoke", two, "--reason", "whim"]).status.code(), Some(64));
+    numbers_of_identity(&place);
     lists_on_demand(&place);
     units_of_time_stamps(&place);
     let counts = place.done(&["statistics"]);
@@ -139,6 +141,33 @@ fn an_authority_is_made_and_issues_beside_a_service_at_work() {
     place.done(&["retire", "below", "--confirm", "below"]);
     assert_eq!(place.refused(&[&issue[..], &["one.csr"]].concat()), "authority-retired");
     assert_eq!(service.terminate().0, Some(0));
+}
+
+/// In the certificate, and nowhere else that anybody looks.
+fn numbers_of_identity(place: &Place) {
+    const NUMBER: &str = "11010519491231002X";
+    let issue = ["issue", "--authority", "below", "--profile", "person-signing", "--csr", "one.csr"];
+    let issue = [&issue[..], &["--subject", "CN=示例人", "--identity-file", "numbers"]].concat();
+    fs::write(place.path("numbers"), format!("resident-identity-number={NUMBER}\n\n")).unwrap();
+    let more = ["--identity", "social-insurance-number=SI00000001"];
+    let der = read_pem(&place.done(&[&issue[..], &more].concat()), "CERTIFICATE").unwrap().remove(0);
+    let certificate = Certificate::parse(&der).unwrap();
+    let code = certificate.extension_of::<IdentityCode<'_>>().unwrap();
+    assert_eq!(code, Some(IdentityCode::ResidentCard(NUMBER)));
+    let shown = place.done(&["show", &hex(&sm3(&der)), "--json"]);
+    assert!(!shown.contains(NUMBER), "{shown}");
+    for (told, code) in [
+        ("resident-identity-number=110105194912310021", "identity-form"),
+        ("taxation-number=91350100M000100Y43", "identity-forbidden"),
+        ("passport-number=E12345678", "identity-repeated"),
+        ("shoe-size=44444", "identity-unknown"),
+    ] {
+        let output = place.ca(&[&issue[..], &["--identity", told]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(&format!("({code})")), "{told}: {said}");
+        assert!(!said.contains(told.split_once('=').unwrap().1), "{said}");
+        assert_eq!(output.status.code(), Some(4));
+    }
 }
 
 /// The service publishes what is due by itself; numbers go on from there.

@@ -1,8 +1,8 @@
 //! An authority of a test's own with certificates, on a database of its own, at a time that the test sets.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use yinxin::base::clock::{Clock, Timestamp};
 use yinxin::base::id::{AuthorityId, KeyId};
@@ -12,7 +12,7 @@ use yinxin::crypto::digest::sm3;
 use yinxin::crypto::{Signer, ecdsa, rsa};
 use yinxin::domain::audit::{Actor, Event, EventBody};
 use yinxin::domain::ca::profile::AttributeKind;
-use yinxin::domain::ca::{self, Issuer, Publication, Request, prepare};
+use yinxin::domain::ca::{self, Issuer, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, Owner};
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::trust::key::subject_public_key_info;
@@ -28,6 +28,9 @@ use yinxin::store::{audit, authorities, certificates};
 
 /// The moment at which these tests begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// Throw-away keys of all tests.
+static THROW_AWAY: LazyLock<ThrowAwayKeys> = LazyLock::new(|| ThrowAwayKeys::new(Arc::new(SystemRandom)));
 
 /// A clock that the test sets.
 pub(crate) struct Hands(AtomicI64);
@@ -163,6 +166,7 @@ pub(crate) async fn authority(
         profile: profiles.require("root").unwrap(),
         subject: &subject,
         alternative_names: &[],
+        identity: &[],
         key: &public,
         not_before: now,
         not_after: Some(now.plus_days(3650)),
@@ -171,7 +175,13 @@ pub(crate) async fn authority(
         name_constraints: None,
     };
     let nowhere = Publication::nowhere();
-    let issuer = Issuer { certificate: None, key: &public, algorithm: key.signer.algorithm(), publication: &nowhere };
+    let issuer = Issuer {
+        certificate: None,
+        key: &public,
+        algorithm: key.signer.algorithm(),
+        publication: &nowhere,
+        throw_away: &THROW_AWAY,
+    };
     let token = prepare(&request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), now)).unwrap();
     let value = key.signer.sign(token.to_sign(), &SystemRandom).unwrap();
     let der = token.assemble(&value).unwrap();
@@ -227,6 +237,7 @@ impl Authority {
             key: &issuer_key,
             algorithm: self.signer.algorithm(),
             publication: &self.publication,
+            throw_away: &THROW_AWAY,
         };
         let subject_key = Signer::public_key(&ecdsa::PrivateKey::generate(&SystemRandom).unwrap());
         let rows = (0..count).map(|number| {
@@ -239,6 +250,7 @@ impl Authority {
                 profile: profiles.require("seal-signer").unwrap(),
                 subject: &subject,
                 alternative_names: &[],
+                identity: &[],
                 key: &subject_key,
                 not_before: now,
                 not_after: Some(now.plus_days(days)),

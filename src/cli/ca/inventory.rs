@@ -12,8 +12,10 @@ use crate::cli::console::shown;
 use crate::cli::installation::{Error, create_new};
 use crate::domain::ca::state::RevocationReason;
 use crate::service::Services;
+use crate::service::alerts;
 use crate::service::inventory::{self, Retention, hexadecimal};
 use crate::service::verification::pem_of;
+use crate::store::expiry_alerts::StoredAlert;
 use crate::store::issued_certificates::{Filter, IssuedCertificate, StoredStatus};
 
 /// What `show` is told.
@@ -211,6 +213,29 @@ pub(super) async fn expiring(services: &Services, order: &Expiring) -> Result<St
             None => return Ok(text),
         }
     }
+}
+
+/// What was told to end soon.
+pub(super) async fn alerts(services: &Services, json: bool) -> Result<String, Error> {
+    let mut text = String::new();
+    for alert in alerts::pending(services).await? {
+        let StoredAlert { certificate, days, ending, authority, not_after, raised_at } = alert;
+        let (sm3, ending) = (hexadecimal(&certificate), ending.name());
+        if json {
+            let facts = json!({
+                "sm3": sm3,
+                "ending": ending,
+                "authority": authority,
+                "days": days,
+                "not_after": not_after.to_string(),
+                "raised_at": raised_at.to_string(),
+            });
+            text.push_str(&format!("{facts}\n"));
+        } else {
+            text.push_str(&format!("{sm3}  {ending}  {authority}  within {days} days  {not_after}\n"));
+        }
+    }
+    Ok(text)
 }
 
 pub(super) async fn statistics(services: &Services, json: bool) -> Result<String, Error> {

@@ -102,6 +102,12 @@ enum Action {
     Search(inventory::Search),
     /// Active certificates that end soon
     Expiring(inventory::Expiring),
+    /// What a service at work told to end soon, certificates and authorities, the soonest first
+    Alerts {
+        /// Print one JSON object for each alert
+        #[arg(long)]
+        json: bool,
+    },
     /// How many certificates there are of each authority, profile and status that have not ended
     Statistics {
         /// Print one JSON object for each count
@@ -160,6 +166,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::Show(order) => inventory::show(services, order).await,
             Action::Search(order) => inventory::search(services, order).await,
             Action::Expiring(order) => inventory::expiring(services, order).await,
+            Action::Alerts { json } => inventory::alerts(services, *json).await,
             Action::Statistics { json } => inventory::statistics(services, *json).await,
             Action::Export(order) => inventory::export(services, order).await,
             Action::Forget(order) => inventory::forget(services, order).await,

@@ -11,7 +11,7 @@ use crate::cli::installation::{Error, replace};
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::publication::publish_all;
-use crate::service::revocation_lists::{Kind, current, issue, pem};
+use crate::service::revocation_lists::{Kind, current, issue_in_turn, pem};
 use crate::store::crls::{CrlHead, ShardKey};
 
 /// What `crl` is told.
@@ -68,7 +68,7 @@ fn line(key: &ShardKey, head: &CrlHead, json: bool) -> String {
 pub(super) async fn crl(services: &Services, order: &Crl) -> Result<String, Error> {
     let key = ShardKey { authority: order.authority.clone(), shard: order.shard };
     let kind = if order.delta { Kind::Delta } else { Kind::Full };
-    let head = issue(services, BY, &key, kind).await?;
+    let head = issue_in_turn(services, BY, &key, kind).await?;
     let Some(list) = current(services, &key, kind).await? else { return Ok(String::new()) };
     match &order.out {
         None => Ok(pem(&list.der)),

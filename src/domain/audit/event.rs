@@ -617,6 +617,13 @@ events! {
         /// SM3 of the transcript's text.
         1 transcript_sm3: [u8; 32],
     }
+    /// It was told that a certificate, or an authority, ends soon.
+    61 "expiry-alerted" ExpiryAlerted {
+        /// SM3 of its certificate.
+        0 certificate_sm3: [u8; 32],
+        /// Within so many days.
+        1 days: u64,
+    }
 }
 
 impl From<KeyEvent> for EventBody {
@@ -694,7 +701,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=59).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61]).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -865,6 +872,7 @@ mod tests {
                 .prop_map(|(certificate_sm3, items)| EventBody::TimeStampsIssued { certificate_sm3, items }),
             text().prop_map(|reason| EventBody::ClockDistrusted { reason }),
             number().prop_map(|accuracy| EventBody::ClockTrusted { accuracy }),
+            (hash(), number()).prop_map(|(certificate_sm3, days)| EventBody::ExpiryAlerted { certificate_sm3, days }),
         ]
     }
 

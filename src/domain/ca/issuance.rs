@@ -1,19 +1,21 @@
 //! Issuing one certificate: `prepare` decides what it says, the service signs, `assemble` checks and joins.
 //!
 //! Only an [`IssuanceToken`] can become a certificate, and it is used up by that: one decision, one signature. Before a
-//! token exists, the certificate is held against every lint rule with a throw-away value for its signature, which no key
-//! made: what is linted can never be taken for issued.
+//! token exists, the certificate is held against every lint rule, signed by a throw-away key of the issuer's kind: it is
+//! whole, and can never be taken for issued.
 
 use crate::base::clock::Timestamp;
-use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{sha256, sm3};
+use crate::crypto::{self, PublicKey};
+use crate::domain::ca::identity::{self, IdentityError, IdentityValue};
 use crate::domain::ca::lint::{self, Finding};
 use crate::domain::ca::profile::{
     AttributeKind, BeyondIssuer, Position, Profile, Purpose, RevocationRule, UnknownProfile,
 };
 use crate::domain::ca::publication::Publication;
 use crate::domain::ca::subject::{self, SubjectError};
+use crate::domain::ca::throw_away::ThrowAwayKeys;
 use crate::domain::ca::weak_key::{self, WeakKey};
 use crate::domain::trust::key::{encode_value, public_key, subject_public_key_info};
 use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
@@ -42,6 +44,8 @@ pub struct Issuer<'a> {
     pub algorithm: SignatureAlgorithm,
     /// Where it publishes.
     pub publication: &'a Publication,
+    /// Signs what is linted, in its place.
+    pub throw_away: &'a ThrowAwayKeys,
 }
 
 /// What is asked for.
@@ -53,6 +57,8 @@ pub struct Request<'a> {
     pub subject: &'a [(AttributeKind, String)],
     /// Other names of the subject.
     pub alternative_names: &'a [NewGeneralName],
+    /// Numbers that identify the subject.
+    pub identity: &'a [IdentityValue],
     /// The subject's key.
     pub key: &'a PublicKey,
     /// Start of validity.
@@ -99,6 +105,9 @@ pub enum Error {
     /// A name breaks the profile's rules.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// Numbers of identity break the profile's rules.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The serial number is zero.
     #[error("the serial number is zero (RFC 5280 4.1.2.2)")]
     Serial,
@@ -137,6 +146,9 @@ pub enum Error {
     /// Name constraints for what is no authority.
     #[error("name constraints are for authorities (RFC 5280 4.2.1.10)")]
     NameConstraints,
+    /// The throw-away key that signs what is linted could not be made or used.
+    #[error("the throw-away key failed")]
+    ThrowAway(#[source] crypto::Error),
     /// Rules of the standards that the certificate would break.
     #[error("the certificate would break {}", .0.first().map_or_else(|| "a rule".to_owned(), ToString::to_string))]
     Lint(Vec<Finding>),
@@ -159,6 +171,7 @@ impl Error {
             Self::BeyondIssuer { .. } => "validity-beyond-issuer",
             Self::UnknownProfile(_) => "profile-unknown",
             Self::Subject(error) => error.code(),
+            Self::Identity(error) => error.code(),
             Self::Serial => "serial-zero",
             Self::Key { .. } => "key-not-certified",
             Self::WeakKey(weak) => weak.code(),
@@ -169,6 +182,7 @@ impl Error {
             Self::PathLength => "path-length",
             Self::Transaction => "transaction",
             Self::NameConstraints => "name-constraints",
+            Self::ThrowAway(_) => "throw-away-key",
             Self::Lint(_) => "lint",
             Self::Unreadable(_) => "unreadable",
             Self::Signature => "issuer-signature",
@@ -210,6 +224,7 @@ pub fn prepare(
         return Err(Error::Transaction);
     }
     subject::check_alternative_names(&rules.alternative_names, request.alternative_names)?;
+    identity::check(rules, request.identity)?;
     let name = subject::merge(request.profile, request.subject)?;
     common_name_is_alternative(request)?;
     let end = not_after(request, issuer)?;
@@ -218,6 +233,7 @@ pub fn prepare(
         subject: &name.to_der(),
         subject_is_empty: name == NameAttributes::default(),
         alternative_names: request.alternative_names,
+        identity: request.identity,
         key: request.key,
         key_identifier: key_identifier(request.key),
         validity: (request.not_before, end),
@@ -235,6 +251,7 @@ pub(in crate::domain::ca) struct Draft<'a> {
     pub(in crate::domain::ca) subject: &'a [u8],
     pub(in crate::domain::ca) subject_is_empty: bool,
     pub(in crate::domain::ca) alternative_names: &'a [NewGeneralName],
+    pub(in crate::domain::ca) identity: &'a [IdentityValue],
     pub(in crate::domain::ca) key: &'a PublicKey,
     pub(in crate::domain::ca) key_identifier: Vec<u8>,
     pub(in crate::domain::ca) validity: (Timestamp, Timestamp),
@@ -281,7 +298,8 @@ impl Draft<'_> {
             extensions: &extensions,
         }
         .to_tbs();
-        let linted = NewCertificate::assemble(&tbs, oid, &throw_away_value(issuer));
+        let (value, _) = issuer.throw_away.sign(issuer.key, issuer.algorithm, &tbs).map_err(Error::ThrowAway)?;
+        let linted = NewCertificate::assemble(&tbs, oid, &encode_value(issuer.algorithm, &value));
         let findings = lint::run(&linted).map_err(Error::Unreadable)?;
         if !findings.is_empty() {
             return Err(Error::Lint(findings));
@@ -343,6 +361,7 @@ impl Draft<'_> {
             let names = self.alternative_names.iter().map(NewGeneralName::as_general_name).collect();
             extensions.push(NewExtension::new(self.subject_is_empty, &SubjectAltName(names)));
         }
+        extensions.extend(self.identity.iter().map(IdentityValue::to_extension));
         if let Some(constraints) = self.name_constraints {
             extensions.push(NewExtension::new(true, constraints));
         }
@@ -403,15 +422,6 @@ fn not_after(request: &Request<'_>, issuer: &Issuer<'_>) -> Result<Timestamp, Er
     Ok(end)
 }
 
-/// A value of the form that the issuer's algorithm has. No key made it.
-fn throw_away_value(issuer: &Issuer<'_>) -> Vec<u8> {
-    let octets = match issuer.algorithm {
-        SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_) => issuer.key.bits().div_ceil(8),
-        SignatureAlgorithm::Sm2Sm3 | SignatureAlgorithm::EcdsaP256Sha256 | SignatureAlgorithm::Ed25519 => 64,
-    };
-    encode_value(issuer.algorithm, &vec![1; octets])
-}
-
 impl IssuanceToken {
     /// The bytes to sign: `tbsCertificate`.
     #[must_use]
@@ -448,6 +458,8 @@ pub(in crate::domain::ca) fn key_identifier(key: &PublicKey) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, LazyLock};
+
     use super::*;
     use crate::base::limits::Limits;
     use crate::base::random::SystemRandom;
@@ -455,12 +467,14 @@ mod tests {
     use crate::crypto::algorithm::DigestAlgorithm;
     use crate::crypto::{Signer, rsa, sm2};
     use crate::domain::ca::Profiles;
+    use crate::domain::ca::identity::IdentityKind;
     use crate::domain::ca::publication::shard;
     use crate::domain::trust::{Budget, TrustAnchors, find_path};
-    use crate::format::x509::extension::CrlDistributionPoints;
+    use crate::format::x509::extension::{CrlDistributionPoints, IdentityCode};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const CODE: &str = "91350100M000100Y43示例局";
+    static THROW_AWAY: LazyLock<ThrowAwayKeys> = LazyLock::new(|| ThrowAwayKeys::new(Arc::new(SystemRandom)));
 
     struct World {
         profiles: Profiles,
@@ -480,6 +494,7 @@ mod tests {
             profile,
             subject,
             alternative_names: &[],
+            identity: &[],
             key,
             not_before: NOW,
             not_after: None,
@@ -498,7 +513,8 @@ mod tests {
         let certificate = above.map(|der| Certificate::parse(der).unwrap());
         let issuer_key = Signer::public_key(key);
         let algorithm = SignatureAlgorithm::Sm2Sm3;
-        let issuer = Issuer { certificate: certificate.as_ref(), key: &issuer_key, algorithm, publication };
+        let throw_away = &*THROW_AWAY;
+        let issuer = Issuer { certificate: certificate.as_ref(), key: &issuer_key, algorithm, publication, throw_away };
         let token = prepare(request, &issuer, (&AlgorithmPolicy::whatever_we_compute(), NOW))?;
         let value = key.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value)
@@ -618,18 +634,50 @@ mod tests {
             key: &by,
             algorithm: SignatureAlgorithm::Sm2Sm3,
             publication: &world.publication,
+            throw_away: &THROW_AWAY,
         };
         let rules = (&AlgorithmPolicy::whatever_we_compute(), NOW);
         let token = prepare(&request, &issuer, rules).unwrap();
         let other = world.authority_key.sign(b"something else", &SystemRandom).unwrap();
         assert_eq!(token.assemble(&other), Err(Error::Signature));
-        let throw_away = throw_away_value(&issuer);
+        // What was linted is signed, but not by the issuer.
         let token = prepare(&request, &issuer, rules).unwrap();
-        let whole = NewCertificate::assemble(token.to_sign(), token.oid, &throw_away);
-        let read = Certificate::parse(&whole).unwrap();
-        assert!(!by.verify(SignatureAlgorithm::Sm2Sm3, read.tbs, &[1; 64]));
+        let (value, used) = THROW_AWAY.sign(&by, SignatureAlgorithm::Sm2Sm3, token.to_sign()).unwrap();
+        assert!(used.verify(SignatureAlgorithm::Sm2Sm3, token.to_sign(), &value));
+        assert_eq!(token.assemble(&value), Err(Error::Signature));
         issuer.algorithm = SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256);
         assert_eq!(prepare(&request, &issuer, rules).unwrap_err(), Error::Algorithm);
+    }
+
+    #[test]
+    fn numbers_of_identity_stand_in_extensions_of_their_own() {
+        let world = World::new();
+        let key = Signer::public_key(&sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let subject = attributes(&[(AttributeKind::CommonName, "示例人")]);
+        let person = request(world.profile("person-signing"), &subject, &key);
+        let value = |kind, text| IdentityValue::new(kind, text).unwrap();
+        let resident = value(IdentityKind::ResidentIdentityNumber, "11010519491231002X");
+        let insurance = value(IdentityKind::SocialInsuranceNumber, "SI00000001");
+        let der = world.issue(&Request { identity: &[resident.clone(), insurance], ..person }).unwrap();
+        let certificate = Certificate::parse(&der).unwrap();
+        let read = certificate.extension_of::<IdentityCode<'_>>().unwrap();
+        assert_eq!(read, Some(IdentityCode::ResidentCard("11010519491231002X")));
+        assert!(!certificate.subject.display().contains("1101"));
+        let refuse = |identity: &[IdentityValue]| world.issue(&Request { identity, ..person }).unwrap_err();
+        let passport = value(IdentityKind::PassportNumber, "E12345678");
+        let repeated = IdentityError::Repeated { kind: IdentityKind::PassportNumber };
+        assert_eq!(refuse(&[resident.clone(), passport]), repeated.into());
+        let kind = IdentityKind::TaxationNumber;
+        let taxes = value(kind, "91350100M000100Y43");
+        assert_eq!(refuse(&[taxes]), IdentityError::Forbidden { kind }.into());
+        let text = BUILT_IN.iter().find(|(name, _)| *name == "person-signing").unwrap().1;
+        let passage = "kind = \"resident-identity-number\"\npresence = \"optional\"";
+        assert!(text.contains(passage));
+        let strict = parse(&text.replacen(passage, &passage.replace("optional", "required"), 1), "x").unwrap();
+        let kind = IdentityKind::ResidentIdentityNumber;
+        let missing = world.issue(&Request { profile: &strict, ..person });
+        assert_eq!(missing, Err(IdentityError::Missing { kind }.into()));
+        assert!(world.issue(&Request { profile: &strict, identity: &[resident], ..person }).is_ok());
     }
 
     /// The issuer's end: most profiles shorten the validity, an event certificate is not issued.

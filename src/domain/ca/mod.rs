@@ -1,6 +1,7 @@
 //! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
 pub mod ceremony;
+pub mod identity;
 pub mod issuance;
 pub mod job;
 pub mod job_file;
@@ -19,8 +20,10 @@ pub mod state;
 pub mod statement;
 pub mod subject;
 pub mod submission;
+pub mod throw_away;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};
 pub use profile::{Profile, Profiles, UnknownProfile};
 pub use publication::{Publication, shard};
+pub use throw_away::ThrowAwayKeys;

@@ -83,7 +83,8 @@ pub fn prepare_pair(
     if signing.key.name() != encryption.key.name() {
         return Err(PairError::OtherKind);
     }
-    if signing.subject != encryption.subject || signing.alternative_names != encryption.alternative_names {
+    let one_subject = signing.subject == encryption.subject && signing.identity == encryption.identity;
+    if !one_subject || signing.alternative_names != encryption.alternative_names {
         return Err(PairError::OtherSubject);
     }
     if signing.serial == encryption.serial {

@@ -2,6 +2,7 @@
 
 use crate::crypto::PublicKey;
 use crate::crypto::sm2::KeyTables;
+use crate::domain::ca::identity::{IdentityError, IdentityValue};
 use crate::domain::ca::profile::{Profile, Treatment};
 use crate::domain::ca::subject::{self, Attributes, SubjectError};
 use crate::domain::trust::key::{CheckedValue, check_signed, public_key};
@@ -38,6 +39,9 @@ pub enum PossessionError {
     /// A name cannot be certified.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// A number of identity cannot be certified.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The profile refuses an extension that was asked for.
     #[error("the profile refuses the extension {oid}")]
     Extension {
@@ -58,6 +62,7 @@ impl PossessionError {
             Self::OtherKey => "csr-other-key",
             Self::NotProved => "possession-missing",
             Self::Subject(error) => error.code(),
+            Self::Identity(error) => error.code(),
             Self::Extension { .. } => "extension-refused",
         }
     }
@@ -100,6 +105,8 @@ pub struct Asked {
     pub subject: Attributes,
     /// Alternative names.
     pub alternative_names: Vec<NewGeneralName>,
+    /// Numbers that identify the subject.
+    pub identity: Vec<IdentityValue>,
     /// The key.
     pub key: PublicKey,
 }
@@ -135,10 +142,19 @@ impl<'a> Proved<'a> {
     /// What the profile takes of it.
     ///
     /// # Errors
-    /// An attribute that nobody writes; an extension that the profile refuses, or that cannot be read.
+    /// An attribute that nobody writes; an extension that the profile refuses, or that cannot be read; a number of identity
+    /// of the wrong form.
     pub fn asked(&self, profile: &Profile) -> Result<Asked, PossessionError> {
-        let mut alternative_names = Vec::new();
+        let (mut alternative_names, mut identity) = (Vec::new(), Vec::new());
         for extension in self.request.extensions().map_err(PossessionError::Malformed)? {
+            // Taken where the profile certifies such a number; else it is an extension like any other.
+            if profile.rules().identity.iter().any(|rule| rule.kind.oid() == extension.oid)
+                && let Some(value) = IdentityValue::from_extension(extension.oid, extension.value)?
+                && profile.identifies(value.kind())
+            {
+                identity.push(value);
+                continue;
+            }
             match profile.treatment(extension.oid) {
                 Treatment::Refuse => return Err(PossessionError::Extension { oid: extension.oid }),
                 Treatment::Ignore => {}
@@ -153,7 +169,7 @@ impl<'a> Proved<'a> {
             }
         }
         let subject = subject::attributes_of(&self.request.subject)?;
-        Ok(Asked { subject, alternative_names, key: self.key.clone() })
+        Ok(Asked { subject, alternative_names, identity, key: self.key.clone() })
     }
 }
 
@@ -164,6 +180,7 @@ mod tests {
     use crate::config::profiles::built_in;
     use crate::crypto::algorithm::SignatureAlgorithm;
     use crate::crypto::{Signer, ecdsa, sm2};
+    use crate::domain::ca::identity::IdentityKind;
     use crate::domain::ca::profile::AttributeKind;
     use crate::domain::trust::key::{encode_value, subject_public_key_info};
     use crate::format::x509::csr::NewCertificationRequest;
@@ -179,6 +196,27 @@ mod tests {
         let value = signer.sign(&tbs, &SystemRandom).unwrap();
         let algorithm = signer.algorithm();
         NewCertificationRequest::assemble(&tbs, algorithm.oid().unwrap(), &encode_value(algorithm, &value))
+    }
+
+    #[test]
+    fn numbers_of_identity_are_taken_where_the_profile_certifies_them() {
+        let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let public = Signer::public_key(&key);
+        let number = IdentityValue::new(IdentityKind::PassportNumber, "E12345678").unwrap();
+        let der = csr(&key, &public, &[number.to_extension()]);
+        let profiles = built_in().unwrap();
+        let proved = Proved::read(&der).unwrap();
+        let person = profiles.by_name("person-signing").unwrap();
+        assert_eq!(proved.asked(person).unwrap().identity, [number]);
+        // To others it is an extension like any other.
+        let oid = IdentityKind::PassportNumber.oid();
+        let refused = proved.asked(profiles.by_name("officer").unwrap());
+        assert_eq!(refused, Err(PossessionError::Extension { oid }));
+        let wrong = NewExtension { oid, critical: false, value: vec![0x80, 2, b'1', b'2'] };
+        let der = csr(&key, &public, &[wrong]);
+        let kind = IdentityKind::ResidentIdentityNumber;
+        let refused = Proved::read(&der).unwrap().asked(person);
+        assert_eq!(refused, Err(IdentityError::Form { kind }.into()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
+use crate::domain::ca::identity::{IdentityError, IdentityValue};
 use crate::domain::ca::profile::Profile;
 use crate::domain::ca::state::{CertificateState, Standing};
 use crate::domain::ca::subject::{self, Attributes, SubjectError};
@@ -63,6 +64,8 @@ pub struct Renewal {
     pub subject: Attributes,
     /// Alternative names.
     pub alternative_names: Vec<NewGeneralName>,
+    /// Numbers that identify the subject.
+    pub identity: Vec<IdentityValue>,
     /// The key.
     pub key: PublicKey,
     /// The latest end; `None` where only the profile bounds it.
@@ -118,6 +121,9 @@ pub enum RenewalError {
     /// The old names cannot be certified any more.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// The old numbers of identity cannot be certified any more.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The old certificate's alternative names cannot be read.
     #[error("the alternative names of the old certificate cannot be read")]
     Unreadable(#[source] der::Error),
@@ -139,6 +145,7 @@ impl RenewalError {
             Self::Repeated => "renewal-repeated",
             Self::Transaction => "renewal-transaction",
             Self::Subject(error) => error.code(),
+            Self::Identity(error) => error.code(),
             Self::Unreadable(_) => "renewal-unreadable",
         }
     }
@@ -187,7 +194,12 @@ pub fn renew(
     let names = old.extension_of::<SubjectAltName<'_>>().map_err(RenewalError::Unreadable)?;
     let owned = names.iter().flat_map(|names| &names.0).map(|name| subject::alternative_name(name));
     let alternative_names = owned.collect::<Option<Vec<_>>>().ok_or(SubjectError::AlternativeName)?;
-    Ok(Renewal { subject: subject::attributes_of(&old.subject)?, alternative_names, key, not_after_at_most })
+    let mut identity = Vec::new();
+    for extension in &old.extensions {
+        identity.extend(IdentityValue::from_extension(extension.oid, extension.value)?);
+    }
+    let subject = subject::attributes_of(&old.subject)?;
+    Ok(Renewal { subject, alternative_names, identity, key, not_after_at_most })
 }
 
 #[cfg(test)]

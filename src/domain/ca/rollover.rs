@@ -95,6 +95,7 @@ fn cross(
         subject: subject.subject.raw(),
         subject_is_empty: false,
         alternative_names: &[],
+        identity: &[],
         key: &key,
         key_identifier: known.map_or_else(|| key_identifier(&key), |known| known.0.to_vec()),
         validity,

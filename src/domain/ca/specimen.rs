@@ -4,12 +4,14 @@ pub(in crate::domain) use tests::certificate;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crate::base::clock::Timestamp;
     use crate::base::random::SystemRandom;
     use crate::config::profiles::built_in;
     use crate::crypto::{PublicKey, Signer};
     use crate::domain::ca::profile::AttributeKind;
-    use crate::domain::ca::{Issuer, Publication, Request, prepare};
+    use crate::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, prepare};
     use crate::domain::trust::AlgorithmPolicy;
     use crate::format::x509::Certificate;
 
@@ -35,6 +37,7 @@ mod tests {
             profile: profiles.require(profile).unwrap(),
             subject: &[(AttributeKind::Organisation, organisation.to_owned()), (AttributeKind::CommonName, name)],
             alternative_names: &[],
+            identity: &[],
             key,
             not_before: now,
             not_after: Some(now.plus_days(10)),
@@ -43,7 +46,8 @@ mod tests {
             name_constraints: None,
         };
         let (algorithm, publication) = (signer.algorithm(), &Publication::nowhere());
-        let by = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm, publication };
+        let throw_away = &ThrowAwayKeys::new(Arc::new(SystemRandom));
+        let by = Issuer { certificate: above.as_ref(), key: &issuer_key, algorithm, publication, throw_away };
         let token = prepare(&request, &by, (&AlgorithmPolicy::whatever_we_compute(), now)).unwrap();
         let value = signer.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()

@@ -57,7 +57,7 @@ impl Submission {
             }
         }
         let key = public_key(&info).ok_or(PossessionError::Key)?;
-        Ok(Asked { subject: attributes_of(&name)?, alternative_names, key })
+        Ok(Asked { subject: attributes_of(&name)?, alternative_names, identity: Vec::new(), key })
     }
 
     /// Whether the certificate says what was approved: subject, alternative names, key, and the end where one was asked
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn words_lead_back_to_what_was_asked() {
         let names = [NewGeneralName::Dns("a.example".into()), NewGeneralName::Ip(vec![192, 0, 2, 1])];
-        let server = Asked { subject: Vec::new(), alternative_names: names.to_vec(), key: key() };
+        let server = Asked { subject: Vec::new(), alternative_names: names.to_vec(), identity: vec![], key: key() };
         assert_eq!(submission(&server, "tls-server").asked(), Ok(server));
         let kinds = [
             (AttributeKind::CommonName, "经办人"),
@@ -147,7 +147,7 @@ mod tests {
             (AttributeKind::SerialNumber, "12"),
         ];
         let subject = kinds.map(|(kind, text)| (kind, text.to_owned())).to_vec();
-        let asked = Asked { subject, alternative_names: Vec::new(), key: key() };
+        let asked = Asked { subject, alternative_names: Vec::new(), identity: vec![], key: key() };
         let made = submission(&asked, "officer");
         // In the profile's order and with what it fixes: merged again, the words are the same.
         let again = made.asked().unwrap();
@@ -161,7 +161,12 @@ mod tests {
     #[test]
     fn another_certificate_is_told_by_its_first_difference() {
         let names = vec![NewGeneralName::Dns("a.example".into())];
-        let asked = |names: &[NewGeneralName]| Asked { subject: vec![], alternative_names: names.to_vec(), key: key() };
+        let asked = |names: &[NewGeneralName]| Asked {
+            subject: vec![],
+            alternative_names: names.to_vec(),
+            identity: vec![],
+            key: key(),
+        };
         let made = submission(&asked(&names), "tls-server");
         let judge = |other: &Submission| made.check_certificate(&Certificate::parse(&certificate(other)).unwrap());
         assert_eq!(judge(&made), Ok(()));

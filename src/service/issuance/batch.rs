@@ -168,7 +168,7 @@ async fn prepare_all(
 const fn unit_of(queued: &Queued) -> Option<UnitRole> {
     match queued.order.wanted {
         Wanted::Unit { role, .. } => Some(role),
-        Wanted::Request { .. } | Wanted::Decided { .. } => None,
+        Wanted::Request { .. } | Wanted::Identified { .. } | Wanted::Decided { .. } => None,
     }
 }
 
@@ -199,15 +199,25 @@ fn decide(
             proved = asked;
             (&proved, None)
         }
+        Wanted::Identified { csr, subject, identity } => {
+            let mut asked = Proved::read(csr)?.asked(profile)?;
+            if let Some(subject) = subject {
+                asked.subject.clone_from(subject);
+            }
+            asked.identity.clone_from(identity);
+            proved = asked;
+            (&proved, None)
+        }
         Wanted::Decided { asked, key } => (asked, key.clone()),
         Wanted::Unit { asked, key, .. } => (asked, Some(key.clone())),
     };
-    let Asked { subject, alternative_names, key } = asked;
+    let Asked { subject, alternative_names, identity, key } = asked;
     let serial = serial(&*services.random)?;
     let request = Request {
         profile,
         subject,
         alternative_names,
+        identity,
         key,
         not_before: order.not_before.unwrap_or(now),
         not_after: order.not_after,

@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{AuthorityId, BatchId, RequestId};
 use crate::crypto::{PublicKey, Signer};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
-use crate::domain::ca::{self, Issuer, Publication};
+use crate::domain::ca::{self, Issuer, Publication, ThrowAwayKeys};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::format::x509::Certificate;
 use crate::service::authorities::publication;
@@ -31,6 +31,7 @@ pub(in crate::service) struct ReadyIssuer {
     /// Its public key.
     pub(in crate::service) key: PublicKey,
     publication: Publication,
+    throw_away: Arc<ThrowAwayKeys>,
     /// Why it issues nothing but its own responders.
     barred: Option<Barred>,
 }
@@ -90,7 +91,8 @@ impl ReadyIssuer {
         (certificate, signer): (Vec<u8>, Arc<dyn Signer>),
     ) -> Result<Self, Error> {
         let publication = publication(services, &authority)?;
-        Ok(Self { key: signer.public_key(), authority, certificate, signer, publication, barred: None })
+        let throw_away = Arc::clone(&services.throw_away);
+        Ok(Self { key: signer.public_key(), authority, certificate, signer, publication, throw_away, barred: None })
     }
 
     /// Refuses what the authority may not issue any more.
@@ -108,6 +110,7 @@ impl ReadyIssuer {
             key: &self.key,
             algorithm: self.signer.algorithm(),
             publication: &self.publication,
+            throw_away: &self.throw_away,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, KeyId, Reques
 use crate::base::random::{Random, RandomUnavailable, array};
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
+use crate::domain::ca::identity::IdentityValue;
 use crate::domain::ca::possession::Asked;
 use crate::domain::ca::subject::Attributes;
 use crate::format::keys::read_pem;
@@ -39,6 +40,15 @@ pub enum Wanted {
         csr: Vec<u8>,
         /// Stands in for the subject of the request, where somebody else knows better.
         subject: Option<Attributes>,
+    },
+    /// A request whose applicant was identified elsewhere.
+    Identified {
+        /// The request.
+        csr: Vec<u8>,
+        /// Stands in for the subject of the request, where somebody else knows better.
+        subject: Option<Attributes>,
+        /// Numbers of identity; those of the request do not count.
+        identity: Vec<IdentityValue>,
     },
     /// What was decided elsewhere. Whoever orders this has seen to it that the subject holds the key.
     Decided {

@@ -67,7 +67,8 @@ pub async fn ensure(
     let name = authority.name.chars().take(NAME).collect::<String>().trim().to_owned();
     let subject =
         vec![(AttributeKind::Organisation, name.clone()), (AttributeKind::CommonName, format!("{name} OCSP"))];
-    let asked = Asked { subject, alternative_names: Vec::new(), key: public_key_of(&key)? };
+    let (alternative_names, identity) = (Vec::new(), Vec::new());
+    let asked = Asked { subject, alternative_names, identity, key: public_key_of(&key)? };
     let order = Order {
         authority: id.clone(),
         profile: PROFILE.to_owned(),

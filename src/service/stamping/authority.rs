@@ -82,7 +82,8 @@ pub async fn establish(
         services.keys.permit_software()?;
     }
     let key = generate(services, actor, location, &attributes).await?;
-    let asked = Asked { subject: new.subject, alternative_names: Vec::new(), key: public_key_of(&key)? };
+    let (alternative_names, identity) = (Vec::new(), Vec::new());
+    let asked = Asked { subject: new.subject, alternative_names, identity, key: public_key_of(&key)? };
     let order = Order {
         authority: authority.clone(),
         profile: new.profile,

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -69,7 +70,8 @@ impl Outside {
         let own = PublicKey::Sm2(self.authority.public_key());
         let root = Certificate::parse(&self.root).ok();
         let (algorithm, publication) = (self.authority.algorithm(), &Publication::nowhere());
-        let issuer = ca::Issuer { certificate: root.as_ref(), key: &own, algorithm, publication };
+        let throw_away = &ca::ThrowAwayKeys::new(Arc::new(SystemRandom));
+        let issuer = ca::Issuer { certificate: root.as_ref(), key: &own, algorithm, publication, throw_away };
         let profiles = built_in().unwrap();
         let organisation = if profile == "seal-signer" { "99990000000000001F示例" } else { "示例" };
         let request = ca::Request {
@@ -79,6 +81,7 @@ impl Outside {
                 (AttributeKind::CommonName, subject.to_owned()),
             ],
             alternative_names: &[],
+            identity: &[],
             key,
             not_before: self.now.plus_days(-1),
             not_after: Some(self.now.plus_days(30)),

@@ -41,7 +41,7 @@ use crate::service::installation::{NOW, Place, events};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
-const BY: &Actor = &Actor::Operator;
+pub(crate) const BY: &Actor = &Actor::Operator;
 
 pub(crate) fn names(common_name: &str) -> Attributes {
     let pairs = [(AttributeKind::Organisation, "示例局"), (AttributeKind::CommonName, common_name)];
@@ -308,6 +308,7 @@ async fn what_is_decided_elsewhere_is_issued(services: &Services, below: &Stored
     let asked = yinxin::domain::ca::possession::Asked {
         subject: officer(41),
         alternative_names: Vec::new(),
+        identity: Vec::new(),
         key: yinxin::domain::trust::public_key(&info).unwrap(),
     };
     let wanted = Wanted::Decided { asked, key: Some(key.id.clone()) };

@@ -1,5 +1,6 @@
 //! The use cases of seals over a real database, on SQLite and on PostgreSQL.
 
+mod alerts;
 mod algorithms;
 pub(crate) mod authority;
 mod authority_crash;

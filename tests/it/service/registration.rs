@@ -447,7 +447,10 @@ async fn two_processes_issue_once(office: &Office, place: &Place) {
 
 /// An order for a request that was issued, around the use case that would refuse it.
 fn stale(office: &Office, id: &ApplicationId) -> yinxin::service::issuance::Order {
-    yinxin::service::issuance::Order { application: Some(id.clone()), ..order(&office.below, request(90)) }
+    yinxin::service::issuance::Order {
+        completes: Some(yinxin::service::issuance::Completion::Application(id.clone())),
+        ..order(&office.below, request(90))
+    }
 }
 
 async fn whoever_is_dismissed_approved_nothing(office: &Office, place: &Place) {

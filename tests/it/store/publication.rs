@@ -213,6 +213,19 @@ async fn pages_hold_what_lists_name(store: &Store) {
         rows[at] = change(store, &rows[at], status, event).await;
         assert_eq!(pages(store, key).await.unwrap(), packed(&rows), "{at} {status:?}");
     }
+    // Whatever comes in whatever order.
+    let mut chance = 0x2545_f491_u32;
+    for step in 0..300_i64 {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let at = usize::try_from(chance >> 16).unwrap() % rows.len();
+        let status =
+            [StoredStatus::Active, StoredStatus::Suspended, REVOKED][usize::try_from(chance >> 8).unwrap() % 3];
+        rows[at] = change(store, &rows[at], status, 2100 + step).await;
+        if step % 20 == 0 {
+            assert_eq!(pages(store, key).await.unwrap(), packed(&rows), "step {step}");
+        }
+    }
+    assert_eq!(pages(store, key).await.unwrap(), packed(&rows));
     for (number, row) in rows.iter_mut().enumerate().take(140) {
         *row = change(store, row, StoredStatus::Active, 3000 + i64::try_from(number).unwrap()).await;
     }
@@ -282,18 +295,16 @@ async fn what_was_changed_past_the_pages_is_found(store: &Store, url: &str) {
     let inserted = &rows;
     store.run("issue", |tx| Box::pin(issued_certificates::insert_many(tx, inserted))).await.unwrap();
     assert_eq!(pages(store, key).await.unwrap().len(), 3);
+    let hand = async |sql: &'static str| by_hand(url, sql).await.unwrap();
+    hand("CREATE TABLE old_pages AS SELECT * FROM revocation_pages WHERE shard = 11").await;
+    hand("CREATE TABLE old_heads AS SELECT * FROM revocation_heads WHERE shard = 11").await;
     let changed = change(store, &rows[1], StoredStatus::Suspended, 7000).await;
-    for sql in [
-        "CREATE TABLE kept AS SELECT * FROM issued_certificates WHERE shard = 11",
-        "DELETE FROM revocation_pages WHERE shard = 11",
-        "DELETE FROM revocation_heads WHERE shard = 11",
-    ] {
-        by_hand(url, sql).await.unwrap();
-    }
-    // Pages of before, a row of after.
-    by_hand(url, "DELETE FROM issued_certificates WHERE shard = 11 AND status = 'suspended'").await.unwrap();
-    assert_eq!(pages(store, key).await.unwrap(), packed([&rows[0], &rows[2]]));
-    by_hand(url, "INSERT INTO issued_certificates SELECT * FROM kept WHERE status = 'suspended'").await.unwrap();
+    // Pages and head of before, a row of after.
+    hand("DELETE FROM revocation_pages WHERE shard = 11").await;
+    hand("INSERT INTO revocation_pages SELECT * FROM old_pages").await;
+    hand("DELETE FROM revocation_heads WHERE shard = 11").await;
+    hand("INSERT INTO revocation_heads SELECT * FROM old_heads").await;
     assert_eq!(pages(store, key).await.unwrap(), packed([&rows[0], &changed, &rows[2]]));
-    by_hand(url, "DROP TABLE kept").await.unwrap();
+    hand("DROP TABLE old_pages").await;
+    hand("DROP TABLE old_heads").await;
 }

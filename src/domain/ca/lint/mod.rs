@@ -1,6 +1,6 @@
 //! Rules that a certificate is held against before its issuer signs it: one file each, with its clause.
 //!
-//! The certificate is whole but for its signature: a throw-away value stands there. What a rule cannot read it leaves to
+//! The certificate is whole; a throw-away key of the issuer's kind signed it. What a rule cannot read it leaves to
 //! [`readable`](ALL) and `extension-readable`, which refuse it.
 
 #[cfg(test)]
@@ -129,6 +129,9 @@ rules! {
     issuer_alt_name_criticality,
     directory_attributes_criticality,
     private_key_usage_period,
+    identity_criticality,
+    identity_form,
+    identity_position,
 }
 
 /// Holds a certificate against every rule.

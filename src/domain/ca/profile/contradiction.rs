@@ -45,8 +45,28 @@ pub(super) fn check(rules: &Rules) -> Result<(), Contradiction> {
     revocation(rules)?;
     subject(rules)?;
     alternative_names(rules)?;
+    identity(rules)?;
     policies(rules)?;
     requested(rules)
+}
+
+/// An extension stands once, and says who a person or an organisation is, not what an authority is.
+fn identity(rules: &Rules) -> Result<(), Contradiction> {
+    const KEY: &str = "identity.number";
+    if rules.authority && !rules.identity.is_empty() {
+        return refuse(KEY, "identity-of-authority", "numbers of identity are not an authority's");
+    }
+    for (at, rule) in rules.identity.iter().enumerate() {
+        let before = || rules.identity.iter().take(at);
+        if before().any(|known| known.kind == rule.kind) {
+            return refuse(KEY, "identity-repeated", format!("{} stands twice", rule.kind.name()));
+        }
+        if rule.required && before().any(|known| known.required && known.kind.oid() == rule.kind.oid()) {
+            let reason = format!("the extension of {} is required twice (RFC 5280 4.2)", rule.kind.name());
+            return refuse(KEY, "identity-required-twice", reason);
+        }
+    }
+    Ok(())
 }
 
 fn name(rules: &Rules) -> Result<(), Contradiction> {

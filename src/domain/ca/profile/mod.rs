@@ -12,6 +12,7 @@ pub use purpose::{KeyUsageBit, Purpose, RequestedExtension};
 
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::domain::ca::identity::IdentityKind;
 use crate::domain::ca::renewal::RenewalPolicy;
 use crate::domain::ca::request::ApprovalPolicy;
 use crate::format::der::ObjectIdentifier;
@@ -161,6 +162,15 @@ pub struct ExtendedKeyUsageRule {
     pub critical: bool,
 }
 
+/// Whether a number that identifies the subject is certified. What has no rule is forbidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdentityRule {
+    /// Which.
+    pub kind: IdentityKind,
+    /// The applicant must give one.
+    pub required: bool,
+}
+
 /// What a profile's file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -186,6 +196,8 @@ pub struct Rules {
     pub subject: Vec<AttributeRule>,
     /// `subjectAltName`.
     pub alternative_names: AlternativeNames,
+    /// Numbers that identify the subject, in extensions of their own (GM/T 0015, GB/T 20518).
+    pub identity: Vec<IdentityRule>,
     /// `certificatePolicies`.
     pub policies: Vec<ObjectIdentifier>,
     /// Where its revocation is published.
@@ -250,6 +262,12 @@ impl Profile {
     #[must_use]
     pub fn approval(&self) -> ApprovalPolicy {
         self.0.approval.unwrap_or(ApprovalPolicy::ONE)
+    }
+
+    /// Whether a number of that kind is certified.
+    #[must_use]
+    pub fn identifies(&self, kind: IdentityKind) -> bool {
+        self.0.identity.iter().any(|rule| rule.kind == kind)
     }
 
     /// What is done with a requested extension.

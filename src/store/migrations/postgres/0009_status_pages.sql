@@ -30,3 +30,15 @@ CREATE TABLE revocation_heads (
 -- Where a certificate stands in the pages; nothing where it does not. Only a hint: what is found there names itself.
 ALTER TABLE issued_certificates ADD COLUMN revocation_page BIGINT;
 CREATE INDEX issued_certificates_by_shard_event ON issued_certificates (authority, shard, status_event);
+
+-- Told once for each certificate and each of its days: it ends within so many days. Gone a while after its end.
+CREATE TABLE expiry_alerts (
+    certificate BYTEA NOT NULL,
+    days BIGINT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('authority', 'certificate')),
+    authority TEXT NOT NULL REFERENCES authorities (id),
+    not_after BIGINT NOT NULL,
+    raised_at BIGINT NOT NULL,
+    PRIMARY KEY (certificate, days)
+);
+CREATE INDEX expiry_alerts_by_end ON expiry_alerts (not_after);
