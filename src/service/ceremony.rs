@@ -397,8 +397,12 @@ async fn transcript_key(
             (signer, Some(id))
         }
     };
-    let (subject, key) = (planned.subject.clone(), signer.public_key());
-    let asked = Asked { subject, alternative_names: Vec::new(), identity: Vec::new(), key };
+    let asked = Asked {
+        subject: planned.subject.clone(),
+        alternative_names: Vec::new(),
+        identity: Vec::new(),
+        key: signer.public_key(),
+    };
     let order = Order {
         authority: planned.authority.clone(),
         profile: SIGNER_PROFILE.to_owned(),

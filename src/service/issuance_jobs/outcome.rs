@@ -68,6 +68,7 @@ const fn is_of_the_row(error: &ca::Error) -> bool {
         | ca::Error::WeakKey(_)
         | ca::Error::Unacceptable(_)
         | ca::Error::Transaction
+        | ca::Error::Identity(_)
         | ca::Error::Lint(_) => true,
         ca::Error::UnknownProfile(_)
         | ca::Error::Serial
@@ -76,6 +77,7 @@ const fn is_of_the_row(error: &ca::Error) -> bool {
         | ca::Error::NoAuthority
         | ca::Error::PathLength
         | ca::Error::NameConstraints
+        | ca::Error::ThrowAway(_)
         | ca::Error::Unreadable(_)
         | ca::Error::Signature => false,
     }
