@@ -286,13 +286,19 @@ pub async fn all(tx: &mut Tx<'_>, after: Option<&JobId>, limit: i64) -> Result<V
     rows.into_iter().map(|row| row.entity(tx)).collect()
 }
 
-/// Jobs that are to be worked on and that nobody holds, oldest first.
+/// Jobs that are to be worked on and that nobody holds, oldest first, by name alone: one row that is not as we wrote it
+/// keeps nobody from the others.
 ///
 /// # Errors
-/// As [`find`].
-pub async fn free(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<StoredJob>, Error> {
-    let sql = select!("WHERE state = 'running' AND lease_until <= $1 ORDER BY id");
-    fetch_all!(tx, Row, sql, now.unix())?.into_iter().map(|row| row.entity(tx)).collect()
+/// The database's.
+pub async fn free(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<JobId>, Error> {
+    let sql = "SELECT id FROM issuance_jobs WHERE state = 'running' AND lease_until <= $1 ORDER BY id";
+    named(fetch_all!(tx, (String,), sql, now.unix())?)
+}
+
+fn named(rows: Vec<(String,)>) -> Result<Vec<JobId>, Error> {
+    let id = |(id,): (String,)| JobId::parse(&id).map_err(|_| Error::Inconsistent { table: TABLE, row: id });
+    rows.into_iter().map(id).collect()
 }
 
 /// How many jobs have not ended.
@@ -311,9 +317,7 @@ pub async fn open_jobs(tx: &mut Tx<'_>) -> Result<i64, Error> {
 pub async fn ended_before(tx: &mut Tx<'_>, moment: Timestamp, limit: i64) -> Result<Vec<JobId>, Error> {
     let sql = "SELECT id FROM issuance_jobs WHERE state IN ('finished', 'cancelled') AND state_since < $1 \
                ORDER BY id LIMIT $2";
-    let rows = fetch_all!(tx, (String,), sql, moment.unix(), limit)?;
-    let id = |(id,): (String,)| JobId::parse(&id).map_err(|_| Error::Inconsistent { table: TABLE, row: id });
-    rows.into_iter().map(id).collect()
+    named(fetch_all!(tx, (String,), sql, moment.unix(), limit)?)
 }
 
 /// Forgets a job that has ended and has no rows any more.

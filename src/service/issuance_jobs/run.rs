@@ -13,7 +13,7 @@ use crate::domain::ca::job_file::{JobRow, RowOrder};
 use crate::domain::caller::CallerState;
 use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted};
 use crate::service::issuance_jobs::outcome::{Meaning, meaning};
-use crate::service::issuance_jobs::{find, keep_results, known, told};
+use crate::service::issuance_jobs::{change, find, keep_results, known, told};
 use crate::service::{Error, Services};
 use crate::store::issuance_job_rows::{self, RowResult};
 use crate::store::issuance_jobs::{self, StoredJob};
@@ -101,19 +101,31 @@ pub async fn keep_running(services: Services, issuance: Issuance) {
         let now = services.clock.now();
         match services.store.read(|tx| Box::pin(issuance_jobs::free(tx, now))).await.map_err(Error::from) {
             Ok(free) => {
-                for StoredJob { id, .. } in free {
+                for id in free {
                     match run(&services, &issuance, &id, Pace::default(), &|_| {}).await {
                         Ok(StoredJob { job, .. }) => {
                             let (state, issued, refused) = (job.state.name(), job.issued, job.refused);
                             tracing::info!(job = %id, state, issued, refused, "worked on a job");
                         }
-                        Err(error) => tracing::warn!(job = %id, code = error.code(), "a job cannot be worked on"),
+                        // Another process was first.
+                        Err(Error::Job(_)) => {}
+                        Err(error) => cannot_begin(&services, &id, &error).await,
                     }
                 }
             }
             Err(error) => tracing::warn!(code = error.code(), "jobs cannot be read"),
         }
         sleep(LOOK).await;
+    }
+}
+
+/// Tells why a job is not begun; puts it to rest where only somebody can mend that.
+async fn cannot_begin(services: &Services, id: &JobId, error: &Error) {
+    tracing::warn!(job = %id, code = error.code(), "a job cannot be worked on");
+    if let Meaning::Stops { code } = meaning(error)
+        && let Err(second) = change(services, &Actor::Operator, id, |job, now| job.pause(code, now)).await
+    {
+        tracing::warn!(job = %id, code = second.code(), "a job cannot be put to rest");
     }
 }
 

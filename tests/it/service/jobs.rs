@@ -383,8 +383,18 @@ async fn a_barred_caller_gets_nothing(services: &Services, place: &Place) {
         .rev()
         .find(|event| matches!(event.body, EventBody::CertificateIssued { .. }));
     assert_eq!(issued.unwrap().actor, by, "certificates are issued for whoever submitted the job");
+    // To be gone on with by whoever comes first.
+    let weak = Services { random: Arc::new(Failing(AtomicBool::new(true))), ..services.clone() };
+    run(&weak, &two.id, Pace { waits: 0, ..PACE }).await.unwrap();
+    issuance_jobs::resume(services, BY, &two.id).await.unwrap();
     callers::bar_caller(services, BY, None, &id).await.unwrap();
     assert_eq!(run(services, &two.id, PACE).await.unwrap_err().code(), "caller-barred");
+    let service = tokio::spawn(issuance_jobs::keep_running(services.clone(), issuance(services)));
+    let barred = JobState::Paused { reason: "caller-barred".into() };
+    while issuance_jobs::find(services, &two.id).await.unwrap().job.state != barred {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    service.abort();
     issuance_jobs::cancel(services, BY, &two.id).await.unwrap();
     assert_eq!(place.count("issuance_job_results WHERE certificate IS NULL").await, 5);
 }
