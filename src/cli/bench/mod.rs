@@ -159,6 +159,7 @@ fn settings(folder: &Folder, url: &str) -> Result<Settings, Error> {
     let own = [
         ("YINXIN_DATA_DIR", folder.0.display().to_string()),
         ("YINXIN_DATABASE__URL", url.to_owned()),
+        ("YINXIN_TRUST__DEVELOPMENT", "true".to_owned()),
         ("YINXIN_SERVER__LISTEN", "[\"127.0.0.1:0\"]".to_owned()),
         ("YINXIN_SERVER__PUBLICATION", "[\"127.0.0.1:0\"]".to_owned()),
     ];
