@@ -129,7 +129,7 @@ fn is_organisation_code(code: &str) -> bool {
         11 => '0',
         digit => char::from_digit(digit, 10).unwrap_or('0'),
     };
-    code.chars().last() == Some(check)
+    code.ends_with(check)
 }
 
 /// A number of the right form. `Debug` shows its kind only.

@@ -191,7 +191,7 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn new(&self, csr: Vec<u8>) -> NewPair {
+    fn asks(&self, csr: Vec<u8>) -> NewPair {
         NewPair {
             authority: self.below.id.clone(),
             signing_profile: "person-signing".to_owned(),
@@ -206,7 +206,7 @@ impl Desk<'_> {
     }
 
     async fn issue(&self, services: &Services, csr: Vec<u8>) -> Result<IssuedPair, Error> {
-        issue_pair(services, &self.profiles, &self.new(csr)).await
+        issue_pair(services, &self.profiles, &self.asks(csr)).await
     }
 
     /// What is there of everything that a pair is made of.
@@ -291,7 +291,7 @@ impl Desk<'_> {
         let mut forged = csr.clone();
         *forged.last_mut().unwrap() ^= 1;
         let p256 = request(&ecdsa::PrivateKey::generate(&SystemRandom).unwrap(), "某人", None);
-        let new = self.new(csr);
+        let new = self.asks(csr);
         let (person, encryption) = (new.signing_profile.clone(), new.encryption_profile.clone());
         let cases = [
             (NewPair { csr: forged, ..new.clone() }, "csr-signature"),

@@ -119,7 +119,7 @@ impl Office {
         Self { services, profiles, issuance, below, applicant, checker, approver, second }
     }
 
-    fn new(&self, number: usize) -> NewRequest {
+    fn asks(&self, number: usize) -> NewRequest {
         NewRequest {
             authority: self.below.id.clone(),
             profile: "officer".into(),
@@ -174,7 +174,7 @@ impl Office {
 
     /// A request that one approver approved.
     pub(crate) async fn approved(&self, number: usize) -> ApplicationId {
-        let id = self.submit(&self.new(number)).await.unwrap().id;
+        let id = self.submit(&self.asks(number)).await.unwrap().id;
         self.check(&id).await.unwrap();
         assert_eq!(self.approve(&id, &self.approver).await.unwrap().request.state_name(), "approved");
         id
@@ -222,7 +222,7 @@ async fn contract(place: Place) {
 async fn a_request_goes_its_way(office: &Office) {
     let before = events(&office.services).await.len();
     let end = Some(NOW.plus_days(100));
-    let new = NewRequest { not_after: end, ..office.new(1) };
+    let new = NewRequest { not_after: end, ..office.asks(1) };
     let stored = office.submit(&new).await.unwrap();
     let id = &stored.id;
     assert_eq!((stored.request.state_name(), stored.version), ("submitted", 1));
@@ -266,7 +266,7 @@ async fn a_request_goes_its_way(office: &Office) {
 async fn hopeless_requests_are_refused_at_once(office: &Office, place: &Place) {
     let rows = place.count("certificate_requests").await;
     let code = async |change: &dyn Fn(&mut NewRequest)| {
-        let mut new = office.new(2);
+        let mut new = office.asks(2);
         change(&mut new);
         office.draft(&new).await.unwrap_err().code()
     };
@@ -292,7 +292,7 @@ async fn hopeless_requests_are_refused_at_once(office: &Office, place: &Place) {
 
 async fn a_name_proves_nothing(office: &Office) {
     let services = &office.services;
-    let new = office.new(3);
+    let new = office.asks(3);
     // Somebody else's signature, one over other octets, none at all.
     let draft = office.draft(&new).await.unwrap();
     let octets = draft.submission.to_submit();
@@ -373,7 +373,7 @@ async fn two_persons_are_two_keys(office: &Office) {
     };
     let applicant = twin(&office.applicant, OfficerRole::Approver).await;
     let checker = twin(&office.checker, OfficerRole::Approver).await;
-    let id = office.submit(&office.new(4)).await.unwrap().id;
+    let id = office.submit(&office.asks(4)).await.unwrap().id;
     office.check(&id).await.unwrap();
     assert_eq!(office.approve(&id, &applicant).await.unwrap_err().code(), "approver-is-applicant");
     assert_eq!(office.approve(&id, &checker).await.unwrap_err().code(), "approver-is-checker");
@@ -383,7 +383,7 @@ async fn two_persons_are_two_keys(office: &Office) {
 }
 
 async fn requests_are_refused_and_withdrawn(office: &Office) {
-    let id = office.submit(&office.new(5)).await.unwrap().id;
+    let id = office.submit(&office.asks(5)).await.unwrap().id;
     let why = (RefusalReason::EvidenceInsufficient, "身份证照片不清");
     assert_eq!(office.refuse(&id, &office.applicant, why).await.unwrap_err().code(), "officer-role");
     let by_hand = (RefusalReason::Lapsed, "");
@@ -404,7 +404,7 @@ async fn requests_are_refused_and_withdrawn(office: &Office) {
 }
 
 async fn officers_who_race_decide_once(office: &Office) {
-    let id = office.submit(&office.new(7)).await.unwrap().id;
+    let id = office.submit(&office.asks(7)).await.unwrap().id;
     office.check(&id).await.unwrap();
     // Stated while the request is checked: whoever refuses an approved one states that.
     let why = (RefusalReason::NotEntitled, "");
@@ -485,7 +485,7 @@ async fn whoever_is_dismissed_approved_nothing(office: &Office, place: &Place) {
 
 async fn a_changed_row_gives_no_certificate(office: &Office, place: &Place) {
     let id = office.approved(11).await;
-    let other = office.submit(&office.new(12)).await.unwrap().id;
+    let other = office.submit(&office.asks(12)).await.unwrap().id;
     // A request nobody approved is made to look approved; another's approval is put under it; a subject is changed.
     let approved = format!(
         "UPDATE certificate_requests SET state = 'approved', checked_by = applicant, checked_key_sm3 = applicant_key_sm3, \
@@ -550,7 +550,7 @@ async fn a_profile_wants_two(office: &Office) {
     let early = office.approved(15).await;
     let issue = |id| registration::issue(&office.services, &profiles, &engine, (BY, None), id);
     assert_eq!(issue(&early).await.unwrap_err().code(), "request-state");
-    let id = &office.submit(&office.new(16)).await.unwrap().id;
+    let id = &office.submit(&office.asks(16)).await.unwrap().id;
     office.check(id).await.unwrap();
     let octets = registration::to_approve(&office.services, id).await.unwrap();
     let approve = async |by: &Person| {
@@ -648,7 +648,7 @@ async fn model(
     for person in people {
         officers_now.push(officers::officer(services, &person.id).await.unwrap());
     }
-    let stored = office.submit(&office.new(20)).await.unwrap();
+    let stored = office.submit(&office.asks(20)).await.unwrap();
     let id = &stored.id;
     let mut expected: CertificateRequest = stored.request;
     let refused = |error: Error| match error {

@@ -81,7 +81,7 @@ impl Desk<'_> {
         issuance(&self.at(now)).issue(order).await.unwrap()
     }
 
-    fn new(&self, old: &Issued, proof: Proof) -> NewRenewal {
+    fn asks(&self, old: &Issued, proof: Proof) -> NewRenewal {
         NewRenewal {
             certificate: old.sm3,
             proof,
@@ -104,7 +104,7 @@ impl Desk<'_> {
     async fn the_same_key_is_renewed_until_it_is_old(&self) {
         let key = sm2_key();
         let old = self.issued(&key, "某人", NOW).await;
-        let new = self.new(&old, Proof::Signature(signed(&key, &old.sm3, None)));
+        let new = self.asks(&old, Proof::Signature(signed(&key, &old.sm3, None)));
         let from = old.not_after.plus_days(-RenewalPolicy::USUAL.days_before);
         assert_eq!(code(self.renewed(&new, from.plus_seconds(-1)).await), "renewal-too-early");
         assert_eq!(code(self.renewed(&new, old.not_after.plus_seconds(1)).await), "renewal-too-late");
@@ -127,10 +127,10 @@ impl Desk<'_> {
         assert_eq!(code(self.renewed(&new, now).await), "renewal-repeated");
         let wanted = Change::Revoke { reason: RevocationReason::AffiliationChanged, invalidity_date: None };
         change(&self.at(now), (&Actor::Operator, None), &next.sm3, wanted).await.unwrap();
-        let by_request = self.new(&old, Proof::Request(request(&key, "another name is not looked at", None)));
+        let by_request = self.asks(&old, Proof::Request(request(&key, "another name is not looked at", None)));
         let again = self.renewed(&by_request, now).await.unwrap();
         assert_eq!(Certificate::parse(&again.der).unwrap().subject, first.subject);
-        let third = self.new(&again, Proof::Signature(signed(&key, &again.sm3, None)));
+        let third = self.asks(&again, Proof::Signature(signed(&key, &again.sm3, None)));
         assert_eq!(code(self.renewed(&third, end).await), "renewal-key-too-old");
     }
 
@@ -161,10 +161,10 @@ impl Desk<'_> {
         ];
         let kept = self.place.count("issued_certificates").await;
         for (proof, expected) in cases {
-            assert_eq!(code(self.renewed(&self.new(&old, proof.clone()), now).await), expected, "{proof:?}");
+            assert_eq!(code(self.renewed(&self.asks(&old, proof.clone()), now).await), expected, "{proof:?}");
         }
         assert_eq!(self.place.count("issued_certificates").await, kept);
-        let next = self.renewed(&self.new(&old, Proof::NewKey { csr, signature }), now).await.unwrap();
+        let next = self.renewed(&self.asks(&old, Proof::NewKey { csr, signature }), now).await.unwrap();
         let read = Certificate::parse(&next.der).unwrap();
         assert_eq!(read.public_key.raw, subject_public_key_info(&Signer::public_key(&fresh)));
         assert_eq!(read.subject, Certificate::parse(&old.der).unwrap().subject);
@@ -180,13 +180,13 @@ impl Desk<'_> {
         let proof = |old: &Issued| Proof::Signature(signed(&key, &old.sm3, None));
         let by = (&Actor::Operator, None);
         change(&self.services, by, &old.sm3, Change::Suspend).await.unwrap();
-        assert_eq!(code(self.renewed(&self.new(&old, proof(&old)), now).await), "renewal-not-active");
+        assert_eq!(code(self.renewed(&self.asks(&old, proof(&old)), now).await), "renewal-not-active");
         let wanted = Change::Revoke { reason: RevocationReason::KeyCompromise, invalidity_date: None };
         change(&self.services, by, &old.sm3, wanted).await.unwrap();
-        assert_eq!(code(self.renewed(&self.new(&old, proof(&old)), now).await), "renewal-not-active");
-        let nobody = NewRenewal { certificate: [0; 32], ..self.new(&old, proof(&old)) };
+        assert_eq!(code(self.renewed(&self.asks(&old, proof(&old)), now).await), "renewal-not-active");
+        let nobody = NewRenewal { certificate: [0; 32], ..self.asks(&old, proof(&old)) };
         assert_eq!(code(self.renewed(&nobody, now).await), "unknown-certificate");
-        let authority = NewRenewal { certificate: self.below.certificate, ..self.new(&old, proof(&old)) };
+        let authority = NewRenewal { certificate: self.below.certificate, ..self.asks(&old, proof(&old)) };
         assert_eq!(code(self.renewed(&authority, now).await), "authority-profile");
         // An encryption key signs nothing, not even for its owner.
         let pair = NewPair {
@@ -203,7 +203,7 @@ impl Desk<'_> {
         let pair = issue_pair(&self.services, &self.profiles, &pair).await.unwrap();
         let opened = yinxin::service::keys::enveloping::open_sm2(&pair.envelope.der, &key).unwrap();
         let proof = Proof::Signature(signed(&opened, &pair.encryption.sm3, None));
-        let refused = self.renewed(&self.new(&pair.encryption, proof), now).await;
+        let refused = self.renewed(&self.asks(&pair.encryption, proof), now).await;
         assert_eq!(code(refused), "renewal-encryption");
     }
 
@@ -214,7 +214,7 @@ impl Desk<'_> {
         let later = NOW.plus_days(500);
         let second = self.issued(&key, "另一人", later).await;
         assert_ne!(Certificate::parse(&first.der).unwrap().subject, Certificate::parse(&second.der).unwrap().subject);
-        let new = self.new(&second, Proof::Signature(signed(&key, &second.sm3, None)));
+        let new = self.asks(&second, Proof::Signature(signed(&key, &second.sm3, None)));
         assert_eq!(code(self.renewed(&new, second.not_after.plus_days(-1)).await), "renewal-key-too-old");
     }
 
@@ -227,7 +227,7 @@ impl Desk<'_> {
             let key = sm2_key();
             let old = self.issued(&key, &format!("某人{number}"), NOW).await;
             let proof = Proof::Signature(signed(&key, &old.sm3, None));
-            let new = NewRenewal { supersede_after, ..self.new(&old, proof) };
+            let new = NewRenewal { supersede_after, ..self.asks(&old, proof) };
             nexts.push(self.renewed(&new, old.not_after.plus_days(-10)).await.unwrap());
             olds.push(old);
         }

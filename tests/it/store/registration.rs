@@ -81,7 +81,7 @@ async fn officers_come_and_go(store: &Store, url: &str) {
     assert_eq!((ended.version, find().await.unwrap()), (2, Some(ended.clone())));
     let stale = store.run("dismiss", |tx| Box::pin(officers::update(tx, officer))).await;
     assert!(matches!(stale, Err(Error::Stale { table: "officers", .. })), "{stale:?}");
-    assert_eq!(store.read(|tx| Box::pin(officers::all(tx))).await.unwrap(), [ended.clone()]);
+    assert_eq!(store.read(|tx| Box::pin(officers::all(tx))).await.unwrap(), std::slice::from_ref(&ended));
     for (change, back) in [
         ("UPDATE officers SET role = 'checker'", "UPDATE officers SET role = 'approver'"),
         ("UPDATE officers SET ended_at = NULL", "UPDATE officers SET ended_at = 9"),
