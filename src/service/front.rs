@@ -493,6 +493,8 @@ impl Refusal for Error {
                 ErrorKind::Internal
             }
             Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
+            // No randomness, or no memory.
+            Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             Self::Issuance(_) => ErrorKind::Refused,
             Self::Publishing(_)
             | Self::AnswerUnreadable

@@ -23,7 +23,7 @@ use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::door::{self, Refusal as _, UseCases as _, VerifyDocument};
 use yinxin::service::front::Front;
 use yinxin::service::issuance::Issuance;
-use yinxin::service::keys::device::DeviceOptions;
+use yinxin::service::keys::device::{DeviceOptions, SdfOptions};
 use yinxin::service::keys::doors::{Doors, generate};
 use yinxin::service::keys::import::Imported;
 use yinxin::service::keys::rotation::{rewrap, rotate};
@@ -278,7 +278,10 @@ async fn another(database: &Database) {
 async fn units_and_responders_have_their_keys_in_the_device() {
     let double = Double::new("gm3-units");
     let url = &*Database::Sqlite.url(&double.folder).await;
-    let services = open(url, &double).await;
+    let options = SdfOptions { pairs: vec![1, 2, 3], ..double.options() };
+    let settings = KeySettings::gm3(Doors::open(vec![DeviceOptions::Sdf(options)]).unwrap()).unwrap();
+    let clock = Arc::new(FixedClock(NOW));
+    let services = Services::open_with(url, &settings, clock, Arc::new(DeadRandom)).await.unwrap();
     let by = &Actor::Operator;
     let wanted = attributes(KeyPurpose::CertificateAuthority, KeyAlgorithm::Sm2);
     let key = generate(&services, by, KeyLocation::Sdf, &wanted).await.unwrap();

@@ -517,7 +517,8 @@ pub(crate) async fn revoke(
     let sm3 = name(sm3)?;
     let fields = Fields::read(request, &["reason", "invalidity_date"]).await?;
     let wrong = || malformed("reason", "a reason of revocation, such as key-compromise");
-    let reason = RevocationReason::from_name(fields.required("reason")?).ok_or_else(wrong)?;
+    let reason =
+        RevocationReason::from_name(fields.required("reason")?).filter(|reason| reason.is_final()).ok_or_else(wrong)?;
     let invalidity_date = fields.moment("invalidity_date")?;
     change(&app, actor, sm3, Change::Revoke { reason, invalidity_date }).await
 }

@@ -1,7 +1,7 @@
 //! Authorities of our own: made, issuing in groups, their certificates changed, found and forgotten, on both databases.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -586,23 +586,25 @@ fn source(place: &Place) -> KeySource {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_cannot_sign_leaves_an_abandoned_intent() {
-    struct FailsLater(AtomicBool);
+    /// Gives so many nonces and keys more.
+    struct FailsLater(AtomicUsize);
     impl Random for FailsLater {
         fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
-            if buffer.len() >= 32 && self.0.load(Ordering::SeqCst) {
-                Err(RandomUnavailable)
-            } else {
-                SystemRandom.fill(buffer)
+            if buffer.len() >= 32 {
+                let more = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                more.map_err(|_| RandomUnavailable)?;
             }
+            SystemRandom.fill(buffer)
         }
     }
     let folder = Folder::new("authority-no-nonce");
     let place = Place { url: format!("sqlite:{}", folder.path().join("rows.db").display()), folder };
-    let random = Arc::new(FailsLater(AtomicBool::new(false)));
+    let random = Arc::new(FailsLater(AtomicUsize::new(usize::MAX)));
     let clock = Arc::new(FixedClock(NOW));
     let services = Services::open(&place.url, &source(&place), clock, random.clone()).await.unwrap();
     let (_, below) = root_and_below(&services).await;
-    random.0.store(true, Ordering::SeqCst);
+    // The throw-away key signs what is linted, the authority's key does not sign.
+    random.0.store(1, Ordering::SeqCst);
     let refused = issuance(&services).issue(order(&below, request(1))).await.unwrap_err();
     assert_eq!(refused.code(), "random-unavailable");
     while place.count("issuance_batches WHERE state = 'abandoned'").await == 0 {

@@ -233,6 +233,7 @@ async fn pages_hold_what_lists_name(store: &Store) {
 
     // A page goes when all that it names ended, and nothing of it changed after that event.
     let key = &below(10);
+    assert_eq!(pages(store, key).await.unwrap(), []);
     let rows = (0..128).map(|number| certificate(number, 10, REVOKED)).collect::<Vec<_>>();
     let inserted = &rows;
     store.run("issue", |tx| Box::pin(issued_certificates::insert_many(tx, inserted))).await.unwrap();
