@@ -492,7 +492,6 @@ impl Refusal for Error {
             Self::Issuance(ca::Error::NoAuthority | ca::Error::Unreadable(_) | ca::Error::Signature) => {
                 ErrorKind::Internal
             }
-            Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             // No randomness, or no memory.
             Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             Self::Issuance(_) => ErrorKind::Refused,

@@ -1,9 +1,11 @@
 //! Audit events: what happened, typed, versioned, canonically encoded.
 
+mod body;
 mod encoding;
 mod event;
 mod reason;
 
+pub use body::{EventBody, EventClass};
 pub use encoding::EncodingError;
-pub use event::{Actor, Event, EventBody, EventClass};
+pub use event::{Actor, Event};
 pub use reason::{AbandonmentReason, RevocationReason, SuspensionReason};
