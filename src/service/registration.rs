@@ -4,7 +4,7 @@
 //! Every step of an officer is a signature by the officer's registered key over octets that fit this step of this request
 //! only; it is verified in the transaction that keeps the step, together with the officer's standing at that moment. A
 //! certificate is ordered like any other; the transaction that keeps it verifies every approval again and ends the request
-//! ([`fulfil`]). So there is a certificate for a request exactly when the request says so, whatever process stopped where:
+//! (`fulfil`). So there is a certificate for a request exactly when the request says so, whatever process stopped where:
 //! before that transaction the request is approved and can be issued again, after it it is issued, once.
 
 use std::sync::Arc;
