@@ -186,7 +186,10 @@ fn decide(
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
     }
-    if profile.rules().approval.is_some() && !matches!(order.completes, Some(Completion::Application(_))) {
+    let is_approved = matches!(order.completes, Some(Completion::Application(_))) || unit_of(queued).is_some();
+    // A caller alone gets nothing that speaks for the authority, whatever the profile says of approvals.
+    let alone = profile.speaks_for_authority() && matches!(order.actor, Actor::Caller { .. });
+    if !is_approved && (profile.rules().approval.is_some() || alone) {
         return Err(Error::ApprovalNeeded);
     }
     let proved;

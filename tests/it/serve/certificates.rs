@@ -292,6 +292,9 @@ fn refusals(office: &Office<'_>) {
         (order("authority", json!("none")), 404, "unknown-authority"),
         (order("profile", json!("none")), 422, "profile-unknown"),
         (order("profile", json!("root")), 422, "authority-profile"),
+        // Nobody alone speaks for the authority.
+        (order("profile", json!("ocsp-responder")), 409, "approval-needed"),
+        (order("profile", json!("tsa")), 409, "approval-needed"),
         (order("csr", json!("MAA=")), 422, "csr-malformed"),
         (order("csr", json!("-----BEGIN CERTIFICATE-----\n")), 422, "csr-malformed"),
         (order("csr", json!(STANDARD.encode(&wrong))), 422, "csr-signature"),

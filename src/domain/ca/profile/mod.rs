@@ -258,6 +258,13 @@ impl Profile {
         self.0.key_usage.iter().any(|bit| bit.encrypts())
     }
 
+    /// Whether what its key signs is heard as the authority's own word: answers on status, and time stamps.
+    #[must_use]
+    pub fn speaks_for_authority(&self) -> bool {
+        let speaks = |purpose: &Purpose| matches!(purpose, Purpose::OcspSigning | Purpose::TimeStamping);
+        self.0.extended_key_usage.as_ref().is_some_and(|rule| rule.purposes.iter().any(speaks))
+    }
+
     /// How many officers must approve a request for such a certificate, in which role: one approver where nothing is told.
     #[must_use]
     pub fn approval(&self) -> ApprovalPolicy {
