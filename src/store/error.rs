@@ -1,5 +1,7 @@
 //! Why rows could not be read or written.
 
+use std::sync::Arc;
+
 use crate::store::MacUnavailable;
 
 /// What the store refuses or cannot do.
@@ -56,6 +58,9 @@ pub enum Error {
         /// How often.
         attempts: u32,
     },
+    /// The commit failed. Whether it took place is not known for sure; all who shared it are told so.
+    #[error("the database did not commit")]
+    NotCommitted(#[source] Arc<sqlx::Error>),
     /// The database itself failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),

@@ -34,6 +34,7 @@ mod error;
 mod integrity;
 mod migrations;
 mod sql;
+mod together;
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -46,6 +47,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
+
+use together::{Group, Writers};
 
 /// How often a transaction that gave way to others is tried.
 const ATTEMPTS: u32 = 5;
@@ -61,6 +64,7 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct Store {
     pools: Pools,
     integrity: IntegrityKey,
+    writers: Writers,
 }
 
 #[derive(Clone)]
@@ -97,13 +101,6 @@ impl<'env> Tx<'env> {
         self.transient |= Error::is_transient(&error);
         error.into()
     }
-
-    async fn commit(self) -> Result<(), sqlx::Error> {
-        match self.backend {
-            Backend::Sqlite(tx) => tx.commit().await,
-            Backend::Postgres(tx) => tx.commit().await,
-        }
-    }
 }
 
 impl Store {
@@ -114,7 +111,7 @@ impl Store {
     /// # Errors
     /// No such database, or its migrations are not ours.
     pub async fn open(url: &str, integrity: IntegrityKey) -> Result<Self, Error> {
-        let store = Self { pools: connect(url).await?, integrity };
+        let store = Self { pools: connect(url).await?, integrity, writers: Writers::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -125,7 +122,7 @@ impl Store {
     /// As [`Self::open`].
     pub async fn open_file(path: &Path, integrity: IntegrityKey) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new().filename(path);
-        let store = Self { pools: connect_sqlite(options).await?, integrity };
+        let store = Self { pools: connect_sqlite(options).await?, integrity, writers: Writers::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -143,12 +140,13 @@ impl Store {
         }
     }
 
-    /// Runs the steps in one transaction and commits it; tries again, from the start, when it had to give way to others.
+    /// Runs the steps all or none of them, and commits; tries again, from the start, when it had to give way to others.
     ///
-    /// So the steps may run more than once: they must change nothing but the database, and use no key.
+    /// So the steps may run more than once: they must change nothing but the database, and use no key. Those that come
+    /// while others write share their commit (see `together`); whatever comes back, the commit is behind it.
     ///
     /// # Errors
-    /// The steps' own, after undoing everything; or the database's.
+    /// The steps' own, after undoing what they did; or the database's.
     pub async fn run<'env, T, E: From<Error>>(
         &self,
         name: &'static str,
@@ -156,30 +154,61 @@ impl Store {
     ) -> Result<T, E> {
         let started = tokio::time::Instant::now();
         for attempt in 1..=ATTEMPTS {
-            let mut tx = match self.begin().await {
-                Ok(tx) => tx,
-                Err(error) if Error::is_transient(&error) => continue,
-                Err(error) => return Err(Error::from(error).into()),
-            };
-            match steps(&mut tx).await {
-                Ok(value) => match tx.commit().await {
-                    Ok(()) => {
-                        let took = started.elapsed();
-                        if took > SLOW {
-                            let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                            tracing::warn!(name, milliseconds, attempt, "slow transaction");
-                        }
-                        return Ok(value);
-                    }
-                    Err(error) if Error::is_transient(&error) => {}
-                    Err(error) => return Err(Error::from(error).into()),
-                },
-                Err(_) if tx.transient => {}
-                Err(error) => return Err(error),
+            if let Some(outcome) = self.attempt(&steps).await {
+                let took = started.elapsed();
+                if took > SLOW {
+                    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                    tracing::warn!(name, milliseconds, attempt, "slow transaction");
+                }
+                return outcome;
             }
             tokio::time::sleep(Duration::from_millis(5) * attempt * attempt).await;
         }
         Err(Error::Contended { name, attempts: ATTEMPTS }.into())
+    }
+
+    /// One attempt; nothing when it had to give way.
+    async fn attempt<'env, T, E: From<Error>>(
+        &self,
+        steps: &impl for<'t> Fn(&'t mut Tx<'env>) -> Steps<'t, T, E>,
+    ) -> Option<Result<T, E>> {
+        let mut place = self.writers.enter().await;
+        let Group { backend, roll } = match place.take() {
+            Some(mut group) => match group.mark().await {
+                Ok(()) => group,
+                // Undone as it is dropped.
+                Err(_) => return None,
+            },
+            None => match self.begin().await {
+                Ok(backend) => Group::new(backend),
+                Err(error) if Error::is_transient(&error) => return None,
+                Err(error) => return Some(Err(Error::from(error).into())),
+            },
+        };
+        let mut tx = Tx::new(backend, self.integrity.clone());
+        let result = steps(&mut tx).await;
+        let (transient, awaited) = (tx.transient, roll.awaited());
+        let mut group = Group { backend: tx.backend, roll };
+        match &result {
+            Ok(_) => self.writers.leave(place, group),
+            // Undone as it is dropped: nobody else is in it.
+            Err(_) if group.roll.is_empty() => return result.err().filter(|_| !transient).map(Err),
+            Err(_) => {
+                // Where not even that is possible the whole group is dropped.
+                if group.undo().await.is_ok() {
+                    self.writers.leave(place, group);
+                }
+                if transient {
+                    return None;
+                }
+            }
+        }
+        // A refusal waits too: it may rest on what another member wrote.
+        match awaited.outcome().await {
+            Some(Ok(())) => Some(result),
+            Some(Err(error)) if !Error::is_transient(&error) => Some(Err(Error::NotCommitted(error).into())),
+            Some(Err(_)) | None => None,
+        }
     }
 
     /// Runs reading steps on one snapshot; nothing that they change is kept.
@@ -239,8 +268,8 @@ impl Store {
         }
     }
 
-    async fn begin<'env>(&self) -> Result<Tx<'env>, sqlx::Error> {
-        let backend = match &self.pools {
+    async fn begin(&self) -> Result<Backend, sqlx::Error> {
+        Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => {
                 let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
@@ -248,8 +277,7 @@ impl Store {
                 sqlx::query("SELECT next FROM audit_head WHERE single = 1 FOR UPDATE").execute(&mut *tx).await?;
                 Backend::Postgres(tx)
             }
-        };
-        Ok(Tx::new(backend, self.integrity.clone()))
+        })
     }
 }
 

@@ -46,7 +46,7 @@ pub(in crate::service) fn meaning(error: &Error) -> Meaning {
         | Error::Random(_)
         | Error::Interrupted
         // A row that has its result by now, of an order that nobody waited for any more: the next look tells.
-        | Error::Store(store::Error::Database(_) | store::Error::Conflict { .. }) => Meaning::Passes { code },
+        | Error::Store(store::Error::Database(_) | store::Error::NotCommitted(_) | store::Error::Conflict { .. }) => Meaning::Passes { code },
         _ if error.kind() == ErrorKind::Unavailable => Meaning::Passes { code },
         _ => Meaning::Stops { code },
     }
