@@ -1,5 +1,10 @@
 //! Callers: registering their keys, finding them again, and refusing a request that comes twice.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
 use crate::crypto::PublicKey;
@@ -12,7 +17,10 @@ use crate::format::keys::{SubjectPublicKeyInfo, read_pem};
 use crate::format::x509::Certificate;
 use crate::service::{Error, Services};
 use crate::store::callers::StoredCaller;
-use crate::store::{self, audit, callers};
+use crate::store::{self, Store, audit, callers};
+
+/// Requests whose callers are looked up together; more wait for their turn.
+const MOST_LOOKING: usize = 256;
 
 /// What is asked when a caller is registered.
 #[derive(Debug, Clone)]
@@ -111,6 +119,116 @@ pub async fn caller_by_fingerprint(services: &Services, fingerprint: &[u8; 32]) 
     match caller.state {
         CallerState::Active => Ok(caller),
         CallerState::Barred => Err(Error::CallerBarred),
+    }
+}
+
+/// The caller that was found, as the audit log names it: with the roles that it has now.
+///
+/// # Errors
+/// No such caller, or it is barred.
+pub(in crate::service) fn actor_of(found: Option<StoredCaller>) -> Result<Actor, Error> {
+    let caller = found.ok_or(Error::UnknownCaller)?;
+    match caller.state {
+        CallerState::Active => Ok(Actor::Caller { id: caller.id, roles: caller.roles }),
+        CallerState::Barred => Err(Error::CallerBarred),
+    }
+}
+
+/// A look for a caller that waits.
+struct Looking {
+    wanted: Wanted,
+    answer: oneshot::Sender<Result<Option<StoredCaller>, Error>>,
+}
+
+/// By what a caller is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    Name(CallerId),
+    Fingerprint([u8; 32]),
+}
+
+/// Looks callers up in groups: requests that come at the same time share one snapshot, which begins after all of them
+/// came. Nothing is kept from one group to the next, so that a caller who is barred is out at once. The task behind it ends
+/// with the last clone.
+#[derive(Clone)]
+pub struct Register {
+    looks: mpsc::Sender<Looking>,
+}
+
+impl Register {
+    /// Starts the task. Wants a runtime.
+    #[must_use]
+    pub fn start(services: &Services) -> Self {
+        let (looks, mut taken) = mpsc::channel(MOST_LOOKING);
+        let store = services.store.clone();
+        tokio::spawn(async move {
+            let mut group = Vec::new();
+            while taken.recv_many(&mut group, MOST_LOOKING).await > 0 {
+                look_up(&store, std::mem::take(&mut group)).await;
+            }
+        });
+        Self { looks }
+    }
+
+    /// The caller with that key.
+    ///
+    /// # Errors
+    /// As [`caller_by_fingerprint`]; [`Error::Shared`] for what befell the whole group.
+    pub async fn by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<StoredCaller, Error> {
+        let caller = self.look(Wanted::Fingerprint(*fingerprint)).await?.ok_or(Error::UnknownCaller)?;
+        match caller.state {
+            CallerState::Active => Ok(caller),
+            CallerState::Barred => Err(Error::CallerBarred),
+        }
+    }
+
+    /// The caller of that name, as the audit log names it: with the roles that it has now.
+    ///
+    /// # Errors
+    /// As [`Self::by_fingerprint`].
+    pub async fn actor(&self, id: &CallerId) -> Result<Actor, Error> {
+        actor_of(self.look(Wanted::Name(id.clone())).await?)
+    }
+
+    async fn look(&self, wanted: Wanted) -> Result<Option<StoredCaller>, Error> {
+        let (answer, answered) = oneshot::channel();
+        // Connections are bounded, and each waits for one look at most: a queue that is full is waited for.
+        self.looks.send(Looking { wanted, answer }).await.map_err(|_| Error::Interrupted)?;
+        answered.await.map_err(|_| Error::Interrupted)?
+    }
+}
+
+/// Answers all of them from one snapshot. A row that is not as it was written is told to those who asked for it alone.
+async fn look_up(store: &Store, group: Vec<Looking>) {
+    let wanted = group.iter().map(|looking| looking.wanted.clone()).collect::<BTreeSet<_>>();
+    let asked = &wanted;
+    let steps = store.read(|tx| {
+        Box::pin(async move {
+            let mut found = BTreeMap::new();
+            for wanted in asked {
+                let caller = match wanted {
+                    Wanted::Name(id) => callers::find(tx, id).await,
+                    Wanted::Fingerprint(fingerprint) => callers::find_by_fingerprint(tx, fingerprint).await,
+                };
+                match caller {
+                    Ok(caller) => found.insert(wanted.clone(), Ok(caller)),
+                    Err(error @ store::Error::Inconsistent { .. }) => {
+                        found.insert(wanted.clone(), Err(Arc::new(Error::from(error))))
+                    }
+                    Err(error) => return Err(error),
+                };
+            }
+            Ok::<_, store::Error>(found)
+        })
+    });
+    let found = steps.await.map_err(|error| Arc::new(Error::from(error)));
+    for Looking { wanted, answer } in group {
+        let caller = match &found {
+            Ok(found) => found.get(&wanted).cloned().unwrap_or(Ok(None)),
+            Err(error) => Err(Arc::clone(error)),
+        };
+        // Nobody may be waiting any more.
+        let _ = answer.send(caller.map_err(Error::Shared));
     }
 }
 

@@ -13,7 +13,6 @@ use crate::domain::audit::EventBody;
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::ca::state::CertificateState;
-use crate::domain::caller::CallerState;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
 use crate::domain::seal::maker;
@@ -22,6 +21,7 @@ use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Ground, Policy, Report, verify};
 use crate::format::x509::ocsp::OcspRefusal;
+use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
@@ -35,7 +35,7 @@ use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::stamping::{self, Stamping};
-use crate::service::{Error, Services, authorities, callers, keys, publication};
+use crate::service::{Error, Services, authorities, keys, publication};
 use crate::store;
 use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
@@ -54,10 +54,11 @@ pub struct Front {
     tables: Arc<KeyTables>,
     stamping: Option<Stamping>,
     orders: Option<Orders>,
+    register: Register,
 }
 
 impl Front {
-    /// Joins them.
+    /// Joins them. Wants a runtime.
     ///
     /// # Errors
     /// [`Error::UnknownPolicy`] when the default policy is not among the policies.
@@ -72,7 +73,8 @@ impl Front {
         }
         let (trust, policies) = (Arc::new(trust), Arc::new(policies));
         let (default_policy, tables) = (default_policy.to_owned(), Arc::default());
-        Ok(Self { services, trust, policies, default_policy, tables, stamping: None, orders: None })
+        let register = Register::start(&services);
+        Ok(Self { services, trust, policies, default_policy, tables, stamping: None, orders: None, register })
     }
 
     /// With a time-stamping service, or without one.
@@ -99,12 +101,9 @@ impl Front {
 
     /// The actor as the audit log names it: a registered caller with the roles that it has now.
     async fn actor(&self, actor: &Actor) -> Result<audit::Actor, Error> {
-        let Some((id, _)) = &actor.caller else { return Ok(audit::Actor::Anonymous) };
-        let found = self.services.store.read(|tx| Box::pin(store::callers::find(tx, id))).await?;
-        let caller = found.ok_or(Error::UnknownCaller)?;
-        match caller.state {
-            CallerState::Active => Ok(audit::Actor::Caller { id: caller.id, roles: caller.roles }),
-            CallerState::Barred => Err(Error::CallerBarred),
+        match &actor.caller {
+            Some((id, _)) => self.register.actor(id).await,
+            None => Ok(audit::Actor::Anonymous),
         }
     }
 }
@@ -230,10 +229,9 @@ impl UseCases for Front {
     }
 
     async fn order_certificate(&self, actor: &Actor, order: OrderCertificate) -> Result<OrderedCertificate, Error> {
-        let by = self.caller(actor).await?;
-        let (audit::Actor::Caller { id, .. }, Some(orders)) = (&by, &self.orders) else {
-            return Err(Error::IssuanceOff);
-        };
+        // Found again, and its roles, where its key is reserved.
+        let (id, _) = actor.caller.as_ref().ok_or(Error::CallerNeeded)?;
+        let orders = self.orders.as_ref().ok_or(Error::IssuanceOff)?;
         let (caller, authority, profile) = (id.clone(), order.authority.clone(), order.profile.clone());
         let wanted = Wanted::Request { csr: issuance::request_in(&order.csr), subject: order.subject };
         let wanted = issuance::Order {
@@ -243,7 +241,7 @@ impl UseCases for Front {
             not_before: order.not_before,
             not_after: order.not_after,
             transaction: order.transaction,
-            actor: by,
+            actor: audit::Actor::Anonymous,
             request: Some(actor.request_id.clone()),
             completes: None,
         };
@@ -315,7 +313,7 @@ impl UseCases for Front {
     }
 
     async fn caller_by_fingerprint(&self, fingerprint: &[u8; 32]) -> Result<Option<KnownCaller>, Error> {
-        let caller = match callers::caller_by_fingerprint(&self.services, fingerprint).await {
+        let caller = match self.register.by_fingerprint(fingerprint).await {
             Ok(caller) => caller,
             Err(Error::UnknownCaller | Error::CallerBarred) => return Ok(None),
             Err(error) => return Err(error),

@@ -1,14 +1,16 @@
 //! `Idempotency-Key`: the same request under the same key gets the first answer, and is done once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
-use crate::service::callers::is_token;
+use crate::domain::audit::Actor;
+use crate::service::callers::{actor_of, is_token};
 use crate::service::{Error, Services};
-use crate::store::{Tx, idempotency};
+use crate::store::{Tx, callers, idempotency};
 
 /// Keys that one transaction reserves.
 const MOST_IN_GROUP: usize = 256;
@@ -59,6 +61,15 @@ async fn reserve_now(
     if idempotency::reserve(tx, caller, key, request_sm3, now).await? {
         return Ok(Ok(Reservation::First));
     }
+    reserved_before(tx, (caller, key), request_sm3).await
+}
+
+/// What the request shall do whose key was not free.
+async fn reserved_before(
+    tx: &mut Tx<'_>,
+    (caller, key): (&CallerId, &str),
+    request_sm3: &[u8; 32],
+) -> Result<Result<Reservation, Error>, Error> {
     let Some(stored) = idempotency::find(tx, caller, key).await? else { return Ok(Err(Error::IdempotencyKeyInUse)) };
     if stored.request_sm3 != *request_sm3 {
         return Ok(Err(Error::IdempotencyKeyReused));
@@ -72,11 +83,14 @@ struct Waiting {
     caller: CallerId,
     key: String,
     request_sm3: [u8; 32],
-    answer: oneshot::Sender<Result<Reservation, Error>>,
+    answer: oneshot::Sender<Reserved>,
 }
 
-/// Reserves keys in groups: requests that come at the same time share one commit. The task behind it ends with the last
-/// clone.
+/// The caller as it is known when its key is reserved, and what its request shall do.
+type Reserved = Result<(Actor, Reservation), Error>;
+
+/// Reserves keys in groups, for callers who are let in at that moment: requests that come at the same time share their
+/// statements and their commit. The task behind it ends with the last clone.
 #[derive(Clone)]
 pub struct Reserving {
     requests: mpsc::Sender<Waiting>,
@@ -96,11 +110,17 @@ impl Reserving {
         Self { requests }
     }
 
-    /// As [`reserve`].
+    /// As [`reserve`]; gives the caller too, with the roles that it has in the transaction that reserves the key.
     ///
     /// # Errors
-    /// As [`reserve`], [`Error::Shared`] for what befell the whole group; [`Error::IssuanceBusy`]: too many wait.
-    pub async fn reserve(&self, caller: &CallerId, key: &str, request_sm3: &[u8; 32]) -> Result<Reservation, Error> {
+    /// As [`reserve`]; no such caller, or it is barred; [`Error::Shared`] for what befell the whole group;
+    /// [`Error::IssuanceBusy`]: too many wait.
+    pub async fn reserve(
+        &self,
+        caller: &CallerId,
+        key: &str,
+        request_sm3: &[u8; 32],
+    ) -> Result<(Actor, Reservation), Error> {
         if !is_token(key) {
             return Err(Error::InvalidIdempotencyKey);
         }
@@ -114,15 +134,7 @@ impl Reserving {
 async fn reserve_group(services: &Services, group: Vec<Waiting>) {
     let now = services.clock.now();
     let waiting = &group;
-    let steps = services.store.run("reserve idempotency keys", |tx| {
-        Box::pin(async move {
-            let mut outcomes = Vec::with_capacity(waiting.len());
-            for Waiting { caller, key, request_sm3, .. } in waiting {
-                outcomes.push(reserve_now(tx, (caller, key), request_sm3, now).await?);
-            }
-            Ok::<_, Error>(outcomes)
-        })
-    });
+    let steps = services.store.run("reserve idempotency keys", |tx| Box::pin(reserve_all(tx, waiting, now)));
     let outcomes = match steps.await {
         Ok(outcomes) => outcomes,
         Err(error) => {
@@ -134,6 +146,41 @@ async fn reserve_group(services: &Services, group: Vec<Waiting>) {
         // Who stopped waiting left a key that is reserved: the next start frees it.
         let _ = waiting.answer.send(outcome);
     }
+}
+
+/// What each shall do; the store's errors are outside.
+async fn reserve_all(tx: &mut Tx<'_>, group: &[Waiting], now: Timestamp) -> Result<Vec<Reserved>, Error> {
+    let mut actors = BTreeMap::new();
+    for Waiting { caller, .. } in group {
+        if !actors.contains_key(caller) {
+            actors.insert(caller, actor_of(callers::find(tx, caller).await?));
+        }
+    }
+    let known = group.iter().filter(|waiting| matches!(actors.get(&waiting.caller), Some(Ok(_))));
+    let wanted = known.map(|Waiting { caller, key, request_sm3, .. }| (caller, key.as_str(), request_sm3));
+    let mut free = idempotency::reserve_many(tx, &wanted.collect::<Vec<_>>(), now).await?;
+    let mut outcomes = Vec::with_capacity(group.len());
+    for Waiting { caller, key, request_sm3, .. } in group {
+        let actor = match actors.get(caller) {
+            Some(Ok(actor)) => actor.clone(),
+            Some(Err(Error::CallerBarred)) => {
+                outcomes.push(Err(Error::CallerBarred));
+                continue;
+            }
+            Some(Err(_)) | None => {
+                outcomes.push(Err(Error::UnknownCaller));
+                continue;
+            }
+        };
+        // The second of two that came together finds the key taken.
+        let reserved = if free.remove(&(caller.as_str().to_owned(), key.clone())) {
+            Ok(Reservation::First)
+        } else {
+            reserved_before(tx, (caller, key), request_sm3).await?
+        };
+        outcomes.push(reserved.map(|reservation| (actor, reservation)));
+    }
+    Ok(outcomes)
 }
 
 /// Keeps the answer of a reserved request.

@@ -1,8 +1,10 @@
 //! Rows of answers given under an `Idempotency-Key`, so that a repeated request gets the first answer.
 
+use std::collections::BTreeSet;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
-use crate::store::sql::{execute, fetch_optional};
+use crate::store::sql::{execute, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
 
 /// What is known of a key.
@@ -28,6 +30,32 @@ pub async fn reserve(
     let sql = "INSERT INTO idempotency (caller, key, request_sm3, created_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT DO NOTHING";
     Ok(execute!(tx, sql, caller.as_str(), key, &request_sm3[..], now.unix())? == 1)
+}
+
+/// Keys that one statement reserves or completes: far below the number of values that it may bind.
+const PART: usize = 500;
+
+/// Reserves many keys by one statement; gives caller and key of those that were free. A key that is named twice is
+/// reserved once.
+///
+/// # Errors
+/// As [`reserve`].
+pub async fn reserve_many(
+    tx: &mut Tx<'_>,
+    wanted: &[(&CallerId, &str, &[u8; 32])],
+    now: Timestamp,
+) -> Result<BTreeSet<(String, String)>, Error> {
+    let mut free = BTreeSet::new();
+    for part in wanted.chunks(PART) {
+        let before = "INSERT INTO idempotency (caller, key, request_sm3, created_at) ";
+        let behind = " ON CONFLICT DO NOTHING RETURNING caller, key";
+        let reserved = fetch_listed!(tx, (String, String), before, part, |bound, (caller, key, request)| {
+            bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned());
+            bound.push_bind(request.to_vec()).push_bind(now.unix());
+        }, behind)?;
+        free.extend(reserved);
+    }
+    Ok(free)
 }
 
 /// What stands under the key.
@@ -64,6 +92,37 @@ pub async fn complete(
         1 => Ok(()),
         _ => Err(Error::Stale { table: "idempotency", row: format!("{caller}/{key}") }),
     }
+}
+
+/// Keeps the answers under keys that are reserved and have none, by one statement.
+///
+/// # Errors
+/// [`Error::Stale`] with the first that is not.
+pub async fn complete_many(
+    tx: &mut Tx<'_>,
+    status: u16,
+    answers: &[(&CallerId, &str, &[u8])],
+) -> Result<(), Error> {
+    for part in answers.chunks(PART) {
+        let before = "WITH answers (caller, key, response) AS (";
+        // The status is a number of ours.
+        let behind = format!(
+            ") UPDATE idempotency SET status = {status}, response = answers.response FROM answers \
+             WHERE idempotency.caller = answers.caller AND idempotency.key = answers.key \
+             AND idempotency.status IS NULL RETURNING idempotency.caller, idempotency.key"
+        );
+        let done = fetch_listed!(tx, (String, String), before, part, |bound, (caller, key, response)| {
+            bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned()).push_bind(response.to_vec());
+        }, behind)?;
+        let done = done.into_iter().collect::<BTreeSet<_>>();
+        let is_left = |(caller, key, _): &&(&CallerId, &str, &[u8])| {
+            !done.contains(&(caller.as_str().to_owned(), (*key).to_owned()))
+        };
+        if let Some((caller, key, _)) = part.iter().find(is_left) {
+            return Err(Error::Stale { table: "idempotency", row: format!("{caller}/{key}") });
+        }
+    }
+    Ok(())
 }
 
 /// Frees a key whose request came to nothing, so that it may be tried again.

@@ -63,4 +63,24 @@ macro_rules! insert_many {
     }};
 }
 
-pub(in crate::store) use {execute, fetch, fetch_all, fetch_one, fetch_optional, insert_many};
+/// A statement with a list of rows in its middle: `|bound, row| { … }` binds one. Gives what it returns, as tuples.
+macro_rules! fetch_listed {
+    ($tx:expr, $returned:ty, $before:expr, $rows:expr, |$bound:ident, $row:pat_param| $bind:block, $behind:expr) => {{
+        let tx: &mut crate::store::Tx<'_> = $tx;
+        let found = match &mut tx.backend {
+            crate::store::Backend::Sqlite(on) => {
+                let mut statement = sqlx::QueryBuilder::<sqlx::Sqlite>::new($before);
+                statement.push_values($rows, |mut $bound, $row| $bind).push($behind);
+                statement.build_query_as::<$returned>().fetch_all(&mut **on).await
+            }
+            crate::store::Backend::Postgres(on) => {
+                let mut statement = sqlx::QueryBuilder::<sqlx::Postgres>::new($before);
+                statement.push_values($rows, |mut $bound, $row| $bind).push($behind);
+                statement.build_query_as::<$returned>().fetch_all(&mut **on).await
+            }
+        };
+        found.map_err(|error| tx.fault(error))
+    }};
+}
+
+pub(in crate::store) use {execute, fetch, fetch_all, fetch_listed, fetch_one, fetch_optional, insert_many};

@@ -423,12 +423,13 @@ async fn keep(
 /// Tells what waits for the certificates, in the transaction that keeps them.
 async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Timestamp) -> Result<(), Unkept> {
     let mut rows = BTreeMap::<(&JobId, i64), Vec<(u32, RowResult)>>::new();
+    let mut answers = Vec::new();
     for (position, Signed { queued, row, .. }) in signed.iter().enumerate() {
         let order = &queued.order;
         match &order.completes {
             None => {}
             Some(Completion::IdempotencyKey(caller, key)) => {
-                idempotency::complete(tx, caller, key, 201, &row.sm3).await?;
+                answers.push((caller, key.as_str(), &row.sm3[..]));
             }
             Some(Completion::JobRow { job, index, lease }) => {
                 rows.entry((job, *lease)).or_default().push((*index, RowResult::Issued(row.sm3)));
@@ -441,6 +442,7 @@ async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Time
             }
         }
     }
+    idempotency::complete_many(tx, 201, &answers).await?;
     for ((job, lease), results) in rows {
         keep_results(tx, job, lease, &results, now).await?;
     }

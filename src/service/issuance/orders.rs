@@ -26,21 +26,24 @@ impl Orders {
         Self { services, issuance, keys }
     }
 
-    /// Issues the certificate that is ordered, or gives the one that the same order led to before.
+    /// Issues the certificate that is ordered, or gives the one that the same order led to before. It is the caller who
+    /// orders, with the roles that it has when the key is reserved.
     ///
     /// Whoever calls this must let it end: a key whose order was given up half-way stays reserved until the next start.
     ///
     /// # Errors
-    /// The key came with another order, or its first order is at work; [`Error::Possession`] and the others of
+    /// No such caller, or it is barred; the key came with another order, or its first order is at work; [`Error::Possession`] and the others of
     /// [`Issuance::issue`].
     pub async fn issue(&self, order: Order, (caller, key): (&CallerId, &str)) -> Result<Issued, Error> {
-        if let Reservation::Done { response, .. } = self.keys.reserve(caller, key, &digest_of(&order)).await? {
+        let (actor, reservation) = self.keys.reserve(caller, key, &digest_of(&order)).await?;
+        if let Reservation::Done { response, .. } = reservation {
             let name: [u8; 32] = response.try_into().map_err(|_| Error::AnswerUnreadable)?;
             let kept = inventory::find(&self.services, &name).await?;
             let (serial, not_before, not_after) = (kept.serial, kept.not_before, kept.not_after);
             return Ok(Issued { sm3: name, serial, der: kept.der, not_before, not_after });
         }
-        let order = Order { completes: Some(Completion::IdempotencyKey(caller.clone(), key.to_owned())), ..order };
+        let completes = Some(Completion::IdempotencyKey(caller.clone(), key.to_owned()));
+        let order = Order { actor, completes, ..order };
         let outcome = self.issuance.issue(order).await;
         if outcome.is_err() {
             // The first error is the one to tell; a key that has its answer by now is not freed.
