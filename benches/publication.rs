@@ -59,6 +59,8 @@ fn main() {
 
 fn answers(runtime: &tokio::runtime::Runtime, desk: &Desk, authority: &Authority, row: &IssuedCertificate) {
     let policies = BTreeMap::from([("default".to_owned(), built_in("default", &sm3_hex).unwrap())]);
+    // The front starts a task.
+    let _inside = runtime.enter();
     let front = Front::new(desk.services.clone(), TrustAnchors::none(), policies, "default").unwrap();
     let app = App::new(Arc::new(front), Settings::default(), Arc::new(SystemRandom)).unwrap();
     let router = app.publication_router();

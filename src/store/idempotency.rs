@@ -49,10 +49,17 @@ pub async fn reserve_many(
     for part in wanted.chunks(PART) {
         let before = "INSERT INTO idempotency (caller, key, request_sm3, created_at) ";
         let behind = " ON CONFLICT DO NOTHING RETURNING caller, key";
-        let reserved = fetch_listed!(tx, (String, String), before, part, |bound, (caller, key, request)| {
-            bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned());
-            bound.push_bind(request.to_vec()).push_bind(now.unix());
-        }, behind)?;
+        let reserved = fetch_listed!(
+            tx,
+            (String, String),
+            before,
+            part,
+            |bound, (caller, key, request)| {
+                bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned());
+                bound.push_bind(request.to_vec()).push_bind(now.unix());
+            },
+            behind
+        )?;
         free.extend(reserved);
     }
     Ok(free)
@@ -98,11 +105,7 @@ pub async fn complete(
 ///
 /// # Errors
 /// [`Error::Stale`] with the first that is not.
-pub async fn complete_many(
-    tx: &mut Tx<'_>,
-    status: u16,
-    answers: &[(&CallerId, &str, &[u8])],
-) -> Result<(), Error> {
+pub async fn complete_many(tx: &mut Tx<'_>, status: u16, answers: &[(&CallerId, &str, &[u8])]) -> Result<(), Error> {
     for part in answers.chunks(PART) {
         let before = "WITH answers (caller, key, response) AS (";
         // The status is a number of ours.
@@ -111,9 +114,16 @@ pub async fn complete_many(
              WHERE idempotency.caller = answers.caller AND idempotency.key = answers.key \
              AND idempotency.status IS NULL RETURNING idempotency.caller, idempotency.key"
         );
-        let done = fetch_listed!(tx, (String, String), before, part, |bound, (caller, key, response)| {
-            bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned()).push_bind(response.to_vec());
-        }, behind)?;
+        let done = fetch_listed!(
+            tx,
+            (String, String),
+            before,
+            part,
+            |bound, (caller, key, response)| {
+                bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned()).push_bind(response.to_vec());
+            },
+            behind
+        )?;
         let done = done.into_iter().collect::<BTreeSet<_>>();
         let is_left = |(caller, key, _): &&(&CallerId, &str, &[u8])| {
             !done.contains(&(caller.as_str().to_owned(), (*key).to_owned()))

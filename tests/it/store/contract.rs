@@ -25,7 +25,7 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities, escrow, jobs, publication, registration};
+use crate::store::{Folder, authorities, escrow, jobs, publication, registration, together};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -102,6 +102,10 @@ async fn contract(url: &str) {
     registration::contract(&store, url).await;
     answers(&store).await;
     messages(&store).await;
+    together::contract(&store).await;
+    if url.starts_with("postgres") {
+        together::a_commit_that_fails_is_told_to_all(&store, url).await;
+    }
     this_installation(&store).await;
     reading_changes_nothing(&store).await;
     authority_cannot_be_written_by_hand(&store, url).await;
@@ -499,6 +503,45 @@ async fn answers(store: &Store) {
         async |moment| store.run("forget", |tx| Box::pin(idempotency::forget_before(tx, at(moment)))).await.unwrap();
     assert_eq!((forget(40).await, forget(41).await), (0, 1));
     assert_eq!(find("a").await, None);
+    many_answers(store, (&who, &other)).await;
+}
+
+/// More than one statement takes.
+async fn many_answers(store: &Store, (who, other): (&CallerId, &CallerId)) {
+    let keys = (0..700).map(|number| format!("m{number}")).collect::<Vec<_>>();
+    let named = |who: &CallerId, key: &str| (who.as_str().to_owned(), key.to_owned());
+    let reserve = async |wanted: &[(&CallerId, &str, &[u8; 32])]| {
+        store.run("reserve", |tx| Box::pin(idempotency::reserve_many(tx, wanted, at(40)))).await
+    };
+    let wanted = keys.iter().map(|key| (who, key.as_str(), &[3; 32])).collect::<Vec<_>>();
+    let free = reserve(&wanted).await.unwrap();
+    assert_eq!(free, keys.iter().map(|key| named(who, key)).collect());
+    // One that is taken, one of another caller, and one that is named twice.
+    let mixed = [(who, "m0", &[4; 32]), (other, "m0", &[4; 32]), (who, "n", &[4; 32]), (who, "n", &[5; 32])];
+    assert_eq!(reserve(&mixed).await.unwrap(), [named(other, "m0"), named(who, "n")].into());
+    assert!(reserve(&[]).await.unwrap().is_empty());
+    let none = CallerId::parse("none").unwrap();
+    let stranger = reserve(&[(who, "o", &[4; 32]), (&none, "o", &[4; 32])]).await;
+    assert!(matches!(stranger, Err(Error::Conflict { .. })), "{stranger:?}");
+    let find =
+        async |who: &CallerId, key: &str| store.read(|tx| Box::pin(idempotency::find(tx, who, key))).await.unwrap();
+    assert_eq!(find(who, "o").await, None);
+    assert_eq!(find(who, "n").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None }));
+
+    let complete = async |answers: &[(&CallerId, &str, &[u8])]| {
+        store.run("complete", |tx| Box::pin(idempotency::complete_many(tx, 201, answers))).await
+    };
+    let answers = keys.iter().map(|key| (who, key.as_str(), key.as_bytes())).collect::<Vec<_>>();
+    complete(&answers).await.unwrap();
+    for key in ["m0", "m499", "m500", "m699"] {
+        let answer = Some((201, key.as_bytes().to_vec()));
+        assert_eq!(find(who, key).await, Some(StoredAnswer { request_sm3: [3; 32], answer }));
+    }
+    complete(&[]).await.unwrap();
+    let stale = complete(&[(who, "n", b"x"), (who, "m3", b"x")]).await;
+    assert!(matches!(&stale, Err(Error::Stale { table: "idempotency", row }) if row == "c1/m3"), "{stale:?}");
+    assert_eq!(find(who, "n").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None }), "all or none");
+    assert_eq!(find(other, "m0").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None }));
 }
 
 async fn messages(store: &Store) {

@@ -16,23 +16,33 @@ async fn open(file: &std::path::Path) -> Store {
     Store::open_file(file, IntegrityKey::new(Secret::new(vec![1; 32]))).await.unwrap()
 }
 
-#[tokio::test]
+/// Writers who share their commits.
+const WRITERS: i64 = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the child of `acknowledged_rows_survive_a_kill`, which ends it"]
 async fn child() {
     let store = open(std::env::var_os(FILE).unwrap().as_ref()).await;
-    for at in 0.. {
-        let body = EventBody::ServiceStarted { version: at.to_string() };
-        let event = Event { at: Timestamp::from_unix(at), actor: Actor::Operator, request: None, body };
-        let number = store.run("append", |tx| Box::pin(audit::append(tx, &event))).await.unwrap();
-        println!("acknowledged {number}.");
+    let mut writers = tokio::task::JoinSet::new();
+    for first in 0..WRITERS {
+        let store = store.clone();
+        writers.spawn(async move {
+            for at in (first..).step_by(8) {
+                let body = EventBody::ServiceStarted { version: at.to_string() };
+                let event = Event { at: Timestamp::from_unix(at), actor: Actor::Operator, request: None, body };
+                let number = store.run("append", |tx| Box::pin(audit::append(tx, &event))).await.unwrap();
+                println!("acknowledged {number} {at}.");
+            }
+        });
     }
+    while writers.join_next().await.is_some() {}
 }
 
 #[tokio::test]
 async fn acknowledged_rows_survive_a_kill() {
     let folder = Folder::new("durability");
     let file = folder.path().join("rows.db");
-    let mut acknowledged = 0_i64;
+    let mut acknowledged = Vec::<(i64, i64)>::new();
     for round in 1..=3_i64 {
         let arguments = ["store::durability::child", "--exact", "--ignored", "--nocapture"];
         let mut child = Command::new(std::env::current_exe().unwrap());
@@ -42,8 +52,8 @@ async fn acknowledged_rows_survive_a_kill() {
         // After the kill the pipe still holds what the child had acknowledged; the last line may be half.
         for line in lines {
             let Some((_, number)) = line.split_once("acknowledged ") else { continue };
-            let Some(number) = number.strip_suffix('.') else { continue };
-            acknowledged = number.parse().unwrap();
+            let Some((number, at)) = number.strip_suffix('.').and_then(|told| told.split_once(' ')) else { continue };
+            acknowledged.push((number.parse().unwrap(), at.parse().unwrap()));
             in_this_round += 1;
             if in_this_round == 40 * round {
                 child.kill().unwrap();
@@ -55,8 +65,11 @@ async fn acknowledged_rows_survive_a_kill() {
         let store = open(&file).await;
         let events = store.read(|tx| Box::pin(audit::read(tx, 0, i64::MAX))).await.unwrap();
         let count = store.read(|tx| Box::pin(audit::count(tx))).await.unwrap();
-        assert!(count > acknowledged, "event {acknowledged} was acknowledged, {count} are there");
         assert_eq!(events.len(), usize::try_from(count).unwrap());
+        for (number, at) in &acknowledged {
+            let kept = events.get(usize::try_from(*number).unwrap()).map(|(number, event)| (*number, event.at.unix()));
+            assert_eq!(kept, Some((*number, *at)), "acknowledged");
+        }
         store.close().await;
     }
 }

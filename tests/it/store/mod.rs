@@ -10,5 +10,6 @@ pub(crate) mod postgres;
 mod publication;
 mod registration;
 mod services;
+mod together;
 
 pub(crate) use folder::Folder;

@@ -14,8 +14,8 @@ use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyUse, Owner};
 use yinxin::domain::seal::State;
 use yinxin::domain::trust::key::subject_public_key_info;
-use yinxin::service::callers::{self, Registration};
-use yinxin::service::idempotency::{self, Reservation};
+use yinxin::service::callers::{self, Register, Registration};
+use yinxin::service::idempotency::{self, Reservation, Reserving};
 use yinxin::service::keys::KeySource;
 use yinxin::service::{Error, Services, keys};
 use yinxin::store::keys::Custody;
@@ -127,6 +127,63 @@ async fn a_repeated_request_gets_the_first_answer() {
     idempotency::release(&services, &id, "l").await.unwrap();
     assert_eq!(reserve("l", 3).await, Ok(Reservation::First));
     assert_eq!(reserve("a b", 1).await, Err("invalid-idempotency-key"));
+}
+
+/// What one of them is refused for is no other's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_are_reserved_together_are_each_their_callers_own() {
+    let folder = Folder::new("reserving");
+    let services = open(folder.path(), "key").await.unwrap();
+    let (one, barred) = (register(&services, 1).await.unwrap(), register(&services, 2).await.unwrap());
+    let unknown = CallerId::parse("nobody").unwrap();
+    callers::bar_caller(&services, &Actor::Operator, None, &barred).await.unwrap();
+    idempotency::reserve(&services, &one, "done", &[1; 32]).await.unwrap();
+    idempotency::complete(&services, &one, "done", 201, b"made").await.unwrap();
+    let keys = Reserving::start(services.clone());
+    let reserve = async |caller: &CallerId, key: &str, request: u8| {
+        let reserved = keys.reserve(caller, key, &[request; 32]).await;
+        reserved.map_err(|error| error.code())
+    };
+    let outcomes = tokio::join!(
+        reserve(&one, "a", 1),
+        reserve(&barred, "a", 1),
+        reserve(&one, "twice", 1),
+        reserve(&one, "twice", 1),
+        reserve(&unknown, "a", 1),
+        reserve(&one, "done", 1),
+        reserve(&one, "done", 2),
+        reserve(&one, "no key", 1),
+    );
+    let actor = Actor::Caller { id: one.clone(), roles: Roles::new([Role::SealUser]).unwrap() };
+    let first = Ok((actor.clone(), Reservation::First));
+    assert_eq!(outcomes.0, first);
+    assert_eq!(outcomes.1, Err("caller-barred"));
+    assert_eq!((outcomes.2, outcomes.3), (first.clone(), Err("idempotency-key-in-use")));
+    assert_eq!(outcomes.4, Err("unknown-caller"));
+    assert_eq!(outcomes.5, Ok((actor, Reservation::Done { status: 201, response: b"made".to_vec() })));
+    assert_eq!(outcomes.6, Err("idempotency-key-reused"));
+    assert_eq!(outcomes.7, Err("invalid-idempotency-key"));
+    // Nothing of the barred one stands in the way of others.
+    assert_eq!(reserve(&one, "b", 1).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_is_barred_is_out_at_the_next_look() {
+    let folder = Folder::new("register");
+    let services = open(folder.path(), "key").await.unwrap();
+    let (one, other) = (register(&services, 1).await.unwrap(), register(&services, 2).await.unwrap());
+    let looks = Register::start(&services);
+    let by_key =
+        async |key: u8| looks.by_fingerprint(&[key; 32]).await.map(|caller| caller.id).map_err(|error| error.code());
+    let found = tokio::join!(by_key(1), by_key(2), by_key(1), by_key(3));
+    assert_eq!(found, (Ok(one.clone()), Ok(other.clone()), Ok(one.clone()), Err("unknown-caller")));
+    let actor = Actor::Caller { id: one.clone(), roles: Roles::new([Role::SealUser]).unwrap() };
+    assert_eq!(looks.actor(&one).await.unwrap(), actor);
+    callers::bar_caller(&services, &Actor::Operator, None, &one).await.unwrap();
+    let found = tokio::join!(by_key(1), by_key(2));
+    assert_eq!(found, (Err("caller-barred"), Ok(other)));
+    assert_eq!(looks.actor(&one).await.unwrap_err().code(), "caller-barred");
+    assert_eq!(looks.actor(&CallerId::parse("nobody").unwrap()).await.unwrap_err().code(), "unknown-caller");
 }
 
 #[tokio::test]
