@@ -194,10 +194,9 @@ impl Store {
             // Undone as it is dropped: nobody else is in it.
             Err(_) if group.roll.is_empty() => return result.err().filter(|_| !transient).map(Err),
             Err(_) => {
-                // Where not even that is possible the whole group is dropped.
-                if group.undo().await.is_ok() {
-                    self.writers.leave(place, group);
-                }
+                // Where not even that is possible the whole group is undone, as it is dropped, and all begin again.
+                group.undo().await.ok()?;
+                self.writers.leave(place, group);
                 if transient {
                     return None;
                 }

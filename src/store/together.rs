@@ -44,11 +44,18 @@ pub(in crate::store) struct Writers(Arc<Mutex<Option<Group>>>);
 impl Writers {
     /// Waits for its turn. A group that is full is committed first.
     pub(in crate::store) async fn enter(&self) -> Place {
-        let mut place = Arc::clone(&self.0).lock_owned().await;
-        if let Some(full) = place.take_if(|group| group.roll.members >= MOST_MEMBERS) {
-            full.commit().await;
+        loop {
+            let mut place = Arc::clone(&self.0).lock_owned().await;
+            let Some(full) = place.take_if(|group| group.roll.members >= MOST_MEMBERS) else { return place };
+            // A task, since a commit that nobody waits for any more must still be told to its members.
+            let committing = tokio::spawn(async move {
+                full.commit().await;
+                place
+            });
+            if let Ok(place) = committing.await {
+                return place;
+            }
         }
-        place
     }
 
     /// Leaves a group whose member is done, for those who wait and then for its commit.
@@ -97,6 +104,7 @@ impl Group {
         }
     }
 
+    /// Whoever gives this up half-way leaves it open what happened: it runs in tasks of its own alone.
     async fn commit(self) {
         let done = match self.backend {
             Backend::Sqlite(tx) => tx.commit().await,
