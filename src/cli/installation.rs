@@ -280,7 +280,7 @@ impl Installation {
         }
         Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
             .with_stamping(self.stamping().await?)
-            .with_issuance(self.issuance.clone()))
+            .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
     }
 
     /// Binds the listeners and sets everything up to serve.

@@ -1,13 +1,15 @@
 //! From what is asked to what is approved, and from the approved words back to a certificate that says exactly them.
 
-use crate::domain::ca::possession::{Asked, PossessionError};
+use crate::domain::ca::identity::{IdentityError, IdentityKind, IdentityValue};
+use crate::domain::ca::possession::{Asked, PossessionError, Proved, identity_in};
 use crate::domain::ca::profile::Profile;
 use crate::domain::ca::request::Submission;
 use crate::domain::ca::subject::{SubjectError, alternative_name, attributes_of, merge};
 use crate::domain::trust::key::{public_key, subject_public_key_info};
 use crate::format::keys::SubjectPublicKeyInfo;
+use crate::format::x509::csr::CertificationRequest;
 use crate::format::x509::extension::SubjectAltName;
-use crate::format::x509::{Certificate, ExtensionValue as _, Name, NewGeneralName};
+use crate::format::x509::{Certificate, ExtensionValue as _, Name, NewExtension, NewGeneralName};
 
 /// A certificate that is not the approved one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,11 +43,43 @@ impl Words {
     }
 }
 
+/// Whether the profile takes every number of identity that the request of PKCS#10 asks for: officers see the request, and
+/// what they approve is certified whole.
+///
+/// # Errors
+/// [`IdentityError::Forbidden`]; the request's own.
+pub fn check_identity(proved: &Proved<'_>, asked: &Asked) -> Result<(), PossessionError> {
+    let left_out = proved.identity()?.into_iter().find(|value| !asked.identity.contains(value));
+    left_out.map_or(Ok(()), |value| Err(IdentityError::Forbidden { kind: value.kind() }.into()))
+}
+
 impl Submission {
-    /// What the approved words ask of the authority.
+    /// The numbers of identity that are approved: those of the request of PKCS#10, whose SM3 the officers sign.
     ///
     /// # Errors
-    /// The words cannot be read: nobody wrote them by [`Words::of`].
+    /// The request cannot be read, or is by another key than the approved one.
+    pub fn identity(&self) -> Result<Vec<IdentityValue>, PossessionError> {
+        let proved = Proved::read(&self.csr)?;
+        let info = SubjectPublicKeyInfo::parse(&self.public_key).map_err(PossessionError::Malformed)?;
+        if public_key(&info).as_ref() != Some(proved.key()) {
+            return Err(PossessionError::OtherKey);
+        }
+        proved.identity()
+    }
+
+    /// The kinds of these numbers, for people; the proof of possession is not looked at again.
+    ///
+    /// # Errors
+    /// The request cannot be read.
+    pub fn identity_kinds(&self) -> Result<Vec<IdentityKind>, PossessionError> {
+        let request = CertificationRequest::parse(&self.csr).map_err(PossessionError::Malformed)?;
+        Ok(identity_in(&request)?.iter().map(IdentityValue::kind).collect())
+    }
+
+    /// What the approved words ask of the authority, with the numbers of identity of the approved request.
+    ///
+    /// # Errors
+    /// The words cannot be read: nobody wrote them by [`Words::of`]; as [`Self::identity`].
     pub fn asked(&self) -> Result<Asked, PossessionError> {
         let name = Name::parse(&self.subject, "subject").map_err(PossessionError::Malformed)?;
         let info = SubjectPublicKeyInfo::parse(&self.public_key).map_err(PossessionError::Malformed)?;
@@ -57,11 +91,11 @@ impl Submission {
             }
         }
         let key = public_key(&info).ok_or(PossessionError::Key)?;
-        Ok(Asked { subject: attributes_of(&name)?, alternative_names, identity: Vec::new(), key })
+        Ok(Asked { subject: attributes_of(&name)?, alternative_names, identity: self.identity()?, key })
     }
 
-    /// Whether the certificate says what was approved: subject, alternative names, key, and the end where one was asked
-    /// for. Who issued it, and under which profile, its row says.
+    /// Whether the certificate says what was approved: subject, alternative names, key, numbers of identity, and the end
+    /// where one was asked for. Who issued it, and under which profile, its row says.
     ///
     /// # Errors
     /// The first difference.
@@ -76,6 +110,16 @@ impl Submission {
         }
         if certificate.public_key.raw != self.public_key {
             return differs("subjectPublicKeyInfo");
+        }
+        let approved = self.identity().map_err(|_| NotAsApproved { field: "identity" })?;
+        let approved = approved.iter().map(IdentityValue::to_extension).collect::<Vec<_>>();
+        let is_number = |oid| IdentityKind::ALL.iter().any(|kind| kind.oid() == oid);
+        let written = certificate.extensions.iter().filter(|extension| is_number(extension.oid)).map(|extension| {
+            NewExtension { oid: extension.oid, critical: extension.critical, value: extension.value.to_vec() }
+        });
+        let written = written.collect::<Vec<_>>();
+        if written.len() != approved.len() || !approved.iter().all(|extension| written.contains(extension)) {
+            return differs("identity");
         }
         if self.not_after.is_some_and(|end| end != certificate.not_after) {
             return differs("notAfter");
