@@ -706,7 +706,7 @@ mod tests {
         submission.not_after = Some(at(1_000));
         assert_eq!(
             hex(&sm3(&submission.to_approve())),
-            "ae593ab7e7bd97bfdea40d591ed9170fb5fba1ec0fa2f0812b92507da201f320"
+            "2bb5eaab8940ad0109903d5e3fc85013a97112c50a02ae1d221afbe91e755626"
         );
     }
 
