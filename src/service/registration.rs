@@ -141,16 +141,15 @@ pub(in crate::service) fn submission_of(
     }
 }
 
-/// What is asked for, and the words that officers approve.
-pub(in crate::service) fn asked_of(profile: &Profile, new: &NewRequest) -> Result<(Asked, Words), Error> {
+/// What is asked for.
+pub(in crate::service) fn asked_of(profile: &Profile, new: &NewRequest) -> Result<Asked, Error> {
     let proved = Proved::read(&new.csr)?;
     let mut asked = proved.asked(profile)?;
     check_identity(&proved, &asked)?;
     if let Some(subject) = &new.subject {
         asked.subject.clone_from(subject);
     }
-    let words = Words::of(profile, &asked).map_err(ca::Error::from)?;
-    Ok((asked, words))
+    Ok(asked)
 }
 
 fn judge(
@@ -164,7 +163,7 @@ fn judge(
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
     }
-    let (asked, words) = asked_of(profile, new)?;
+    let asked = asked_of(profile, new)?;
     let above = issuer.certificate()?;
     if new.not_after.is_some_and(|end| end > above.not_after) {
         // Where the profile shortens, the end would not be the one that was approved.
@@ -185,7 +184,7 @@ fn judge(
     };
     // The token is dropped: nothing is signed here.
     prepare(&request, &issuer.as_issuer(&above), (&services.algorithms, now))?;
-    Ok(words)
+    Ok(Words::of(profile, &asked).map_err(ca::Error::from)?)
 }
 
 /// Takes a request that the applicant signed.

@@ -10,6 +10,7 @@ use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::identity::IdentityKind;
 use crate::domain::ca::request::{Approval, RefusalReason, RequestState, WithdrawalReason};
+use crate::domain::ca::submission::Words;
 use crate::format::x509::Name;
 use crate::service::door::OrderedCertificate;
 use crate::service::issuance::{Issuance, request_in};
@@ -275,7 +276,8 @@ async fn submitted_before(
     let Some(stored) = found else { return Ok(None) };
     let kept = &stored.request.submission;
     let profile = profiles.require(&new.profile).map_err(|_| Error::RequestExists)?;
-    let (_, words) = asked_of(profile, new).map_err(|_| Error::RequestExists)?;
+    let asked = asked_of(profile, new).map_err(|_| Error::RequestExists)?;
+    let words = Words::of(profile, &asked).map_err(|_| Error::RequestExists)?;
     let again = submission_of(new, words, *nonce, (&officer, kept.submitted_at));
     let is_signed = kept.check_submitter(&officer, &fixed_value(&officer, signed.signature)).is_ok();
     if again == *kept && is_signed { Ok(Some(stored)) } else { Err(Error::RequestExists) }
