@@ -8,6 +8,8 @@
 
 #[path = "http/access.rs"]
 mod access;
+#[path = "http/certificate_requests.rs"]
+mod certificate_requests;
 #[path = "http/certificates.rs"]
 mod certificates;
 #[path = "http/client.rs"]

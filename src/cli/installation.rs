@@ -22,7 +22,7 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
-use crate::domain::ca::Profiles;
+use crate::domain::ca::{Profile, Profiles};
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
@@ -233,10 +233,7 @@ impl Installation {
     /// before anything: where one fails, nothing is touched.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
         let sound = selftest::before_start(&settings.policies)?;
-        let profiles = match &settings.policies.profiles {
-            Some(folder) => profiles::with_folder(folder)?,
-            None => profiles::built_in()?,
-        };
+        let profiles = profiles::in_force(settings.policies.profiles.as_deref(), &settings.registration.approve)?;
         create_folder(&settings.data_dir)?;
         let lock = occupy(&settings.data_dir)?;
         let keys = key_settings(&settings, &sound.algorithms)?;
@@ -280,7 +277,7 @@ impl Installation {
         }
         Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
             .with_stamping(self.stamping().await?)
-            .with_issuance(self.issuance.clone()))
+            .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
     }
 
     /// Binds the listeners and sets everything up to serve.
@@ -329,6 +326,11 @@ impl Installation {
             self.bar_first_caller().await?;
             None
         };
+        if self.development.is_none() {
+            let open = self.profiles.iter().filter(|one| !one.rules().authority && one.rules().approval.is_none());
+            let open = open.map(Profile::name).collect::<Vec<_>>().join(", ");
+            tracing::info!(profiles = open, "an officer alone may order under these (registration.approve)");
+        }
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
         let (services, issuance) = (self.services.clone(), self.issuance.clone());

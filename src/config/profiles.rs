@@ -49,6 +49,12 @@ const MOST_BYTES: u64 = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
+    /// `registration.approve` names a profile that is none, or one of authorities.
+    #[error("registration.approve: no profile of certificates that are ordered is called {name:?}")]
+    ApprovedUnknown {
+        /// The name.
+        name: String,
+    },
     /// Not TOML, or not of this shape; unknown keys are refused.
     #[error("the profile {origin} cannot be read: {reason}")]
     Malformed {
@@ -120,6 +126,7 @@ impl ProfileError {
             Self::FileName { .. } => "profile-file-name",
             Self::Folder { .. } => "profile-unreadable",
             Self::TooMuch { .. } => "profile-too-much",
+            Self::ApprovedUnknown { .. } => "profile-unknown",
         }
     }
 }
@@ -186,6 +193,23 @@ tables! {
 pub fn built_in() -> Result<Profiles, ProfileError> {
     let read = BUILT_IN.iter().map(|(name, text)| named(text, &format!("built in, {name}.toml"), name));
     Ok(Profiles::new(read.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// The profiles in force: those that are built in, those of the folder, and approvals asked for by the configuration
+/// (`registration.approve`), one where the profile asks for none.
+///
+/// # Errors
+/// As [`with_folder`]; [`ProfileError::ApprovedUnknown`].
+pub fn in_force(folder: Option<&Path>, approve: &[String]) -> Result<Profiles, ProfileError> {
+    let profiles = folder.map_or_else(built_in, with_folder)?;
+    let orderable = |name: &&String| profiles.by_name(name).is_some_and(|profile| !profile.rules().authority);
+    if let Some(unknown) = approve.iter().find(|name| !orderable(name)) {
+        return Err(ProfileError::ApprovedUnknown { name: unknown.chars().take(64).collect() });
+    }
+    let asking = |profile: &Profile| {
+        if approve.iter().any(|name| name == profile.name()) { profile.wanting_approval() } else { profile.clone() }
+    };
+    Ok(Profiles::new(profiles.iter().map(asking)))
 }
 
 /// The built-in profiles, and those of a folder's `*.toml`, which stand in for built-in ones of the same name.
@@ -611,6 +635,19 @@ mod tests {
         assert!(unknown.to_string().contains("unknown field `surprise`"), "{unknown}");
         let missing = table("officers = 1").unwrap_err();
         assert!(missing.to_string().contains("missing field `role`"), "{missing}");
+    }
+
+    #[test]
+    fn the_configuration_asks_for_approvals_where_profiles_ask_for_none() {
+        let asked = in_force(None, &["person-signing".into(), "officer".into()]).unwrap();
+        for profile in built_in().unwrap().iter() {
+            let wanted = ["person-signing", "officer"].contains(&profile.name()).then_some(ApprovalPolicy::ONE);
+            assert_eq!(asked.by_name(profile.name()).unwrap().rules().approval, wanted, "{}", profile.name());
+        }
+        for name in ["none", "intermediate", ""] {
+            let refused = in_force(None, &[name.to_owned()]).unwrap_err();
+            assert_eq!(refused.code(), "profile-unknown");
+        }
     }
 
     #[test]

@@ -108,6 +108,7 @@ sections! {
     }
     Registration {
         lapse_days: u64,
+        approve: Vec<String>,
     }
     Log {
         format: String,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{AuthorityId, CallerId, SealId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
 use crate::http::problem::Problem;
 use crate::service::certificate_status::Change;
 use crate::service::door::{
@@ -13,6 +13,8 @@ use crate::service::door::{
     UseCases, VerifyDocument,
 };
 use crate::service::inventory::Count;
+use crate::service::registration::NewRequest;
+use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
@@ -28,6 +30,25 @@ pub(crate) trait Door: Send + Sync + 'static {
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
     fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate>;
+    fn draft_request<'a>(&'a self, actor: &'a Actor, new: NewRequest) -> Answer<'a, DraftedRequest>;
+    fn submit_request<'a>(
+        &'a self,
+        actor: &'a Actor,
+        new: NewRequest,
+        nonce: [u8; 32],
+        signature: Vec<u8>,
+    ) -> Answer<'a, RequestRecord>;
+    fn certificate_request<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId) -> Answer<'a, RequestRecord>;
+    fn certificate_requests<'a>(&'a self, actor: &'a Actor, query: RequestQuery) -> Answer<'a, RequestPage>;
+    fn request_octets<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId, step: RequestStep) -> Answer<'a, Vec<u8>>;
+    fn step_request<'a>(
+        &'a self,
+        actor: &'a Actor,
+        id: &'a ApplicationId,
+        step: RequestStep,
+        signature: Vec<u8>,
+    ) -> Answer<'a, RequestRecord>;
+    fn issue_request<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId) -> Answer<'a, OrderedCertificate>;
     fn certificate<'a>(&'a self, actor: &'a Actor, sm3: &'a [u8; 32]) -> Answer<'a, CertificateRecord>;
     fn certificates<'a>(&'a self, actor: &'a Actor, query: CertificateQuery) -> Answer<'a, CertificatePage>;
     fn certificate_counts<'a>(&'a self, actor: &'a Actor) -> Answer<'a, Vec<Count>>;
@@ -98,6 +119,46 @@ impl<U: UseCases> Door for U {
 
     fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate> {
         told(UseCases::order_certificate(self, actor, order))
+    }
+
+    fn draft_request<'a>(&'a self, actor: &'a Actor, new: NewRequest) -> Answer<'a, DraftedRequest> {
+        told(UseCases::draft_request(self, actor, new))
+    }
+
+    fn submit_request<'a>(
+        &'a self,
+        actor: &'a Actor,
+        new: NewRequest,
+        nonce: [u8; 32],
+        signature: Vec<u8>,
+    ) -> Answer<'a, RequestRecord> {
+        told(UseCases::submit_request(self, actor, new, nonce, signature))
+    }
+
+    fn certificate_request<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId) -> Answer<'a, RequestRecord> {
+        told(UseCases::certificate_request(self, actor, id))
+    }
+
+    fn certificate_requests<'a>(&'a self, actor: &'a Actor, query: RequestQuery) -> Answer<'a, RequestPage> {
+        told(UseCases::certificate_requests(self, actor, query))
+    }
+
+    fn request_octets<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId, step: RequestStep) -> Answer<'a, Vec<u8>> {
+        told(UseCases::request_octets(self, actor, id, step))
+    }
+
+    fn step_request<'a>(
+        &'a self,
+        actor: &'a Actor,
+        id: &'a ApplicationId,
+        step: RequestStep,
+        signature: Vec<u8>,
+    ) -> Answer<'a, RequestRecord> {
+        told(UseCases::step_request(self, actor, id, step, signature))
+    }
+
+    fn issue_request<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId) -> Answer<'a, OrderedCertificate> {
+        told(UseCases::issue_request(self, actor, id))
     }
 
     fn certificate<'a>(&'a self, actor: &'a Actor, sm3: &'a [u8; 32]) -> Answer<'a, CertificateRecord> {

@@ -53,6 +53,16 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::certificates::suspend))     // POST /api/v1/certificates/{sm3}/suspension
         .routes(routes!(api::certificates::resume))      // POST /api/v1/certificates/{sm3}/resumption
         .routes(routes!(api::certificates::revoke))      // POST /api/v1/certificates/{sm3}/revocation
+        .routes(routes!(api::certificate_requests::draft))    // POST /api/v1/certificate-requests/draft
+        .routes(routes!(api::certificate_requests::submit))   // POST /api/v1/certificate-requests
+        .routes(routes!(api::certificate_requests::search))   // GET  /api/v1/certificate-requests
+        .routes(routes!(api::certificate_requests::show))     // GET  /api/v1/certificate-requests/{id}
+        .routes(routes!(api::certificate_requests::to_sign))  // POST /api/v1/certificate-requests/{id}/to-sign
+        .routes(routes!(api::certificate_requests::check))    // POST /api/v1/certificate-requests/{id}/check
+        .routes(routes!(api::certificate_requests::approve))  // POST /api/v1/certificate-requests/{id}/approval
+        .routes(routes!(api::certificate_requests::refuse))   // POST /api/v1/certificate-requests/{id}/refusal
+        .routes(routes!(api::certificate_requests::withdraw)) // POST /api/v1/certificate-requests/{id}/withdrawal
+        .routes(routes!(api::certificate_requests::issue))    // POST /api/v1/certificate-requests/{id}/certificate
         .routes(routes!(api::authorities::list))         // GET  /api/v1/authorities
         .routes(routes!(api::authorities::show))         // GET  /api/v1/authorities/{id}
         .routes(routes!(api::authorities::issue_list))   // POST /api/v1/authorities/{id}/crl
@@ -245,7 +255,7 @@ mod tests {
 
     use super::*;
     use crate::base::clock::{Clock, FixedClock, Timestamp};
-    use crate::base::id::{AuthorityId, CallerId, SealId};
+    use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
     use crate::base::random::{DeadRandom, SystemRandom};
     use crate::http::guard::Peer;
     use crate::service::certificate_status::Change;
@@ -255,6 +265,8 @@ mod tests {
         SignDocument, SignedDocument, VerifyDocument,
     };
     use crate::service::inventory::Count;
+    use crate::service::registration::NewRequest;
+    use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 
     #[derive(Debug, thiserror::Error)]
     #[error("nothing stands behind this door")]
@@ -294,6 +306,46 @@ mod tests {
         }
 
         async fn order_certificate(&self, _: &Actor, _: OrderCertificate) -> Result<OrderedCertificate, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn draft_request(&self, _: &Actor, _: NewRequest) -> Result<DraftedRequest, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn submit_request(
+            &self,
+            _: &Actor,
+            _: NewRequest,
+            _: [u8; 32],
+            _: Vec<u8>,
+        ) -> Result<RequestRecord, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn certificate_request(&self, _: &Actor, _: &ApplicationId) -> Result<RequestRecord, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn certificate_requests(&self, _: &Actor, _: RequestQuery) -> Result<RequestPage, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn request_octets(&self, _: &Actor, _: &ApplicationId, _: RequestStep) -> Result<Vec<u8>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn step_request(
+            &self,
+            _: &Actor,
+            _: &ApplicationId,
+            _: RequestStep,
+            _: Vec<u8>,
+        ) -> Result<RequestRecord, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn issue_request(&self, _: &Actor, _: &ApplicationId) -> Result<OrderedCertificate, Nothing> {
             Err(Nothing)
         }
 

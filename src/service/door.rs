@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{AuthorityId, CallerId, RequestId, SealId, SignatureId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, RequestId, SealId, SignatureId};
 use crate::domain::ca::state::RevocationReason;
 use crate::domain::ca::subject::Attributes;
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
+use crate::service::registration::NewRequest;
+use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -353,6 +355,60 @@ pub trait UseCases: Send + Sync + 'static {
         &self,
         actor: &Actor,
         order: OrderCertificate,
+    ) -> impl Future<Output = Result<OrderedCertificate, Self::Error>> + Send;
+
+    /// Judges a request for a certificate, and gives what the caller, as its applicant, signs to submit it.
+    fn draft_request(
+        &self,
+        actor: &Actor,
+        new: NewRequest,
+    ) -> impl Future<Output = Result<DraftedRequest, Self::Error>> + Send;
+
+    /// Takes a request for a certificate that the caller signed: DER, or r and s. The same again is the same request.
+    fn submit_request(
+        &self,
+        actor: &Actor,
+        new: NewRequest,
+        nonce: [u8; 32],
+        signature: Vec<u8>,
+    ) -> impl Future<Output = Result<RequestRecord, Self::Error>> + Send;
+
+    /// The request for a certificate of that name.
+    fn certificate_request(
+        &self,
+        actor: &Actor,
+        id: &ApplicationId,
+    ) -> impl Future<Output = Result<RequestRecord, Self::Error>> + Send;
+
+    /// Requests for certificates, page by page.
+    fn certificate_requests(
+        &self,
+        actor: &Actor,
+        query: RequestQuery,
+    ) -> impl Future<Output = Result<RequestPage, Self::Error>> + Send;
+
+    /// The octets that the caller signs to take that step now.
+    fn request_octets(
+        &self,
+        actor: &Actor,
+        id: &ApplicationId,
+        step: RequestStep,
+    ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+
+    /// Takes a step that the caller signed.
+    fn step_request(
+        &self,
+        actor: &Actor,
+        id: &ApplicationId,
+        step: RequestStep,
+        signature: Vec<u8>,
+    ) -> impl Future<Output = Result<RequestRecord, Self::Error>> + Send;
+
+    /// Issues what was approved; the same certificate again where it was issued before.
+    fn issue_request(
+        &self,
+        actor: &Actor,
+        id: &ApplicationId,
     ) -> impl Future<Output = Result<OrderedCertificate, Self::Error>> + Send;
 
     /// The certificate with that SM3.

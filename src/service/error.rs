@@ -145,9 +145,6 @@ pub enum Error {
     /// The profile wants approvals.
     #[error("the profile wants approvals: certificates of it are issued for approved requests only")]
     ApprovalNeeded,
-    /// A request that officers approve asks for numbers of identity.
-    #[error("numbers of identity are not certified for requests that officers approve")]
-    IdentityNotApproved,
     /// The certificate would not be the approved one.
     #[error("the certificate's {field} would not be what was approved")]
     NotAsApproved {
@@ -282,7 +279,6 @@ impl Error {
             Self::RequestStep(refused) => refused.code(),
             Self::Explanation { .. } => "explanation-too-long",
             Self::ApprovalNeeded => "approval-needed",
-            Self::IdentityNotApproved => "identity-not-approved",
             Self::NotAsApproved { .. } => "not-as-approved",
             Self::Pair(error) => error.code(),
             Self::TemporaryKey => "csr-temporary-key",

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{AuthorityId, CallerId, SealId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
-use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::ca::state::CertificateState;
+use crate::domain::ca::{self, Profiles};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
 use crate::domain::seal::maker;
@@ -31,6 +31,10 @@ use crate::service::door::{
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
 use crate::service::issuance::{self, Issuance, Wanted};
+use crate::service::registration::{NewRequest, Signed};
+use crate::service::registration_desk::{
+    DraftedRequest, RequestDesk, RequestPage, RequestQuery, RequestRecord, RequestStep,
+};
 use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
@@ -55,6 +59,7 @@ pub struct Front {
     stamping: Option<Stamping>,
     orders: Option<Orders>,
     register: Register,
+    desk: Option<RequestDesk>,
 }
 
 impl Front {
@@ -74,7 +79,8 @@ impl Front {
         let (trust, policies) = (Arc::new(trust), Arc::new(policies));
         let (default_policy, tables) = (default_policy.to_owned(), Arc::default());
         let register = Register::start(&services);
-        Ok(Self { services, trust, policies, default_policy, tables, stamping: None, orders: None, register })
+        let (stamping, orders, desk) = (None, None, None);
+        Ok(Self { services, trust, policies, default_policy, tables, stamping, orders, register, desk })
     }
 
     /// With a time-stamping service, or without one.
@@ -83,11 +89,22 @@ impl Front {
         Self { stamping, ..self }
     }
 
-    /// With an engine that issues certificates. Wants a runtime.
+    /// With an engine that issues certificates under these profiles. Wants a runtime.
     #[must_use]
-    pub fn with_issuance(self, issuance: Issuance) -> Self {
+    pub fn with_issuance(self, issuance: Issuance, profiles: Arc<Profiles>) -> Self {
+        let desk = Some(RequestDesk::new(self.services.clone(), profiles, issuance.clone()));
         let orders = Some(Orders::new(self.services.clone(), issuance));
-        Self { orders, ..self }
+        Self { orders, desk, ..self }
+    }
+
+    /// Where requests for certificates are dealt with, for the registered caller who asks.
+    async fn desk(&self, actor: &Actor) -> Result<(&RequestDesk, audit::Actor, CallerId), Error> {
+        match (self.caller(actor).await?, &self.desk) {
+            (audit::Actor::Caller { id, roles }, Some(desk)) => {
+                Ok((desk, audit::Actor::Caller { id: id.clone(), roles }, id))
+            }
+            _ => Err(Error::IssuanceOff),
+        }
     }
 
     /// The actor, who must be a registered caller whatever the access table says: no stranger uses a seal, or has anything
@@ -248,6 +265,53 @@ impl UseCases for Front {
         let issued = orders.issue(wanted, (&caller, &order.idempotency_key)).await?;
         let issuance::Issued { sm3, serial, der, not_before, not_after } = issued;
         Ok(OrderedCertificate { sm3, serial, authority, profile, not_before, not_after, der })
+    }
+
+    async fn draft_request(&self, actor: &Actor, new: NewRequest) -> Result<DraftedRequest, Error> {
+        let (desk, _, officer) = self.desk(actor).await?;
+        desk.draft(&officer, new).await
+    }
+
+    async fn submit_request(
+        &self,
+        actor: &Actor,
+        new: NewRequest,
+        nonce: [u8; 32],
+        signature: Vec<u8>,
+    ) -> Result<RequestRecord, Error> {
+        let (desk, _, officer) = self.desk(actor).await?;
+        let signed = Signed { officer: &officer, signature: &signature, call: Some(&actor.request_id) };
+        desk.submit(new, nonce, signed).await
+    }
+
+    async fn certificate_request(&self, actor: &Actor, id: &ApplicationId) -> Result<RequestRecord, Error> {
+        self.desk(actor).await?.0.find(id).await
+    }
+
+    async fn certificate_requests(&self, actor: &Actor, query: RequestQuery) -> Result<RequestPage, Error> {
+        self.desk(actor).await?.0.list(&query).await
+    }
+
+    async fn request_octets(&self, actor: &Actor, id: &ApplicationId, step: RequestStep) -> Result<Vec<u8>, Error> {
+        let (desk, _, officer) = self.desk(actor).await?;
+        desk.octets(&officer, id, &step).await
+    }
+
+    async fn step_request(
+        &self,
+        actor: &Actor,
+        id: &ApplicationId,
+        step: RequestStep,
+        signature: Vec<u8>,
+    ) -> Result<RequestRecord, Error> {
+        let (desk, _, officer) = self.desk(actor).await?;
+        let signed = Signed { officer: &officer, signature: &signature, call: Some(&actor.request_id) };
+        desk.step(id, &step, signed).await
+    }
+
+    async fn issue_request(&self, actor: &Actor, id: &ApplicationId) -> Result<OrderedCertificate, Error> {
+        let (desk, by, _) = self.desk(actor).await?;
+        desk.issue((&by, Some(&actor.request_id)), id).await
     }
 
     async fn certificate(&self, actor: &Actor, sm3: &[u8; 32]) -> Result<CertificateRecord, Error> {
@@ -443,7 +507,6 @@ impl Refusal for Error {
             | Self::OfficerExists
             | Self::RequestExists
             | Self::ApprovalNeeded
-            | Self::IdentityNotApproved
             | Self::NotAsApproved { .. }
             | Self::CertificateState(_)
             | Self::Job(_)

@@ -23,6 +23,7 @@ pub mod outside;
 pub mod publication;
 pub mod recovery;
 pub mod registration;
+pub mod registration_desk;
 pub mod renewal;
 pub mod responder;
 pub mod revocation_lists;

@@ -21,8 +21,8 @@ use crate::domain::ca::request::{
 };
 use crate::domain::ca::statement::Statement;
 use crate::domain::ca::subject::Attributes;
-use crate::domain::ca::submission::Words;
-use crate::domain::ca::{self, Profiles, Request, prepare};
+use crate::domain::ca::submission::{Words, check_identity};
+use crate::domain::ca::{self, Profile, Profiles, Request, prepare};
 use crate::format::x509::{Certificate, Name};
 use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted, serial};
@@ -42,7 +42,7 @@ const MOST_AT_ONCE: i64 = 200;
 const LOOK: Duration = Duration::from_secs(600);
 
 /// What an applicant asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRequest {
     /// Who shall issue.
     pub authority: AuthorityId,
@@ -63,7 +63,6 @@ pub struct NewRequest {
 pub struct Draft {
     /// What will be on record.
     pub submission: Submission,
-    csr: Vec<u8>,
 }
 
 /// An officer's signature over the octets of a step: DER, or r‖s of 64 octets for SM2 and P-256.
@@ -118,7 +117,16 @@ pub async fn draft(
     let (services, profiles, wanted) = (services.clone(), Arc::clone(profiles), new.clone());
     let judging = tokio::task::spawn_blocking(move || judge(&services, &profiles, &issuer, &wanted, now));
     let words = judging.await.map_err(|_| Error::Interrupted)??;
-    let submission = Submission {
+    Ok(Draft { submission: submission_of(new, words, nonce, (&applicant, now)) })
+}
+
+pub(in crate::service) fn submission_of(
+    new: &NewRequest,
+    words: Words,
+    nonce: [u8; 32],
+    (by, at): (&Officer, Timestamp),
+) -> Submission {
+    Submission {
         nonce,
         authority: new.authority.clone(),
         profile: new.profile.clone(),
@@ -126,11 +134,22 @@ pub async fn draft(
         alternative_names: words.alternative_names,
         public_key: words.public_key,
         not_after: new.not_after,
+        csr: new.csr.clone(),
         evidence_sm3: new.evidence_sm3,
-        applicant: Hand::of(&applicant),
-        submitted_at: now,
-    };
-    Ok(Draft { submission, csr: new.csr.clone() })
+        applicant: Hand::of(by),
+        submitted_at: at,
+    }
+}
+
+/// What is asked for.
+pub(in crate::service) fn asked_of(profile: &Profile, new: &NewRequest) -> Result<Asked, Error> {
+    let proved = Proved::read(&new.csr)?;
+    let mut asked = proved.asked(profile)?;
+    check_identity(&proved, &asked)?;
+    if let Some(subject) = &new.subject {
+        asked.subject.clone_from(subject);
+    }
+    Ok(asked)
 }
 
 fn judge(
@@ -144,18 +163,11 @@ fn judge(
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
     }
-    let mut asked = Proved::read(&new.csr)?.asked(profile)?;
-    if let Some(subject) = &new.subject {
-        asked.subject.clone_from(subject);
-    }
+    let asked = asked_of(profile, new)?;
     let above = issuer.certificate()?;
     if new.not_after.is_some_and(|end| end > above.not_after) {
         // Where the profile shortens, the end would not be the one that was approved.
         return Err(ca::Error::BeyondIssuer { from: above.not_before, to: above.not_after }.into());
-    }
-    if !asked.identity.is_empty() {
-        // What officers sign does not name them.
-        return Err(Error::IdentityNotApproved);
     }
     let Asked { subject, alternative_names, identity, key } = &asked;
     let request = Request {
@@ -180,10 +192,10 @@ fn judge(
 /// # Errors
 /// The signature is not the applicant's; [`Error::RequestExists`] for a nonce that came before.
 pub async fn submit(services: &Services, draft: Draft, signed: Signed<'_>) -> Result<StoredRequest, Error> {
-    let Draft { submission, csr } = draft;
+    let Draft { submission } = draft;
     let now = services.clock.now();
     let id = ApplicationId::fresh(now, &*services.random)?;
-    let (submission, csr, id) = (&submission, &csr, &id);
+    let (submission, id) = (&submission, &id);
     let steps = services.store.run("submit certificate request", |tx| {
         Box::pin(async move {
             let (officer, actor) = officer_in(tx, signed.officer).await?;
@@ -192,7 +204,6 @@ pub async fn submit(services: &Services, draft: Draft, signed: Signed<'_>) -> Re
             let stored = StoredRequest {
                 id: id.clone(),
                 request: CertificateRequest::new(submission.clone()),
-                csr: csr.clone(),
                 submission_signature: value,
                 check: None,
                 end_signature: None,

@@ -33,8 +33,6 @@ pub struct StoredRequest {
     pub id: ApplicationId,
     /// What was asked for, and where it stands.
     pub request: CertificateRequest,
-    /// The request of PKCS#10 in DER, whose signature proves that the subject holds the key.
-    pub csr: Vec<u8>,
     /// The applicant's signature over the submission.
     pub submission_signature: Vec<u8>,
     /// The check, once there was one.
@@ -150,7 +148,7 @@ impl Row {
             applicant: submission.applicant.officer.to_string(),
             applicant_key_sm3: submission.applicant.key_sm3.to_vec(),
             submitted_at: submission.submitted_at.unix(),
-            csr: stored.csr.clone(),
+            csr: submission.csr.clone(),
             submission_signature: stored.submission_signature.clone(),
             state: stored.request.state_name().to_owned(),
             since: stored.request.since().unix(),
@@ -224,6 +222,7 @@ impl Row {
             alternative_names: self.alternative_names,
             public_key: self.public_key,
             not_after: self.not_after.map(Timestamp::from_unix),
+            csr: self.csr,
             evidence_sm3: self.evidence_sm3.try_into().ok()?,
             applicant: hand(&self.applicant, self.applicant_key_sm3)?,
             submitted_at: Timestamp::from_unix(self.submitted_at),
@@ -263,7 +262,6 @@ impl Row {
         Some(StoredRequest {
             id: ApplicationId::parse(&self.id).ok()?,
             request: CertificateRequest { submission, state },
-            csr: self.csr,
             submission_signature: self.submission_signature,
             check,
             end_signature: self.end_signature,
@@ -371,6 +369,16 @@ pub async fn insert(tx: &mut Tx<'_>, stored: &StoredRequest) -> Result<(), Error
 /// [`Error::Inconsistent`] for a row, or an approval, that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<StoredRequest>, Error> {
     let Some(row) = fetch_optional!(tx, Row, select!("WHERE id = $1"), id.as_str())? else { return Ok(None) };
+    let approvals = approvals_of(tx, &row.id).await?;
+    row.entity(tx, approvals).map(Some)
+}
+
+/// The request with that nonce, which is its own.
+///
+/// # Errors
+/// As [`find`].
+pub async fn with_nonce(tx: &mut Tx<'_>, nonce: &[u8; 32]) -> Result<Option<StoredRequest>, Error> {
+    let Some(row) = fetch_optional!(tx, Row, select!("WHERE nonce = $1"), &nonce[..])? else { return Ok(None) };
     let approvals = approvals_of(tx, &row.id).await?;
     row.entity(tx, approvals).map(Some)
 }

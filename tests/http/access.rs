@@ -9,7 +9,11 @@ use yinxin::service::door::Proof;
 use crate::client::{Request, Server, now};
 
 fn request_for(method: &str, path: &str) -> Request {
-    let id = if path.starts_with("/api/v1/authorities/") { "ca" } else { "seal-1" };
+    let id = match path {
+        path if path.starts_with("/api/v1/authorities/") => "ca",
+        path if path.starts_with("/api/v1/certificate-requests/") => "r1",
+        _ => "seal-1",
+    };
     let path = path
         .replace("{id}", id)
         .replace("{sm3}", &"ab".repeat(32))
@@ -24,6 +28,14 @@ fn request_for(method: &str, path: &str) -> Request {
         "GET" => Request::new("GET", &path),
         "POST" if path == "/api/v1/certificates" => Request::new("POST", &path)
             .body("application/json", br#"{"authority":"ca","profile":"officer","csr":"MAA="}"#),
+        "POST" if path.starts_with("/api/v1/certificate-requests") => {
+            let body = step_or_submission(&path);
+            if body.is_empty() {
+                Request::new("POST", &path)
+            } else {
+                Request::new("POST", &path).body("application/json", body.as_bytes())
+            }
+        }
         "POST" if path.ends_with("/revocation") => {
             Request::new("POST", &path).body("application/json", br#"{"reason":"superseded"}"#)
         }
@@ -35,6 +47,21 @@ fn request_for(method: &str, path: &str) -> Request {
             ("y", None, b"1"),
         ]),
         other => panic!("no request for {other}"),
+    }
+}
+
+/// What each call about a request for a certificate needs.
+fn step_or_submission(path: &str) -> String {
+    let (evidence, signed) = ("00".repeat(32), r#""signature":"AAAA""#);
+    let asked = format!(r#""authority":"ca","profile":"officer","csr":"MAA=","evidence_sm3":"{evidence}""#);
+    match path.rsplit('/').next() {
+        Some("draft") => format!("{{{asked}}}"),
+        Some("certificate-requests") => format!(r#"{{{asked},"nonce":"{evidence}",{signed}}}"#),
+        Some("to-sign") => r#"{"step":"check"}"#.to_owned(),
+        Some("refusal") => format!(r#"{{"reason":"not-entitled",{signed}}}"#),
+        Some("withdrawal") => format!(r#"{{"reason":"mistaken",{signed}}}"#),
+        Some("certificate") => String::new(),
+        _ => format!("{{{signed}}}"),
     }
 }
 

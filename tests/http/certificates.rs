@@ -42,7 +42,7 @@ impl Office {
 }
 
 impl Server {
-    fn caller_with(&self, name: &str, roles: &[&str]) -> Development {
+    pub(crate) fn caller_with(&self, name: &str, roles: &[&str]) -> Development {
         use yinxin::base::clock::{Clock as _, SystemClock};
         let caller = development_client(name, SystemClock.now()).unwrap();
         self.double.register(name, roles, caller.fingerprint, &caller.spki);

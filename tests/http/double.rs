@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 use yinxin::base::clock::{Clock, FixedClock, Timestamp};
-use yinxin::base::id::{AuthorityId, CallerId, SealId, SignatureId};
+use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, SealId, SignatureId};
 use yinxin::base::random::SystemRandom;
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
@@ -15,6 +15,10 @@ use yinxin::service::door::{
     SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use yinxin::service::inventory::Count;
+use yinxin::service::registration::NewRequest;
+use yinxin::service::registration_desk::{
+    ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
+};
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 pub(crate) const SEAL: &str = "seal-1";
@@ -37,6 +41,8 @@ pub(crate) enum Fault {
     CertificateState,
     #[error("there is no such authority")]
     AuthorityUnknown,
+    #[error("there is no such request")]
+    RequestUnknown,
     #[error("the database at /secret/path is gone")]
     Database,
 }
@@ -51,6 +57,7 @@ impl Refusal for Fault {
             Self::CertificateUnknown => "unknown-certificate",
             Self::CertificateState => "certificate-state",
             Self::AuthorityUnknown => "unknown-authority",
+            Self::RequestUnknown => "unknown-certificate-request",
             Self::Database => "database",
         }
     }
@@ -58,7 +65,9 @@ impl Refusal for Fault {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Replayed | Self::KeyReused | Self::CertificateState => ErrorKind::Conflict,
-            Self::SealUnknown | Self::CertificateUnknown | Self::AuthorityUnknown => ErrorKind::NotFound,
+            Self::SealUnknown | Self::CertificateUnknown | Self::AuthorityUnknown | Self::RequestUnknown => {
+                ErrorKind::NotFound
+            }
             Self::NotOfd => ErrorKind::Refused,
             Self::Database => ErrorKind::Unavailable,
         }
@@ -78,6 +87,12 @@ pub(crate) struct Double {
     pub(crate) ordered: Mutex<Option<OrderCertificate>>,
     pub(crate) asked: Mutex<Option<CertificateQuery>>,
     pub(crate) changed: Mutex<Option<Change>>,
+    /// The last request as it came through the door, with nonce and signature once it is submitted.
+    pub(crate) submitted: Mutex<Option<(NewRequest, Option<([u8; 32], Vec<u8>)>)>>,
+    /// The last query for requests.
+    pub(crate) looked_for: Mutex<Option<RequestQuery>>,
+    /// The last step, and its signature once it is taken.
+    pub(crate) stepped: Mutex<Option<(RequestStep, Option<Vec<u8>>)>>,
     pub(crate) refusals: Mutex<Vec<Recorded>>,
     pub(crate) broken: AtomicBool,
     /// Tells that work on `slow.ofd` has begun, and lets it end.
@@ -142,6 +157,32 @@ fn authority() -> AuthorityRecord {
         crl_shards: 4,
         created_at: Timestamp::from_unix(0),
         retired_at: None,
+    }
+}
+
+/// The one request for a certificate.
+fn request(state: &'static str) -> RequestRecord {
+    let (officer, at) = (|name| CallerId::parse(name).unwrap(), Timestamp::from_unix(0));
+    RequestRecord {
+        id: ApplicationId::parse("r1").unwrap(),
+        state,
+        since: at,
+        authority: AuthorityId::parse("ca").unwrap(),
+        profile: "person-signing".into(),
+        subject: "CN=甲".into(),
+        identity: vec!["passport-number"],
+        not_after: None,
+        csr: vec![0x30, 0],
+        evidence_sm3: [1; 32],
+        nonce: [2; 32],
+        applicant: officer("c1"),
+        submitted_at: at,
+        checked: Some((officer("c2"), at)),
+        approvals: vec![ApprovalRecord { officer: officer("c3"), key_sm3: [3; 32], signature: vec![4; 64], at }],
+        refused_by: None,
+        reason: None,
+        explanation: None,
+        certificate_sm3: None,
     }
 }
 
@@ -237,6 +278,72 @@ impl UseCases for Double {
             serial: [0x41; 16],
             authority: order.authority,
             profile: order.profile,
+            not_before: Timestamp::from_unix(0),
+            not_after: Timestamp::from_unix(86_400),
+            der: vec![0x30, 0],
+        })
+    }
+
+    async fn draft_request(&self, actor: &Actor, new: NewRequest) -> Result<DraftedRequest, Fault> {
+        assert!(actor.caller.is_some());
+        *self.submitted.lock().unwrap() = Some((new, None));
+        Ok(DraftedRequest { nonce: [2; 32], subject: "CN=甲".into(), to_sign: vec![1, 2, 3] })
+    }
+
+    async fn submit_request(
+        &self,
+        actor: &Actor,
+        new: NewRequest,
+        nonce: [u8; 32],
+        signature: Vec<u8>,
+    ) -> Result<RequestRecord, Fault> {
+        assert!(actor.caller.is_some());
+        *self.submitted.lock().unwrap() = Some((new, Some((nonce, signature))));
+        Ok(request("submitted"))
+    }
+
+    async fn certificate_request(&self, _: &Actor, id: &ApplicationId) -> Result<RequestRecord, Fault> {
+        if id.as_str() == "r1" { Ok(request("checked")) } else { Err(Fault::RequestUnknown) }
+    }
+
+    async fn certificate_requests(&self, _: &Actor, query: RequestQuery) -> Result<RequestPage, Fault> {
+        *self.looked_for.lock().unwrap() = Some(query);
+        Ok(RequestPage { requests: vec![request("checked")], next: ApplicationId::parse("r1").ok() })
+    }
+
+    async fn request_octets(&self, _: &Actor, id: &ApplicationId, step: RequestStep) -> Result<Vec<u8>, Fault> {
+        if id.as_str() != "r1" {
+            return Err(Fault::RequestUnknown);
+        }
+        *self.stepped.lock().unwrap() = Some((step, None));
+        Ok(vec![4, 5, 6])
+    }
+
+    async fn step_request(
+        &self,
+        actor: &Actor,
+        id: &ApplicationId,
+        step: RequestStep,
+        signature: Vec<u8>,
+    ) -> Result<RequestRecord, Fault> {
+        assert!(actor.caller.is_some());
+        if id.as_str() != "r1" {
+            return Err(Fault::RequestUnknown);
+        }
+        *self.stepped.lock().unwrap() = Some((step, Some(signature)));
+        Ok(request("checked"))
+    }
+
+    async fn issue_request(&self, actor: &Actor, id: &ApplicationId) -> Result<OrderedCertificate, Fault> {
+        assert!(actor.caller.is_some());
+        if id.as_str() != "r1" {
+            return Err(Fault::RequestUnknown);
+        }
+        Ok(OrderedCertificate {
+            sm3: CERTIFICATE,
+            serial: [0x41; 16],
+            authority: AuthorityId::parse("ca").unwrap(),
+            profile: "person-signing".into(),
             not_before: Timestamp::from_unix(0),
             not_after: Timestamp::from_unix(86_400),
             der: vec![0x30, 0],

@@ -199,10 +199,7 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 
 /// The profiles in force.
 fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
-    Ok(match &settings.policies.profiles {
-        Some(folder) => profiles::with_folder(folder)?,
-        None => profiles::built_in()?,
-    })
+    Ok(profiles::in_force(settings.policies.profiles.as_deref(), &settings.registration.approve)?)
 }
 
 async fn list(services: &Services, json: bool) -> Result<String, Error> {

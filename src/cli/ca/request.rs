@@ -410,6 +410,7 @@ fn facts(stored: &StoredRequest) -> Value {
         "subject_alt_name_der": hexadecimal(&submission.alternative_names),
         "public_key_der": hexadecimal(&submission.public_key),
         "not_after": submission.not_after.map(|end| end.to_string()),
+        "csr_der": hexadecimal(&submission.csr),
         "evidence_sm3": hexadecimal(&submission.evidence_sm3),
         "nonce": hexadecimal(&submission.nonce),
         "applicant": submission.applicant.officer,

@@ -68,6 +68,18 @@ impl PossessionError {
     }
 }
 
+/// Every number of identity that a request asks for; whether it is signed is not looked at.
+///
+/// # Errors
+/// One that cannot be read, or is of the wrong form.
+pub fn identity_in(request: &CertificationRequest<'_>) -> Result<Vec<IdentityValue>, PossessionError> {
+    let mut identity = Vec::new();
+    for extension in request.extensions().map_err(PossessionError::Malformed)? {
+        identity.extend(IdentityValue::from_extension(extension.oid, extension.value)?);
+    }
+    Ok(identity)
+}
+
 /// Whether another authority holds the key of its certificate: the certificate is self-signed, or a request by the same key
 /// comes with it (RFC 4210 4.4 leaves it open how).
 ///
@@ -137,6 +149,14 @@ impl<'a> Proved<'a> {
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
+    }
+
+    /// Every number of identity that it asks for, whatever a profile takes.
+    ///
+    /// # Errors
+    /// One that cannot be read, or is of the wrong form.
+    pub fn identity(&self) -> Result<Vec<IdentityValue>, PossessionError> {
+        identity_in(&self.request)
     }
 
     /// What the profile takes of it.

@@ -113,6 +113,8 @@ pub struct Submission {
     pub public_key: Vec<u8>,
     /// End of validity that was asked for.
     pub not_after: Option<Timestamp>,
+    /// The request of PKCS#10, DER: it proves that the subject holds the key, and numbers of identity stand in it.
+    pub csr: Vec<u8>,
     /// SM3 of the evidence on file.
     pub evidence_sm3: [u8; 32],
     /// Who submitted it.
@@ -123,14 +125,16 @@ pub struct Submission {
 
 impl Submission {
     /// The version of the canonical encoding.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 
     /// The octets that an officer signs to approve: one encoding for one request, for ever.
     ///
     /// `Approval ::= SEQUENCE { domain UTF8String ("yinxin certificate request approval"), version INTEGER, nonce OCTET
     /// STRING, authority UTF8String, profile UTF8String, subject OCTET STRING, subjectAltName OCTET STRING, subjectPublicKeyInfo OCTET STRING,
-    /// notAfter [0] EXPLICIT GeneralizedTime OPTIONAL, evidence OCTET STRING, applicant UTF8String, applicantKey OCTET
-    /// STRING, submitted GeneralizedTime }`, all of it DER.
+    /// notAfter [0] EXPLICIT GeneralizedTime OPTIONAL, csr OCTET STRING (SM3 of it), evidence OCTET STRING, applicant
+    /// UTF8String, applicantKey OCTET STRING, submitted GeneralizedTime }`, all of it DER.
+    ///
+    /// Who signs this approves the numbers of identity in the request of PKCS#10 too.
     #[must_use]
     pub fn to_approve(&self) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -159,7 +163,7 @@ impl Submission {
                 inner.generalized_time(end);
             });
         }
-        fields.octet_string(&self.evidence_sm3);
+        fields.octet_string(&sm3(&self.csr)).octet_string(&self.evidence_sm3);
         fields.utf8(self.applicant.officer.as_str()).octet_string(&self.applicant.key_sm3);
     }
 }
@@ -620,6 +624,7 @@ mod tests {
             alternative_names: Vec::new(),
             public_key: vec![1, 2, 3],
             not_after: None,
+            csr: vec![0x30, 1, 7],
             evidence_sm3: [9; 32],
             applicant: Hand::of(&officer(0, 0, OfficerRole::Applicant)),
             submitted_at: at(100),
@@ -693,7 +698,7 @@ mod tests {
         assert_eq!(ApprovalPolicy::new(0, OfficerRole::Approver), Err(InvalidPolicy));
     }
 
-    /// Approvals are kept for years: version 2 is written like this for ever.
+    /// Approvals are kept for years: version 3 is written like this for ever.
     #[test]
     fn the_canonical_encoding_does_not_change() {
         let mut submission = request().submission;
@@ -701,7 +706,7 @@ mod tests {
         submission.not_after = Some(at(1_000));
         assert_eq!(
             hex(&sm3(&submission.to_approve())),
-            "ae593ab7e7bd97bfdea40d591ed9170fb5fba1ec0fa2f0812b92507da201f320"
+            "2bb5eaab8940ad0109903d5e3fc85013a97112c50a02ae1d221afbe91e755626"
         );
     }
 
@@ -709,7 +714,7 @@ mod tests {
     #[test]
     fn the_canonical_encoding_holds_every_field() {
         let same = request().submission;
-        let changes: [fn(&mut Submission); 11] = [
+        let changes: [fn(&mut Submission); 12] = [
             |one| one.nonce[0] ^= 1,
             |one| one.authority = AuthorityId::parse("others").unwrap(),
             |one| one.profile.push('a'),
@@ -717,6 +722,7 @@ mod tests {
             |one| one.alternative_names.push(0),
             |one| one.public_key.push(0),
             |one| one.not_after = Some(at(1)),
+            |one| one.csr.push(0),
             |one| one.evidence_sm3[0] ^= 1,
             |one| one.applicant.officer = id(9),
             |one| one.applicant.key_sm3[0] ^= 1,
@@ -729,11 +735,11 @@ mod tests {
             let (approved, submitted) = (other.to_approve(), other.to_submit());
             assert!(!seen.contains(&approved));
             // The last change is that of the time, which the applicant does not sign.
-            assert_eq!(seen.contains(&submitted), number == 10);
+            assert_eq!(seen.contains(&submitted), number == 11);
             seen.extend([approved, submitted]);
         }
-        assert_eq!(crate::format::der::walk(&seen[0], 4).unwrap(), 13);
-        assert_eq!(crate::format::der::walk(&seen[1], 4).unwrap(), 12);
+        assert_eq!(crate::format::der::walk(&seen[0], 4).unwrap(), 14);
+        assert_eq!(crate::format::der::walk(&seen[1], 4).unwrap(), 13);
     }
 
     proptest! {

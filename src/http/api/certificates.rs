@@ -297,12 +297,17 @@ pub(crate) async fn order(
     };
     let door = app.door.clone();
     let ordered = app.to_its_end(async move { door.order_certificate(&actor, order).await }).await?;
+    Ok(issued(form, ordered))
+}
+
+/// A certificate that was made, and where it stands.
+pub(crate) fn issued(form: Form, ordered: OrderedCertificate) -> Response {
     let location = format!("/api/v1/certificates/{}", hex(&ordered.sm3));
     let answer = match form {
         Form::Json => Json(ordered_shape(ordered)).into_response(),
         form => form.file(ordered.der),
     };
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], answer).into_response())
+    (StatusCode::CREATED, [(header::LOCATION, location)], answer).into_response()
 }
 
 fn ordered_shape(ordered: OrderedCertificate) -> OrderedShape {
@@ -536,11 +541,11 @@ fn name(path: Result<Path<String>, PathRejection>) -> Result<[u8; 32], Problem> 
     hexadecimal(&text).ok_or_else(wrong)
 }
 
-fn authority(name: &str, text: &str) -> Result<AuthorityId, Problem> {
+pub(crate) fn authority(name: &str, text: &str) -> Result<AuthorityId, Problem> {
     AuthorityId::parse(text).map_err(|_| malformed(name, "an authority's name"))
 }
 
-fn profile(text: &str) -> Result<String, Problem> {
+pub(crate) fn profile(text: &str) -> Result<String, Problem> {
     let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if plain && (1..=64).contains(&text.len()) {
         Ok(text.to_owned())
@@ -550,7 +555,7 @@ fn profile(text: &str) -> Result<String, Problem> {
 }
 
 /// PEM as it is, or DER in base64.
-fn csr(text: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn csr(text: &str) -> Result<Vec<u8>, Problem> {
     if text.trim_start().starts_with("-----BEGIN ") {
         return Ok(text.as_bytes().to_vec());
     }
@@ -562,7 +567,7 @@ fn digest(text: &str) -> Result<[u8; 32], Problem> {
     hexadecimal(text).ok_or_else(|| malformed("transaction_digest", "an SM3: 64 hexadecimal digits"))
 }
 
-fn subject(items: &[Tree]) -> Result<Attributes, Problem> {
+pub(crate) fn subject(items: &[Tree]) -> Result<Attributes, Problem> {
     let wrong = || malformed("subject", "a list of attributes, each with its attribute and its value");
     if items.is_empty() || items.len() > MOST_ATTRIBUTES {
         return Err(malformed("subject", "1 to 32 attributes"));
@@ -578,7 +583,7 @@ fn subject(items: &[Tree]) -> Result<Attributes, Problem> {
 }
 
 /// A number of a query, digits only.
-fn number(name: &str, text: Option<&str>, (least, most): (i64, i64)) -> Result<Option<i64>, Problem> {
+pub(crate) fn number(name: &str, text: Option<&str>, (least, most): (i64, i64)) -> Result<Option<i64>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let number = text.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
     let plain = text.bytes().all(|b| b.is_ascii_digit());

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod authorities;
+pub(crate) mod certificate_requests;
 pub(crate) mod certificates;
 pub(crate) mod form;
 pub(crate) mod json;

@@ -27,6 +27,13 @@ pub(super) struct Caller {
     fingerprint: [u8; 32],
 }
 
+impl Caller {
+    /// r and s over these octets.
+    pub(super) fn sign(&self, octets: &[u8]) -> Vec<u8> {
+        self.key.sign(octets, &SystemRandom).unwrap()
+    }
+}
+
 async fn open(installation: &Installation) -> Services {
     let source = KeySource::File { path: installation.home().join("key-encryption.key"), create: false };
     Services::open(&installation.url(), &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap()

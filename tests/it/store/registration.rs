@@ -38,6 +38,7 @@ fn request(name: &str, nonce: u8) -> StoredRequest {
         alternative_names: Vec::new(),
         public_key: vec![1, 2],
         not_after: nonce.is_multiple_of(2).then_some(at(900)),
+        csr: vec![0x30, 1, nonce],
         evidence_sm3: [8; 32],
         applicant: hand("c1", 1),
         submitted_at: at(100),
@@ -45,7 +46,6 @@ fn request(name: &str, nonce: u8) -> StoredRequest {
     StoredRequest {
         id: id(name),
         request: CertificateRequest::new(submission),
-        csr: vec![0x30, 1, nonce],
         submission_signature: vec![9; 64],
         check: None,
         end_signature: None,

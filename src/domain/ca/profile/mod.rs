@@ -228,6 +228,14 @@ impl Profile {
         Ok(Self(rules))
     }
 
+    /// The same, whose certificates are issued for approved requests only: by one approver, where it says nothing.
+    #[must_use]
+    pub fn wanting_approval(&self) -> Self {
+        let mut rules = self.0.clone();
+        rules.approval.get_or_insert(ApprovalPolicy::ONE);
+        Self(rules)
+    }
+
     /// What it says.
     #[must_use]
     pub const fn rules(&self) -> &Rules {
