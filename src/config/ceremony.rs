@@ -614,6 +614,35 @@ mod tests {
     }
 
     #[test]
+    fn certificates_for_others_are_named_by_their_requests() {
+        let of = |table: &str| format!("{SAMPLE}\n[[certificate]]\n{table}\n");
+        let digest = "0aB1".repeat(16);
+        let good = format!(
+            "id = \"online\"\nissuer = \"root\"\nprofile = \"intermediate\"\ncsr = \"/media/csr\"\ncsr_sm3 = \"{digest}\""
+        );
+        let plan = parse(of(&good).as_bytes(), "plan.toml").unwrap();
+        let [planned] = &plan.certificates[..] else { panic!("{plan:?}") };
+        assert_eq!((planned.issuer.as_str(), planned.csr_sm3[..4].to_vec()), ("root", vec![0x0a, 0xb1, 0x0a, 0xb1]));
+        #[rustfmt::skip]
+        let cases = [
+            ("\"online\"", "\"officers\"", "plan-repeated", "id: \"officers\" stands there twice"),
+            ("\"online\"", "\"transcript\"", "plan-repeated", "id: \"transcript\" stands there twice"),
+            ("\"root\"", "\"roof\"", "plan-transcript", "issuer: no authority \"roof\" stands in the plan"),
+            ("\"intermediate\"", "\"root\"", "plan-root-elsewhere", "profile: a root is certified by nobody"),
+            ("/media/csr", "csr", "plan-path", "csr: an absolute path without .. is wanted"),
+            ("/media/csr", "/srv/yinxin-ca/csr", "plan-request-inside",
+                "csr: a request does not lie in the folder of the installation"),
+            ("0aB1\"", "0aB\"", "plan-digest-form", "csr_sm3: the SM3 of a request, 64 hexadecimal digits, is wanted"),
+            ("0aB1\"", "+aB1\"", "plan-digest-form", "csr_sm3: the SM3 of a request, 64 hexadecimal digits, is wanted"),
+        ];
+        for (from, to, code, told) in cases {
+            let (found, message) = refused(&of(&good.replacen(from, to, 1)));
+            let expected = format!("the plan plan.toml: certificate[1].{told}");
+            assert_eq!((found, message), (code, expected), "{from} -> {to}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_are_told_with_their_line() {
         let (code, message) = refused(&SAMPLE.replace("threshold = 2", "treshold = 2"));
         assert_eq!(code, "plan-malformed");

@@ -27,7 +27,9 @@ use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::IssuedCertificate;
-use crate::store::{self, Tx, audit, authorities, authority_requests, certificates, issuance_batches, issued_certificates};
+use crate::store::{
+    self, Tx, audit, authorities, authority_requests, certificates, issuance_batches, issued_certificates,
+};
 
 /// The role of their rows among the certificates.
 pub(in crate::service) const ROLE: &str = "authority";

@@ -158,7 +158,8 @@ pub async fn take_in(
         judge_returned(&profile, &csr, &Returned { certificate, root, between }, now)
     });
     judging.await.map_err(|_| Error::Interrupted)??;
-    let own = StoredCertificate { key: Some(request.key.clone()), ..stored(&given.certificate, authorities::ROLE, now)? };
+    let own =
+        StoredCertificate { key: Some(request.key.clone()), ..stored(&given.certificate, authorities::ROLE, now)? };
     let above = given.between.iter().chain([&given.root]).map(|der| stored(der, ABOVE, now));
     let (own, above) = (&own, &above.collect::<Result<Vec<_>, _>>()?);
     let authority = &StoredAuthority {
@@ -302,12 +303,8 @@ async fn keep(
     (row, issuer_sm3, batch): (&IssuedCertificate, [u8; 32], &BatchId),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let body = EventBody::CertificateIssued {
-        serial: row.serial.to_vec(),
-        issuer_sm3,
-        certificate_sm3: row.sm3,
-        key: None,
-    };
+    let body =
+        EventBody::CertificateIssued { serial: row.serial.to_vec(), issuer_sm3, certificate_sm3: row.sm3, key: None };
     let event = &Event { at: now, actor: actor.clone(), request: None, body };
     let steps = services.store.run("keep certificate of an authority elsewhere", |tx| {
         Box::pin(async move {

@@ -19,8 +19,8 @@ use crate::crypto::secrecy::equal;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::audit::{Actor, EventBody};
 use crate::domain::ca::ceremony::{
-    Attendance, Custodian, Person, Plan, PlannedAuthority, PlannedCertificate, Protection, ShareRecord, Step, Transcript, TranscriptError,
-    Verified, prepare_signature, verify,
+    Attendance, Custodian, Person, Plan, PlannedAuthority, PlannedCertificate, Protection, ShareRecord, Step,
+    Transcript, TranscriptError, Verified, prepare_signature, verify,
 };
 use crate::domain::ca::possession::{Asked, PossessionError, prove_authority};
 use crate::domain::ca::{self, Profiles};

@@ -226,3 +226,92 @@ pub fn judge_returned(
     let found = find_path(&certificate, &trust, now, &mut Budget::new(&Limits::DEFAULT), &KeyTables::default());
     found.map(|_| ()).map_err(|failure| TakingInError::Path(Box::new(failure)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::SystemRandom;
+    use crate::config::profiles::built_in;
+    use crate::crypto::{Signer, sm2};
+    use crate::domain::ca::profile::AttributeKind;
+    use crate::domain::ca::specimen::certificate;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn named(name: &str) -> Attributes {
+        vec![(AttributeKind::Organisation, "示例".to_owned()), (AttributeKind::CommonName, name.to_owned())]
+    }
+
+    fn key() -> sm2::PrivateKey {
+        sm2::PrivateKey::generate(&SystemRandom).unwrap()
+    }
+
+    fn asked(key: &sm2::PrivateKey, name: &str) -> Vec<u8> {
+        let profiles = built_in().unwrap();
+        let by = (&Signer::public_key(key), key.algorithm());
+        let token = prepare_request(profiles.require("intermediate").unwrap(), &named(name), by).unwrap();
+        let value = Signer::sign(key, token.to_sign(), &SystemRandom).unwrap();
+        token.assemble(&value).unwrap()
+    }
+
+    #[test]
+    fn only_authorities_below_others_ask_and_only_by_their_key() {
+        let profiles = built_in().unwrap();
+        let (own, other) = (key(), key());
+        let by = (&Signer::public_key(&own), own.algorithm());
+        for profile in ["root", "officer"] {
+            let refused = prepare_request(profiles.require(profile).unwrap(), &named("机构"), by);
+            assert_eq!(refused, Err(TakingInError::Profile), "{profile}");
+        }
+        let profile = profiles.require("intermediate").unwrap();
+        let missing = prepare_request(profile, &named("机构")[1..].to_vec(), by);
+        assert_eq!(missing, Err(SubjectError::Missing { attribute: "organizationName" }.into()));
+        let token = prepare_request(profile, &named("机构"), by).unwrap();
+        let value = Signer::sign(&other, token.to_sign(), &SystemRandom).unwrap();
+        assert_eq!(token.assemble(&value), Err(TakingInError::Signature));
+        // The profile's own attributes come first, as in the certificate.
+        let der = asked(&own, "机构");
+        let read = Proved::read(&der).unwrap();
+        assert_eq!((read.key(), read.request().subject.display().as_str()), (by.0, "C=CN, O=示例, CN=机构"));
+    }
+
+    #[test]
+    fn what_comes_back_is_what_was_asked_for_or_is_refused_by_name() {
+        let profiles = built_in().unwrap();
+        let profile = profiles.require("intermediate").unwrap();
+        let (own, other, above) = (key(), key(), key());
+        let (public, others) = (Signer::public_key(&own), Signer::public_key(&other));
+        let by = ("根", &above as &dyn Signer);
+        let root = certificate("root", ("根", &by.1.public_key()), by, 99, NOW);
+        let request = asked(&own, "机构");
+        let good = certificate("intermediate", ("机构", &public), by, 1, NOW);
+        let judge = |certificate: &[u8], root: &[u8], at| {
+            judge_returned(profile, &request, &Returned { certificate, root, between: &[] }, at)
+        };
+        assert_eq!(judge(&good, &root, NOW), Ok(()));
+
+        let elses = certificate("intermediate", ("机构", &others), by, 2, NOW);
+        assert_eq!(judge(&elses, &root, NOW), Err(TakingInError::OtherKey));
+        let renamed = certificate("intermediate", ("别的", &public), by, 3, NOW);
+        assert_eq!(judge(&renamed, &root, NOW), Err(TakingInError::OtherName));
+        let none = certificate("log", ("机构", &public), by, 4, NOW);
+        assert_eq!(judge(&none, &root, NOW), Err(TakingInError::NoAuthority));
+        let wide = certificate("root", ("机构", &public), ("机构", &own), 5, NOW);
+        assert_eq!(judge(&wide, &root, NOW), Err(TakingInError::BeyondProfile { what: "path length" }));
+        let (from, to) = (NOW, NOW.plus_days(10));
+        let late = judge(&good, &root, NOW.plus_days(11));
+        assert_eq!(late, Err(TakingInError::NotValid { from, to }));
+        let not_self = judge(&good, &good, NOW);
+        assert_eq!(not_self, Err(TakingInError::Root(PossessionError::NotProved)));
+        // A root of the same name and another key.
+        let false_root = certificate("root", ("根", &others), ("根", &other), 6, NOW);
+        assert_eq!(judge(&good, &false_root, NOW).unwrap_err().code(), "certificate-signature-wrong");
+        let mut changed = good.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(judge(&changed, &root, NOW).unwrap_err().code(), "certificate-signature-wrong");
+        assert_eq!(judge(&good[1..], &root, NOW).unwrap_err().code(), "unreadable");
+        let between = vec![good.clone(); MOST_BETWEEN + 1];
+        let many = Returned { certificate: &good, root: &root, between: &between };
+        assert_eq!(judge_returned(profile, &request, &many, NOW), Err(TakingInError::TooMany));
+    }
+}
