@@ -14,6 +14,7 @@ use crate::domain::ca::possession::Proved;
 use crate::domain::ca::taking_in::{Returned, TakingInError, judge_returned, prepare_request};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare};
 use crate::domain::key::{KeyPurpose, KeyUse, Owner};
+use crate::format::keys::write_pem;
 use crate::format::x509::Certificate;
 use crate::service::authorities::{self, NewAuthority, OwnKey, begin, sign};
 use crate::service::issuance::batch::certificate_row;
@@ -94,6 +95,12 @@ fn changed(request: &StoredAuthorityRequest, change: &str, root: Option<&[u8]>) 
         change: change.to_owned(),
         root_sm3: root.map(sm3),
     }
+}
+
+/// A request as a file.
+#[must_use]
+pub fn pem_of_request(der: &[u8]) -> String {
+    write_pem(der, "CERTIFICATE REQUEST")
 }
 
 /// All that wait, oldest first.

@@ -15,7 +15,6 @@ use crate::cli::installation::{Error, write_new};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
 use crate::domain::key::KeyAlgorithm;
-use crate::format::keys::write_pem;
 use crate::service::Services;
 use crate::service::authorities::{AuthorityKey, NewAuthority};
 use crate::service::authority_requests::{self, OutsideOrder, TakenIn};
@@ -79,7 +78,7 @@ pub(super) async fn request(
         crl_shards: order.crl_shards,
     };
     let made = authority_requests::request(services, profiles, BY, &new).await?;
-    let (id, digest, pem) = (&made.id, sm3_hex(&made.csr), write_pem(&made.csr, "CERTIFICATE REQUEST"));
+    let (id, digest, pem) = (&made.id, sm3_hex(&made.csr), authority_requests::pem_of_request(&made.csr));
     match &order.out {
         None => Ok(format!("{id}\n{digest}\n{pem}")),
         Some(path) => {
