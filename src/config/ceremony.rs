@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
-use crate::domain::ca::ceremony::{Custodian, Part, Person, Plan, PlannedAuthority, Protection, TranscriptSigner};
+use crate::domain::ca::ceremony::{
+    Custodian, Part, Person, Plan, PlannedAuthority, PlannedCertificate, Protection, TranscriptSigner,
+};
 use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::subject::Attributes;
 use crate::domain::key::KeyAlgorithm;
@@ -97,6 +99,15 @@ pub enum PlanFault {
     /// An authority that is no root, alone.
     #[error("an authority that is no root has one above it")]
     NothingAbove,
+    /// Not a digest.
+    #[error("the SM3 of a request, 64 hexadecimal digits, is wanted")]
+    Digest,
+    /// A request that the ceremony would put away.
+    #[error("a request does not lie in the folder of the installation")]
+    RequestInside,
+    /// A root is certified by nobody.
+    #[error("a root is certified by nobody")]
+    RootElsewhere,
     /// The authority above does not stand before it.
     #[error("no authority {name:?} stands before it in the plan")]
     Parent {
@@ -144,6 +155,9 @@ impl PlanFault {
             Self::ShareInside => "plan-share-inside",
             Self::RootBelow | Self::NothingAbove | Self::Parent { .. } => "plan-parent",
             Self::NoAuthority { .. } => "plan-transcript",
+            Self::Digest => "plan-digest-form",
+            Self::RequestInside => "plan-request-inside",
+            Self::RootElsewhere => "plan-root-elsewhere",
             Self::Address => "plan-address",
             Self::Bounds { .. } | Self::Lists => "plan-bounds",
         }
@@ -202,6 +216,8 @@ struct RawPlan {
     present: Vec<RawPerson>,
     shares: Option<RawShares>,
     authority: Vec<RawAuthority>,
+    #[serde(default)]
+    certificate: Vec<RawCertificate>,
     transcript: RawTranscript,
 }
 
@@ -244,6 +260,17 @@ struct RawAuthority {
     #[serde(default = "one")]
     crl_shards: u32,
     crl_days: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCertificate {
+    id: String,
+    issuer: String,
+    profile: String,
+    csr: PathBuf,
+    csr_sm3: String,
+    not_after: Option<String>,
 }
 
 const fn one() -> u32 {
@@ -311,6 +338,15 @@ fn checked(raw: RawPlan) -> Checked<Plan> {
     if authorities.iter().map(|one| one.crl_shards).fold(0, u32::saturating_add) > MOST_LISTS {
         return Err(("authority".to_owned(), PlanFault::Lists));
     }
+    if raw.certificate.len() > MOST {
+        return Err(("certificate".to_owned(), PlanFault::Count));
+    }
+    let mut certificates = Vec::new();
+    for (number, certificate) in (1..).zip(raw.certificate) {
+        let before = (&authorities[..], &certificates[..], &*installation);
+        let certificate = outside(certificate, before, &format!("certificate[{number}]"))?;
+        certificates.push(certificate);
+    }
     let RawTranscript { authority, algorithm, subject } = raw.transcript;
     let certifier = authorities.iter().find(|one| one.id.as_str() == authority).map(|one| one.id.clone());
     let certifier =
@@ -320,7 +356,45 @@ fn checked(raw: RawPlan) -> Checked<Plan> {
         algorithm: key_algorithm(algorithm, &protection, "transcript.algorithm")?,
         subject: attributes(subject, "transcript.subject")?,
     };
-    Ok(Plan { title, installation, present, protection, authorities, transcript })
+    Ok(Plan { title, installation, present, protection, authorities, certificates, transcript })
+}
+
+/// What stands before a certificate for others: authorities, certificates, the folder of the installation.
+type Before<'a> = (&'a [PlannedAuthority], &'a [PlannedCertificate], &'a Path);
+
+fn outside(raw: RawCertificate, (authorities, known, folder): Before<'_>, place: &str) -> Checked<PlannedCertificate> {
+    let at = |key: &str| format!("{place}.{key}");
+    let id = AuthorityId::parse(&raw.id).map_err(|_| (at("id"), PlanFault::Id))?;
+    let taken = authorities.iter().map(|one| &one.id).chain(known.iter().map(|one| &one.id)).any(|one| *one == id);
+    // The transcript's own certificate has that name among the files.
+    if taken || raw.id == "transcript" {
+        return Err((at("id"), PlanFault::Twice { text: raw.id }));
+    }
+    let issuer = authorities.iter().find(|one| one.id.as_str() == raw.issuer).map(|one| one.id.clone());
+    let issuer = issuer.ok_or_else(|| (at("issuer"), PlanFault::NoAuthority { name: raw.issuer }))?;
+    if raw.profile == "root" {
+        return Err((at("profile"), PlanFault::RootElsewhere));
+    }
+    let csr = absolute(raw.csr, &at("csr"))?;
+    if csr.starts_with(folder) {
+        return Err((at("csr"), PlanFault::RequestInside));
+    }
+    let csr_sm3 = digest_of(&raw.csr_sm3).ok_or_else(|| (at("csr_sm3"), PlanFault::Digest))?;
+    let not_after = raw.not_after.map(|text| moment(&text, &at("not_after"))).transpose()?;
+    Ok(PlannedCertificate { id, issuer, profile: seen(raw.profile, &at("profile"))?, csr, csr_sm3, not_after })
+}
+
+fn digest_of(text: &str) -> Option<[u8; 32]> {
+    let octets = text.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let octets = octets.collect::<Option<Vec<_>>>().filter(|_| text.len() == 64)?;
+    octets.try_into().ok()
+}
+
+fn moment(text: &str, place: &str) -> Checked<Timestamp> {
+    Timestamp::parse_rfc3339(text).map_err(|_| (place.to_owned(), PlanFault::Moment { text: text.to_owned() }))
 }
 
 fn protection(raw: RawShares, present: &[Person], installation: &Path) -> Checked<Protection> {
@@ -378,9 +452,7 @@ fn planned(
         }
         None => None,
     };
-    let not_after = raw.not_after.map(|text| {
-        Timestamp::parse_rfc3339(&text).map_err(|_| (at("not_after"), PlanFault::Moment { text: text.clone() }))
-    });
+    let not_after = raw.not_after.map(|text| moment(&text, &at("not_after"))).transpose()?;
     let host = raw.base_url.strip_prefix("http://").filter(|host| !host.is_empty() && !host.starts_with('/'));
     if host.is_none() || raw.base_url.len() > LONGEST || !raw.base_url.bytes().all(|b| b.is_ascii_graphic()) {
         return Err((at("base_url"), PlanFault::Address));
@@ -396,7 +468,7 @@ fn planned(
         profile: seen(raw.profile, &at("profile"))?,
         algorithm: key_algorithm(raw.algorithm, protection, &at("algorithm"))?,
         subject: attributes(raw.subject, &at("subject"))?,
-        not_after: not_after.transpose()?,
+        not_after,
         parent,
         base_url: raw.base_url,
         crl_shards: raw.crl_shards,
@@ -539,6 +611,35 @@ mod tests {
             1,
         );
         assert!(parse(many.as_bytes(), "plan.toml").is_ok());
+    }
+
+    #[test]
+    fn certificates_for_others_are_named_by_their_requests() {
+        let of = |table: &str| format!("{SAMPLE}\n[[certificate]]\n{table}\n");
+        let digest = "0aB1".repeat(16);
+        let good = format!(
+            "id = \"online\"\nissuer = \"root\"\nprofile = \"intermediate\"\ncsr = \"/media/csr\"\ncsr_sm3 = \"{digest}\""
+        );
+        let plan = parse(of(&good).as_bytes(), "plan.toml").unwrap();
+        let [planned] = &plan.certificates[..] else { panic!("{plan:?}") };
+        assert_eq!((planned.issuer.as_str(), planned.csr_sm3[..4].to_vec()), ("root", vec![0x0a, 0xb1, 0x0a, 0xb1]));
+        #[rustfmt::skip]
+        let cases = [
+            ("\"online\"", "\"officers\"", "plan-repeated", "id: \"officers\" stands there twice"),
+            ("\"online\"", "\"transcript\"", "plan-repeated", "id: \"transcript\" stands there twice"),
+            ("\"root\"", "\"roof\"", "plan-transcript", "issuer: no authority \"roof\" stands in the plan"),
+            ("\"intermediate\"", "\"root\"", "plan-root-elsewhere", "profile: a root is certified by nobody"),
+            ("/media/csr", "csr", "plan-path", "csr: an absolute path without .. is wanted"),
+            ("/media/csr", "/srv/yinxin-ca/csr", "plan-request-inside",
+                "csr: a request does not lie in the folder of the installation"),
+            ("0aB1\"", "0aB\"", "plan-digest-form", "csr_sm3: the SM3 of a request, 64 hexadecimal digits, is wanted"),
+            ("0aB1\"", "+aB1\"", "plan-digest-form", "csr_sm3: the SM3 of a request, 64 hexadecimal digits, is wanted"),
+        ];
+        for (from, to, code, told) in cases {
+            let (found, message) = refused(&of(&good.replacen(from, to, 1)));
+            let expected = format!("the plan plan.toml: certificate[1].{told}");
+            assert_eq!((found, message), (code, expected), "{from} -> {to}");
+        }
     }
 
     #[test]

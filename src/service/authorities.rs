@@ -27,10 +27,12 @@ use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::IssuedCertificate;
-use crate::store::{self, Tx, audit, authorities, certificates, issuance_batches, issued_certificates};
+use crate::store::{
+    self, Tx, audit, authorities, authority_requests, certificates, issuance_batches, issued_certificates,
+};
 
 /// The role of their rows among the certificates.
-const ROLE: &str = "authority";
+pub(in crate::service) const ROLE: &str = "authority";
 
 /// The key of a new authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +132,9 @@ pub(in crate::service) async fn begin(
     let known = list(services).await?;
     if known.iter().any(|authority| authority.id == id) {
         return Err(Error::AuthorityExists);
+    }
+    if let AuthorityKey::Named(key) = &new.key {
+        services.store.read(|tx| Box::pin(free(tx, (&id, key)))).await?;
     }
     let (key_id, key) = own_key(services, new, &known, now).await?;
     let authority = StoredAuthority {
@@ -332,11 +337,9 @@ pub(in crate::service) async fn insert(
         OwnKey::There(_) => {
             let wanted = (KeyPurpose::CertificateAuthority, KeyUse::Sign);
             services.keys.permitted(tx, &authority.key, wanted, now).await?;
-            if authorities::all(tx).await?.iter().any(|known| known.key == authority.key) {
-                return Err(Error::AuthorityKeyInUse);
-            }
         }
     }
+    free(tx, (&authority.id, &authority.key)).await?;
     certificates::insert(tx, &signed.certificate).await?;
     authorities::insert(tx, authority).await?;
     audit::append(tx, &event(signed.event.clone())).await?;
@@ -348,6 +351,18 @@ pub(in crate::service) async fn insert(
     };
     audit::append(tx, &event(body)).await?;
     Ok(())
+}
+
+/// Refuses a name or a key that another authority has, or one that waits for its certificate.
+pub(in crate::service) async fn free(tx: &mut Tx<'_>, (id, key): (&AuthorityId, &KeyId)) -> Result<(), Error> {
+    let known = authorities::all(tx).await?;
+    let waiting = authority_requests::all(tx).await?;
+    let ids = known.iter().map(|one| &one.id).chain(waiting.iter().map(|one| &one.id));
+    if ids.into_iter().any(|known| known == id) {
+        return Err(Error::AuthorityExists);
+    }
+    let mut keys = known.iter().map(|one| &one.key).chain(waiting.iter().map(|one| &one.key));
+    if keys.any(|known| known == key) { Err(Error::AuthorityKeyInUse) } else { Ok(()) }
 }
 
 /// What a name that is taken means for whoever made an authority.

@@ -19,8 +19,8 @@ use crate::crypto::secrecy::equal;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::audit::{Actor, EventBody};
 use crate::domain::ca::ceremony::{
-    Attendance, Custodian, Person, Plan, PlannedAuthority, Protection, ShareRecord, Step, Transcript, TranscriptError,
-    Verified, prepare_signature, verify,
+    Attendance, Custodian, Person, Plan, PlannedAuthority, PlannedCertificate, Protection, ShareRecord, Step,
+    Transcript, TranscriptError, Verified, prepare_signature, verify,
 };
 use crate::domain::ca::possession::{Asked, PossessionError, prove_authority};
 use crate::domain::ca::{self, Profiles};
@@ -28,6 +28,7 @@ use crate::domain::key::{KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, 
 use crate::domain::trust::{Budget, PathFailure, TrustAnchors, TrustError, find_path};
 use crate::format::x509::Certificate;
 use crate::service::authorities::{self, AuthorityKey, NewAuthority};
+use crate::service::authority_requests::{OutsideOrder, certify};
 use crate::service::issuance::{Issuance, Issued, Order, Wanted};
 use crate::service::keys::making::generate;
 use crate::service::keys::shares::{self, Share, ShareError};
@@ -269,14 +270,15 @@ pub struct Held {
     pub lists: Vec<Named>,
 }
 
-/// Makes all that the plan says in an installation that was just opened, signs the transcript, and judges it.
+/// Makes all that the plan says in an installation that was just opened, signs the transcript, and judges it. `requests` are
+/// those of the plan's certificates for others, in its order.
 ///
 /// # Errors
 /// The first step that is refused or fails. What was made until then must not be used.
 pub async fn hold(
     services: &Services,
     profiles: Arc<Profiles>,
-    (plan, text): (&Plan, &[u8]),
+    (plan, text, requests): (&Plan, &[u8], &[Vec<u8>]),
     mut transcript: Transcript,
 ) -> Result<Held, Error> {
     // Deltas are for authorities that are at work: a certificate made here names none.
@@ -293,6 +295,11 @@ pub async fn hold(
     let mut certificates = Vec::new();
     for planned in &plan.authorities {
         let made = authority(services, &profiles, planned, &mut transcript).await;
+        let wrong = |source| Error::Authority { authority: planned.id.to_string(), source: Box::new(source) };
+        certificates.push(Made::new(planned.id.as_str(), made.map_err(wrong)??)?);
+    }
+    for (planned, request) in plan.certificates.iter().zip(requests) {
+        let made = certified(services, &profiles, (planned, request), &mut transcript).await;
         let wrong = |source| Error::Authority { authority: planned.id.to_string(), source: Box::new(source) };
         certificates.push(Made::new(planned.id.as_str(), made.map_err(wrong)??)?);
     }
@@ -316,7 +323,7 @@ pub async fn hold(
     }
     validate(plan, &certificates, &mut transcript, now())?;
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-    transcript.add(now(), Step::Closed { authorities: count(certificates.len()), lists: count(lists.len()) })?;
+    transcript.add(now(), Step::Closed { authorities: count(plan.authorities.len()), lists: count(lists.len()) })?;
 
     let below = plan.authorities.iter().zip(&certificates).filter(|(planned, _)| planned.parent.is_some());
     let between = below.map(|(_, made)| &made.der[..]).collect::<Vec<_>>();
@@ -368,6 +375,32 @@ async fn authority(
         certificate: STANDARD.encode(&der),
     };
     Ok(transcript.add(services.clock.now(), step).map(|()| der))
+}
+
+/// Certifies an authority of another installation; gives its certificate.
+async fn certified(
+    services: &Services,
+    profiles: &Profiles,
+    (planned, request): (&PlannedCertificate, &[u8]),
+    transcript: &mut Transcript,
+) -> Result<Result<Vec<u8>, TranscriptError>, service::Error> {
+    let order = OutsideOrder {
+        issuer: planned.issuer.clone(),
+        csr: request.to_vec(),
+        profile: planned.profile.clone(),
+        not_after: planned.not_after,
+    };
+    let issued = certify(services, profiles, BY, &order).await?;
+    let step = Step::AuthorityCertified {
+        authority: planned.id.to_string(),
+        profile: planned.profile.clone(),
+        issuer: planned.issuer.to_string(),
+        request_sm3: hex(&sm3(request)),
+        request: STANDARD.encode(request),
+        certificate_sm3: hex(&issued.sm3),
+        certificate: STANDARD.encode(&issued.der),
+    };
+    Ok(transcript.add(services.clock.now(), step).map(|()| issued.der))
 }
 
 /// Makes the key that signs the transcript and nothing else: in memory, where it is gone with this process, or in the
@@ -454,11 +487,14 @@ fn validate(plan: &Plan, certificates: &[Made], transcript: &mut Transcript, at:
         }
     }
     let tables = KeyTables::default();
-    for (planned, made) in plan.authorities.iter().zip(certificates) {
-        let authority = planned.id.to_string();
+    // Behind the plan's own authorities stand those of other installations, each below one of them.
+    let own = plan.authorities.iter().map(|planned| (&planned.id, planned.parent.is_some()));
+    let all = own.chain(plan.certificates.iter().map(|planned| (&planned.id, true)));
+    for ((id, below), made) in all.zip(certificates) {
+        let authority = id.to_string();
         let certificate = Certificate::parse(&made.der).map_err(ca::Error::Unreadable);
         let certificate = certificate.map_err(|error| Box::new(service::Error::from(error)))?;
-        let path = if planned.parent.is_some() {
+        let path = if below {
             let found = find_path(&certificate, &trust, at, &mut Budget::new(&Limits::DEFAULT), &tables);
             found.map_err(|source| Error::Path { authority: authority.clone(), source: Box::new(source) })?.subjects()
         } else {

@@ -12,6 +12,7 @@ use crate::domain::ca::publication::InvalidPublication;
 use crate::domain::ca::recovery::RecoveryRefused;
 use crate::domain::ca::renewal::RenewalError;
 use crate::domain::ca::request::StepRefused;
+use crate::domain::ca::taking_in::TakingInError;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::render;
@@ -103,6 +104,15 @@ pub enum Error {
     /// An authority is made by a profile for authorities, and everything else is not.
     #[error("authorities are made by profiles for authorities, and certificates on request by all others")]
     AuthorityProfile,
+    /// No authority of that name waits for a certificate.
+    #[error("no authority of this name waits for a certificate")]
+    UnknownAuthorityRequest,
+    /// No certificate is asked for outside, or what came back is not taken in.
+    #[error(transparent)]
+    TakingIn(#[from] TakingInError),
+    /// Its certificate comes from outside: so must its successor's.
+    #[error("the certificate of the authority comes from outside, and so must that of its successor")]
+    AuthorityFromOutside,
     /// Where the authority publishes is not told in a form that certificates can say.
     #[error(transparent)]
     Publication(#[from] InvalidPublication),
@@ -267,6 +277,9 @@ impl Error {
             Self::AuthorityExists => "authority-exists",
             Self::AuthorityKeyInUse => "authority-key-in-use",
             Self::AuthorityProfile => "authority-profile",
+            Self::UnknownAuthorityRequest => "unknown-authority-request",
+            Self::TakingIn(error) => error.code(),
+            Self::AuthorityFromOutside => "authority-from-outside",
             Self::Publication(_) => "publication",
             Self::UnknownCertificate => "unknown-certificate",
             Self::CertificateState(error) => error.code(),

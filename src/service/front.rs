@@ -468,6 +468,7 @@ impl Refusal for Error {
         match self {
             Self::UnknownSeal
             | Self::UnknownAuthority
+            | Self::UnknownAuthorityRequest
             | Self::UnknownCertificate
             | Self::UnknownJob
             | Self::UnknownRequest
@@ -503,6 +504,7 @@ impl Refusal for Error {
             | Self::AuthorityRetired
             | Self::AuthorityNotActive
             | Self::AuthorityExists
+            | Self::AuthorityFromOutside
             | Self::AuthorityKeyInUse
             | Self::OfficerExists
             | Self::RequestExists
@@ -527,6 +529,7 @@ impl Refusal for Error {
             | Self::CallerCertificate
             | Self::Possession(_)
             | Self::AuthorityProfile
+            | Self::TakingIn(_)
             | Self::Publication(_)
             | Self::Retention { .. }
             | Self::JobFile(_)

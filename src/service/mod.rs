@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod authorities;
+pub mod authority_requests;
 pub mod callers;
 pub mod ceremony;
 pub mod certificate_status;

@@ -72,6 +72,9 @@ pub async fn rollover(
     let issued = services.store.read(|tx| Box::pin(async move { issued_certificates::find_by_sm3(tx, &named).await }));
     let profile = issued.await.map_err(Error::from)?.map_or_else(|| ROOT.to_owned(), |row| row.profile);
     let written = Certificate::parse(&certificate).map_err(ca::Error::Unreadable)?;
+    if old.parent.is_none() && written.issuer.raw() != written.subject.raw() {
+        return Err(Error::AuthorityFromOutside);
+    }
     let new = NewAuthority {
         id: Some(order.new.clone()),
         name: order.name.clone(),

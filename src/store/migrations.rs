@@ -53,6 +53,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0009_status_pages.sql"),
         postgres: include_str!("migrations/postgres/0009_status_pages.sql"),
     },
+    Migration {
+        version: 11,
+        sqlite: include_str!("migrations/sqlite/0011_authority_requests.sql"),
+        postgres: include_str!("migrations/postgres/0011_authority_requests.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod authorities;
+pub mod authority_requests;
 pub mod callers;
 pub mod certificate_requests;
 pub mod certificates;

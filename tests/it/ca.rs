@@ -324,3 +324,83 @@ fn pairs_are_issued_recovered_and_certificates_renewed() {
     assert_eq!(place.objects(&["show", short, "--json"])[0]["reason"], "superseded");
     assert_eq!(place.refused(&renew), "renewal-not-active");
 }
+
+#[test]
+fn authorities_are_crossed_and_pass_to_new_keys_by_commands() {
+    let place = Place { folder: Folder::new("cli-cross") };
+    let at = ["--base-url", "http://ca.example", "--algorithm", "ecdsa-p256"];
+    let create = |name: &'static str, more: [&'static str; 4]| {
+        let subject = format!("O=示例局,CN=示例 {name}");
+        let new = ["create", name, "--id", name, "--subject", &subject];
+        place.done(&[&new[..], &more, &at].concat())
+    };
+    let root = create("root", ["--profile", "root", "--crl-shards", "1"]);
+    let other = create("other", ["--profile", "root", "--crl-shards", "1"]);
+    create("below", ["--profile", "intermediate", "--parent", "other"]);
+    fs::write(place.path("root.pem"), root.split_once('\n').unwrap().1).unwrap();
+    fs::write(place.path("other.pem"), other.split_once('\n').unwrap().1).unwrap();
+    fs::write(place.path("one.csr"), request(1)).unwrap();
+    place.done(&["issue", "--authority", "below", "--profile", "officer", "--csr", "one.csr", "--out", "one.pem"]);
+    let below = place.done(&["list"]).lines().find(|line| line.starts_with("below")).map(str::to_owned).unwrap();
+    assert!(below.starts_with("below  active  other  "), "{below}");
+
+    // Of this installation, and by its certificate; whom it is, is told once.
+    let whom = ["cross", "--issuer", "root", "--subject-authority", "other"];
+    let bound = ["--permitted-directory", "C=CN,O=示例局", "--out", "cross.pem"];
+    let digest = place.done(&[&whom[..], &bound].concat());
+    let crossed = fs::read_to_string(place.path("cross.pem")).unwrap();
+    let crossed = read_pem(&crossed, "CERTIFICATE").unwrap().remove(0);
+    assert_eq!(digest.trim_end(), hex(&sm3(&crossed)));
+    assert_eq!(place.refused(&[&whom[..], &bound].concat()), "file-exists");
+    let by_file = place.done(&["cross", "--issuer", "root", "--subject", "other.pem"]);
+    let by_file = read_pem(&by_file, "CERTIFICATE").unwrap().remove(0);
+    let (one, two) = (Certificate::parse(&crossed).unwrap(), Certificate::parse(&by_file).unwrap());
+    assert_eq!((one.subject, one.public_key), (two.subject, two.public_key));
+    assert_eq!(place.refused(&["cross", "--issuer", "root", "--subject", "one.pem"]), "possession-missing");
+    assert_eq!(place.refused(&["cross", "--issuer", "root", "--subject-authority", "root"]), "root-position");
+    assert_eq!(place.ca(&[&whom[..], &["--subject", "other.pem"]].concat()).status.code(), Some(64));
+    let shown = &place.objects(&["show", digest.trim_end(), "--json"])[0];
+    assert_eq!((shown["authority"].as_str(), shown["profile"].as_str()), (Some("root"), Some("intermediate")));
+
+    // A root: three certificates. One below it: its own.
+    let told = place.done(&["rollover", "root", "--new-id", "root-2", "--algorithm", "ecdsa-p256"]);
+    assert!(told.starts_with("root-2\n") && told.contains("\nold key by the new one, "), "{told}");
+    let all = read_pem(&told, "CERTIFICATE").unwrap();
+    let [new, old_by_new, new_by_old] = &all[..] else { panic!("{told}") };
+    for der in [old_by_new, new_by_old] {
+        let digest = hex(&sm3(der));
+        assert!(told.contains(&digest), "{digest}");
+        assert_eq!(place.objects(&["show", &digest, "--json"])[0]["status"], "active");
+    }
+    let told = place.done(&["rollover", "below", "--new-id", "below-2", "--name", "后继", "--algorithm", "ecdsa-p256"]);
+    assert_eq!(read_pem(&told, "CERTIFICATE").unwrap().len(), 1, "{told}");
+    assert!(
+        place
+            .done(&["list"])
+            .lines()
+            .any(|line| line.starts_with("below-2  active  other  ") && line.ends_with("  后继"))
+    );
+    assert_eq!(place.refused(&["rollover", "root", "--new-id", "root-2"]), "authority-exists");
+    assert_eq!(place.refused(&["rollover", "nobody", "--new-id", "x"]), "unknown-authority");
+    place.done(&["retire", "root", "--confirm", "root"]);
+    assert_eq!(place.refused(&["rollover", "root", "--new-id", "root-3"]), "authority-retired");
+    assert_eq!(place.refused(&["cross", "--issuer", "root", "--subject", "other.pem"]), "authority-retired");
+
+    // Whoever trusts the new root alone accepts what stands below the other one, by way of both.
+    let openssl = |untrusted: &str| {
+        let arguments = ["verify", "-CAfile", "new.pem", "-untrusted", untrusted, "one.pem"];
+        std::process::Command::new("openssl").args(arguments).current_dir(place.folder.path()).output()
+    };
+    let below = place.objects(&["search", "--profile", "intermediate", "--json"]);
+    let below = below.iter().find(|one| one["authority"] == "other").and_then(|one| one["sm3"].as_str()).unwrap();
+    let below = read_pem(&place.done(&["show", below]), "CERTIFICATE").unwrap().remove(0);
+    fs::write(place.path("new.pem"), write_pem(new, "CERTIFICATE")).unwrap();
+    let between = [&below, &by_file, old_by_new].map(|der| write_pem(der, "CERTIFICATE"));
+    fs::write(place.path("all.pem"), between.concat()).unwrap();
+    fs::write(place.path("few.pem"), between[..2].concat()).unwrap();
+    let Ok(found) = openssl("all.pem") else {
+        return crate::skip("authorities_are_crossed_and_pass_to_new_keys_by_commands", "openssl");
+    };
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    assert!(!openssl("few.pem").unwrap().status.success(), "no way from the old key to the new one");
+}

@@ -14,6 +14,7 @@ use yinxin::domain::ca::ceremony::{TranscriptError, verify};
 use yinxin::format::keys::read_pem;
 
 use crate::built::built;
+use crate::ca::Place;
 use crate::process::program;
 use crate::service::authority::request;
 use crate::store::Folder;
@@ -428,4 +429,68 @@ fn a_ceremony_of_gm3_makes_its_keys_in_the_device() {
     let expected = [("certificate-authority", "active"), ("certificate-authority", "active"), ("log", "suspended")];
     assert_eq!(told.collect::<BTreeSet<_>>(), expected.into());
     assert_eq!(keys.len(), 3);
+}
+
+#[test]
+fn an_installation_gets_its_authority_from_a_ceremony() {
+    let place = Place { folder: Folder::new("ceremony-online") };
+    let new = ["request-certificate", "示例机构", "--id", "online", "--algorithm", "ecdsa-p256"];
+    let at = ["--subject", "O=Example Trust,CN=Example Online B1", "--base-url", "http://b.example", "--out", "b.csr"];
+    let told = place.done(&[&new[..], &at].concat());
+    let (id, digest) = told.trim_end().split_once('\n').unwrap();
+    assert_eq!(id, "online");
+    assert_eq!(place.objects(&["list", "--json"])[0]["state"], "pending");
+
+    let csr = place.path("b.csr");
+    let certificate = |digest: &str| {
+        let csr = csr.display();
+        format!(
+            "[[certificate]]\nid = \"online\"\nissuer = \"root\"\nprofile = \"intermediate\"\ncsr = \"{csr}\"\n\
+             csr_sm3 = \"{digest}\"\n\n# The key that signs"
+        )
+    };
+    let with = |digest: &str| {
+        let certificate = certificate(digest);
+        move |plan: String| plan.replace("\"sm2\"", "\"ecdsa-p256\"").replace("# The key that signs", &certificate)
+    };
+    let other = Room::new("ceremony-other-request", with(&"0".repeat(64)));
+    assert_eq!(code(&other.command(&["plan.toml", "--dry-run"]).output().unwrap()), "plan-request-digest");
+    let room = Room::new("ceremony-certifies", with(digest));
+    let rehearsed = room.command(&["plan.toml", "--dry-run"]).output().unwrap();
+    let rehearsed = String::from_utf8(rehearsed.stdout).unwrap();
+    for expected in [
+        "elsewhere    online: intermediate, certified by root\n",
+        &format!("  request    sm3 {digest}\n"),
+        "  subject    C=CN, O=Example Trust, CN=Example Online B1\n",
+    ] {
+        assert!(rehearsed.contains(expected), "{expected:?} in {rehearsed}");
+    }
+    room.hold(&[]);
+    let of = "installation/ceremony/transcript.jsonl";
+    let judged = room.command(&["verify", of, "--plan", "plan.toml"]).output().unwrap();
+    assert_eq!(judged.status.code(), Some(0), "{}", String::from_utf8_lossy(&judged.stderr));
+    let judged = String::from_utf8(judged.stdout).unwrap();
+    assert!(judged.contains(&format!("authority-certified  online: intermediate, request {digest}")), "{judged}");
+
+    let record = |name: &str| room.path("installation/ceremony/certificates").join(name).display().to_string();
+    let (online, officers, root) = (record("online.pem"), record("officers.pem"), record("root.cer"));
+    let take = |certificate: &str, root: &str| {
+        ["take-in", "online", "--certificate", certificate, "--root", root].map(str::to_owned)
+    };
+    let refused = |arguments: [String; 6]| place.refused(&arguments.each_ref().map(String::as_str));
+    assert_eq!(refused(take(&officers, &root)), "taken-in-other-key");
+    assert_eq!(refused(take(&online, &officers)), "taken-in-root");
+    let told = place.done(&take(&online, &root).each_ref().map(String::as_str));
+    let digest = hex(&sm3(&room.record("certificates/root.cer")));
+    assert!(told.starts_with("online  active  -  ") && told.ends_with(&format!("\nroot {digest}\n")), "{told}");
+    assert_eq!(refused(take(&online, &root)), "unknown-authority-request");
+
+    fs::write(place.path("one.csr"), request(1)).unwrap();
+    let issue = ["issue", "--authority", "online", "--profile", "officer", "--csr", "one.csr", "--out", "one.pem"];
+    place.done(&issue);
+    if Command::new("openssl").arg("version").output().is_err() {
+        return crate::skip("an_installation_gets_its_authority_from_a_ceremony", "openssl");
+    }
+    let chain = ["-CAfile", &record("root.pem"), "-untrusted", &online];
+    openssl(&[&["verify", "-x509_strict"], &chain[..], &["one.pem"]].concat(), place.folder.path());
 }

@@ -13,6 +13,7 @@ mod publish;
 mod recovery;
 mod renew;
 mod request;
+mod taking_in;
 mod tsa;
 
 use std::io::Read as _;
@@ -35,6 +36,7 @@ use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::subject::Attributes;
 use crate::service::Services;
 use crate::service::authorities;
+use crate::service::authority_requests;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::Issuance;
 use crate::store::authorities::StoredAuthority;
@@ -74,6 +76,18 @@ enum Action {
     },
     /// Make authorities offline by a reviewed plan, with shares for custodians and a signed transcript
     Ceremony(ceremony::Ceremony),
+    /// Make the key of an authority that somebody outside certifies, such as an offline root, and the request for it
+    RequestCertificate(taking_in::RequestCertificate),
+    /// Take in the certificate of an authority that waits for it: from now on it issues
+    TakeIn(taking_in::TakeIn),
+    /// Wait no more for the certificate of an authority; its key stays
+    WithdrawRequest {
+        /// The authority that waits
+        #[arg(value_name = "AUTHORITY", value_parser = AuthorityId::parse)]
+        authority: AuthorityId,
+    },
+    /// Certify an authority of another installation by its request
+    Certify(taking_in::Certify),
     /// Certify the key of another authority, of this installation or elsewhere
     Cross(cross::Cross),
     /// Give an authority a successor of the same name with a new key; for a root also the certificates between both keys
@@ -154,6 +168,10 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::Retire { authority, confirm } => retire(services, authority, confirm).await,
             // Held above, where no installation is opened.
             Action::Ceremony(_) => Ok(String::new()),
+            Action::RequestCertificate(order) => taking_in::request(services, &profiles_of(settings)?, order).await,
+            Action::TakeIn(order) => taking_in::take_in(services, &profiles_of(settings)?, order).await,
+            Action::WithdrawRequest { authority } => taking_in::withdraw(services, authority).await,
+            Action::Certify(order) => taking_in::certify(services, &profiles_of(settings)?, order).await,
             Action::Cross(order) => cross::cross(services, &profiles_of(settings)?, order).await,
             Action::Rollover(order) => cross::rollover(services, &profiles_of(settings)?, order).await,
             Action::Issue(order) => issue::issue(services, Arc::new(profiles_of(settings)?), order).await,
@@ -204,7 +222,10 @@ fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
 
 async fn list(services: &Services, json: bool) -> Result<String, Error> {
     let all = authorities::list(services).await?;
-    Ok(all.iter().map(|authority| if json { facts(authority) } else { line(authority) }).collect())
+    let waiting = authority_requests::list(services).await?;
+    let known = all.iter().map(|authority| if json { facts(authority) } else { line(authority) });
+    let waiting = waiting.iter().map(|one| if json { taking_in::waiting_facts(one) } else { taking_in::waiting(one) });
+    Ok(known.chain(waiting).collect())
 }
 
 async fn retire(services: &Services, authority: &AuthorityId, confirm: &AuthorityId) -> Result<String, Error> {

@@ -20,8 +20,8 @@ use crate::service::verification::pem_of;
 /// One line for each action, here and in [`run`].
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Make a unit: a key and its certificate; print the certificate's SM3 and the certificate. `serve` works with it from
-    /// its next start on
+    /// Make a unit: a key and its certificate; print the certificate's SM3 and the certificate. A service at
+    /// work takes it up within seconds
     Create(Create),
     /// Every unit, newest first: certificate, authority, algorithm, state, end, key
     List {

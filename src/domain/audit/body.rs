@@ -517,6 +517,19 @@ events! {
         /// Within so many days.
         1 days: u64,
     }
+    /// An authority of ours asked somebody outside for its certificate, took it in, or waits for it no more.
+    63 "authority-request-changed" AuthorityRequestChanged {
+        /// The authority.
+        0 authority: AuthorityId,
+        /// Its key.
+        1 key: KeyId,
+        /// SM3 of the request in DER.
+        2 request_sm3: [u8; 32],
+        /// `requested`, `taken-in` or `withdrawn`.
+        3 change: String,
+        /// SM3 of the root that was trusted for it in DER, where a certificate was taken in.
+        4 root_sm3: Option<[u8; 32]>,
+    }
 }
 
 impl From<KeyEvent> for EventBody {

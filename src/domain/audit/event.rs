@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61]).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63]).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -352,6 +352,15 @@ mod tests {
             text().prop_map(|reason| EventBody::ClockDistrusted { reason }),
             number().prop_map(|accuracy| EventBody::ClockTrusted { accuracy }),
             (hash(), number()).prop_map(|(certificate_sm3, days)| EventBody::ExpiryAlerted { certificate_sm3, days }),
+            (authority(), key(), hash(), text(), proptest::option::of(hash())).prop_map(
+                |(authority, key, request_sm3, change, root_sm3)| EventBody::AuthorityRequestChanged {
+                    authority,
+                    key,
+                    request_sm3,
+                    change,
+                    root_sm3
+                }
+            ),
         ]
     }
 

@@ -20,6 +20,7 @@ pub mod state;
 pub mod statement;
 pub mod subject;
 pub mod submission;
+pub mod taking_in;
 pub mod throw_away;
 pub mod weak_key;
 

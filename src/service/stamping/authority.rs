@@ -1,7 +1,7 @@
 //! Who stamps: units with a key and a certificate under an authority of ours; made, listed, retired, and found again.
 //!
 //! What a crash means at each arrow of `make key → order`: after *make key* a key is there that no certificate names: it
-//! stamps nothing, and is found among the keys. *order* keeps certificate, unit and events together or none of them.
+//! stamps nothing, and the next unit of its kind and place is made with it. *order* keeps certificate, unit and events together or none of them.
 
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use crate::service::stamping::unit::Unit;
 use crate::service::{self, Services};
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
+use crate::store::keys::{Custody, StoredKey};
 use crate::store::{certificates, issued_certificates, keys};
 
 /// The role of a unit's certificate in the store.
@@ -61,8 +62,9 @@ pub struct KnownUnit {
     pub key_state: KeyState,
 }
 
-/// Makes a key for time stamps and its certificate, issued by that authority of ours as every certificate is. The next
-/// start of the service works with it.
+/// Makes a key for time stamps and its certificate, issued by that authority of ours as every certificate is. A service at
+/// work takes it up by itself. A key of that kind and place that no certificate names is used instead of a new one: what a
+/// unit left that did not come about.
 ///
 /// # Errors
 /// The authority may not issue; the profile refuses; the algorithm policy lets nobody make such a key or certificate; the
@@ -81,7 +83,12 @@ pub async fn establish(
     if location == KeyLocation::Software {
         services.keys.permit_software()?;
     }
-    let key = generate(services, actor, location, &attributes).await?;
+    let left = unused(services, location, new.algorithm).await?;
+    let is_new = left.is_none();
+    let key = match left {
+        Some(key) => key,
+        None => generate(services, actor, location, &attributes).await?,
+    };
     let (alternative_names, identity) = (Vec::new(), Vec::new());
     let asked = Asked { subject: new.subject, alternative_names, identity, key: public_key_of(&key)? };
     let order = Order {
@@ -96,10 +103,40 @@ pub async fn establish(
         completes: None,
     };
     let issued = issuance.issue(order).await;
-    if issued.is_err() {
+    if issued.is_err() && is_new {
         discard(services, actor, &key.id).await;
     }
     issued
+}
+
+const fn place(custody: &Custody) -> KeyLocation {
+    match custody {
+        Custody::Software { .. } => KeyLocation::Software,
+        Custody::Device { location, .. } => *location,
+    }
+}
+
+/// A key for time stamps of the installation's own that may be used and that no certificate names.
+async fn unused(
+    services: &Services,
+    location: KeyLocation,
+    algorithm: KeyAlgorithm,
+) -> Result<Option<StoredKey>, service::Error> {
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            for key in keys::of_purpose(tx, KeyPurpose::TimeStamping).await? {
+                let KeyAttributes { owner, algorithm: kind, validity, .. } = &key.attributes;
+                let bounded = validity.not_before.is_some() || validity.not_after.is_some();
+                let fits = *owner == Owner::installation() && *kind == algorithm && !bounded;
+                let usable = matches!(key.state, KeyState::Active { .. }) && place(&key.custody) == location;
+                if fits && usable && certificates::of_key(tx, &key.id).await?.is_empty() {
+                    return Ok(Some(key));
+                }
+            }
+            Ok::<_, service::Error>(None)
+        })
+    });
+    steps.await
 }
 
 /// Every unit that an authority of ours certified, newest first.

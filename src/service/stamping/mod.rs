@@ -8,7 +8,7 @@ pub mod clock;
 mod error;
 mod unit;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -22,7 +22,7 @@ use crate::service::outside::ntp::TimeSource;
 use crate::service::stamping::clock::WatchedClock;
 use crate::service::stamping::unit::Desk;
 use crate::service::{self, Services};
-use crate::store::audit;
+use crate::store::{audit, certificates};
 
 pub use error::Error;
 
@@ -45,14 +45,49 @@ pub struct Options {
 pub struct Stamping(Arc<Inner>);
 
 struct Inner {
-    /// Each kind of key once.
-    units: Vec<(SignatureAlgorithm, Desk)>,
+    units: Mutex<Units>,
+    rules: Arc<Rules>,
     clock: Arc<WatchedClock>,
     services: Services,
     per_minute: u32,
     /// Minute and requests in it.
     taken: Mutex<(i64, u32)>,
     watching: Vec<JoinHandle<()>>,
+}
+
+/// The units at work, each kind of key once, and what was known when they were set up.
+#[derive(Default)]
+struct Units {
+    working: Vec<Working>,
+    /// SM3 of every certificate of their role.
+    known: Vec<[u8; 32]>,
+}
+
+#[derive(Clone)]
+struct Working {
+    certificate: Vec<u8>,
+    algorithm: SignatureAlgorithm,
+    desk: Desk,
+}
+
+/// Whether both are of one kind of key: SM2, or others.
+fn same_kind(one: SignatureAlgorithm, other: SignatureAlgorithm) -> bool {
+    (one == SignatureAlgorithm::Sm2Sm3) == (other == SignatureAlgorithm::Sm2Sm3)
+}
+
+/// From one look for new units to the next.
+const LOOK: Duration = Duration::from_secs(5);
+
+async fn keep_looking(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(inner) = inner.upgrade() else { return };
+        match Stamping(inner).take_up().await {
+            Ok(0) => {}
+            Ok(units) => tracing::info!(units, "time-stamping units are taken up"),
+            Err(error) => tracing::warn!(code = error.code(), "no new time-stamping unit can be taken up: {error}"),
+        }
+    }
 }
 
 impl Drop for Inner {
@@ -65,7 +100,8 @@ impl Drop for Inner {
 
 impl Stamping {
     /// Sets up a unit for the newest valid certificate of role `tsa` of each kind of key (SM2, and others), and starts
-    /// to watch the clock. Nothing where there is no such certificate, or no policy is offered.
+    /// to watch the clock. Units that come later are taken up while it is at work; until there is one, it is idle. Nothing
+    /// where no policy is offered.
     ///
     /// # Errors
     /// A certificate that makes no authority; the key store's; the database's.
@@ -77,17 +113,58 @@ impl Stamping {
         let class = EventClass::TimeStampsIssued;
         let last = services.store.read(|tx| Box::pin(audit::last_of(tx, class))).await?;
         let clock = Arc::new(WatchedClock::new(clocks, &rules, sources.len(), last));
-        let units = authority::units(services, &Arc::new(rules), &clock).await?;
-        if units.is_empty() {
-            return Ok(None);
-        }
-        let units = units.into_iter().map(|unit| (unit.signer.algorithm(), unit.start())).collect();
         let mut watching = vec![tokio::spawn(clock::watch(Arc::clone(&clock), services.clone()))];
         for (number, source) in sources.into_iter().enumerate() {
             watching.push(tokio::spawn(clock::ask(Arc::clone(&clock), number, source, every)));
         }
         let (services, taken) = (services.clone(), Mutex::new((0, 0)));
-        Ok(Some(Self(Arc::new(Inner { units, clock, services, per_minute, taken, watching }))))
+        let (units, rules) = (Mutex::default(), Arc::new(rules));
+        let stamping = Self(Arc::new(Inner { units, rules, clock, services, per_minute, taken, watching }));
+        stamping.take_up().await?;
+        tokio::spawn(keep_looking(Arc::downgrade(&stamping.0)));
+        Ok(Some(stamping))
+    }
+
+    /// Takes up units that were made since; gives how many. One that takes the place of another of its kind answers from
+    /// then on, and what the other one began is still answered. A unit whose certificate or key may not be used is not
+    /// ended: it says so to whoever asks.
+    ///
+    /// # Errors
+    /// A certificate that makes no authority; the key store's; the database's.
+    pub async fn take_up(&self) -> Result<usize, service::Error> {
+        let services = &self.0.services;
+        let rows = services.store.read(|tx| Box::pin(certificates::in_role(tx, authority::ROLE))).await?;
+        let known = rows.iter().map(|row| row.sm3).collect::<Vec<_>>();
+        {
+            let units = self.units();
+            if !units.working.is_empty() && units.known == known {
+                return Ok(0);
+            }
+        }
+        let found = authority::units(services, &self.0.rules, &self.0.clock).await?;
+        let mut units = self.units();
+        let mut taken_up = 0_usize;
+        for unit in found {
+            if units.working.iter().any(|working| working.certificate == unit.certificate) {
+                continue;
+            }
+            let (certificate, algorithm) = (unit.certificate.clone(), unit.signer.algorithm());
+            units.working.retain(|working| !same_kind(working.algorithm, algorithm));
+            units.working.push(Working { certificate, algorithm, desk: unit.start() });
+            taken_up = taken_up.saturating_add(1);
+        }
+        units.known = known;
+        Ok(taken_up)
+    }
+
+    /// Whether there is no unit yet.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.units().working.is_empty()
+    }
+
+    fn units(&self) -> std::sync::MutexGuard<'_, Units> {
+        self.0.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The response to a request, DER: a time stamp, or a refusal of the protocol (RFC 3161 2.4.2).
@@ -110,11 +187,12 @@ impl Stamping {
 
     /// SM3 digests are stamped by the SM2 unit and others by the other one, so that a client who asks in one family of
     /// algorithms can check the whole token in it; where there is one unit only, it stamps all.
-    fn desk(&self, request: &[u8]) -> Option<&Desk> {
+    fn desk(&self, request: &[u8]) -> Option<Desk> {
         let wants_sm2 = TimeStampReq::parse(request).is_ok_and(|request| request.imprint.algorithm.oid == OID_SM3);
-        let fits = |algorithm: &SignatureAlgorithm| (*algorithm == SignatureAlgorithm::Sm2Sm3) == wants_sm2;
-        let fitting = self.0.units.iter().find(|(algorithm, _)| fits(algorithm));
-        fitting.or_else(|| self.0.units.first()).map(|(_, desk)| desk)
+        let units = self.units();
+        let fits = |working: &&Working| (working.algorithm == SignatureAlgorithm::Sm2Sm3) == wants_sm2;
+        let fitting = units.working.iter().find(fits);
+        fitting.or_else(|| units.working.first()).map(|working| working.desk.clone())
     }
 
     fn take_on(&self) -> bool {

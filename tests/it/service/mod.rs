@@ -4,6 +4,7 @@ mod alerts;
 mod algorithms;
 pub(crate) mod authority;
 mod authority_crash;
+mod authority_requests;
 mod crash;
 mod crossing;
 pub(crate) mod escrow;

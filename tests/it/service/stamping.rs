@@ -148,7 +148,10 @@ fn failures(response: &[u8]) -> Vec<FailureInfo> {
 async fn contract(place: Place) {
     let services = place.open().await;
     let profiles = yinxin::config::profiles::built_in().unwrap();
-    assert!(Stamping::start(&services, options(&Told::new())).await.unwrap().is_none(), "no unit yet");
+    let early = start(&services, options(&Told::new())).await;
+    assert!(early.is_idle(), "no unit yet");
+    assert_eq!(early.stamp(request("text", &[1])).await.unwrap_err(), Error::Off);
+    drop(early);
     let pki = development::ensure(&services, &profiles).await.unwrap();
     units_are_made_under_authorities_of_ours_only(&services, &profiles, &pki).await;
     let silent = Options { rules: Rules::new(0), ..options(&Told::new()) };
@@ -253,12 +256,15 @@ async fn a_revoked_unit_stamps_no_more_on_any_node(
         assert_eq!(node.stamp(request("text", &[1])).await.unwrap_err(), Error::NotActive);
     }
     assert_eq!(recorded(services).await.len(), before + 3);
-    assert!(Stamping::start(services, unordered()).await.unwrap().is_none(), "no unit is left");
+    assert!(start(services, unordered()).await.is_idle(), "no unit is left");
     // Its key is left: retiring ends that too. And the next start has a new one.
     retire(services, &Actor::Operator, &sm3).await.unwrap();
     development::ensure_stamping(services, &issuance(services, profiles), pki).await.unwrap();
     let stamping = start(services, unordered()).await;
     assert_eq!(failures(&stamping.stamp(request("text", &[1])).await.unwrap()), []);
+    // A service at work takes it up without a start, once.
+    assert_eq!((nodes[1].take_up().await.unwrap(), nodes[1].take_up().await.unwrap()), (1, 0));
+    assert_eq!(failures(&nodes[1].stamp(request("text", &[1])).await.unwrap()), []);
     elsewhere.store.close().await;
 }
 
@@ -398,7 +404,7 @@ async fn a_suspended_key_releases_nothing(services: &Services) {
     let before = recorded(services).await;
     let refused = stamping.stamp(request("text", &[1])).await.unwrap_err();
     assert_eq!(refused, Error::NotRecorded { code: "key-suspended" });
-    assert!(Stamping::start(services, unordered()).await.unwrap().is_none(), "no unit may be used");
+    assert!(start(services, unordered()).await.is_idle(), "no unit may be used");
     assert_eq!(recorded(services).await, before);
     resume(services, &Actor::Operator, &key).await.unwrap();
     assert_eq!(failures(&stamping.stamp(request("text", &[1])).await.unwrap()), []);

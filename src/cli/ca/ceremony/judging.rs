@@ -64,7 +64,8 @@ pub(super) fn judge(order: &Judging) -> Result<String, Error> {
 fn compare(verified: &Verified, folder: &Path) -> Result<(), Error> {
     for record in &verified.records {
         let (path, digest) = match &record.step {
-            Step::AuthorityMade { authority, certificate_sm3, .. } => {
+            Step::AuthorityMade { authority, certificate_sm3, .. }
+            | Step::AuthorityCertified { authority, certificate_sm3, .. } => {
                 (format!("certificates/{authority}.cer"), certificate_sm3)
             }
             Step::TranscriptKeyMade { certificate_sm3, .. } => {

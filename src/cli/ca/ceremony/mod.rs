@@ -23,8 +23,10 @@ use crate::cli::serve::{log, runtime};
 use crate::cli::shares;
 use crate::config::ceremony::{self as plans, PlanError};
 use crate::config::{Settings, Source};
-use crate::domain::ca::ceremony::{Plan, Protection, Transcript, TranscriptError};
+use crate::domain::ca::ceremony::{Plan, PlannedCertificate, Protection, Transcript, TranscriptError};
 use crate::service::ceremony::{self, Held, Program};
+use crate::service::inventory::hexadecimal;
+use crate::service::issuance::request_in;
 use crate::service::keys::{KeySource, digits_of, fresh, write_closed};
 use crate::service::verification::sm3_hex;
 use crate::service::{KeySettings, Services, selftest};
@@ -68,6 +70,8 @@ enum Error {
         "{path} is left from a ceremony that broke off; nothing in it is used: delete it and the shares of that day"
     )]
     Unfinished { path: PathBuf },
+    #[error("certificate {certificate}: the request is another one than was reviewed: its SM3 is {found}")]
+    OtherRequest { certificate: String, found: String },
     #[error("{custodian} did not give the share back; nothing is kept")]
     NotConfirmed { custodian: String },
     #[error("{path} is larger than {most} bytes")]
@@ -90,6 +94,7 @@ impl Error {
             Self::OtherPlan { .. } => "plan-digest",
             Self::NotReviewed { .. } => "plan-not-reviewed",
             Self::Unfinished { .. } => "ceremony-unfinished",
+            Self::OtherRequest { .. } => "plan-request-digest",
             Self::NotConfirmed { .. } => "share-not-confirmed",
             Self::TooLarge { .. } => "file-too-large",
             Self::NotCopied { .. } => "ceremony-not-copied",
@@ -158,6 +163,23 @@ pub(super) fn run(config: Option<&Path>, order: &Ceremony, console: &mut Console
     }
 }
 
+/// The plan, its text, and the requests that it names, in its order.
+type Reviewed<'a> = (&'a Plan, &'a [u8], &'a [Vec<u8>]);
+
+/// The requests that the plan names, each as it was reviewed.
+fn requests_of(plan: &Plan) -> Result<Vec<Vec<u8>>, Error> {
+    let read_one = |planned: &PlannedCertificate| {
+        let request = request_in(&read(&planned.csr, MOST_REQUEST)?);
+        let found = sm3_hex(&request);
+        if found == hexadecimal(&planned.csr_sm3) {
+            Ok(request)
+        } else {
+            Err(Error::OtherRequest { certificate: planned.id.to_string(), found })
+        }
+    };
+    plan.certificates.iter().map(read_one).collect()
+}
+
 struct Desk<'a> {
     settings: &'a Settings,
     sound: &'a Sound,
@@ -172,9 +194,10 @@ impl Desk<'_> {
         let text = read(path, plans::MOST_BYTES)?;
         let plan = plans::parse(&text, &path.display().to_string())?;
         let found = sm3_hex(&text);
+        let requests = requests_of(&plan)?;
         let program = self.program()?;
         if order.dry_run {
-            let held = self.rehearse((&plan, &text), &program)?;
+            let held = self.rehearse((&plan, &text, &requests), &program)?;
             return Ok(telling::rehearsal(&plan, path, &found, &held));
         }
         match &order.plan_sm3 {
@@ -183,7 +206,7 @@ impl Desk<'_> {
             Some(_) => {}
         }
         let staged = Staged::begin(&plan, order.out.as_deref())?;
-        let held = self.make((&plan, &text), &program, &staged)?;
+        let held = self.make((&plan, &text, &requests), &program, &staged)?;
         staged.publish(&plan, &text, &held)?;
         if let Some(out) = &order.out {
             files::copy(&plan.installation, out)?;
@@ -199,10 +222,10 @@ impl Desk<'_> {
     }
 
     /// Everything in memory, under keys that nobody keeps. Of a device nothing is asked: its pairs are counted.
-    fn rehearse(&self, plan: (&Plan, &[u8]), program: &Program) -> Result<Held, Error> {
+    fn rehearse(&self, plan: Reviewed<'_>, program: &Program) -> Result<Held, Error> {
         let now = SystemClock.now();
         let profile = self.settings.profile;
-        let mut transcript = ceremony::open(plan, profile, program, now)?;
+        let mut transcript = ceremony::open((plan.0, plan.1), profile, program, now)?;
         let source = match &plan.0.protection {
             Protection::Shares { threshold, custodians } => {
                 let handed = ceremony::share_out((*threshold, custodians), &mut transcript, self.random(), now)?;
@@ -221,9 +244,9 @@ impl Desk<'_> {
     }
 
     /// Everything for good, in a folder that nobody uses yet.
-    fn make(&self, plan: (&Plan, &[u8]), program: &Program, staged: &Staged) -> Result<Held, Error> {
+    fn make(&self, plan: Reviewed<'_>, program: &Program, staged: &Staged) -> Result<Held, Error> {
         let profile = self.settings.profile;
-        let mut transcript = ceremony::open(plan, profile, program, SystemClock.now())?;
+        let mut transcript = ceremony::open((plan.0, plan.1), profile, program, SystemClock.now())?;
         let keys = match &plan.0.protection {
             Protection::Shares { threshold, custodians } => {
                 let now = SystemClock.now();
@@ -256,7 +279,7 @@ impl Desk<'_> {
     /// The steps that both share.
     fn work(
         &self,
-        plan: (&Plan, &[u8]),
+        plan: Reviewed<'_>,
         transcript: Transcript,
         (url, keys): (&str, &KeySettings),
     ) -> Result<Held, Error> {
@@ -272,6 +295,8 @@ impl Desk<'_> {
     }
 }
 
+/// A request is far smaller.
+const MOST_REQUEST: usize = 64 * 1024;
 /// How often a custodian at a terminal may mistype.
 const ATTEMPTS: u8 = 3;
 

@@ -45,6 +45,12 @@ pub(super) fn rehearsal(plan: &Plan, path: &Path, digest: &str, held: &Held) -> 
         let lists = format!("{}, in force {} days", planned.crl_shards, planned.crl_days);
         row(&mut text, "  lists", &lists);
     }
+    for (planned, made) in plan.certificates.iter().zip(held.certificates.iter().skip(plan.authorities.len())) {
+        let (id, profile, issuer) = (&planned.id, &planned.profile, &planned.issuer);
+        row(&mut text, "elsewhere", &format!("{id}: {profile}, certified by {issuer}"));
+        row(&mut text, "  request", &format!("sm3 {}", hexadecimal(&planned.csr_sm3)));
+        certificate(&mut text, made);
+    }
     let signer = format!("{}, certified by {}", plan.transcript.algorithm, plan.transcript.authority);
     row(&mut text, "transcript", &signer);
     if let Some(made) = held.certificates.last() {
@@ -119,6 +125,9 @@ fn told(step: &Step) -> String {
         Step::AuthorityMade { authority, profile, parent, algorithm, key, certificate_sm3, .. } => {
             let parent = parent.as_deref().unwrap_or("itself");
             format!("{authority}: {profile}, {algorithm}, key {key}, certified by {parent}, {certificate_sm3}")
+        }
+        Step::AuthorityCertified { authority, profile, issuer, request_sm3, certificate_sm3, .. } => {
+            format!("{authority}: {profile}, request {request_sm3}, certified by {issuer}, {certificate_sm3}")
         }
         Step::TranscriptKeyMade { authority, algorithm, certificate_sm3, .. } => {
             format!("{algorithm}, certified by {authority}, {certificate_sm3}")

@@ -86,6 +86,23 @@ pub struct PlannedAuthority {
     pub crl_days: u32,
 }
 
+/// A certificate for an authority of another installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCertificate {
+    /// Its name in the transcript and among the files.
+    pub id: AuthorityId,
+    /// The authority of the plan that certifies it.
+    pub issuer: AuthorityId,
+    /// Its profile.
+    pub profile: String,
+    /// The file of the request of PKCS#10.
+    pub csr: PathBuf,
+    /// SM3 of the request in DER, as it was reviewed.
+    pub csr_sm3: [u8; 32],
+    /// End of validity; the profile's usual one where nothing is told.
+    pub not_after: Option<Timestamp>,
+}
+
 /// By what the transcript is signed: a key that is used once, certified by an authority of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TranscriptSigner {
@@ -110,6 +127,8 @@ pub struct Plan {
     pub protection: Protection,
     /// Authorities, each behind the one above it.
     pub authorities: Vec<PlannedAuthority>,
+    /// Certificates for authorities of other installations.
+    pub certificates: Vec<PlannedCertificate>,
     /// By what the transcript is signed.
     pub transcript: TranscriptSigner,
 }

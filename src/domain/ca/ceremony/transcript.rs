@@ -205,6 +205,23 @@ pub enum Step {
         /// The certificate.
         certificate: String,
     },
+    /// An authority of another installation was certified by its request.
+    AuthorityCertified {
+        /// Its name in the plan.
+        authority: String,
+        /// Its profile.
+        profile: String,
+        /// Who certified it.
+        issuer: String,
+        /// Of its request.
+        request_sm3: String,
+        /// The request.
+        request: String,
+        /// Of its certificate.
+        certificate_sm3: String,
+        /// The certificate.
+        certificate: String,
+    },
     /// A key was made that signs the transcript and nothing else.
     TranscriptKeyMade {
         /// Who certified it.
@@ -257,6 +274,7 @@ impl Step {
             Self::ShareConfirmed { .. } => "share-confirmed",
             Self::InstallationOpened { .. } => "installation-opened",
             Self::AuthorityMade { .. } => "authority-made",
+            Self::AuthorityCertified { .. } => "authority-certified",
             Self::TranscriptKeyMade { .. } => "transcript-key-made",
             Self::ListSigned { .. } => "list-signed",
             Self::PathValidated { .. } => "path-validated",
@@ -272,10 +290,11 @@ impl Step {
             Self::ShareConfirmed { .. } => 2,
             Self::InstallationOpened { .. } => 3,
             Self::AuthorityMade { .. } => 4,
-            Self::TranscriptKeyMade { .. } => 5,
-            Self::ListSigned { .. } => 6,
-            Self::PathValidated { .. } => 7,
-            Self::Closed { .. } => 8,
+            Self::AuthorityCertified { .. } => 5,
+            Self::TranscriptKeyMade { .. } => 6,
+            Self::ListSigned { .. } => 7,
+            Self::PathValidated { .. } => 8,
+            Self::Closed { .. } => 9,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::crypto::digest::{digest, hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::ca::ceremony::transcript::{Record, Step, TranscriptError, read};
 use crate::domain::ca::ceremony::{Plan, Protection};
+use crate::domain::ca::possession::prove_authority;
 use crate::domain::trust::key::{CheckedValue, check_signed, encode_value, public_key};
 use crate::domain::trust::signed_data::{digest_algorithm_identifier, signature_algorithm_identifier, verify_signer};
 use crate::format::cms::{
@@ -146,7 +147,7 @@ pub fn verify(text: &[u8], signature: &[u8], plan: Option<&[u8]>) -> Result<Veri
 fn order(records: &[Record]) -> Result<(), TranscriptError> {
     let mut last = 0;
     for Record { number, step, .. } in records {
-        let single = matches!(step.rank(), 0 | 1 | 3 | 5 | 8);
+        let single = matches!(step.rank(), 0 | 1 | 3 | 6 | 9);
         let first = *number == 1;
         if step.rank() < last || (single && !first && step.rank() == last) || (first != (step.rank() == 0)) {
             return Err(TranscriptError::Order { number: *number, step: step.name() });
@@ -157,15 +158,15 @@ fn order(records: &[Record]) -> Result<(), TranscriptError> {
     for (rank, step) in [
         (3, "installation-opened"),
         (4, "authority-made"),
-        (5, "transcript-key-made"),
-        (6, "list-signed"),
-        (8, "closed"),
+        (6, "transcript-key-made"),
+        (7, "list-signed"),
+        (9, "closed"),
     ] {
         if count(rank) == 0 {
             return Err(TranscriptError::Missing { step });
         }
     }
-    if count(7) != count(4) {
+    if count(8) != count(4).saturating_add(count(5)) {
         return Err(TranscriptError::Missing { step: "path-validated" });
     }
     let shares = records.iter().find_map(|record| match &record.step {
@@ -224,6 +225,20 @@ fn objects(records: &[Record]) -> Result<Vec<(String, Vec<u8>)>, TranscriptError
                 }
                 if parent.is_none() {
                     roots.push((authority.clone(), der.clone()));
+                }
+                known.push((authority.clone(), der));
+            }
+            Step::AuthorityCertified {
+                authority, issuer, request_sm3, request, certificate_sm3, certificate, ..
+            } => {
+                let (der, above) = (decoded(certificate, certificate_sm3)?, find(issuer)?);
+                let request = decoded(request, request_sm3)?;
+                let parse = |der| Certificate::parse(der).map_err(|_| wrong.clone());
+                let certificate = parse(&der)?;
+                // The certificate is for the key that the request proves.
+                let proved = prove_authority(&certificate, Some(&request)).is_ok();
+                if !proved || !certified_by(&parse(&above)?, &certificate) || find(authority).is_ok() {
+                    return Err(wrong);
                 }
                 known.push((authority.clone(), der));
             }
@@ -299,6 +314,17 @@ impl Verified {
         });
         if !made.eq(planned) {
             return departs("authorities");
+        }
+        let certified = steps().filter_map(|step| match step {
+            Step::AuthorityCertified { authority, profile, issuer, request_sm3, .. } => {
+                Some((authority.as_str(), profile.as_str(), issuer.as_str(), request_sm3.clone()))
+            }
+            _ => None,
+        });
+        let planned = plan.certificates.iter();
+        let planned = planned.map(|one| (one.id.as_str(), &*one.profile, one.issuer.as_str(), hex(&one.csr_sm3)));
+        if !certified.eq(planned) {
+            return departs("certificates for others");
         }
         let lists = plan.authorities.iter().map(|one| u64::from(one.crl_shards)).sum::<u64>();
         let signed = steps().filter(|step| matches!(step, Step::ListSigned { .. })).count();
