@@ -77,6 +77,9 @@ impl Refusal for Fault {
 /// Caller with its proof, endpoint and code of a recorded refusal.
 pub(crate) type Recorded = (Option<(String, Proof)>, String, String);
 
+/// What comes with a request that is submitted.
+pub(crate) type NonceAndSignature = ([u8; 32], Vec<u8>);
+
 #[derive(Default)]
 pub(crate) struct Double {
     pub(crate) callers: Mutex<HashMap<[u8; 32], KnownCaller>>,
@@ -88,7 +91,7 @@ pub(crate) struct Double {
     pub(crate) asked: Mutex<Option<CertificateQuery>>,
     pub(crate) changed: Mutex<Option<Change>>,
     /// The last request as it came through the door, with nonce and signature once it is submitted.
-    pub(crate) submitted: Mutex<Option<(NewRequest, Option<([u8; 32], Vec<u8>)>)>>,
+    pub(crate) submitted: Mutex<Option<(NewRequest, Option<NonceAndSignature>)>>,
     /// The last query for requests.
     pub(crate) looked_for: Mutex<Option<RequestQuery>>,
     /// The last step, and its signature once it is taken.

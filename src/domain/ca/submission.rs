@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(refused, Err(NotAsApproved { field: "identity" }));
         // The request of another key lends no numbers.
         let stranger = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let lent = Submission { csr: csr_of(&stranger, &[passport.clone()]), ..both.clone() };
+        let lent = Submission { csr: csr_of(&stranger, std::slice::from_ref(&passport)), ..both.clone() };
         assert_eq!(lent.asked(), Err(PossessionError::OtherKey));
 
         // What a profile would leave out is not taken at all.

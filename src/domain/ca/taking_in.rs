@@ -281,7 +281,7 @@ mod tests {
         let profile = profiles.require("intermediate").unwrap();
         let (own, other, above) = (key(), key(), key());
         let (public, others) = (Signer::public_key(&own), Signer::public_key(&other));
-        let by = ("根", &above as &dyn Signer);
+        let by: (&str, &dyn Signer) = ("根", &above);
         let root = certificate("root", ("根", &by.1.public_key()), by, 99, NOW);
         let request = asked(&own, "机构");
         let good = certificate("intermediate", ("机构", &public), by, 1, NOW);
