@@ -184,6 +184,10 @@ impl UseCases for Front {
         Ok(report)
     }
 
+    async fn preview(&self, _document: Vec<u8>) -> Result<Option<crate::service::door::Preview>, Error> {
+        Ok(None)
+    }
+
     async fn sign_with_seal(
         &self,
         actor: &Actor,
