@@ -185,8 +185,7 @@ impl UseCases for Front {
     }
 
     async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {
-        let limits = self.services.limits;
-        let drawing = tokio::task::spawn_blocking(move || preview::preview(&document, &limits));
+        let drawing = tokio::task::spawn_blocking(move || preview::preview(&document, &Limits::DEFAULT));
         drawing.await.map_err(|_| Error::Interrupted)
     }
 

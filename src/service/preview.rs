@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn pages_are_drawn_and_what_is_none_is_none() {
-        let limits = Limits::default();
+        let limits = Limits::DEFAULT;
         let preview = preview(NOTICE, &limits).unwrap();
-        assert_eq!((preview.page_count, preview.pages.len(), preview.refused), (1, 1, None));
+        assert_eq!((preview.page_count, preview.pages.len(), preview.refused), (3, 3, None));
         let page = &preview.pages[0];
         assert_eq!((page.width_mm, page.height_mm, page.stamps.as_slice()), (210.0, 297.0, [].as_slice()));
         assert!(page.svg.starts_with("<svg ") && !page.svg.contains("<script"));

@@ -5,6 +5,7 @@ mod certificates;
 mod durability;
 mod gm3;
 mod logs;
+mod page;
 mod requests;
 mod stamping;
 
