@@ -9,8 +9,8 @@ use crate::http::problem::Problem;
 use crate::service::certificate_status::Change;
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
-    OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus, SignDocument, SignedDocument,
-    UseCases, VerifyDocument,
+    OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus, SignDocument,
+    SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::inventory::Count;
 

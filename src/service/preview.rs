@@ -69,7 +69,11 @@ fn row(number: usize, rendered: &Rendered) -> PreviewPage {
         height_mm: rendered.height,
         svg: rendered.svg(),
         stamps: rendered.stamps.iter().filter_map(place).collect(),
-        unsupported: rendered.unsupported.iter().map(|note| format!("{} {} × {}", note.code, note.what, note.count)).collect(),
+        unsupported: rendered
+            .unsupported
+            .iter()
+            .map(|note| format!("{} {} × {}", note.code, note.what, note.count))
+            .collect(),
     }
 }
 

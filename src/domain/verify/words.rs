@@ -171,7 +171,11 @@ static OTHER: Words = words(
 #[must_use]
 pub fn meaning(code: &str, sub_indication: Option<&str>) -> &'static Words {
     let of = |table: &'static [(&'static str, Words)], name: &str| {
-        table.binary_search_by(|(known, _)| (*known).cmp(name)).ok().and_then(|at| table.get(at)).map(|(_, words)| words)
+        table
+            .binary_search_by(|(known, _)| (*known).cmp(name))
+            .ok()
+            .and_then(|at| table.get(at))
+            .map(|(_, words)| words)
     };
     of(BY_CODE, code).or_else(|| of(BY_SUB_INDICATION, sub_indication?)).unwrap_or(&OTHER)
 }
@@ -197,9 +201,24 @@ mod tests {
 
     #[test]
     fn every_sub_indication_has_words() {
-        let cases = [Case::Hash, Case::SignatureValue, Case::Format, Case::Expired, Case::NotYetValid, Case::ToleranceOff,
-            Case::MakerExpired, Case::MakerNotYetValid, Case::Algorithm, Case::NoPath, Case::KeyUsage, Case::OutOfBounds,
-            Case::RevocationUnknown, Case::CoveragePartial, Case::FutureTime, Case::ExtraPart];
+        let cases = [
+            Case::Hash,
+            Case::SignatureValue,
+            Case::Format,
+            Case::Expired,
+            Case::NotYetValid,
+            Case::ToleranceOff,
+            Case::MakerExpired,
+            Case::MakerNotYetValid,
+            Case::Algorithm,
+            Case::NoPath,
+            Case::KeyUsage,
+            Case::OutOfBounds,
+            Case::RevocationUnknown,
+            Case::CoveragePartial,
+            Case::FutureTime,
+            Case::ExtraPart,
+        ];
         for case in cases {
             assert_ne!(meaning("no-such-code", case.sub_indication()), &OTHER, "{case:?}");
         }

@@ -133,12 +133,25 @@ struct Trust {
 }
 
 impl View {
-    /// Reads the JSON of a report.
+    /// Reads the JSON of a report. Characters that turn the direction of a text are shown as such: nobody's name reads
+    /// backwards.
     ///
     /// # Errors
     /// It is not one.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        let turns = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        let shown = |text: &str| text.replace(turns, "\u{FFFD}");
+        let mut value: serde_json::Value = serde_json::from_slice(json)?;
+        let mut left = vec![&mut value];
+        while let Some(value) = left.pop() {
+            match value {
+                serde_json::Value::String(text) => *text = shown(text),
+                serde_json::Value::Array(all) => left.extend(all.iter_mut()),
+                serde_json::Value::Object(all) => left.extend(all.values_mut()),
+                _ => {}
+            }
+        }
+        serde_json::from_value(value)
     }
 }
 
@@ -306,15 +319,17 @@ fn axis_row<'a>((name_zh, name_en): (&'static str, &'static str), axis: &'a Axis
         "not_applicable" => ("none", "–", "不适用", "not applicable"),
         _ => ("unknown", "?", "未知", "unknown"),
     };
-    let said_zh = if axis.code == "not-reached" { "前面的步骤失败，未判定" } else { said(name_en, &axis.status) };
+    let said_zh =
+        if axis.code == "not-reached" { "前面的步骤失败，未判定" } else { said(name_en, &axis.status) };
     let said_zh = said_zh.to_owned();
     AxisRow { class, sign, name_zh, name_en, status_zh, status_en, said_zh, detail: &axis.detail, code: &axis.code }
 }
 
 impl<'a> SignatureCard<'a> {
     fn new(number: usize, signature: &'a Signature) -> Self {
-        let Signature { intact, signature: value, seal, trusted, time, revocation, coverage, algorithm, logged, .. } =
-            signature;
+        let Signature {
+            intact, signature: value, seal, trusted, time, revocation, coverage, algorithm, logged, ..
+        } = signature;
         let axes = [intact, value, seal, trusted, time, revocation, coverage, algorithm, logged];
         let reason = |reason: &'a Reason| ReasonRow {
             words: meaning(&reason.code, reason.sub_indication.as_deref()),
@@ -429,5 +444,67 @@ impl<'a> ReportPage<'a> {
             file_sm3,
             json: STANDARD.encode(json),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::door::{PreviewPage, PreviewStamp};
+
+    const JSON: &str = r#"{"file":"a<b>.ofd","indication":"TOTAL_FAILED","signatures":[
+        {"id":"s1","kind":"ses-v4","indication":"TOTAL_FAILED","sub_indication":"SIG_CRYPTO_FAILURE","code":"seal-signature-wrong",
+         "seal":{"status":"failed","code":"seal-signature-wrong","detail":"x"},
+         "seal_summary":{"es_id":"1","name":"\u202e章<script>"},
+         "reasons":[{"indication":"TOTAL_FAILED","sub_indication":"SIG_CRYPTO_FAILURE","code":"seal-signature-wrong","detail":"d"}]}],
+        "trust":{"anchors":1,"sm3":"0","notice":null},"verified_at":"2026-01-01T00:00:00Z"}"#;
+
+    fn drawn(preview: Option<&Preview>) -> String {
+        let view = View::read(JSON.as_bytes()).unwrap();
+        ReportPage::new(&view, JSON.as_bytes(), "ab", preview, false).render().unwrap()
+    }
+
+    #[test]
+    fn a_page_says_what_is_wrong_in_both_languages_and_escapes_what_strangers_wrote() {
+        let text = drawn(None);
+        for wanted in [
+            "验证不通过",
+            "Not valid",
+            "印章是伪造的",
+            "The seal is forged",
+            "GB/T 38540-2020 6; GM/T 0031-2014",
+            "a&#60;b&#62;.ofd",
+        ] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+        assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
+        // JSON's own escape is a character by then.
+        assert!(!text.contains('\u{202e}'), "{text}");
+        assert_eq!(text.matches("<tr>").count(), 10, "a head and nine axes");
+    }
+
+    #[test]
+    fn stamps_are_marked_and_bear_the_colour_of_their_signature() {
+        let stamp = |signature: &str| PreviewStamp {
+            signature: signature.to_owned(),
+            x_mm: 1.0,
+            y_mm: 2.0,
+            width_mm: 3.0,
+            height_mm: 4.5,
+        };
+        let page = PreviewPage {
+            number: 1,
+            width_mm: 210.0,
+            height_mm: 297.0,
+            svg: "<svg/>".to_owned(),
+            stamps: vec![stamp("s1"), stamp("s9")],
+            unsupported: vec!["object-unknown <x> × 1".to_owned()],
+        };
+        let preview = Preview { pages: vec![page], page_count: 3, refused: None };
+        let text = drawn(Some(&preview));
+        assert!(text.contains(r#"<rect class="mark failed" x="1.00" y="2.00" width="3.00" height="4.50"/>"#), "{text}");
+        assert!(text.contains(r#"<rect class="mark unknown""#) && text.contains("未列出的签章"), "{text}");
+        assert!(text.contains("data:image/svg+xml;base64,PHN2Zy8+") && text.contains("2 more pages"), "{text}");
+        assert!(text.contains("object-unknown &#60;x&#62;"), "{text}");
     }
 }

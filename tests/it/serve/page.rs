@@ -62,7 +62,11 @@ fn an_official_can_tell_them_apart() {
     // The document names a list of annotations that is not there when it is sealed. Whoever adds one later changes no
     // protected part, and yet decides what the pages show.
     let notice = fs::read(NOTICE).unwrap();
-    let names = ("Doc_0/Document.xml", "</ofd:Document>", "<ofd:Annotations>Annots/Annotations.xml</ofd:Annotations></ofd:Document>");
+    let names = (
+        "Doc_0/Document.xml",
+        "</ofd:Document>",
+        "<ofd:Annotations>Annots/Annotations.xml</ofd:Annotations></ofd:Document>",
+    );
     let open = installation.write("open.ofd", &edited(&notice, Some(names), None));
     let sealed = client.seal(&open, "open").ok();
     installation.write("partial.ofd", &edited(&sealed, None, Some(("Doc_0/Annots/Annotations.xml", ANNOTATIONS))));
