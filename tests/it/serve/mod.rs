@@ -4,6 +4,7 @@ mod calls;
 mod certificates;
 mod durability;
 mod gm3;
+mod hostile;
 mod logs;
 mod page;
 mod requests;
