@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
 const SHIPPED: [(&str, &str, &str); 5] = [
-    ("access.toml", access::SHIPPED, "6d104d9461b76aefd1a7c0eb666bd54b4599f2e1c5727e76761e8c455365b0e9"),
+    ("access.toml", access::SHIPPED, "64b3623a2e592e4be11d828f57e8d1a1efba5f5829cc9edf1bd9d2c25798afb8"),
     ("algorithms.toml", algorithms::BUILT_IN, "f4f5f14cc1a35eddcb4c69a584ed9d39454a195bbd06e11b468890b0af05cbf7"),
     (
         "verification/default.toml",

@@ -9,8 +9,8 @@ use crate::http::problem::Problem;
 use crate::service::certificate_status::Change;
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
-    OcspReply, OrderCertificate, OrderedCertificate, PublishedBytes, Refusal, SealStatus, SignDocument, SignedDocument,
-    UseCases, VerifyDocument,
+    OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus, SignDocument,
+    SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
@@ -21,6 +21,7 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a
 /// [`UseCases`], errors already turned into problems and the report into JSON.
 pub(crate) trait Door: Send + Sync + 'static {
     fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
+    fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
     fn sign_with_seal<'a>(
         &'a self,
         actor: &'a Actor,
@@ -96,6 +97,10 @@ impl<U: UseCases> Door for U {
             let report = UseCases::verify(self, actor, request).await.map_err(|e| Problem::from_refusal(&e))?;
             serde_json::to_vec(&report).map_err(|e| Problem::internal(&e))
         })
+    }
+
+    fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>> {
+        told(UseCases::preview(self, document))
     }
 
     fn sign_with_seal<'a>(

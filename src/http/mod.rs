@@ -7,6 +7,7 @@ mod door;
 mod fields;
 mod guard;
 mod observe;
+pub mod pages;
 pub mod problem;
 pub mod server;
 mod settings;
@@ -66,6 +67,9 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::authorities::list))         // GET  /api/v1/authorities
         .routes(routes!(api::authorities::show))         // GET  /api/v1/authorities/{id}
         .routes(routes!(api::authorities::issue_list))   // POST /api/v1/authorities/{id}/crl
+        .routes(routes!(pages::verify::form, pages::verify::verify)) // GET, POST /verify
+        .routes(routes!(pages::verify::style))           // GET  /verify/style.css
+        .routes(routes!(pages::verify::script))          // GET  /verify/page.js
         .merge(publication_table())
 }
 
@@ -261,7 +265,7 @@ mod tests {
     use crate::service::certificate_status::Change;
     use crate::service::door::{
         Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
-        KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, PublishedBytes, Refusal, SealStatus,
+        KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus,
         SignDocument, SignedDocument, VerifyDocument,
     };
     use crate::service::inventory::Count;
@@ -290,6 +294,10 @@ mod tests {
         type Report = ();
 
         async fn verify(&self, _: &Actor, _: VerifyDocument) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn preview(&self, _: Vec<u8>) -> Result<Option<Preview>, Nothing> {
             Err(Nothing)
         }
 

@@ -18,6 +18,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::RequestId;
 use crate::http::App;
 use crate::http::guard::{AnsweredTo, PlainHttp};
+use crate::http::pages::{is_page, problem_page};
 use crate::http::problem::{Code, Problem};
 
 /// The header that names the request in every answer.
@@ -156,7 +157,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
         }
     };
     let caller = response.extensions_mut().remove::<AnsweredTo>();
-    let (mut response, code, cause) = finished(response, &name);
+    let (mut response, code, cause) = finished(response, &name, is_page(&route));
     for (name_of, value) in HEADERS {
         // RFC 6797 7.2: not over plain HTTP.
         if is_plain && *name_of == header::STRICT_TRANSPORT_SECURITY {
@@ -182,8 +183,8 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     response
 }
 
-/// Turns every error into a problem document, also those that the framework makes.
-fn finished(mut response: Response, request_id: &str) -> (Response, &'static str, Option<String>) {
+/// Turns every error into a problem document, or on a page into a page; also those that the framework makes.
+fn finished(mut response: Response, request_id: &str, on_page: bool) -> (Response, &'static str, Option<String>) {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return (response, "-", None);
@@ -194,7 +195,8 @@ fn finished(mut response: Response, request_id: &str) -> (Response, &'static str
         _ if status.is_client_error() => Problem::new(Code::BodyMalformed, "The request cannot be read."),
         _ => Problem::new(Code::Internal, "The request was not served."),
     });
-    let mut answer = problem.answer(request_id);
+    let as_page = if on_page { problem_page(&problem, request_id) } else { None };
+    let mut answer = as_page.unwrap_or_else(|| problem.answer(request_id));
     if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
         answer.headers_mut().insert(header::ALLOW, allow);
     }

@@ -154,6 +154,16 @@ impl Problem {
         self.code
     }
 
+    /// The sentence that belongs to the code.
+    pub(crate) fn title(&self) -> &str {
+        self.title
+    }
+
+    /// What is wrong here.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

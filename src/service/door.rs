@@ -100,6 +100,49 @@ pub struct VerifyDocument {
     pub policy: Option<String>,
 }
 
+/// What a document's pages look like, for people to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// Its first pages.
+    pub pages: Vec<PreviewPage>,
+    /// How many it has.
+    pub page_count: usize,
+    /// Why nothing can be drawn, where that is so.
+    pub refused: Option<String>,
+}
+
+/// One page, drawn. Lengths are in mm from the page's upper left corner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewPage {
+    /// The first is 1.
+    pub number: usize,
+    /// Width.
+    pub width_mm: f64,
+    /// Height.
+    pub height_mm: f64,
+    /// The picture: SVG without scripts and outside references.
+    pub svg: String,
+    /// Where signatures are stamped.
+    pub stamps: Vec<PreviewStamp>,
+    /// What the page holds and the picture does not show.
+    pub unsupported: Vec<String>,
+}
+
+/// The place of a stamp.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewStamp {
+    /// The signature's ID, as the report names it.
+    pub signature: String,
+    /// Left edge.
+    pub x_mm: f64,
+    /// Upper edge.
+    pub y_mm: f64,
+    /// Width.
+    pub width_mm: f64,
+    /// Height.
+    pub height_mm: f64,
+}
+
 /// A file to seal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignDocument {
@@ -335,6 +378,9 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         request: VerifyDocument,
     ) -> impl Future<Output = Result<Self::Report, Self::Error>> + Send;
+
+    /// Draws the first pages of a document, if it has pages. Keeps nothing.
+    fn preview(&self, document: Vec<u8>) -> impl Future<Output = Result<Option<Preview>, Self::Error>> + Send;
 
     /// Seals a file.
     fn sign_with_seal(

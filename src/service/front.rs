@@ -25,8 +25,8 @@ use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
-    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, PublishedBytes, Refusal, SealStatus, SignDocument,
-    SignedDocument, UseCases, VerifyDocument,
+    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus,
+    SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
@@ -39,7 +39,7 @@ use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::stamping::{self, Stamping};
-use crate::service::{Error, Services, authorities, keys, publication};
+use crate::service::{Error, Services, authorities, keys, preview, publication};
 use crate::store;
 use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
@@ -198,6 +198,11 @@ impl UseCases for Front {
         let by = self.actor(actor).await?;
         self.services.record(&by, Some(&actor.request_id), body).await?;
         Ok(report)
+    }
+
+    async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {
+        let drawing = tokio::task::spawn_blocking(move || preview::preview(&document, &Limits::DEFAULT));
+        drawing.await.map_err(|_| Error::Interrupted)
     }
 
     async fn sign_with_seal(

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod measurement;
 pub mod officers;
 pub mod outside;
+pub mod preview;
 pub mod publication;
 pub mod recovery;
 pub mod registration;

@@ -310,6 +310,10 @@ impl Answer {
         Self { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() }
     }
 
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }

@@ -11,7 +11,7 @@ use yinxin::base::random::SystemRandom;
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
-    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Proof, PublishedBytes, Refusal, SealStatus,
+    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, Proof, PublishedBytes, Refusal, SealStatus,
     SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use yinxin::service::inventory::Count;
@@ -209,6 +209,10 @@ impl UseCases for Double {
             "at": request.at,
             "policy": { "name": request.policy },
         }))
+    }
+
+    async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {
+        Ok(None)
     }
 
     async fn sign_with_seal(

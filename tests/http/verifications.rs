@@ -81,3 +81,33 @@ async fn what_cannot_be_read_is_refused_by_name() {
     // Strangers' refusals on public endpoints are no attempts at access.
     assert!(server.double.refusals.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn the_page_answers_with_pages() {
+    let server = Server::start().await;
+    let answer = server.send(&Request::new("GET", "/verify")).await;
+    assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
+    let policy = &answer.headers["content-security-policy"];
+    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+    let file = ("file", Some("<b>&\"'.ofd"), b"PK12".as_slice());
+    let answer = server.send(&Request::new("POST", "/verify").form(&[file])).await;
+    let text = answer.text();
+    assert_eq!((answer.status, answer.headers["cache-control"].as_str()), (200, "no-store"));
+    assert!(text.contains("没有签名") && text.contains("No signature"), "{text}");
+    assert!(!text.contains("<b>"), "a stranger's text is escaped: {text}");
+    for (name, kind) in [("style.css", "text/css; charset=utf-8"), ("page.js", "text/javascript; charset=utf-8")] {
+        let answer = server.send(&Request::new("GET", &format!("/verify/{name}"))).await;
+        assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, kind));
+    }
+    // Refusals are pages too, with the same status and code.
+    let refused = [
+        (Request::new("POST", "/verify").form(&[("policy", None, b"x")]), 400, "field-unknown"),
+        (Request::new("POST", "/verify").body("application/ofd", b"PK"), 415, "content-type-refused"),
+        (Request::new("DELETE", "/verify"), 405, "method-refused"),
+    ];
+    for (request, status, code) in refused {
+        let answer = server.send(&request).await;
+        assert_eq!((answer.status, answer.headers["content-type"].as_str()), (status, "text/html; charset=utf-8"));
+        assert!(answer.text().contains(&format!("<code>{code}</code>")), "{}", answer.text());
+    }
+}

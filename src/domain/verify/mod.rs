@@ -11,6 +11,7 @@ pub mod ofd;
 pub mod policy;
 pub mod report;
 pub mod ses;
+pub mod words;
 
 pub use finding::{Case, Finding, Indication};
 pub use policy::{ExtraParts, Policy, Tolerance, UnknownRevocation};

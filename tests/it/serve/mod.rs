@@ -5,7 +5,9 @@ mod certificate_requests;
 mod certificates;
 mod durability;
 mod gm3;
+mod hostile;
 mod logs;
+mod page;
 mod requests;
 mod stamping;
 

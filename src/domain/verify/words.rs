@@ -1,0 +1,228 @@
+//! What a finding means, in Chinese and English, with the clause of the rule that it breaks: for people who must act on a report.
+//!
+//! A code that has no words of its own is explained by its sub-indication (ETSI EN 319 102-1 5.1.3), so that every
+//! finding is explained. Clauses of GB/T 38540, GM/T 0031 and GB/T 33190 are named by chapter: the numbers of their
+//! sections are recollection.
+
+/// What a reader is told about one finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    /// The rule.
+    pub clause: &'static str,
+    /// A heading, Chinese.
+    pub heading_zh: &'static str,
+    /// A heading, English.
+    pub heading_en: &'static str,
+    /// What it means and what to do, Chinese.
+    pub meaning_zh: &'static str,
+    /// What it means and what to do, English.
+    pub meaning_en: &'static str,
+}
+
+const fn words(
+    clause: &'static str,
+    [heading_zh, heading_en]: [&'static str; 2],
+    [meaning_zh, meaning_en]: [&'static str; 2],
+) -> Words {
+    Words { clause, heading_zh, heading_en, meaning_zh, meaning_en }
+}
+
+/// By the code of the finding. In the order of the alphabet.
+#[rustfmt::skip]
+static BY_CODE: &[(&str, Words)] = &[
+    ("check-method-not-accepted", words("GB/T 33190-2016 18",
+        ["文件摘要算法不被接受", "A digest algorithm is not accepted"],
+        ["签章用不安全的摘要算法保护文件，不能证明文件未被改动。请向出具单位索取重新签章的文件。",
+         "The signature protects the file with a digest that is no longer safe, so it does not prove that nothing was changed. Ask the issuer for a newly sealed file."])),
+    ("claimed-time-in-future", words("ETSI EN 319 102-1 5.2.8",
+        ["签章时间晚于当前时间", "The claimed time lies in the future"],
+        ["签章声称的时间尚未到来，签章端的时钟可能有误。请与出具单位核实。",
+         "The signature claims a time that has not come yet; the signer's clock may be wrong. Check with the issuer."])),
+    ("coverage-foreign", words("GB/T 33190-2016 18",
+        ["签章保护的不是所显示的内容", "The signature protects nothing of what is shown"],
+        ["页面上显示的内容不在签章保护范围内，很可能是替换过的。请勿采信。",
+         "What the pages show is not protected by this signature; it was probably exchanged. Do not rely on this file."])),
+    ("coverage-partial", words("GB/T 33190-2016 18",
+        ["部分显示内容未受签章保护", "Part of what is shown is not protected"],
+        ["签章本身有效，但下列部件不在保护范围内，改动这些部分不会被发现。请只采信受保护的内容，并向出具单位核实其余部分。",
+         "The signature itself holds, but the parts that are named are outside its protection: a change there would not be noticed. Rely on the protected content only and check the rest with the issuer."])),
+    ("data-hash-wrong", words("GB/T 38540-2020 7",
+        ["签章后文件被改动", "The file was changed after it was sealed"],
+        ["签章所保护的摘要与文件内容不符：内容在签章之后被改动，或签章来自另一份文件。请勿采信。",
+         "The protected digest does not fit the content: it was changed after sealing, or the signature was taken from another file. Do not rely on this file."])),
+    ("maker-certificate-expired", words("GB/T 38540-2020 7",
+        ["制章时制章人证书已过期", "The seal maker's certificate had expired when the seal was made"],
+        ["印章是用已过期的制章人证书制作的。请向印章管理单位核实。",
+         "The seal was made with a certificate that had expired. Check with the authority that manages the seal."])),
+    ("maker-certificate-not-yet-valid", words("GB/T 38540-2020 7",
+        ["制章时制章人证书尚未生效", "The seal maker's certificate was not yet valid when the seal was made"],
+        ["印章的制作时间早于制章人证书生效时间。请向印章管理单位核实。",
+         "The seal claims to be made before its maker's certificate began. Check with the authority that manages the seal."])),
+    ("no-certificate-chain", words("RFC 5280 6.1; ETSI EN 319 102-1 5.2.6",
+        ["签发机构不在信任列表中", "The issuer is not on a trust list"],
+        ["签章在技术上完好，但本系统不认识为其作保的机构，因此不能确认签章人是谁。请核对印章归属地区的信任列表，或向出具单位核实。",
+         "The signature is sound, but nobody whom this service knows answers for the signer, so who signed is not established. Look for the trust list of the seal's region, or check with the issuer."])),
+    ("no-proof-of-time", words("ETSI EN 319 102-1 5.5",
+        ["证书现已过期，签章时间无法证明", "The certificate has expired and nothing proves the time of signing"],
+        ["声称的签章时间在证书有效期内，但没有可信时间戳证明。证书到期后，仅凭声称的时间不能判定。",
+         "The claimed time lies within the certificate's validity, but no trusted time stamp proves it. After the certificate's end a claim alone does not decide."])),
+    ("property-info-differs", words("GB/T 38540-2020 7",
+        ["签章指向另一处签名文件", "The signature names another place"],
+        ["签章写明的保护对象与它所在的位置不同，可能是从别处搬来的。请勿采信。",
+         "The signature says that it protects another part than the one it stands beside; it may have been moved here. Do not rely on this file."])),
+    ("revocation-unknown", words("RFC 5280 6.3; RFC 6960",
+        ["无法取得证书状态", "The certificate's status is not known"],
+        ["暂时不能确认签章人证书是否已被吊销。请稍后重试，或提供吊销列表、OCSP 应答后再验证。",
+         "Whether the signer's certificate was revoked cannot be told now. Try again later, or supply a revocation list or an OCSP answer."])),
+    ("revoked", words("RFC 5280 6.3; RFC 6960",
+        ["签章前证书已被吊销", "The certificate was revoked before the signature"],
+        ["声称的签章时间晚于证书吊销时间，签章无效。请勿采信。",
+         "The claimed time is later than the revocation of the certificate: the signature does not count. Do not rely on this file."])),
+    ("revoked-no-proof-of-time", words("ETSI EN 319 102-1 5.5",
+        ["证书已被吊销，签章时间无法证明", "The certificate is revoked and nothing proves the time of signing"],
+        ["声称的签章时间早于吊销时间，但没有可信时间戳证明。请向出具单位核实。",
+         "The claimed time is before the revocation, but no trusted time stamp proves it. Check with the issuer."])),
+    ("rsa-key-too-short", words("policies/algorithms.toml",
+        ["密钥长度不足", "The key is too short"],
+        ["签章所用 RSA 密钥长度低于政策要求。", "The RSA key is shorter than the policy demands."])),
+    ("seal-file-differs", words("GB/T 38540-2020 7; GB/T 33190-2016 18",
+        ["显示的印章与签章所用印章不同", "The seal that is shown is not the one that signed"],
+        ["文件中所附印章与签章数据中的印章不一致，印模可能被替换。请勿采信。",
+         "The seal that the file carries differs from the one inside the signature; its picture may have been exchanged. Do not rely on this file."])),
+    ("seal-file-missing", words("GB/T 33190-2016 18",
+        ["缺少印章文件", "The seal's file is missing"],
+        ["文件声明了印章文件，但包内没有。文件已损坏或被改动。",
+         "The file names a seal's file that it does not hold. It is damaged or was changed."])),
+    ("seal-signature-wrong", words("GB/T 38540-2020 6; GM/T 0031-2014",
+        ["印章是伪造的", "The seal is forged"],
+        ["制章人对印章的签名不正确：印章不是由所称的制章机构制作，或制作后被改动。请勿采信，并向印章管理单位报告。",
+         "The maker's signature on the seal is wrong: the seal was not made by whom it names, or was changed later. Do not rely on this file, and report it."])),
+    ("signature-malformed", words("GB/T 38540-2020 6; GM/T 0031-2014",
+        ["签章数据格式错误", "The signature cannot be read"],
+        ["签章数据不符合标准，无法作为有效签章。", "The signature does not have the form that the standard prescribes, so it counts as none."])),
+    ("signature-wrong", words("GB/T 32918.2-2016 7; ETSI EN 319 102-1 5.2.7",
+        ["签名值不正确", "The signature value is wrong"],
+        ["签名不是由所附证书的密钥做出的，或签名数据被改动。请勿采信。",
+         "The signature was not made with the key of the certificate that it carries, or was changed. Do not rely on this file."])),
+    ("signer-not-listed", words("GB/T 38540-2020 7",
+        ["签章人无权使用该印章", "The signer may not use this seal"],
+        ["签章人的证书不在印章的用户列表中，印章可能被盗用。请勿采信。",
+         "The signer's certificate is not in the seal's list of users; the seal may have been misused. Do not rely on this file."])),
+    ("unsupported-kind", words("product contract 2",
+        ["不支持的签名类型", "A kind of signature that is not judged"],
+        ["本系统尚不能判定此类签名。", "This service does not judge signatures of this kind yet."])),
+    ("version-differs", words("GB/T 38540-2020 6",
+        ["签章与印章版本不一致", "Signature and seal have different versions"],
+        ["签章数据与印章的版本号不同，结构不一致。", "The signature's version differs from the seal's: the structure contradicts itself."])),
+];
+
+/// By sub-indication, for codes without words of their own.
+#[rustfmt::skip]
+static BY_SUB_INDICATION: &[(&str, Words)] = &[
+    ("CHAIN_CONSTRAINTS_FAILURE", words("RFC 5280 4.2.1; ETSI EN 319 102-1 5.2.6",
+        ["证书不允许此用途", "The certificate is not meant for this"],
+        ["证书或其上级证书的限制不允许这样使用。请向出具单位核实。", "The certificate, or one above it, forbids this use. Check with the issuer."])),
+    ("CRYPTO_CONSTRAINTS_FAILURE", words("policies/algorithms.toml; ETSI EN 319 102-1 5.2.8",
+        ["算法或密钥强度不被接受", "An algorithm or key size is not accepted"],
+        ["所用算法或密钥长度在该时间不被政策接受，不能单凭此签名认定。", "The policy does not accept the algorithm or key size at that time, so the signature alone proves nothing."])),
+    ("EXPIRED", words("GB/T 38540-2020 7; RFC 5280 6.1.3",
+        ["签章时已过有效期", "Signed after the end of validity"],
+        ["声称的签章时间晚于印章或证书的有效期。请勿采信，并向出具单位核实。", "The claimed time lies after the validity of the seal or certificate. Do not rely on this file; check with the issuer."])),
+    ("FORMAT_FAILURE", words("GB/T 38540-2020 6; GB/T 33190-2016 18; ETSI EN 319 102-1 5.2.2",
+        ["签名结构不符合标准", "The structure breaks the standard"],
+        ["签名的结构或绑定关系不符合标准，不能作为有效签名。", "Structure or binding of the signature break the standard, so it does not count."])),
+    ("HASH_FAILURE", words("GB/T 38540-2020 7; GB/T 33190-2016 18",
+        ["签章后内容被改动", "The content was changed after it was signed"],
+        ["受保护的内容与签名时不同。请勿采信。", "Protected content is not what was signed. Do not rely on this file."])),
+    ("NOT_YET_VALID", words("GB/T 38540-2020 7; RFC 5280 6.1.3",
+        ["签章时尚未生效", "Signed before the start of validity"],
+        ["声称的签章时间早于印章或证书的生效时间。请勿采信，并向出具单位核实。", "The claimed time lies before the validity of the seal or certificate. Do not rely on this file; check with the issuer."])),
+    ("NO_CERTIFICATE_CHAIN_FOUND", words("RFC 5280 6.1; ETSI EN 319 102-1 5.2.6",
+        ["签发机构不在信任列表中", "The issuer is not on a trust list"],
+        ["没有受信任的机构为该证书作保，不能确认签名人是谁。请核对相应地区的信任列表。", "No trusted authority answers for the certificate, so who signed is not established. Look for the trust list of that region."])),
+    ("OUT_OF_BOUNDS_NO_POE", words("ETSI EN 319 102-1 5.5",
+        ["证书现已过期，签名时间无法证明", "The certificate has expired and nothing proves the time of signing"],
+        ["没有可信时间戳证明签名在证书有效期内做出。", "No trusted time stamp proves that the signature was made while the certificate was valid."])),
+    ("REVOKED", words("RFC 5280 6.3; RFC 6960",
+        ["签章前证书已被吊销", "The certificate was revoked before the signature"],
+        ["签名时证书已被吊销。请勿采信。", "The certificate was revoked when the signature was made. Do not rely on this file."])),
+    ("REVOKED_NO_POE", words("ETSI EN 319 102-1 5.5",
+        ["证书已被吊销，签名时间无法证明", "The certificate is revoked and nothing proves the time of signing"],
+        ["没有可信时间戳证明签名在吊销之前做出。请向出具单位核实。", "No trusted time stamp proves that the signature came before the revocation. Check with the issuer."])),
+    ("SIG_CONSTRAINTS_FAILURE", words("ETSI EN 319 102-1 5.2.8",
+        ["不满足验证政策的要求", "The policy demands more"],
+        ["签名本身可读，但不满足本次验证所用政策的要求。", "The signature can be read but does not satisfy the policy of this verification."])),
+    ("SIG_CRYPTO_FAILURE", words("GB/T 32918.2-2016 7; ETSI EN 319 102-1 5.2.7",
+        ["签名值不正确", "A signature value is wrong"],
+        ["签名不是由所附证书的密钥做出的。请勿采信。", "The signature was not made with the key of its certificate. Do not rely on this file."])),
+    ("TRY_LATER", words("RFC 5280 6.3; RFC 6960; ETSI EN 319 102-1 5.2.5",
+        ["无法取得证书状态", "The certificate's status is not known"],
+        ["暂时不能确认证书是否已被吊销。请稍后重试。", "Whether the certificate was revoked cannot be told now. Try again later."])),
+];
+
+/// Where not even a sub-indication says more.
+static OTHER: Words = words(
+    "ETSI EN 319 102-1 5.1.3",
+    ["无法判定", "It cannot be decided"],
+    ["现有信息不足以判定。详情见技术信息。", "Not enough is known to decide. See the technical details."],
+);
+
+/// What a finding of this code, with this sub-indication, means.
+#[must_use]
+pub fn meaning(code: &str, sub_indication: Option<&str>) -> &'static Words {
+    let of = |table: &'static [(&'static str, Words)], name: &str| {
+        table
+            .binary_search_by(|(known, _)| (*known).cmp(name))
+            .ok()
+            .and_then(|at| table.get(at))
+            .map(|(_, words)| words)
+    };
+    of(BY_CODE, code).or_else(|| of(BY_SUB_INDICATION, sub_indication?)).unwrap_or(&OTHER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verify::Case;
+
+    #[test]
+    fn both_tables_are_in_order_and_complete() {
+        for table in [BY_CODE, BY_SUB_INDICATION] {
+            assert!(table.windows(2).all(|two| two[0].0 < two[1].0), "sorted, each once");
+            for (name, words) in table {
+                for text in [words.clause, words.heading_zh, words.heading_en, words.meaning_zh, words.meaning_en] {
+                    assert!(!text.trim().is_empty(), "{name}");
+                }
+                assert!(words.heading_en.is_ascii() && !words.heading_zh.is_ascii(), "{name}");
+                assert_eq!(meaning(name, Some(name)), words);
+            }
+        }
+    }
+
+    #[test]
+    fn every_sub_indication_has_words() {
+        let cases = [
+            Case::Hash,
+            Case::SignatureValue,
+            Case::Format,
+            Case::Expired,
+            Case::NotYetValid,
+            Case::ToleranceOff,
+            Case::MakerExpired,
+            Case::MakerNotYetValid,
+            Case::Algorithm,
+            Case::NoPath,
+            Case::KeyUsage,
+            Case::OutOfBounds,
+            Case::RevocationUnknown,
+            Case::CoveragePartial,
+            Case::FutureTime,
+            Case::ExtraPart,
+        ];
+        for case in cases {
+            assert_ne!(meaning("no-such-code", case.sub_indication()), &OTHER, "{case:?}");
+        }
+        assert_eq!(meaning("no-such-code", None), &OTHER);
+        assert_eq!(meaning("seal-signature-wrong", None).heading_en, "The seal is forged");
+    }
+}
