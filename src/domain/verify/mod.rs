@@ -10,13 +10,16 @@ pub mod evidence;
 pub mod finding;
 pub mod ofd;
 pub mod policy;
+pub mod proof;
 pub mod report;
+mod revocation;
+pub mod seal;
 pub mod ses;
 pub mod signer;
 
 pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
-pub use policy::{ExtraParts, Policy, Tolerance, UnknownRevocation};
+pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 
 use crate::base::clock::Timestamp;
@@ -58,7 +61,7 @@ pub trait FileFormat: Sync {
 }
 
 /// Every kind of file that we verify.
-pub static ALL: &[&dyn FileFormat] = &[&ofd::Ofd, &ses::DetachedSes];
+pub static ALL: &[&dyn FileFormat] = &[&ofd::Ofd, &ses::DetachedSes, &seal::BareSeal];
 
 /// Judges one file. Never fails: what cannot be judged is refused in the report, with its reason.
 ///
@@ -89,5 +92,5 @@ pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground
 
 /// Whether values of that kind are judged at all in this version.
 const fn is_supported(kind: Kind) -> bool {
-    matches!(kind, Kind::SesV4)
+    matches!(kind, Kind::SesV1 | Kind::SesV4 | Kind::SesV5 | Kind::SesHybrid)
 }
