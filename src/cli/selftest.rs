@@ -34,23 +34,28 @@ pub(crate) struct Arguments {
 }
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
-const SHIPPED: [(&str, &str, &str); 5] = [
+const SHIPPED: [(&str, &str, &str); 6] = [
     ("access.toml", access::SHIPPED, "64b3623a2e592e4be11d828f57e8d1a1efba5f5829cc9edf1bd9d2c25798afb8"),
     ("algorithms.toml", algorithms::BUILT_IN, "f4f5f14cc1a35eddcb4c69a584ed9d39454a195bbd06e11b468890b0af05cbf7"),
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "fd0c063dc658e1895e632a9d67c4ac3437c23625f34f385607799dcd681c5e4e",
+        "4ed14528ec3368bd851f4d3a30cd6c2f024e1db4b3a816e28bc25d25039b8bd3",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "cb0f7d6bb7495dbd7dc227055b3da5befb7d2a13e307d3c1df969275ae57693d",
+        "3bf91b8b6c33f18daca581ca828e2b49b8f03514e9d3e29b756f6e8baace51ec",
+    ),
+    (
+        "verification/archive.toml",
+        verification::BUILT_IN[2].1,
+        "2b1b91ae21cfe5ca485665a07f790d9d6f5afe1b6737fae9225fc71fb57731a4",
     ),
     (
         "verification/lenient-field.toml",
-        verification::BUILT_IN[2].1,
-        "19ac1bf3cddaf5c14865cbc0d38e293600a1d499bcfd4bb537689b74bda007e0",
+        verification::BUILT_IN[3].1,
+        "e1a1f08bec62f3dd3bb5840d2da8b4da7955065fe8b89ef5f65f94b4e595711f",
     ),
 ];
 

@@ -19,7 +19,7 @@ use crate::domain::seal::maker;
 use crate::domain::seal::signing::{self, Placement};
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
-use crate::domain::verify::{Ground, Policy, Report, verify};
+use crate::domain::verify::{Evidence, Ground, Policy, Report, verify};
 use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
@@ -185,7 +185,7 @@ impl UseCases for Front {
         let tables = Arc::clone(&self.tables);
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
         let judge = tokio::task::spawn_blocking(move || {
-            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables };
+            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables, evidence: &Evidence::none() };
             (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;
@@ -584,7 +584,7 @@ mod tests {
     use crate::base::random::SystemRandom;
     use crate::base::secret::Secret;
     use crate::domain::trust::{Unacceptable, Use};
-    use crate::domain::verify::{ExtraParts, UnknownRevocation};
+    use crate::domain::verify::{ExtraParts, Past, UnknownRevocation};
     use crate::service::keys::KeySource;
 
     fn policy() -> Policy {
@@ -598,6 +598,8 @@ mod tests {
             algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
             future_seconds: 0,
             maker_late_days: 0,
+            past: Past::Now,
+            greatest_revocation_age: None,
         }
     }
 

@@ -6,15 +6,21 @@
 //! first of them in the order of [`Case`].
 
 pub mod coverage;
+pub mod evidence;
 pub mod finding;
 pub mod ofd;
 pub mod policy;
+pub mod proof;
 pub mod report;
+mod revocation;
+pub mod seal;
 pub mod ses;
+pub mod signer;
 pub mod words;
 
+pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
-pub use policy::{ExtraParts, Policy, Tolerance, UnknownRevocation};
+pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 
 use crate::base::clock::Timestamp;
@@ -36,6 +42,8 @@ pub struct Ground<'a> {
     pub limits: &'a Limits,
     /// Tables of keys that led to anchors before. They change how fast, never what.
     pub tables: &'a KeyTables,
+    /// Revocation lists, OCSP answers and certificates that are at hand.
+    pub evidence: &'a Evidence<'a>,
 }
 
 /// A kind of file that we verify. Closed list: [`ALL`].
@@ -54,7 +62,7 @@ pub trait FileFormat: Sync {
 }
 
 /// Every kind of file that we verify.
-pub static ALL: &[&dyn FileFormat] = &[&ofd::Ofd, &ses::DetachedSes];
+pub static ALL: &[&dyn FileFormat] = &[&ofd::Ofd, &ses::DetachedSes, &seal::BareSeal];
 
 /// Judges one file. Never fails: what cannot be judged is refused in the report, with its reason.
 ///
@@ -85,5 +93,5 @@ pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground
 
 /// Whether values of that kind are judged at all in this version.
 const fn is_supported(kind: Kind) -> bool {
-    matches!(kind, Kind::SesV4)
+    matches!(kind, Kind::SesV1 | Kind::SesV4 | Kind::SesV5 | Kind::SesHybrid)
 }

@@ -1,21 +1,23 @@
-//! Judging a seal signature of GB/T 38540-2020 (version 4), in the order of its clause 7 as paraphrased by open
-//! verifiers: value → signer in the seal's list → the seal → the signer's certificate → times → data hash → time stamp.
+//! Judging a seal signature of GM/T 0031-2014 (version 1), GB/T 38540-2020 (version 4) or GM/T 0031-2025 (version 5), in the
+//! order of clause 7 of the second as paraphrased by open verifiers: value → signer in the seal's list → the seal → the
+//! signer's certificate → times → data hash → time stamp.
 
 use crate::base::clock::Timestamp;
-use crate::crypto::PublicKey;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
+use crate::crypto::{PublicKey, sm2};
 use crate::crypto::digest::{digest, hex, sm3};
-use crate::domain::trust::{
-    Budget, CheckedValue, SignatureUsed, TrustedPath, Use, ValueEncoding, check_value, find_path, public_key,
-};
+use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value, public_key};
 use crate::domain::verify::finding::{Case, Finding};
-use crate::domain::verify::policy::{Tolerance, UnknownRevocation};
-use crate::domain::verify::report::{
-    Axis, Body, CertificateSummary, Refusal, SealSummary, SignatureReport, Status, Validity, Warning,
+use crate::domain::verify::policy::Tolerance;
+use crate::domain::verify::proof::{Unproved, prove, prove_parsed, token_in};
+use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
+use crate::domain::verify::seal::{judge_made, judge_making, prove_seal};
+use crate::domain::verify::signer::{
+    ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
 };
 use crate::domain::verify::{FileFormat, Ground, is_supported};
 use crate::format::der::ObjectIdentifier;
-use crate::format::ses::{CertificateList, Kind, SesSeal, SesSignature, recognise};
+use crate::format::ses::{self, CertificateList, Kind, SesSeal, SesSignature, recognise};
 use crate::format::x509::Certificate;
 
 /// Proof that a signature value is right: only this module makes one.
@@ -47,7 +49,7 @@ impl FileFormat for DetachedSes {
     }
 
     fn recognises(&self, bytes: &[u8]) -> bool {
-        recognise(bytes) != Kind::Unknown
+        !matches!(recognise(bytes), Kind::Unknown | Kind::SesSeal)
     }
 
     fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
@@ -79,7 +81,7 @@ pub fn unsupported(report: &mut SignatureReport, kind: Kind) {
     report.add(Finding::new(Case::UnsupportedKind, "unsupported-kind", detail));
 }
 
-/// Judges one signature value of version 4 into the report: every axis but coverage, and `intact` only as far as
+/// Judges one seal signature of any version into the report: every axis but coverage, and `intact` only as far as
 /// dataHash goes.
 pub fn judge(
     report: &mut SignatureReport,
@@ -89,13 +91,10 @@ pub fn judge(
     budget: &mut Budget,
     warnings: &mut Vec<Warning>,
 ) {
-    let signature = match SesSignature::parse(value) {
+    let signature = match SesSignature::parse_any(value) {
         Ok(signature) => signature,
         Err(error) => {
-            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            let detail = format!("{error} ({}){source}", error.clause());
-            report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
-            report.add(Finding::new(Case::Format, "signature-malformed", detail));
+            malformed(report, &error);
             return;
         }
     };
@@ -104,21 +103,39 @@ pub fn judge(
         judging.deviates((*deviation).into());
     }
     judging.binding();
-    judging.data_hash();
     let signer = judging.certificate("signer", signature.certificate);
     let maker = judging.certificate("maker", signature.seal.maker_certificate);
+    judging.data_hash(signer.as_ref());
     let verified = signer.as_ref().and_then(|signer| judging.value(signer));
     let made = judging.seal(maker.as_ref());
-    judging.times(signer.as_ref(), maker.as_ref());
+    let proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
+    judging.times(signer.as_ref(), &proofs);
+    if let Some(maker) = &maker {
+        judge_making(judging.report, &signature.seal, maker, ground);
+    }
     if let (Some(signer), Some(maker)) = (&signer, &maker) {
-        judging.key_usage("signer", signer);
-        judging.key_usage("maker", maker);
-        let paths = judging.trust(signer, maker, budget);
-        judging.revocation(paths.as_ref(), signer, warnings);
-        judging.algorithm((verified, signer), (made, maker), paths.as_ref());
+        judging.chains((signer, verified), (maker, made), &proofs, budget, warnings);
     }
     report.details.tolerances.sort_unstable();
     report.details.tolerances.dedup();
+}
+
+/// A value, or a seal, that is not of the structure.
+pub(in crate::domain::verify) fn malformed(report: &mut SignatureReport, error: &ses::Error) {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    let detail = format!("{error} ({}){source}", error.clause());
+    report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
+    report.add(Finding::new(Case::Format, "signature-malformed", detail));
+}
+
+/// What time stamps prove of a signature and of the seal in it.
+#[derive(Debug, Default)]
+struct Proofs {
+    signature: Option<ProvedTime>,
+    /// The earlier one: whoever proves the signature proves the seal that it signs.
+    seal: Option<ProvedTime>,
+    /// Why the signature's own time stamp proves nothing.
+    unproved: Option<Unproved>,
 }
 
 struct Judging<'j, 'a> {
@@ -173,11 +190,18 @@ impl Judging<'_, '_> {
     }
 
     /// dataHash is the digest of the original, by the digest of the signature algorithm (GB/T 38540-2020 7).
-    fn data_hash(&mut self) {
+    fn data_hash(&mut self, signer: Option<&Certificate<'_>>) {
         let expected = SignatureAlgorithm::from_oid(self.signature.signature_algorithm).map(SignatureAlgorithm::digest);
         let order = [expected, Some(DigestAlgorithm::Sm3), Some(DigestAlgorithm::Sha256)];
         let matches = |algorithm: &DigestAlgorithm| digest(*algorithm, self.place.original) == self.signature.data_hash;
-        let found = order.into_iter().flatten().find(matches);
+        let plain = order.into_iter().flatten().find(matches);
+        let found = plain.or_else(|| {
+            let with_z = signer.is_some_and(|signer| self.is_digest_with_z(signer));
+            with_z.then(|| {
+                self.deviates(Tolerance::DataHashWithZ);
+                DigestAlgorithm::Sm3
+            })
+        });
         self.report.details.data_hash_algorithm = found.map(DigestAlgorithm::name);
         let status = if found.is_some() { Status::Ok } else { Status::Failed };
         self.report.details.data_hash = Some(status);
@@ -193,6 +217,13 @@ impl Judging<'_, '_> {
             }
             None => Axis::new(Status::Failed, "data-hash-wrong", "the signed description was changed"),
         };
+    }
+
+    /// SM3 with the signer's Z before it, as signatures have it and digests do not.
+    fn is_digest_with_z(&self, signer: &Certificate<'_>) -> bool {
+        let Some(PublicKey::Sm2(key)) = public_key(&signer.public_key) else { return false };
+        let digest = key.digest(sm2::DEFAULT_ID, self.place.original);
+        digest.is_ok_and(|digest| digest == self.signature.data_hash)
     }
 
     fn certificate<'c>(&mut self, whose: &str, der: &'c [u8]) -> Option<Certificate<'c>> {
@@ -253,260 +284,136 @@ impl Judging<'_, '_> {
         }
     }
 
-    /// The seal inside: maker's value over eSealInfo, the signer in its list. Gives the algorithm of a right value.
+    /// The seal inside: made by its maker, the signer in its list. Gives the algorithm of a right value.
     fn seal(&mut self, maker: Option<&Certificate<'_>>) -> Option<SignatureAlgorithm> {
         let seal = &self.signature.seal;
-        self.report.seal_summary = Some(SealSummary {
-            es_id: seal.es_id.to_owned(),
-            name: seal.name.to_owned(),
-            created: seal.created,
-            valid_from: seal.valid_start,
-            valid_to: seal.valid_end,
-            width: seal.width,
-            height: seal.height,
-        });
-        let evidence = vec![format!("eSealInfo sm3 {}", hex(&sm3(seal.info))), format!("esID {}", seal.es_id)];
-        let mut axis = Axis::new(Status::Ok, "ok", "made by its maker, and the signer is in its list").with(evidence);
-        let mut worsen = |status, code: &str, detail: &str| {
-            if axis.status == Status::Ok {
-                (axis.status, axis.code, axis.detail) = (status, code.to_owned(), detail.to_owned());
-            }
-        };
-        let checked = maker.map(|maker| {
-            (
-                maker,
-                check_value(
-                    &maker.public_key,
-                    seal.signature_algorithm,
-                    (seal.info, seal.signed_value),
-                    self.ground.tables,
-                ),
-            )
-        });
-        let mut made = None;
-        match checked {
-            Some((_, CheckedValue::Right { algorithm, encoding })) => {
-                made = Some(algorithm);
-                self.report.details.seal_signature = Some(Status::Ok);
-                self.report.details.seal_signature_encoding = encoding.name();
-                if encoding == ValueEncoding::Raw {
-                    deviates(self.report, Tolerance::RawRs, self.ground);
-                }
-            }
-            Some((_, CheckedValue::Wrong { encoding })) => {
-                self.report.details.seal_signature = Some(Status::Failed);
-                self.report.details.seal_signature_encoding = encoding.and_then(ValueEncoding::name);
-                let detail = "the maker's signature on the seal is wrong";
-                worsen(Status::Failed, "seal-signature-wrong", detail);
-                self.report.add(Finding::new(Case::SignatureValue, "seal-signature-wrong", detail));
-            }
-            Some((maker, CheckedValue::Unsupported)) => {
-                self.report.details.seal_signature = Some(Status::Unknown);
-                let (case, code, detail) = refused_algorithm(maker, seal.signature_algorithm);
-                worsen(Status::Unknown, code, &detail);
-                self.report.add(Finding::new(case, code, format!("the seal: {detail}")));
-            }
-            None => worsen(Status::Unknown, "maker-certificate-malformed", "the maker's certificate cannot be read"),
-        }
+        let (mut axis, made) = judge_made(self.report, seal, maker, self.ground);
         let listed = is_listed(seal, self.signature.certificate);
         self.report.details.signer_in_list = Some(listed);
         if !listed {
             let detail = "the signer's certificate is not in the seal's list: another key, or a renewed certificate \
                           for which the seal was not made again";
-            worsen(Status::Failed, "signer-not-listed", detail);
+            if axis.status == Status::Ok {
+                axis = Axis::new(Status::Failed, "signer-not-listed", detail).with(axis.evidence);
+            }
             self.report.add(Finding::new(Case::Format, "signer-not-listed", detail));
+        } else if axis.status == Status::Ok {
+            axis.detail.push_str(", and the signer is in its list");
         }
         self.report.seal = axis;
         made
     }
 
-    /// Claimed time against signer, seal and now; the maker against the seal's createDate.
-    fn times(&mut self, signer: Option<&Certificate<'_>>, maker: Option<&Certificate<'_>>) {
-        let (claimed, seal, now) = (self.signature.time, &self.signature.seal, self.ground.now);
-        let of_seal = Validity::of(claimed, seal.valid_start, seal.valid_end);
-        let details = &mut self.report.details;
-        details.claimed_time = Some(claimed);
-        details.claimed_time_raw = Some(self.signature.time_text.to_owned());
-        details.seal_validity_at_signing = Some(of_seal);
-        details.seal_valid_now = Some(Validity::of(now, seal.valid_start, seal.valid_end) == Validity::Ok);
-        details.time_stamp = Some(if self.signature.time_stamp.is_some() { "present" } else { "none" });
-        let mut axis = Axis::new(Status::Ok, "claimed", format!("claimed by the signer: {claimed}; not proved"));
-        if self.signature.time_stamp.is_some() {
-            let detail = format!("claimed by the signer: {claimed}; a time stamp is there and was not judged");
-            axis = Axis::new(Status::Unknown, "time-stamp-not-checked", detail);
-        }
-        self.outside(of_seal, "seal", "the seal", &mut axis);
-        if let Some(signer) = signer {
-            let of_signer = Validity::of(claimed, signer.not_before, signer.not_after);
-            let valid_now = Validity::of(now, signer.not_before, signer.not_after) == Validity::Ok;
-            self.report.details.signer_validity_at_signing = Some(of_signer);
-            self.report.details.signer_valid_now = Some(valid_now);
-            self.outside(of_signer, "signer-certificate", "the signer's certificate", &mut axis);
-            if of_signer == Validity::Ok && !valid_now {
-                let detail = format!(
-                    "the signer's certificate ended at {}; nothing proves that the signature is older than that",
-                    signer.not_after
-                );
-                self.find(Case::OutOfBounds, "no-proof-of-time", detail);
-            }
-        }
-        if let Some(maker) = maker {
-            self.maker_time(maker);
-        }
-        if claimed.unix() > now.unix().saturating_add(self.ground.policy.future_seconds) {
-            let detail = format!("claimed time {claimed} lies after the moment of verification, {now}");
-            if axis.status != Status::Failed {
-                axis = Axis::new(Status::Unknown, "claimed-time-in-future", detail.clone());
-            }
-            self.find(Case::FutureTime, "claimed-time-in-future", detail);
-        }
-        self.report.time = axis;
-    }
-
-    fn outside(&mut self, validity: Validity, code: &str, whose: &str, axis: &mut Axis) {
-        let claimed = self.signature.time;
-        let (case, code, detail) = match validity {
-            Validity::Ok => return,
-            Validity::Expired => {
-                (Case::Expired, format!("{code}-expired"), format!("{whose} had ended at the claimed time {claimed}"))
-            }
-            Validity::NotYetValid => (
-                Case::NotYetValid,
-                format!("{code}-not-yet-valid"),
-                format!("{whose} had not begun at the claimed time {claimed}"),
-            ),
-        };
-        *axis = Axis::new(Status::Failed, &code, detail.clone());
-        self.find(case, &code, detail);
-    }
-
-    /// A maker is judged at the making of the seal: genuine seals outlive their maker's certificate.
-    fn maker_time(&mut self, maker: &Certificate<'_>) {
-        let created = self.signature.seal.created;
-        let validity = Validity::of(created, maker.not_before, maker.not_after);
-        self.report.details.maker_validity_at_create_date = Some(validity);
-        match validity {
-            Validity::Ok => {}
-            Validity::Expired => {
-                let detail = format!("the maker's certificate had ended when the seal was made, {created}");
-                self.find(Case::MakerExpired, "maker-certificate-expired", detail);
-            }
-            Validity::NotYetValid => {
-                let slack = created.plus_days(self.ground.policy.maker_late_days);
-                let late = slack >= maker.not_before;
-                if late && self.ground.policy.tolerates(Tolerance::MakerCertificateLate) {
-                    self.deviates(Tolerance::MakerCertificateLate);
-                } else {
-                    let detail = format!("the maker's certificate had not begun when the seal was made, {created}");
-                    self.find(Case::MakerNotYetValid, "maker-certificate-not-yet-valid", detail);
-                }
-            }
-        }
-    }
-
-    fn key_usage(&mut self, whose: &str, certificate: &Certificate<'_>) {
-        if !certificate.allows_signing() {
-            let detail =
-                format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
-            self.find(Case::KeyUsage, &format!("{whose}-key-usage"), detail);
-        }
-    }
-
-    /// Paths of the signer, at the claimed time, and of the maker, at the seal's createDate. The making of the seal is
-    /// judged no earlier than the maker's certificate, for the tolerance `maker-certificate-late`.
-    fn trust(
-        &mut self,
-        signer: &Certificate<'_>,
-        maker: &Certificate<'_>,
-        budget: &mut Budget,
-    ) -> Option<[TrustedPath; 2]> {
-        let (trust, tables) = (self.ground.trust, self.ground.tables);
-        let made = self.signature.seal.created.max(maker.not_before);
-        let of_signer = find_path(signer, trust, self.signature.time, budget, tables);
-        let of_maker = find_path(maker, trust, made, budget, tables);
-        match (of_signer, of_maker) {
-            (Ok(signer), Ok(maker)) => {
-                let show = |whose: &str, path: &TrustedPath| {
-                    format!("{whose}: {} (anchor from {})", path.subjects().join(" ← "), path.anchor_origin())
-                };
-                let evidence = vec![show("signer", &signer), show("maker", &maker)];
-                let detail = "signer and maker lead to a trusted anchor";
-                self.report.trusted = Axis::new(Status::Ok, "ok", detail).with(evidence);
-                Some([signer, maker])
-            }
-            (signer, maker) => {
-                let mut evidence = Vec::new();
-                for (whose, outcome) in [("signer", signer), ("maker", maker)] {
-                    if let Err(failure) = outcome {
-                        evidence.push(format!("{whose}: {failure}"));
+    /// What the time stamps at hand prove: the one in the signature, those of the evidence over its value, the seal's.
+    fn proofs(&mut self, is_right: bool, is_made: bool, budget: &mut Budget) -> Proofs {
+        let (signature, ground) = (self.signature, self.ground);
+        let mut proofs = Proofs::default();
+        self.report.details.time_stamp = Some(if signature.time_stamp.is_some() { "present" } else { "none" });
+        if is_right {
+            if let Some(time_stamp) = signature.time_stamp {
+                let token = token_in(time_stamp, self.report, ground);
+                match prove(token, signature.signature, ground, budget) {
+                    Ok(proof) => proofs.signature = Some(proof),
+                    Err(unproved) => {
+                        unproved.report(self.report, "the signature");
+                        proofs.unproved = Some(unproved);
                     }
                 }
-                let detail = evidence.join("; ");
-                self.report.trusted = Axis::new(Status::Unknown, "no-certificate-chain", detail.clone()).with(evidence);
-                self.find(Case::NoPath, "no-certificate-chain", detail);
-                None
             }
+            for token in ground.evidence.tokens_over(signature.signature) {
+                if let Ok(proof) = prove_parsed(token, signature.signature, ground, budget)
+                    && proofs.signature.as_ref().is_none_or(|known| proof.at < known.at)
+                {
+                    proofs.signature = Some(proof);
+                }
+            }
+        }
+        proofs.seal = if is_made { prove_seal(self.report, &signature.seal, ground, budget) } else { None };
+        let earlier = |proof: &&ProvedTime| proofs.seal.as_ref().is_none_or(|known| proof.at < known.at);
+        if let Some(proof) = proofs.signature.as_ref().filter(earlier) {
+            proofs.seal = Some(proof.clone());
+        }
+        self.report.details.proved_time = proofs.signature.as_ref().map(|proof| proof.at);
+        proofs
+    }
+
+    /// Claimed and proved time against signer, seal and now.
+    fn times(&mut self, signer: Option<&Certificate<'_>>, proofs: &Proofs) {
+        let (claimed, seal, now) = (self.signature.time, &self.signature.seal, self.ground.now);
+        let validity = |at| Validity::of(at, seal.valid_start, seal.valid_end);
+        let details = &mut self.report.details;
+        details.claimed_time = claimed;
+        details.claimed_time_raw = Some(self.signature.time_text.to_owned());
+        details.seal_validity_at_signing = claimed.map(validity);
+        details.seal_valid_now = Some(validity(now) == Validity::Ok);
+        self.report.time = Axis::new(Status::Ok, "claimed", "");
+        match claimed {
+            Some(claimed) => outside(self.report, validity(claimed), claimed, "seal", "the seal"),
+            None => self.seal_without_claim(proofs.signature.as_ref().map_or(now, |proof| proof.at)),
+        }
+        let of_seal = self.report.time.clone();
+        if let Some(signer) = signer {
+            let question = self.question(Role::Signer, signer, claimed, proofs.signature.as_ref());
+            judge_time(self.report, &question, self.ground);
+        }
+        if let (Some(unproved), Status::Ok) = (&proofs.unproved, self.report.time.status) {
+            let status = if unproved.is_wrong { Status::Failed } else { Status::Warning };
+            let detail = format!("{}; the time stamp proves nothing: {}", self.report.time.detail, unproved.detail);
+            self.report.time = Axis::new(status, unproved.code, detail);
+        }
+        if of_seal.status == Status::Failed && self.report.time.status != Status::Failed {
+            self.report.time = of_seal;
+        }
+        if self.signature.time_zone_assumed {
+            self.report.time.detail.push_str("; it is written without a zone, and read as China's");
         }
     }
 
-    /// Revocation is never known here yet: said plainly, and a warning or TRY_LATER by policy.
-    fn revocation(&mut self, paths: Option<&[TrustedPath; 2]>, signer: &Certificate<'_>, warnings: &mut Vec<Warning>) {
-        let Some(paths) = paths else {
-            let detail = "not asked: there is no path to an anchor";
-            self.report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail);
-            return;
-        };
-        let named = paths.iter().any(TrustedPath::names_revocation_source);
-        let subject = signer.subject.display();
-        if named || self.ground.policy.unknown_revocation == UnknownRevocation::Refuse {
-            let detail = "revocation is unknown: a source is named or demanded, and no answer is at hand";
-            self.report.revocation = Axis::new(Status::Unknown, "revocation-unknown", detail);
-            self.find(Case::RevocationUnknown, "revocation-unknown", detail);
-        } else {
-            let detail = "revocation is unknown, and no certificate of the paths names a source to ask";
-            self.report.revocation = Axis::new(Status::Warning, "revocation-unknown-no-source", detail);
-            if warnings.iter().all(|warning| warning.code != "revocation-unknown-no-source") {
-                let detail = format!("{detail} ({subject})");
-                warnings.push(Warning { code: "revocation-unknown-no-source", part: None, detail });
+    /// A seal whose use has no readable time (GM/T 0031-2014 leaves timeInfo open) must hold at the proved moment, or now.
+    fn seal_without_claim(&mut self, at: Timestamp) {
+        let seal = &self.signature.seal;
+        match Validity::of(at, seal.valid_start, seal.valid_end) {
+            Validity::Ok => {}
+            Validity::Expired => {
+                let detail = format!("the seal ended at {}; nothing tells that it was used before", seal.valid_end);
+                self.find(Case::OutOfBounds, "no-proof-of-time", detail);
             }
+            Validity::NotYetValid => outside(self.report, Validity::NotYetValid, at, "seal", "the seal"),
         }
     }
 
-    /// Every signature that the verdict rests on, by the algorithm policy at the moment of verification: nothing here
-    /// proves an earlier one.
-    fn algorithm(
+    fn question<'q>(
+        &self,
+        role: Role,
+        certificate: &'q Certificate<'q>,
+        claimed: Option<Timestamp>,
+        proved: Option<&'q ProvedTime>,
+    ) -> SignerQuestion<'q> {
+        let at = SigningTime { claimed, proved };
+        SignerQuestion { role, certificate, embedded: &[], at, wanted: Wanted::Signing, algorithm: None }
+    }
+
+    /// The signer at the claimed time, the maker at the seal's createDate. The making of the seal is judged no earlier
+    /// than the maker's certificate, for the tolerance `maker-certificate-late`.
+    fn chains(
         &mut self,
-        (verified, signer): (Option<SignatureVerified>, &Certificate<'_>),
-        (made, maker): (Option<SignatureAlgorithm>, &Certificate<'_>),
-        paths: Option<&[TrustedPath; 2]>,
+        (signer, verified): (&Certificate<'_>, Option<SignatureVerified>),
+        (maker, made): (&Certificate<'_>, Option<SignatureAlgorithm>),
+        proofs: &Proofs,
+        budget: &mut Budget,
+        warnings: &mut Vec<Warning>,
     ) {
-        let (least, now) = (self.ground.policy.rsa_bits, self.ground.now);
-        let keys = [signer, maker].map(|certificate| public_key(&certificate.public_key));
-        for key in keys.iter().flatten() {
-            if let PublicKey::Rsa(key) = key
-                && key.bits() < least
-            {
-                let detail = format!("an RSA key of {} bits is below the {least} that the policy asks for", key.bits());
-                self.report.algorithm = Axis::new(Status::Failed, "rsa-key-too-short", detail.clone());
-                self.find(Case::Algorithm, "rsa-key-too-short", detail);
-                return;
-            }
-        }
-        let algorithms = [verified.map(|verified| verified.algorithm), made];
-        let of_values = keys.iter().zip(algorithms).filter_map(|(key, algorithm)| {
-            key.as_ref().zip(algorithm).map(|(key, algorithm)| SignatureUsed::of(key, algorithm))
-        });
-        let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures).copied();
-        let policy = &self.ground.policy.algorithms;
-        let refused = of_values.chain(on_paths).find_map(|used| policy.signature(&used, now, Use::Accept).err());
-        if let Some(refused) = refused {
-            let detail = format!("{refused} (policy {})", policy.name);
-            self.report.algorithm = Axis::new(Status::Failed, refused.code(), detail.clone());
-            self.find(Case::Algorithm, refused.code(), detail);
-        } else if let Some(verified) = verified {
-            let encoding = verified.encoding.name().map(|name| format!(", value in {name}")).unwrap_or_default();
-            let detail = format!("{} is accepted{encoding}", verified.algorithm.name());
-            self.report.algorithm = Axis::new(Status::Ok, "ok", detail);
+        let created = self.signature.seal.created.max(maker.not_before);
+        let signer = self.question(Role::Signer, signer, self.signature.time, proofs.signature.as_ref());
+        let maker = self.question(Role::Maker, maker, Some(created), proofs.seal.as_ref());
+        let questions = [
+            SignerQuestion { algorithm: verified.map(|verified| verified.algorithm), ..signer },
+            SignerQuestion { algorithm: made, ..maker },
+        ];
+        judge_chains(self.report, &questions, self.ground, budget, warnings);
+        let encoding = verified.and_then(|verified| verified.encoding.name());
+        if let (Status::Ok, Some(name)) = (self.report.algorithm.status, encoding) {
+            self.report.algorithm.detail.push_str(&format!(", value in {name}"));
         }
     }
 }
@@ -542,7 +449,7 @@ fn is_listed(seal: &SesSeal<'_>, certificate: &[u8]) -> bool {
 }
 
 /// Tells an algorithm that is not ours from one that contradicts the certificate's key.
-fn refused_algorithm(certificate: &Certificate<'_>, algorithm: ObjectIdentifier) -> (Case, &'static str, String) {
+pub(in crate::domain::verify) fn refused_algorithm(certificate: &Certificate<'_>, algorithm: ObjectIdentifier) -> (Case, &'static str, String) {
     if public_key(&certificate.public_key).is_some() && SignatureAlgorithm::from_oid(algorithm).is_some() {
         let detail = format!("the algorithm {algorithm} does not belong to the certificate's key");
         (Case::Format, "algorithm-not-of-key", detail)
@@ -552,17 +459,6 @@ fn refused_algorithm(certificate: &Certificate<'_>, algorithm: ObjectIdentifier)
             "algorithm-not-accepted",
             format!("the algorithm {algorithm} or the kind of key is not accepted"),
         )
-    }
-}
-
-fn summary(certificate: &Certificate<'_>) -> CertificateSummary {
-    CertificateSummary {
-        subject: certificate.subject.display(),
-        issuer: certificate.issuer.display(),
-        serial: hex(certificate.serial),
-        not_before: certificate.not_before,
-        not_after: certificate.not_after,
-        sm3: hex(&sm3(certificate.raw)),
     }
 }
 
