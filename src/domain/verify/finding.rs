@@ -53,6 +53,10 @@ pub enum Case {
     MakerNotYetValid,
     /// An algorithm or key size that is not accepted.
     Algorithm,
+    /// The document that was signed is not at hand.
+    SignedDataMissing,
+    /// Whose key it was cannot be told: no certificate is named, or none is at hand.
+    NoSigningCertificate,
     /// No path to an anchor.
     NoPath,
     /// A key usage that does not allow signing.
@@ -85,6 +89,8 @@ impl Case {
             | Self::MakerExpired
             | Self::MakerNotYetValid => Indication::TotalFailed,
             Self::Algorithm
+            | Self::SignedDataMissing
+            | Self::NoSigningCertificate
             | Self::NoPath
             | Self::KeyUsage
             | Self::OutOfBounds
@@ -106,6 +112,8 @@ impl Case {
             Self::Expired | Self::MakerExpired => Some("EXPIRED"),
             Self::NotYetValid | Self::MakerNotYetValid => Some("NOT_YET_VALID"),
             Self::Algorithm => Some("CRYPTO_CONSTRAINTS_FAILURE"),
+            Self::SignedDataMissing => Some("SIGNED_DATA_NOT_FOUND"),
+            Self::NoSigningCertificate => Some("NO_SIGNING_CERTIFICATE_FOUND"),
             Self::NoPath => Some("NO_CERTIFICATE_CHAIN_FOUND"),
             Self::KeyUsage => Some("CHAIN_CONSTRAINTS_FAILURE"),
             Self::OutOfBounds => Some("OUT_OF_BOUNDS_NO_POE"),

@@ -28,11 +28,13 @@ pub enum Tolerance {
     DataHashNotOfSignatureAlgorithm,
     /// SignatureDateTime ends in `Z` and is local time.
     LocalTimeMarkedZ,
+    /// GB/T 35275 content that is the digest of Signature.xml in Base64 instead of its octets.
+    Gbt35275Base64Content,
 }
 
 impl Tolerance {
     /// All of them, in the order of their numbers in the policy files.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExplicitDefaultFalse,
         Self::CriticalUnknownExtension,
         Self::RawRs,
@@ -42,6 +44,7 @@ impl Tolerance {
         Self::TimeStampUntagged,
         Self::DataHashNotOfSignatureAlgorithm,
         Self::LocalTimeMarkedZ,
+        Self::Gbt35275Base64Content,
     ];
 
     /// Its name in policy files and reports.
@@ -57,6 +60,7 @@ impl Tolerance {
             Self::TimeStampUntagged => "time-stamp-untagged",
             Self::DataHashNotOfSignatureAlgorithm => "datahash-not-of-signature-algorithm",
             Self::LocalTimeMarkedZ => "local-time-marked-z",
+            Self::Gbt35275Base64Content => "gbt35275-base64-content",
         }
     }
 

@@ -288,6 +288,12 @@ impl SignatureReport {
         self.findings.iter().any(|finding| finding.case == case)
     }
 
+    /// The finding that decides so far.
+    #[must_use]
+    pub fn deciding(&self) -> Option<&Finding> {
+        deciding(&self.findings)
+    }
+
     /// Draws the verdict from the findings.
     fn conclude(&mut self) {
         let deciding = deciding(&self.findings);

@@ -45,7 +45,7 @@ impl FileFormat for DetachedSes {
     }
 
     fn recognises(&self, bytes: &[u8]) -> bool {
-        recognise(bytes) != Kind::Unknown
+        matches!(recognise(bytes), Kind::SesV1 | Kind::SesV4 | Kind::SesV5)
     }
 
     fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {

@@ -64,11 +64,14 @@ fn outline(value: &[u8]) -> Option<Kind> {
         Tag::Integer => (inner.peek() == Some(Tag::Integer)).then_some(Kind::Raw),
         Tag::Sequence => {
             let mut count = 1_usize;
+            let second = inner.peek();
             while !inner.is_empty() && count < 8 {
                 inner.value("next").ok()?;
                 count = count.saturating_add(1);
             }
             match count {
+                // A time-stamp response begins with its status (RFC 3161 2.4.2).
+                2 if second == Some(Tag::Sequence) && first.inside().peek() == Some(Tag::Integer) => None,
                 2 => Some(Kind::SesV1),
                 4 | 5 => Some(by_header(first.inside()).unwrap_or(Kind::SesV4)),
                 _ => None,
