@@ -11,7 +11,9 @@ use crate::crypto::sm2::KeyTables;
 use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
 use crate::domain::trust::{find_signer_certificate, verify_signer};
 use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, SignedData};
+use crate::format::cms::ber;
 use crate::format::der::walk;
+use crate::format::jose::{self, Jws, Payload};
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
 use crate::format::ofd::path::PartName;
@@ -280,6 +282,38 @@ pub fn message(input: &[u8]) {
         }
         let right = [b"one".as_slice(), b"two"].map(|content| judge(Some(content)).is_ok());
         assert_ne!(right, [true, true], "right over two contents");
+    }
+}
+
+/// Any bytes as a message that others stream. What is rewritten is no longer than a few octets for each value, and
+/// written again it stays as it is.
+pub fn streamed_message(input: &[u8]) {
+    let Ok(der) = ber::to_der(input) else { return };
+    assert!(der.len() <= input.len().saturating_mul(3), "{} octets became {}", input.len(), der.len());
+    assert_eq!(ber::to_der(&der).as_deref(), Ok(&der[..]), "written again it changes");
+    if walk(input, MAX_DEPTH).is_ok() && !ber::is_streamed(input) && !input.contains(&0x24) {
+        assert_eq!(der, input, "DER changes");
+    }
+    let _ = SignedData::parse(&der);
+}
+
+/// Any bytes as a JSON Web Signature. What we accept keeps to the limits, and signs one payload alone.
+pub fn jws(input: &[u8]) {
+    let Ok(read) = Jws::parse(input) else { return };
+    assert!((1..=jose::MAX_SIGNATURES).contains(&read.signatures.len()));
+    for signature in &read.signatures {
+        let header = &signature.header;
+        assert!(header.algorithm.is_some());
+        assert!(header.certificates.as_ref().is_none_or(|all| all.len() <= jose::MAX_CERTIFICATES));
+        let _ = header.unknown_critical();
+        let over = |payload: &[u8]| read.to_sign(signature, Some(payload));
+        match read.payload {
+            Payload::Attached(_) => {
+                assert_eq!(over(b"one"), read.to_sign(signature, None));
+                assert!(!(read.is_over(b"one") && read.is_over(b"two")));
+            }
+            Payload::Detached => assert_ne!(over(b"one"), over(b"two")),
+        }
     }
 }
 
