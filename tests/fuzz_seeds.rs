@@ -486,7 +486,9 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                     assert_eq!(EnvelopedData::parse(&bytes).unwrap().recipients.len(), 1, "{label}");
                 }
                 "cms" => assert_eq!(SignedData::parse(&bytes).unwrap().deviations, [], "{label}"),
-                "cms_ber" => assert_eq!(ber::is_streamed(&bytes), name == "cut" && ber::to_der(&bytes).is_ok(), "{label}"),
+                "cms_ber" => {
+                    assert_eq!(ber::is_streamed(&bytes), name == "cut" && ber::to_der(&bytes).is_ok(), "{label}")
+                }
                 "jws" => assert_eq!(Jws::parse(&bytes).unwrap().signatures.len(), 1 + usize::from(name == "general")),
                 "tsp_request" => {
                     let read = TimeStampReq::parse(&bytes).unwrap();

@@ -19,15 +19,13 @@ use serde_json::Value;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
+use yinxin::crypto::algorithm::SignatureAlgorithm;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::decode_value;
 use yinxin::domain::verify::{Evidence, Ground, Policy, verify};
-use yinxin::crypto::algorithm::SignatureAlgorithm;
-use yinxin::format::cms::{
-    NewAttribute, NewSignedData, NewSigner, SignedData, attribute,
-};
+use yinxin::format::cms::{NewAttribute, NewSignedData, NewSigner, SignedData, attribute};
 use yinxin::format::jose::{NewHeader, to_base64url};
 use yinxin::format::keys::read_pem;
 use yinxin::format::tsp::TimeStampResp;
@@ -182,13 +180,9 @@ impl OpenSsl {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    fn try_run(&self, line: &str) -> Result<(), String> {
-        let output = Command::new("openssl").args(line.split(' ')).current_dir(&self.folder).output().unwrap();
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
-    }
-
     fn run(&self, line: &str) {
-        self.try_run(line).unwrap_or_else(|error| panic!("openssl {line}: {error}"));
+        let output = Command::new("openssl").args(line.split(' ')).current_dir(&self.folder).output().unwrap();
+        assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A key and its certificate by the root, under that name.
@@ -233,10 +227,11 @@ fn messages_of_openssl_are_judged_right() {
     peer.write("other", b"another document");
     let bench = peer.bench();
     let mut judged = 0;
-    for (name, key) in KEYS {
+    // Messages by Ed25519 are made by OpenSSL from 3.4 on.
+    for (name, key) in &KEYS[..2] {
         peer.end(name, key, "end");
         let signer = format!("-signer {name}.pem -inkey {name}.key -binary -in document -outform DER -out message");
-        let digest = if name == "ed25519" { "-md sha512" } else { "-md sha256" };
+        let digest = "-md sha256";
         let mut forms = vec![
             ("attached", format!("cms -sign -nodetach {digest} {signer}")),
             ("detached", format!("cms -sign {digest} {signer}")),
@@ -244,19 +239,19 @@ fn messages_of_openssl_are_judged_right() {
             ("keyid", format!("cms -sign -keyid -nodetach {digest} {signer}")),
             ("streamed", format!("cms -sign -stream -nodetach {digest} {signer}")),
         ];
-        if name != "ed25519" {
-            forms.push(("noattr", format!("cms -sign -noattr -nodetach {digest} {signer}")));
-            forms.push(("noattr detached", format!("cms -sign -noattr {digest} {signer}")));
-            forms.push(("pkcs7", format!("smime -sign -nodetach {digest} {signer}")));
-        }
-        if name == "rsa" {
-            forms.push(("pss", format!("cms -sign -nodetach {digest} -keyopt rsa_padding_mode:pss -keyopt rsa_pss_saltlen:32 {signer}")));
+        forms.push(("noattr", format!("cms -sign -noattr -nodetach {digest} {signer}")));
+        forms.push(("noattr detached", format!("cms -sign -noattr {digest} {signer}")));
+        forms.push(("pkcs7", format!("smime -sign -nodetach {digest} {signer}")));
+        if *name == "rsa" {
+            forms.push((
+                "pss",
+                format!(
+                    "cms -sign -nodetach {digest} {signer} -keyopt rsa_padding_mode:pss -keyopt rsa_pss_saltlen:32"
+                ),
+            ));
         }
         for (form, line) in forms {
-            if let Err(error) = peer.try_run(&line) {
-                assert_eq!(name, "ed25519", "{form}: {error}");
-                continue;
-            }
+            peer.run(&line);
             let message = peer.read("message");
             let is_detached = form.ends_with("detached");
             let what = format!("{name} {form}");
@@ -279,7 +274,7 @@ fn messages_of_openssl_are_judged_right() {
             let named = first["signature"]["evidence"].to_string().contains("RFC 5035");
             assert_eq!(named, form == "cades", "{what}");
             judged += 1;
-            // Another signer's certificate in its place; none at all.
+            // Long after, without a proof of time.
             let years = Bench { now: bench.now + 60 * 86_400, anchors: bench.anchors.clone(), evidence: Vec::new() };
             let late = years.verdict(&message, Some(&document));
             assert_eq!(late, "INDETERMINATE OUT_OF_BOUNDS_NO_POE no-proof-of-time", "{what}");
@@ -287,12 +282,13 @@ fn messages_of_openssl_are_judged_right() {
         peer.run(&format!("cms -sign -nocerts -nodetach {digest} {signer}"));
         let message = peer.read("message");
         assert_eq!(bench.verdict(&message, None), NOBODY, "{name} without certificates");
-        let handed = Bench { anchors: bench.anchors.clone(), evidence: vec![peer.der(&format!("{name}.pem"))], ..bench };
+        let evidence = vec![peer.der(&format!("{name}.pem"))];
+        let handed = Bench { anchors: bench.anchors.clone(), evidence, now: bench.now };
         assert_eq!(handed.verdict(&message, None), PASSED, "{name} with a certificate from elsewhere");
         let pem = yinxin::format::keys::write_pem(&message, "CMS");
         assert_eq!(handed.verdict(pem.as_bytes(), None), PASSED, "{name} as PEM");
     }
-    assert!(judged >= 17, "{judged}");
+    assert_eq!(judged, 17);
 }
 
 /// Whatever octet is changed: what passes still says the same of the same document by the same signer.
@@ -346,15 +342,24 @@ fn a_time_stamp_on_the_value_is_a_proof_of_existence() {
     let token = |over: &[u8]| {
         peer.write("value", over);
         peer.run("ts -query -data value -sha256 -cert -no_nonce -out query");
-        peer.run("ts -reply -queryfile query -signer tsa.pem -inkey tsa.key -config config -section tsa_config -out reply");
+        peer.run(
+            "ts -reply -queryfile query -signer tsa.pem -inkey tsa.key -config config -section tsa_config -out reply",
+        );
         TimeStampResp::parse(&peer.read("reply")).unwrap().token.unwrap().to_vec()
     };
     let stamped = |tokens: &[Vec<u8>]| {
-        let signed: Vec<NewAttribute> = signer.signed_attributes.as_ref().unwrap().attributes.iter()
+        let signed: Vec<NewAttribute> = signer
+            .signed_attributes
+            .as_ref()
+            .unwrap()
+            .attributes
+            .iter()
             .map(|found| NewAttribute { oid: found.oid, value: found.values[0].raw().to_vec() })
             .collect();
-        let unsigned: Vec<NewAttribute> =
-            tokens.iter().map(|token| NewAttribute { oid: attribute::TIME_STAMP_TOKEN, value: token.clone() }).collect();
+        let unsigned: Vec<NewAttribute> = tokens
+            .iter()
+            .map(|token| NewAttribute { oid: attribute::TIME_STAMP_TOKEN, value: token.clone() })
+            .collect();
         let identifier = |oid| {
             let mut writer = yinxin::format::der::Writer::new();
             writer.sequence(|inner| _ = inner.oid(oid));
@@ -529,9 +534,8 @@ fn json_web_signatures_are_judged_right() {
         assert_eq!(bench.verdict(detached.as_bytes(), Some(b"payload")), PASSED);
         assert_eq!(bench.verdict(detached.as_bytes(), Some(b"payloae")), VALUE);
         assert_eq!(bench.verdict(detached.as_bytes(), None), NO_DOCUMENT);
-        let json = format!(
-            r#"{{"payload":"{payload}","signatures":[{{"protected":"{protected}","signature":"{value}"}}]}}"#
-        );
+        let json =
+            format!(r#"{{"payload":"{payload}","signatures":[{{"protected":"{protected}","signature":"{value}"}}]}}"#);
         assert_eq!(bench.verdict(json.as_bytes(), None), PASSED);
         let nobody = Bench { now: bench.now, ..Bench::default() };
         assert_eq!(nobody.verdict(compact.as_bytes(), None), UNKNOWN);
@@ -557,12 +561,18 @@ fn json_web_signatures_are_judged_right() {
         (format!(r#"{{"alg":"HS256",{x5c}}}"#), "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE jws-alg-symmetric"),
         (format!(r#"{{"alg":"ES256K",{x5c}}}"#), "INDETERMINATE CRYPTO_CONSTRAINTS_FAILURE algorithm-not-accepted"),
         (format!(r#"{{"alg":"RS256",{x5c}}}"#), "TOTAL_FAILED FORMAT_FAILURE algorithm-not-of-key"),
-        (format!(r#"{{"alg":"ES256","crit":["exp2"],"exp2":1,{x5c}}}"#), "TOTAL_FAILED FORMAT_FAILURE jws-crit-unknown"),
+        (
+            format!(r#"{{"alg":"ES256","crit":["exp2"],"exp2":1,{x5c}}}"#),
+            "TOTAL_FAILED FORMAT_FAILURE jws-crit-unknown",
+        ),
         (
             format!(r#"{{"alg":"ES256","x5t#S256":"{}",{x5c}}}"#, to_base64url(&[7; 32])),
             "TOTAL_FAILED FORMAT_FAILURE jws-thumbprint-differs",
         ),
-        (format!(r#"{{"alg":"ES256","sigT":"yesterday","crit":["sigT"],{x5c}}}"#), "TOTAL_FAILED FORMAT_FAILURE jws-sigt-malformed"),
+        (
+            format!(r#"{{"alg":"ES256","sigT":"yesterday","crit":["sigT"],{x5c}}}"#),
+            "TOTAL_FAILED FORMAT_FAILURE jws-sigt-malformed",
+        ),
         (r#"{"alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":"","y":""}}"#.to_owned(), NOBODY),
         (r#"{"alg":"ES256","jku":"https://example.test/keys"}"#.to_owned(), NOBODY),
         (r#"{"alg":"ES256","alg":"none"}"#.to_owned(), "REFUSED jws-name-repeated"),
@@ -596,10 +606,16 @@ fn bare_values_of_openssl_are_judged_right() {
     };
     for (name, line) in [
         ("rsa", "dgst -sha256 -sign rsa.key -out value document"),
-        ("rsa", "dgst -sha512 -sign rsa.key -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest -out value document"),
+        (
+            "rsa",
+            "dgst -sha512 -sign rsa.key -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest -out value document",
+        ),
         ("p256", "dgst -sha256 -sign p256.key -out value document"),
         ("ed25519", "pkeyutl -sign -inkey ed25519.key -rawin -in document -out value"),
-        ("sm2", "pkeyutl -sign -inkey sm2.key -rawin -digest sm3 -pkeyopt distid:1234567812345678 -in document -out value"),
+        (
+            "sm2",
+            "pkeyutl -sign -inkey sm2.key -rawin -digest sm3 -pkeyopt distid:1234567812345678 -in document -out value",
+        ),
     ] {
         peer.run(line);
         let value = peer.read("value");
@@ -677,7 +693,11 @@ fn messages_of_others_are_judged_right() {
         let original = original.map(read);
         let report = bench.judge(&read(file), original.as_deref());
         if short(&report) != verdict {
-            differences.push(format!("{file}: {} instead of {verdict}: {}", short(&report), report["signatures"][0]["reason"]));
+            differences.push(format!(
+                "{file}: {} instead of {verdict}: {}",
+                short(&report),
+                report["signatures"][0]["reason"]
+            ));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));

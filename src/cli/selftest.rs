@@ -40,17 +40,17 @@ const SHIPPED: [(&str, &str, &str); 5] = [
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "fd0c063dc658e1895e632a9d67c4ac3437c23625f34f385607799dcd681c5e4e",
+        "9c724805463857ca7efbdcfcc3045d9515a629d140f1eee6ceff1a65f691ba04",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "cb0f7d6bb7495dbd7dc227055b3da5befb7d2a13e307d3c1df969275ae57693d",
+        "0904b79d3813aba9e607450531e11e04a73ff8e010b1bda88b3faca4ef136ed8",
     ),
     (
         "verification/lenient-field.toml",
         verification::BUILT_IN[2].1,
-        "19ac1bf3cddaf5c14865cbc0d38e293600a1d499bcfd4bb537689b74bda007e0",
+        "e73da127b0ecfa57b968b90faef7def6804a054b478870accab421660c8db8f9",
     ),
 ];
 

@@ -23,6 +23,8 @@ use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTim
 use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
 use crate::format::cms::{self, Deviation, Family, SignedData, SignerInfo, attribute, ber};
 use crate::format::der::{ObjectIdentifier, Reader, Tag, time};
+use crate::format::ofd::path::PartName;
+use crate::format::ofd::signatures::SignatureDescription;
 use crate::format::ses::Kind;
 use crate::format::x509::Certificate;
 
@@ -49,14 +51,18 @@ impl FileFormat for Cms {
             let der = as_der(der)?;
             let message = SignedData::parse(&der).map_err(|error| refusal(&error))?;
             check_work(&message, original, ground)?;
-            let stands_for = if message.family == Family::Gm { StandsFor::ItselfOrItsOriginal } else { StandsFor::Itself };
+            let stands_for =
+                if message.family == Family::Gm { StandsFor::ItselfOrItsOriginal } else { StandsFor::Itself };
+            let date_time = original.filter(|_| message.family == Family::Gm).and_then(|text| described(text, ground));
             let mut judging = Messages { message: &message, ground, digests: ContentDigests::default() };
             for (index, signer) in message.signers.iter().enumerate() {
                 let mut report = SignatureReport::blank(&index.saturating_add(1).to_string(), kind(&message).name());
-                let place = Place { original, stands_for, date_time: None };
+                let place = Place { original, stands_for, date_time: date_time.as_deref() };
                 judging.judge(&mut report, signer, &place, &mut budget, &mut body.warnings);
                 report.coverage = match message.content {
-                    Some(_) => Axis::new(Status::Ok, "full", "the signature is over the whole content that is attached"),
+                    Some(_) => {
+                        Axis::new(Status::Ok, "full", "the signature is over the whole content that is attached")
+                    }
                     None => Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing"),
                 };
                 body.signatures.push(report);
@@ -65,6 +71,15 @@ impl FileFormat for Cms {
         }
         Ok(body)
     }
+}
+
+/// The SignatureDateTime of a Signature.xml that lies beside its value.
+fn described(original: &[u8], ground: &Ground<'_>) -> Option<String> {
+    let part = PartName::from_root("Signature.xml").ok()?;
+    let text = original.strip_prefix(b"\xef\xbb\xbf").unwrap_or(original);
+    let is_xml = text.first() == Some(&b'<') && text.len() <= ground.limits.xml_bytes;
+    let description = is_xml.then(|| SignatureDescription::parse(&part, original, ground.limits).ok())??;
+    description.signature_date_time
 }
 
 /// The message as DER: streamed BER is rewritten, what is signed in it stays as it is.
@@ -105,7 +120,9 @@ fn check_work(message: &SignedData<'_>, original: Option<&[u8]>, ground: &Ground
 fn deviations(message: &SignedData<'_>, warnings: &mut Vec<Warning>) {
     for deviation in &message.deviations {
         let (code, detail) = match deviation {
-            Deviation::SignedDataVersion => ("signed-data-version", "SignedData has another version than RFC 5652 5.1 has"),
+            Deviation::SignedDataVersion => {
+                ("signed-data-version", "SignedData has another version than RFC 5652 5.1 has")
+            }
             Deviation::SignerVersion => ("signer-version", "a SignerInfo has another version than RFC 5652 5.3 has"),
             Deviation::AttributeOrder => ("attribute-order", "signed attributes are not in the order of X.690 11.6"),
         };

@@ -112,7 +112,8 @@ fn understood(report: &mut SignatureReport, list: &CertificateList<'_>) {
 /// Its issuer's key usage, where it says anything, allows lists (RFC 5280 4.2.1.3).
 fn may_sign(report: &mut SignatureReport, issuer: &Certificate<'_>) {
     let usage = issuer.extension_of::<KeyUsage>();
-    if !matches!(usage, Ok(None)) && !usage.is_ok_and(|usage| usage.is_some_and(|usage| usage.any(KeyUsage::CRL_SIGN))) {
+    if !matches!(usage, Ok(None)) && !usage.is_ok_and(|usage| usage.is_some_and(|usage| usage.any(KeyUsage::CRL_SIGN)))
+    {
         let detail = "the issuer's key usage does not allow it to sign revocation lists";
         report.add(Finding::new(Case::KeyUsage, "issuer-key-usage", detail));
     }

@@ -88,7 +88,11 @@ fn judge(
     report.details.time_stamp = Some("none");
     if let Some(name) = header.unknown_critical() {
         let name: String = name.chars().take(64).collect();
-        return broken(report, "jws-crit-unknown", format!("the critical header {name} is not understood (RFC 7515 4.1.11)"));
+        return broken(
+            report,
+            "jws-crit-unknown",
+            format!("the critical header {name} is not understood (RFC 7515 4.1.11)"),
+        );
     }
     if original.is_some_and(|original| !jws.is_over(original)) {
         let detail = "the payload is not the document";

@@ -151,8 +151,8 @@ pub(in crate::domain::verify) fn candidates<'a>(ground: &Ground<'a>) -> Vec<Cert
     for der in ground.known_certificates() {
         let Ok(certificate) = Certificate::parse(der) else { continue };
         let constraints = certificate.extension(extension::BASIC_CONSTRAINTS);
-        let is_authority = constraints
-            .is_some_and(|found| BasicConstraints::parse(found.value).is_ok_and(|read| read.authority));
+        let is_authority =
+            constraints.is_some_and(|found| BasicConstraints::parse(found.value).is_ok_and(|read| read.authority));
         if !is_authority && found.len() < MAX_CANDIDATES && found.iter().all(|known| known.raw != certificate.raw) {
             found.push(certificate);
         }

@@ -50,10 +50,11 @@ impl Shape {
             return LABELS.iter().find(|(name, _)| *name == label).map(|(_, shape)| *shape);
         }
         if bytes.first() == Some(&0x30) {
-            return Self::of_der(bytes);
+            // The first octet of a bare value may be any.
+            return Self::of_der(bytes).or_else(|| (recognise(bytes) == Kind::Raw).then_some(Self::Raw));
         }
         // A package may begin with foreign bytes.
-        if head.windows(2).any(|window| window == b"PK") {
+        if head.windows(4).any(|window| window == b"PK\x03\x04" || window == b"PK\x05\x06") {
             return None;
         }
         match recognise(bytes) {
@@ -175,7 +176,8 @@ mod tests {
         let response = if response[2] < 0x80 { [&[0x30, response[2]], &response[3..]].concat() } else { response };
         let certificate = [0x30, 15, 0x30, 2, 0x30, 0, 0x30, 5, 6, 3, 0x2a, 3, 4, 3, 2, 0, 1];
         let time = *b"\x17\x0d260101000000Z";
-        let list = [&[0x30, 32, 0x30, 19, 0x30, 0, 0x30, 0][..], &time, &[0x30, 5, 6, 3, 0x2a, 3, 4, 3, 2, 0, 1]].concat();
+        let list =
+            [&[0x30, 32, 0x30, 19, 0x30, 0, 0x30, 0][..], &time, &[0x30, 5, 6, 3, 0x2a, 3, 4, 3, 2, 0, 1]].concat();
         for (bytes, shape) in [
             (signed(Family::Cms.oid(ContentType::Data)), Some(Shape::Cms)),
             (ContentInfo::write(Family::Gm.oid(ContentType::EnvelopedData), &[5, 0]), Some(Shape::Cms)),

@@ -1,9 +1,7 @@
 //! Judging time stamps: a token or a response in a file of its own (RFC 3161, GB/T 20520), and the tokens on signature
 //! values as proofs that these existed (EN 319 102-1 5.4).
 
-use crate::domain::stamp::{
-    Expected, Imprint, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
-};
+use crate::domain::stamp::{Expected, Imprint, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token};
 use crate::domain::trust::{Budget, SignedDataError};
 use crate::domain::verify::cms::{no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};

@@ -91,8 +91,7 @@ impl<'a> Jws<'a> {
         let parts = text.split('.').count();
         let (Some((protected, rest)), 3) = (text.split_once('.'), parts) else { return Err(Error::Parts { parts }) };
         let (payload, value) = rest.split_once('.').ok_or(Error::Parts { parts })?;
-        let payload =
-            if payload.is_empty() { Payload::Detached } else { Payload::Attached(Cow::Borrowed(payload)) };
+        let payload = if payload.is_empty() { Payload::Detached } else { Payload::Attached(Cow::Borrowed(payload)) };
         let signature = signature(Cow::Borrowed(protected), Header::default(), value)?;
         Ok(Self { form: Form::Compact, payload, signatures: vec![signature] })
     }
@@ -301,7 +300,8 @@ mod tests {
         let (protected, payload, value) = (header(), to_base64url(b"text"), to_base64url(b"value"));
         let expected = format!("{protected}.{payload}");
         let compact = format!("{expected}.{value}\n");
-        let flat = format!(r#"{{"payload":"{payload}","protected":"{protected}","signature":"{value}","more":[{{}}]}}"#);
+        let flat =
+            format!(r#"{{"payload":"{payload}","protected":"{protected}","signature":"{value}","more":[{{}}]}}"#);
         let general = format!(
             r#" {{"payload":"{payload}","signatures":[{{"protected":"{protected}","signature":"{value}"}},
                 {{"header":{{"alg":"RS256","kid":"k"}},"signature":"{value}"}}]}}"#
@@ -350,17 +350,19 @@ mod tests {
         assert_eq!(refused(&format!("{protected}.dGV4dB.dg")), Error::Base64 { what: "the payload" });
         assert_eq!(refused(&format!("{protected}.dGV4dA.dh")), Error::Base64 { what: "the signature" });
         assert_eq!(refused("e30.dGV4dA.dg"), Error::Missing { name: "alg" });
-        assert_eq!(refused(&format!(r#"{{"payload":"","protected":"{protected}"}}"#)), Error::Missing {
-            name: "signature"
-        });
+        assert_eq!(
+            refused(&format!(r#"{{"payload":"","protected":"{protected}"}}"#)),
+            Error::Missing { name: "signature" }
+        );
         assert_eq!(
             refused(&format!(r#"{{"payload":"","protected":"{protected}","signature":"dg","signatures":[]}}"#)),
             Error::BothForms
         );
         assert_eq!(refused(r#"{"payload":"","signatures":[]}"#), Error::Missing { name: "signature" });
-        assert_eq!(refused(r#"{"payload":"","payload":"","signature":"dg"}"#), Error::Repeated {
-            name: "payload".into()
-        });
+        assert_eq!(
+            refused(r#"{"payload":"","payload":"","signature":"dg"}"#),
+            Error::Repeated { name: "payload".into() }
+        );
         let inner_twice = r#"{"payload":"","signatures":[{"signature":"dg","signature":"dh"}]}"#;
         assert_eq!(refused(inner_twice), Error::Repeated { name: "signature".into() });
         let many = format!(r#"{{"signatures":[{}{{}}]}}"#, "{},".repeat(64));
