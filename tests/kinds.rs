@@ -640,21 +640,22 @@ fn messages_of_others_are_judged_right() {
     let text = Some("openhitls-signeddata/msg.txt");
     let (first, second) = ("openhitls-signeddata/ca_cert.pem", "openhitls-signeddata/noattr/ca_cert.pem");
     let several = "openhitls-signeddata/mul_ca_cert.pem";
+    // The first root has an RSA key of 1024 bits, which carries nothing here; the values are right all the same.
     let rows = [
-        ("openhitls-signeddata/p256_attached.cms", text, first, PASSED),
-        ("openhitls-signeddata/p256_attached.cms", None, first, PASSED),
+        ("openhitls-signeddata/p256_attached.cms", text, first, UNKNOWN),
+        ("openhitls-signeddata/p256_attached.cms", None, first, UNKNOWN),
         ("openhitls-signeddata/p256_attached.cms", text, second, UNKNOWN),
-        ("openhitls-signeddata/p256_detached.cms", text, first, PASSED),
+        ("openhitls-signeddata/p256_detached.cms", text, first, UNKNOWN),
         ("openhitls-signeddata/p256_detached.cms", None, first, NO_DOCUMENT),
         ("openhitls-signeddata/p256_signedattrs_dup_contenttype.cms", text, first, "REFUSED cms-attribute-not-once"),
         ("openhitls-signeddata/p384_attached.cms", text, first, not_computed),
         ("openhitls-signeddata/p384_detached.cms", text, first, not_computed),
         ("openhitls-signeddata/p521_attached.cms", text, first, not_computed),
         ("openhitls-signeddata/p521_detached.cms", text, first, not_computed),
-        ("openhitls-signeddata/rsa_pkcs1_attached.cms", text, first, PASSED),
-        ("openhitls-signeddata/rsa_pkcs1_detached.cms", text, first, PASSED),
-        ("openhitls-signeddata/rsa_pss_attached.cms", text, first, PASSED),
-        ("openhitls-signeddata/rsa_pss_detached.cms", text, first, PASSED),
+        ("openhitls-signeddata/rsa_pkcs1_attached.cms", text, first, UNKNOWN),
+        ("openhitls-signeddata/rsa_pkcs1_detached.cms", text, first, UNKNOWN),
+        ("openhitls-signeddata/rsa_pss_attached.cms", text, first, UNKNOWN),
+        ("openhitls-signeddata/rsa_pss_detached.cms", text, first, UNKNOWN),
         ("openhitls-signeddata/v3attach.cms", text, second, PASSED),
         ("openhitls-signeddata/v3detached.cms", text, second, PASSED),
         ("openhitls-signeddata/noattr/p256_attached.cms", text, second, PASSED),
@@ -692,7 +693,7 @@ fn messages_of_others_are_judged_right() {
         let bench = Bench { anchors: vec![anchor], evidence: Vec::new(), now: at };
         let original = original.map(read);
         let report = bench.judge(&read(file), original.as_deref());
-        if short(&report) != verdict {
+        if short(&report) != verdict || (verdict == UNKNOWN && report["signatures"][0]["signature"]["status"] != "ok") {
             differences.push(format!(
                 "{file}: {} instead of {verdict}: {}",
                 short(&report),
