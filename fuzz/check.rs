@@ -180,6 +180,12 @@ pub fn ocsp(input: &[u8]) {
 
 /// Any bytes as a seal. What we accept is DER, borrows from the input, and is written again byte for byte.
 pub fn seal(input: &[u8]) {
+    if let Ok(any) = SesSeal::parse_any(input) {
+        assert_eq!(recognise(input), Kind::SesSeal, "parsed but not recognised");
+        lies_inside("info", any.info, input);
+        walk(any.raw, Limits::DEFAULT.der_depth).expect("an accepted seal is DER throughout");
+        walk(&any.signed_bytes(), Limits::DEFAULT.der_depth).expect("what the maker signed is DER");
+    }
     let Ok(read) = SesSeal::parse(input) else { return };
     assert_eq!(read.raw, input);
     same_seal(&read, input);
@@ -225,6 +231,11 @@ fn same_seal(read: &SesSeal<'_>, input: &[u8]) {
 /// Any bytes as a seal signature. What we accept is DER, is recognised, and is written again byte for byte.
 pub fn signature(input: &[u8]) {
     let kind = recognise(input);
+    if let Ok(any) = SesSignature::parse_any(input) {
+        assert_eq!(kind, any.kind, "parsed but not recognised");
+        lies_inside("tbs", any.tbs, input);
+        walk(input, Limits::DEFAULT.der_depth).expect("an accepted signature is DER throughout");
+    }
     let Ok(read) = SesSignature::parse(input) else { return };
     assert_eq!(kind, Kind::SesV4, "parsed but not recognised");
     same_seal(&read.seal, input);
@@ -240,7 +251,7 @@ pub fn signature(input: &[u8]) {
     }
     let again = NewSignature {
         seal: read.seal.raw,
-        time: read.time,
+        time: read.time.expect("version 4 has a time"),
         data_hash: read.data_hash,
         property_info: read.property_info,
     };
@@ -420,7 +431,7 @@ fn sign(input: &[u8], container: &Container) {
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
     use crate::domain::verify::{
-        Evidence, ExtraParts, Ground, Indication, Policy, Tolerance, UnknownRevocation, verify,
+        Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, verify,
     };
     let policy = Policy {
         name: "fuzz".to_owned(),
@@ -432,6 +443,8 @@ pub fn verify(input: &[u8]) {
         algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
         future_seconds: 300,
         maker_late_days: 30,
+        past: Past::AtProof,
+        greatest_revocation_age: None,
     };
     let trust = crate::domain::trust::TrustAnchors::none();
     let ground = Ground {

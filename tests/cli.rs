@@ -126,7 +126,7 @@ fn misuse_is_named_exactly() {
     let many = "error: --original goes with one FILE, but 2 are given (original-with-many-files)";
     misused(&place, "verify a b --original c", many);
     let policy =
-        "error: no verification policy is named lax; there are default, strict and lenient-field (policy-unknown)";
+        "error: no verification policy is named lax; there are default, strict, archive and lenient-field (policy-unknown)";
     misused(&place, "verify x --policy lax", policy);
     misused(
         &place,
@@ -140,14 +140,15 @@ fn misuse_is_named_exactly() {
     misused(&place, "verify x --trust not.pem", none);
     let broken = "error: broken.der: certificate 1 cannot be read: tbsCertificate is missing (certificate-malformed)";
     misused(&place, "verify x --evidence broken.der", broken);
-    let folder = "error: the folder empty holds no .pem, .crt, .cer or .der file (folder-empty)";
+    let folder = "error: the folder empty holds no file that ends in .pem, .crt, .cer, .der (folder-empty)";
     misused(&place, "verify x --trust empty", folder);
-    let list = "error: list.crl holds a certificate revocation list; revocation lists are not judged by this version \
-                (evidence-kind-not-supported)";
+    let list = "error: list.crl holds a certificate revocation list that cannot be read: CertificateList is not DER: its \
+                tag or length is malformed, or it runs past the end (evidence-malformed)";
     misused(&place, "verify x --evidence list.crl", list);
-    let answer = "error: answer.der holds an OCSP answer; revocation lists are not judged by this version \
-                  (evidence-kind-not-supported)";
-    misused(&place, "verify x --evidence answer.der", answer);
+    let anchor = "error: list.crl holds a certificate revocation list, which is no anchor (evidence-is-no-anchor)";
+    misused(&place, "verify x --trust list.crl", anchor);
+    let answer = "error: answer.der holds an OCSP answer, which is no anchor (evidence-is-no-anchor)";
+    misused(&place, "verify x --trust answer.der", answer);
     assert_eq!(run(&place, "").code, 64);
     assert_eq!(run(&place, "frobnicate").code, 64);
     let absent = run(&place, "verify x --trust absent.pem");

@@ -17,6 +17,8 @@ mod bench;
 mod container;
 #[path = "tampered/content.rs"]
 mod content;
+#[path = "tampered/evidence.rs"]
+mod evidence;
 #[path = "tampered/flips.rs"]
 mod flips;
 #[path = "tampered/references.rs"]
@@ -206,6 +208,7 @@ fn all() -> Vec<Variant> {
         value::variants,
         seal::variants,
         trust::variants,
+        evidence::variants,
         container::variants,
         xml::variants,
     ];

@@ -16,10 +16,8 @@ pub(crate) fn work<'a, T>(name: &'a str, run: impl Fn() -> T + 'a) -> Work<'a> {
     (name, Box::new(move || drop(black_box(run()))))
 }
 
-/// Measures ours and its peers by turns; prints the median of each, and how many times faster (above 1) or slower
-/// (below 1) ours is than each peer. Asserts nothing.
-pub(crate) fn compare(ours: Work<'_>, peers: Vec<Work<'_>>) {
-    let all: Vec<Work<'_>> = std::iter::once(ours).chain(peers).collect();
+/// Medians in seconds of pieces of work that are measured by turns, in their order.
+pub(crate) fn medians(all: &[Work<'_>]) -> Vec<f64> {
     let repeats: Vec<u32> = all.iter().map(|(_, run)| repeats(run)).collect();
     let mut samples: Vec<Vec<f64>> = all.iter().map(|_| Vec::with_capacity(SAMPLES)).collect();
     for _ in 0..SAMPLES {
@@ -27,13 +25,21 @@ pub(crate) fn compare(ours: Work<'_>, peers: Vec<Work<'_>>) {
             samples.push(sample(run, *repeats));
         }
     }
-    let mut first = None;
-    for ((name, _), samples) in all.iter().zip(&mut samples) {
+    for samples in &mut samples {
         samples.sort_by(f64::total_cmp);
-        let median = samples.get(SAMPLES / 2).copied().unwrap_or(f64::NAN);
+    }
+    samples.iter().map(|samples| samples.get(SAMPLES / 2).copied().unwrap_or(f64::NAN)).collect()
+}
+
+/// Measures ours and its peers by turns; prints the median of each, and how many times faster (above 1) or slower
+/// (below 1) ours is than each peer. Asserts nothing.
+pub(crate) fn compare(ours: Work<'_>, peers: Vec<Work<'_>>) {
+    let all: Vec<Work<'_>> = std::iter::once(ours).chain(peers).collect();
+    let mut first = None;
+    for ((name, _), median) in all.iter().zip(medians(&all)) {
+        let is_first = first.is_none();
         let ours = *first.get_or_insert(median);
-        let ratio =
-            if samples.is_empty() || ours == median { String::new() } else { format!("{:8.2} ×", median / ours) };
+        let ratio = if is_first { String::new() } else { format!("{:8.2} ×", median / ours) };
         println!("{name:<52} {:>12.1} µs {ratio}", median * 1e6);
     }
 }

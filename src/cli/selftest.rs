@@ -34,23 +34,28 @@ pub(crate) struct Arguments {
 }
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
-const SHIPPED: [(&str, &str, &str); 5] = [
+const SHIPPED: [(&str, &str, &str); 6] = [
     ("access.toml", access::SHIPPED, "1d1d195b0e5c69d9e5ee72a07dc59df09af0429a047db20f3207a048dcf24cd6"),
     ("algorithms.toml", algorithms::BUILT_IN, "f4f5f14cc1a35eddcb4c69a584ed9d39454a195bbd06e11b468890b0af05cbf7"),
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "9c724805463857ca7efbdcfcc3045d9515a629d140f1eee6ceff1a65f691ba04",
+        "4ed14528ec3368bd851f4d3a30cd6c2f024e1db4b3a816e28bc25d25039b8bd3",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "0904b79d3813aba9e607450531e11e04a73ff8e010b1bda88b3faca4ef136ed8",
+        "3bf91b8b6c33f18daca581ca828e2b49b8f03514e9d3e29b756f6e8baace51ec",
+    ),
+    (
+        "verification/archive.toml",
+        verification::BUILT_IN[2].1,
+        "2b1b91ae21cfe5ca485665a07f790d9d6f5afe1b6737fae9225fc71fb57731a4",
     ),
     (
         "verification/lenient-field.toml",
-        verification::BUILT_IN[2].1,
-        "e73da127b0ecfa57b968b90faef7def6804a054b478870accab421660c8db8f9",
+        verification::BUILT_IN[3].1,
+        "e1a1f08bec62f3dd3bb5840d2da8b4da7955065fe8b89ef5f65f94b4e595711f",
     ),
 ];
 

@@ -462,7 +462,7 @@ mod tests {
             ),
             (
                 "[policies]\nverification = \"lax\"",
-                "policies.verification: one of default, strict, lenient-field, not \"lax\"",
+                "policies.verification: one of default, strict, archive, lenient-field, not \"lax\"",
             ),
             ("[server]\nmax_upload = 0", "server.max_upload: 1 to 67108864 bytes"),
             ("[server]\nrequest_timeout = 0", "server.request_timeout: 1 to 600 seconds"),

@@ -1,4 +1,4 @@
-//! Verification policies: the three that are built in, and files of the same shape.
+//! Verification policies: those that are built in, and files of the same shape.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::config::algorithms::{self, AlgorithmPolicyError};
-use crate::domain::verify::{ExtraParts, Policy, Tolerance, UnknownRevocation};
+use crate::domain::verify::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 
 /// The built-in policies: name and text.
-pub const BUILT_IN: [(&str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str); 4] = [
     ("default", include_str!("../../policies/verification/default.toml")),
     ("strict", include_str!("../../policies/verification/strict.toml")),
+    ("archive", include_str!("../../policies/verification/archive.toml")),
     ("lenient-field", include_str!("../../policies/verification/lenient-field.toml")),
 ];
 
@@ -20,7 +21,7 @@ pub const BUILT_IN: [(&str, &str); 3] = [
 #[non_exhaustive]
 pub enum PolicyError {
     /// No built-in policy of that name.
-    #[error("no verification policy is named {name}; there are default, strict and lenient-field")]
+    #[error("no verification policy is named {name}; there are default, strict, archive and lenient-field")]
     Unknown {
         /// The name asked for.
         name: String,
@@ -62,6 +63,15 @@ struct RawDemands {
     rsa_bits: usize,
     future_seconds: u32,
     maker_late_days: u32,
+    past: RawPast,
+    revocation_age_seconds: Option<u32>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawPast {
+    Now,
+    AtProof,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -137,6 +147,11 @@ pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<
         algorithms: Arc::new(algorithms::built_in(sm3)?),
         future_seconds: i64::from(demands.future_seconds),
         maker_late_days: i64::from(demands.maker_late_days),
+        past: match demands.past {
+            RawPast::Now => Past::Now,
+            RawPast::AtProof => Past::AtProof,
+        },
+        greatest_revocation_age: demands.revocation_age_seconds.map(i64::from),
     })
 }
 

@@ -515,7 +515,7 @@ mod tests {
     use crate::base::random::SystemRandom;
     use crate::base::secret::Secret;
     use crate::domain::trust::{Unacceptable, Use};
-    use crate::domain::verify::{ExtraParts, UnknownRevocation};
+    use crate::domain::verify::{ExtraParts, Past, UnknownRevocation};
     use crate::service::keys::KeySource;
 
     fn policy() -> Policy {
@@ -529,6 +529,8 @@ mod tests {
             algorithms: crate::domain::trust::AlgorithmPolicy::whatever_we_compute().into(),
             future_seconds: 0,
             maker_late_days: 0,
+            past: Past::Now,
+            greatest_revocation_age: None,
         }
     }
 

@@ -1,4 +1,5 @@
-//! Judging files that are at hand: certificates are taken in, files judged, and what it rested on is kept for a replay.
+//! Judging files that are at hand: anchors and evidence are taken in, files judged, and what it rested on is kept for a
+//! replay.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -31,13 +32,23 @@ pub enum Error {
     /// No certificates in it, or none that can be read.
     #[error(transparent)]
     Certificates(#[from] TrustError),
-    /// Evidence of a kind that is not judged.
-    #[error("{origin} holds {kind}; revocation lists are not judged by this version")]
+    /// Evidence where anchors are expected.
+    #[error("{origin} holds {kind}, which is no anchor")]
     EvidenceKind {
         /// Where it came from.
         origin: String,
         /// What it holds.
         kind: &'static str,
+    },
+    /// Evidence that cannot be read.
+    #[error("{origin} holds {kind} that cannot be read")]
+    EvidenceMalformed {
+        /// Where it came from.
+        origin: String,
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The folder for the evidence holds such a file already.
     #[error("{path} exists already, and evidence is never overwritten")]
@@ -62,7 +73,8 @@ impl Error {
         match self {
             Self::Certificates(TrustError::NoCertificate { .. }) => "no-certificate",
             Self::Certificates(_) => "certificate-malformed",
-            Self::EvidenceKind { .. } => "evidence-kind-not-supported",
+            Self::EvidenceKind { .. } => "evidence-is-no-anchor",
+            Self::EvidenceMalformed { .. } => "evidence-malformed",
             Self::Exists { .. } => "evidence-exists",
             Self::Write { .. } => "evidence-not-written",
         }
@@ -88,14 +100,90 @@ pub struct Verification {
     tables: KeyTables,
     anchors: Vec<Vec<u8>>,
     certificates: Vec<Vec<u8>>,
+    others: Vec<(Kind, Vec<u8>)>,
+}
+
+/// What evidence is, beside certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A CRL.
+    List,
+    /// An OCSP answer.
+    Answer,
+    /// A time stamp.
+    Token,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::List, Self::Answer, Self::Token];
+
+    /// For people.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::List => "a certificate revocation list",
+            Self::Answer => "an OCSP answer",
+            Self::Token => "a time stamp",
+        }
+    }
+
+    /// The label of PEM that we write; RFC 7468 has none for the last two.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::List => "X509 CRL",
+            Self::Answer => "OCSP RESPONSE",
+            Self::Token => "TIME STAMP TOKEN",
+        }
+    }
+
+    /// Adds it to what is at hand, parsed.
+    fn add<'e>(self, evidence: &mut Evidence<'e>, der: &'e [u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match self {
+            Self::List => evidence.add_crl(der)?,
+            Self::Answer => evidence.add_ocsp(der)?,
+            Self::Token => evidence.add_token(der)?,
+        }
+        Ok(())
+    }
+}
+
+/// Everything parsed and at hand, for any number of files.
+#[derive(Debug)]
+pub struct Ready<'v> {
+    verification: &'v Verification,
+    evidence: Evidence<'v>,
+}
+
+impl Ready<'_> {
+    /// Judges a file. `original` is the document of a detached signature.
+    #[must_use]
+    pub fn judge(&self, file: &str, bytes: &[u8], original: Option<&[u8]>) -> Report {
+        let of = self.verification;
+        let ground = Ground {
+            trust: &of.trust,
+            policy: &of.policy,
+            now: of.now,
+            limits: &of.limits,
+            tables: &of.tables,
+            evidence: &self.evidence,
+        };
+        verify(file, bytes, original, &ground)
+    }
 }
 
 impl Verification {
     /// Nothing is trusted yet.
     #[must_use]
     pub fn new(policy: Policy, now: Timestamp, limits: Limits) -> Self {
-        let (anchors, certificates) = (Vec::new(), Vec::new());
-        Self { trust: TrustAnchors::none(), policy, now, limits, tables: KeyTables::default(), anchors, certificates }
+        Self {
+            trust: TrustAnchors::none(),
+            policy,
+            now,
+            limits,
+            tables: KeyTables::default(),
+            anchors: Vec::new(),
+            certificates: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     /// How much of a stranger's input is taken on.
@@ -121,6 +209,9 @@ impl Verification {
     /// # Errors
     /// The file holds none, one that cannot be read, or something else; then nothing is taken.
     pub fn add_anchors(&mut self, bytes: &[u8], origin: &str) -> Result<(), Error> {
+        if let Some((kind, _)) = others(bytes).first() {
+            return Err(Error::EvidenceKind { origin: origin.to_owned(), kind: kind.name() });
+        }
         for der in certificates(bytes, origin)? {
             if !self.anchors.contains(&der) {
                 self.trust.add_anchors(&der, &name_of(&der))?;
@@ -133,15 +224,31 @@ impl Verification {
         Ok(())
     }
 
-    /// Takes in certificates that may stand in a path but are not trusted by themselves.
+    /// Takes in what may help: certificates that may stand in a path but are not trusted by themselves, revocation lists,
+    /// OCSP answers, time stamps over signature values. PEM of any of them in any order, or one in DER.
     ///
     /// # Errors
-    /// As [`Self::add_anchors`].
+    /// The file holds none of these, or one that cannot be read; then nothing is taken.
     pub fn add_evidence(&mut self, bytes: &[u8], origin: &str) -> Result<(), Error> {
-        for der in certificates(bytes, origin)? {
+        let others = others(bytes);
+        for (kind, der) in &others {
+            kind.add(&mut Evidence::none(), der).map_err(|source| Error::EvidenceMalformed {
+                origin: origin.to_owned(),
+                kind: kind.name(),
+                source,
+            })?;
+        }
+        let beside = std::str::from_utf8(bytes).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"));
+        let certificates = if others.is_empty() || beside { certificates(bytes, origin)? } else { Vec::new() };
+        for der in certificates {
             if !self.certificates.contains(&der) {
                 self.trust.add_certificates(&der, &name_of(&der))?;
                 self.certificates.push(der);
+            }
+        }
+        for other in others {
+            if !self.others.contains(&other) {
+                self.others.push(other);
             }
         }
         Ok(())
@@ -159,18 +266,31 @@ impl Verification {
         pem(&self.certificates)
     }
 
-    /// Judges a file. `original` is the document of a detached signature.
+    /// Revocation lists, answers and time stamps as PEM, in the order in which they came; none where there is none.
+    #[must_use]
+    pub fn others_pem(&self) -> Option<String> {
+        let text: String = self.others.iter().map(|(kind, der)| write_pem(der, kind.label())).collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Parses and indexes the evidence, once for all files.
+    #[must_use]
+    pub fn ready(&self) -> Ready<'_> {
+        let mut evidence = Evidence::none();
+        for (kind, der) in &self.others {
+            // Each was read when it was taken in; what could not be read was refused there.
+            let _ = kind.add(&mut evidence, der);
+        }
+        for der in self.certificates.iter().chain(&self.anchors) {
+            let _ = evidence.add_certificate(der);
+        }
+        Ready { verification: self, evidence }
+    }
+
+    /// Judges a file alone. `original` is the document of a detached signature.
     #[must_use]
     pub fn judge(&self, file: &str, bytes: &[u8], original: Option<&[u8]>) -> Report {
-        let ground = Ground {
-            trust: &self.trust,
-            policy: &self.policy,
-            now: self.now,
-            limits: &self.limits,
-            tables: &self.tables,
-            evidence: &Evidence::none(),
-        };
-        verify(file, bytes, original, &ground)
+        self.ready().judge(file, bytes, original)
     }
 
     /// The report on a file that was not taken up at all. `head` is what is known of its beginning.
@@ -211,37 +331,42 @@ fn pem(ders: &[Vec<u8>]) -> Option<String> {
 
 /// The certificates of a file, each of them readable for sure.
 fn certificates(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, Error> {
-    if let Some(kind) = other_kind(bytes) {
-        return Err(Error::EvidenceKind { origin: origin.to_owned(), kind });
-    }
     TrustAnchors::none().add_certificates(bytes, origin)?;
     let blocks = std::str::from_utf8(bytes).ok().and_then(|text| read_pem(text, "CERTIFICATE"));
     Ok(blocks.filter(|blocks| !blocks.is_empty()).unwrap_or_else(|| vec![bytes.to_vec()]))
 }
 
-/// What the bytes hold where it is revocation evidence: told by the label of PEM (RFC 7468), by structure in DER.
-fn other_kind(bytes: &[u8]) -> Option<&'static str> {
-    const LIST: &str = "a certificate revocation list";
-    const ANSWER: &str = "an OCSP answer";
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        if text.contains("-----BEGIN X509 CRL-----") || text.contains("-----BEGIN CRL-----") {
-            return Some(LIST);
-        }
-        if text.contains("-----BEGIN OCSP RESPONSE-----") {
-            return Some(ANSWER);
-        }
+/// What the bytes hold beside certificates: told by the labels of PEM (RFC 7468), by structure in DER.
+fn others(bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.contains("-----BEGIN")
+    {
+        let of = |kind: Kind| {
+            let labels = if kind == Kind::List { &[kind.label(), "CRL"][..] } else { &[kind.label()][..] };
+            // What is not Base64 is nothing that could be read: an empty value is refused by its own name.
+            let blocks = labels.iter().flat_map(|label| read_pem(text, label).unwrap_or_else(|| vec![Vec::new()]));
+            blocks.map(|der| (kind, der)).collect::<Vec<_>>()
+        };
+        return Kind::ALL.into_iter().flat_map(of).collect();
     }
+    kind_of(bytes).map(|kind| (kind, bytes.to_vec())).into_iter().collect()
+}
+
+/// The kind of one value in DER, where it is no certificate.
+fn kind_of(bytes: &[u8]) -> Option<Kind> {
     let mut outer = Reader::new(bytes).sequence("evidence").ok()?;
-    // RFC 6960 4.2.1: OCSPResponse begins with its status. RFC 5280 5.1: in a list the time of issue follows the issuer;
-    // in a certificate a SEQUENCE stands there.
-    if outer.peek() == Some(Tag::Enumerated) {
-        return Some(ANSWER);
+    match outer.peek()? {
+        // RFC 6960 4.2.1: OCSPResponse begins with its status. RFC 5652 3: ContentInfo with its type.
+        Tag::Enumerated => return Some(Kind::Answer),
+        Tag::ObjectIdentifier => return Some(Kind::Token),
+        _ => {}
     }
+    // RFC 5280 5.1: in a list the time of issue follows the issuer; in a certificate a SEQUENCE stands there.
     let mut list = outer.sequence("tbsCertList").ok()?;
     list.optional(Tag::Integer, "version").ok()?;
     list.sequence("signature").ok()?;
     list.sequence("issuer").ok()?;
-    matches!(list.peek()?, Tag::UtcTime | Tag::GeneralizedTime).then_some(LIST)
+    matches!(list.peek()?, Tag::UtcTime | Tag::GeneralizedTime).then_some(Kind::List)
 }
 
 /// Whether evidence under these names could be saved there: none of them exists yet.
@@ -283,18 +408,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revocation_evidence_is_told_from_certificates() {
-        assert_eq!(other_kind(b"-----BEGIN X509 CRL-----"), Some("a certificate revocation list"));
-        assert_eq!(other_kind(b"-----BEGIN OCSP RESPONSE-----"), Some("an OCSP answer"));
+    fn evidence_is_told_from_certificates() {
+        let list = "-----BEGIN X509 CRL-----\nAA==\n-----END X509 CRL-----\n";
+        let answer = "-----BEGIN OCSP RESPONSE-----\nAQ==\n-----END OCSP RESPONSE-----\n";
+        assert_eq!(others(list.as_bytes()), [(Kind::List, vec![0])]);
+        assert_eq!(others(format!("{answer}{list}").as_bytes()), [(Kind::List, vec![0]), (Kind::Answer, vec![1])]);
         // OCSPResponse { responseStatus tryLater }
-        assert_eq!(other_kind(&[0x30, 3, 0x0a, 1, 3]), Some("an OCSP answer"));
+        assert_eq!(kind_of(&[0x30, 3, 0x0a, 1, 3]), Some(Kind::Answer));
+        // ContentInfo { contentType … }
+        assert_eq!(kind_of(&[0x30, 3, 6, 1, 0x2a]), Some(Kind::Token));
         // CertificateList { TBSCertList { version 1, {}, {}, UTCTime } }
         let list = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x17, 0];
-        assert_eq!(other_kind(&list), Some("a certificate revocation list"));
+        assert_eq!(kind_of(&list), Some(Kind::List));
         // Certificate { TBSCertificate { serial, {}, {}, Validity } }, of version 1
         let certificate = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x30, 0];
-        assert_eq!(other_kind(&certificate), None);
-        assert_eq!(other_kind(b""), None);
+        assert_eq!(kind_of(&certificate), None);
+        assert_eq!(others(b""), []);
     }
 
     #[test]

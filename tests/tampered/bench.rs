@@ -418,6 +418,10 @@ pub(crate) struct Bench {
     pub(crate) others: Vec<Vec<u8>>,
     pub(crate) now: Timestamp,
     pub(crate) limits: Limits,
+    /// Revocation lists that are at hand.
+    pub(crate) crls: Vec<Vec<u8>>,
+    /// Time stamps that are at hand.
+    pub(crate) tokens: Vec<Vec<u8>>,
 }
 
 pub(crate) fn policy(name: &str) -> Policy {
@@ -440,6 +444,8 @@ impl Bench {
             policy: policy("default"),
             anchors: vec![certificate("ca.pem"), certificate("rsa_ca.pem")],
             others: Vec::new(),
+            crls: Vec::new(),
+            tokens: Vec::new(),
             now: at("2026-11-23T00:00:00Z"),
             limits: Limits::DEFAULT,
         }
@@ -489,8 +495,11 @@ impl Bench {
 
     pub(crate) fn judge(&self, name: &str) -> Report {
         let trust = self.trust();
+        let mut evidence = Evidence::none();
+        self.crls.iter().for_each(|list| evidence.add_crl(list).unwrap());
+        self.tokens.iter().for_each(|token| evidence.add_token(token).unwrap());
         let ground =
-            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES, evidence: &Evidence::none() };
+            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES, evidence: &evidence };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());
         verify(name, &bytes, None, &ground)
     }

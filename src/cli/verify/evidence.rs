@@ -11,6 +11,7 @@ use crate::service::verification::{Verification, refuse_existing, save_evidence,
 
 const ANCHORS: &str = "anchors.pem";
 const CERTIFICATES: &str = "certificates.pem";
+const OTHERS: &str = "evidence.pem";
 const POLICY: &str = "policy.toml";
 const ALGORITHMS: &str = "algorithms.toml";
 const INDEX: &str = "evidence.json";
@@ -24,6 +25,7 @@ struct Index<'a> {
     algorithms: &'static str,
     anchors: Option<&'static str>,
     certificates: Option<&'static str>,
+    evidence: Option<&'static str>,
     inputs: &'a [Input],
     original: Option<Input>,
     replay: String,
@@ -60,7 +62,7 @@ impl<'a> Bundle<'a> {
     /// The folder holds a file that would be written.
     pub(crate) fn open(folder: &'a Path, inputs: &[PathBuf]) -> Result<Self, Error> {
         let names = report_names(inputs);
-        let fixed = [ANCHORS, CERTIFICATES, POLICY, ALGORITHMS, INDEX];
+        let fixed = [ANCHORS, CERTIFICATES, OTHERS, POLICY, ALGORITHMS, INDEX];
         refuse_existing(folder, names.iter().map(String::as_str).chain(fixed))?;
         Ok(Self { folder, names: names.into_iter(), inputs: Vec::new(), files: Vec::new() })
     }
@@ -83,6 +85,7 @@ impl<'a> Bundle<'a> {
         original: Option<(&Path, Option<&[u8]>)>,
     ) -> Result<(), Error> {
         let (anchors, certificates) = (verification.anchors_pem(), verification.certificates_pem());
+        let others = verification.others_pem();
         let mut replay = vec!["yinxin".to_owned(), "verify".to_owned(), "--json".to_owned(), "--offline".to_owned()];
         let mut option = |name: &str, value: String| replay.extend([name.to_owned(), quoted(&value)]);
         let inside = |name: &str| self.folder.join(name).display().to_string();
@@ -94,6 +97,9 @@ impl<'a> Bundle<'a> {
         }
         if certificates.is_some() {
             option("--evidence", inside(CERTIFICATES));
+        }
+        if others.is_some() {
+            option("--evidence", inside(OTHERS));
         }
         if let Some((path, _)) = original {
             option("--original", path.display().to_string());
@@ -107,6 +113,7 @@ impl<'a> Bundle<'a> {
             algorithms: ALGORITHMS,
             anchors: anchors.as_ref().map(|_| ANCHORS),
             certificates: certificates.as_ref().map(|_| CERTIFICATES),
+            evidence: others.as_ref().map(|_| OTHERS),
             inputs: &self.inputs,
             original: original.map(|(path, content)| Input::new(&path.to_string_lossy(), content, None)),
             replay: replay.join(" "),
@@ -118,6 +125,9 @@ impl<'a> Bundle<'a> {
         }
         if let Some(text) = certificates {
             add(CERTIFICATES, text);
+        }
+        if let Some(text) = others {
+            add(OTHERS, text);
         }
         add(POLICY, policy.to_owned());
         add(ALGORITHMS, algorithms.to_owned());

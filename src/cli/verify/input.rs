@@ -12,6 +12,12 @@ const SMALL_BYTES: usize = 16 << 20;
 /// Bytes by which the kind of an oversized file is told.
 const HEAD_BYTES: usize = 4096;
 
+/// Endings of files of certificates.
+pub(crate) const CERTIFICATES: &[&str] = &["pem", "crt", "cer", "der"];
+
+/// Endings of files of evidence.
+pub(crate) const EVIDENCE: &[&str] = &["pem", "crt", "cer", "der", "crl", "ocsp", "tst"];
+
 /// What a file holds.
 pub(crate) enum Content {
     /// All of it.
@@ -53,26 +59,30 @@ pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Takes a file, or every .pem, .crt, .cer and .der file in a folder, in the order of their names.
-pub(crate) fn each_file(path: &Path, mut take: impl FnMut(&[u8], &str) -> Result<(), Error>) -> Result<(), Error> {
+/// Takes a file, or every file with one of those endings in a folder, in the order of their names.
+pub(crate) fn each_file(path: &Path, endings: &[&str], mut take: impl FnMut(&[u8], &str) -> Result<(), Error>) -> Result<(), Error> {
     let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if !metadata.is_dir() {
         return take(&read_small(path)?, &path.display().to_string());
     }
-    let files = certificates_in(path).map_err(|source| unreadable(path, source))?;
+    let files = files_in(path, endings).map_err(|source| unreadable(path, source))?;
     if files.is_empty() {
-        return Err(Error::EmptyFolder { path: path.display().to_string() });
+        return Err(Error::EmptyFolder { path: path.display().to_string(), endings: endings.join(", .") });
     }
     files.iter().try_for_each(|file| take(&read_small(file)?, &file.display().to_string()))
 }
 
 /// The certificate files of a folder, by their endings, sorted.
 pub(crate) fn certificates_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    files_in(folder, CERTIFICATES)
+}
+
+fn files_in(folder: &Path, endings: &[&str]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let wanted = ["pem", "crt", "cer", "der"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+        let wanted = endings.iter().any(|known| extension.eq_ignore_ascii_case(known));
         if wanted && !path.is_dir() {
             files.push(path);
         }

@@ -21,7 +21,7 @@ use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
 use crate::domain::verify::{Policy, Refusal, Report};
-use crate::service::verification::{self, Verification, sm3_hex};
+use crate::service::verification::{self, Ready, Verification, sm3_hex};
 
 /// Judges the seals and signatures of files
 ///
@@ -32,7 +32,7 @@ use crate::service::verification::{self, Verification, sm3_hex};
 /// limits), 1 some TOTAL_FAILED, 2 some INDETERMINATE, 3 some without any signature, 0 every file signed and passed.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// OFD files; or one SES signature value, with --original
+    /// OFD files and seals; or one SES signature value, with --original
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
@@ -40,7 +40,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     trust: Vec<PathBuf>,
 
-    /// Certificates that are no anchors but may stand between: a file or a folder. May be repeated
+    /// What may help: certificates that may stand between, revocation lists, OCSP answers, time stamps. A PEM or DER file,
+    /// or a folder. May be repeated
     #[arg(long, value_name = "PATH")]
     evidence: Vec<PathBuf>,
 
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
     at: Option<Timestamp>,
 
-    /// default, strict, lenient-field, or a file whose name ends in .toml
+    /// default, strict, archive, lenient-field, or a file whose name ends in .toml
     #[arg(long, value_name = "NAME", default_value = "default")]
     policy: String,
 
@@ -68,7 +69,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     offline: bool,
 
-    /// Save reports, certificates and policies, so that the judgement can be repeated. Overwrites nothing
+    /// Save reports, evidence and policies, so that the judgement can be repeated. Overwrites nothing
     #[arg(long, value_name = "DIR")]
     save_evidence: Option<PathBuf>,
 }
@@ -82,8 +83,8 @@ enum Error {
     Unreadable { path: String, source: io::Error },
     #[error("{path} is larger than the {limit} bytes that are taken here")]
     TooLarge { path: String, limit: usize },
-    #[error("the folder {path} holds no .pem, .crt, .cer or .der file")]
-    EmptyFolder { path: String },
+    #[error("the folder {path} holds no file that ends in .{endings}")]
+    EmptyFolder { path: String, endings: String },
     #[error("the policy {path} is not UTF-8 text")]
     PolicyNotText { path: String },
     #[error(transparent)]
@@ -144,19 +145,20 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let mut verification = Verification::new(policy, now, Limits::DEFAULT);
     for path in &arguments.trust {
-        input::each_file(path, |bytes, origin| Ok(verification.add_anchors(bytes, origin)?))?;
+        input::each_file(path, input::CERTIFICATES, |bytes, origin| Ok(verification.add_anchors(bytes, origin)?))?;
     }
     for path in &arguments.evidence {
-        input::each_file(path, |bytes, origin| Ok(verification.add_evidence(bytes, origin)?))?;
+        input::each_file(path, input::EVIDENCE, |bytes, origin| Ok(verification.add_evidence(bytes, origin)?))?;
     }
     let folder = arguments.save_evidence.as_deref();
     let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
     let original = arguments.original.as_deref().map(|path| (path, read_bounded(path, Limits::DEFAULT.file_bytes)));
 
+    let ready = verification.ready();
     let mut reports = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
         let content = read_bounded(path, Limits::DEFAULT.file_bytes);
-        let (report, outcome) = judge_one(&verification, path, &content, original.as_ref());
+        let (report, outcome) = judge_one((&verification, &ready), path, &content, original.as_ref());
         if let (Outcome::Unreadable, Some(error)) = (outcome, &report.error) {
             console.complain(&format!("error: {} ({})", error.detail, error.code));
         }
@@ -227,7 +229,7 @@ type Original<'a> = (&'a Path, io::Result<Content>);
 
 /// The report on one file, and what it comes to.
 fn judge_one(
-    verification: &Verification,
+    (verification, ready): (&Verification, &Ready<'_>),
     path: &Path,
     content: &io::Result<Content>,
     original: Option<&Original<'_>>,
@@ -251,7 +253,7 @@ fn judge_one(
             return (refused(bytes, unreadable("original-unreadable", path, error)), Outcome::Unreadable);
         }
     };
-    let report = verification.judge(&file, bytes, original);
+    let report = ready.judge(&file, bytes, original);
     let outcome = Outcome::of(report.indication);
     (report, outcome)
 }

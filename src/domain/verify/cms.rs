@@ -17,9 +17,10 @@ use crate::domain::trust::{
 };
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
+use crate::domain::verify::proof::Unproved;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::shape::{Shape, ders};
-use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_signer};
+use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
 use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
 use crate::format::cms::{self, Deviation, Family, SignedData, SignerInfo, attribute, ber};
 use crate::format::der::{ObjectIdentifier, Reader, Tag, time};
@@ -198,7 +199,11 @@ impl<'a> Messages<'_, 'a> {
             Ok(certificate) => {
                 let detached = matches!(bound, Bound::Detached).then_some(place.original).flatten();
                 let right = self.value(report, signer, &certificate, detached, &bound);
-                let proof = self.stamps(report, signer, budget, warnings);
+                let has_stamp = signer.time_stamps().next().is_some();
+                report.details.time_stamp = Some(if has_stamp { "present" } else { "none" });
+                let (proof, why) = time_stamp::earliest(signer.time_stamps(), signer.signature, self.ground, budget);
+                let proof = proof.filter(|_| right.is_some());
+                report.details.proved_time = proof.as_ref().map(|proof| proof.at);
                 let claimed = claimed_time(report, signer, place, &certificate);
                 let question = SignerQuestion {
                     role: Role::Signer,
@@ -209,7 +214,7 @@ impl<'a> Messages<'_, 'a> {
                     algorithm: right,
                 };
                 judge_signer(report, &question, self.ground, budget, warnings);
-                unproved(report, signer, proof.as_ref());
+                unproved(report, why.as_ref().filter(|_| proof.is_none()), warnings);
             }
             Err(error) => {
                 self.digest_alone(report, signer, place, &bound);
@@ -356,46 +361,22 @@ impl<'a> Messages<'_, 'a> {
             report.add(Finding::new(Case::Hash, error.code(), error.to_string()));
         }
     }
-
-    /// The time stamps on the value (RFC 3161 A; CAdES-T): the earliest proof of existence among those that hold.
-    fn stamps(
-        &self,
-        report: &mut SignatureReport,
-        signer: &SignerInfo<'a>,
-        budget: &mut Budget,
-        warnings: &mut Vec<Warning>,
-    ) -> Option<ProvedTime> {
-        let mut proof: Option<ProvedTime> = None;
-        report.details.time_stamp = Some("none");
-        for token in signer.time_stamps().take(MAX_STAMPS) {
-            report.details.time_stamp = Some("present");
-            match time_stamp::prove(token, signer.signature, self.ground, budget) {
-                Ok(found) => {
-                    if proof.as_ref().is_none_or(|known| found.at < known.at) {
-                        proof = Some(found);
-                    }
-                }
-                Err(why) => warnings.push(Warning { code: "time-stamp-not-accepted", part: None, detail: why.detail }),
-            }
-        }
-        proof
-    }
 }
-
-/// Time stamps that are looked at on one signature.
-const MAX_STAMPS: usize = 4;
 
 /// A kind of signature without a seal.
 pub(in crate::domain::verify) fn no_seal() -> Axis {
     Axis::new(Status::NotApplicable, "no-seal", "this kind of signature has no seal")
 }
 
-/// A time stamp that is there and proves nothing.
-fn unproved(report: &mut SignatureReport, signer: &SignerInfo<'_>, proof: Option<&ProvedTime>) {
-    if proof.is_none() && signer.time_stamps().next().is_some() && report.time.status == Status::Ok {
-        let detail = format!("{}; a time stamp is there and is not accepted", report.time.detail);
-        report.time = Axis::new(Status::Warning, "time-stamp-not-accepted", detail);
+/// A time stamp that is there and proves nothing: one that is wrong is a finding, one of nobody's authority none.
+fn unproved(report: &mut SignatureReport, why: Option<&Unproved>, warnings: &mut Vec<Warning>) {
+    let Some(why) = why else { return };
+    why.report(report, "the signature");
+    let detail = format!("a time stamp on the signature proves nothing: {}", why.detail);
+    if report.time.status == Status::Ok {
+        report.time = Axis::new(Status::Warning, why.code, format!("{}; {detail}", report.time.detail));
     }
+    warnings.push(Warning { code: "time-stamp-not-accepted", part: None, detail });
 }
 
 /// Whether attached content is the document's digest, plain or in Base64: by the signer's digest first.

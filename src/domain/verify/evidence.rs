@@ -1,7 +1,11 @@
-//! What is at hand beside the file: revocation lists, OCSP answers, certificates. Parsed once, for any number of files.
+//! What is at hand beside the file: revocation lists, OCSP answers, time stamps, certificates. Parsed once, for any number
+//! of files.
 
+use crate::crypto::algorithm::DigestAlgorithm;
+use crate::crypto::digest::digest;
 use crate::domain::trust::{CrlEvidence, OcspEvidence};
 use crate::format::der;
+use crate::format::tsp::{self, TimeStampToken};
 use crate::format::x509::Certificate;
 use crate::format::x509::crl::{CertificateList, CrlIndex};
 use crate::format::x509::ocsp::OcspResponse;
@@ -15,13 +19,14 @@ pub struct Evidence<'a> {
     lists: Vec<(CertificateList<'a>, CrlIndex)>,
     answers: Vec<OcspResponse<'a>>,
     certificates: Vec<Certificate<'a>>,
+    tokens: Vec<TimeStampToken<'a>>,
 }
 
 impl<'a> Evidence<'a> {
     /// Nothing is at hand.
     #[must_use]
     pub const fn none() -> Self {
-        Self { lists: Vec::new(), answers: Vec::new(), certificates: Vec::new() }
+        Self { lists: Vec::new(), answers: Vec::new(), certificates: Vec::new(), tokens: Vec::new() }
     }
 
     /// Adds a revocation list.
@@ -51,6 +56,24 @@ impl<'a> Evidence<'a> {
     pub fn add_certificate(&mut self, der: &'a [u8]) -> Result<(), der::Error> {
         self.certificates.push(Certificate::parse(der)?);
         Ok(())
+    }
+
+    /// Adds a time stamp over the value of some signature.
+    ///
+    /// # Errors
+    /// It is no token (RFC 3161 2.4.2).
+    pub fn add_token(&mut self, der: &'a [u8]) -> Result<(), tsp::Error> {
+        self.tokens.push(TimeStampToken::parse(der)?);
+        Ok(())
+    }
+
+    /// The time stamps over those octets, by their imprint.
+    pub fn tokens_over<'o>(&'o self, octets: &'o [u8]) -> impl Iterator<Item = &'o TimeStampToken<'a>> {
+        self.tokens.iter().filter(move |token| {
+            let imprint = &token.info.imprint;
+            DigestAlgorithm::from_oid(imprint.algorithm.oid)
+                .is_some_and(|algorithm| digest(algorithm, octets) == imprint.digest)
+        })
     }
 
     /// Whether there is neither a list nor an answer.

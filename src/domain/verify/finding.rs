@@ -45,6 +45,8 @@ pub enum Case {
     Expired,
     /// Claimed time before the validity of signer or seal.
     NotYetValid,
+    /// Revoked before the claimed time.
+    Revoked,
     /// A deviation whose tolerance is off.
     ToleranceOff,
     /// The maker's certificate had ended at the seal's createDate.
@@ -57,18 +59,30 @@ pub enum Case {
     SignedDataMissing,
     /// Whose key it was cannot be told: no certificate is named, or none is at hand.
     NoSigningCertificate,
+    /// An algorithm that is not accepted any more, and was at the claimed time, which nothing proves.
+    AlgorithmEnded,
     /// No path to an anchor.
     NoPath,
     /// A key usage that does not allow signing.
     KeyUsage,
     /// Certificate ended by now, no proof of the time of signing.
     OutOfBounds,
+    /// Signer or maker revoked after the claimed time, or at a time that says nothing about it; no proof of existence.
+    RevokedNoProof,
+    /// An authority above them revoked, and no proof of existence from before.
+    AuthorityRevokedNoProof,
+    /// Suspended: what comes of it is not known yet.
+    Suspended,
     /// Revocation unknown although it can be asked, or the policy demands it.
     RevocationUnknown,
     /// A shown part that no signature protects.
     CoveragePartial,
     /// Claimed time later than now.
     FutureTime,
+    /// Times that contradict each other: claimed after the moment that a time stamp proves.
+    TimeOrder,
+    /// A time stamp that is there and is wrong.
+    TimeStamp,
     /// An unprotected part or an unlisted signature, where the policy refuses them.
     ExtraPart,
     /// A kind of signature that this version does not judge.
@@ -85,18 +99,25 @@ impl Case {
             | Self::Format
             | Self::Expired
             | Self::NotYetValid
+            | Self::Revoked
             | Self::ToleranceOff
             | Self::MakerExpired
             | Self::MakerNotYetValid => Indication::TotalFailed,
             Self::Algorithm
             | Self::SignedDataMissing
             | Self::NoSigningCertificate
+            | Self::AlgorithmEnded
             | Self::NoPath
             | Self::KeyUsage
             | Self::OutOfBounds
+            | Self::RevokedNoProof
+            | Self::AuthorityRevokedNoProof
+            | Self::Suspended
             | Self::RevocationUnknown
             | Self::CoveragePartial
             | Self::FutureTime
+            | Self::TimeOrder
+            | Self::TimeStamp
             | Self::ExtraPart
             | Self::UnsupportedKind => Indication::Indeterminate,
         }
@@ -111,14 +132,21 @@ impl Case {
             Self::Format | Self::ToleranceOff => Some("FORMAT_FAILURE"),
             Self::Expired | Self::MakerExpired => Some("EXPIRED"),
             Self::NotYetValid | Self::MakerNotYetValid => Some("NOT_YET_VALID"),
+            Self::Revoked => Some("REVOKED"),
             Self::Algorithm => Some("CRYPTO_CONSTRAINTS_FAILURE"),
             Self::SignedDataMissing => Some("SIGNED_DATA_NOT_FOUND"),
             Self::NoSigningCertificate => Some("NO_SIGNING_CERTIFICATE_FOUND"),
+            Self::AlgorithmEnded => Some("CRYPTO_CONSTRAINTS_FAILURE_NO_POE"),
             Self::NoPath => Some("NO_CERTIFICATE_CHAIN_FOUND"),
             Self::KeyUsage => Some("CHAIN_CONSTRAINTS_FAILURE"),
             Self::OutOfBounds => Some("OUT_OF_BOUNDS_NO_POE"),
-            Self::RevocationUnknown => Some("TRY_LATER"),
-            Self::FutureTime | Self::CoveragePartial | Self::ExtraPart => Some("SIG_CONSTRAINTS_FAILURE"),
+            Self::RevokedNoProof => Some("REVOKED_NO_POE"),
+            Self::AuthorityRevokedNoProof => Some("REVOKED_CA_NO_POE"),
+            Self::Suspended | Self::RevocationUnknown => Some("TRY_LATER"),
+            Self::TimeOrder => Some("TIMESTAMP_ORDER_FAILURE"),
+            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart => {
+                Some("SIG_CONSTRAINTS_FAILURE")
+            }
             Self::UnsupportedKind => None,
         }
     }

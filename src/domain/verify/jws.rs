@@ -16,7 +16,7 @@ use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground, raw};
+use crate::domain::verify::{FileFormat, Ground, raw, time_stamp};
 use crate::format::jose::{Jws, JwsSignature, Payload};
 use crate::format::x509::Certificate;
 
@@ -165,11 +165,14 @@ fn judge(
         report.signature = Axis::new(Status::Failed, "signature-wrong", detail);
         report.add(Finding::new(Case::SignatureValue, "signature-wrong", detail));
     }
+    let (proof, _) = time_stamp::earliest(std::iter::empty(), &signature.value, ground, budget);
+    let proof = proof.filter(|_| right);
+    report.details.proved_time = proof.as_ref().map(|proof| proof.at);
     let question = SignerQuestion {
         role: Role::Signer,
         certificate,
         embedded: &embedded,
-        at: SigningTime { claimed, proved: None },
+        at: SigningTime { claimed, proved: proof.as_ref() },
         wanted: Wanted::Signing,
         algorithm: right.then_some(algorithm),
     };

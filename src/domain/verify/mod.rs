@@ -15,8 +15,11 @@ pub mod jws;
 pub mod ofd;
 pub mod ofd_sign;
 pub mod policy;
+pub mod proof;
 pub mod raw;
 pub mod report;
+mod revocation;
+pub mod seal;
 pub mod ses;
 mod shape;
 pub mod signer;
@@ -24,7 +27,7 @@ pub mod time_stamp;
 
 pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
-pub use policy::{ExtraParts, Policy, Tolerance, UnknownRevocation};
+pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 
 use crate::base::clock::Timestamp;
@@ -77,6 +80,7 @@ pub trait FileFormat: Sync {
 pub static ALL: &[&dyn FileFormat] = &[
     &ofd::Ofd,
     &ses::DetachedSes,
+    &seal::BareSeal,
     &cms::Cms,
     &time_stamp::TimeStamp,
     &certificate::CertificateFile,
@@ -116,5 +120,5 @@ pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground
 
 /// Whether values of that kind are judged at all in this version.
 const fn is_supported(kind: Kind) -> bool {
-    matches!(kind, Kind::SesV4)
+    matches!(kind, Kind::SesV1 | Kind::SesV4 | Kind::SesV5 | Kind::SesHybrid)
 }

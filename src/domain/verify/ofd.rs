@@ -110,9 +110,9 @@ impl File<'_> {
             return malformed("missing-part", format!("{part} is missing from the package"));
         };
         let kind = recognise(value);
-        if kind == Kind::Unknown {
+        if matches!(kind, Kind::Unknown | Kind::SesSeal) {
             let detail = format!("{} is no signature value of any known kind", description.signed_value.absolute());
-            let mut report = SignatureReport::blank(&entry.id, kind.name());
+            let mut report = SignatureReport::blank(&entry.id, Kind::Unknown.name());
             report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
             report.add(Finding::new(Case::Format, "signature-malformed", detail));
             return report;

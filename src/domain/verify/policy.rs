@@ -30,11 +30,21 @@ pub enum Tolerance {
     LocalTimeMarkedZ,
     /// GB/T 35275 content that is the digest of Signature.xml in Base64 instead of its octets.
     Gbt35275Base64Content,
+    /// timeInfo of version 1 is an OCTET STRING.
+    TimeInfoOctetString,
+    /// The dates of a seal of version 1 are GeneralizedTime.
+    SealTimesGeneralizedTime,
+    /// A seal of version 4 in a signature of the shape of version 1.
+    HybridLayout,
+    /// dataHash is SM3 with the signer's Z (GB/T 32918.2 5.5) before the original.
+    DataHashWithZ,
+    /// A time stamp is a whole TimeStampResp, not the token in it.
+    TimeStampResponse,
 }
 
 impl Tolerance {
     /// All of them, in the order of their numbers in the policy files.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::ExplicitDefaultFalse,
         Self::CriticalUnknownExtension,
         Self::RawRs,
@@ -45,6 +55,11 @@ impl Tolerance {
         Self::DataHashNotOfSignatureAlgorithm,
         Self::LocalTimeMarkedZ,
         Self::Gbt35275Base64Content,
+        Self::TimeInfoOctetString,
+        Self::SealTimesGeneralizedTime,
+        Self::HybridLayout,
+        Self::DataHashWithZ,
+        Self::TimeStampResponse,
     ];
 
     /// Its name in policy files and reports.
@@ -61,6 +76,11 @@ impl Tolerance {
             Self::DataHashNotOfSignatureAlgorithm => "datahash-not-of-signature-algorithm",
             Self::LocalTimeMarkedZ => "local-time-marked-z",
             Self::Gbt35275Base64Content => "gbt35275-base64-content",
+            Self::TimeInfoOctetString => "timeinfo-octet-string",
+            Self::SealTimesGeneralizedTime => "v1-seal-times-generalizedtime",
+            Self::HybridLayout => "hybrid-layout",
+            Self::DataHashWithZ => "datahash-with-z",
+            Self::TimeStampResponse => "time-stamp-response",
         }
     }
 
@@ -78,6 +98,9 @@ impl From<Deviation> for Tolerance {
             Deviation::CriticalUnknownExtension => Self::CriticalUnknownExtension,
             Deviation::SealTimesUtcTime => Self::SealTimesUtcTime,
             Deviation::UntaggedTimeStamp => Self::TimeStampUntagged,
+            Deviation::SealTimesGeneralizedTime => Self::SealTimesGeneralizedTime,
+            Deviation::TimeInfoOctetString => Self::TimeInfoOctetString,
+            Deviation::HybridLayout => Self::HybridLayout,
         }
     }
 }
@@ -98,6 +121,16 @@ pub enum ExtraParts {
     Warn,
     /// INDETERMINATE.
     Refuse,
+}
+
+/// Whether evidence counts that is no longer in force, for signatures of which a time stamp proves that they existed
+/// when it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// It does not: every source, and the authority of every time stamp, is judged as of now.
+    Now,
+    /// It does: revocation as of the proved moment or later, and time stamps whose authority's certificate has ended.
+    AtProof,
 }
 
 /// A verification policy, as `policies/verification/*.toml` writes it.
@@ -121,6 +154,10 @@ pub struct Policy {
     pub future_seconds: i64,
     /// By how many days a maker's certificate may start after the seal's createDate, where tolerated.
     pub maker_late_days: i64,
+    /// Evidence that is no longer in force.
+    pub past: Past,
+    /// Seconds after thisUpdate from which a source of revocation is too old, although its own period lasts.
+    pub greatest_revocation_age: Option<i64>,
 }
 
 impl Policy {

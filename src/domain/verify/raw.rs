@@ -15,7 +15,7 @@ use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground, ses};
+use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
 use crate::format::ses::Kind;
 use crate::format::x509::extension::BasicConstraints;
 use crate::format::x509::{Certificate, extension};
@@ -125,11 +125,13 @@ fn judge(
     report.details.data_hash = Some(Status::Ok);
     report.details.data_hash_algorithm = Some(algorithm.digest().name());
     let claimed = place.date_time.and_then(|text| date_time(text, certificate));
+    let (proof, _) = time_stamp::earliest(std::iter::empty(), value, ground, budget);
+    report.details.proved_time = proof.as_ref().map(|proof| proof.at);
     let question = SignerQuestion {
         role: Role::Signer,
         certificate,
         embedded: &[],
-        at: SigningTime { claimed, proved: None },
+        at: SigningTime { claimed, proved: proof.as_ref() },
         wanted: Wanted::Signing,
         algorithm: Some(algorithm),
     };

@@ -158,6 +158,16 @@ pub struct Details {
     pub signer_valid_now: Option<bool>,
     /// `none` or `present`.
     pub time_stamp: Option<&'static str>,
+    /// The moment before which the signature existed, as a trusted time stamp proves it: best-signature-time.
+    pub proved_time: Option<Timestamp>,
+    /// The time stamp of the seal, version 5: `none` or `present`.
+    pub seal_time_stamp: Option<&'static str>,
+    /// The moment before which the seal existed, as its own time stamp proves it.
+    pub seal_proved_time: Option<Timestamp>,
+    /// From when on the signer's certificate is revoked.
+    pub revoked_since: Option<Timestamp>,
+    /// Why.
+    pub revocation_reason: Option<&'static str>,
     /// Shown parts, and OFD.xml, that neither this signature nor an earlier one that did not fail protects.
     pub uncovered: Option<Vec<String>>,
     /// `full`, `partial`, `foreign`.
@@ -279,19 +289,14 @@ impl SignatureReport {
         let broken = |finding: &Finding| {
             finding.case.indication() == Indication::TotalFailed && finding.case != Case::ToleranceOff
         };
-        !self.findings.iter().any(broken) && !self.has(Case::Algorithm) && !self.has(Case::UnsupportedKind)
+        let not_accepted = [Case::Algorithm, Case::AlgorithmEnded, Case::UnsupportedKind];
+        !self.findings.iter().any(broken) && !not_accepted.into_iter().any(|case| self.has(case))
     }
 
     /// Whether that row of the table applies so far.
     #[must_use]
     pub fn has(&self, case: Case) -> bool {
         self.findings.iter().any(|finding| finding.case == case)
-    }
-
-    /// The finding that decides so far.
-    #[must_use]
-    pub fn deciding(&self) -> Option<&Finding> {
-        deciding(&self.findings)
     }
 
     /// Draws the verdict from the findings.

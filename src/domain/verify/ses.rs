@@ -1,19 +1,23 @@
-//! Judging a seal signature of GB/T 38540-2020 (version 4), in the order of its clause 7 as paraphrased by open
-//! verifiers: value → signer in the seal's list → the seal → the signer's certificate → times → data hash → time stamp.
+//! Judging a seal signature of GM/T 0031-2014 (version 1), GB/T 38540-2020 (version 4) or GM/T 0031-2025 (version 5), in the
+//! order of clause 7 of the second as paraphrased by open verifiers: value → signer in the seal's list → the seal → the
+//! signer's certificate → times → data hash → time stamp.
 
 use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
+use crate::crypto::{PublicKey, sm2};
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value, public_key};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
-use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity, Warning};
+use crate::domain::verify::proof::{Unproved, prove, prove_parsed, token_in};
+use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
+use crate::domain::verify::seal::{judge_made, judge_making, prove_seal};
 use crate::domain::verify::signer::{
-    Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
+    ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
 };
 use crate::domain::verify::{FileFormat, Ground, is_supported};
 use crate::format::der::ObjectIdentifier;
-use crate::format::ses::{CertificateList, Kind, SesSeal, SesSignature, recognise};
+use crate::format::ses::{self, CertificateList, Kind, SesSeal, SesSignature, recognise};
 use crate::format::x509::Certificate;
 
 /// Proof that a signature value is right: only this module makes one.
@@ -77,7 +81,7 @@ pub fn unsupported(report: &mut SignatureReport, kind: Kind) {
     report.add(Finding::new(Case::UnsupportedKind, "unsupported-kind", detail));
 }
 
-/// Judges one signature value of version 4 into the report: every axis but coverage, and `intact` only as far as
+/// Judges one seal signature of any version into the report: every axis but coverage, and `intact` only as far as
 /// dataHash goes.
 pub fn judge(
     report: &mut SignatureReport,
@@ -87,13 +91,10 @@ pub fn judge(
     budget: &mut Budget,
     warnings: &mut Vec<Warning>,
 ) {
-    let signature = match SesSignature::parse(value) {
+    let signature = match SesSignature::parse_any(value) {
         Ok(signature) => signature,
         Err(error) => {
-            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            let detail = format!("{error} ({}){source}", error.clause());
-            report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
-            report.add(Finding::new(Case::Format, "signature-malformed", detail));
+            malformed(report, &error);
             return;
         }
     };
@@ -102,17 +103,39 @@ pub fn judge(
         judging.deviates((*deviation).into());
     }
     judging.binding();
-    judging.data_hash();
     let signer = judging.certificate("signer", signature.certificate);
     let maker = judging.certificate("maker", signature.seal.maker_certificate);
+    judging.data_hash(signer.as_ref());
     let verified = signer.as_ref().and_then(|signer| judging.value(signer));
     let made = judging.seal(maker.as_ref());
-    judging.times(signer.as_ref(), maker.as_ref());
+    let proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
+    judging.times(signer.as_ref(), &proofs);
+    if let Some(maker) = &maker {
+        judge_making(judging.report, &signature.seal, maker, ground);
+    }
     if let (Some(signer), Some(maker)) = (&signer, &maker) {
-        judging.chains((signer, verified), (maker, made), budget, warnings);
+        judging.chains((signer, verified), (maker, made), &proofs, budget, warnings);
     }
     report.details.tolerances.sort_unstable();
     report.details.tolerances.dedup();
+}
+
+/// A value, or a seal, that is not of the structure.
+pub(in crate::domain::verify) fn malformed(report: &mut SignatureReport, error: &ses::Error) {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    let detail = format!("{error} ({}){source}", error.clause());
+    report.signature = Axis::new(Status::Failed, "signature-malformed", detail.clone());
+    report.add(Finding::new(Case::Format, "signature-malformed", detail));
+}
+
+/// What time stamps prove of a signature and of the seal in it.
+#[derive(Debug, Default)]
+struct Proofs {
+    signature: Option<ProvedTime>,
+    /// The earlier one: whoever proves the signature proves the seal that it signs.
+    seal: Option<ProvedTime>,
+    /// Why the signature's own time stamp proves nothing.
+    unproved: Option<Unproved>,
 }
 
 struct Judging<'j, 'a> {
@@ -167,11 +190,18 @@ impl Judging<'_, '_> {
     }
 
     /// dataHash is the digest of the original, by the digest of the signature algorithm (GB/T 38540-2020 7).
-    fn data_hash(&mut self) {
+    fn data_hash(&mut self, signer: Option<&Certificate<'_>>) {
         let expected = SignatureAlgorithm::from_oid(self.signature.signature_algorithm).map(SignatureAlgorithm::digest);
         let order = [expected, Some(DigestAlgorithm::Sm3), Some(DigestAlgorithm::Sha256)];
         let matches = |algorithm: &DigestAlgorithm| digest(*algorithm, self.place.original) == self.signature.data_hash;
-        let found = order.into_iter().flatten().find(matches);
+        let plain = order.into_iter().flatten().find(matches);
+        let found = plain.or_else(|| {
+            let with_z = signer.is_some_and(|signer| self.is_digest_with_z(signer));
+            with_z.then(|| {
+                self.deviates(Tolerance::DataHashWithZ);
+                DigestAlgorithm::Sm3
+            })
+        });
         self.report.details.data_hash_algorithm = found.map(DigestAlgorithm::name);
         let status = if found.is_some() { Status::Ok } else { Status::Failed };
         self.report.details.data_hash = Some(status);
@@ -187,6 +217,13 @@ impl Judging<'_, '_> {
             }
             None => Axis::new(Status::Failed, "data-hash-wrong", "the signed description was changed"),
         };
+    }
+
+    /// SM3 with the signer's Z before it, as signatures have it and digests do not.
+    fn is_digest_with_z(&self, signer: &Certificate<'_>) -> bool {
+        let Some(PublicKey::Sm2(key)) = public_key(&signer.public_key) else { return false };
+        let digest = key.digest(sm2::DEFAULT_ID, self.place.original);
+        digest.is_ok_and(|digest| digest == self.signature.data_hash)
     }
 
     fn certificate<'c>(&mut self, whose: &str, der: &'c [u8]) -> Option<Certificate<'c>> {
@@ -247,99 +284,101 @@ impl Judging<'_, '_> {
         }
     }
 
-    /// The seal inside: maker's value over eSealInfo, the signer in its list. Gives the algorithm of a right value.
+    /// The seal inside: made by its maker, the signer in its list. Gives the algorithm of a right value.
     fn seal(&mut self, maker: Option<&Certificate<'_>>) -> Option<SignatureAlgorithm> {
         let seal = &self.signature.seal;
-        self.report.seal_summary = Some(SealSummary {
-            es_id: seal.es_id.to_owned(),
-            name: seal.name.to_owned(),
-            created: seal.created,
-            valid_from: seal.valid_start,
-            valid_to: seal.valid_end,
-            width: seal.width,
-            height: seal.height,
-        });
-        let evidence = vec![format!("eSealInfo sm3 {}", hex(&sm3(seal.info))), format!("esID {}", seal.es_id)];
-        let mut axis = Axis::new(Status::Ok, "ok", "made by its maker, and the signer is in its list").with(evidence);
-        let mut worsen = |status, code: &str, detail: &str| {
-            if axis.status == Status::Ok {
-                (axis.status, axis.code, axis.detail) = (status, code.to_owned(), detail.to_owned());
-            }
-        };
-        let checked = maker.map(|maker| {
-            (
-                maker,
-                check_value(
-                    &maker.public_key,
-                    seal.signature_algorithm,
-                    (seal.info, seal.signed_value),
-                    self.ground.tables,
-                ),
-            )
-        });
-        let mut made = None;
-        match checked {
-            Some((_, CheckedValue::Right { algorithm, encoding })) => {
-                made = Some(algorithm);
-                self.report.details.seal_signature = Some(Status::Ok);
-                self.report.details.seal_signature_encoding = encoding.name();
-                if encoding == ValueEncoding::Raw {
-                    deviates(self.report, Tolerance::RawRs, self.ground);
-                }
-            }
-            Some((_, CheckedValue::Wrong { encoding })) => {
-                self.report.details.seal_signature = Some(Status::Failed);
-                self.report.details.seal_signature_encoding = encoding.and_then(ValueEncoding::name);
-                let detail = "the maker's signature on the seal is wrong";
-                worsen(Status::Failed, "seal-signature-wrong", detail);
-                self.report.add(Finding::new(Case::SignatureValue, "seal-signature-wrong", detail));
-            }
-            Some((maker, CheckedValue::Unsupported)) => {
-                self.report.details.seal_signature = Some(Status::Unknown);
-                let (case, code, detail) = refused_algorithm(maker, seal.signature_algorithm);
-                worsen(Status::Unknown, code, &detail);
-                self.report.add(Finding::new(case, code, format!("the seal: {detail}")));
-            }
-            None => worsen(Status::Unknown, "maker-certificate-malformed", "the maker's certificate cannot be read"),
-        }
+        let (mut axis, made) = judge_made(self.report, seal, maker, self.ground);
         let listed = is_listed(seal, self.signature.certificate);
         self.report.details.signer_in_list = Some(listed);
         if !listed {
             let detail = "the signer's certificate is not in the seal's list: another key, or a renewed certificate \
                           for which the seal was not made again";
-            worsen(Status::Failed, "signer-not-listed", detail);
+            if axis.status == Status::Ok {
+                axis = Axis::new(Status::Failed, "signer-not-listed", detail).with(axis.evidence);
+            }
             self.report.add(Finding::new(Case::Format, "signer-not-listed", detail));
+        } else if axis.status == Status::Ok {
+            axis.detail.push_str(", and the signer is in its list");
         }
         self.report.seal = axis;
         made
     }
 
-    /// Claimed time against signer, seal and now; the maker against the seal's createDate.
-    fn times(&mut self, signer: Option<&Certificate<'_>>, maker: Option<&Certificate<'_>>) {
+    /// What the time stamps at hand prove: the one in the signature, those of the evidence over its value, the seal's.
+    fn proofs(&mut self, is_right: bool, is_made: bool, budget: &mut Budget) -> Proofs {
+        let (signature, ground) = (self.signature, self.ground);
+        let mut proofs = Proofs::default();
+        self.report.details.time_stamp = Some(if signature.time_stamp.is_some() { "present" } else { "none" });
+        if is_right {
+            if let Some(time_stamp) = signature.time_stamp {
+                let token = token_in(time_stamp, self.report, ground);
+                match prove(token, signature.signature, ground, budget) {
+                    Ok(proof) => proofs.signature = Some(proof),
+                    Err(unproved) => {
+                        unproved.report(self.report, "the signature");
+                        proofs.unproved = Some(unproved);
+                    }
+                }
+            }
+            for token in ground.evidence.tokens_over(signature.signature) {
+                if let Ok(proof) = prove_parsed(token, signature.signature, ground, budget)
+                    && proofs.signature.as_ref().is_none_or(|known| proof.at < known.at)
+                {
+                    proofs.signature = Some(proof);
+                }
+            }
+        }
+        proofs.seal = if is_made { prove_seal(self.report, &signature.seal, ground, budget) } else { None };
+        let earlier = |proof: &&ProvedTime| proofs.seal.as_ref().is_none_or(|known| proof.at < known.at);
+        if let Some(proof) = proofs.signature.as_ref().filter(earlier) {
+            proofs.seal = Some(proof.clone());
+        }
+        self.report.details.proved_time = proofs.signature.as_ref().map(|proof| proof.at);
+        proofs
+    }
+
+    /// Claimed and proved time against signer, seal and now.
+    fn times(&mut self, signer: Option<&Certificate<'_>>, proofs: &Proofs) {
         let (claimed, seal, now) = (self.signature.time, &self.signature.seal, self.ground.now);
-        let of_seal = Validity::of(claimed, seal.valid_start, seal.valid_end);
+        let validity = |at| Validity::of(at, seal.valid_start, seal.valid_end);
         let details = &mut self.report.details;
-        details.claimed_time = Some(claimed);
+        details.claimed_time = claimed;
         details.claimed_time_raw = Some(self.signature.time_text.to_owned());
-        details.seal_validity_at_signing = Some(of_seal);
-        details.seal_valid_now = Some(Validity::of(now, seal.valid_start, seal.valid_end) == Validity::Ok);
-        details.time_stamp = Some(if self.signature.time_stamp.is_some() { "present" } else { "none" });
-        self.report.time = Axis::new(Status::Ok, "claimed", format!("claimed by the signer: {claimed}; not proved"));
-        outside(self.report, of_seal, claimed, "seal", "the seal");
+        details.seal_validity_at_signing = claimed.map(validity);
+        details.seal_valid_now = Some(validity(now) == Validity::Ok);
+        self.report.time = Axis::new(Status::Ok, "claimed", "");
+        match claimed {
+            Some(claimed) => outside(self.report, validity(claimed), claimed, "seal", "the seal"),
+            None => self.seal_without_claim(proofs.signature.as_ref().map_or(now, |proof| proof.at)),
+        }
         let of_seal = self.report.time.clone();
         if let Some(signer) = signer {
-            let question = self.question(Role::Signer, signer, claimed, None);
+            let question = self.question(Role::Signer, signer, claimed, proofs.signature.as_ref());
             judge_time(self.report, &question, self.ground);
         }
-        if self.signature.time_stamp.is_some() && self.report.time.status == Status::Ok {
-            let detail = format!("claimed by the signer: {claimed}; a time stamp is there and was not judged");
-            self.report.time = Axis::new(Status::Unknown, "time-stamp-not-checked", detail);
+        if let (Some(unproved), Status::Ok) = (&proofs.unproved, self.report.time.status) {
+            let status = if unproved.is_wrong { Status::Failed } else { Status::Warning };
+            let detail = format!("{}; the time stamp proves nothing: {}", self.report.time.detail, unproved.detail);
+            self.report.time = Axis::new(status, unproved.code, detail);
         }
         if of_seal.status == Status::Failed && self.report.time.status != Status::Failed {
             self.report.time = of_seal;
         }
-        if let Some(maker) = maker {
-            self.maker_time(maker);
+        if self.signature.time_zone_assumed {
+            self.report.time.detail.push_str("; it is written without a zone, and read as China's");
+        }
+    }
+
+    /// A seal whose use has no readable time (GM/T 0031-2014 leaves timeInfo open) must hold at the proved moment, or now.
+    fn seal_without_claim(&mut self, at: Timestamp) {
+        let seal = &self.signature.seal;
+        match Validity::of(at, seal.valid_start, seal.valid_end) {
+            Validity::Ok => {}
+            Validity::Expired => {
+                let detail = format!("the seal ended at {}; nothing tells that it was used before", seal.valid_end);
+                self.find(Case::OutOfBounds, "no-proof-of-time", detail);
+            }
+            Validity::NotYetValid => outside(self.report, Validity::NotYetValid, at, "seal", "the seal"),
         }
     }
 
@@ -347,35 +386,11 @@ impl Judging<'_, '_> {
         &self,
         role: Role,
         certificate: &'q Certificate<'q>,
-        claimed: Timestamp,
-        algorithm: Option<SignatureAlgorithm>,
+        claimed: Option<Timestamp>,
+        proved: Option<&'q ProvedTime>,
     ) -> SignerQuestion<'q> {
-        let at = SigningTime { claimed: Some(claimed), proved: None };
-        SignerQuestion { role, certificate, embedded: &[], at, wanted: Wanted::Signing, algorithm }
-    }
-
-    /// A maker is judged at the making of the seal: genuine seals outlive their maker's certificate.
-    fn maker_time(&mut self, maker: &Certificate<'_>) {
-        let created = self.signature.seal.created;
-        let validity = Validity::of(created, maker.not_before, maker.not_after);
-        self.report.details.maker_validity_at_create_date = Some(validity);
-        match validity {
-            Validity::Ok => {}
-            Validity::Expired => {
-                let detail = format!("the maker's certificate had ended when the seal was made, {created}");
-                self.find(Case::MakerExpired, "maker-certificate-expired", detail);
-            }
-            Validity::NotYetValid => {
-                let slack = created.plus_days(self.ground.policy.maker_late_days);
-                let late = slack >= maker.not_before;
-                if late && self.ground.policy.tolerates(Tolerance::MakerCertificateLate) {
-                    self.deviates(Tolerance::MakerCertificateLate);
-                } else {
-                    let detail = format!("the maker's certificate had not begun when the seal was made, {created}");
-                    self.find(Case::MakerNotYetValid, "maker-certificate-not-yet-valid", detail);
-                }
-            }
-        }
+        let at = SigningTime { claimed, proved };
+        SignerQuestion { role, certificate, embedded: &[], at, wanted: Wanted::Signing, algorithm: None }
     }
 
     /// The signer at the claimed time, the maker at the seal's createDate. The making of the seal is judged no earlier
@@ -384,14 +399,16 @@ impl Judging<'_, '_> {
         &mut self,
         (signer, verified): (&Certificate<'_>, Option<SignatureVerified>),
         (maker, made): (&Certificate<'_>, Option<SignatureAlgorithm>),
+        proofs: &Proofs,
         budget: &mut Budget,
         warnings: &mut Vec<Warning>,
     ) {
         let created = self.signature.seal.created.max(maker.not_before);
-        let algorithm = verified.map(|verified| verified.algorithm);
+        let signer = self.question(Role::Signer, signer, self.signature.time, proofs.signature.as_ref());
+        let maker = self.question(Role::Maker, maker, Some(created), proofs.seal.as_ref());
         let questions = [
-            self.question(Role::Signer, signer, self.signature.time, algorithm),
-            self.question(Role::Maker, maker, created, made),
+            SignerQuestion { algorithm: verified.map(|verified| verified.algorithm), ..signer },
+            SignerQuestion { algorithm: made, ..maker },
         ];
         judge_chains(self.report, &questions, self.ground, budget, warnings);
         let encoding = verified.and_then(|verified| verified.encoding.name());
@@ -432,7 +449,10 @@ fn is_listed(seal: &SesSeal<'_>, certificate: &[u8]) -> bool {
 }
 
 /// Tells an algorithm that is not ours from one that contradicts the certificate's key.
-fn refused_algorithm(certificate: &Certificate<'_>, algorithm: ObjectIdentifier) -> (Case, &'static str, String) {
+pub(in crate::domain::verify) fn refused_algorithm(
+    certificate: &Certificate<'_>,
+    algorithm: ObjectIdentifier,
+) -> (Case, &'static str, String) {
     if public_key(&certificate.public_key).is_some() && SignatureAlgorithm::from_oid(algorithm).is_some() {
         let detail = format!("the algorithm {algorithm} does not belong to the certificate's key");
         (Case::Format, "algorithm-not-of-key", detail)

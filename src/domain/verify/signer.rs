@@ -6,12 +6,12 @@ use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::trust::{
-    Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Use, public_key,
+    Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Unacceptable, Use, public_key,
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
-use crate::domain::verify::policy::UnknownRevocation;
 use crate::domain::verify::report::{Axis, CertificateSummary, SignatureReport, Status, Validity, Warning};
+use crate::domain::verify::revocation::judge_revocation;
 use crate::format::x509::Certificate;
 
 /// In which role a certificate stands in a signature.
@@ -153,6 +153,15 @@ pub fn judge_time(report: &mut SignatureReport, question: &SignerQuestion<'_>, g
             }
         }
     }
+    if let (Some(claimed), Some(proof)) = (claimed, proved)
+        && claimed.unix() > proof.at.unix().saturating_add(ground.policy.future_seconds)
+    {
+        let detail = format!("claimed time {claimed} lies after {}, when it existed by {}", proof.at, proof.authority);
+        if report.time.status != Status::Failed {
+            report.time = Axis::new(Status::Unknown, "claimed-after-time-stamp", detail.clone());
+        }
+        report.add(Finding::new(Case::TimeOrder, "claimed-after-time-stamp", detail));
+    }
     let latest = now.unix().saturating_add(ground.policy.future_seconds);
     if let Some(claimed) = claimed.filter(|claimed| claimed.unix() > latest) {
         let detail = format!("claimed time {claimed} lies after the moment of verification, {now}");
@@ -176,9 +185,11 @@ pub(in crate::domain::verify) fn outside(
         Validity::Expired => {
             (Case::Expired, format!("{code}-expired"), format!("{whose} had ended at the claimed time {at}"))
         }
-        Validity::NotYetValid => {
-            (Case::NotYetValid, format!("{code}-not-yet-valid"), format!("{whose} had not begun at the claimed time {at}"))
-        }
+        Validity::NotYetValid => (
+            Case::NotYetValid,
+            format!("{code}-not-yet-valid"),
+            format!("{whose} had not begun at the claimed time {at}"),
+        ),
     };
     report.time = Axis::new(Status::Failed, &code, detail.clone());
     report.add(Finding::new(case, code, detail));
@@ -197,15 +208,48 @@ pub fn judge_chains(
         key_usage(report, question);
     }
     let paths = trust(report, questions, ground, budget);
-    revocation(report, questions, paths.as_deref(), ground, warnings);
+    if let Some(paths) = &paths {
+        for (question, path) in questions.iter().zip(paths) {
+            authorities_in_time(report, question, path, ground);
+        }
+    }
+    judge_revocation(report, questions, paths.as_deref(), ground, budget, warnings);
     algorithm(report, questions, paths.as_deref(), ground);
     paths
+}
+
+/// Without a proof from their time, authorities between signer and anchor that have ended vouch for nothing any more
+/// (EN 319 102-1 5.5). A maker is judged at the making of the seal alone.
+fn authorities_in_time(
+    report: &mut SignatureReport,
+    question: &SignerQuestion<'_>,
+    path: &TrustedPath,
+    ground: &Ground<'_>,
+) {
+    if question.role != Role::Signer || report.has(Case::OutOfBounds) {
+        return;
+    }
+    let best = question.at.proved.map_or(ground.now, |proof| proof.at);
+    let between = path.certificates().len().saturating_sub(2);
+    for der in path.certificates().skip(1).take(between) {
+        let Ok(certificate) = Certificate::parse(der) else { continue };
+        if certificate.not_after < best {
+            let subject = certificate.subject.display();
+            let detail = format!(
+                "the certificate of {subject} ended at {}; nothing proves that the signature is older than that",
+                certificate.not_after
+            );
+            report.add(Finding::new(Case::OutOfBounds, "no-proof-of-time", detail));
+            return;
+        }
+    }
 }
 
 fn key_usage(report: &mut SignatureReport, question: &SignerQuestion<'_>) {
     if question.wanted == Wanted::Signing && !question.certificate.allows_signing() {
         let whose = question.role.name();
-        let detail = format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
+        let detail =
+            format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
         report.add(Finding::new(Case::KeyUsage, format!("{whose}-key-usage"), detail));
     }
 }
@@ -217,23 +261,30 @@ fn asked_at(question: &SignerQuestion<'_>, now: Timestamp) -> Timestamp {
     question.at.claimed.or(proved).unwrap_or_else(|| now.min(question.certificate.not_after))
 }
 
+/// The question for a path of that certificate.
+pub(in crate::domain::verify) fn path_question<'q>(
+    question: &SignerQuestion<'q>,
+    policy: &'q PathPolicy,
+    ground: &Ground<'q>,
+) -> PathQuestion<'q> {
+    PathQuestion {
+        end: question.certificate,
+        trust: ground.trust,
+        beside: question.embedded,
+        at: asked_at(question, ground.now),
+        policy,
+        tables: ground.tables,
+        check: &Computed,
+        revocation: None,
+    }
+}
+
 fn path_of(
     question: &SignerQuestion<'_>,
     ground: &Ground<'_>,
     budget: &mut Budget,
 ) -> Result<TrustedPath, PathFailure> {
-    let policy = PathPolicy::seal();
-    let asked = PathQuestion {
-        end: question.certificate,
-        trust: ground.trust,
-        beside: question.embedded,
-        at: asked_at(question, ground.now),
-        policy: &policy,
-        tables: ground.tables,
-        check: &Computed,
-        revocation: None,
-    };
-    asked.answer(budget)
+    path_question(question, &PathPolicy::seal(), ground).answer(budget)
 }
 
 /// Paths of all of them, each at its own moment.
@@ -268,35 +319,6 @@ fn trust(
     None
 }
 
-/// Revocation by policy: where nothing is known, a warning or TRY_LATER.
-fn revocation(
-    report: &mut SignatureReport,
-    questions: &[SignerQuestion<'_>],
-    paths: Option<&[TrustedPath]>,
-    ground: &Ground<'_>,
-    warnings: &mut Vec<Warning>,
-) {
-    let Some(paths) = paths else {
-        let detail = "not asked: there is no path to an anchor";
-        report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail);
-        return;
-    };
-    let named = paths.iter().any(TrustedPath::names_revocation_source);
-    if named || ground.policy.unknown_revocation == UnknownRevocation::Refuse {
-        let detail = "revocation is unknown: a source is named or demanded, and no answer is at hand";
-        report.revocation = Axis::new(Status::Unknown, "revocation-unknown", detail);
-        report.add(Finding::new(Case::RevocationUnknown, "revocation-unknown", detail));
-    } else {
-        let detail = "revocation is unknown, and no certificate of the paths names a source to ask";
-        report.revocation = Axis::new(Status::Warning, "revocation-unknown-no-source", detail);
-        if warnings.iter().all(|warning| warning.code != "revocation-unknown-no-source") {
-            let subject = questions.first().map(|question| question.certificate.subject.display()).unwrap_or_default();
-            let detail = format!("{detail} ({subject})");
-            warnings.push(Warning { code: "revocation-unknown-no-source", part: None, detail });
-        }
-    }
-}
-
 /// Every signature that the verdict rests on, by the algorithm policy at the moment of verification.
 fn algorithm(
     report: &mut SignatureReport,
@@ -316,16 +338,25 @@ fn algorithm(
             return;
         }
     }
-    let of_values = keys.iter().zip(questions).filter_map(|(key, question)| {
-        key.as_ref().zip(question.algorithm).map(|(key, algorithm)| SignatureUsed::of(key, algorithm))
-    });
-    let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures).copied();
     let policy = &ground.policy.algorithms;
-    let refused = of_values.chain(on_paths).find_map(|used| policy.signature(&used, now, Use::Accept).err());
-    if let Some(refused) = refused {
+    let accepted = |used: &SignatureUsed, at| policy.signature(used, at, Use::Accept);
+    // A proof covers the value, not the certificates above it.
+    let of_values = keys.iter().zip(questions).filter_map(|(key, question)| {
+        let used = key.as_ref().zip(question.algorithm).map(|(key, algorithm)| SignatureUsed::of(key, algorithm))?;
+        let at = question.at.proved.map_or(now, |proof| proof.at);
+        Some((used, at))
+    });
+    let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures);
+    let all = of_values.chain(on_paths.map(|used| (*used, now)));
+    let refused = all.into_iter().find_map(|(used, at)| accepted(&used, at).err().map(|refused| (used, refused)));
+    if let Some((used, refused)) = refused {
         let detail = format!("{refused} (policy {})", policy.name);
         report.algorithm = Axis::new(Status::Failed, refused.code(), detail.clone());
-        report.add(Finding::new(Case::Algorithm, refused.code(), detail));
+        let claimed = questions.first().and_then(|question| question.at.claimed);
+        let was_accepted = matches!(refused, Unacceptable::Ended { .. })
+            && claimed.is_some_and(|claimed| accepted(&used, claimed).is_ok());
+        let case = if was_accepted { Case::AlgorithmEnded } else { Case::Algorithm };
+        report.add(Finding::new(case, refused.code(), detail));
     } else if let Some(algorithm) = questions.first().and_then(|question| question.algorithm) {
         report.algorithm = Axis::new(Status::Ok, "ok", format!("{} is accepted", algorithm.name()));
     }

@@ -5,6 +5,7 @@ use crate::domain::stamp::{Expected, Imprint, StrangeCertificates, TokenRefusal,
 use crate::domain::trust::{Budget, SignedDataError};
 use crate::domain::verify::cms::{no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::proof::{Unproved, prove, prove_parsed};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_signer};
@@ -14,6 +15,9 @@ use crate::format::x509::Certificate;
 
 /// As reports write the kind.
 const KIND: &str = "time-stamp";
+
+/// Time stamps that are looked at on one signature.
+const MAX_STAMPS: usize = 4;
 
 /// Tokens and responses in files of their own; what was stamped is `--original`.
 #[derive(Debug, Clone, Copy)]
@@ -142,36 +146,27 @@ fn refuse(report: &mut SignatureReport, refused: &TokenRefusal) {
     report.add(Finding::new(case, code, detail));
 }
 
-/// Why a time stamp proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unproved {
-    /// Stable code.
-    pub code: String,
-    /// For people.
-    pub detail: String,
-}
-
-/// A proof that those octets existed, by a token over them: the value of a signature, mostly (RFC 3161 A).
-///
-/// The token is judged as any signature: its authority's certificate at genTime, its path, revocation, algorithms.
-///
-/// # Errors
-/// Why it proves nothing: the first reason.
-pub fn prove(token: &[u8], over: &[u8], ground: &Ground<'_>, budget: &mut Budget) -> Result<ProvedTime, Unproved> {
-    let parsed = TimeStampToken::parse(token).map_err(|error| Unproved {
-        code: error.code().to_owned(),
-        detail: format!("the time stamp cannot be read: {error}"),
-    })?;
-    let mut report = SignatureReport::blank("time stamp", KIND);
-    judge(&mut report, &parsed, Some(over), ground, budget, &mut Vec::new());
-    match report.deciding() {
-        None => {
-            let authority = report.signer.map(|signer| signer.subject).unwrap_or_default();
-            Ok(ProvedTime { at: parsed.info.gen_time.seconds(), authority })
-        }
-        Some(finding) => Err(Unproved {
-            code: finding.code.clone(),
-            detail: format!("the time stamp of {} is not accepted: {}", parsed.info.gen_time, finding.detail),
-        }),
+/// The earliest proof that a signature value existed, by the tokens beside it and those at hand (RFC 3161 A); else the
+/// first reason why there is none.
+pub(in crate::domain::verify) fn earliest<'t>(
+    tokens: impl Iterator<Item = &'t [u8]>,
+    value: &[u8],
+    ground: &Ground<'_>,
+    budget: &mut Budget,
+) -> (Option<ProvedTime>, Option<Unproved>) {
+    let (mut proof, mut why): (Option<ProvedTime>, Option<Unproved>) = (None, None);
+    let mut keep = |found: Result<ProvedTime, Unproved>| match found {
+        Ok(found) if proof.as_ref().is_none_or(|known| found.at < known.at) => proof = Some(found),
+        Ok(_) => {}
+        Err(unproved) => _ = why.get_or_insert(unproved),
+    };
+    for token in tokens.take(MAX_STAMPS) {
+        keep(prove(token, value, ground, budget));
     }
+    for token in ground.evidence.tokens_over(value) {
+        if let Ok(found) = prove_parsed(token, value, ground, budget) {
+            keep(Ok(found));
+        }
+    }
+    (proof, why)
 }

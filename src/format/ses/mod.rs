@@ -1,10 +1,13 @@
-//! Electronic seals and seal signatures, GB/T 38540-2020 (version 4).
+//! Electronic seals and seal signatures: GM/T 0031-2014 (version 1), GB/T 38540-2020 (version 4), GM/T 0031-2025
+//! (version 5), and the layout between the first two.
 //!
 //! Read strictly and without re-encoding: [`SesSeal::info`] and [`SesSignature::tbs`] are the slices that arrived,
-//! since the maker and the signer signed those bytes. Accepted besides the standard's form, each recorded as a
+//! since the maker and the signer signed those bytes. Accepted besides the standards' forms, each recorded as a
 //! [`Deviation`] for a policy to judge: an extension's `critical FALSE` written out, critical extensions that nobody
-//! knows, UTCTime in the seal's validity, a time stamp without its `[0]` tag. Refused: everything else, trailing
-//! bytes, other versions. [`recognise()`] tells the versions and the other kinds of value apart.
+//! knows, UTCTime in the validity of a seal of version 4, GeneralizedTime in one of version 1, a time stamp without its
+//! `[0]` tag, timeInfo of version 1 as OCTET STRING, a seal of version 4 in a signature of the shape of version 1.
+//! Refused: everything else, trailing bytes, other versions. [`recognise()`] tells the versions and the other kinds of
+//! value apart. `parse` reads version 4 alone, which is what is issued; `parse_any` reads them all.
 //!
 //! The structures follow two independent open implementations and genuine seals; the standard's text was not at
 //! hand, so clause numbers below section level are from memory.
@@ -12,9 +15,10 @@
 pub mod recognise;
 pub mod seal;
 pub mod signature;
+mod time_info;
 
 pub use recognise::{Kind, recognise};
-pub use seal::{CertificateDigest, CertificateList, ExtensionValue, NewSeal, SesSeal};
+pub use seal::{CertificateDigest, CertificateList, ExtensionValue, Layout, NewSeal, SesSeal};
 pub use signature::{NewSignature, SesSignature};
 
 use crate::format::der;
@@ -31,9 +35,24 @@ pub enum Deviation {
     SealTimesUtcTime,
     /// The time stamp lacks its `[0]` tag, as one public implementation writes it.
     UntaggedTimeStamp,
+    /// The dates of a seal of version 1 are GeneralizedTime where it has UTCTime; one public parser expects both.
+    SealTimesGeneralizedTime,
+    /// timeInfo of version 1 is an OCTET STRING, not a BIT STRING; one public parser expects both.
+    TimeInfoOctetString,
+    /// A seal of version 4 in a signature of the shape of version 1, as one public parser describes it.
+    HybridLayout,
 }
 
-/// Why bytes are not a seal or a seal signature of version 4.
+/// Which versions are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    /// Version 4.
+    Four,
+    /// All that are known.
+    Any,
+}
+
+/// Why bytes are not a seal or a seal signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -51,6 +70,12 @@ pub enum Error {
     /// A version that we do not read.
     #[error("version {found} where 4 is expected")]
     Version {
+        /// The version found.
+        found: u32,
+    },
+    /// A version that does not belong to the structure around it.
+    #[error("version {found} does not belong to this structure")]
+    VersionOfStructure {
         /// The version found.
         found: u32,
     },
@@ -78,7 +103,11 @@ impl Error {
     pub const fn clause(&self) -> &'static str {
         match self {
             Self::Structure { clause, .. } => clause,
-            Self::HeaderId | Self::Version { .. } | Self::CertListType { .. } | Self::ListLength { .. } => seal::CLAUSE,
+            Self::HeaderId
+            | Self::Version { .. }
+            | Self::VersionOfStructure { .. }
+            | Self::CertListType { .. }
+            | Self::ListLength { .. } => seal::CLAUSE,
         }
     }
 }

@@ -12,6 +12,10 @@ pub enum Kind {
     SesV4,
     /// GM/T 0031-2025.
     SesV5,
+    /// A seal of version 4 in a signature of the shape of version 1.
+    SesHybrid,
+    /// A seal, and no signature with it.
+    SesSeal,
     /// GB/T 35275 SignedData.
     Gbt35275,
     /// PKCS#7 or CMS SignedData (RFC 5652).
@@ -30,6 +34,8 @@ impl Kind {
             Self::SesV1 => "ses-v1",
             Self::SesV4 => "ses-v4",
             Self::SesV5 => "ses-v5",
+            Self::SesHybrid => "ses-hybrid",
+            Self::SesSeal => "ses-seal",
             Self::Gbt35275 => "gbt35275",
             Self::Cms => "cms",
             Self::Raw => "raw",
@@ -62,6 +68,11 @@ fn outline(value: &[u8]) -> Option<Kind> {
             Some(if oid == GM_SIGNED_DATA { Kind::Gbt35275 } else { Kind::Cms })
         }
         Tag::Integer => (inner.peek() == Some(Tag::Integer)).then_some(Kind::Raw),
+        // A signature begins with its version, eSealInfo of a seal with its header.
+        Tag::Sequence if first.inside().peek() == Some(Tag::Sequence) => {
+            let second = inner.value("signInfo").ok()?.tag();
+            matches!(second, Tag::Sequence | Tag::OctetString).then_some(Kind::SesSeal)
+        }
         Tag::Sequence => {
             let mut count = 1_usize;
             let second = inner.peek();
@@ -72,13 +83,21 @@ fn outline(value: &[u8]) -> Option<Kind> {
             match count {
                 // A time-stamp response begins with its status (RFC 3161 2.4.2).
                 2 if second == Some(Tag::Sequence) && first.inside().peek() == Some(Tag::Integer) => None,
-                2 => Some(Kind::SesV1),
+                2 => Some(by_seal(first.inside()).unwrap_or(Kind::SesV1)),
                 4 | 5 => Some(by_header(first.inside()).unwrap_or(Kind::SesV4)),
                 _ => None,
             }
         }
         _ => None,
     }
+}
+
+/// The seal inside tells version 1 from the layout that took a newer seal into the old signature.
+fn by_seal(mut tbs: Reader<'_>) -> Option<Kind> {
+    tbs.integer("version").ok()?;
+    let mut seal = tbs.sequence("eseal").ok()?;
+    seal.value("eSealInfo").ok()?;
+    Some(if seal.peek() == Some(Tag::OctetString) { Kind::SesHybrid } else { Kind::SesV1 })
 }
 
 /// Versions 4 and 5 share their shape; the header of the seal inside tells them apart.

@@ -1,4 +1,5 @@
-//! The electronic seal, SESeal (GB/T 38540-2020, clause 6 as remembered).
+//! The electronic seal, SESeal (GB/T 38540-2020, clause 6 as remembered; GM/T 0031-2014 and GM/T 0031-2025 as open
+//! implementations have them).
 //!
 //! ```text
 //! SESeal ::= SEQUENCE {
@@ -13,11 +14,24 @@
 //! SES_ESPictrueInfo ::= SEQUENCE { type IA5String, data OCTET STRING, width INTEGER, height INTEGER }
 //! ExtData ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }
 //! ```
+//!
+//! Version 1 has no certListType, whole certificates only, UTCTime, and the maker's part in a structure of its own:
+//!
+//! ```text
+//! SESeal ::= SEQUENCE { esealInfo SES_SealInfo, signInfo SES_SignInfo }
+//! SES_SignInfo ::= SEQUENCE { cert OCTET STRING, signatureAlgorithm OBJECT IDENTIFIER, signData BIT STRING }
+//! ```
+//!
+//! Its maker signs `SEQUENCE { esealInfo, cert, signatureAlgorithm }`. Version 5 is version 4 with
+//! `timeStamp [0] EXPLICIT BIT STRING OPTIONAL` at the end of SESeal.
+
+use std::borrow::Cow;
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
-use crate::format::ses::{Deviation, Error};
+use crate::format::ses::signature::read_time_stamp;
+use crate::format::ses::{Deviation, Error, Kind, Versions};
 
 /// Where the structure is defined.
 pub const CLAUSE: &str = "GB/T 38540-2020 6";
@@ -51,13 +65,40 @@ pub enum CertificateList<'a> {
     Digests(Vec<CertificateDigest<'a>>),
 }
 
+/// Which structure a seal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// GM/T 0031-2014.
+    V1,
+    /// GB/T 38540-2020.
+    V4,
+    /// GM/T 0031-2025.
+    V5,
+}
+
+impl Layout {
+    /// The kind of a signature with such a seal.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::V1 => Kind::SesV1,
+            Self::V4 => Kind::SesV4,
+            Self::V5 => Kind::SesV5,
+        }
+    }
+}
+
 /// A seal as it arrived. Parsed is not valid: nothing is verified here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SesSeal<'a> {
     /// All of it.
     pub raw: &'a [u8],
-    /// `eSealInfo`: what the maker signed.
+    /// Its structure.
+    pub layout: Layout,
+    /// `eSealInfo`.
     pub info: &'a [u8],
+    /// `cert` and `signatureAlgorithm` with their tags, which the maker of a seal of version 1 signs too.
+    signed_beside: Option<(&'a [u8], &'a [u8])>,
     /// `header.version`.
     pub version: u32,
     /// `header.Vid`: who made the software.
@@ -92,6 +133,8 @@ pub struct SesSeal<'a> {
     pub signature_algorithm: ObjectIdentifier,
     /// `signedValue` without the octet that counts unused bits.
     pub signed_value: &'a [u8],
+    /// `timeStamp` of version 5: not looked into.
+    pub time_stamp: Option<&'a [u8]>,
     /// Departures from the standard, sorted, each once.
     pub deviations: Vec<Deviation>,
 }
@@ -102,37 +145,77 @@ impl<'a> SesSeal<'a> {
     /// # Errors
     /// The first thing that is not as the standard writes it and no [`Deviation`].
     pub fn parse(der: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_versions(der, Versions::Four)
+    }
+
+    /// Reads a seal of any known version that fills the bytes.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_any(der: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_versions(der, Versions::Any)
+    }
+
+    fn parse_versions(der: &'a [u8], versions: Versions) -> Result<Self, Error> {
         let mut reader = Reader::new(der);
-        let seal = Self::read(&mut reader)?;
+        let seal = Self::read(&mut reader, versions)?;
         reader.finish("SESeal").map_err(structure)?;
         Ok(seal)
     }
 
+    /// What the maker signed: eSealInfo, in version 1 together with certificate and algorithm.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Cow<'a, [u8]> {
+        match self.signed_beside {
+            None => Cow::Borrowed(self.info),
+            Some((certificate, algorithm)) => {
+                Cow::Owned(Writer::sequence_of(&[self.info, certificate, algorithm].concat()))
+            }
+        }
+    }
+
     /// Reads a seal from where the reader stands.
-    pub(in crate::format::ses) fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
+    pub(in crate::format::ses) fn read(reader: &mut Reader<'a>, versions: Versions) -> Result<Self, Error> {
         let raw = reader.expect(Tag::Sequence, "SESeal").map_err(structure)?;
+        let mut deviations = Vec::new();
         let mut outer = raw.inside();
         let info = outer.expect(Tag::Sequence, "eSealInfo").map_err(structure)?;
-        let maker_certificate = outer.octet_string("cert").map_err(structure)?;
-        let signature_algorithm = outer.oid("signAlgID").map_err(structure)?;
-        let signed_value = outer.bit_string("signedValue").map_err(structure)?;
+        let is_v1 = versions == Versions::Any && outer.peek() == Some(Tag::Sequence);
+        let mut of_maker = if is_v1 { outer.sequence("signInfo").map_err(structure)? } else { outer.clone() };
+        let certificate = of_maker.expect(Tag::OctetString, "cert").map_err(structure)?;
+        let mut algorithm = of_maker.clone();
+        let signature_algorithm = of_maker.oid("signAlgID").map_err(structure)?;
+        let algorithm = algorithm.value("signAlgID").map_err(structure)?;
+        let signed_value = of_maker.bit_string("signedValue").map_err(structure)?;
+        let mut time_stamp = None;
+        if is_v1 {
+            of_maker.finish("signInfo").map_err(structure)?;
+        } else {
+            outer = of_maker;
+            if versions == Versions::Any {
+                time_stamp = read_time_stamp(&mut outer, &mut deviations).map_err(structure)?;
+            }
+        }
         outer.finish("SESeal").map_err(structure)?;
 
-        let mut deviations = Vec::new();
         let mut inner = info.inside();
         let mut header = inner.sequence("header").map_err(structure)?;
         if header.ia5("ID").map_err(structure)? != "ES" {
             return Err(Error::HeaderId);
         }
         let version = header.small("version").map_err(structure)?;
-        if version != 4 {
-            return Err(Error::Version { found: version });
-        }
+        let layout = match (versions, is_v1, version) {
+            (_, false, 4) if time_stamp.is_none() => Layout::V4,
+            (Versions::Any, true, 1) => Layout::V1,
+            (Versions::Any, false, 5) => Layout::V5,
+            (Versions::Any, _, found) => return Err(Error::VersionOfStructure { found }),
+            (Versions::Four, _, found) => return Err(Error::Version { found }),
+        };
         let vendor = header.ia5("Vid").map_err(structure)?;
         header.finish("header").map_err(structure)?;
         let es_id = inner.ia5("esID").map_err(structure)?;
         let property = inner.sequence("property").map_err(structure)?;
-        let property = Property::read(property, &mut deviations)?;
+        let property = Property::read(property, layout, &mut deviations)?;
         let mut picture = inner.sequence("picture").map_err(structure)?;
         let picture_type = picture.ia5("picture type").map_err(structure)?;
         let picture_bytes = picture.octet_string("picture data").map_err(structure)?;
@@ -150,7 +233,9 @@ impl<'a> SesSeal<'a> {
         deviations.dedup();
         Ok(Self {
             raw: raw.raw(),
+            layout,
             info: info.raw(),
+            signed_beside: is_v1.then(|| (certificate.raw(), algorithm.raw())),
             version,
             vendor,
             es_id,
@@ -165,9 +250,10 @@ impl<'a> SesSeal<'a> {
             width,
             height,
             extensions,
-            maker_certificate,
+            maker_certificate: certificate.content(),
             signature_algorithm,
             signed_value,
+            time_stamp,
             deviations,
         })
     }
@@ -183,10 +269,11 @@ struct Property<'a> {
 }
 
 impl<'a> Property<'a> {
-    fn read(mut property: Reader<'a>, deviations: &mut Vec<Deviation>) -> Result<Self, Error> {
+    fn read(mut property: Reader<'a>, layout: Layout, deviations: &mut Vec<Deviation>) -> Result<Self, Error> {
         let kind = property.small("property type").map_err(structure)?;
         let name = property.utf8("name").map_err(structure)?;
-        let list_type = property.small("certListType").map_err(structure)?;
+        let list_type =
+            if layout == Layout::V1 { 1 } else { property.small("certListType").map_err(structure)? };
         let mut list = property.sequence("certList").map_err(structure)?;
         let limit = Limits::DEFAULT.seal_certificates;
         let mut length = 0_usize;
@@ -213,8 +300,13 @@ impl<'a> Property<'a> {
         if length == 0 || length > limit {
             return Err(Error::ListLength { what: "certList", found: length, limit });
         }
-        let mut date = |what| match property.peek() {
-            Some(Tag::UtcTime) => {
+        let mut date = |what| match (property.peek(), layout) {
+            (Some(Tag::UtcTime), Layout::V1) => property.utc_time(what).map_err(structure),
+            (Some(Tag::GeneralizedTime), Layout::V1) => {
+                deviations.push(Deviation::SealTimesGeneralizedTime);
+                property.generalized_time(what).map_err(structure)
+            }
+            (Some(Tag::UtcTime), _) => {
                 deviations.push(Deviation::SealTimesUtcTime);
                 property.utc_time(what).map_err(structure)
             }

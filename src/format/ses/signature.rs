@@ -1,4 +1,5 @@
-//! The electronic seal signature, SES_Signature (GB/T 38540-2020, clause 7 as remembered).
+//! The electronic seal signature, SES_Signature (GB/T 38540-2020, clause 7 as remembered; GM/T 0031-2014 as open
+//! implementations have it).
 //!
 //! ```text
 //! SES_Signature ::= SEQUENCE { toSign TBS_Sign, cert OCTET STRING, signatureAlgID OBJECT IDENTIFIER,
@@ -6,11 +7,20 @@
 //! TBS_Sign ::= SEQUENCE { version INTEGER, eseal SESeal, timeInfo GeneralizedTime, dataHash BIT STRING,
 //!                         propertyInfo IA5String, extDatas [0] EXPLICIT ExtensionDatas OPTIONAL }
 //! ```
+//!
+//! Version 5 has the same shape. In version 1 certificate and algorithm are signed too, and timeInfo is free:
+//!
+//! ```text
+//! SES_Signature ::= SEQUENCE { toSign TBS_Sign, signature BIT STRING }
+//! TBS_Sign ::= SEQUENCE { version INTEGER, eseal SESeal, timeInfo BIT STRING, dataHash BIT STRING,
+//!                         propertyInfo IA5String, cert OCTET STRING, signatureAlgorithm OBJECT IDENTIFIER }
+//! ```
 
 use crate::base::clock::Timestamp;
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
-use crate::format::ses::seal::{ExtensionValue, SesSeal, read_extensions};
-use crate::format::ses::{Deviation, Error};
+use crate::format::ses::seal::{ExtensionValue, Layout, SesSeal, read_extensions};
+use crate::format::ses::time_info::{TimeInfo, Zone};
+use crate::format::ses::{Deviation, Error, Kind, Versions};
 
 /// Where the structure is defined.
 pub const CLAUSE: &str = "GB/T 38540-2020 7";
@@ -20,15 +30,19 @@ const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: ::der::
 /// A seal signature as it arrived. Parsed is not valid: nothing is verified here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SesSignature<'a> {
-    /// `toSign`: what the signer signed. Certificate, algorithm and time stamp lie outside of it.
+    /// Its version, by structure.
+    pub kind: Kind,
+    /// `toSign`: what the signer signed. Certificate, algorithm and time stamp lie outside of it, but in version 1.
     pub tbs: &'a [u8],
     /// `toSign.version`.
     pub version: u32,
     /// `toSign.eseal`.
     pub seal: SesSeal<'a>,
-    /// `toSign.timeInfo`: when the signer says that it signed.
-    pub time: Timestamp,
-    /// `toSign.timeInfo` as text.
+    /// `toSign.timeInfo`: when the signer says that it signed; `None` where version 1 says nothing that can be read.
+    pub time: Option<Timestamp>,
+    /// Whether the time came without a zone and was read as China's.
+    pub time_zone_assumed: bool,
+    /// `toSign.timeInfo` as text; empty where it is none.
     pub time_text: &'a str,
     /// `toSign.dataHash`.
     pub data_hash: &'a [u8],
@@ -54,30 +68,40 @@ impl<'a> SesSignature<'a> {
     /// # Errors
     /// The first thing that is not as the standard writes it and no [`Deviation`].
     pub fn parse(der: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_versions(der, Versions::Four)
+    }
+
+    /// Reads a signature of any known version that fills the bytes.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_any(der: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_versions(der, Versions::Any)
+    }
+
+    fn parse_versions(der: &'a [u8], versions: Versions) -> Result<Self, Error> {
         let mut reader = Reader::new(der);
         let mut outer = reader.sequence("SES_Signature").map_err(structure)?;
         reader.finish("SES_Signature").map_err(structure)?;
         let tbs = outer.expect(Tag::Sequence, "toSign").map_err(structure)?;
+        if versions == Versions::Any && outer.peek() == Some(Tag::BitString) {
+            let signature = outer.bit_string("signature").map_err(structure)?;
+            outer.finish("SES_Signature").map_err(structure)?;
+            return Self::read_v1(tbs, signature);
+        }
         let certificate = outer.octet_string("cert").map_err(structure)?;
         let signature_algorithm = outer.oid("signatureAlgID").map_err(structure)?;
         let signature = outer.bit_string("signature").map_err(structure)?;
         let mut deviations = Vec::new();
-        let time_stamp = if outer.is_empty() {
-            None
-        } else if let Some(tagged) = outer.optional(CONTEXT_0, "timeStamp").map_err(structure)? {
-            let mut inner = tagged.inside();
-            let token = inner.bit_string("timeStamp").map_err(structure)?;
-            inner.finish("timeStamp").map_err(structure)?;
-            Some(token)
-        } else {
-            deviations.push(Deviation::UntaggedTimeStamp);
-            Some(outer.bit_string("timeStamp").map_err(structure)?)
-        };
+        let time_stamp = read_time_stamp(&mut outer, &mut deviations).map_err(structure)?;
         outer.finish("SES_Signature").map_err(structure)?;
 
         let mut inner = tbs.inside();
         let version = inner.small("version").map_err(structure)?;
-        let seal = SesSeal::read(&mut inner)?;
+        let seal = SesSeal::read(&mut inner, versions)?;
+        if seal.layout == Layout::V1 {
+            return Err(Error::VersionOfStructure { found: seal.version });
+        }
         let mut clock = inner.clone();
         let time = inner.generalized_time("timeInfo").map_err(structure)?;
         let time_text = clock.value("timeInfo").map_err(structure)?.content();
@@ -94,14 +118,14 @@ impl<'a> SesSignature<'a> {
             None => Vec::new(),
         };
         inner.finish("toSign").map_err(structure)?;
-        deviations.extend_from_slice(&seal.deviations);
-        deviations.sort_unstable();
-        deviations.dedup();
+        let deviations = with_those_of(&seal, deviations);
         Ok(Self {
+            kind: seal.layout.kind(),
             tbs: tbs.raw(),
             version,
             seal,
-            time,
+            time: Some(time),
+            time_zone_assumed: false,
             time_text,
             data_hash,
             property_info,
@@ -113,6 +137,76 @@ impl<'a> SesSignature<'a> {
             deviations,
         })
     }
+
+    /// GM/T 0031-2014, and the layout that puts a seal of version 4 there.
+    fn read_v1(tbs: der::Value<'a>, signature: &'a [u8]) -> Result<Self, Error> {
+        let mut deviations = Vec::new();
+        let mut inner = tbs.inside();
+        let version = inner.small("version").map_err(structure)?;
+        let seal = SesSeal::read(&mut inner, Versions::Any)?;
+        let kind = match seal.layout {
+            Layout::V1 => Kind::SesV1,
+            Layout::V4 | Layout::V5 => {
+                deviations.push(Deviation::HybridLayout);
+                Kind::SesHybrid
+            }
+        };
+        let time_info = if inner.peek() == Some(Tag::OctetString) {
+            deviations.push(Deviation::TimeInfoOctetString);
+            inner.octet_string("timeInfo").map_err(structure)?
+        } else {
+            inner.bit_string("timeInfo").map_err(structure)?
+        };
+        let time_info = TimeInfo::read(time_info);
+        let data_hash = inner.bit_string("dataHash").map_err(structure)?;
+        let property_info = inner.ia5("propertyInfo").map_err(structure)?;
+        let certificate = inner.octet_string("cert").map_err(structure)?;
+        let signature_algorithm = inner.oid("signatureAlgorithm").map_err(structure)?;
+        inner.finish("toSign").map_err(structure)?;
+        let deviations = with_those_of(&seal, deviations);
+        Ok(Self {
+            kind,
+            tbs: tbs.raw(),
+            version,
+            seal,
+            time: time_info.moment.map(|(moment, _)| moment),
+            time_zone_assumed: time_info.moment.is_some_and(|(_, zone)| zone == Zone::Assumed),
+            time_text: time_info.text,
+            data_hash,
+            property_info,
+            extensions: Vec::new(),
+            certificate,
+            signature_algorithm,
+            signature,
+            time_stamp: None,
+            deviations,
+        })
+    }
+}
+
+/// `timeStamp [0] EXPLICIT BIT STRING OPTIONAL`, of a signature or of a seal of version 5.
+pub(in crate::format::ses) fn read_time_stamp<'a>(
+    outer: &mut Reader<'a>,
+    deviations: &mut Vec<Deviation>,
+) -> Result<Option<&'a [u8]>, der::Error> {
+    if outer.is_empty() {
+        return Ok(None);
+    }
+    if let Some(tagged) = outer.optional(CONTEXT_0, "timeStamp")? {
+        let mut inner = tagged.inside();
+        let token = inner.bit_string("timeStamp")?;
+        inner.finish("timeStamp")?;
+        return Ok(Some(token));
+    }
+    deviations.push(Deviation::UntaggedTimeStamp);
+    outer.bit_string("timeStamp").map(Some)
+}
+
+fn with_those_of(seal: &SesSeal<'_>, mut deviations: Vec<Deviation>) -> Vec<Deviation> {
+    deviations.extend_from_slice(&seal.deviations);
+    deviations.sort_unstable();
+    deviations.dedup();
+    deviations
 }
 
 const fn structure(source: der::Error) -> Error {
@@ -185,9 +279,86 @@ mod tests {
         let read = SesSignature::parse(&der).unwrap();
         assert_eq!(read.seal.raw, seal::tests::sample());
         assert_eq!((read.version, read.data_hash, read.certificate), (4, &[3; 32][..], &[1][..]));
-        assert_eq!((read.time.unix(), read.time_text), (1_750_000_000, "20250615150640Z"));
+        assert_eq!((read.time.map(Timestamp::unix), read.time_text), (Some(1_750_000_000), "20250615150640Z"));
+        assert_eq!(SesSignature::parse_any(&der).as_ref(), Ok(&read));
         assert_eq!(read.property_info, "/Doc_0/Signs/Sign_0/Signature.xml");
         assert_eq!((read.time_stamp, read.deviations), (None, vec![]));
+    }
+
+    /// A seal of version 1 and a signature over it; `version` of the header, `time` with its tag.
+    fn sample_v1(version: u32, time: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|outer| {
+            outer.sequence(|tbs| {
+                tbs.small(1).sequence(|seal| {
+                    seal.sequence(|info| {
+                        info.sequence(|header| {
+                            header.ia5("ES").small(version).ia5("yinxin");
+                        });
+                        info.ia5("99000000000001").sequence(|property| {
+                            property.small(1).utf8("示例章").sequence(|list| {
+                                list.octet_string(&[1, 2, 3]);
+                            });
+                            for date in [b"200101000000Z", b"200101000000Z", b"400101000000Z"] {
+                                property.raw(&[&[0x17, 13], &date[..]].concat());
+                            }
+                        });
+                        info.sequence(|picture| {
+                            picture.ia5("png").octet_string(&[9]).small(42).small(42);
+                        });
+                    });
+                    seal.sequence(|maker| {
+                        maker.octet_string(&[5, 6]).oid(SM2).bit_string(&[7; 70]);
+                    });
+                });
+                tbs.raw(time).bit_string(&[3; 32]).ia5("/Signature.xml").octet_string(&[1, 2, 3]).oid(SM2);
+            });
+            outer.bit_string(&[2; 70]);
+        });
+        writer.into_bytes()
+    }
+
+    fn bits(content: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.bit_string(content);
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn version_1_is_read_with_its_free_time() {
+        let der = sample_v1(1, &bits(b"2025-06-01 10:03:04"));
+        assert_eq!(recognise(&der), Kind::SesV1);
+        let read = SesSignature::parse_any(&der).unwrap();
+        assert_eq!((read.kind, read.seal.layout, read.time_zone_assumed), (Kind::SesV1, Layout::V1, true));
+        assert_eq!((read.time.map(Timestamp::unix), read.deviations.len()), (Some(1_748_743_384), 0));
+        let signed = read.seal.signed_bytes();
+        let end = [&[4, 2, 5, 6][..], &[6, 8, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 1, 0x83, 0x75]].concat();
+        assert!(signed.starts_with(&[0x30]) && signed.ends_with(&end));
+        let octets = [&[4, 19][..], b"2025-06-01 10:03:04"].concat();
+        let der = sample_v1(1, &octets);
+        let read = SesSignature::parse_any(&der).unwrap();
+        assert_eq!(read.deviations, [Deviation::TimeInfoOctetString]);
+        let der = sample_v1(4, &octets);
+        assert_eq!(SesSignature::parse_any(&der), Err(Error::VersionOfStructure { found: 4 }));
+        // What is issued is version 4 alone.
+        assert!(matches!(SesSignature::parse(&der), Err(Error::Structure { .. })));
+    }
+
+    #[test]
+    fn a_seal_of_version_4_in_the_shape_of_version_1_is_told() {
+        let mut writer = Writer::new();
+        writer.sequence(|outer| {
+            outer.sequence(|tbs| {
+                tbs.small(4).raw(&seal::tests::sample()).bit_string(b"20250601020304Z").bit_string(&[3; 32]);
+                tbs.ia5("/Signature.xml").octet_string(&[1]).oid(SM2);
+            });
+            outer.bit_string(&[2; 70]);
+        });
+        let der = writer.into_bytes();
+        assert_eq!(recognise(&der), Kind::SesHybrid);
+        let read = SesSignature::parse_any(&der).unwrap();
+        assert_eq!((read.kind, read.deviations), (Kind::SesHybrid, vec![Deviation::HybridLayout]));
+        assert_eq!(read.seal.signed_bytes(), read.seal.info);
     }
 
     #[test]

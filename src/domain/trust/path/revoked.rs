@@ -49,6 +49,53 @@ pub(in crate::domain::trust::path) fn statuses(
     demand: &RevocationDemand<'_>,
     budget: &mut Budget,
 ) -> Result<Vec<RevocationStatus>, PathFailure> {
+    let mut statuses = Vec::new();
+    let refusal = each_status(path, question, demand, budget, |certificate, status| {
+        if !demand.policy.permits(certificate, &status) {
+            return match status {
+                RevocationStatus::Revoked { since, reason, .. } => Err((certificate.raw.to_vec(), Refusal::Revoked { since, reason })),
+                RevocationStatus::Unknown { why } => Err((certificate.raw.to_vec(), Refusal::RevocationUnknown { why })),
+                RevocationStatus::Good { .. } => Ok(()),
+            };
+        }
+        statuses.push(status);
+        Ok(())
+    });
+    match refusal {
+        Ok(()) => Ok(statuses),
+        Err((certificate, reason)) => Err(refused(&certificate, reason)),
+    }
+}
+
+impl TrustedPath {
+    /// What is known of the revocation of each certificate of this path that `demand` asks about, from the end upward.
+    /// Nothing is refused: what follows from a revocation after the act is the caller's to say.
+    ///
+    /// `question` is the one that found this path.
+    #[must_use]
+    pub fn revocation(
+        &self,
+        question: &PathQuestion<'_>,
+        demand: &RevocationDemand<'_>,
+        budget: &mut Budget,
+    ) -> Vec<RevocationStatus> {
+        let mut statuses = Vec::new();
+        let all = each_status(self, question, demand, budget, |_, status| {
+            statuses.push(status);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let Ok(()) = all;
+        statuses
+    }
+}
+
+fn each_status<E>(
+    path: &TrustedPath,
+    question: &PathQuestion<'_>,
+    demand: &RevocationDemand<'_>,
+    budget: &mut Budget,
+    mut take: impl FnMut(&Certificate<'_>, RevocationStatus) -> Result<(), E>,
+) -> Result<(), E> {
     let beside: Vec<_> = question.beside.iter().chain(demand.evidence.certificates).cloned().collect();
     let crls: Vec<_> = demand.evidence.crls.iter().filter(|crl| conforms(crl.list, question)).copied().collect();
     let evidence = RevocationEvidence { crls: &crls, ..*demand.evidence };
@@ -67,22 +114,10 @@ pub(in crate::domain::trust::path) fn statuses(
         RevocationScope::Path => certificates.len(),
         RevocationScope::End => 1,
     };
-    let mut statuses = Vec::with_capacity(asked);
-    for (certificate, issuer) in certificates.iter().zip(certificates.iter().skip(1)).take(asked) {
-        let status = examination.status(certificate, issuer);
-        if !demand.policy.permits(certificate, &status) {
-            let reason = match status {
-                RevocationStatus::Revoked { since, reason, .. } => Refusal::Revoked { since, reason },
-                RevocationStatus::Unknown { why } => Refusal::RevocationUnknown { why },
-                RevocationStatus::Good { .. } => continue,
-            };
-            *budget = examination.budget.into_inner();
-            return Err(refused(certificate.raw, reason));
-        }
-        statuses.push(status);
-    }
+    let mut pairs = certificates.iter().zip(certificates.iter().skip(1)).take(asked);
+    let outcome = pairs.try_for_each(|(certificate, issuer)| take(certificate, examination.status(certificate, issuer)));
     *budget = examination.budget.into_inner();
-    Ok(statuses)
+    outcome
 }
 
 struct Examination<'a> {

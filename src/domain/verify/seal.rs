@@ -1,0 +1,199 @@
+//! Judging a seal: made by its maker, at a time when the maker might, by a maker that leads to an anchor
+//! (GB/T 38540-2020 6). In a signature, or alone in a file.
+
+use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::digest::{hex, sm3};
+use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value};
+use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::policy::Tolerance;
+use crate::domain::verify::proof::{prove, token_in};
+use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity};
+use crate::domain::verify::ses::{deviates, malformed, refused_algorithm};
+use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
+use crate::domain::verify::{FileFormat, Ground};
+use crate::format::ses::{Kind, SesSeal, recognise};
+use crate::format::x509::Certificate;
+
+/// A seal in a file of its own (`.esl`). It is judged as of now: may it be used?
+#[derive(Debug, Clone, Copy)]
+pub struct BareSeal;
+
+impl FileFormat for BareSeal {
+    fn name(&self) -> &'static str {
+        "seal"
+    }
+
+    fn recognises(&self, bytes: &[u8]) -> bool {
+        recognise(bytes) == Kind::SesSeal
+    }
+
+    fn verify(&self, bytes: &[u8], _: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+        let mut body = Body::default();
+        let mut report = SignatureReport::blank("seal", Kind::SesSeal.name());
+        match SesSeal::parse_any(bytes) {
+            Ok(seal) => {
+                report.kind = seal.layout.kind().name();
+                judge_alone(&mut report, &seal, ground, &mut body);
+            }
+            Err(error) => malformed(&mut report, &error),
+        }
+        body.signatures.push(report);
+        Ok(body)
+    }
+}
+
+fn judge_alone(report: &mut SignatureReport, seal: &SesSeal<'_>, ground: &Ground<'_>, body: &mut Body) {
+    let mut budget = Budget::new(ground.limits);
+    for deviation in &seal.deviations {
+        deviates(report, (*deviation).into(), ground);
+    }
+    let maker = match Certificate::parse(seal.maker_certificate) {
+        Ok(maker) => Some(maker),
+        Err(error) => {
+            let detail = format!("the maker's certificate cannot be read: {error}");
+            report.add(Finding::new(Case::Format, "maker-certificate-malformed", detail));
+            None
+        }
+    };
+    report.maker = maker.as_ref().map(summary);
+    let (axis, made) = judge_made(report, seal, maker.as_ref(), ground);
+    report.signature = match report.details.seal_signature {
+        Some(Status::Ok) => Axis::new(Status::Ok, "ok", "the value is right").with(axis.evidence.clone()),
+        _ => Axis { evidence: Vec::new(), ..axis.clone() },
+    };
+    report.intact = match report.details.seal_signature {
+        Some(Status::Ok) => Axis::new(Status::Ok, "ok", "eSealInfo is what its maker signed"),
+        _ => Axis::new(Status::Unknown, "seal-signature-wrong", "nothing right protects eSealInfo"),
+    };
+    report.seal = axis;
+    report.coverage = Axis::new(Status::NotApplicable, "seal-alone", "a seal alone shows no document");
+    let validity = Validity::of(ground.now, seal.valid_start, seal.valid_end);
+    report.details.seal_valid_now = Some(validity == Validity::Ok);
+    report.time = Axis::new(Status::Ok, "ok", format!("made at {} as its maker says; it holds now", seal.created));
+    let outside = match validity {
+        Validity::Ok => None,
+        Validity::Expired => Some((Case::Expired, "seal-expired", format!("the seal ended at {}", seal.valid_end))),
+        Validity::NotYetValid => {
+            Some((Case::NotYetValid, "seal-not-yet-valid", format!("the seal begins at {}", seal.valid_start)))
+        }
+    };
+    if let Some((case, code, detail)) = outside {
+        report.time = Axis::new(Status::Failed, code, detail.clone());
+        report.add(Finding::new(case, code, detail));
+    }
+    if let Some(maker) = &maker {
+        let proof = if made.is_some() { prove_seal(report, seal, ground, &mut budget) } else { None };
+        judge_making(report, seal, maker, ground);
+        let at = SigningTime { claimed: Some(seal.created.max(maker.not_before)), proved: proof.as_ref() };
+        let question = SignerQuestion {
+            role: Role::Maker,
+            certificate: maker,
+            embedded: &[],
+            at,
+            wanted: Wanted::Signing,
+            algorithm: made,
+        };
+        judge_chains(report, &[question], ground, &mut budget, &mut body.warnings);
+    }
+    report.details.tolerances.sort_unstable();
+}
+
+/// The maker's value over its part of the seal. Gives the axis seal, as far as that goes, and the algorithm of a right
+/// value.
+pub(in crate::domain::verify) fn judge_made(
+    report: &mut SignatureReport,
+    seal: &SesSeal<'_>,
+    maker: Option<&Certificate<'_>>,
+    ground: &Ground<'_>,
+) -> (Axis, Option<SignatureAlgorithm>) {
+    report.seal_summary = Some(SealSummary {
+        es_id: seal.es_id.to_owned(),
+        name: seal.name.to_owned(),
+        created: seal.created,
+        valid_from: seal.valid_start,
+        valid_to: seal.valid_end,
+        width: seal.width,
+        height: seal.height,
+    });
+    let evidence = vec![format!("eSealInfo sm3 {}", hex(&sm3(seal.info))), format!("esID {}", seal.es_id)];
+    let Some(maker) = maker else {
+        let detail = "the maker's certificate cannot be read";
+        return (Axis::new(Status::Unknown, "maker-certificate-malformed", detail).with(evidence), None);
+    };
+    let signed = seal.signed_bytes();
+    let details = &mut report.details;
+    match check_value(&maker.public_key, seal.signature_algorithm, (&signed, seal.signed_value), ground.tables) {
+        CheckedValue::Right { algorithm, encoding } => {
+            details.seal_signature = Some(Status::Ok);
+            details.seal_signature_encoding = encoding.name();
+            if encoding == ValueEncoding::Raw {
+                deviates(report, Tolerance::RawRs, ground);
+            }
+            (Axis::new(Status::Ok, "ok", "made by its maker").with(evidence), Some(algorithm))
+        }
+        CheckedValue::Wrong { encoding } => {
+            details.seal_signature = Some(Status::Failed);
+            details.seal_signature_encoding = encoding.and_then(ValueEncoding::name);
+            let detail = "the maker's signature on the seal is wrong";
+            report.add(Finding::new(Case::SignatureValue, "seal-signature-wrong", detail));
+            (Axis::new(Status::Failed, "seal-signature-wrong", detail).with(evidence), None)
+        }
+        CheckedValue::Unsupported => {
+            details.seal_signature = Some(Status::Unknown);
+            let (case, code, detail) = refused_algorithm(maker, seal.signature_algorithm);
+            report.add(Finding::new(case, code, format!("the seal: {detail}")));
+            (Axis::new(Status::Unknown, code, detail).with(evidence), None)
+        }
+    }
+}
+
+/// A maker is judged at the making of the seal: genuine seals outlive their maker's certificate.
+pub(in crate::domain::verify) fn judge_making(
+    report: &mut SignatureReport,
+    seal: &SesSeal<'_>,
+    maker: &Certificate<'_>,
+    ground: &Ground<'_>,
+) {
+    let created = seal.created;
+    let validity = Validity::of(created, maker.not_before, maker.not_after);
+    report.details.maker_validity_at_create_date = Some(validity);
+    match validity {
+        Validity::Ok => {}
+        Validity::Expired => {
+            let detail = format!("the maker's certificate had ended when the seal was made, {created}");
+            report.add(Finding::new(Case::MakerExpired, "maker-certificate-expired", detail));
+        }
+        Validity::NotYetValid => {
+            let slack = created.plus_days(ground.policy.maker_late_days);
+            let late = slack >= maker.not_before;
+            if late && ground.policy.tolerates(Tolerance::MakerCertificateLate) {
+                deviates(report, Tolerance::MakerCertificateLate, ground);
+            } else {
+                let detail = format!("the maker's certificate had not begun when the seal was made, {created}");
+                report.add(Finding::new(Case::MakerNotYetValid, "maker-certificate-not-yet-valid", detail));
+            }
+        }
+    }
+}
+
+/// What the time stamp of a seal of version 5 proves. It is over the octets of the maker's value, as the time stamp of a
+/// signature is over the signer's (an assumption: GM/T 0031-2025 was not at hand).
+pub(in crate::domain::verify) fn prove_seal(
+    report: &mut SignatureReport,
+    seal: &SesSeal<'_>,
+    ground: &Ground<'_>,
+    budget: &mut Budget,
+) -> Option<ProvedTime> {
+    report.details.seal_time_stamp = Some(if seal.time_stamp.is_some() { "present" } else { "none" });
+    let token = token_in(seal.time_stamp?, report, ground);
+    match prove(token, seal.signed_value, ground, budget) {
+        Ok(proof) => {
+            report.details.seal_proved_time = Some(proof.at);
+            Some(proof)
+        }
+        Err(unproved) => {
+            unproved.report(report, "the seal");
+            None
+        }
+    }
+}
