@@ -10,8 +10,10 @@ use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
 use crate::domain::trust::{find_signer_certificate, verify_signer};
+use crate::format::cms::ber;
 use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, SignedData};
 use crate::format::der::walk;
+use crate::format::jose::{self, Jws, Payload};
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
 use crate::format::ofd::path::PartName;
@@ -128,9 +130,7 @@ fn peer_is_known_to_refuse(_read: &Certificate<'_>) -> bool {
 pub fn crl(input: &[u8]) {
     let Ok(read) = x509::CertificateList::parse(input) else { return };
     assert_eq!(read.raw, input);
-    for (what, slice) in
-        [("tbs", read.tbs), ("issuer", read.issuer.raw()), ("signature", read.signature)]
-    {
+    for (what, slice) in [("tbs", read.tbs), ("issuer", read.issuer.raw()), ("signature", read.signature)] {
         lies_inside(what, slice, input);
     }
     assert_eq!(read.entries().count(), read.count(), "an entry that was read once fails the second time");
@@ -294,6 +294,38 @@ pub fn message(input: &[u8]) {
     }
 }
 
+/// Any bytes as a message that others stream. What is rewritten is no longer than a few octets for each value, and
+/// written again it stays as it is.
+pub fn streamed_message(input: &[u8]) {
+    let Ok(der) = ber::to_der(input) else { return };
+    assert!(der.len() <= input.len().saturating_mul(3), "{} octets became {}", input.len(), der.len());
+    assert_eq!(ber::to_der(&der).as_deref(), Ok(&der[..]), "written again it changes");
+    if walk(input, MAX_DEPTH).is_ok() && !ber::is_streamed(input) && !input.contains(&0x24) {
+        assert_eq!(der, input, "DER changes");
+    }
+    let _ = SignedData::parse(&der);
+}
+
+/// Any bytes as a JSON Web Signature. What we accept keeps to the limits, and signs one payload alone.
+pub fn jws(input: &[u8]) {
+    let Ok(read) = Jws::parse(input) else { return };
+    assert!((1..=jose::MAX_SIGNATURES).contains(&read.signatures.len()));
+    for signature in &read.signatures {
+        let header = &signature.header;
+        assert!(header.algorithm.is_some());
+        assert!(header.certificates.as_ref().is_none_or(|all| all.len() <= jose::MAX_CERTIFICATES));
+        let _ = header.unknown_critical();
+        let over = |payload: &[u8]| read.to_sign(signature, Some(payload));
+        match read.payload {
+            Payload::Attached(_) => {
+                assert_eq!(over(b"one"), read.to_sign(signature, None));
+                assert!(!(read.is_over(b"one") && read.is_over(b"two")));
+            }
+            Payload::Detached => assert_ne!(over(b"one"), over(b"two")),
+        }
+    }
+}
+
 /// Any bytes as a time-stamp request. What we accept without extensions is read the same when written again.
 pub fn time_stamp_request(input: &[u8]) {
     let Ok(read) = TimeStampReq::parse(input) else { return };
@@ -398,7 +430,9 @@ fn sign(input: &[u8], container: &Container) {
 
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
-    use crate::domain::verify::{Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, verify};
+    use crate::domain::verify::{
+        Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, verify,
+    };
     let policy = Policy {
         name: "fuzz".to_owned(),
         sm3: String::new(),

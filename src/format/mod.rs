@@ -2,6 +2,7 @@
 
 pub mod cms;
 pub mod der;
+pub mod jose;
 pub mod keys;
 pub mod ofd;
 pub mod ses;

@@ -377,7 +377,12 @@ fn around() -> Vec<Variant> {
         ),
         variant("value file empty", basic, |b| b.pack.get_mut(VALUE).clear(), MALFORMED),
         variant("value file is the seal", basic, |b| *b.pack.get_mut(VALUE) = b.pack.get(SEAL).to_vec(), MALFORMED),
-        variant("value file is a bare value", basic, |b| *b.pack.get_mut(VALUE) = vec![7; 64], Expected::unsupported()),
+        variant(
+            "value file is a bare value",
+            basic,
+            |b| *b.pack.get_mut(VALUE) = vec![7; 64],
+            Expected::failed("FORMAT_FAILURE", &["seal-not-signed", "signer-certificate-missing"]),
+        ),
         variant(
             "value file in indefinite length",
             basic,

@@ -167,6 +167,11 @@ impl TrustAnchors {
         self.anchors.held.len()
     }
 
+    /// All certificates that were handed in, anchors first, in the order in which they came.
+    pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.anchors.held.iter().chain(&self.others.held).map(Held::der)
+    }
+
     /// SM3 over the sorted SM3 digests of all anchors, hexadecimal: names this set in reports.
     #[must_use]
     pub fn anchors_sm3(&self) -> String {

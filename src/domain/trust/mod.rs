@@ -32,4 +32,7 @@ pub use revocation::{
     RevocationUnknown, status_of,
 };
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
-pub use signed_data::{SignatureScope, SignedDataError, SignerVerified, find_signer_certificate, verify_signer};
+pub use signed_data::{
+    CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, find_signer_certificate,
+    verify_attributes, verify_signer, verify_signer_of,
+};

@@ -4,6 +4,9 @@
 //! certificate's key's, that the certificate is the one that the signer named. Not judged: whether anybody trusts the
 //! certificate, its dates, its revocation, whether the algorithm is accepted by a policy: the answer names it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use crate::crypto::algorithm::{DigestAlgorithm, OID_MGF1, OID_RSA, OID_RSA_PSS, OID_SM3_RSA, SignatureAlgorithm};
 use crate::crypto::digest::digest;
 use crate::crypto::sm2::KeyTables;
@@ -215,6 +218,33 @@ pub fn verify_signer(
     certificate: &Certificate<'_>,
     tables: &KeyTables,
 ) -> Result<SignerVerified, SignedDataError> {
+    verify_signer_of(message, signer, (detached, &mut ContentDigests::default()), certificate, tables)
+}
+
+/// Digests of one content, each computed once: many signers over one large content must not cost many times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContentDigests {
+    known: BTreeMap<DigestAlgorithm, Vec<u8>>,
+}
+
+impl ContentDigests {
+    /// The digest of that content, which must be the same at every call.
+    pub fn of(&mut self, algorithm: DigestAlgorithm, content: &[u8]) -> &[u8] {
+        self.known.entry(algorithm).or_insert_with(|| digest(algorithm, content))
+    }
+}
+
+/// As [`verify_signer`], for one of several signers of a content whose digests are kept.
+///
+/// # Errors
+/// As [`verify_signer`].
+pub fn verify_signer_of(
+    message: &SignedData<'_>,
+    signer: &SignerInfo<'_>,
+    (detached, digests): (Option<&[u8]>, &mut ContentDigests),
+    certificate: &Certificate<'_>,
+    tables: &KeyTables,
+) -> Result<SignerVerified, SignedDataError> {
     if !signer.identifier.names(certificate) {
         return Err(SignedDataError::CertificateMissing);
     }
@@ -228,24 +258,49 @@ pub fn verify_signer(
         DigestAlgorithm::from_oid(algorithm).ok_or(SignedDataError::DigestUnsupported { algorithm })?;
     let (signed, scope) = match &signer.signed_attributes {
         Some(attributes) => {
-            check_attributes(attributes, message.content_type, &digest(digest_algorithm, content))?;
-            (attributes.to_sign(), SignatureScope::Attributes)
+            check_attributes(attributes, message.content_type, digests.of(digest_algorithm, content))?;
+            (Cow::Owned(attributes.to_sign()), SignatureScope::Attributes)
         }
         None => {
-            let is_data =
-                ContentType::from_oid(message.content_type).is_some_and(|(_, kind)| kind == ContentType::Data);
-            if !is_data {
+            if !is_data(message.content_type) {
                 return Err(SignedDataError::AttributesMissing);
             }
             if reads_as_attributes(content) {
                 return Err(SignedDataError::ContentReadsAsAttributes);
             }
-            (content.to_vec(), SignatureScope::Content)
+            (Cow::Borrowed(content), SignatureScope::Content)
         }
     };
     let (algorithm, encoding) = check_signature(signer, digest_algorithm, &signed, certificate, tables)?;
     let certificate_named = names_certificate(signer, certificate)?;
     Ok(SignerVerified { algorithm, digest: digest_algorithm, encoding, scope, certificate_named })
+}
+
+/// Whether the value is the certificate's key's over the signed attributes, whatever they say of the content: what is
+/// left to judge where the content is not the one that was signed, or not at hand.
+///
+/// # Errors
+/// As [`verify_signer`]; [`SignedDataError::AttributesMissing`] where there are none.
+pub fn verify_attributes(
+    signer: &SignerInfo<'_>,
+    certificate: &Certificate<'_>,
+    tables: &KeyTables,
+) -> Result<(SignatureAlgorithm, ValueEncoding), SignedDataError> {
+    if !signer.identifier.names(certificate) {
+        return Err(SignedDataError::CertificateMissing);
+    }
+    let algorithm = signer.digest_algorithm.oid;
+    let digest = DigestAlgorithm::from_oid(algorithm).ok_or(SignedDataError::DigestUnsupported { algorithm })?;
+    let attributes = signer.signed_attributes.as_ref().ok_or(SignedDataError::AttributesMissing)?;
+    let right = check_signature(signer, digest, &attributes.to_sign(), certificate, tables)?;
+    names_certificate(signer, certificate)?;
+    Ok(right)
+}
+
+/// Octets without meaning of their own, in the words of either family: a province's signatures name the content by the
+/// one and the attribute by the other.
+fn is_data(content: ObjectIdentifier) -> bool {
+    ContentType::from_oid(content).is_some_and(|(_, kind)| kind == ContentType::Data)
 }
 
 fn check_attributes(
@@ -256,7 +311,7 @@ fn check_attributes(
     let missing = |attribute| SignedDataError::AttributeMissing { attribute };
     let attribute = attributes.content_type.ok_or(missing("contentType"))?;
     let signed_digest = attributes.message_digest.ok_or(missing("messageDigest"))?;
-    if attribute != content {
+    if attribute != content && !(is_data(attribute) && is_data(content)) {
         return Err(SignedDataError::ContentTypeMismatch { attribute, content });
     }
     if signed_digest == expected { Ok(()) } else { Err(SignedDataError::DigestMismatch) }

@@ -55,6 +55,10 @@ pub enum Case {
     MakerNotYetValid,
     /// An algorithm or key size that is not accepted.
     Algorithm,
+    /// The document that was signed is not at hand.
+    SignedDataMissing,
+    /// Whose key it was cannot be told: no certificate is named, or none is at hand.
+    NoSigningCertificate,
     /// An algorithm that is not accepted any more, and was at the claimed time, which nothing proves.
     AlgorithmEnded,
     /// No path to an anchor.
@@ -100,6 +104,8 @@ impl Case {
             | Self::MakerExpired
             | Self::MakerNotYetValid => Indication::TotalFailed,
             Self::Algorithm
+            | Self::SignedDataMissing
+            | Self::NoSigningCertificate
             | Self::AlgorithmEnded
             | Self::NoPath
             | Self::KeyUsage
@@ -128,6 +134,8 @@ impl Case {
             Self::NotYetValid | Self::MakerNotYetValid => Some("NOT_YET_VALID"),
             Self::Revoked => Some("REVOKED"),
             Self::Algorithm => Some("CRYPTO_CONSTRAINTS_FAILURE"),
+            Self::SignedDataMissing => Some("SIGNED_DATA_NOT_FOUND"),
+            Self::NoSigningCertificate => Some("NO_SIGNING_CERTIFICATE_FOUND"),
             Self::AlgorithmEnded => Some("CRYPTO_CONSTRAINTS_FAILURE_NO_POE"),
             Self::NoPath => Some("NO_CERTIFICATE_CHAIN_FOUND"),
             Self::KeyUsage => Some("CHAIN_CONSTRAINTS_FAILURE"),
@@ -136,7 +144,9 @@ impl Case {
             Self::AuthorityRevokedNoProof => Some("REVOKED_CA_NO_POE"),
             Self::Suspended | Self::RevocationUnknown => Some("TRY_LATER"),
             Self::TimeOrder => Some("TIMESTAMP_ORDER_FAILURE"),
-            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart => Some("SIG_CONSTRAINTS_FAILURE"),
+            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart => {
+                Some("SIG_CONSTRAINTS_FAILURE")
+            }
             Self::UnsupportedKind => None,
         }
     }

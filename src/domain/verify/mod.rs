@@ -5,17 +5,25 @@
 //! (somebody answers for the key) → [`Report`]. Every rule that is broken becomes a [`Finding`]; the verdict is the
 //! first of them in the order of [`Case`].
 
+pub mod certificate;
+pub mod cms;
 pub mod coverage;
+pub mod crl;
 pub mod evidence;
 pub mod finding;
+pub mod jws;
 pub mod ofd;
+pub mod ofd_sign;
 pub mod policy;
 pub mod proof;
+pub mod raw;
 pub mod report;
 mod revocation;
 pub mod seal;
 pub mod ses;
+mod shape;
 pub mod signer;
+pub mod time_stamp;
 pub mod words;
 
 pub use evidence::Evidence;
@@ -46,6 +54,14 @@ pub struct Ground<'a> {
     pub evidence: &'a Evidence<'a>,
 }
 
+impl<'a> Ground<'a> {
+    /// Every certificate that was handed in: anchors, helping ones, and those among the evidence.
+    #[must_use]
+    pub fn known_certificates(&self) -> Vec<&'a [u8]> {
+        self.trust.certificates().chain(self.evidence.certificates().iter().map(|found| found.raw)).collect()
+    }
+}
+
 /// A kind of file that we verify. Closed list: [`ALL`].
 pub trait FileFormat: Sync {
     /// As reports write it.
@@ -62,7 +78,17 @@ pub trait FileFormat: Sync {
 }
 
 /// Every kind of file that we verify.
-pub static ALL: &[&dyn FileFormat] = &[&ofd::Ofd, &ses::DetachedSes, &seal::BareSeal];
+pub static ALL: &[&dyn FileFormat] = &[
+    &ofd::Ofd,
+    &ses::DetachedSes,
+    &seal::BareSeal,
+    &cms::Cms,
+    &time_stamp::TimeStamp,
+    &certificate::CertificateFile,
+    &crl::CrlFile,
+    &jws::JwsFile,
+    &raw::Raw,
+];
 
 /// Judges one file. Never fails: what cannot be judged is refused in the report, with its reason.
 ///
@@ -83,7 +109,9 @@ pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground
             None => Err(Refusal {
                 code: "unknown-format",
                 clause: "product 2",
-                detail: "the file is neither an OFD package nor a seal signature value".to_owned(),
+                detail: "the file is of no kind that is judged: package, seal, message, time stamp, certificate, list, JWS, \
+                         value"
+                    .to_owned(),
                 part: None,
             }),
         }

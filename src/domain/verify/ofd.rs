@@ -9,7 +9,7 @@ use crate::domain::verify::coverage::{Coverage, coverage};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{ExtraParts, Tolerance};
 use crate::domain::verify::report::{Axis, Body, FileCoverage, Refusal, SignatureReport, Status, Warning};
-use crate::domain::verify::{FileFormat, Ground, is_supported, ses};
+use crate::domain::verify::{FileFormat, Ground, is_supported, ofd_sign, ses};
 use crate::format::der::ObjectIdentifier;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{DocBody, Package};
@@ -118,6 +118,17 @@ impl File<'_> {
             return report;
         }
         let mut report = SignatureReport::blank(&entry.id, kind.name());
+        if matches!(kind, Kind::Gbt35275 | Kind::Cms | Kind::Raw) {
+            if description.seal.is_some() {
+                let detail = "the description shows a seal, and a signature of this kind says nothing about it";
+                report.add(Finding::new(Case::Format, "seal-not-signed", detail));
+            }
+            let place = ofd_sign::Place { original: xml, date_time: description.signature_date_time.as_deref() };
+            ofd_sign::judge(&mut report, value, &place, self.ground, &mut self.budget, &mut self.body.warnings);
+            self.references(&description, &mut report);
+            self.cover(entry, &description, &mut report);
+            return report;
+        }
         if !is_supported(kind) {
             ses::unsupported(&mut report, kind);
             return report;

@@ -8,8 +8,8 @@
 use crate::base::clock::Timestamp;
 use crate::domain::stamp::verify::{Expected, TokenRefusal, VerifiedToken, verify_token};
 use crate::domain::trust::{
-    Budget, Computed, EndValidity, PathPolicy, PathQuestion, RevocationStatus, SignatureUsed,
-    SignedDataError, TrustedPath, Use, public_key,
+    Budget, Computed, EndValidity, PathPolicy, PathQuestion, RevocationStatus, SignatureUsed, SignedDataError,
+    TrustedPath, Use, public_key,
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
@@ -19,8 +19,8 @@ use crate::domain::verify::revocation::{Statuses, is_harmless_after};
 use crate::domain::verify::ses::deviates;
 use crate::domain::verify::signer::ProvedTime;
 use crate::format::tsp::{TimeStampResp, TimeStampToken};
-use crate::format::x509::extension::TIME_STAMPING;
 use crate::format::x509::Certificate;
+use crate::format::x509::extension::TIME_STAMPING;
 
 /// Why a token proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,8 +54,7 @@ impl<'p> Statuses<'p> {
             return Self { all: certificates.map(|certificate| (certificate, nothing())).collect() };
         }
         let (crls, ocsp) = (ground.evidence.crls(), ground.evidence.ocsp());
-        let evidence =
-            RevocationEvidence { crls: &crls, ocsp: &ocsp, certificates: ground.evidence.certificates() };
+        let evidence = RevocationEvidence { crls: &crls, ocsp: &ocsp, certificates: ground.evidence.certificates() };
         let policy = RevocationPolicy {
             greatest_age: ground.policy.greatest_revocation_age,
             tolerance: ground.policy.future_seconds,
@@ -158,7 +157,8 @@ impl Known {
             }
             RevocationStatus::Revoked { since, reason, invalidity_date, source } => {
                 let named = reason.name();
-                self.evidence.push(format!("{whose}: {subject} is revoked since {since} ({named}), by {}", shown(source)));
+                self.evidence
+                    .push(format!("{whose}: {subject} is revoked since {since} ({named}), by {}", shown(source)));
                 if place == 0 && question.role == Role::Signer {
                     report.details.revoked_since = Some(*since);
                     report.details.revocation_reason = Some(named);

@@ -6,12 +6,13 @@
 //! Accepted: DER throughout, nested up to [`MAX_DEPTH`]; content of any type beside the OCTET STRING (GB/T 35275,
 //! PKCS#7); certificates and signers in any order of their SETs, since nothing is hashed over it. Accepted and named
 //! ([`Deviation`]): signed attributes out of DER's order, since the signer hashed them as they stand; a version that
-//! is not the one RFC 5652 computes. Refused: BER's indefinite lengths and cut strings (no public file of this kind
-//! has them), an attribute twice that may stand once, more elements than [`MAX_ELEMENTS`].
+//! is not the one RFC 5652 computes. BER's indefinite lengths and cut strings, in which others stream, are rewritten
+//! before ([`ber`]). Refused: an attribute twice that may stand once, more elements than [`MAX_ELEMENTS`].
 //!
 //! Nothing is verified here: see `domain::trust::signed_data`.
 
 pub mod attribute;
+pub mod ber;
 pub mod content;
 pub mod enveloped_data;
 pub mod signed_data;
