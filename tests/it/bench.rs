@@ -39,7 +39,7 @@ fn every_figure(told: &Value, database: &str) {
         }
         let load = row["load_cpu_share"].as_f64();
         assert!(
-            load.is_none_or(|share| share > 0.0 && share < 1.0) && load.is_some() == cfg!(target_os = "linux"),
+            load.is_none_or(|share| (0.0..1.0).contains(&share)) && load.is_some() == cfg!(target_os = "linux"),
             "{row}"
         );
     }

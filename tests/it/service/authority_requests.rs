@@ -106,7 +106,7 @@ async fn contract(place: Place) {
     let issued = certify(&theirs, &profiles, BY, &wanted(&waiting.csr, "intermediate")).await.unwrap();
     assert_eq!(inventory::find(&theirs, &issued.sm3).await.unwrap().profile, "intermediate");
     let read = Certificate::parse(&issued.der).unwrap();
-    assert_eq!(read.subject.display(), "C=CN, O=示例, CN=机构 online");
+    assert_eq!(read.subject.display(), "C=CN, O=示例局, CN=机构 online");
 
     // What is not its certificate leaves it waiting.
     let given = TakenIn { certificate: issued.der.clone(), root: root_der.clone(), between: Vec::new() };
