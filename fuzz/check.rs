@@ -128,9 +128,7 @@ fn peer_is_known_to_refuse(_read: &Certificate<'_>) -> bool {
 pub fn crl(input: &[u8]) {
     let Ok(read) = x509::CertificateList::parse(input) else { return };
     assert_eq!(read.raw, input);
-    for (what, slice) in
-        [("tbs", read.tbs), ("issuer", read.issuer.raw()), ("signature", read.signature)]
-    {
+    for (what, slice) in [("tbs", read.tbs), ("issuer", read.issuer.raw()), ("signature", read.signature)] {
         lies_inside(what, slice, input);
     }
     assert_eq!(read.entries().count(), read.count(), "an entry that was read once fails the second time");
@@ -398,7 +396,9 @@ fn sign(input: &[u8], container: &Container) {
 
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
-    use crate::domain::verify::{Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, verify};
+    use crate::domain::verify::{
+        Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, verify,
+    };
     let policy = Policy {
         name: "fuzz".to_owned(),
         sm3: String::new(),

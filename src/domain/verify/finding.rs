@@ -136,7 +136,9 @@ impl Case {
             Self::AuthorityRevokedNoProof => Some("REVOKED_CA_NO_POE"),
             Self::Suspended | Self::RevocationUnknown => Some("TRY_LATER"),
             Self::TimeOrder => Some("TIMESTAMP_ORDER_FAILURE"),
-            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart => Some("SIG_CONSTRAINTS_FAILURE"),
+            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart => {
+                Some("SIG_CONSTRAINTS_FAILURE")
+            }
             Self::UnsupportedKind => None,
         }
     }

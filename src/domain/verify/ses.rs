@@ -4,8 +4,8 @@
 
 use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
-use crate::crypto::{PublicKey, sm2};
 use crate::crypto::digest::{digest, hex, sm3};
+use crate::crypto::{PublicKey, sm2};
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value, public_key};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
@@ -449,7 +449,10 @@ fn is_listed(seal: &SesSeal<'_>, certificate: &[u8]) -> bool {
 }
 
 /// Tells an algorithm that is not ours from one that contradicts the certificate's key.
-pub(in crate::domain::verify) fn refused_algorithm(certificate: &Certificate<'_>, algorithm: ObjectIdentifier) -> (Case, &'static str, String) {
+pub(in crate::domain::verify) fn refused_algorithm(
+    certificate: &Certificate<'_>,
+    algorithm: ObjectIdentifier,
+) -> (Case, &'static str, String) {
     if public_key(&certificate.public_key).is_some() && SignatureAlgorithm::from_oid(algorithm).is_some() {
         let detail = format!("the algorithm {algorithm} does not belong to the certificate's key");
         (Case::Format, "algorithm-not-of-key", detail)

@@ -185,9 +185,11 @@ pub(in crate::domain::verify) fn outside(
         Validity::Expired => {
             (Case::Expired, format!("{code}-expired"), format!("{whose} had ended at the claimed time {at}"))
         }
-        Validity::NotYetValid => {
-            (Case::NotYetValid, format!("{code}-not-yet-valid"), format!("{whose} had not begun at the claimed time {at}"))
-        }
+        Validity::NotYetValid => (
+            Case::NotYetValid,
+            format!("{code}-not-yet-valid"),
+            format!("{whose} had not begun at the claimed time {at}"),
+        ),
     };
     report.time = Axis::new(Status::Failed, &code, detail.clone());
     report.add(Finding::new(case, code, detail));
@@ -246,7 +248,8 @@ fn authorities_in_time(
 fn key_usage(report: &mut SignatureReport, question: &SignerQuestion<'_>) {
     if question.wanted == Wanted::Signing && !question.certificate.allows_signing() {
         let whose = question.role.name();
-        let detail = format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
+        let detail =
+            format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
         report.add(Finding::new(Case::KeyUsage, format!("{whose}-key-usage"), detail));
     }
 }
@@ -344,8 +347,8 @@ fn algorithm(
         Some((used, at))
     });
     let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures);
-    let all = of_values.chain(on_paths.map(|used| (*used, now)));
-    let refused = all.into_iter().find_map(|(used, at)| accepted(&used, at).err().map(|refused| (used, refused)));
+    let mut all = of_values.chain(on_paths.map(|used| (*used, now)));
+    let refused = all.find_map(|(used, at)| accepted(&used, at).err().map(|refused| (used, refused)));
     if let Some((used, refused)) = refused {
         let detail = format!("{refused} (policy {})", policy.name);
         report.algorithm = Axis::new(Status::Failed, refused.code(), detail.clone());
