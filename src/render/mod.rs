@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod outline;
+pub mod page;
 pub mod png;
 pub mod seal_face;
 pub mod seal_ofd;
