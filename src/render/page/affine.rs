@@ -48,12 +48,9 @@ impl Affine {
     /// The box around a transformed box.
     pub(super) fn bounds(&self, area: Bounds) -> Bounds {
         let mut all = Bounds::NOTHING;
-        for (x, y) in [
-            (area.left, area.top),
-            (area.right, area.top),
-            (area.left, area.bottom),
-            (area.right, area.bottom),
-        ] {
+        for (x, y) in
+            [(area.left, area.top), (area.right, area.top), (area.left, area.bottom), (area.right, area.bottom)]
+        {
             all.take(self.apply(Point { x, y }));
         }
         all
@@ -205,7 +202,10 @@ mod tests {
     #[test]
     fn numbers_are_short_and_have_no_negative_zero() {
         let text = |value| number_text(value);
-        assert_eq!([text(0.0), text(-0.00001), text(1.5), text(100.0), text(-2.12345)], ["0", "0", "1.5", "100", "-2.1235"]);
+        assert_eq!(
+            [text(0.0), text(-0.00001), text(1.5), text(100.0), text(-2.12345)],
+            ["0", "0", "1.5", "100", "-2.1235"]
+        );
         let mut whole = String::from("x");
         write_number(&mut whole, 100.4, 0);
         assert_eq!(whole, "x100");

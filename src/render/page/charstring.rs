@@ -298,12 +298,7 @@ pub(super) fn components_are_few<'a>(glyph: u16, data: &impl Fn(u16) -> Option<&
     components(glyph, data, 0, &mut spent)
 }
 
-fn components<'a>(
-    glyph: u16,
-    data: &impl Fn(u16) -> Option<&'a [u8]>,
-    depth: usize,
-    spent: &mut usize,
-) -> bool {
+fn components<'a>(glyph: u16, data: &impl Fn(u16) -> Option<&'a [u8]>, depth: usize, spent: &mut usize) -> bool {
     let Some(bytes) = data(glyph) else { return true };
     // A negative count of contours says that components follow.
     if bytes.first().is_none_or(|high| high & 0x80 == 0) {
@@ -369,18 +364,12 @@ mod tests {
         let subroutines: Vec<&[u8]> = subroutines.iter().map(Vec::as_slice).collect();
         let global = index(&subroutines);
         let glyph = [&call(0)[..], &[14]].concat();
-        let before = [vec![1, 0, 4, 2], index(&[b"F"])].concat();
-        let top_length = 5 + 2 + 1 + 4;
-        let start = before.len() + top_length + 2 + global.len();
-        let offset = i32::try_from(start).unwrap().to_be_bytes();
-        let top = index(&[&[&[29][..], &offset, &[17]].concat()]);
-        assert_eq!(top.len() + 1, top_length + 2);
-        let mut font = [before, top, vec![0, 0], global].concat();
-        font.truncate(start);
-        let at = font.len();
-        let offset = i32::try_from(at).unwrap().to_be_bytes();
-        let place = font.windows(4).position(|w| w == i32::try_from(start).unwrap().to_be_bytes()).unwrap();
-        font[place..place + 4].copy_from_slice(&offset);
+        let place = [0x7E; 4];
+        let top = index(&[&[&[29][..], &place, &[17]].concat()]);
+        let mut font = [vec![1, 0, 4, 2], index(&[b"F"]), top, vec![0, 0], global].concat();
+        let offset = i32::try_from(font.len()).unwrap().to_be_bytes();
+        let at = font.windows(4).position(|window| window == place).unwrap();
+        font[at..at + 4].copy_from_slice(&offset);
         font.extend(index(&[&glyph]));
         font
     }

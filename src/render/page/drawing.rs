@@ -72,6 +72,7 @@ pub(super) struct Drawing {
     clips: BTreeMap<String, u32>,
     next: u32,
     spent: Cost,
+    svg: usize,
     full: bool,
 }
 
@@ -89,6 +90,7 @@ impl Drawing {
             clips: BTreeMap::new(),
             next: 0,
             spent: Cost::default(),
+            svg: MAX_SVG,
             full: false,
         }
     }
@@ -114,12 +116,26 @@ impl Drawing {
             || spent.decoded > MAX_DECODED
             || spent.area > MAX_COATS
             || spent.way > MAX_STROKES
-            || self.defs.len().saturating_add(self.body.len()) > MAX_SVG;
+            || self.defs.len().saturating_add(self.body.len()) > self.svg;
         if over && !self.full {
             self.full = true;
             self.notes.add("page-too-complex", "");
         }
         !self.full
+    }
+
+    /// Keeps a quarter of everything for the stamps: a page that costs too much must not hide them.
+    pub(super) fn reserve_for_stamps(&mut self) {
+        let most = |limit: usize| limit - limit / 4;
+        let spent = &mut self.spent;
+        spent.objects = spent.objects.min(most(MAX_OBJECTS));
+        spent.letters = spent.letters.min(most(MAX_LETTERS));
+        spent.points = spent.points.min(most(MAX_POINTS));
+        spent.decoded = spent.decoded.min(most(MAX_DECODED));
+        spent.area = spent.area.min(MAX_COATS * 0.75);
+        spent.way = spent.way.min(MAX_STROKES * 0.75);
+        self.svg = self.svg.max(self.defs.len().saturating_add(self.body.len())).saturating_add(MAX_SVG / 4);
+        self.full = false;
     }
 
     /// How many more letters the page may have.
@@ -151,13 +167,13 @@ impl Drawing {
         made
     }
 
-    /// A shape of our own, in thousandths of the type size, defined on first use.
-    pub(super) fn shape(&mut self, outline: &Outline) -> Option<Glyph> {
-        let key = (u32::MAX, 0);
+    /// A shape of our own, in thousandths of the type size, defined under its number on first use.
+    pub(super) fn shape(&mut self, number: u16, outline: impl FnOnce() -> Outline) -> Option<Glyph> {
+        let key = (u32::MAX, number);
         if let Some(known) = self.glyphs.get(&key) {
             return *known;
         }
-        let made = self.define(outline, 1000.0);
+        let made = self.define(&outline(), 1000.0);
         self.glyphs.insert(key, made);
         made
     }
@@ -273,6 +289,8 @@ mod tests {
         assert_eq!(drawing.clip("<rect/>", None), one);
         let inner = drawing.clip("<rect/>", Some(one));
         assert_ne!(inner, one);
-        assert!(drawing.defs.ends_with(&format!("<clipPath id=\"c{inner}\" clip-path=\"url(#c{one})\"><rect/></clipPath>")));
+        assert!(
+            drawing.defs.ends_with(&format!("<clipPath id=\"c{inner}\" clip-path=\"url(#c{one})\"><rect/></clipPath>"))
+        );
     }
 }

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_no_typeface_is_refused() {
-        for length in [0, 1, 4, 12, 100, 5000] {
+        for length in [0, 1, 4, 12, 100] {
             assert!(Font::open(&SEAL_FONT[..length]).is_none(), "{length}");
         }
     }

@@ -30,7 +30,7 @@ impl<'t> Painter<'t, '_, '_> {
             return;
         }
         let content = place.bounds(Bounds::of([0.0, 0.0, 1.0, 1.0]));
-        let Cut::Shown(clip) = self.cut(context, &frame.region, content, 0.05) else { return };
+        let Cut::Shown(clip) = self.cut(context, &frame.region, content, 0.05, f64::INFINITY) else { return };
         let Some(media) = self.resources.media.get(id).copied() else {
             self.out.notes.add("resource-missing", &format!("MultiMedia {id}"));
             return self.blank(&place, clip);
@@ -55,7 +55,10 @@ impl<'t> Painter<'t, '_, '_> {
     pub(super) fn blank(&mut self, place: &Affine, clip: Option<u32>) {
         self.out.open_clip(clip);
         let transform = place.svg();
-        let _ = write!(self.out.body, "<path transform=\"{transform}\" fill=\"#808080\" fill-opacity=\"0.25\" d=\"M0 0H1V1H0Z\"/>");
+        let _ = write!(
+            self.out.body,
+            "<path transform=\"{transform}\" fill=\"#808080\" fill-opacity=\"0.25\" d=\"M0 0H1V1H0Z\"/>"
+        );
         self.out.close_clip(clip);
     }
 }

@@ -138,8 +138,8 @@ impl<'t> Painter<'t, '_, '_> {
 
     /// Reads Boundary, CTM, Clips and Alpha. `None` if the object cannot be placed; that was noted then.
     pub(super) fn frame(&mut self, element: Element<'t>, context: &Context<'t>) -> Option<Frame<'t>> {
-        let boundary = element.attribute("Boundary").and_then(value::area);
-        let Some([x, y, width, height]) = boundary else {
+        let boundary = element.attribute("Boundary").and_then(|text| value::numbers(text, 4));
+        let Some([x, y, width, height]) = boundary.and_then(|all| <[f64; 4]>::try_from(all).ok()) else {
             self.note_value("Boundary");
             return None;
         };
@@ -159,9 +159,14 @@ impl<'t> Painter<'t, '_, '_> {
             return None;
         }
         // Where the block is turned, the box around the turned boundary cuts less than the boundary would.
-        let area = outer.bounds(Bounds::of([0.0, 0.0, width, height]));
+        let mut area = outer.bounds(Bounds::of([0.0, 0.0, width, height]));
+        if width < 0.0 || height < 0.0 {
+            // Genuine invoices have such text (AntChain, 2022): what has no inside cuts nothing.
+            self.note_value("Boundary");
+            area = context.region.area;
+        }
         let mut frame = Frame {
-            size: [width, height],
+            size: [width.abs(), height.abs()],
             outer,
             inner,
             has_transform: written.is_some(),
@@ -212,7 +217,8 @@ impl<'t> Painter<'t, '_, '_> {
     /// Decides whether ink within `content` shows, and whether it needs cutting.
     ///
     /// `slack` widens the object's own box: genuine generators write boxes that cut line ends and letters.
-    pub(super) fn cut(&mut self, context: &Context<'t>, region: &Region, content: Bounds, slack: f64) -> Cut {
+    /// `ink` is the area that is painted where no layer is needed, in square millimetres.
+    pub(super) fn cut(&mut self, context: &Context<'t>, region: &Region, content: Bounds, slack: f64, ink: f64) -> Cut {
         let area = region.area.grown(slack.max(0.02)).shared(&context.region.area);
         let seen = content.shared(&self.out.page);
         if seen.is_nothing() || area.is_nothing() || seen.shared(&area).is_nothing() {
@@ -223,20 +229,15 @@ impl<'t> Painter<'t, '_, '_> {
         } else {
             let mut shape = String::from("<rect");
             let area = area.shared(&self.out.page.grown(1.0));
-            for (name, value) in
-                [("x", area.left), ("y", area.top), ("width", area.width()), ("height", area.height())]
+            for (name, value) in [("x", area.left), ("y", area.top), ("width", area.width()), ("height", area.height())]
             {
                 let _ = write!(shape, " {name}=\"{}\"", number_text(value));
             }
             shape.push_str("/>");
             Some(self.out.clip(&shape, region.chain))
         };
-        let coats = if clip.is_some() { LAYER } else { 1.0 };
-        if self.out.affords(Cost { area: seen.area() * coats, ..Cost::default() }) {
-            Cut::Shown(clip)
-        } else {
-            Cut::Hidden
-        }
+        let area = if clip.is_some() { seen.area() * LAYER } else { seen.area().min(ink) };
+        if self.out.affords(Cost { area, ..Cost::default() }) { Cut::Shown(clip) } else { Cut::Hidden }
     }
 
     /// An ink with its gradient defined, as attributes: `fill="…" fill-opacity="…"`.
@@ -328,11 +329,16 @@ impl<'t> Painter<'t, '_, '_> {
         }
         let content = frame.inner.bounds(path::bounds(&outline)).grown(half);
         let stretch = frame.inner.stretch();
-        let cost = Cost { points: outline.steps.len(), way: way * stretch * if strokes { 2.0 } else { 1.0 }, ..Cost::default() };
+        let cost = Cost {
+            points: outline.steps.len(),
+            way: way * stretch * if strokes { 2.0 } else { 1.0 },
+            ..Cost::default()
+        };
         if !self.out.affords(cost) {
             return;
         }
-        let Cut::Shown(clip) = self.cut(context, &frame.region, content, half * 2.0 + 0.1) else { return };
+        let ink = if fill.is_some() { f64::INFINITY } else { way * stretch * half * 2.0 };
+        let Cut::Shown(clip) = self.cut(context, &frame.region, content, half * 2.0 + 0.1, ink) else { return };
         self.out.open_clip(clip);
         let _ = write!(self.out.body, "<path transform=\"{}\"{attributes} d=\"", frame.inner.svg());
         path::write_svg(&mut self.out.body, &outline, decimals(&frame.inner));
@@ -420,4 +426,3 @@ pub(super) fn decimals(place: &Affine) -> usize {
         _ => 3,
     }
 }
-

@@ -348,7 +348,9 @@ mod tests {
 
     #[test]
     fn faults_are_told_apart() {
-        for text in ["L", "M 1", "X 1 2", "1 2", "M 1 2 L 3 x", "M 1 2 L 1e400 2", "M 0 0 C 1 2", "M 1 2 L 3 4 \u{3000}"] {
+        for text in
+            ["L", "M 1", "X 1 2", "1 2", "M 1 2 L 3 x", "M 1 2 L 1e400 2", "M 0 0 C 1 2", "M 1 2 L 3 4 \u{3000}"]
+        {
             assert_eq!(parse(text, 100), Err(Fault::Malformed), "{text}");
         }
         assert_eq!(parse(&format!("M 0 0 {}", "L 1 1 ".repeat(200)), 100), Err(Fault::TooLong));
@@ -360,7 +362,9 @@ mod tests {
         let square = Some(Bounds::of([0.0, 0.0, 8.0, 6.0]));
         assert_eq!(known("M 0 3 L 4 3 L 4 0 L 0 0 C"), square);
         assert_eq!(known("M 0 0 L 4 0 L 4 3 L 0 3 L 0 0"), square);
-        for text in ["M 0 0 L 4 0 L 4 3 C", "M 0 0 L 4 3 L 4 0 L 0 3 C", "M 0 0 L 4 0 L 4 3 L 1 3 C", "M 0 0 Q 4 0 4 3 C"] {
+        for text in
+            ["M 0 0 L 4 0 L 4 3 C", "M 0 0 L 4 3 L 4 0 L 0 3 C", "M 0 0 L 4 0 L 4 3 L 1 3 C", "M 0 0 Q 4 0 4 3 C"]
+        {
             assert_eq!(known(text), None, "{text}");
         }
     }

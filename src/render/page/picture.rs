@@ -381,7 +381,10 @@ mod tests {
         assert_eq!(fault(&large), Fault::TooLarge);
         let jpeg = [0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0x40, 0, 0x40, 0, 1, 1, 0x11, 0, 0xFF, 0xD9];
         assert_eq!(fault(&jpeg), Fault::TooLarge);
-        assert_eq!(fault(&[&b"GIF89a\xFF\xFF\xFF\xFF\0\0\0\x2C\0\0\0\0\xFF\xFF\xFF\xFF\0\x02\0\x3B"[..]].concat()), Fault::TooLarge);
+        assert_eq!(
+            fault(&[&b"GIF89a\xFF\xFF\xFF\xFF\0\0\0\x2C\0\0\0\0\xFF\xFF\xFF\xFF\0\x02\0\x3B"[..]].concat()),
+            Fault::TooLarge
+        );
     }
 
     #[test]
@@ -406,12 +409,9 @@ mod tests {
 
     #[test]
     fn other_formats_are_named() {
-        for (bytes, name) in [
-            (b"II*\0rest".as_slice(), "TIFF"),
-            (b"RIFF\0\0\0\0WEBPVP8 ", "WebP"),
-            (b"<svg/>", "XML"),
-            (b"", "unknown"),
-        ] {
+        for (bytes, name) in
+            [(b"II*\0rest".as_slice(), "TIFF"), (b"RIFF\0\0\0\0WEBPVP8 ", "WebP"), (b"<svg/>", "XML"), (b"", "unknown")]
+        {
             assert_eq!(fault(bytes), Fault::Format(name));
         }
     }

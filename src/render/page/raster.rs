@@ -13,15 +13,15 @@ pub(super) fn png(page: &Rendered, width: u16) -> Result<Vec<u8>, Error> {
     let (wide, high) = size(page, width).ok_or(Error::Pixels)?;
     let svg = page.written(|number, _| format!("picture-{number}"));
     let pictures: Vec<_> = page.images.iter().map(|picture| picture.kind()).collect();
-    let mut options = Options::default();
     // The SVG is ours, and yet: no file, no address, nothing but the page's own pictures.
-    options.image_href_resolver = ImageHrefResolver {
+    let image_href_resolver = ImageHrefResolver {
         resolve_data: Box::new(|_, _, _| None),
         resolve_string: Box::new(move |address, _| {
             let number: usize = address.strip_prefix("picture-")?.parse().ok()?;
             pictures.get(number).cloned()
         }),
     };
+    let options = Options { image_href_resolver, ..Options::default() };
     let tree = Tree::from_str(&svg, &options).map_err(Error::Svg)?;
     drop(svg);
     let mut pixmap = Pixmap::new(wide.into(), high.into()).ok_or(Error::Pixels)?;

@@ -136,7 +136,9 @@ impl<'t> Painter<'t, '_, '_> {
                 }
             }
             Some(picture) => {
-                let Cut::Shown(clip) = self.cut(context, &region, boundary, 0.0) else { return Some(found) };
+                let Cut::Shown(clip) = self.cut(context, &region, boundary, 0.0, f64::INFINITY) else {
+                    return Some(found);
+                };
                 // Stamps of one signature share its picture.
                 let read = |notes: &mut Notes| read_picture(&picture.bytes, &picture.kind, notes);
                 match self.out.image(STAMPS, &stamp.signature, read) {

@@ -6,12 +6,13 @@
 use std::fmt::Write;
 
 use crate::format::ofd::xml::Element;
-use crate::render::outline::{Outline, Point};
+use crate::render::outline::Point;
 use crate::render::page::affine::{Affine, Bounds, number_text, write_number};
 use crate::render::page::colour::Ink;
-use crate::render::page::drawing::{Cost, Drawing, Glyph};
+use crate::render::page::drawing::{Cost, Glyph};
 use crate::render::page::font::Font;
 use crate::render::page::painter::{Context, Cut, Frame, Painter};
+use crate::render::page::shapes::{self, Shape, base};
 use crate::render::page::value;
 
 /// The number of our own typeface in every drawing; embedded ones count from one.
@@ -20,14 +21,19 @@ const OURS: u32 = 0;
 /// How far italic letters lean, as the quotient of their height.
 const LEAN: f64 = 0.21;
 
-/// The square that stands for a missing letter has this many units.
-const SQUARE_UNITS: f64 = 1000.0;
+/// How narrow a letter of our own typeface becomes at most where another one was asked for.
+const LEAST: f64 = 0.6;
+
+/// Units of the shapes that we draw ourselves.
+const SHAPE_UNITS: f64 = 1000.0;
 
 /// A letter: what is drawn, where, and in how many units of the type size.
 struct Letter {
     glyph: Glyph,
     units: f64,
     at: Point,
+    /// The room up to the next letter of the line, for letters of our own typeface: it may be wider than the one asked.
+    room: Option<f64>,
 }
 
 /// Where the glyphs of a run of characters come from, 11.4.
@@ -67,7 +73,10 @@ impl<'t, 'c> Painter<'t, 'c, '_> {
             // Places are in the object's units; those of the glyphs are finer.
             let at = Point { x: letter.at.x / scale.a, y: letter.at.y / scale.d };
             let grow = units / letter.units;
-            let own = Affine::scale(grow, grow).then(&shape).then(&Affine::shift(at.x, at.y));
+            let width = letter.glyph.bounds.right / letter.units * size * wide;
+            let room = letter.room.filter(|room| *room > 0.0 && width > *room);
+            let squeeze = room.map_or(1.0, |room| (room / width).max(LEAST));
+            let own = Affine::scale(grow * squeeze, grow).then(&shape).then(&Affine::shift(at.x, at.y));
             let bounds = own.bounds(letter.glyph.bounds);
             content.take(Point { x: bounds.left, y: bounds.top });
             content.take(Point { x: bounds.right, y: bounds.bottom });
@@ -78,7 +87,7 @@ impl<'t, 'c> Painter<'t, 'c, '_> {
         if body.is_empty() {
             return;
         }
-        let Cut::Shown(clip) = self.cut(context, &frame.region, content, slack) else { return };
+        let Cut::Shown(clip) = self.cut(context, &frame.region, content, slack, content.area() / 2.0) else { return };
         let Some(attributes) = self.letter_paint(element, &frame, &scale) else { return };
         self.out.open_clip(clip);
         let _ = write!(self.out.body, "<g transform=\"{}\"{attributes}>{body}</g>", place.svg());
@@ -217,12 +226,20 @@ impl<'t, 'c> Painter<'t, 'c, '_> {
                 Some(_) => continue,
                 None => Vec::new(),
             };
-            self.character(font, *character, &named, *pen, letters);
+            let room = right.get(n).or(right.last()).copied();
+            self.character(font, *character, &named, (*pen, room), letters);
         }
     }
 
     /// Adds the letter of a character: by glyph, by the typeface's own table, from our typeface, or as a square.
-    fn character(&mut self, font: &str, character: char, named: &[u16], at: Point, letters: &mut Vec<Letter>) {
+    fn character(
+        &mut self,
+        font: &str,
+        character: char,
+        named: &[u16],
+        (at, room): (Point, Option<f64>),
+        letters: &mut Vec<Letter>,
+    ) {
         let far = at.x.abs() > 1e6 || at.y.abs() > 1e6;
         if far {
             return self.note_value("TextCode");
@@ -237,7 +254,7 @@ impl<'t, 'c> Painter<'t, 'c, '_> {
             };
             for glyph in mapped {
                 if let Some(glyph) = self.out.glyph(*number, own, glyph) {
-                    letters.push(Letter { glyph, units, at });
+                    letters.push(Letter { glyph, units, at, room: None });
                     found = true;
                 }
             }
@@ -246,33 +263,25 @@ impl<'t, 'c> Painter<'t, 'c, '_> {
             return;
         }
         if let Some(ours) = &mut self.ours
-            && let Some(glyph) = ours.glyph(character)
+            && let Some(glyph) = ours.glyph(character).or_else(|| base(character).and_then(|base| ours.glyph(base)))
             && let Some(glyph) = self.out.glyph(OURS, ours, glyph)
         {
             if self.fonts.get(font).is_some_and(Option::is_some) {
-                self.out.notes.add("glyph-substituted", &format!("U+{:04X}", u32::from(character)));
+                let name = self.resources.fonts.get(font).and_then(|font| font.element.attribute("FontName"));
+                self.out.notes.add("glyph-substituted", name.unwrap_or(font));
             }
-            letters.push(Letter { glyph, units: ours.units, at });
-            return;
+            letters.push(Letter { glyph, units: ours.units, at, room });
+            found = true;
         }
-        self.out.notes.add("glyph-missing", &format!("U+{:04X}", u32::from(character)));
-        if let Some(glyph) = square(self.out) {
-            letters.push(Letter { glyph, units: SQUARE_UNITS, at });
+        if let Some(shape) = shapes::of(character, found) {
+            if shape == Shape::Missing {
+                self.out.notes.add("glyph-missing", &format!("U+{:04X}", u32::from(character)));
+            }
+            if let Some(glyph) = self.out.shape(shape.number(), || shape.outline()) {
+                letters.push(Letter { glyph, units: SHAPE_UNITS, at, room: None });
+            }
         }
     }
-}
-
-/// An empty square, for a letter that no typeface has.
-fn square(out: &mut Drawing) -> Option<Glyph> {
-    let corners = |inset: f64| {
-        let point = |x: f64, y: f64| Point { x, y };
-        [point(60.0 + inset, 60.0 - inset), point(940.0 - inset, 60.0 - inset), point(940.0 - inset, inset - 820.0), point(60.0 + inset, inset - 820.0)]
-    };
-    let mut outline = Outline::polygon(&corners(0.0));
-    let mut inner = corners(40.0);
-    inner.reverse();
-    outline.steps.extend(Outline::polygon(&inner).steps);
-    out.shape(&outline)
 }
 
 /// CGTransform: the glyphs of characters. 11.4.
