@@ -26,6 +26,7 @@ use crate::format::x509::csr::EXTENSION_REQUEST;
 use crate::format::x509::extension::{Extension, rewrite};
 use crate::format::x509::ocsp::BasicResponse;
 use crate::format::x509::{self, Certificate, CertificationRequest, Name, OcspRequest, OcspResponse};
+use crate::render::page;
 
 /// Limits small enough that reaching one is cheap.
 pub const LIMITS: Limits = Limits {
@@ -394,6 +395,21 @@ pub fn package(input: &[u8]) {
     // Packing is slow; small packages have all that matters.
     if input.len() < 16 << 10 {
         sign(input, &container);
+    }
+}
+
+/// Pages are drawn or refused; what is drawn is SVG that a strict reader takes, without words of the file in it.
+pub fn pages(input: &[u8]) {
+    let Ok(container) = Container::read(input, &LIMITS) else { return };
+    let Ok(document) = page::Document::open(&container, 0, &LIMITS) else { return };
+    let package = Package::read(&container, &LIMITS).expect("opened, so it has a body");
+    let stamps = package.bodies.first().and_then(|body| page::stamps_of(&container, body, &LIMITS).ok());
+    for number in 0..document.page_count().min(2) {
+        let Ok(drawn) = document.render_page(number, &stamps.clone().unwrap_or_default()) else { continue };
+        assert!(drawn.width > 0.0 && drawn.height > 0.0 && drawn.unsupported.len() <= 65);
+        drawn.png(48).expect("our own SVG is read");
+        let again = document.render_page(number, &stamps.clone().unwrap_or_default()).expect("drawn before");
+        assert_eq!(drawn.svg(), again.svg());
     }
 }
 

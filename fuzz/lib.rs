@@ -14,6 +14,8 @@ pub mod domain;
 mod fields;
 #[path = "../src/format/mod.rs"]
 pub mod format;
+#[path = "../src/render/mod.rs"]
+pub mod render;
 
 pub mod check;
 pub mod mutate;

@@ -48,6 +48,8 @@ use yinxin::format::x509::{
     Certificate, CertificateList, CertificationRequest, GeneralName, KeyUsage, Name, NewCertificationRequest,
     NewExtension, NewName, OcspRequest, OcspResponse,
 };
+use yinxin::render::page::Document;
+use yinxin::render::{SealFace, ofd_face};
 use yinxin::service::keys::import::{self, open};
 
 #[path = "../benches/material/mod.rs"]
@@ -127,6 +129,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("jws", json_signatures()),
         ("ocsp", ocsp_seeds()),
         ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
+        ("ofd_page", pages()),
         ("ofd_signatures_xml", lists.chain(descriptions).collect()),
         ("private_key", private_keys()),
         ("ses_seal", named(&[("one-signer", &made.seal), ("two-signers", &other)])),
@@ -451,6 +454,56 @@ fn private_keys() -> BTreeMap<String, Vec<u8>> {
     seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
+/// A seal's face, and a page with one object of each kind.
+fn pages() -> BTreeMap<String, Vec<u8>> {
+    let face = SealFace {
+        organisation: "示例市印信演示局".to_owned(),
+        centre_text: Some("样章".to_owned()),
+        serial: None,
+        diameter_mm: 42,
+    };
+    let png =
+        b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\
+        \x00\x00\x00\x3a\x7e\x9b\x55\x00\x00\x00\x0a\x49\x44\x41\x54\x78\xda\x63\x60\x00\x00\x00\x02\x00\x01\xe5\
+        \x27\xde\xfc\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+    let parts: [(&str, &[u8]); 6] = [
+        ("OFD.xml", b"<OFD><DocBody><DocRoot>Document.xml</DocRoot></DocBody></OFD>"),
+        (
+            "Document.xml",
+            b"<Document><CommonData><PageArea><PhysicalBox>0 0 90 90</PhysicalBox></PageArea><PublicRes>Res.xml</PublicRes>\
+              <TemplatePage ID='t' BaseLoc='Page.xml'/></CommonData><Pages><Page ID='1' BaseLoc='Page.xml'/></Pages>\
+              <Annotations>Annotations.xml</Annotations></Document>",
+        ),
+        (
+            "Res.xml",
+            b"<Res><Fonts><Font ID='f' FontName='Song'/></Fonts><ColorSpaces><ColorSpace ID='k' Type='CMYK'/></ColorSpaces>\
+              <DrawParams><DrawParam ID='d' LineWidth='2'/></DrawParams><MultiMedias><MultiMedia ID='i' Type='Image'>\
+              <MediaFile>i.png</MediaFile></MultiMedia></MultiMedias><CompositeGraphicUnits><CompositeGraphicUnit ID='c'>\
+              <Content><ImageObject ResourceID='i' Boundary='0 0 9 9' CTM='9 0 0 9 0 0'/></Content></CompositeGraphicUnit>\
+              </CompositeGraphicUnits></Res>",
+        ),
+        (
+            "Page.xml",
+            b"<Page><Template TemplateID='t' ZOrder='Background'/><Content><Layer DrawParam='d'><TextObject Font='f' \
+              Boundary='0 0 60 9' Size='6' CharDirection='90' HScale='0.8'><CGTransform CodePosition='0' CodeCount='1'>\
+              <Glyphs>3</Glyphs></CGTransform><TextCode X='1' Y='7' DeltaX='g 2 5'>abc</TextCode></TextObject>\
+              <PathObject Boundary='0 9 60 30' Fill='true' DashPattern='2 1'><FillColor ColorSpace='k' Value='0 9 9 0'/>\
+              <Clips><Clip><Area><Path><AbbreviatedData>M 0 0 L 30 0 L 0 30 C</AbbreviatedData></Path></Area></Clip></Clips>\
+              <AbbreviatedData>M 0 0 Q 9 9 9 0 B 1 2 3 4 5 6 A 5 5 0 0 1 20 20 C</AbbreviatedData></PathObject>\
+              <CompositeObject ResourceID='c' Boundary='40 40 20 20' CTM='2 0 0 2 0 0' Alpha='128'/></Layer></Content></Page>",
+        ),
+        ("Annotations.xml", b"<Annotations><Page PageID='1'><FileLoc>Annotations.xml</FileLoc></Page></Annotations>"),
+        ("i.png", png),
+    ];
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in parts {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut writer, content).unwrap();
+    }
+    let objects = writer.finish().unwrap().into_inner();
+    BTreeMap::from([("face".to_owned(), ofd_face(&face).unwrap()), ("objects".to_owned(), objects)])
+}
+
 /// One for each of the target's kinds; 5 announces a number of 32 bytes, lower digits an edge.
 fn sm2_seeds() -> BTreeMap<String, Vec<u8>> {
     let number = |byte: u8| [&[5][..], &[byte; 32]].concat();
@@ -517,6 +570,14 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 "ofd_container" => {
                     let container = Container::read(&bytes, LIMITS).unwrap();
                     assert_eq!(Package::read(&container, LIMITS).unwrap().bodies.len(), 1, "{label}");
+                }
+                "ofd_page" => {
+                    let container = Container::read(&bytes, LIMITS).unwrap();
+                    let document = Document::open(&container, 0, LIMITS).unwrap();
+                    let page = document.render_page(0, &[]).unwrap();
+                    let codes: Vec<&str> = page.unsupported.iter().map(|note| note.code).collect();
+                    let named: &[&str] = if name == "face" { &[] } else { &["font-substituted", "part-unreadable"] };
+                    assert_eq!(codes, named, "{label}");
                 }
                 "ofd_signatures_xml" if name == "list" => {
                     assert_eq!(SignatureList::parse(&part, &bytes, LIMITS).unwrap().entries.len(), 2, "{label}");

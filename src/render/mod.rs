@@ -1,6 +1,6 @@
-//! Types → pictures: seal faces as SVG, PNG and OFD drawing. Pure; no system fonts.
+//! Types → pictures: seal faces as SVG, PNG and OFD drawing; pages of documents as SVG and PNG. Pure; no system fonts.
 //!
-//! What is drawn, from outside in: a ring, the organisation's name on the upper arc, a five-pointed star, a line of text
+//! What is drawn of a seal, from outside in: a ring, the organisation's name on the upper arc, a five-pointed star, a line of text
 //! below it, and the fourteen digits of the seal's code on the lower arc. The national emblem is never drawn: only
 //! bodies that the State names may carry it, and their seals are made elsewhere.
 //!
@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod outline;
+pub mod page;
 pub mod png;
 pub mod seal_face;
 pub mod seal_ofd;

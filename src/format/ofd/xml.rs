@@ -150,6 +150,12 @@ impl<'t> Element<'t> {
         self.node().map_or("", |n| n.text.trim_matches([' ', '\t', '\r', '\n']))
     }
 
+    /// The element's own text as written, white space at its ends included: in a line of text each space has its place.
+    #[must_use]
+    pub fn whole_text(&self) -> &'t str {
+        self.node().map_or("", |n| &n.text)
+    }
+
     /// The child elements.
     pub fn children(&self) -> impl Iterator<Item = Element<'t>> + use<'t> {
         let tree = self.tree;
