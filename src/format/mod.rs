@@ -5,5 +5,6 @@ pub mod der;
 pub mod keys;
 pub mod ofd;
 pub mod ses;
+pub mod trust_list;
 pub mod tsp;
 pub mod x509;

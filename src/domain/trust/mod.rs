@@ -13,6 +13,7 @@ pub mod path;
 pub mod peer_name;
 pub mod policy_graph;
 pub mod revocation;
+pub mod scope;
 pub mod signature;
 pub mod signed_data;
 
@@ -24,12 +25,13 @@ pub use path::cache::PathCache;
 pub use path::demand::{Conformance, EndValidity, PathPolicy, PurposeNesting};
 pub use path::failure::{NamedCertificate, PathFailure, Refusal};
 pub use path::revoked::{RevocationDemand, RevocationScope};
-pub use path::{PathQuestion, TrustedPath, find_path};
+pub use path::{PathQuestion, TrustedPath, find_path, find_path_for};
 pub use peer_name::{PeerName, PeerNameRefusal, check_peer_name};
 pub use policy_graph::{AcceptedPolicies, PolicyInputs};
 pub use revocation::{
     CrlEvidence, OcspEvidence, RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus,
     RevocationUnknown, status_of,
 };
+pub use scope::{AnchorDemand, AnchorScope, ListNamed};
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
 pub use signed_data::{SignatureScope, SignedDataError, SignerVerified, find_signer_certificate, verify_signer};

@@ -10,6 +10,7 @@ use crate::domain::trust::budget::Budget;
 use crate::domain::trust::path::demand::{Conformance, PathPolicy};
 use crate::domain::trust::path::failure::{PathFailure, Refusal};
 use crate::domain::trust::path::{PathQuestion, TrustedPath, refused};
+use crate::domain::trust::scope::AnchorDemand;
 use crate::domain::trust::revocation::{
     RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus, status_of,
 };
@@ -141,7 +142,8 @@ impl Examination<'_> {
     }
 
     fn has_path(&self, signer: &Certificate<'_>) -> bool {
-        let policy = PathPolicy::field();
+        // The path must end at the anchor that the judged path ended at, which was held to what was asked of it.
+        let policy = PathPolicy { anchor: AnchorDemand::Nothing, ..PathPolicy::field() };
         let asked = PathQuestion {
             end: signer,
             beside: self.beside,

@@ -1,0 +1,1 @@
+//! Lists read, written and refused.
