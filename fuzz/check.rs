@@ -387,7 +387,7 @@ fn sign(input: &[u8], container: &Container) {
 
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
-    use crate::domain::verify::{ExtraParts, Ground, Indication, Policy, Tolerance, UnknownRevocation, verify};
+    use crate::domain::verify::{Evidence, ExtraParts, Ground, Indication, Policy, Tolerance, UnknownRevocation, verify};
     let policy = Policy {
         name: "fuzz".to_owned(),
         sm3: String::new(),
@@ -406,6 +406,7 @@ pub fn verify(input: &[u8]) {
         now: Timestamp::from_unix(1_800_000_000),
         limits: &LIMITS,
         tables: &KeyTables::default(),
+        evidence: &Evidence::none(),
     };
     for original in [None, Some(input)] {
         let report = verify("fuzz", input, original, &ground);

@@ -19,7 +19,7 @@ use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{Ground, Policy, verify};
+use yinxin::domain::verify::{Evidence, Ground, Policy, verify};
 
 fn fixtures(test: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures");
@@ -47,7 +47,7 @@ fn report(root: &Path, row: &Value, policy: &Policy, now: Timestamp) -> Value {
     let name = row["file"].as_str().unwrap();
     let bytes = fs::read(root.join(name)).unwrap();
     let original = row["original"].as_str().map(|name| fs::read(root.join(name)).unwrap());
-    let ground = Ground { trust: &trust, policy, now, limits: &Limits::DEFAULT, tables: &KeyTables::default() };
+    let ground = Ground { trust: &trust, policy, now, limits: &Limits::DEFAULT, tables: &KeyTables::default(), evidence: &Evidence::none() };
     serde_json::to_value(verify(name, &bytes, original.as_deref(), &ground)).unwrap()
 }
 

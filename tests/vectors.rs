@@ -11,7 +11,7 @@ use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{ALL, Ground, Indication, verify};
+use yinxin::domain::verify::{ALL, Evidence, Ground, Indication, verify};
 use yinxin::format::ses::{SesSeal, SesSignature};
 use yinxin::format::x509::Certificate;
 use yinxin::format::{der, ses};
@@ -99,7 +99,7 @@ fn judge_package(vector: &Vector) -> Answer {
     let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
     let now = Timestamp::parse_rfc3339("2026-11-23T00:00:00Z").unwrap();
     let ground =
-        Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &KeyTables::default() };
+        Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &KeyTables::default(), evidence: &Evidence::none() };
     let report = verify("vector.ofd", &vector.bytes, None, &ground);
     match &report.error {
         Some(refusal) => {

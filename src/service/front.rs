@@ -20,7 +20,7 @@ use crate::domain::seal::maker;
 use crate::domain::seal::signing::{self, Placement};
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
-use crate::domain::verify::{Ground, Policy, Report, verify};
+use crate::domain::verify::{Evidence, Ground, Policy, Report, verify};
 use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
@@ -169,7 +169,7 @@ impl UseCases for Front {
         let tables = Arc::clone(&self.tables);
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
         let judge = tokio::task::spawn_blocking(move || {
-            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables };
+            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables, evidence: &Evidence::none() };
             (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;

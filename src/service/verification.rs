@@ -10,7 +10,7 @@ use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{TrustAnchors, TrustError};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
-use crate::domain::verify::{ALL, Ground, Indication, Policy, Refusal, Report, verify};
+use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, verify};
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
 use crate::format::x509::Certificate;
@@ -168,6 +168,7 @@ impl Verification {
             now: self.now,
             limits: &self.limits,
             tables: &self.tables,
+            evidence: &Evidence::none(),
         };
         verify(file, bytes, original, &ground)
     }

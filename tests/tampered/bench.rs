@@ -18,7 +18,7 @@ use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer as _};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::subject_public_key_info;
-use yinxin::domain::verify::{Ground, Policy, Report, verify};
+use yinxin::domain::verify::{Evidence, Ground, Policy, Report, verify};
 use yinxin::format::der::{ObjectIdentifier, Reader, Writer};
 use yinxin::format::keys::{read_pem, write_sm2_signature};
 use yinxin::format::ses::{NewSeal, NewSignature, SesSignature};
@@ -490,7 +490,7 @@ impl Bench {
     pub(crate) fn judge(&self, name: &str) -> Report {
         let trust = self.trust();
         let ground =
-            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES };
+            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES, evidence: &Evidence::none() };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());
         verify(name, &bytes, None, &ground)
     }

@@ -6,12 +6,15 @@
 //! first of them in the order of [`Case`].
 
 pub mod coverage;
+pub mod evidence;
 pub mod finding;
 pub mod ofd;
 pub mod policy;
 pub mod report;
 pub mod ses;
+pub mod signer;
 
+pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
 pub use policy::{ExtraParts, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
@@ -35,6 +38,8 @@ pub struct Ground<'a> {
     pub limits: &'a Limits,
     /// Tables of keys that led to anchors before. They change how fast, never what.
     pub tables: &'a KeyTables,
+    /// Revocation lists, OCSP answers and certificates that are at hand.
+    pub evidence: &'a Evidence<'a>,
 }
 
 /// A kind of file that we verify. Closed list: [`ALL`].

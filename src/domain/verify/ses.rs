@@ -2,16 +2,14 @@
 //! verifiers: value → signer in the seal's list → the seal → the signer's certificate → times → data hash → time stamp.
 
 use crate::base::clock::Timestamp;
-use crate::crypto::PublicKey;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
-use crate::domain::trust::{
-    Budget, CheckedValue, SignatureUsed, TrustedPath, Use, ValueEncoding, check_value, find_path, public_key,
-};
+use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value, public_key};
 use crate::domain::verify::finding::{Case, Finding};
-use crate::domain::verify::policy::{Tolerance, UnknownRevocation};
-use crate::domain::verify::report::{
-    Axis, Body, CertificateSummary, Refusal, SealSummary, SignatureReport, Status, Validity, Warning,
+use crate::domain::verify::policy::Tolerance;
+use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity, Warning};
+use crate::domain::verify::signer::{
+    Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
 };
 use crate::domain::verify::{FileFormat, Ground, is_supported};
 use crate::format::der::ObjectIdentifier;
@@ -111,11 +109,7 @@ pub fn judge(
     let made = judging.seal(maker.as_ref());
     judging.times(signer.as_ref(), maker.as_ref());
     if let (Some(signer), Some(maker)) = (&signer, &maker) {
-        judging.key_usage("signer", signer);
-        judging.key_usage("maker", maker);
-        let paths = judging.trust(signer, maker, budget);
-        judging.revocation(paths.as_ref(), signer, warnings);
-        judging.algorithm((verified, signer), (made, maker), paths.as_ref());
+        judging.chains((signer, verified), (maker, made), budget, warnings);
     }
     report.details.tolerances.sort_unstable();
     report.details.tolerances.dedup();
@@ -330,54 +324,34 @@ impl Judging<'_, '_> {
         details.seal_validity_at_signing = Some(of_seal);
         details.seal_valid_now = Some(Validity::of(now, seal.valid_start, seal.valid_end) == Validity::Ok);
         details.time_stamp = Some(if self.signature.time_stamp.is_some() { "present" } else { "none" });
-        let mut axis = Axis::new(Status::Ok, "claimed", format!("claimed by the signer: {claimed}; not proved"));
-        if self.signature.time_stamp.is_some() {
-            let detail = format!("claimed by the signer: {claimed}; a time stamp is there and was not judged");
-            axis = Axis::new(Status::Unknown, "time-stamp-not-checked", detail);
-        }
-        self.outside(of_seal, "seal", "the seal", &mut axis);
+        self.report.time = Axis::new(Status::Ok, "claimed", format!("claimed by the signer: {claimed}; not proved"));
+        outside(self.report, of_seal, claimed, "seal", "the seal");
+        let of_seal = self.report.time.clone();
         if let Some(signer) = signer {
-            let of_signer = Validity::of(claimed, signer.not_before, signer.not_after);
-            let valid_now = Validity::of(now, signer.not_before, signer.not_after) == Validity::Ok;
-            self.report.details.signer_validity_at_signing = Some(of_signer);
-            self.report.details.signer_valid_now = Some(valid_now);
-            self.outside(of_signer, "signer-certificate", "the signer's certificate", &mut axis);
-            if of_signer == Validity::Ok && !valid_now {
-                let detail = format!(
-                    "the signer's certificate ended at {}; nothing proves that the signature is older than that",
-                    signer.not_after
-                );
-                self.find(Case::OutOfBounds, "no-proof-of-time", detail);
-            }
+            let question = self.question(Role::Signer, signer, claimed, None);
+            judge_time(self.report, &question, self.ground);
+        }
+        if self.signature.time_stamp.is_some() && self.report.time.status == Status::Ok {
+            let detail = format!("claimed by the signer: {claimed}; a time stamp is there and was not judged");
+            self.report.time = Axis::new(Status::Unknown, "time-stamp-not-checked", detail);
+        }
+        if of_seal.status == Status::Failed && self.report.time.status != Status::Failed {
+            self.report.time = of_seal;
         }
         if let Some(maker) = maker {
             self.maker_time(maker);
         }
-        if claimed.unix() > now.unix().saturating_add(self.ground.policy.future_seconds) {
-            let detail = format!("claimed time {claimed} lies after the moment of verification, {now}");
-            if axis.status != Status::Failed {
-                axis = Axis::new(Status::Unknown, "claimed-time-in-future", detail.clone());
-            }
-            self.find(Case::FutureTime, "claimed-time-in-future", detail);
-        }
-        self.report.time = axis;
     }
 
-    fn outside(&mut self, validity: Validity, code: &str, whose: &str, axis: &mut Axis) {
-        let claimed = self.signature.time;
-        let (case, code, detail) = match validity {
-            Validity::Ok => return,
-            Validity::Expired => {
-                (Case::Expired, format!("{code}-expired"), format!("{whose} had ended at the claimed time {claimed}"))
-            }
-            Validity::NotYetValid => (
-                Case::NotYetValid,
-                format!("{code}-not-yet-valid"),
-                format!("{whose} had not begun at the claimed time {claimed}"),
-            ),
-        };
-        *axis = Axis::new(Status::Failed, &code, detail.clone());
-        self.find(case, &code, detail);
+    fn question<'q>(
+        &self,
+        role: Role,
+        certificate: &'q Certificate<'q>,
+        claimed: Timestamp,
+        algorithm: Option<SignatureAlgorithm>,
+    ) -> SignerQuestion<'q> {
+        let at = SigningTime { claimed: Some(claimed), proved: None };
+        SignerQuestion { role, certificate, embedded: &[], at, wanted: Wanted::Signing, algorithm }
     }
 
     /// A maker is judged at the making of the seal: genuine seals outlive their maker's certificate.
@@ -404,109 +378,25 @@ impl Judging<'_, '_> {
         }
     }
 
-    fn key_usage(&mut self, whose: &str, certificate: &Certificate<'_>) {
-        if !certificate.allows_signing() {
-            let detail =
-                format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
-            self.find(Case::KeyUsage, &format!("{whose}-key-usage"), detail);
-        }
-    }
-
-    /// Paths of the signer, at the claimed time, and of the maker, at the seal's createDate. The making of the seal is
-    /// judged no earlier than the maker's certificate, for the tolerance `maker-certificate-late`.
-    fn trust(
+    /// The signer at the claimed time, the maker at the seal's createDate. The making of the seal is judged no earlier
+    /// than the maker's certificate, for the tolerance `maker-certificate-late`.
+    fn chains(
         &mut self,
-        signer: &Certificate<'_>,
-        maker: &Certificate<'_>,
+        (signer, verified): (&Certificate<'_>, Option<SignatureVerified>),
+        (maker, made): (&Certificate<'_>, Option<SignatureAlgorithm>),
         budget: &mut Budget,
-    ) -> Option<[TrustedPath; 2]> {
-        let (trust, tables) = (self.ground.trust, self.ground.tables);
-        let made = self.signature.seal.created.max(maker.not_before);
-        let of_signer = find_path(signer, trust, self.signature.time, budget, tables);
-        let of_maker = find_path(maker, trust, made, budget, tables);
-        match (of_signer, of_maker) {
-            (Ok(signer), Ok(maker)) => {
-                let show = |whose: &str, path: &TrustedPath| {
-                    format!("{whose}: {} (anchor from {})", path.subjects().join(" ← "), path.anchor_origin())
-                };
-                let evidence = vec![show("signer", &signer), show("maker", &maker)];
-                let detail = "signer and maker lead to a trusted anchor";
-                self.report.trusted = Axis::new(Status::Ok, "ok", detail).with(evidence);
-                Some([signer, maker])
-            }
-            (signer, maker) => {
-                let mut evidence = Vec::new();
-                for (whose, outcome) in [("signer", signer), ("maker", maker)] {
-                    if let Err(failure) = outcome {
-                        evidence.push(format!("{whose}: {failure}"));
-                    }
-                }
-                let detail = evidence.join("; ");
-                self.report.trusted = Axis::new(Status::Unknown, "no-certificate-chain", detail.clone()).with(evidence);
-                self.find(Case::NoPath, "no-certificate-chain", detail);
-                None
-            }
-        }
-    }
-
-    /// Revocation is never known here yet: said plainly, and a warning or TRY_LATER by policy.
-    fn revocation(&mut self, paths: Option<&[TrustedPath; 2]>, signer: &Certificate<'_>, warnings: &mut Vec<Warning>) {
-        let Some(paths) = paths else {
-            let detail = "not asked: there is no path to an anchor";
-            self.report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail);
-            return;
-        };
-        let named = paths.iter().any(TrustedPath::names_revocation_source);
-        let subject = signer.subject.display();
-        if named || self.ground.policy.unknown_revocation == UnknownRevocation::Refuse {
-            let detail = "revocation is unknown: a source is named or demanded, and no answer is at hand";
-            self.report.revocation = Axis::new(Status::Unknown, "revocation-unknown", detail);
-            self.find(Case::RevocationUnknown, "revocation-unknown", detail);
-        } else {
-            let detail = "revocation is unknown, and no certificate of the paths names a source to ask";
-            self.report.revocation = Axis::new(Status::Warning, "revocation-unknown-no-source", detail);
-            if warnings.iter().all(|warning| warning.code != "revocation-unknown-no-source") {
-                let detail = format!("{detail} ({subject})");
-                warnings.push(Warning { code: "revocation-unknown-no-source", part: None, detail });
-            }
-        }
-    }
-
-    /// Every signature that the verdict rests on, by the algorithm policy at the moment of verification: nothing here
-    /// proves an earlier one.
-    fn algorithm(
-        &mut self,
-        (verified, signer): (Option<SignatureVerified>, &Certificate<'_>),
-        (made, maker): (Option<SignatureAlgorithm>, &Certificate<'_>),
-        paths: Option<&[TrustedPath; 2]>,
+        warnings: &mut Vec<Warning>,
     ) {
-        let (least, now) = (self.ground.policy.rsa_bits, self.ground.now);
-        let keys = [signer, maker].map(|certificate| public_key(&certificate.public_key));
-        for key in keys.iter().flatten() {
-            if let PublicKey::Rsa(key) = key
-                && key.bits() < least
-            {
-                let detail = format!("an RSA key of {} bits is below the {least} that the policy asks for", key.bits());
-                self.report.algorithm = Axis::new(Status::Failed, "rsa-key-too-short", detail.clone());
-                self.find(Case::Algorithm, "rsa-key-too-short", detail);
-                return;
-            }
-        }
-        let algorithms = [verified.map(|verified| verified.algorithm), made];
-        let of_values = keys.iter().zip(algorithms).filter_map(|(key, algorithm)| {
-            key.as_ref().zip(algorithm).map(|(key, algorithm)| SignatureUsed::of(key, algorithm))
-        });
-        let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures).copied();
-        let policy = &self.ground.policy.algorithms;
-        let refused = of_values.chain(on_paths).find_map(|used| policy.signature(&used, now, Use::Accept).err());
-        if let Some(refused) = refused {
-            let detail = format!("{refused} (policy {})", policy.name);
-            self.report.algorithm = Axis::new(Status::Failed, refused.code(), detail.clone());
-            self.find(Case::Algorithm, refused.code(), detail);
-        } else if let Some(verified) = verified {
-            let encoding = verified.encoding.name().map(|name| format!(", value in {name}")).unwrap_or_default();
-            let detail = format!("{} is accepted{encoding}", verified.algorithm.name());
-            self.report.algorithm = Axis::new(Status::Ok, "ok", detail);
+        let created = self.signature.seal.created.max(maker.not_before);
+        let algorithm = verified.map(|verified| verified.algorithm);
+        let questions = [
+            self.question(Role::Signer, signer, self.signature.time, algorithm),
+            self.question(Role::Maker, maker, created, made),
+        ];
+        judge_chains(self.report, &questions, self.ground, budget, warnings);
+        let encoding = verified.and_then(|verified| verified.encoding.name());
+        if let (Status::Ok, Some(name)) = (self.report.algorithm.status, encoding) {
+            self.report.algorithm.detail.push_str(&format!(", value in {name}"));
         }
     }
 }
@@ -552,17 +442,6 @@ fn refused_algorithm(certificate: &Certificate<'_>, algorithm: ObjectIdentifier)
             "algorithm-not-accepted",
             format!("the algorithm {algorithm} or the kind of key is not accepted"),
         )
-    }
-}
-
-fn summary(certificate: &Certificate<'_>) -> CertificateSummary {
-    CertificateSummary {
-        subject: certificate.subject.display(),
-        issuer: certificate.issuer.display(),
-        serial: hex(certificate.serial),
-        not_before: certificate.not_before,
-        not_after: certificate.not_after,
-        sm3: hex(&sm3(certificate.raw)),
     }
 }
 
