@@ -21,6 +21,7 @@ pub mod statement;
 pub mod subject;
 pub mod submission;
 pub mod throw_away;
+pub mod trust_list;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};

@@ -8,6 +8,8 @@ pub mod acceptance;
 pub mod anchor;
 pub mod budget;
 pub mod key;
+pub mod list;
+pub mod list_diff;
 mod name_constraints;
 pub mod path;
 pub mod peer_name;
@@ -21,6 +23,7 @@ pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, U
 pub use anchor::{TrustAnchors, TrustError};
 pub use budget::{Budget, Exhausted};
 pub use key::{CheckedValue, ValueEncoding, check_signed, check_value, public_key};
+pub use list::{CheckedList, DEVELOPMENT_MARK, Introduction, ListRefused, add_trust_list};
 pub use path::cache::PathCache;
 pub use path::demand::{Conformance, EndValidity, PathPolicy, PurposeNesting};
 pub use path::failure::{NamedCertificate, PathFailure, Refusal};

@@ -21,6 +21,8 @@ pub enum AnchorDemand {
     Unrestricted,
     /// That it is trusted for this, at this time, and for the end's region.
     For(TrustUse),
+    /// That it is trusted for something, at this time, and for the end's region: a certificate is judged for itself.
+    ForAnything,
     /// Nothing: for those who speak about the certificates of a path that was judged already, from the same anchor.
     Nothing,
 }
@@ -69,13 +71,13 @@ impl AnchorScope {
         at: Timestamp,
         end: &Certificate<'_>,
     ) -> Result<(), Refusal> {
-        let wanted = match demand {
+        match demand {
             AnchorDemand::Nothing => return Ok(()),
             AnchorDemand::Unrestricted => return Err(Refusal::AnchorUse { wanted: "what is asked" }),
-            AnchorDemand::For(wanted) => wanted,
-        };
-        if !self.uses.contains(&wanted) {
-            return Err(Refusal::AnchorUse { wanted: wanted.name() });
+            AnchorDemand::For(wanted) if !self.uses.contains(&wanted) => {
+                return Err(Refusal::AnchorUse { wanted: wanted.name() });
+            }
+            AnchorDemand::For(_) | AnchorDemand::ForAnything => {}
         }
         self.holds_at(at)?;
         if self.regions.is_empty() || self.regions.iter().any(|region| lies_in(end, region)) {

@@ -6,12 +6,13 @@ use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::trust::{
-    Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Use, public_key,
+    AnchorDemand, Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Use, public_key,
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::UnknownRevocation;
 use crate::domain::verify::report::{Axis, CertificateSummary, SignatureReport, Status, Validity, Warning};
+use crate::format::trust_list::TrustUse;
 use crate::format::x509::Certificate;
 
 /// In which role a certificate stands in a signature.
@@ -217,12 +218,24 @@ fn asked_at(question: &SignerQuestion<'_>, now: Timestamp) -> Timestamp {
     question.at.claimed.or(proved).unwrap_or_else(|| now.min(question.certificate.not_after))
 }
 
+/// What a trust list must trust the anchor for.
+fn demanded(kind: &str, question: &SignerQuestion<'_>) -> AnchorDemand {
+    match question.role {
+        _ if question.wanted == Wanted::Anything => AnchorDemand::ForAnything,
+        Role::Maker => AnchorDemand::For(TrustUse::SealMaking),
+        Role::TimeStamper => AnchorDemand::For(TrustUse::TimeStamp),
+        Role::Signer if kind.starts_with("ses") => AnchorDemand::For(TrustUse::SealSigning),
+        Role::Signer => AnchorDemand::For(TrustUse::Identity),
+    }
+}
+
 fn path_of(
     question: &SignerQuestion<'_>,
+    demanded: AnchorDemand,
     ground: &Ground<'_>,
     budget: &mut Budget,
 ) -> Result<TrustedPath, PathFailure> {
-    let policy = PathPolicy::seal();
+    let policy = PathPolicy { anchor: demanded, ..PathPolicy::seal() };
     let asked = PathQuestion {
         end: question.certificate,
         trust: ground.trust,
@@ -246,7 +259,7 @@ fn trust(
     let (mut found, mut shown, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let whose = question.role.name();
-        match path_of(question, ground, budget) {
+        match path_of(question, demanded(report.kind, question), ground, budget) {
             Ok(path) => {
                 let subjects = path.subjects().join(" ← ");
                 shown.push(format!("{whose}: {subjects} (anchor from {})", path.anchor_origin()));
