@@ -47,7 +47,14 @@ fn report(root: &Path, row: &Value, policy: &Policy, now: Timestamp) -> Value {
     let name = row["file"].as_str().unwrap();
     let bytes = fs::read(root.join(name)).unwrap();
     let original = row["original"].as_str().map(|name| fs::read(root.join(name)).unwrap());
-    let ground = Ground { trust: &trust, policy, now, limits: &Limits::DEFAULT, tables: &KeyTables::default(), evidence: &Evidence::none() };
+    let ground = Ground {
+        trust: &trust,
+        policy,
+        now,
+        limits: &Limits::DEFAULT,
+        tables: &KeyTables::default(),
+        evidence: &Evidence::none(),
+    };
     serde_json::to_value(verify(name, &bytes, original.as_deref(), &ground)).unwrap()
 }
 

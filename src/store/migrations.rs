@@ -53,6 +53,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0009_status_pages.sql"),
         postgres: include_str!("migrations/postgres/0009_status_pages.sql"),
     },
+    Migration {
+        version: 12,
+        sqlite: include_str!("migrations/sqlite/0012_trust_lists.sql"),
+        postgres: include_str!("migrations/postgres/0012_trust_lists.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -489,8 +489,14 @@ impl Bench {
 
     pub(crate) fn judge(&self, name: &str) -> Report {
         let trust = self.trust();
-        let ground =
-            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES, evidence: &Evidence::none() };
+        let ground = Ground {
+            trust: &trust,
+            policy: &self.policy,
+            now: self.now,
+            limits: &self.limits,
+            tables: &TABLES,
+            evidence: &Evidence::none(),
+        };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());
         verify(name, &bytes, None, &ground)
     }

@@ -192,11 +192,7 @@ impl CheckedList {
     ///
     /// # Errors
     /// A signature is wrong or not accepted now, or too few are there.
-    pub fn check(
-        signed: SignedTrustList,
-        algorithms: &AlgorithmPolicy,
-        now: Timestamp,
-    ) -> Result<Self, ListRefused> {
+    pub fn check(signed: SignedTrustList, algorithms: &AlgorithmPolicy, now: Timestamp) -> Result<Self, ListRefused> {
         let list = signed.list();
         let (right, needed) = (right_of(&signed, &list.signers, Some((algorithms, now)))?, list.threshold);
         if right < needed {

@@ -19,6 +19,10 @@ pub mod scope;
 pub mod signature;
 pub mod signed_data;
 
+pub use crate::format::trust_list::{
+    ListSigner, ListedAnchor, ListedList, Region, SignedTrustList, SignerIdRule, StatusKind, StatusService, TrustList,
+    TrustUse,
+};
 pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 pub use anchor::{TrustAnchors, TrustError};
 pub use budget::{Budget, Exhausted};

@@ -177,9 +177,11 @@ pub(in crate::domain::verify) fn outside(
         Validity::Expired => {
             (Case::Expired, format!("{code}-expired"), format!("{whose} had ended at the claimed time {at}"))
         }
-        Validity::NotYetValid => {
-            (Case::NotYetValid, format!("{code}-not-yet-valid"), format!("{whose} had not begun at the claimed time {at}"))
-        }
+        Validity::NotYetValid => (
+            Case::NotYetValid,
+            format!("{code}-not-yet-valid"),
+            format!("{whose} had not begun at the claimed time {at}"),
+        ),
     };
     report.time = Axis::new(Status::Failed, &code, detail.clone());
     report.add(Finding::new(case, code, detail));
@@ -206,7 +208,8 @@ pub fn judge_chains(
 fn key_usage(report: &mut SignatureReport, question: &SignerQuestion<'_>) {
     if question.wanted == Wanted::Signing && !question.certificate.allows_signing() {
         let whose = question.role.name();
-        let detail = format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
+        let detail =
+            format!("the {whose}'s certificate is not for signing: neither digitalSignature nor nonRepudiation");
         report.add(Finding::new(Case::KeyUsage, format!("{whose}-key-usage"), detail));
     }
 }

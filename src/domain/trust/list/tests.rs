@@ -1,6 +1,7 @@
 //! Lists made on the spot, and the exact verdicts on them.
 
 use super::*;
+use crate::base::limits::Limits;
 use crate::base::random::SystemRandom;
 use crate::crypto::algorithm::OID_SM2_WITH_SM3;
 use crate::crypto::sm2::KeyTables;
@@ -11,7 +12,6 @@ use crate::domain::trust::{
     AnchorDemand, Budget, Computed, PathCache, PathFailure, PathPolicy, PathQuestion, TrustedPath, find_path,
     find_path_for,
 };
-use crate::base::limits::Limits;
 use crate::format::trust_list::{
     ListSignature, ListedAnchor, Region, StatusKind, StatusService, TrustBundle, TrustListError,
 };
@@ -196,9 +196,8 @@ fn the_list_above_says_who_signs_and_for_what() {
         threshold: 1,
         uses: vec![TrustUse::SealMaking, TrustUse::SealSigning],
     };
-    let above = |lists: Vec<ListedList>| {
-        checked(TrustList { lists, ..list("cn", 1, &[&nation], 1) }, &[&nation]).unwrap()
-    };
+    let above =
+        |lists: Vec<ListedList>| checked(TrustList { lists, ..list("cn", 1, &[&nation], 1) }, &[&nation]).unwrap();
     let below = |anchors: Vec<ListedAnchor>, by: &Keeper| {
         checked(TrustList { anchors, ..list("zj", 1, &[by], 1) }, &[by]).unwrap()
     };
@@ -220,7 +219,10 @@ fn the_list_above_says_who_signs_and_for_what() {
     assert_eq!(everywhere.introduced(None, &[&cn]), beyond);
     let by_other = below(Vec::new(), &two).introduced(None, &[&cn]);
     assert_eq!(by_other, Err(ListRefused::NotByNamedAbove { above: above_name(), right: 0, needed: 1 }));
-    let third = checked(TrustList { lists: vec![ListedList { name: "hz".into(), ..said(&[&two]) }], ..list("zj", 1, &[&one], 1) }, &[&one]);
+    let third = checked(
+        TrustList { lists: vec![ListedList { name: "hz".into(), ..said(&[&two]) }], ..list("zj", 1, &[&one], 1) },
+        &[&one],
+    );
     assert_eq!(third.unwrap().introduced(None, &[&cn]), Err(ListRefused::ThirdStorey { above: above_name() }));
     assert_eq!(good.introduced(None, &[&cn, &above(vec![said(&[&one])])]), Err(ListRefused::NamedTwice));
 
@@ -237,12 +239,7 @@ fn the_list_above_says_who_signs_and_for_what() {
     assert_eq!(again.introduced(Some(&good), &[&other_key]), Err(ListRefused::Rollback { known: 1, offered: 1 }));
 }
 
-fn ask(
-    wanted: TrustUse,
-    end: &[u8],
-    trust: &TrustAnchors,
-    at: Timestamp,
-) -> Result<TrustedPath, PathFailure> {
+fn ask(wanted: TrustUse, end: &[u8], trust: &TrustAnchors, at: Timestamp) -> Result<TrustedPath, PathFailure> {
     let end = Certificate::parse(end).unwrap();
     find_path_for(wanted, &end, trust, at, &mut Budget::new(&Limits::DEFAULT), &KeyTables::default())
 }
@@ -372,10 +369,7 @@ fn a_status_service_of_the_list_is_a_named_source() {
 fn fingerprints_are_read_from_paper() {
     let sm3 = sm3(b"abc");
     let text = fingerprint(&sm3);
-    assert_eq!(
-        text,
-        "66c7 f0f4 62ee edd9 d1f2 d46b dc10 e4e2 4167 c487 5cf2 f7a2 297d a02b 8f4b a8e0"
-    );
+    assert_eq!(text, "66c7 f0f4 62ee edd9 d1f2 d46b dc10 e4e2 4167 c487 5cf2 f7a2 297d a02b 8f4b a8e0");
     assert!(is_fingerprint(&text, &sm3));
     assert!(is_fingerprint("66C7F0F4-62EEEDD9 d1f2d46bdc10e4e24167c4875cf2f7a2\n297da02b8f4ba8e0", &sm3));
     assert!(!is_fingerprint(&text[..75], &sm3));

@@ -154,7 +154,9 @@ pub enum Refusal {
         wanted: &'static str,
     },
     /// It is an anchor, and its trust list trusts it for other regions than the end's.
-    #[error("its trust list trusts it for {regions} alone, and the end certificate does not name one of them as its place")]
+    #[error(
+        "its trust list trusts it for {regions} alone, and the end certificate does not name one of them as its place"
+    )]
     AnchorRegion {
         /// Their codes.
         regions: String,

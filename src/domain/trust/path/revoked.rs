@@ -10,10 +10,10 @@ use crate::domain::trust::budget::Budget;
 use crate::domain::trust::path::demand::{Conformance, PathPolicy};
 use crate::domain::trust::path::failure::{PathFailure, Refusal};
 use crate::domain::trust::path::{PathQuestion, TrustedPath, refused};
-use crate::domain::trust::scope::AnchorDemand;
 use crate::domain::trust::revocation::{
     RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus, status_of,
 };
+use crate::domain::trust::scope::AnchorDemand;
 use crate::format::x509::crl::{CRL_NUMBER, CertificateList};
 use crate::format::x509::extension::CrlDistributionPoints;
 use crate::format::x509::{Certificate, GeneralName};
