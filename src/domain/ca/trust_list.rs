@@ -203,7 +203,7 @@ impl ListOrder {
         }
     }
 
-    fn from_imported(&self, attempt: &'static str) -> Result<(), ListStepRefused> {
+    fn must_be_imported(&self, attempt: &'static str) -> Result<(), ListStepRefused> {
         match self.state {
             ListState::Imported => Ok(()),
             _ => Err(ListStepRefused::State { from: self.state_name(), attempt }),
@@ -220,7 +220,7 @@ impl ListOrder {
         (compared, signature): (bool, &[u8]),
         now: Timestamp,
     ) -> Result<Self, ListStepRefused> {
-        self.from_imported("approved")?;
+        self.must_be_imported("approved")?;
         is_approver(officer)?;
         if self.offer.by_paper && !compared {
             return Err(ListStepRefused::NotCompared);
@@ -248,7 +248,7 @@ impl ListOrder {
         active: Option<[u8; 32]>,
         now: Timestamp,
     ) -> Result<Self, ListStepRefused> {
-        self.from_imported("activated")?;
+        self.must_be_imported("activated")?;
         if self.offer.replaces != active {
             return Err(ListStepRefused::BaseChanged);
         }
@@ -294,7 +294,7 @@ impl ListOrder {
     /// # Errors
     /// Why the step is not taken.
     pub fn refuse(self, officer: &Officer, signature: &[u8], now: Timestamp) -> Result<Self, ListStepRefused> {
-        self.from_imported("refused")?;
+        self.must_be_imported("refused")?;
         is_approver(officer)?;
         if !officer.key.verify(officer.algorithm, &self.offer.to_refuse(officer), signature) {
             return Err(ListStepRefused::Signature);

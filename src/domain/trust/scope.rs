@@ -110,5 +110,5 @@ fn lies_in(end: &Certificate<'_>, region: &Region) -> bool {
         .attributes()
         .filter(|attribute| PLACES.contains(&attribute.kind))
         .filter_map(|attribute| attribute.text())
-        .any(|text| region.names.iter().any(|name| *name == text))
+        .any(|text| region.names.contains(&text))
 }

@@ -46,7 +46,7 @@ impl Keeper {
     }
 
     fn listed(&self) -> ListSigner {
-        ListSigner { key: subject_public_key_info(&self.0.public_key()), name: "签名人".into() }
+        ListSigner { key: subject_public_key_info(&Signer::public_key(&self.0)), name: "签名人".into() }
     }
 
     fn sign(&self, signed: SignedTrustList) -> SignedTrustList {
