@@ -9,7 +9,9 @@ use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
-use crate::domain::trust::{find_signer_certificate, verify_signer};
+use crate::domain::trust::{
+    AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list, find_signer_certificate, verify_signer,
+};
 use crate::format::cms::ber;
 use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, SignedData};
 use crate::format::der::walk;
@@ -20,6 +22,7 @@ use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
 use crate::format::ses::{CertificateList, Kind, NewSeal, NewSignature, SesSeal, SesSignature, recognise};
+use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustList};
 use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampResp, TimeStampToken, TstInfo};
 use crate::format::x509::crl::CrlIndex;
 use crate::format::x509::csr::EXTENSION_REQUEST;
@@ -62,6 +65,26 @@ fn extensions(found: &[Extension<'_>]) {
 fn name(read: &Name<'_>) {
     assert!(read.matches(read) && read.is_within(read));
     let _ = read.display();
+}
+
+/// Any bytes as a trust list, a signed one, or a bundle. What we accept is written again and read the same.
+pub fn trust_list(input: &[u8]) {
+    if let Ok(list) = TrustList::from_canonical(input) {
+        assert_eq!(list.to_canonical().as_deref(), Ok(input), "a list has one form");
+    }
+    let Ok(bundle) = TrustBundle::parse(input) else { return };
+    let again = bundle.to_json();
+    assert_eq!(TrustBundle::parse(&again).as_ref(), Ok(&bundle));
+    let (policy, now) = (AlgorithmPolicy::whatever_we_compute(), Timestamp::from_unix(1_800_000_000));
+    for signed in bundle.lists {
+        assert_eq!(SignedTrustList::parse(&signed.to_json()).as_ref(), Ok(&signed));
+        if let Ok(list) = CheckedList::check(signed, &policy, now) {
+            let mut trust = TrustAnchors::none();
+            add_trust_list(&mut trust, &list);
+            assert_eq!(trust.anchor_count(), list.list().anchors.len());
+            assert!(list.introduced(Some(&list), &[]).is_err(), "no list follows itself");
+        }
+    }
 }
 
 /// Any bytes as a request for a certificate. What we accept, a second parser accepts and reads the same.

@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
+use yinxin::base::random::SystemRandom;
 use yinxin::base::secret::Secret;
 use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, OID_SM3};
 use yinxin::crypto::sm2::{self, PrivateKey};
-use yinxin::crypto::{PublicKey, rsa};
+use yinxin::crypto::{PublicKey, Signer, rsa};
+use yinxin::domain::trust::key::subject_public_key_info;
+use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::Indication;
 use yinxin::format::cms::ber;
 use yinxin::format::cms::{
@@ -32,6 +35,10 @@ use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
+use yinxin::format::trust_list::{
+    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, ListedList, Region, SignedTrustList, SignerIdRule,
+    StatusKind, StatusService, TrustBundle, TrustList, TrustUse,
+};
 use yinxin::format::tsp::{
     Accuracy, FailureInfo, GenTime, MessageImprint, NewTimeStampReq, NewTstInfo, TST_INFO, TimeStampReq, TimeStampResp,
     TimeStampToken,
@@ -137,10 +144,62 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("sm2", sm2_seeds()),
         ("sm3", named(&[("messages", b"|\x0done|two|a longer message, |and the last")])),
         ("sm4", named(&[("text", &[&[0x11; 16][..], &[0x22; 16], &[12, 5, 16], &[0x33; 100]].concat())])),
+        ("trust_list", trust_lists(&made.root)),
         ("tsp_request", named(&[("plain", &time_stamp_request(false)), ("full", &time_stamp_request(true))])),
         ("tsp_response", time_stamp_responses()),
         ("verify", whole_files(&made, [&once.document, &twice.document, &once.signed_value])),
     ])
+}
+
+/// A list of one anchor, signed, and in a bundle with a list of lists.
+fn trust_lists(root: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let info = subject_public_key_info(&Signer::public_key(&key(0x44)));
+    let now = Timestamp::from_unix(1_800_000_000);
+    let signers = vec![ListSigner { key: info.clone(), name: "甲".into() }];
+    let region = Region { code: "330000".into(), names: vec!["浙江省".into()] };
+    let status = StatusService { kind: StatusKind::Ocsp, url: "http://ocsp.example/".into() };
+    let anchor = ListedAnchor {
+        certificate: root.to_vec(),
+        from: Some(now),
+        name: "根".into(),
+        regions: vec![region.clone()],
+        signer_id: SignerIdRule::DefaultOrEmpty,
+        status: vec![status],
+        until: Some(now.plus_days(1)),
+        uses: TrustUse::ALL.to_vec(),
+    };
+    let list = TrustList {
+        anchors: vec![anchor],
+        expires: now.plus_days(30),
+        issued: now,
+        lists: Vec::new(),
+        name: "zj".into(),
+        number: 1,
+        operator: "示例".into(),
+        signers: signers.clone(),
+        threshold: 1,
+        version: 1,
+    };
+    let below = ListedList {
+        address: Some("https://trust.example/zj".into()),
+        name: "zj".into(),
+        regions: vec![region],
+        signers,
+        threshold: 1,
+        uses: TrustUse::ALL.to_vec(),
+    };
+    let above = TrustList { anchors: Vec::new(), lists: vec![below], name: "cn".into(), ..list.clone() };
+    let sign = |list: TrustList| {
+        let unsigned = SignedTrustList::unsigned(list).unwrap();
+        let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, yinxin::crypto::digest::sm3(&info));
+        let value = Signer::sign(&key(0x44), &unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
+        unsigned.with_signature(ListSignature { algorithm, key_sm3, value: value.to_vec() }).unwrap()
+    };
+    let (payload, list, above) = (list.to_canonical().unwrap(), sign(list), sign(above));
+    let signed = list.to_json();
+    let bundle = TrustBundle { lists: vec![above, list], certificates: vec![root.to_vec()], crls: Vec::new() };
+    let all = [("payload", payload), ("signed", signed), ("bundle", bundle.to_json())];
+    all.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// The algorithm of SM2 signatures, of SM3, of SM2 encryption, as AlgorithmIdentifier.
@@ -543,6 +602,18 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                     assert_eq!(ber::is_streamed(&bytes), name == "cut" && ber::to_der(&bytes).is_ok(), "{label}")
                 }
                 "jws" => assert_eq!(Jws::parse(&bytes).unwrap().signatures.len(), 1 + usize::from(name == "general")),
+                "trust_list" if name == "payload" => {
+                    assert_eq!(TrustList::from_canonical(&bytes).unwrap().anchors.len(), 1, "{label}");
+                }
+                "trust_list" => {
+                    let bundle = TrustBundle::parse(&bytes).unwrap();
+                    assert_eq!(bundle.lists[0].signatures().len(), 1, "{label}");
+                    let policy = AlgorithmPolicy::whatever_we_compute();
+                    let now = Timestamp::from_unix(1_800_000_000);
+                    for signed in bundle.lists {
+                        assert_eq!(CheckedList::check(signed, &policy, now).unwrap().list().number, 1, "{label}");
+                    }
+                }
                 "tsp_request" => {
                     let read = TimeStampReq::parse(&bytes).unwrap();
                     assert_eq!(read.policy.is_some(), name == "full", "{label}");

@@ -189,6 +189,7 @@ pub(crate) struct Listening {
     pub(crate) publication: Vec<SocketAddr>,
     listeners: (Vec<tokio::net::TcpListener>, Vec<tokio::net::TcpListener>),
     services: Services,
+    front: Front,
     issuance: Issuance,
     lapse_days: u32,
     alert_days: Vec<u32>,
@@ -215,12 +216,14 @@ impl Listening {
         let due = tokio::spawn(due::keep_current(self.services.clone()));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
+        let trust = tokio::spawn(self.front.keep_trust_current());
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
         // What it had under way is kept or is not; its lease ends by itself.
         bulk.abort();
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         jobs.abort();
+        trust.abort();
         lapsing.abort();
         due.abort();
         alerts.abort();
@@ -313,6 +316,7 @@ impl Installation {
         }
         // Names of requests only: a device that is away keeps no request from being answered that needs no key.
         let names = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
+        let keeping = Front::clone(&front);
         let app = match &self.sound.access {
             Some(table) => App::with_access(front, door, names, table)?,
             None => App::new(front, door, names)?,
@@ -342,6 +346,7 @@ impl Installation {
             client,
             listeners,
             services,
+            front: keeping,
             issuance,
             lapse_days: self.settings.registration.lapse_days,
             alert_days: self.settings.publication.alert_days.clone(),

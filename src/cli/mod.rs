@@ -12,6 +12,7 @@ mod seal_admin;
 mod selftest;
 mod serve;
 mod shares;
+mod trust;
 mod verify;
 
 use std::ffi::OsString;
@@ -41,6 +42,7 @@ enum Command {
     Keys(keys::Arguments),
     SealAdmin(seal_admin::Arguments),
     Ca(ca::Arguments),
+    Trust(trust::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -54,6 +56,7 @@ impl Command {
             Self::Keys(arguments) => keys::run(&arguments, console),
             Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
             Self::Ca(arguments) => ca::run(&arguments, console),
+            Self::Trust(arguments) => trust::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),
         }
     }

@@ -10,6 +10,7 @@ mod raw;
 mod registration;
 mod settings;
 mod stamping;
+pub mod trust_list;
 pub mod verification;
 
 use std::path::PathBuf;

@@ -6,5 +6,6 @@ pub mod jose;
 pub mod keys;
 pub mod ofd;
 pub mod ses;
+pub mod trust_list;
 pub mod tsp;
 pub mod x509;

@@ -77,6 +77,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         delta: bool,
     ) -> Answer<'a, Option<PublishedBytes>>;
     fn authority_certificate<'a>(&'a self, authority: &'a AuthorityId) -> Answer<'a, Option<PublishedBytes>>;
+    fn trust_lists(&self) -> Answer<'_, Option<PublishedBytes>>;
     fn ocsp<'a>(&'a self, authority: &'a AuthorityId, request: &'a [u8]) -> Answer<'a, OcspReply>;
     fn ocsp_nobody(&self) -> OcspReply;
     fn ready(&self) -> Answer<'_, ()>;
@@ -227,6 +228,10 @@ impl<U: UseCases> Door for U {
             let found = UseCases::revocation_list(self, authority, shard, delta).await;
             found.map_err(|e| Problem::from_refusal(&e))
         })
+    }
+
+    fn trust_lists(&self) -> Answer<'_, Option<PublishedBytes>> {
+        Box::pin(async move { UseCases::trust_lists(self).await.map_err(|e| Problem::from_refusal(&e)) })
     }
 
     fn authority_certificate<'a>(&'a self, authority: &'a AuthorityId) -> Answer<'a, Option<PublishedBytes>> {

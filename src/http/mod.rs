@@ -79,6 +79,7 @@ fn publication_table() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(api::publication::crl))          // GET  /crl/{authority}/{list}
         .routes(routes!(api::publication::aia))          // GET  /aia/{certificate}
+        .routes(routes!(api::publication::trust_list))   // GET  /.well-known/yinxin-trust-list
         .routes(routes!(api::publication::ocsp_get))     // GET  /ocsp/{authority}/{*request}
         .routes(routes!(api::publication::ocsp_post))    // POST /ocsp/{authority}
         .routes(routes!(api::time_stamps::stamp))        // POST /tsa
@@ -394,6 +395,10 @@ mod tests {
         }
 
         async fn revocation_list(&self, _: &AuthorityId, _: u32, _: bool) -> Result<Option<PublishedBytes>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Nothing> {
             Err(Nothing)
         }
 

@@ -523,6 +523,9 @@ pub trait UseCases: Send + Sync + 'static {
         delta: bool,
     ) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
 
+    /// The trust lists in force, as one file; nothing where there is none.
+    fn trust_lists(&self) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
+
     /// The certificate of an authority.
     fn authority_certificate(
         &self,

@@ -13,8 +13,11 @@ use crate::domain::ca::recovery::RecoveryRefused;
 use crate::domain::ca::renewal::RenewalError;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::ca::taking_in::TakingInError;
+use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
+use crate::domain::trust::ListRefused;
+use crate::format::trust_list::TrustListError;
 use crate::render;
 use crate::service::{keys, publication, stamping};
 use crate::store;
@@ -185,6 +188,18 @@ pub enum Error {
     /// A certificate is not renewed so.
     #[error(transparent)]
     Renewal(#[from] RenewalError),
+    /// A trust list cannot be read.
+    #[error(transparent)]
+    TrustListForm(#[from] TrustListError),
+    /// A trust list is not accepted.
+    #[error(transparent)]
+    TrustList(#[from] ListRefused),
+    /// The step of a trust list is not taken.
+    #[error(transparent)]
+    TrustListStep(#[from] ListStepRefused),
+    /// No trust list has that SM3.
+    #[error("no such trust list")]
+    UnknownTrustList,
     /// More orders wait than are taken.
     #[error("more certificates are ordered than can be issued now; try again")]
     IssuanceBusy,
@@ -301,6 +316,10 @@ impl Error {
             Self::UnknownRecovery => "unknown-recovery",
             Self::Recovery(error) => error.code(),
             Self::Renewal(error) => error.code(),
+            Self::TrustListForm(error) => error.code(),
+            Self::TrustList(refused) => refused.code(),
+            Self::TrustListStep(refused) => refused.code(),
+            Self::UnknownTrustList => "unknown-trust-list",
             Self::IssuanceBusy => "issuance-busy",
             Self::UnknownJob => "unknown-job",
             Self::JobFile(error) => error.code(),

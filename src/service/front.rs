@@ -1,7 +1,7 @@
 //! What stands behind the HTTPS door: the use cases, with the anchors and policies that this installation judges by.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
@@ -39,7 +39,7 @@ use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::stamping::{self, Stamping};
-use crate::service::{Error, Services, authorities, keys, preview, publication};
+use crate::service::{Error, Services, authorities, keys, preview, publication, trust_lists};
 use crate::store;
 use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
@@ -52,7 +52,10 @@ const MOST_LIST_AGE: i64 = 300;
 #[derive(Clone)]
 pub struct Front {
     services: Services,
-    trust: Arc<TrustAnchors>,
+    /// Those that were named, without any list.
+    named: Arc<TrustAnchors>,
+    /// Those that count now: with the lists in force.
+    trust: Arc<RwLock<Arc<TrustAnchors>>>,
     policies: Arc<BTreeMap<String, Policy>>,
     default_policy: String,
     tables: Arc<KeyTables>,
@@ -76,11 +79,23 @@ impl Front {
         if !policies.contains_key(default_policy) {
             return Err(Error::UnknownPolicy);
         }
-        let (trust, policies) = (Arc::new(trust), Arc::new(policies));
+        let (named, policies) = (Arc::new(trust), Arc::new(policies));
+        let trust = Arc::new(RwLock::new(Arc::clone(&named)));
         let (default_policy, tables) = (default_policy.to_owned(), Arc::default());
         let register = Register::start(&services);
         let (stamping, orders, desk) = (None, None, None);
-        Ok(Self { services, trust, policies, default_policy, tables, stamping, orders, register, desk })
+        Ok(Self { services, named, trust, policies, default_policy, tables, stamping, orders, register, desk })
+    }
+
+    /// Takes the trust lists in force into the anchors, now and whenever they change, for as long as it is polled.
+    pub async fn keep_trust_current(self) {
+        let take = |trust| *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+        trust_lists::keep_current(self.services.clone(), Arc::clone(&self.named), take).await;
+    }
+
+    /// The anchors that count now.
+    fn trust(&self) -> Arc<TrustAnchors> {
+        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// With a time-stamping service, or without one.
@@ -181,7 +196,7 @@ impl UseCases for Front {
     async fn verify(&self, actor: &Actor, request: VerifyDocument) -> Result<Report, Error> {
         let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
         let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?.clone();
-        let trust = Arc::clone(&self.trust);
+        let trust = self.trust();
         let tables = Arc::clone(&self.tables);
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
         let judge = tokio::task::spawn_blocking(move || {
@@ -422,6 +437,22 @@ impl UseCases for Front {
         }))
     }
 
+    async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Error> {
+        let found = trust_lists::in_force(&self.services, self.services.clock.now()).await?;
+        let issued = found.lists.iter().map(|list| list.list().issued).max();
+        let expires = found.lists.iter().map(|list| list.list().expires).min();
+        Ok(issued.zip(expires).map(|(this_update, expires)| {
+            let bytes = found.published();
+            PublishedBytes {
+                tag: hex(&sm3(&bytes)),
+                bytes: bytes.into(),
+                this_update,
+                expires,
+                most_age: Some(MOST_LIST_AGE),
+            }
+        }))
+    }
+
     async fn authority_certificate(&self, authority: &AuthorityId) -> Result<Option<PublishedBytes>, Error> {
         let found = publication::authority_certificate(&self.services, authority).await?;
         let now = self.services.clock.now();
@@ -479,6 +510,7 @@ impl Refusal for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownSeal
+            | Self::UnknownTrustList
             | Self::UnknownAuthority
             | Self::UnknownAuthorityRequest
             | Self::UnknownCertificate
@@ -507,6 +539,8 @@ impl Refusal for Error {
                 StepRefused::LapsedByHand => ErrorKind::Refused,
                 _ => ErrorKind::Forbidden,
             },
+            Self::TrustList(_) | Self::TrustListStep(_) => ErrorKind::Conflict,
+            Self::TrustListForm(_) => ErrorKind::Refused,
             Self::CallerExists
             | Self::RolesConflict(_)
             | Self::IdempotencyKeyReused

@@ -34,6 +34,8 @@ pub mod seals;
 pub mod selftest;
 pub mod stamping;
 pub mod tampering;
+pub mod trust_files;
+pub mod trust_lists;
 pub mod verification;
 
 mod error;

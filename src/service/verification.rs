@@ -9,15 +9,15 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
-use crate::domain::trust::{TrustAnchors, TrustError};
+use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, verify};
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
+use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustListError};
 use crate::format::x509::Certificate;
 
-/// An anchor with this word in its subject is a development anchor: every report that could rest on it says so.
-pub const DEVELOPMENT_MARK: &str = "DEVELOPMENT";
+pub use crate::domain::trust::DEVELOPMENT_MARK;
 
 /// A certificate as PEM.
 #[must_use]
@@ -32,6 +32,22 @@ pub enum Error {
     /// No certificates in it, or none that can be read.
     #[error(transparent)]
     Certificates(#[from] TrustError),
+    /// A trust list cannot be read.
+    #[error("{origin} is no trust list")]
+    TrustListForm {
+        /// Where it came from.
+        origin: String,
+        /// Why.
+        source: TrustListError,
+    },
+    /// A trust list is not accepted.
+    #[error("{origin} holds a trust list that is not accepted")]
+    TrustList {
+        /// Where it came from.
+        origin: String,
+        /// Why.
+        source: ListRefused,
+    },
     /// Evidence where anchors are expected.
     #[error("{origin} holds {kind}, which is no anchor")]
     EvidenceKind {
@@ -73,6 +89,8 @@ impl Error {
         match self {
             Self::Certificates(TrustError::NoCertificate { .. }) => "no-certificate",
             Self::Certificates(_) => "certificate-malformed",
+            Self::TrustListForm { source, .. } => source.code(),
+            Self::TrustList { source, .. } => source.code(),
             Self::EvidenceKind { .. } => "evidence-is-no-anchor",
             Self::EvidenceMalformed { .. } => "evidence-malformed",
             Self::Exists { .. } => "evidence-exists",
@@ -99,6 +117,7 @@ pub struct Verification {
     limits: Limits,
     tables: KeyTables,
     anchors: Vec<Vec<u8>>,
+    lists: Vec<SignedTrustList>,
     certificates: Vec<Vec<u8>>,
     others: Vec<(Kind, Vec<u8>)>,
 }
@@ -185,6 +204,7 @@ impl Verification {
             limits,
             tables: KeyTables::default(),
             anchors: Vec::new(),
+            lists: Vec::new(),
             certificates: Vec::new(),
             others: Vec::new(),
         }
@@ -213,6 +233,9 @@ impl Verification {
     /// # Errors
     /// The file holds none, one that cannot be read, or something else; then nothing is taken.
     pub fn add_anchors(&mut self, bytes: &[u8], origin: &str) -> Result<(), Error> {
+        if TrustBundle::recognises(bytes) {
+            return self.add_trust_lists(bytes, origin);
+        }
         if let Some((kind, _)) = others(bytes).first() {
             return Err(Error::EvidenceKind { origin: origin.to_owned(), kind: kind.name() });
         }
@@ -226,6 +249,47 @@ impl Verification {
             }
         }
         Ok(())
+    }
+
+    /// Takes in the trust lists of a file, a signed list or a bundle, with the evidence beside them. Who names a list
+    /// trusts it, as with anchors; its own signatures must be right, it must not have ended, and a list above it in the
+    /// same file must let it do what it does.
+    ///
+    /// # Errors
+    /// The file or one of its lists is refused.
+    fn add_trust_lists(&mut self, bytes: &[u8], origin: &str) -> Result<(), Error> {
+        let malformed = |source| Error::TrustListForm { origin: origin.to_owned(), source };
+        let refused = |source| Error::TrustList { origin: origin.to_owned(), source };
+        let bundle = TrustBundle::parse(bytes).map_err(malformed)?;
+        let mut lists = Vec::new();
+        for signed in bundle.lists {
+            let list = CheckedList::check(signed, &self.policy.algorithms, self.now).map_err(refused)?;
+            list.not_expired(self.now).map_err(refused)?;
+            lists.push(list);
+        }
+        for list in &lists {
+            for above in lists.iter().filter(|above| above.list().lists.iter().any(|one| one.name == list.list().name))
+            {
+                list.still_named(above).map_err(refused)?;
+            }
+        }
+        for list in lists {
+            if self.lists.iter().all(|known| known.payload() != list.signed().payload()) {
+                add_trust_list(&mut self.trust, &list);
+                self.lists.push(list.signed().clone());
+            }
+        }
+        for der in bundle.certificates.iter().chain(&bundle.crls) {
+            self.add_evidence(der, origin)?;
+        }
+        Ok(())
+    }
+
+    /// The trust lists as one file, in the order in which they came; none where there is none.
+    #[must_use]
+    pub fn trust_lists(&self) -> Option<Vec<u8>> {
+        let bundle = TrustBundle { lists: self.lists.clone(), ..TrustBundle::default() };
+        (!self.lists.is_empty()).then(|| bundle.to_json())
     }
 
     /// Takes in what may help: certificates that may stand in a path but are not trusted by themselves, revocation lists,
@@ -310,11 +374,7 @@ impl Verification {
             coverage: None,
             shown: None,
             policy: PolicySummary::of(&self.policy),
-            trust: TrustSummary {
-                anchors: self.trust.anchor_count(),
-                sm3: self.trust.anchors_sm3(),
-                notice: self.trust.is_development().then_some("DEVELOPMENT TRUST"),
-            },
+            trust: TrustSummary::of(&self.trust),
             verified_at: self.now,
         }
     }

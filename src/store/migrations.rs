@@ -58,6 +58,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0011_authority_requests.sql"),
         postgres: include_str!("migrations/postgres/0011_authority_requests.sql"),
     },
+    Migration {
+        version: 12,
+        sqlite: include_str!("migrations/sqlite/0012_trust_lists.sql"),
+        postgres: include_str!("migrations/postgres/0012_trust_lists.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

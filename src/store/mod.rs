@@ -30,6 +30,7 @@ pub mod revocation_pages;
 pub mod scratch;
 pub mod seals;
 pub mod signatures;
+pub mod trust_lists;
 
 mod error;
 mod integrity;

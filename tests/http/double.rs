@@ -419,6 +419,10 @@ impl UseCases for Double {
         Ok(Some(published()))
     }
 
+    async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Fault> {
+        Ok(None)
+    }
+
     async fn authority_certificate(&self, _: &AuthorityId) -> Result<Option<PublishedBytes>, Fault> {
         Ok(Some(published()))
     }

@@ -19,6 +19,7 @@ mod process;
 mod serve;
 mod service;
 mod store;
+mod trust;
 
 /// Says that a test could not run for want of a peer, and fails where peers are required.
 pub(crate) fn skip(test: &str, absent: &str) {

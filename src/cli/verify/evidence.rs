@@ -10,6 +10,7 @@ use crate::cli::verify::Error;
 use crate::service::verification::{Verification, refuse_existing, save_evidence, sm3_hex};
 
 const ANCHORS: &str = "anchors.pem";
+const TRUST_LISTS: &str = "trust-lists.json";
 const CERTIFICATES: &str = "certificates.pem";
 const OTHERS: &str = "evidence.pem";
 const POLICY: &str = "policy.toml";
@@ -24,6 +25,8 @@ struct Index<'a> {
     policy: &'static str,
     algorithms: &'static str,
     anchors: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_lists: Option<&'static str>,
     certificates: Option<&'static str>,
     evidence: Option<&'static str>,
     inputs: &'a [Input],
@@ -62,7 +65,7 @@ impl<'a> Bundle<'a> {
     /// The folder holds a file that would be written.
     pub(crate) fn open(folder: &'a Path, inputs: &[PathBuf]) -> Result<Self, Error> {
         let names = report_names(inputs);
-        let fixed = [ANCHORS, CERTIFICATES, OTHERS, POLICY, ALGORITHMS, INDEX];
+        let fixed = [ANCHORS, TRUST_LISTS, CERTIFICATES, OTHERS, POLICY, ALGORITHMS, INDEX];
         refuse_existing(folder, names.iter().map(String::as_str).chain(fixed))?;
         Ok(Self { folder, names: names.into_iter(), inputs: Vec::new(), files: Vec::new() })
     }
@@ -85,7 +88,7 @@ impl<'a> Bundle<'a> {
         original: Option<(&Path, Option<&[u8]>)>,
     ) -> Result<(), Error> {
         let (anchors, certificates) = (verification.anchors_pem(), verification.certificates_pem());
-        let others = verification.others_pem();
+        let (others, trust_lists) = (verification.others_pem(), verification.trust_lists());
         let mut replay = vec!["yinxin".to_owned(), "verify".to_owned(), "--json".to_owned(), "--offline".to_owned()];
         let mut option = |name: &str, value: String| replay.extend([name.to_owned(), quoted(&value)]);
         let inside = |name: &str| self.folder.join(name).display().to_string();
@@ -94,6 +97,9 @@ impl<'a> Bundle<'a> {
         option("--algorithms", inside(ALGORITHMS));
         if anchors.is_some() {
             option("--trust", inside(ANCHORS));
+        }
+        if trust_lists.is_some() {
+            option("--trust", inside(TRUST_LISTS));
         }
         if certificates.is_some() {
             option("--evidence", inside(CERTIFICATES));
@@ -112,6 +118,7 @@ impl<'a> Bundle<'a> {
             policy: POLICY,
             algorithms: ALGORITHMS,
             anchors: anchors.as_ref().map(|_| ANCHORS),
+            trust_lists: trust_lists.as_ref().map(|_| TRUST_LISTS),
             certificates: certificates.as_ref().map(|_| CERTIFICATES),
             evidence: others.as_ref().map(|_| OTHERS),
             inputs: &self.inputs,
@@ -119,6 +126,9 @@ impl<'a> Bundle<'a> {
             replay: replay.join(" "),
         };
         let index = format!("{}\n", serde_json::to_string_pretty(&index)?);
+        if let Some(octets) = trust_lists {
+            self.files.push((TRUST_LISTS.to_owned(), octets));
+        }
         let mut add = |name: &str, text: String| self.files.push((name.to_owned(), text.into_bytes()));
         if let Some(text) = anchors {
             add(ANCHORS, text);

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Anchors: a PEM or DER file, or a folder of .pem, .crt, .cer and .der files. May be repeated
+    /// Anchors: a PEM or DER file, a folder of .pem, .crt, .cer and .der files, a trust list or bundle. May be repeated
     #[arg(long, value_name = "PATH")]
     trust: Vec<PathBuf>,
 

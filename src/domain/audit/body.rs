@@ -530,6 +530,38 @@ events! {
         /// SM3 of the root that was trusted for it in DER, where a certificate was taken in.
         4 root_sm3: Option<[u8; 32]>,
     }
+    /// A trust list was imported, and waits for officers.
+    64 "trust-list-imported" TrustListImported {
+        /// The list's name.
+        0 name: String,
+        /// Its version.
+        1 number: u64,
+        /// SM3 of its canonical form.
+        2 list_sm3: [u8; 32],
+    }
+    /// An officer approved a trust list by a signature.
+    65 "trust-list-approved" TrustListApproved {
+        /// SM3 of the list's canonical form.
+        0 list_sm3: [u8; 32],
+        /// SM3 of the signature's value.
+        1 signature_sm3: [u8; 32],
+    }
+    /// A trust list came into force.
+    66 "trust-list-activated" TrustListActivated {
+        /// The list's name.
+        0 name: String,
+        /// Its version.
+        1 number: u64,
+        /// SM3 of its canonical form.
+        2 list_sm3: [u8; 32],
+        /// SM3 of the version that it replaced.
+        3 replaced_sm3: Option<[u8; 32]>,
+    }
+    /// An officer refused a trust list by a signature.
+    67 "trust-list-refused" TrustListRefused {
+        /// SM3 of the list's canonical form.
+        0 list_sm3: [u8; 32],
+    }
 }
 
 impl From<KeyEvent> for EventBody {

@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63]).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67]).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -349,6 +349,22 @@ mod tests {
             }),
             (hash(), octets())
                 .prop_map(|(certificate_sm3, items)| EventBody::TimeStampsIssued { certificate_sm3, items }),
+            (text(), number(), hash()).prop_map(|(name, number, list_sm3)| EventBody::TrustListImported {
+                name,
+                number,
+                list_sm3
+            }),
+            (hash(), hash())
+                .prop_map(|(list_sm3, signature_sm3)| EventBody::TrustListApproved { list_sm3, signature_sm3 }),
+            (text(), number(), hash(), proptest::option::of(hash())).prop_map(
+                |(name, number, list_sm3, replaced_sm3)| EventBody::TrustListActivated {
+                    name,
+                    number,
+                    list_sm3,
+                    replaced_sm3
+                }
+            ),
+            hash().prop_map(|list_sm3| EventBody::TrustListRefused { list_sm3 }),
             text().prop_map(|reason| EventBody::ClockDistrusted { reason }),
             number().prop_map(|accuracy| EventBody::ClockTrusted { accuracy }),
             (hash(), number()).prop_map(|(certificate_sm3, days)| EventBody::ExpiryAlerted { certificate_sm3, days }),

@@ -22,6 +22,7 @@ pub mod subject;
 pub mod submission;
 pub mod taking_in;
 pub mod throw_away;
+pub mod trust_list;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};

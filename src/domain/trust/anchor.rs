@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::crypto::digest::{hex, sm3};
+use crate::domain::trust::path::PathQuestion;
+use crate::domain::trust::path::failure::Refusal;
+use crate::domain::trust::scope::{AnchorScope, ListNamed};
 use crate::domain::trust::signature::SignerIdPolicy;
 use crate::format::der;
 use crate::format::keys::read_pem;
@@ -38,6 +41,9 @@ pub struct Held {
     sm3: [u8; 32],
     origin: Arc<str>,
     signer_ids: SignerIdPolicy,
+    scope: Option<Arc<AnchorScope>>,
+    /// SM3 of all that the scope says; zeros without one.
+    scope_sm3: [u8; 32],
 }
 
 impl Held {
@@ -63,6 +69,21 @@ impl Held {
     #[must_use]
     pub const fn signer_ids(&self) -> SignerIdPolicy {
         self.signer_ids
+    }
+
+    /// What its trust list says of it; nothing for an anchor that was named by itself, which nobody restricts.
+    #[must_use]
+    pub fn scope(&self) -> Option<&AnchorScope> {
+        self.scope.as_deref()
+    }
+
+    /// Whether it may vouch, as an anchor, for the end of that question.
+    pub(in crate::domain::trust) fn permits(&self, asked: &PathQuestion<'_>) -> Result<(), Refusal> {
+        self.scope.as_ref().map_or(Ok(()), |scope| scope.permits(asked.policy.anchor, asked.at, asked.end))
+    }
+
+    pub(in crate::domain::trust) fn shared_scope(&self) -> Option<Arc<AnchorScope>> {
+        self.scope.clone()
     }
 
     pub(in crate::domain::trust) fn shared_der(&self) -> Arc<[u8]> {
@@ -101,6 +122,7 @@ impl Shelf {
 pub struct TrustAnchors {
     anchors: Shelf,
     others: Shelf,
+    lists: Vec<Arc<ListNamed>>,
     development: bool,
     version: [u8; 32],
 }
@@ -128,6 +150,32 @@ impl TrustAnchors {
         self.anchors.extend(read(bytes, origin, ids)?);
         self.renumber();
         Ok(())
+    }
+
+    /// Adds an anchor with what its trust list says of it. The same certificate may come with several scopes: any of them
+    /// that permits will do.
+    pub(in crate::domain::trust) fn add_list(
+        &mut self,
+        list: Arc<ListNamed>,
+        anchors: impl IntoIterator<Item = (Vec<u8>, SignerIdPolicy, AnchorScope)>,
+    ) {
+        let origin: Arc<str> = list.display().into();
+        let held = anchors.into_iter().map(|(der, signer_ids, scope)| Held {
+            sm3: sm3(&der),
+            der: der.into(),
+            origin: Arc::clone(&origin),
+            signer_ids,
+            scope_sm3: scope.sm3(),
+            scope: Some(scope.into()),
+        });
+        self.anchors.extend(held.collect());
+        self.lists.push(list);
+        self.renumber();
+    }
+
+    /// The trust lists that are among these, in the order in which they came.
+    pub fn lists(&self) -> impl ExactSizeIterator<Item = &ListNamed> {
+        self.lists.iter().map(|list| &**list)
     }
 
     /// Adds certificates that may stand in a path but are not trusted by themselves.
@@ -193,6 +241,7 @@ impl TrustAnchors {
                 all.push(role);
                 all.push(u8::from(held.signer_ids == SignerIdPolicy::DefaultOrEmpty));
                 all.extend_from_slice(&held.sm3);
+                all.extend_from_slice(&held.scope_sm3);
             }
         }
         self.version = sm3(&all);
@@ -204,10 +253,10 @@ impl TrustAnchors {
         if any_empty { SignerIdPolicy::DefaultOrEmpty } else { SignerIdPolicy::DefaultOnly }
     }
 
-    /// The anchor with exactly that DER.
-    pub(in crate::domain::trust) fn anchor(&self, certificate: &Certificate<'_>) -> Option<&Held> {
+    /// The anchors with exactly that DER: more than one where lists say different things of it.
+    pub(in crate::domain::trust) fn anchor(&self, certificate: &Certificate<'_>) -> Vec<&Held> {
         let key = subject_key(&certificate.subject);
-        self.anchors.named(&key).find(|held| *held.der == *certificate.raw)
+        self.anchors.named(&key).filter(|held| *held.der == *certificate.raw).collect()
     }
 
     /// Anchors and then others whose subject may be that name: whoever asks compares by RFC 5280 7.1.
@@ -246,7 +295,14 @@ fn read(bytes: &[u8], origin: &str, signer_ids: SignerIdPolicy) -> Result<Vec<He
     }
     let shared: Arc<str> = origin.into();
     let check = |(index, der): (usize, Vec<u8>)| match Certificate::parse(&der) {
-        Ok(_) => Ok(Held { sm3: sm3(&der), der: der.into(), origin: Arc::clone(&shared), signer_ids }),
+        Ok(_) => Ok(Held {
+            sm3: sm3(&der),
+            der: der.into(),
+            origin: Arc::clone(&shared),
+            signer_ids,
+            scope: None,
+            scope_sm3: [0; 32],
+        }),
         Err(source) => Err(TrustError::Malformed { origin: origin.to_owned(), index: index.saturating_add(1), source }),
     };
     ders.into_iter().enumerate().map(check).collect()

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
+use crate::crypto::digest::hex;
+use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
 use crate::domain::verify::{Ground, Policy};
 use crate::format::ofd;
@@ -393,6 +395,34 @@ pub struct TrustSummary {
     /// `DEVELOPMENT TRUST` where development anchors are among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<&'static str>,
+    /// The trust lists that the anchors came from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListSummary>,
+}
+
+impl TrustSummary {
+    /// What a report says of these anchors.
+    #[must_use]
+    pub fn of(trust: &TrustAnchors) -> Self {
+        let list = |list: &ListNamed| ListSummary { name: list.name.clone(), number: list.number, sm3: hex(&list.sm3) };
+        Self {
+            anchors: trust.anchor_count(),
+            sm3: trust.anchors_sm3(),
+            notice: trust.is_development().then_some("DEVELOPMENT TRUST"),
+            lists: trust.lists().map(list).collect(),
+        }
+    }
+}
+
+/// A trust list, as a report names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListSummary {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub number: u64,
+    /// SM3 of its canonical form: the fingerprint.
+    pub sm3: String,
 }
 
 /// The coverage of a whole file.
@@ -476,11 +506,7 @@ impl Report {
             coverage: body.coverage,
             shown: body.shown,
             policy: PolicySummary::of(ground.policy),
-            trust: TrustSummary {
-                anchors: ground.trust.anchor_count(),
-                sm3: ground.trust.anchors_sm3(),
-                notice: ground.trust.is_development().then_some("DEVELOPMENT TRUST"),
-            },
+            trust: TrustSummary::of(ground.trust),
             verified_at: ground.now,
         }
     }

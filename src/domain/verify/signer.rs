@@ -6,12 +6,14 @@ use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::trust::{
-    Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Unacceptable, Use, public_key,
+    AnchorDemand, Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Unacceptable,
+    Use, public_key,
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, CertificateSummary, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::revocation::judge_revocation;
+use crate::format::trust_list::TrustUse;
 use crate::format::x509::Certificate;
 
 /// In which role a certificate stands in a signature.
@@ -279,12 +281,25 @@ pub(in crate::domain::verify) fn path_question<'q>(
     }
 }
 
+/// What a trust list must trust the anchor for.
+pub(in crate::domain::verify) fn demanded(kind: &str, question: &SignerQuestion<'_>) -> AnchorDemand {
+    match question.role {
+        _ if question.wanted == Wanted::Anything => AnchorDemand::ForAnything,
+        Role::Maker => AnchorDemand::For(TrustUse::SealMaking),
+        Role::TimeStamper => AnchorDemand::For(TrustUse::TimeStamp),
+        Role::Signer if kind.starts_with("ses") => AnchorDemand::For(TrustUse::SealSigning),
+        Role::Signer => AnchorDemand::For(TrustUse::Identity),
+    }
+}
+
 fn path_of(
     question: &SignerQuestion<'_>,
+    demanded: AnchorDemand,
     ground: &Ground<'_>,
     budget: &mut Budget,
 ) -> Result<TrustedPath, PathFailure> {
-    path_question(question, &PathPolicy::seal(), ground).answer(budget)
+    let policy = PathPolicy { anchor: demanded, ..PathPolicy::seal() };
+    path_question(question, &policy, ground).answer(budget)
 }
 
 /// Paths of all of them, each at its own moment.
@@ -297,7 +312,7 @@ fn trust(
     let (mut found, mut shown, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let whose = question.role.name();
-        match path_of(question, ground, budget) {
+        match path_of(question, demanded(report.kind, question), ground, budget) {
             Ok(path) => {
                 let subjects = path.subjects().join(" ← ");
                 shown.push(format!("{whose}: {subjects} (anchor from {})", path.anchor_origin()));

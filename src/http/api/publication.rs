@@ -22,6 +22,7 @@ use crate::service::door::{OcspReply, PublishedBytes};
 
 const LIST: &str = "application/pkix-crl";
 const CERTIFICATE: &str = "application/pkix-cert";
+const TRUST_LISTS: &str = "application/json";
 const OCSP_REQUEST: &str = "application/ocsp-request";
 const OCSP_RESPONSE: &str = "application/ocsp-response";
 /// Characters of a request in a path. RFC 5019 5 has 255 octets for requests by GET; several questions are a few times that.
@@ -77,6 +78,22 @@ pub(crate) async fn aia(
     let authority = certificate.strip_suffix(".cer").and_then(|name| AuthorityId::parse(name).ok());
     let found = app.door.authority_certificate(&authority.ok_or_else(absent)?).await?.ok_or_else(absent)?;
     Ok(published(found, CERTIFICATE, &headers, app.door.clock().now()))
+}
+
+/// The trust lists in force here, each as it was signed. Whoever takes one compares its fingerprint with paper.
+#[utoipa::path(
+    get, path = "/.well-known/yinxin-trust-list", tag = "publication",
+    responses(
+        (status = 200, description = "A bundle: `lists`, each a JWS (RFC 7515 7.2.1), and `version`", body = FileShape,
+         content_type = "application/json"),
+        (status = 304, description = "The lists that the client has are the newest ones"),
+        (status = "4XX", description = "There is none", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn trust_list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let found = app.door.trust_lists().await?.ok_or_else(absent)?;
+    Ok(published(found, TRUST_LISTS, &headers, app.door.clock().now()))
 }
 
 /// An OCSP answer; the request is base64 in the path (RFC 6960 A.1).

@@ -16,6 +16,7 @@ mod registration;
 mod renewal;
 mod signing;
 mod stamping;
+mod trust_lists;
 
 use yinxin::domain::audit::EventBody;
 

@@ -54,12 +54,12 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    fn sign(&self, octets: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, octets: &[u8]) -> Vec<u8> {
         let value = self.key.sign(octets, &SystemRandom).unwrap();
         encode_value(self.key.algorithm(), &value)
     }
 
-    fn by<'a>(&'a self, signature: &'a [u8]) -> Signed<'a> {
+    pub(crate) fn by<'a>(&'a self, signature: &'a [u8]) -> Signed<'a> {
         Signed { officer: &self.id, signature, call: None }
     }
 }

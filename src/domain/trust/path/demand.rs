@@ -2,7 +2,9 @@
 
 use crate::crypto::digest::sm3;
 use crate::domain::trust::policy_graph::PolicyInputs;
+use crate::domain::trust::scope::AnchorDemand;
 use crate::format::der::ObjectIdentifier;
+use crate::format::trust_list::TrustUse;
 use crate::format::x509::extension::{CLIENT_AUTH, SERVER_AUTH};
 use crate::format::x509::{KeyUsage, extension};
 
@@ -54,6 +56,8 @@ pub struct PathPolicy {
     pub policies: PolicyInputs,
     /// How many authorities may stand between the end and the anchor, self-issued ones left out.
     pub authorities: Option<usize>,
+    /// What the anchor must be trusted for.
+    pub anchor: AnchorDemand,
     /// Critical extensions that the caller processes himself.
     pub processed_by_caller: Vec<ObjectIdentifier>,
 }
@@ -63,6 +67,12 @@ impl PathPolicy {
     #[must_use]
     pub fn seal() -> Self {
         Self { name: "seal".to_owned(), end_validity: EndValidity::Callers, ..Self::field() }
+    }
+
+    /// The same, from anchors that are trusted for this.
+    #[must_use]
+    pub fn seal_for(wanted: TrustUse) -> Self {
+        Self { anchor: AnchorDemand::For(wanted), ..Self::seal() }
     }
 
     /// RFC 5280 6.1 for certificates of the field.
@@ -77,6 +87,7 @@ impl PathPolicy {
             key_usage: 0,
             policies: PolicyInputs::default(),
             authorities: None,
+            anchor: AnchorDemand::Unrestricted,
             processed_by_caller: Vec::new(),
         }
     }

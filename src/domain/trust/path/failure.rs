@@ -147,6 +147,32 @@ pub enum Refusal {
     /// GB/T 32918.2 5.5: the anchor does not allow the signer ID that the signature was made with.
     #[error("the issuer's signature on it was made with another signer ID than the anchor allows")]
     SignerId,
+    /// It is an anchor, and its trust list does not trust it for that.
+    #[error("its trust list does not trust it for {wanted}")]
+    AnchorUse {
+        /// What for.
+        wanted: &'static str,
+    },
+    /// It is an anchor, and its trust list trusts it for other regions than the end's.
+    #[error(
+        "its trust list trusts it for {regions} alone, and the end certificate does not name one of them as its place"
+    )]
+    AnchorRegion {
+        /// Their codes.
+        regions: String,
+    },
+    /// It is an anchor, and its trust list trusts it later.
+    #[error("its trust list trusts it from {from} on, and the time in question is earlier")]
+    AnchorNotYetTrusted {
+        /// From when on.
+        from: Timestamp,
+    },
+    /// It is an anchor, and its trust list trusts it no more.
+    #[error("its trust list trusts it until {until}, and the time in question is later")]
+    AnchorTrustEnded {
+        /// Until when.
+        until: Timestamp,
+    },
     /// RFC 5280 4.2.1.12.
     #[error("it is not for the purpose {purpose}")]
     Purpose {
@@ -217,6 +243,10 @@ impl Refusal {
             Self::SignatureWrong => "certificate-signature-wrong",
             Self::SignatureUnsupported => "certificate-signature-unsupported",
             Self::SignerId => "signer-id-not-allowed",
+            Self::AnchorUse { .. } => "anchor-not-for-this-use",
+            Self::AnchorRegion { .. } => "anchor-not-for-this-region",
+            Self::AnchorNotYetTrusted { .. } => "anchor-not-yet-trusted",
+            Self::AnchorTrustEnded { .. } => "anchor-trust-ended",
             Self::Purpose { .. } => "certificate-purpose",
             Self::NameNotPermitted { .. } => "name-not-permitted",
             Self::NameExcluded { .. } => "name-excluded",

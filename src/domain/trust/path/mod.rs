@@ -32,7 +32,9 @@ use crate::domain::trust::path::revoked::RevocationDemand;
 use crate::domain::trust::path::search::{Search, period_holds};
 use crate::domain::trust::policy_graph::AcceptedPolicies;
 use crate::domain::trust::revocation::RevocationStatus;
+use crate::domain::trust::scope::AnchorScope;
 use crate::domain::trust::signature::{CheckSignature, Computed, SignerId, SignerIdPolicy};
+use crate::format::trust_list::TrustUse;
 use crate::format::x509::Certificate;
 
 /// What is asked: a path for this certificate, from these anchors, at this moment, under this policy.
@@ -67,7 +69,8 @@ impl PathQuestion<'_> {
     }
 }
 
-/// Finds a path from `end` to an anchor, as the verification of seals asks for it: [`PathPolicy::seal`].
+/// Finds a path from `end` to an anchor, as the verification of seals asks for it: [`PathPolicy::seal`]. Anchors that a
+/// trust list restricts are not among those that lead anywhere: [`find_path_for`] says what they must be trusted for.
 ///
 /// # Errors
 /// Those of [`PathQuestion::answer`].
@@ -79,6 +82,23 @@ pub fn find_path(
     tables: &KeyTables,
 ) -> Result<TrustedPath, PathFailure> {
     let policy = PathPolicy::seal();
+    PathQuestion { end, trust, beside: &[], at, policy: &policy, tables, check: &Computed, revocation: None }
+        .answer(budget)
+}
+
+/// As [`find_path`], to an anchor that is trusted for this.
+///
+/// # Errors
+/// Those of [`PathQuestion::answer`].
+pub fn find_path_for(
+    wanted: TrustUse,
+    end: &Certificate<'_>,
+    trust: &TrustAnchors,
+    at: Timestamp,
+    budget: &mut Budget,
+    tables: &KeyTables,
+) -> Result<TrustedPath, PathFailure> {
+    let policy = PathPolicy::seal_for(wanted);
     PathQuestion { end, trust, beside: &[], at, policy: &policy, tables, check: &Computed, revocation: None }
         .answer(budget)
 }
@@ -99,6 +119,7 @@ pub struct TrustedPath {
     steps: Vec<Step>,
     anchor_sm3: [u8; 32],
     anchor_origin: Arc<str>,
+    anchor_scope: Option<Arc<AnchorScope>>,
     signatures: Vec<SignatureUsed>,
     policies: AcceptedPolicies,
     signer_id_policy: SignerIdPolicy,
@@ -130,6 +151,12 @@ impl TrustedPath {
         &self.anchor_origin
     }
 
+    /// What its trust list says of the anchor; nothing for one that was named by itself.
+    #[must_use]
+    pub fn anchor_scope(&self) -> Option<&AnchorScope> {
+        self.anchor_scope.as_deref()
+    }
+
     /// How the certificates below the anchor were signed, from the end upward; those are left out whose algorithm only a
     /// caller's own check knows.
     #[must_use]
@@ -157,10 +184,11 @@ impl TrustedPath {
         &self.statuses
     }
 
-    /// Whether a certificate below the anchor names where revocation can be asked.
+    /// Whether a certificate below the anchor, or the anchor's trust list, names where revocation can be asked.
     #[must_use]
     pub fn names_revocation_source(&self) -> bool {
-        self.steps.iter().any(|step| step.names_revocation_source)
+        let listed = self.anchor_scope.as_ref().is_some_and(|scope| !scope.status.is_empty());
+        (listed && self.steps.len() > 1) || self.steps.iter().any(|step| step.names_revocation_source)
     }
 
     /// Whether every signature of the path may be relied on at that moment.
@@ -171,8 +199,12 @@ impl TrustedPath {
         self.signatures.iter().try_for_each(|used| policy.signature(used, at, Use::Accept))
     }
 
-    /// Whether all certificates were valid at that moment, the end's own validity as the policy has it.
+    /// Whether all certificates were valid at that moment, the end's own validity as the policy has it, and the anchor
+    /// was trusted.
     fn holds_at(&self, at: Timestamp, end: EndValidity) -> Result<(), PathFailure> {
+        if let (Some(scope), Some(anchor)) = (&self.anchor_scope, self.steps.last()) {
+            scope.holds_at(at).map_err(|reason| refused(&anchor.der, reason))?;
+        }
         let skipped = usize::from(end == EndValidity::Callers);
         for step in self.steps.iter().skip(skipped) {
             period_holds(step.not_before, step.not_after, at).map_err(|reason| refused(&step.der, reason))?;

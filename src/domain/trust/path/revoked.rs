@@ -13,6 +13,7 @@ use crate::domain::trust::path::{PathQuestion, TrustedPath, refused};
 use crate::domain::trust::revocation::{
     RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus, status_of,
 };
+use crate::domain::trust::scope::AnchorDemand;
 use crate::format::x509::crl::{CRL_NUMBER, CertificateList};
 use crate::format::x509::extension::CrlDistributionPoints;
 use crate::format::x509::{Certificate, GeneralName};
@@ -181,7 +182,8 @@ impl Examination<'_> {
     }
 
     fn has_path(&self, signer: &Certificate<'_>) -> bool {
-        let policy = PathPolicy::field();
+        // The path must end at the anchor that the judged path ended at, which was held to what was asked of it.
+        let policy = PathPolicy { anchor: AnchorDemand::Nothing, ..PathPolicy::field() };
         let asked = PathQuestion {
             end: signer,
             beside: self.beside,

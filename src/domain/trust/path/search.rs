@@ -33,20 +33,49 @@ struct Node<'a> {
     certificate: Certificate<'a>,
     held: Option<&'a Held>,
     is_anchor: bool,
+    /// Why it may not vouch as the anchor that it is; it can still stand below another one.
+    barred: Option<Refusal>,
     is_self_issued: bool,
     /// Whether it may sign certificates at all, whatever stands below.
     fitness: OnceCell<Result<(), Refusal>>,
 }
 
 impl<'a> Node<'a> {
-    fn new(number: usize, certificate: Certificate<'a>, held: Option<&'a Held>, is_anchor: bool) -> Rc<Self> {
+    fn new(number: usize, certificate: Certificate<'a>, (held, standing): (Option<&'a Held>, Standing)) -> Rc<Self> {
         let is_self_issued = certificate.subject.matches(&certificate.issuer);
-        Rc::new(Self { number, certificate, held, is_anchor, is_self_issued, fitness: OnceCell::new() })
+        let (is_anchor, barred) = match standing {
+            Standing::Anchor => (true, None),
+            Standing::Barred(reason) => (false, Some(reason)),
+            Standing::Other => (false, None),
+        };
+        Rc::new(Self { number, certificate, held, is_anchor, barred, is_self_issued, fitness: OnceCell::new() })
     }
 
     fn der(&self) -> Arc<[u8]> {
         self.held.map_or_else(|| Arc::from(self.certificate.raw), Held::shared_der)
     }
+}
+
+/// What a certificate is in a search.
+enum Standing {
+    /// An anchor that may vouch for what is asked.
+    Anchor,
+    /// An anchor that may not.
+    Barred(Refusal),
+    /// None.
+    Other,
+}
+
+/// Of several lists' words on one anchor, the first that permits counts; else the first.
+fn standing<'a>(said: Vec<&'a Held>, question: &PathQuestion<'_>) -> (Option<&'a Held>, Standing) {
+    let mut first = None;
+    for held in said {
+        match held.permits(question) {
+            Ok(()) => return (Some(held), Standing::Anchor),
+            Err(reason) => first = first.or(Some((held, reason))),
+        }
+    }
+    first.map_or((None, Standing::Other), |(held, reason)| (Some(held), Standing::Barred(reason)))
 }
 
 /// How a certificate was signed by the one above it.
@@ -73,8 +102,7 @@ pub(in crate::domain::trust::path) struct Search<'q> {
 
 impl<'q> Search<'q> {
     pub(in crate::domain::trust::path) fn new(question: &'q PathQuestion<'q>, budget: &'q mut Budget) -> Self {
-        let held = question.trust.anchor(question.end);
-        let end = Node::new(0, question.end.clone(), held, held.is_some());
+        let end = Node::new(0, question.end.clone(), standing(question.trust.anchor(question.end), question));
         Self {
             question,
             budget,
@@ -91,7 +119,11 @@ impl<'q> Search<'q> {
         let end = self.question.end;
         let refused = |reason| PathFailure::Refused { certificate: NamedCertificate::of(end), reason };
         self.end(end).map_err(refused)?;
-        let is_anchor = self.chain.first().is_some_and(|end| end.is_anchor);
+        let first = self.chain.first().cloned();
+        let is_anchor = first.as_ref().is_some_and(|end| end.is_anchor);
+        if let Some(reason) = first.and_then(|end| end.barred.clone()) {
+            self.refuse(true, end, reason);
+        }
         let found = if is_anchor { self.descend()? } else { self.climb()? };
         match (found, self.worst) {
             (Some(path), _) => Ok(path),
@@ -160,6 +192,10 @@ impl<'q> Search<'q> {
                 }
             }
             let is_anchor = candidate.is_anchor;
+            if let Some(reason) = &candidate.barred {
+                // An anchor was reached, and does not vouch for this. That tells more than what is missing above it.
+                self.refuse(true, of, reason.clone());
+            }
             self.chain.push(candidate);
             let found = if is_anchor { self.descend()? } else { self.climb()? };
             if found.is_some() {
@@ -216,14 +252,25 @@ impl<'q> Search<'q> {
         let question = self.question;
         let (anchors, others) = question.trust.named(&child.issuer);
         let mut found: Vec<Rc<Node<'q>>> = Vec::new();
-        let held = anchors.into_iter().map(|held| (held, true)).chain(others.into_iter().map(|held| (held, false)));
-        let held = held.filter_map(|(held, anchor)| Some((Certificate::parse(held.der()).ok()?, Some(held), anchor)));
-        let beside = question.beside.iter().filter(|other| subject_key(&other.subject) == subject_key(&child.issuer));
-        for (certificate, held, anchor) in held.chain(beside.map(|certificate| (certificate.clone(), None, false))) {
+        let mut add = |certificate: Certificate<'q>, standing| {
             if found.iter().all(|known| known.certificate.raw != certificate.raw) {
-                found.push(Node::new(self.nodes, certificate, held, anchor));
+                found.push(Node::new(self.nodes, certificate, standing));
                 self.nodes = self.nodes.saturating_add(1);
             }
+        };
+        for held in &anchors {
+            if let Ok(certificate) = Certificate::parse(held.der()) {
+                let said = anchors.iter().copied().filter(|other| other.sm3() == held.sm3()).collect();
+                add(certificate, standing(said, question));
+            }
+        }
+        for held in others {
+            if let Ok(certificate) = Certificate::parse(held.der()) {
+                add(certificate, (Some(held), Standing::Other));
+            }
+        }
+        for other in question.beside.iter().filter(|other| subject_key(&other.subject) == subject_key(&child.issuer)) {
+            add(other.clone(), (None, Standing::Other));
         }
         found
     }
@@ -375,6 +422,7 @@ impl<'q> Search<'q> {
             steps: steps.collect(),
             anchor_sm3: anchor.map(|held| *held.sm3()).unwrap_or_default(),
             anchor_origin: anchor.map_or_else(|| "".into(), Held::shared_origin),
+            anchor_scope: anchor.and_then(Held::shared_scope),
             signatures: self.links.iter().filter_map(|link| link.used).collect(),
             policies,
             signer_id_policy: anchor.map(Held::signer_ids).unwrap_or_default(),
