@@ -252,7 +252,7 @@ mod tests {
             (StatusCode::BAD_REQUEST, "body-malformed"),
             (StatusCode::BAD_GATEWAY, "internal"),
         ] {
-            let (answer, found, _) = finished(status.into_response(), "x");
+            let (answer, found, _) = finished(status.into_response(), "x", false);
             assert_eq!(found, code);
             assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         }
