@@ -125,8 +125,7 @@ fn misuse_is_named_exactly() {
     misused(&place, "verify x --at today", moment);
     let many = "error: --original goes with one FILE, but 2 are given (original-with-many-files)";
     misused(&place, "verify a b --original c", many);
-    let policy =
-        "error: no verification policy is named lax; there are default, strict, archive and lenient-field (policy-unknown)";
+    let policy = "error: no verification policy is named lax; there are default, strict, archive and lenient-field (policy-unknown)";
     misused(&place, "verify x --policy lax", policy);
     misused(
         &place,
@@ -326,6 +325,32 @@ fn saved_evidence_gives_the_same_bytes_again_and_is_never_overwritten() {
     assert_eq!((blocked.code, blocked.err.as_str()), (70, message));
 }
 
+#[test]
+fn revocation_lists_are_judged_kept_and_judged_again() {
+    let Some(root) = fixtures("revocation_lists_are_judged_kept_and_judged_again") else { return };
+    let expected: Value = serde_json::from_slice(&fs::read(root.join("expected.json")).unwrap()).unwrap();
+    for (number, row) in expected["with_crl"].as_array().unwrap().iter().enumerate() {
+        let place = folder(&format!("lists-{number}"));
+        fs::copy(root.join(row["file"].as_str().unwrap()), place.join("sealed.ofd")).unwrap();
+        fs::copy(root.join(row["crl"].as_str().unwrap()), place.join("list.crl")).unwrap();
+        fs::copy(root.join("generated/keys/ca.pem"), place.join("ca.pem")).unwrap();
+        let first = run(
+            &place,
+            &format!("verify sealed.ofd --json --at {NOW} --trust ca.pem --evidence list.crl --save-evidence kept"),
+        );
+        assert_eq!((Value::from(first.code), first.err.as_str()), (row["exit_code"].clone(), ""), "{}", first.out);
+        let report = &lines(&first)[0];
+        let sub = |report: &Value| report["signatures"][1]["sub_indication"].clone();
+        assert_eq!(sub(report), row["signatures"][1]["sub_indication"]);
+        assert_eq!(faults(report), Vec::<String>::new());
+        fs::remove_file(place.join("list.crl")).unwrap();
+        fs::remove_file(place.join("ca.pem")).unwrap();
+        assert_eq!(replayed(&place, "kept"), first.out);
+        let index: Value = serde_json::from_slice(&fs::read(place.join("kept/evidence.json")).unwrap()).unwrap();
+        assert_eq!(index["evidence"], "evidence.pem");
+    }
+}
+
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
 
 /// The shipped algorithm policy with one change and a name of its own.
@@ -401,8 +426,9 @@ fn algorithm_policies_that_cannot_be_used_are_named() {
 /// One row of what an independent checker expects.
 fn rows(root: &Path) -> Vec<Value> {
     let expected: Value = serde_json::from_slice(&fs::read(root.join("expected.json")).unwrap()).unwrap();
-    let v4 = |row: &&Value| row["signatures"].as_array().is_none_or(|all| all.iter().all(|s| s["kind"] == "ses-v4"));
-    expected["files"].as_array().unwrap().iter().filter(v4).cloned().collect()
+    let is_seal = |signature: &Value| signature["kind"].as_str().unwrap().starts_with("ses-");
+    let seals = |row: &&Value| row["signatures"].as_array().is_none_or(|all| all.iter().all(is_seal));
+    expected["files"].as_array().unwrap().iter().filter(seals).cloned().collect()
 }
 
 #[test]

@@ -98,8 +98,14 @@ fn judge_package(vector: &Vector) -> Answer {
     }
     let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
     let now = Timestamp::parse_rfc3339("2026-11-23T00:00:00Z").unwrap();
-    let ground =
-        Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &KeyTables::default(), evidence: &Evidence::none() };
+    let ground = Ground {
+        trust: &trust,
+        policy: &policy,
+        now,
+        limits: &Limits::DEFAULT,
+        tables: &KeyTables::default(),
+        evidence: &Evidence::none(),
+    };
     let report = verify("vector.ofd", &vector.bytes, None, &ground);
     match &report.error {
         Some(refusal) => {

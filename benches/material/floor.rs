@@ -98,7 +98,9 @@ impl Floor {
             value(signature.certificate, signature.signature_algorithm, signature.tbs, signature.signature),
             value(seal.maker_certificate, seal.signature_algorithm, &made, seal.signed_value),
         ]);
-        for (der, at) in [(signature.certificate, signature.time.unwrap_or(NOW)), (seal.maker_certificate, seal.created)] {
+        for (der, at) in
+            [(signature.certificate, signature.time.unwrap_or(NOW)), (seal.maker_certificate, seal.created)]
+        {
             let Ok(end) = Certificate::parse(der) else { continue };
             let mut budget = Budget::new(&Limits::DEFAULT);
             let Ok(path) = find_path(&end, trust, at, &mut budget, tables) else { continue };
@@ -156,10 +158,14 @@ pub(crate) fn files() {
         trust.add_anchors(&fs::read(root.join(anchor)).unwrap(), anchor).unwrap();
     }
     let (policy, tables) = (policy(), KeyTables::default());
-    println!("{:<58} {:>7} {:>9} {:>9} {:>6}  unzip  hash signature path report rest", "file", "KB", "files/s", "floor/s", "of");
+    println!(
+        "{:<58} {:>7} {:>9} {:>9} {:>6}  unzip  hash signature path report rest",
+        "file", "KB", "files/s", "floor/s", "of"
+    );
     let mut least = f64::INFINITY;
     for folder in ["real", "ofdrw", "generated"] {
-        let mut names: Vec<PathBuf> = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut names: Vec<PathBuf> =
+            fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
         names.retain(|path| path.extension().is_some_and(|ending| ending == "ofd"));
         names.sort();
         for path in names {

@@ -42,8 +42,8 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
     out
 }
 
-/// SHA-1 of a message (FIPS 180-4), for names of keys only: OCSP tells its responder and most certificates by it
-/// (RFC 6960 4.1.1, 4.2.1). Nothing is signed over it or proven by it.
+/// SHA-1 of a message (FIPS 180-4), for names of keys and certificates only: OCSP tells its responder and most certificates
+/// by it (RFC 6960 4.1.1, 4.2.1), older time stamps their authority (RFC 3161 2.4.2). No content is told by it.
 #[must_use]
 pub fn sha1_identifier(message: &[u8]) -> [u8; 20] {
     let mut out = [0; 20];

@@ -169,7 +169,14 @@ impl UseCases for Front {
         let tables = Arc::clone(&self.tables);
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
         let judge = tokio::task::spawn_blocking(move || {
-            let ground = Ground { trust: &trust, policy: &policy, now, limits: &Limits::DEFAULT, tables: &tables, evidence: &Evidence::none() };
+            let ground = Ground {
+                trust: &trust,
+                policy: &policy,
+                now,
+                limits: &Limits::DEFAULT,
+                tables: &tables,
+                evidence: &Evidence::none(),
+            };
             (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;

@@ -136,7 +136,11 @@ impl Kind {
     }
 
     /// Adds it to what is at hand, parsed.
-    fn add<'e>(self, evidence: &mut Evidence<'e>, der: &'e [u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn add<'e>(
+        self,
+        evidence: &mut Evidence<'e>,
+        der: &'e [u8],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         match self {
             Self::List => evidence.add_crl(der)?,
             Self::Answer => evidence.add_ocsp(der)?,

@@ -498,8 +498,14 @@ impl Bench {
         let mut evidence = Evidence::none();
         self.crls.iter().for_each(|list| evidence.add_crl(list).unwrap());
         self.tokens.iter().for_each(|token| evidence.add_token(token).unwrap());
-        let ground =
-            Ground { trust: &trust, policy: &self.policy, now: self.now, limits: &self.limits, tables: &TABLES, evidence: &evidence };
+        let ground = Ground {
+            trust: &trust,
+            policy: &self.policy,
+            now: self.now,
+            limits: &self.limits,
+            tables: &TABLES,
+            evidence: &evidence,
+        };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());
         verify(name, &bytes, None, &ground)
     }

@@ -200,162 +200,333 @@ pub(crate) fn variants() -> Vec<Variant> {
 
 fn revocation() -> Vec<Variant> {
     vec![
-        variant("a list without the signer", rich, |b| {
-            let other = Issue::default().by(Some(&ca()));
-            b.crls.push(List::of(&other, BEFORE, LOST).to_der());
-        }, Expected::passed().axes(GOOD)),
-        variant("revoked before the claimed time", rich, |b| revoked(b, BEFORE, LEFT),
-            Expected::failed("REVOKED", &["signer-revoked"]).axes(BAD).says("2025-05-01T00:00:00Z (cessationOfOperation)")),
-        variant("revoked after the claimed time", rich, |b| revoked(b, AFTER, LEFT),
-            Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]).axes(BAD)),
-        variant("suspended", rich, |b| revoked(b, BEFORE, RevocationReason::CertificateHold),
-            Expected::unsure("TRY_LATER", &["signer-suspended"]).axes(BAD)),
-        variant("a list that another key signed", rich, |b| {
-            let forger = Party { certificate: ca().certificate, ..Issue::authority("forger", 0x62).by(None) };
-            let signer = b.plan.signer.clone();
-            b.crls.push(List { by: forger, ..List::of(&signer, BEFORE, LOST) }.to_der());
-        }, Expected::passed().axes(&[("revocation", "warning")])),
-        variant("a list out of date without the signer", rich, |b| {
-            let other = Issue::default().by(Some(&ca()));
-            b.crls.push(List { until: "2026-07-01T00:00:00Z", ..List::of(&other, BEFORE, LOST) }.to_der());
-        }, Expected::passed().axes(&[("revocation", "warning")])),
-        variant("a list out of date with the signer", rich, |b| {
-            let signer = b.plan.signer.clone();
-            b.crls.push(List { until: "2026-07-01T00:00:00Z", ..List::of(&signer, BEFORE, LOST) }.to_der());
-        }, Expected::failed("REVOKED", &["signer-revoked"]).axes(BAD)),
-        variant("a list older than the policy takes", rich, |b| {
-            b.policy("strict");
-            let other = Issue::default().by(Some(&ca()));
-            b.crls.push(List::of(&other, BEFORE, LOST).to_der());
-        }, Expected::unsure("TRY_LATER", &["revocation-unknown"]).axes(&[("revocation", "unknown")])),
-        variant("maker lost its key later", rich, |b| {
-            let maker = b.plan.maker.clone();
-            b.crls.push(List::of(&maker, AFTER, LOST).to_der());
-        }, Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]).axes(BAD)),
-        variant("maker ended its work later", rich, |b| {
-            let maker = b.plan.maker.clone();
-            b.crls.push(List::of(&maker, AFTER, LEFT).to_der());
-        }, Expected::passed().axes(GOOD)),
-        variant("maker revoked before it made the seal", rich, |b| {
-            let maker = b.plan.maker.clone();
-            b.plan.created = at("2024-01-01T00:00:00Z");
-            b.seal_again();
-            b.crls.push(List::of(&maker, "2023-01-01T00:00:00Z", LEFT).to_der());
-        }, Expected::failed("REVOKED", &["maker-revoked"]).axes(BAD)),
-        variant("an authority between is revoked", rich, |b| {
-            let between = below_another(b, "2045-01-01T00:00:00Z");
-            b.crls.push(List::of(&between, AFTER, LOST).to_der());
-        }, Expected::unsure("REVOKED_CA_NO_POE", &["authority-revoked-no-proof-of-time"]).axes(BAD)),
+        variant(
+            "a list without the signer",
+            rich,
+            |b| {
+                let other = Issue::default().by(Some(&ca()));
+                b.crls.push(List::of(&other, BEFORE, LOST).to_der());
+            },
+            Expected::passed().axes(GOOD),
+        ),
+        variant(
+            "revoked before the claimed time",
+            rich,
+            |b| revoked(b, BEFORE, LEFT),
+            Expected::failed("REVOKED", &["signer-revoked"])
+                .axes(BAD)
+                .says("2025-05-01T00:00:00Z (cessation-of-operation)"),
+        ),
+        variant(
+            "revoked after the claimed time",
+            rich,
+            |b| revoked(b, AFTER, LEFT),
+            Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]).axes(BAD),
+        ),
+        variant(
+            "suspended",
+            rich,
+            |b| revoked(b, BEFORE, RevocationReason::CertificateHold),
+            Expected::unsure("TRY_LATER", &["signer-suspended"]).axes(BAD),
+        ),
+        variant(
+            "a list that another key signed",
+            rich,
+            |b| {
+                let forger = Party { certificate: ca().certificate, ..Issue::authority("forger", 0x62).by(None) };
+                let signer = b.plan.signer.clone();
+                b.crls.push(List { by: forger, ..List::of(&signer, BEFORE, LOST) }.to_der());
+            },
+            Expected::passed().axes(&[("revocation", "warning")]),
+        ),
+        variant(
+            "a list out of date without the signer",
+            rich,
+            |b| {
+                let other = Issue::default().by(Some(&ca()));
+                b.crls.push(List { until: "2026-07-01T00:00:00Z", ..List::of(&other, BEFORE, LOST) }.to_der());
+            },
+            Expected::passed().axes(&[("revocation", "warning")]),
+        ),
+        variant(
+            "a list out of date with the signer",
+            rich,
+            |b| {
+                let signer = b.plan.signer.clone();
+                b.crls.push(List { until: "2026-07-01T00:00:00Z", ..List::of(&signer, BEFORE, LOST) }.to_der());
+            },
+            Expected::failed("REVOKED", &["signer-revoked"]).axes(BAD),
+        ),
+        variant(
+            "a list older than the policy takes",
+            rich,
+            |b| {
+                b.policy("strict");
+                let other = Issue::default().by(Some(&ca()));
+                b.crls.push(List::of(&other, BEFORE, LOST).to_der());
+            },
+            Expected::unsure("TRY_LATER", &["revocation-unknown"]).axes(&[("revocation", "unknown")]),
+        ),
+        variant(
+            "maker lost its key later",
+            rich,
+            |b| {
+                let maker = b.plan.maker.clone();
+                b.crls.push(List::of(&maker, AFTER, LOST).to_der());
+            },
+            Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]).axes(BAD),
+        ),
+        variant(
+            "maker ended its work later",
+            rich,
+            |b| {
+                let maker = b.plan.maker.clone();
+                b.crls.push(List::of(&maker, AFTER, LEFT).to_der());
+            },
+            Expected::passed().axes(GOOD),
+        ),
+        variant(
+            "maker revoked before it made the seal",
+            rich,
+            |b| {
+                let maker = b.plan.maker.clone();
+                b.plan.created = at("2024-01-01T00:00:00Z");
+                b.seal_again();
+                b.crls.push(List::of(&maker, "2023-01-01T00:00:00Z", LEFT).to_der());
+            },
+            Expected::failed("REVOKED", &["maker-revoked"]).axes(BAD),
+        ),
+        variant(
+            "an authority between is revoked",
+            rich,
+            |b| {
+                let between = below_another(b, "2045-01-01T00:00:00Z");
+                b.crls.push(List::of(&between, AFTER, LOST).to_der());
+            },
+            Expected::unsure("REVOKED_CA_NO_POE", &["authority-revoked-no-proof-of-time"]).axes(BAD),
+        ),
     ]
 }
 
 fn time() -> Vec<Variant> {
     vec![
         variant("signer ended, nothing proves the time", rich, ended, no_proof(&["no-proof-of-time"])),
-        variant("signer ended, stamped before", rich, |b| {
-            ended(b);
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::passed().axes(PROVED)),
-        variant("signer ended, a time stamp from elsewhere", rich, |b| {
-            ended(b);
-            b.tokens.push(token(&lasting(), &value(b), STAMPED));
-        }, Expected::passed().axes(PROVED)),
-        variant("signer ended, a time stamp of another value", rich, |b| {
-            ended(b);
-            b.tokens.push(token(&lasting(), b"another", STAMPED));
-        }, no_proof(&["no-proof-of-time"])),
-        variant("signer ended, stamped afterwards", rich, |b| {
-            ended(b);
-            stamped(b, &lasting(), "2026-03-01T00:00:00Z");
-        }, no_proof(&["no-proof-of-time"])),
-        variant("signer ended, stamped by nobody known", rich, |b| {
-            ended(b);
-            stamped(b, &stamper(&Issue::authority("elsewhere", 0x63).by(None), "2045-01-01T00:00:00Z"), STAMPED);
-        }, no_proof(&["no-proof-of-time"]).axes(&[("time", "warning")])),
-        variant("signer ended, stamper ended", rich, |b| {
-            ended(b);
-            stamped(b, &stamper(&ca(), "2026-02-01T00:00:00Z"), STAMPED);
-        }, no_proof(&["no-proof-of-time"])),
-        variant("signer ended, stamper ended, for an archive", rich, |b| {
-            b.policy("archive");
-            ended(b);
-            stamped(b, &stamper(&ca(), "2026-02-01T00:00:00Z"), STAMPED);
-        }, Expected::passed().axes(PROVED)),
-        variant("an authority between has ended", rich, |b| {
-            below_another(b, "2026-01-01T00:00:00Z");
-        }, no_proof(&["no-proof-of-time"])),
-        variant("an authority between has ended, stamped before", rich, |b| {
-            below_another(b, "2026-01-01T00:00:00Z");
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::passed().axes(PROVED)),
-        variant("stamped before the claimed time", rich, |b| stamped(b, &lasting(), BEFORE),
-            Expected::unsure("TIMESTAMP_ORDER_FAILURE", &["claimed-after-time-stamp"]).axes(&[("time", "unknown")])),
-        variant("stamped tomorrow", rich, |b| stamped(b, &lasting(), "2027-01-01T00:00:00Z"),
-            Expected::passed().axes(&[("time", "warning")])),
-        variant("a time stamp of something else", rich, |b| {
-            let token = token(&lasting(), b"something else", STAMPED);
-            attach(b, &token);
-        }, Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["token-imprint"]).axes(&[("time", "failed")])),
-        variant("a time stamp with a changed time", rich, |b| {
-            let mut token = token(&lasting(), &value(b), STAMPED);
-            let place = token.windows(15).position(|window| window == b"20250601020305Z").unwrap();
-            token[place + 3] = b'4';
-            attach(b, &token);
-        }, Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["signed-data-digest-mismatch"]).axes(&[("time", "failed")])),
-        variant("octets in the place of a time stamp", rich, |b| attach(b, b"no token"),
-            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["time-stamp-malformed"]).axes(&[("time", "failed")])),
-        variant("a whole response as time stamp", rich, |b| {
-            let response = TimeStampResp::granted(&token(&lasting(), &value(b), STAMPED));
-            attach(b, &response);
-        }, Expected::failed("FORMAT_FAILURE", &["tolerance-off:time-stamp-response"])),
-        variant("a whole response as time stamp, tolerated", rich, |b| {
-            b.policy("lenient-field");
-            let response = TimeStampResp::granted(&token(&lasting(), &value(b), STAMPED));
-            attach(b, &response);
-        }, Expected::passed().axes(PROVED)),
+        variant(
+            "signer ended, stamped before",
+            rich,
+            |b| {
+                ended(b);
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::passed().axes(PROVED),
+        ),
+        variant(
+            "signer ended, a time stamp from elsewhere",
+            rich,
+            |b| {
+                ended(b);
+                b.tokens.push(token(&lasting(), &value(b), STAMPED));
+            },
+            Expected::passed().axes(PROVED),
+        ),
+        variant(
+            "signer ended, a time stamp of another value",
+            rich,
+            |b| {
+                ended(b);
+                b.tokens.push(token(&lasting(), b"another", STAMPED));
+            },
+            no_proof(&["no-proof-of-time"]),
+        ),
+        variant(
+            "signer ended, stamped afterwards",
+            rich,
+            |b| {
+                ended(b);
+                stamped(b, &lasting(), "2026-03-01T00:00:00Z");
+            },
+            no_proof(&["no-proof-of-time"]),
+        ),
+        variant(
+            "signer ended, stamped by nobody known",
+            rich,
+            |b| {
+                ended(b);
+                stamped(b, &stamper(&Issue::authority("elsewhere", 0x63).by(None), "2045-01-01T00:00:00Z"), STAMPED);
+            },
+            no_proof(&["no-proof-of-time"]).axes(&[("time", "warning")]),
+        ),
+        variant(
+            "signer ended, stamper ended",
+            rich,
+            |b| {
+                ended(b);
+                stamped(b, &stamper(&ca(), "2026-02-01T00:00:00Z"), STAMPED);
+            },
+            no_proof(&["no-proof-of-time"]),
+        ),
+        variant(
+            "signer ended, stamper ended, for an archive",
+            rich,
+            |b| {
+                b.policy("archive");
+                ended(b);
+                stamped(b, &stamper(&ca(), "2026-02-01T00:00:00Z"), STAMPED);
+            },
+            Expected::passed().axes(PROVED),
+        ),
+        variant(
+            "an authority between has ended",
+            rich,
+            |b| {
+                below_another(b, "2026-01-01T00:00:00Z");
+            },
+            no_proof(&["no-proof-of-time"]),
+        ),
+        variant(
+            "an authority between has ended, stamped before",
+            rich,
+            |b| {
+                below_another(b, "2026-01-01T00:00:00Z");
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::passed().axes(PROVED),
+        ),
+        variant(
+            "stamped before the claimed time",
+            rich,
+            |b| stamped(b, &lasting(), BEFORE),
+            Expected::unsure("TIMESTAMP_ORDER_FAILURE", &["claimed-after-time-stamp"]).axes(&[("time", "unknown")]),
+        ),
+        variant(
+            "stamped tomorrow",
+            rich,
+            |b| stamped(b, &lasting(), "2027-01-01T00:00:00Z"),
+            Expected::passed().axes(&[("time", "warning")]),
+        ),
+        variant(
+            "a time stamp of something else",
+            rich,
+            |b| {
+                let token = token(&lasting(), b"something else", STAMPED);
+                attach(b, &token);
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["token-imprint"]).axes(&[("time", "failed")]),
+        ),
+        variant(
+            "a time stamp with a changed time",
+            rich,
+            |b| {
+                let mut token = token(&lasting(), &value(b), STAMPED);
+                let place = token.windows(15).position(|window| window == b"20250601020305Z").unwrap();
+                token[place + 3] = b'4';
+                attach(b, &token);
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["message-digest-mismatch"]).axes(&[("time", "failed")]),
+        ),
+        variant(
+            "octets in the place of a time stamp",
+            rich,
+            |b| attach(b, b"no token"),
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["time-stamp-malformed"]).axes(&[("time", "failed")]),
+        ),
+        variant(
+            "a whole response as time stamp",
+            rich,
+            |b| {
+                let response = TimeStampResp::granted(&token(&lasting(), &value(b), STAMPED));
+                attach(b, &response);
+            },
+            Expected::failed("FORMAT_FAILURE", &["tolerance-off:time-stamp-response"]),
+        ),
+        variant(
+            "a whole response as time stamp, tolerated",
+            rich,
+            |b| {
+                b.policy("lenient-field");
+                let response = TimeStampResp::granted(&token(&lasting(), &value(b), STAMPED));
+                attach(b, &response);
+            },
+            Expected::passed().axes(PROVED),
+        ),
     ]
 }
 
 fn both() -> Vec<Variant> {
     vec![
-        variant("stamped, then revoked", rich, |b| {
-            revoked(b, AFTER, LOST);
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::passed().axes(PROVED)),
-        variant("revoked, then stamped", rich, |b| {
-            revoked(b, AFTER, LEFT);
-            stamped(b, &lasting(), LATE);
-        }, Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"])),
-        variant("stamped, and the key was lost before", rich, |b| {
-            let signer = b.plan.signer.clone();
-            let mut list = List::of(&signer, AFTER, LOST);
-            list.entries[0].3 = Some("2025-05-20T00:00:00Z");
-            b.crls.push(list.to_der());
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"])),
-        variant("revoked before the claimed time, and stamped", rich, |b| {
-            revoked(b, BEFORE, LEFT);
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::failed("REVOKED", &["signer-revoked"])),
-        variant("maker lost its key after the time stamp", rich, |b| {
-            let maker = b.plan.maker.clone();
-            b.crls.push(List::of(&maker, AFTER, LOST).to_der());
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::passed().axes(PROVED)),
-        variant("signer ended, stamper lost its key", rich, |b| {
-            ended(b);
-            let stamper = lasting();
-            b.crls.push(List::of(&stamper, AFTER, LOST).to_der());
-            stamped(b, &stamper, STAMPED);
-        }, no_proof(&["no-proof-of-time", "revocation-unknown"])),
-        variant("an old list for an archive", rich, |b| {
-            b.policy("archive");
-            ended(b);
-            let signer = b.plan.signer.clone();
-            let list = List::of(&signer, AFTER, LEFT);
-            b.crls.push(List { from: LATE, until: "2025-12-08T00:00:00Z", ..list }.to_der());
-            stamped(b, &lasting(), STAMPED);
-        }, Expected::passed().axes(PROVED)),
+        variant(
+            "stamped, then revoked",
+            rich,
+            |b| {
+                revoked(b, AFTER, LOST);
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::passed().axes(PROVED),
+        ),
+        variant(
+            "revoked, then stamped",
+            rich,
+            |b| {
+                revoked(b, AFTER, LEFT);
+                stamped(b, &lasting(), LATE);
+            },
+            Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]),
+        ),
+        variant(
+            "stamped, and the key was lost before",
+            rich,
+            |b| {
+                let signer = b.plan.signer.clone();
+                let mut list = List::of(&signer, AFTER, LOST);
+                list.entries[0].3 = Some("2025-05-20T00:00:00Z");
+                b.crls.push(list.to_der());
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]),
+        ),
+        variant(
+            "revoked before the claimed time, and stamped",
+            rich,
+            |b| {
+                revoked(b, BEFORE, LEFT);
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::failed("REVOKED", &["signer-revoked"]),
+        ),
+        variant(
+            "maker lost its key after the time stamp",
+            rich,
+            |b| {
+                let maker = b.plan.maker.clone();
+                b.crls.push(List::of(&maker, AFTER, LOST).to_der());
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::passed().axes(PROVED),
+        ),
+        variant(
+            "signer ended, stamper lost its key",
+            rich,
+            |b| {
+                ended(b);
+                let stamper = lasting();
+                b.crls.push(List::of(&stamper, AFTER, LOST).to_der());
+                stamped(b, &stamper, STAMPED);
+            },
+            no_proof(&["no-proof-of-time"]),
+        ),
+        variant(
+            "an old list for an archive",
+            rich,
+            |b| {
+                b.policy("archive");
+                ended(b);
+                let signer = b.plan.signer.clone();
+                let list = List::of(&signer, AFTER, LEFT);
+                b.crls.push(List { from: LATE, until: "2025-12-08T00:00:00Z", ..list }.to_der());
+                stamped(b, &lasting(), STAMPED);
+            },
+            Expected::passed().axes(PROVED),
+        ),
     ]
 }
 

@@ -201,7 +201,12 @@ fn forged() -> Vec<Variant> {
 
 fn odd_structures() -> Vec<Variant> {
     vec![
-        variant("seal: header says version 5", rich, |b| plan(b, |p| p.seal_version = 5), Expected::unsupported()),
+        variant(
+            "seal: header says version 5",
+            rich,
+            |b| plan(b, |p| p.seal_version = 5),
+            Expected::failed("FORMAT_FAILURE", &["version-differs"]).says("its seal 5"),
+        ),
         variant("seal: header says version 3", rich, |b| plan(b, |p| p.seal_version = 3), MALFORMED.says("version 3")),
         variant("seal: header is not ES", rich, |b| plan(b, |p| p.header = "SE"), MALFORMED.says("not ES")),
         variant("seal: certListType 3", rich, |b| plan(b, |p| p.list_type = 3), MALFORMED.says("certListType is 3")),
@@ -458,10 +463,10 @@ fn times() -> Vec<Variant> {
             Expected::unsure("OUT_OF_BOUNDS_NO_POE", &["no-proof-of-time"]),
         ),
         variant(
-            "a time stamp that nobody checked proves nothing",
+            "a time stamp whose authority has ended proves nothing",
             || stored("v4_timestamp"),
             |b| b.now = at("2050-01-01T00:00:00Z"),
-            Expected::unsure("OUT_OF_BOUNDS_NO_POE", &["no-proof-of-time"]).axes(&[("time", "unknown")]),
+            Expected::unsure("OUT_OF_BOUNDS_NO_POE", &["no-proof-of-time"]).axes(&[("time", "warning")]),
         ),
         variant(
             "signer's key is not for signing",

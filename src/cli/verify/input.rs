@@ -60,7 +60,11 @@ pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Takes a file, or every file with one of those endings in a folder, in the order of their names.
-pub(crate) fn each_file(path: &Path, endings: &[&str], mut take: impl FnMut(&[u8], &str) -> Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn each_file(
+    path: &Path,
+    endings: &[&str],
+    mut take: impl FnMut(&[u8], &str) -> Result<(), Error>,
+) -> Result<(), Error> {
     let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if !metadata.is_dir() {
         return take(&read_small(path)?, &path.display().to_string());

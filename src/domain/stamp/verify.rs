@@ -3,11 +3,12 @@
 //! The authority is the certificate that the signature names by digest, never another one that lies beside it. Not
 //! judged: the path to an anchor at genTime, revocation, the algorithms' acceptance; the answer holds what that needs.
 
-use crate::crypto::algorithm::DigestAlgorithm;
-use crate::crypto::digest::digest;
+use crate::crypto::algorithm::{DigestAlgorithm, OID_SHA1};
+use crate::crypto::digest::{digest, sha1_identifier};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::signed_data::CertificateNamed;
 use crate::domain::trust::{SignedDataError, SignerVerified, find_signer_certificate, verify_signer};
+use crate::format::cms::SignerInfo;
 use crate::format::der::{self, ObjectIdentifier};
 use crate::format::tsp::{TimeStampReq, TimeStampToken, TstInfo};
 use crate::format::x509::extension::ExtendedKeyUsage;
@@ -36,6 +37,16 @@ pub enum StrangeCertificates {
     Ignore,
 }
 
+/// What counts where the authority's certificate is named by SHA-1 (ESSCertID: RFC 3161 2.4.2, before RFC 5816).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBySha1 {
+    /// The token is refused.
+    Refuse,
+    /// The name counts: to pass for the authority, another certificate would have to be found that has the same SHA-1 as
+    /// the given one, which nobody can do; pairs that are made together do not help.
+    Accept,
+}
+
 /// What is expected of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected<'a> {
@@ -47,6 +58,8 @@ pub struct Expected<'a> {
     pub policies: &'a [ObjectIdentifier],
     /// Certificates that do not belong.
     pub strangers: StrangeCertificates,
+    /// Names by SHA-1.
+    pub old_names: NamedBySha1,
 }
 
 impl<'a> Expected<'a> {
@@ -54,14 +67,26 @@ impl<'a> Expected<'a> {
     #[must_use]
     pub const fn answer_to(request: &'a TimeStampReq<'a>) -> Self {
         let imprint = Imprint::Digest { algorithm: request.imprint.algorithm.oid, digest: request.imprint.digest };
-        Self { imprint, request: Some(request), policies: &[], strangers: StrangeCertificates::Refuse }
+        Self {
+            imprint,
+            request: Some(request),
+            policies: &[],
+            strangers: StrangeCertificates::Refuse,
+            old_names: NamedBySha1::Refuse,
+        }
     }
 
     /// A stamp of those octets, from whomever.
     #[must_use]
     pub const fn over(message: &'a [u8]) -> Self {
         let imprint = Imprint::Message(message);
-        Self { imprint, request: None, policies: &[], strangers: StrangeCertificates::Refuse }
+        Self {
+            imprint,
+            request: None,
+            policies: &[],
+            strangers: StrangeCertificates::Refuse,
+            old_names: NamedBySha1::Refuse,
+        }
     }
 }
 
@@ -234,10 +259,25 @@ pub fn verify_token<'a>(
     match verified.certificate_named() {
         CertificateNamed::Yes => {}
         CertificateNamed::No => return Err(TokenRefusal::CertificateNotNamed),
+        CertificateNamed::NotComputed if expected.old_names == NamedBySha1::Accept => {
+            named_by_sha1(signer, &certificate)?
+        }
         CertificateNamed::NotComputed => return Err(TokenRefusal::CertificateNamedByOldDigest),
     }
     let chain = chain_of(&certificate, &carried, expected.strangers)?;
     Ok(VerifiedToken { info: token.info.clone(), certificate, chain, signer: verified })
+}
+
+/// RFC 3161 2.4.2: the ESSCertID is that of the authority's certificate.
+fn named_by_sha1(signer: &SignerInfo<'_>, certificate: &Certificate<'_>) -> Result<(), TokenRefusal> {
+    let named = signer.signed_attributes.as_ref().and_then(|attributes| attributes.signing_certificate);
+    match named {
+        Some(named) if named.hash_algorithm == OID_SHA1 && named.hash == sha1_identifier(certificate.raw) => Ok(()),
+        Some(named) if named.hash_algorithm == OID_SHA1 => {
+            Err(TokenRefusal::Signer(SignedDataError::SigningCertificateMismatch))
+        }
+        _ => Err(TokenRefusal::CertificateNamedByOldDigest),
+    }
 }
 
 fn check_expected(info: &TstInfo<'_>, expected: &Expected<'_>) -> Result<(), TokenRefusal> {

@@ -6,7 +6,9 @@
 //! a finding; one of an authority that nobody trusts proves nothing.
 
 use crate::base::clock::Timestamp;
-use crate::domain::stamp::verify::{Expected, TokenRefusal, VerifiedToken, verify_token};
+use crate::domain::stamp::verify::{
+    Expected, NamedBySha1, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
+};
 use crate::domain::trust::{
     Budget, Computed, EndValidity, PathPolicy, PathQuestion, RevocationStatus, SignatureUsed, SignedDataError,
     TrustedPath, Use, public_key,
@@ -83,7 +85,10 @@ pub fn prove_parsed(
     budget: &mut Budget,
 ) -> Result<ProvedTime, Unproved> {
     let known: Vec<&[u8]> = ground.evidence.certificates().iter().map(|certificate| certificate.raw).collect();
-    let verified = verify_token(token, &known, &Expected::over(over), ground.tables).map_err(|refused| {
+    // The authority is the one that the signature names; whatever else lies there is not looked at.
+    let expected =
+        Expected { strangers: StrangeCertificates::Ignore, old_names: NamedBySha1::Accept, ..Expected::over(over) };
+    let verified = verify_token(token, &known, &expected, ground.tables).map_err(|refused| {
         let detail = match std::error::Error::source(&refused) {
             Some(source) => format!("{refused}: {source}"),
             None => refused.to_string(),

@@ -136,10 +136,10 @@ impl Known {
         ground: &Ground<'_>,
     ) {
         let whose = question.role.name();
-        let subject = certificate.subject.display();
+        let subject = || certificate.subject.display();
         match status {
             RevocationStatus::Good { source } => {
-                self.evidence.push(format!("{whose}: {subject} is not revoked, by {}", shown(source)));
+                self.evidence.push(format!("{whose}: {} is not revoked, by {}", subject(), shown(source)));
             }
             RevocationStatus::Unknown { why } => {
                 let demanded = ground.policy.unknown_revocation == UnknownRevocation::Refuse;
@@ -148,7 +148,7 @@ impl Known {
                         RevocationUnknown::NoEvidence => {
                             "revocation is unknown: a source is named or demanded, and no answer is at hand".to_owned()
                         }
-                        why => format!("whether the certificate of {subject} is revoked is unknown: {why}"),
+                        why => format!("whether the certificate of {} is revoked is unknown: {why}", subject()),
                     };
                     self.missing.get_or_insert(detail);
                 } else {
@@ -156,7 +156,7 @@ impl Known {
                 }
             }
             RevocationStatus::Revoked { since, reason, invalidity_date, source } => {
-                let named = reason.name();
+                let (named, subject) = (reason.name(), subject());
                 self.evidence
                     .push(format!("{whose}: {subject} is revoked since {since} ({named}), by {}", shown(source)));
                 if place == 0 && question.role == Role::Signer {

@@ -115,6 +115,7 @@ pub(in crate::domain::verify) fn judge_made(
         width: seal.width,
         height: seal.height,
     });
+    report.details.seal_time_stamp = Some(if seal.time_stamp.is_some() { "present" } else { "none" });
     let evidence = vec![format!("eSealInfo sm3 {}", hex(&sm3(seal.info))), format!("esID {}", seal.es_id)];
     let Some(maker) = maker else {
         let detail = "the maker's certificate cannot be read";
@@ -184,7 +185,6 @@ pub(in crate::domain::verify) fn prove_seal(
     ground: &Ground<'_>,
     budget: &mut Budget,
 ) -> Option<ProvedTime> {
-    report.details.seal_time_stamp = Some(if seal.time_stamp.is_some() { "present" } else { "none" });
     let token = token_in(seal.time_stamp?, report, ground);
     match prove(token, seal.signed_value, ground, budget) {
         Ok(proof) => {

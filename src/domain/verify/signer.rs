@@ -347,8 +347,8 @@ fn algorithm(
         Some((used, at))
     });
     let on_paths = paths.iter().flat_map(|paths| paths.iter()).flat_map(TrustedPath::signatures);
-    let all = of_values.chain(on_paths.map(|used| (*used, now)));
-    let refused = all.into_iter().find_map(|(used, at)| accepted(&used, at).err().map(|refused| (used, refused)));
+    let mut all = of_values.chain(on_paths.map(|used| (*used, now)));
+    let refused = all.find_map(|(used, at)| accepted(&used, at).err().map(|refused| (used, refused)));
     if let Some((used, refused)) = refused {
         let detail = format!("{refused} (policy {})", policy.name);
         report.algorithm = Axis::new(Status::Failed, refused.code(), detail.clone());

@@ -272,8 +272,7 @@ impl<'a> Property<'a> {
     fn read(mut property: Reader<'a>, layout: Layout, deviations: &mut Vec<Deviation>) -> Result<Self, Error> {
         let kind = property.small("property type").map_err(structure)?;
         let name = property.utf8("name").map_err(structure)?;
-        let list_type =
-            if layout == Layout::V1 { 1 } else { property.small("certListType").map_err(structure)? };
+        let list_type = if layout == Layout::V1 { 1 } else { property.small("certListType").map_err(structure)? };
         let mut list = property.sequence("certList").map_err(structure)?;
         let limit = Limits::DEFAULT.seal_certificates;
         let mut length = 0_usize;
@@ -285,6 +284,10 @@ impl<'a> Property<'a> {
         while !list.is_empty() && length <= limit {
             length = length.saturating_add(1);
             match &mut certificates {
+                // A genuine writer put a string where it had no certificate. Such an entry lists nobody.
+                CertificateList::Certificates(_) if layout == Layout::V1 && list.peek() == Some(Tag::Ia5String) => {
+                    list.ia5("certificate of certList").map_err(structure)?;
+                }
                 CertificateList::Certificates(all) => {
                     all.push(list.octet_string("certificate of certList").map_err(structure)?);
                 }

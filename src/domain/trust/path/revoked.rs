@@ -53,8 +53,12 @@ pub(in crate::domain::trust::path) fn statuses(
     let refusal = each_status(path, question, demand, budget, |certificate, status| {
         if !demand.policy.permits(certificate, &status) {
             return match status {
-                RevocationStatus::Revoked { since, reason, .. } => Err((certificate.raw.to_vec(), Refusal::Revoked { since, reason })),
-                RevocationStatus::Unknown { why } => Err((certificate.raw.to_vec(), Refusal::RevocationUnknown { why })),
+                RevocationStatus::Revoked { since, reason, .. } => {
+                    Err((certificate.raw.to_vec(), Refusal::Revoked { since, reason }))
+                }
+                RevocationStatus::Unknown { why } => {
+                    Err((certificate.raw.to_vec(), Refusal::RevocationUnknown { why }))
+                }
                 RevocationStatus::Good { .. } => Ok(()),
             };
         }
@@ -115,7 +119,8 @@ fn each_status<E>(
         RevocationScope::End => 1,
     };
     let mut pairs = certificates.iter().zip(certificates.iter().skip(1)).take(asked);
-    let outcome = pairs.try_for_each(|(certificate, issuer)| take(certificate, examination.status(certificate, issuer)));
+    let outcome =
+        pairs.try_for_each(|(certificate, issuer)| take(certificate, examination.status(certificate, issuer)));
     *budget = examination.budget.into_inner();
     outcome
 }
