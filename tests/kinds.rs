@@ -404,7 +404,7 @@ fn a_time_stamp_on_the_value_is_a_proof_of_existence() {
     let unknown = alone.judge(&good, None);
     assert_eq!(short(&unknown), PASSED, "{unknown:#}");
     assert_eq!(unknown["signatures"][0]["time"]["status"], "warning");
-    assert_eq!(unknown["warnings"][0]["code"], "revocation-unknown-no-source");
+    assert_eq!(unknown["warnings"][0]["code"], "time-stamp-not-accepted");
 }
 
 /// Tokens and responses in files of their own.

@@ -49,7 +49,7 @@ impl FileFormat for DetachedSes {
     }
 
     fn recognises(&self, bytes: &[u8]) -> bool {
-        matches!(recognise(bytes), Kind::SesV1 | Kind::SesV4 | Kind::SesV5)
+        matches!(recognise(bytes), Kind::SesV1 | Kind::SesV4 | Kind::SesV5 | Kind::SesHybrid)
     }
 
     fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {

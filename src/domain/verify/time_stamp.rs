@@ -16,8 +16,8 @@ use crate::format::x509::Certificate;
 /// As reports write the kind.
 const KIND: &str = "time-stamp";
 
-/// Time stamps that are looked at on one signature.
-const MAX_STAMPS: usize = 4;
+/// Time stamps that are looked at on one signature: the first, and one that renews it.
+const MAX_STAMPS: usize = 2;
 
 /// Tokens and responses in files of their own; what was stamped is `--original`.
 #[derive(Debug, Clone, Copy)]

@@ -71,7 +71,9 @@ fn outline(value: &[u8]) -> Option<Kind> {
         // A signature begins with its version, eSealInfo of a seal with its header.
         Tag::Sequence if first.inside().peek() == Some(Tag::Sequence) => {
             let second = inner.value("signInfo").ok()?.tag();
-            matches!(second, Tag::Sequence | Tag::OctetString).then_some(Kind::SesSeal)
+            // A BIT STRING after the second makes it a revocation list of version 1 (RFC 5280 5.1).
+            let is_seal = second == Tag::OctetString || (second == Tag::Sequence && inner.is_empty());
+            is_seal.then_some(Kind::SesSeal)
         }
         Tag::Sequence => {
             let mut count = 1_usize;
