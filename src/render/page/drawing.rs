@@ -15,7 +15,7 @@ use crate::render::page::picture::Picture;
 const MAX_OBJECTS: usize = 20_000;
 
 /// Letters of one page; a newspaper page has about ten thousand.
-const MAX_LETTERS: usize = 20_000;
+const MAX_LETTERS: usize = 12_000;
 
 /// Points of all paths, and of all letters each time they are drawn.
 const MAX_POINTS: usize = 800_000;
@@ -26,7 +26,7 @@ const MAX_SVG: usize = 10 << 20;
 /// Bytes that decoding all images takes, each time one is drawn.
 const MAX_DECODED: usize = 64 << 20;
 
-/// How often the page may be painted over. A page fill costs one; a layer that must be cut out costs five.
+/// How often the page may be painted over. A page fill costs one; a layer that must be cut out costs twenty.
 const MAX_COATS: f64 = 250.0;
 
 /// The way of the pen in page heights: that is what scan conversion of outlines costs.

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 6;
 const MAX_CLIPS: usize = 16;
 
 /// What a layer of pixels costs more than painting over it: clearing, painting, cutting, laying down.
-const LAYER: f64 = 5.0;
+const LAYER: f64 = 20.0;
 
 /// Where drawing may leave ink: an upright box of the page, and clip paths.
 #[derive(Debug, Clone, Copy)]
@@ -380,6 +380,9 @@ impl<'t> Painter<'t, '_, '_> {
             if way / period > 2000.0 || period * frame.inner.stretch() < 0.05 {
                 self.out.notes.add("dashes-too-fine", "");
             } else {
+                // Each dash is an outline of its own, with two ends.
+                let count = format!("{:.0}", way / period).parse::<usize>().unwrap_or(usize::MAX);
+                self.out.affords(Cost { points: count.saturating_mul(24), ..Cost::default() });
                 let dashes: Vec<String> = pattern.iter().map(|length| number_text(*length)).collect();
                 let _ = write!(attributes, " stroke-dasharray=\"{}\"", dashes.join(" "));
                 if let Some(offset) = number("DashOffset") {
