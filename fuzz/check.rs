@@ -8,6 +8,7 @@ use crate::base::limits::Limits;
 use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
+use crate::domain::ca::job_file::{JobFileError, MOST_NAME, MOST_ROW_BYTES, MOST_ROWS, RowOrder, read as read_job};
 use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
 use crate::domain::trust::{
     AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list, find_signer_certificate, verify_signer,
@@ -108,6 +109,32 @@ pub fn csr(input: &[u8]) {
         assert_eq!(peer.certification_request_info.attributes().len(), read.attributes.len());
     } else {
         assert!(!is_plain || read.attributes.is_empty(), "the second parser refuses it");
+    }
+}
+
+/// Any bytes as the file of a job, and as a row of one that is kept.
+pub fn job_file(input: &[u8]) {
+    if let Ok(order) = RowOrder::from_der(input) {
+        assert_eq!(order.to_der(), input, "a row has one form");
+    }
+    let rows = match read_job(input) {
+        Ok(rows) => rows,
+        Err(error) => {
+            assert!(error.code().starts_with("job-"), "{error}");
+            return;
+        }
+    };
+    let lines = input.strip_suffix(b"\n").unwrap_or(input).split(|octet| *octet == b'\n').collect::<Vec<_>>();
+    assert!((1..=MOST_ROWS).contains(&rows.len()) && rows.len() == lines.len());
+    for (row, line) in rows.iter().zip(&lines) {
+        assert!(line.len() <= MOST_ROW_BYTES && !row.order.csr.is_empty());
+        assert!((1..=MOST_NAME).contains(&row.name.chars().count()));
+        // A line says the same by itself; twice it is refused, with both its numbers.
+        assert_eq!(read_job(line).as_deref(), Ok(std::slice::from_ref(row)));
+        let twice = [*line, *line].join(&b'\n');
+        assert_eq!(read_job(&twice), Err(JobFileError::NameRepeated { line: 2, first: 1 }));
+        let kept = row.order.to_der();
+        assert_eq!(RowOrder::from_der(&kept).as_ref(), Ok(&row.order), "a row that is kept");
     }
 }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::random::SystemRandom;
@@ -14,6 +16,8 @@ use yinxin::base::secret::Secret;
 use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, OID_SM3};
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer, rsa};
+use yinxin::domain::ca::job_file::{self, RowOrder};
+use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::Indication;
@@ -133,6 +137,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("crl", crl_seeds()),
         ("der", named(&[("every-kind", &every_kind.into_bytes()), ("certificate", &of_rsa), ("seal", &made.seal)])),
         ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
+        ("job_file", job_files()),
         ("jws", json_signatures()),
         ("ocsp", ocsp_seeds()),
         ("ofd_container", named(&[("plain", &original), ("once", &once.document), ("twice", &twice.document)])),
@@ -361,6 +366,36 @@ fn requests() -> BTreeMap<String, Vec<u8>> {
         ("asking".to_owned(), signed(&new(&asked, Some("pw")).to_tbs())),
         ("plain".to_owned(), signed(&new(&[], None).to_tbs())),
         ("cfca".to_owned(), signed(&cfca.into_bytes())),
+    ])
+}
+
+/// Rows in each form that a file has, and a row as it is kept.
+fn job_files() -> BTreeMap<String, Vec<u8>> {
+    let made = requests();
+    let (plain, asking) = (&made["plain"], &made["asking"]);
+    let pem = |label: &str| write_pem(plain, label).replace('\n', "\\n");
+    let base64 = |der: &[u8]| STANDARD.encode(der);
+    let rows = [
+        format!("{{\"name\":\"甲\",\"csr\":\"{}\"}}", pem("CERTIFICATE REQUEST")),
+        format!("{{\"csr\":\"{}\", \"name\":\"b\"}}\r", pem("NEW CERTIFICATE REQUEST")),
+        format!("{{\"name\":\"c\",\"csr\":\"{}\",\"not_after\":\"2030-01-01T00:00:00Z\"}}", base64(asking)),
+        format!(
+            "{{\"name\":\"\\u4e59\",\"csr\":\"{}\",\"subject\":{{\"countryName\":\"CN\",\"commonName\":\"乙\"}},\
+             \"transaction\":\"{}\"}}",
+            base64(plain),
+            "ab".repeat(32)
+        ),
+    ];
+    let kept = RowOrder {
+        csr: plain.clone(),
+        subject: Some(vec![(AttributeKind::Country, "CN".to_owned()), (AttributeKind::CommonName, "乙".to_owned())]),
+        not_after: Some(Timestamp::from_unix(1_900_000_000)),
+        transaction: Some([0xab; 32]),
+    };
+    BTreeMap::from([
+        ("one".to_owned(), rows[0].clone().into_bytes()),
+        ("every-form".to_owned(), (rows.join("\n") + "\n").into_bytes()),
+        ("kept".to_owned(), kept.to_der()),
     ])
 }
 
@@ -631,6 +666,14 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 "ocsp" => {
                     let is_answer = matches!(OcspResponse::parse(&bytes).unwrap(), OcspResponse::Successful(_));
                     assert_eq!(is_answer, name == "answer", "{label}");
+                }
+                "job_file" if name == "kept" => {
+                    assert_eq!(RowOrder::from_der(&bytes).unwrap().to_der(), bytes, "{label}");
+                }
+                "job_file" => {
+                    let rows = job_file::read(&bytes).unwrap();
+                    assert_eq!(rows.len(), if name == "one" { 1 } else { 4 }, "{label}");
+                    assert!(rows.iter().all(|row| CertificationRequest::parse(&row.order.csr).is_ok()), "{label}");
                 }
                 "der" => assert!(walk(&bytes, LIMITS.der_depth).unwrap() > 10, "{label}"),
                 "ses_seal" => assert_eq!(SesSeal::parse(&bytes).unwrap().raw, bytes, "{label}"),

@@ -32,7 +32,9 @@ use crate::http::{self, App, server, tls};
 use crate::service::alerts;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
+use crate::service::due::{self, Keeping};
 use crate::service::front::Front;
+use crate::service::inventory::Retention;
 use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
@@ -41,7 +43,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services, due, issuance_jobs, registration};
+use crate::service::{self, KeySettings, Services, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -192,6 +194,7 @@ pub(crate) struct Listening {
     front: Front,
     issuance: Issuance,
     lapse_days: u32,
+    keeping: Keeping,
     alert_days: Vec<u32>,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -213,7 +216,7 @@ impl Listening {
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
-        let due = tokio::spawn(due::keep_current(self.services.clone()));
+        let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
@@ -349,6 +352,10 @@ impl Installation {
             front: keeping,
             issuance,
             lapse_days: self.settings.registration.lapse_days,
+            keeping: Keeping {
+                request_days: self.settings.registration.keep_days,
+                keys: self.settings.escrow.keep_years.map(Retention::years).transpose()?,
+            },
             alert_days: self.settings.publication.alert_days.clone(),
             tls,
             app,

@@ -3,6 +3,7 @@
 pub mod algorithms;
 pub mod ceremony;
 pub mod devices;
+mod escrow;
 mod keys;
 pub mod profiles;
 mod publication;
@@ -15,6 +16,7 @@ pub mod verification;
 
 use std::path::PathBuf;
 
+pub use escrow::Escrow;
 pub use keys::{Keys, Source};
 pub use publication::Publication;
 pub use registration::Registration;

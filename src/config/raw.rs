@@ -28,6 +28,7 @@ sections! {
         stamping: Stamping,
         publication: Publication,
         registration: Registration,
+        escrow: Escrow,
         log: Log,
     }
     Server {
@@ -108,7 +109,11 @@ sections! {
     }
     Registration {
         lapse_days: u64,
+        keep_days: u64,
         approve: Vec<String>,
+    }
+    Escrow {
+        keep_years: u64,
     }
     Log {
         format: String,

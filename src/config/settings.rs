@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, Publication, Registration, Stamping, raw};
+use crate::config::{Error, Escrow, Publication, Registration, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -34,6 +34,8 @@ pub struct Settings {
     pub publication: Publication,
     /// Requests for certificates.
     pub registration: Registration,
+    /// Keys that are kept for their owners.
+    pub escrow: Escrow,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -271,6 +273,10 @@ impl Settings {
             Ok(registration) => registration,
             Err((key, message)) => return refuse(key, message),
         };
+        let escrow = match Escrow::checked(&raw.escrow.unwrap_or_default()) {
+            Ok(escrow) => escrow,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -303,6 +309,7 @@ impl Settings {
             stamping,
             publication: published,
             registration,
+            escrow,
             log: Log { format, level },
             data_dir,
         })
@@ -341,6 +348,7 @@ impl Settings {
             stamping: Some(self.stamping.effective()),
             publication: Some(self.publication.effective()),
             registration: Some(self.registration.effective()),
+            escrow: Some(self.escrow.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),
@@ -473,6 +481,8 @@ mod tests {
             ("[keys]\nshare_files = []", "keys.share_files: at least one file is needed"),
             ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
+            ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
+            ("[escrow]\nkeep_years = 4", "escrow.keep_years: 5 to 100, or 0: for ever"),
             ("[log]\nformat = 'xml'", "log.format: json or text, not \"xml\""),
             ("[log]\nlevel = 'loud'", "log.level: one of error, warn, info, debug, trace, not \"loud\""),
         ];

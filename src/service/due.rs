@@ -1,21 +1,53 @@
-//! What falls due while a service is at work: orders of recovery lapse, renewed certificates are superseded.
+//! What falls due while a service is at work: orders of recovery lapse, renewed certificates are superseded, what ended
+//! long ago is kept no longer.
 
 use std::time::Duration;
 
+use crate::domain::audit::Actor;
+use crate::service::escrow::destroy_ended;
+use crate::service::inventory::Retention;
 use crate::service::recovery::lapse_overdue;
+use crate::service::registration;
 use crate::service::renewal::supersede_due;
 use crate::service::{Error, Services};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(60);
+/// Looks from one at what is kept no longer to the next: its terms are days and years.
+const ROUNDS: u32 = 60;
 
-/// Does what is due, now and every minute, for as long as it is polled. Several services on one database do not disturb
-/// each other: whoever comes second finds the row changed.
-pub async fn keep_current(services: Services) {
+/// How long what ended is kept; for ever where nothing is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keeping {
+    /// Requests for certificates: so many days. One that was issued stays as long as its certificate is on record.
+    pub request_days: Option<u32>,
+    /// Encryption keys that are kept for their owners: so long after the end of their certificates.
+    pub keys: Option<Retention>,
+}
+
+/// Does what is due, now and every minute, for as long as it is polled; what is kept no longer goes now and every hour.
+/// Several services on one database do not disturb each other: whoever comes second finds the row changed.
+pub async fn keep_current(services: Services, keeping: Keeping) {
+    let mut rounds = 0_u32;
     loop {
         told("orders of recovery lapsed", lapse_overdue(&services).await);
         told("renewed certificates were revoked as superseded", supersede_due(&services).await);
+        if rounds == 0 {
+            keep_no_longer(&services, &keeping).await;
+        }
+        rounds = rounds.saturating_add(1) % ROUNDS;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// One that fails does not keep the other.
+async fn keep_no_longer(services: &Services, keeping: &Keeping) {
+    if let Some(days) = keeping.request_days {
+        told("requests for certificates that ended are forgotten", registration::forget(services, days).await);
+    }
+    if let Some(retention) = keeping.keys {
+        let gone = destroy_ended(services, &Actor::Operator, retention).await;
+        told("keys kept for their owners are destroyed", gone);
     }
 }
 
@@ -23,6 +55,6 @@ fn told(what: &'static str, outcome: Result<u64, Error>) {
     match outcome {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "{what}"),
-        Err(error) => tracing::warn!(code = error.code(), "what is due is tried again in a minute"),
+        Err(error) => tracing::warn!(code = error.code(), "not done, and tried again later: {what}"),
     }
 }

@@ -29,8 +29,8 @@ use crate::service::{Error, Services};
 use crate::store::escrowed_keys::{self, EscrowedKey};
 use crate::store::{audit, issued_certificates};
 
-/// Rows read at a time.
-const PAGE: i64 = 100;
+/// Keys that one transaction destroys: others wait no longer than that takes.
+const MOST_DESTROYED: i64 = 20;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -241,7 +241,8 @@ pub async fn pair_of(services: &Services, certificate: &[u8; 32]) -> Result<Issu
     Ok(IssuedPair { signing: (&signing).into(), encryption: (&encryption).into(), envelope, key })
 }
 
-/// Destroys the keys whose certificates ended so long ago, each with its events; gives how many.
+/// Destroys the keys whose certificates ended so long ago, each with its events; gives how many. A key whose recovery is
+/// ordered waits until the order has ended.
 ///
 /// How long keys are kept is the operator's to say: as long as the records of their certificates at least.
 ///
@@ -249,30 +250,32 @@ pub async fn pair_of(services: &Services, certificate: &[u8; 32]) -> Result<Issu
 /// The store's; what was destroyed before stays destroyed.
 pub async fn destroy_ended(services: &Services, actor: &Actor, retention: Retention) -> Result<u64, Error> {
     let now = services.clock.now();
-    let bound = retention.bound(now);
+    let bounds = (retention.bound(now), now);
     let mut gone = 0_u64;
+    // Nearly always nothing is, and no writer is kept waiting.
+    if services.store.read(|tx| Box::pin(escrowed_keys::ended(tx, bounds, 1))).await?.is_empty() {
+        return Ok(gone);
+    }
     loop {
-        let page = services.store.read(|tx| Box::pin(escrowed_keys::ended(tx, bound, PAGE))).await?;
-        if page.is_empty() {
-            break;
-        }
-        for row in &page {
-            let steps = services.store.run("destroy escrowed key", |tx| {
-                Box::pin(async move {
+        let steps = services.store.run("destroy escrowed keys", |tx| {
+            Box::pin(async move {
+                // Read in the transaction that destroys them: nobody else does, or orders a recovery, in between.
+                let page = escrowed_keys::ended(tx, bounds, MOST_DESTROYED).await?;
+                for row in &page {
                     for event in services.keys.destroy_escrowed(tx, &row.key, now).await? {
                         let event = Event { at: now, actor: actor.clone(), request: None, body: event.into() };
                         audit::append(tx, &event).await?;
                     }
                     escrowed_keys::destroyed(tx, row, now).await?;
-                    Ok::<_, Error>(())
-                })
-            });
-            steps.await?;
-            gone = gone.saturating_add(1);
+                }
+                Ok::<_, Error>(u64::try_from(page.len()).unwrap_or(u64::MAX))
+            })
+        });
+        match steps.await? {
+            0 => break,
+            count => gone = gone.saturating_add(count),
         }
     }
-    if gone > 0 {
-        services.store.forget_deleted().await?;
-    }
+    services.store.forget_deleted().await?;
     Ok(gone)
 }

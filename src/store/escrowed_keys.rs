@@ -104,13 +104,22 @@ pub async fn find_by_certificate(tx: &mut Tx<'_>, sm3: &[u8; 32]) -> Result<Opti
     fetch_optional!(tx, Row, sql, &sm3[..])?.map(|row| entity(tx, row)).transpose()
 }
 
-/// Those that are not destroyed and ended before that moment, oldest end first, at most `limit`.
+/// Those that are not destroyed and ended before that moment, oldest end first, at most `limit`. One whose recovery is
+/// ordered waits until the order has ended or its time is over.
 ///
 /// # Errors
 /// As [`find_by_certificate`].
-pub async fn ended(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<EscrowedKey>, Error> {
-    let sql = select!("WHERE destroyed_at IS NULL AND ends_at < $1 ORDER BY ends_at, key_id LIMIT $2");
-    fetch_all!(tx, Row, sql, before.unix(), limit)?.into_iter().map(|row| entity(tx, row)).collect()
+pub async fn ended(
+    tx: &mut Tx<'_>,
+    (before, now): (Timestamp, Timestamp),
+    limit: i64,
+) -> Result<Vec<EscrowedKey>, Error> {
+    let sql = select!(
+        "WHERE destroyed_at IS NULL AND ends_at < $1 AND NOT EXISTS \
+         (SELECT 1 FROM key_recoveries AS waiting WHERE waiting.key_id = escrowed_keys.key_id \
+         AND waiting.outcome IS NULL AND waiting.expires_at >= $2) ORDER BY ends_at, key_id LIMIT $3"
+    );
+    fetch_all!(tx, Row, sql, before.unix(), now.unix(), limit)?.into_iter().map(|row| entity(tx, row)).collect()
 }
 
 /// The key is gone, and its envelope with it.

@@ -1,6 +1,7 @@
 //! Pairs of certificates, the encryption keys that are kept for their owners, and their recovery, on both databases.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use libsm::sm2::encrypt::DecryptCtx;
 use libsm::sm2::signature::SigCtx;
@@ -27,6 +28,7 @@ use yinxin::format::x509::csr::{NewCertificationRequest, TEMPORARY_PUBLIC_KEY};
 use yinxin::format::x509::name::NameAttributes;
 use yinxin::service::callers::{Registration, bar_caller, register_caller};
 use yinxin::service::certificate_status::{Change, change};
+use yinxin::service::due::{self, Keeping};
 use yinxin::service::escrow::{self, IssuedPair, NewPair, destroy_ended, issue_pair, pair_of};
 use yinxin::service::inventory::{self, Retention};
 use yinxin::service::keys::enveloping::{EnvelopeForm, open_sm2};
@@ -593,16 +595,46 @@ impl Desk<'_> {
         assert_eq!(destroy_ended(&at(services, end.plus_days(5 * 366)), BY, five).await.unwrap(), 0);
         let later = at(services, end.plus_days(5 * 366 + 1));
         assert_eq!(destroy_ended(&later, BY, ten).await.unwrap(), 0);
+        // A key whose recovery is ordered waits for the officers.
+        let waiting = recovery::order(&later, (BY, None), &self.recovery(pair, &sm2_key())).await.unwrap();
         let before = events(services).await.len();
         let gone = destroy_ended(&later, BY, five).await.unwrap();
-        assert_eq!(i64::try_from(gone).unwrap(), kept);
+        assert_eq!(i64::try_from(gone).unwrap(), kept - 1);
         let named = events(services).await.split_off(before);
         let named = named.iter().map(|event| event.class().name()).collect::<Vec<_>>();
         assert_eq!(named, ["key-suspended", "key-destroyed"].repeat(usize::try_from(gone).unwrap()));
+        assert_eq!(destroy_ended(&later, BY, five).await.unwrap(), 0);
+        assert!(escrow::find(services, &pair.signing.sm3).await.unwrap().destroyed_at.is_none());
+
+        // Then a service at work destroys it, when it is told how long keys are kept.
+        let over = waiting.recovery.order.expires_at.plus_seconds(1);
+        let (later, open) = (at(services, over), "escrowed_keys WHERE destroyed_at IS NULL");
+        let kept = async |keys| {
+            let timer = tokio::spawn(due::keep_current(later.clone(), Keeping { keys, ..Keeping::default() }));
+            // Its first round ends the order before it looks at keys.
+            let ended = "key_recoveries WHERE outcome IS NULL";
+            let wanted = i64::from(keys != Some(five));
+            let told = async {
+                while self.place.count(ended).await > 0 || self.place.count(open).await > wanted {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), told).await.unwrap();
+            // Long enough for one that destroys too much.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            timer.abort();
+            self.place.count(open).await
+        };
+        assert_eq!((kept(None).await, kept(Some(ten)).await), (1, 1));
+        let before = events(services).await.len();
+        assert_eq!(kept(Some(five)).await, 0);
+        let named = events(services).await.split_off(before);
+        let named = named.iter().map(|event| (event.class().name(), &event.actor)).collect::<Vec<_>>();
+        assert_eq!(named, [("key-suspended", BY), ("key-destroyed", BY)]);
         let key = life_cycle::find(services, &pair.key).await.unwrap();
         assert!(matches!(key.state, KeyState::Destroyed { .. }), "{key:?}");
         let row = escrow::find(services, &pair.signing.sm3).await.unwrap();
-        assert_eq!((row.envelope.len(), row.destroyed_at), (0, Some(end.plus_days(5 * 366 + 1))));
+        assert_eq!((row.envelope.len(), row.destroyed_at), (0, Some(over)));
         assert_eq!(code(pair_of(services, &pair.encryption.sm3).await), "escrow-destroyed");
         let wrong = self.recovery(pair, &sm2_key());
         assert_eq!(code(recovery::order(services, (BY, None), &wrong).await), "escrow-destroyed");

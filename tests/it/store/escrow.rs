@@ -65,7 +65,8 @@ async fn keys(store: &Store) {
     };
     assert_eq!((find([1; 32]).await, find([2; 32]).await), (Some(key.clone()), Some(key.clone())));
     assert_eq!(find([9; 32]).await, None);
-    let ended = async |before| store.read(|tx| Box::pin(escrowed_keys::ended(tx, at(before), 9))).await.unwrap();
+    let ended =
+        async |before| store.read(|tx| Box::pin(escrowed_keys::ended(tx, (at(before), at(0)), 9))).await.unwrap();
     assert_eq!((ended(100).await, ended(101).await), (vec![], vec![key.clone()]));
 }
 
@@ -93,6 +94,12 @@ async fn orders(store: &Store, officer: &CallerId) {
     let overdue = async |now| ids(store.read(|tx| Box::pin(key_recoveries::overdue(tx, at(now), 9))).await.unwrap());
     assert_eq!(overdue(50).await, []);
     assert_eq!(overdue(61).await, [first.order.id.clone(), second.order.id.clone()]);
+    // A key that officers are asked for waits until nobody can be given it.
+    let ended = async |now| {
+        let bounds = (at(101), at(now));
+        store.read(|tx| Box::pin(escrowed_keys::ended(tx, bounds, 9))).await.unwrap()
+    };
+    assert_eq!((ended(60).await, ended(61).await), (vec![], vec![kept()]));
     let by = RecoveryEnd::Refused { by: hand, reason: RecoveryRefusal::Mistaken, at: at(40) };
     let ends = [by, RecoveryEnd::Lapsed { at: at(40) }, RecoveryEnd::Recovered { at: at(40) }];
     let end = |end: &RecoveryEnd| Recovery { end: Some(end.clone()), ..approved.clone() };
@@ -116,12 +123,12 @@ async fn orders(store: &Store, officer: &CallerId) {
     assert_eq!(list(false, Some(&first.order.id)).await, [second.order.id]);
 
     let key = &kept();
+    assert_eq!(ended(0).await, [key.clone()]);
     let gone = store.run("destroy", |tx| Box::pin(escrowed_keys::destroyed(tx, key, at(200)))).await.unwrap();
     assert_eq!((gone.envelope.len(), gone.destroyed_at, gone.version), (0, Some(at(200)), 2));
     let stale = store.run("destroy", |tx| Box::pin(escrowed_keys::destroyed(tx, key, at(200)))).await;
     assert!(matches!(stale, Err(Error::Stale { table: "escrowed_keys", .. })), "{stale:?}");
-    let ended = store.read(|tx| Box::pin(escrowed_keys::ended(tx, at(101), 9))).await.unwrap();
-    assert_eq!(ended, []);
+    assert_eq!(ended(0).await, []);
 }
 
 async fn successors(store: &Store) {
