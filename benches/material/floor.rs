@@ -41,10 +41,10 @@ impl Value {
         match (&self.child, self.algorithm) {
             (Some(child), _) => {
                 let child = Certificate::parse(child).unwrap();
-                check_signed(&certificate.public_key, &child.signature_algorithm, signed, tables);
+                let _ = check_signed(&certificate.public_key, &child.signature_algorithm, signed, tables);
             }
             (None, Some(algorithm)) => {
-                check_value(&certificate.public_key, algorithm, signed, tables);
+                let _ = check_value(&certificate.public_key, algorithm, signed, tables);
             }
             (None, None) => {}
         }

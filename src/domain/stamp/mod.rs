@@ -15,4 +15,6 @@ pub use clock::Precision;
 pub use clock::{ClockDiscipline, ClockRefusal, Reading, SourceReading, Thresholds, TrustedTime};
 pub use issuance::{AcceptedRequest, Authority, Offer, Refusal, Stamp, StampToken, UnfitAuthority, judge, prepare};
 pub use rules::{InvalidRule, Rules};
-pub use verify::{CertificateUnfit, Expected, Imprint, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token};
+pub use verify::{
+    CertificateUnfit, Expected, Imprint, NamedBySha1, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
+};
