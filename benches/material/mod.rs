@@ -16,7 +16,7 @@ use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::seal::{maker, signing};
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{Ground, Policy, Report, verify};
+use yinxin::domain::verify::{Evidence, Ground, Policy, Report, verify};
 use yinxin::format::x509::Certificate;
 
 /// Tables of keys that led to anchors, shared by all that is judged here, as a service shares them.
@@ -81,7 +81,19 @@ impl Material {
 
     /// Judges a file on every axis.
     pub(crate) fn judge(&self, bytes: &[u8], trust: &TrustAnchors, policy: &Policy) -> Report {
-        verify("file", bytes, None, &Ground { trust, policy, now: self.now, limits: &Limits::DEFAULT, tables: &TABLES })
+        verify(
+            "file",
+            bytes,
+            None,
+            &Ground {
+                trust,
+                policy,
+                now: self.now,
+                limits: &Limits::DEFAULT,
+                tables: &TABLES,
+                evidence: &Evidence::none(),
+            },
+        )
     }
 }
 
