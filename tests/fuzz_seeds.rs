@@ -372,7 +372,7 @@ fn requests() -> BTreeMap<String, Vec<u8>> {
 /// Rows in each form that a file has, and a row as it is kept.
 fn job_files() -> BTreeMap<String, Vec<u8>> {
     let made = requests();
-    let (plain, asking) = (&made["plain"], &made["asking"]);
+    let (plain, asking) = (made.get("plain").unwrap(), made.get("asking").unwrap());
     let pem = |label: &str| write_pem(plain, label).replace('\n', "\\n");
     let base64 = |der: &[u8]| STANDARD.encode(der);
     let rows = [

@@ -1,9 +1,8 @@
 //! Judging time stamps: a token or a response in a file of its own (RFC 3161, GB/T 20520), and the tokens on signature
 //! values as proofs that these existed (EN 319 102-1 5.4).
 
-use crate::domain::stamp::{
-    Expected, Imprint, NamedBySha1, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
-};
+use crate::domain::stamp::verify::NamedBySha1;
+use crate::domain::stamp::{Expected, Imprint, TokenRefusal, VerifiedToken, verify_token};
 use crate::domain::trust::{Budget, SignedDataError};
 use crate::domain::verify::cms::{no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
@@ -80,13 +79,7 @@ fn judge(
         Some(octets) => Imprint::Message(octets),
         None => Imprint::Digest { algorithm: token.info.imprint.algorithm.oid, digest: token.info.imprint.digest },
     };
-    let expected = Expected {
-        imprint,
-        request: None,
-        policies: &[],
-        strangers: StrangeCertificates::Refuse,
-        old_names: NamedBySha1::Accept,
-    };
+    let expected = Expected { imprint, old_names: NamedBySha1::Accept, ..Expected::over(&[]) };
     let known = ground.known_certificates();
     match verify_token(token, &known, &expected, ground.tables) {
         Ok(verified) => {
