@@ -90,6 +90,36 @@ pub enum Case {
 }
 
 impl Case {
+    /// All of them, in this order.
+    pub const ALL: [Self; 26] = [
+        Self::Hash,
+        Self::SignatureValue,
+        Self::Format,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::Revoked,
+        Self::ToleranceOff,
+        Self::MakerExpired,
+        Self::MakerNotYetValid,
+        Self::Algorithm,
+        Self::SignedDataMissing,
+        Self::NoSigningCertificate,
+        Self::AlgorithmEnded,
+        Self::NoPath,
+        Self::KeyUsage,
+        Self::OutOfBounds,
+        Self::RevokedNoProof,
+        Self::AuthorityRevokedNoProof,
+        Self::Suspended,
+        Self::RevocationUnknown,
+        Self::CoveragePartial,
+        Self::FutureTime,
+        Self::TimeOrder,
+        Self::TimeStamp,
+        Self::ExtraPart,
+        Self::UnsupportedKind,
+    ];
+
     /// The verdict that this case alone would give.
     #[must_use]
     pub const fn indication(self) -> Indication {
