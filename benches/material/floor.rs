@@ -41,17 +41,10 @@ impl Value {
         match (&self.child, self.algorithm) {
             (Some(child), _) => {
                 let child = Certificate::parse(child).unwrap();
-<<<<<<< HEAD
                 let _ = check_signed(&certificate.public_key, &child.signature_algorithm, signed, tables);
             }
             (None, Some(algorithm)) => {
                 let _ = check_value(&certificate.public_key, algorithm, signed, tables);
-=======
-                std::hint::black_box(check_signed(&certificate.public_key, &child.signature_algorithm, signed, tables));
-            }
-            (None, Some(algorithm)) => {
-                std::hint::black_box(check_value(&certificate.public_key, algorithm, signed, tables));
->>>>>>> process
             }
             (None, None) => {}
         }
