@@ -166,7 +166,20 @@ fn order(records: &[Record]) -> Result<(), TranscriptError> {
             return Err(TranscriptError::Missing { step });
         }
     }
-    if count(8) != count(4).saturating_add(count(5)) {
+    let named = |paths: bool| {
+        let names = records.iter().filter_map(|record| match &record.step {
+            Step::AuthorityMade { authority, .. } | Step::AuthorityCertified { authority, .. } if !paths => {
+                Some(authority)
+            }
+            Step::PathValidated { authority, .. } if paths => Some(authority),
+            _ => None,
+        });
+        let mut names = names.collect::<Vec<_>>();
+        names.sort_unstable();
+        names
+    };
+    // Each one's, once: a second look at the same path does not stand in for another's.
+    if named(true) != named(false) {
         return Err(TranscriptError::Missing { step: "path-validated" });
     }
     let shares = records.iter().find_map(|record| match &record.step {
@@ -326,8 +339,291 @@ impl Verified {
         if !certified.eq(planned) {
             return departs("certificates for others");
         }
-        let lists = plan.authorities.iter().map(|one| u64::from(one.crl_shards)).sum::<u64>();
-        let signed = steps().filter(|step| matches!(step, Step::ListSigned { .. })).count();
-        if u64::try_from(signed).is_ok_and(|signed| signed == lists) { Ok(()) } else { departs("revocation lists") }
+        // Each shard's, once: a list that is there twice does not stand in for another.
+        let shards =
+            plan.authorities.iter().flat_map(|one| (0..one.crl_shards).map(move |shard| (one.id.as_str(), shard)));
+        let signed = steps().filter_map(|step| match step {
+            Step::ListSigned { authority, shard, .. } => Some((authority.as_str(), *shard)),
+            _ => None,
+        });
+        let (mut shards, mut signed) = (shards.collect::<Vec<_>>(), signed.collect::<Vec<_>>());
+        shards.sort_unstable();
+        signed.sort_unstable();
+        if signed == shards { Ok(()) } else { departs("revocation lists") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::id::AuthorityId;
+    use crate::base::random::SystemRandom;
+    use crate::config::profiles::built_in;
+    use crate::crypto::algorithm::OID_SM2_WITH_SM3;
+    use crate::crypto::{Signer, sm2};
+    use crate::domain::ca::ceremony::{
+        Attendance, Custodian, Part, Person, PlannedAuthority, PlannedCertificate, ShareRecord, Transcript,
+        TranscriptSigner,
+    };
+    use crate::domain::ca::profile::AttributeKind;
+    use crate::domain::ca::specimen::certificate;
+    use crate::domain::ca::taking_in::prepare_request;
+    use crate::domain::key::KeyAlgorithm;
+    use crate::format::x509::crl::{NewCrl, NewEntries};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+    const PLAN: &[u8] = b"the plan's text";
+
+    /// A ceremony: its plan, its steps in the plan's order, and the key that signs its transcript.
+    struct Held {
+        plan: Plan,
+        steps: Vec<Step>,
+        signer: sm2::PrivateKey,
+        certificate: Vec<u8>,
+    }
+
+    static HELD: LazyLock<Held> = LazyLock::new(held);
+
+    fn id(name: &str) -> AuthorityId {
+        AuthorityId::parse(name).unwrap()
+    }
+
+    fn list(issuer: &[u8], key: &sm2::PrivateKey) -> Vec<u8> {
+        let issuer = Certificate::parse(issuer).unwrap();
+        let new = NewCrl {
+            signature_algorithm: OID_SM2_WITH_SM3,
+            issuer: issuer.subject.raw(),
+            this_update: NOW,
+            next_update: NOW.plus_days(1),
+            authority_key_identifier: &[5; 20],
+            number: &[1],
+            delta_base: None,
+            issuing_distribution_point: None,
+            freshest: None,
+            others: &[],
+        };
+        let tbs = new.to_tbs(&NewEntries::default()).unwrap();
+        let value = Signer::sign(key, &tbs, &SystemRandom).unwrap();
+        NewCrl::assemble(&tbs, OID_SM2_WITH_SM3, &encode_value(key.algorithm(), &value))
+    }
+
+    fn held() -> Held {
+        let key = || sm2::PrivateKey::generate(&SystemRandom).unwrap();
+        let (root_key, below_key, other_key, signer) = (key(), key(), key(), key());
+        let public = |key: &sm2::PrivateKey| Signer::public_key(key);
+        let by: (&str, &dyn Signer) = ("root", &root_key);
+        let root = certificate("root", ("root", &public(&root_key)), by, 99, NOW);
+        let below = certificate("intermediate", ("below", &public(&below_key)), by, 2, NOW);
+        let other = certificate("intermediate", ("other", &public(&other_key)), by, 3, NOW);
+        let signing = certificate("log", ("transcript", &public(&signer)), by, 4, NOW);
+        let profiles = built_in().unwrap();
+        let subject =
+            vec![(AttributeKind::Organisation, "示例".to_owned()), (AttributeKind::CommonName, "other".to_owned())];
+        let asking = (&public(&other_key), other_key.algorithm());
+        let token = prepare_request(profiles.require("intermediate").unwrap(), &subject, asking).unwrap();
+        let value = Signer::sign(&other_key, token.to_sign(), &SystemRandom).unwrap();
+        let request = token.assemble(&value).unwrap();
+
+        let made = |name: &str, profile: &str, parent: Option<&str>, der: &[u8]| Step::AuthorityMade {
+            authority: name.to_owned(),
+            name: name.to_owned(),
+            profile: profile.to_owned(),
+            parent: parent.map(str::to_owned),
+            key: format!("key-{name}"),
+            algorithm: "sm2".to_owned(),
+            certificate_sm3: hex(&sm3(der)),
+            certificate: STANDARD.encode(der),
+        };
+        let signed = |name: &str, der: Vec<u8>| Step::ListSigned {
+            authority: name.to_owned(),
+            shard: 0,
+            list_number: 1,
+            next_update: NOW.plus_days(1).to_string(),
+            list_sm3: hex(&sm3(&der)),
+            list: STANDARD.encode(&der),
+        };
+        let confirmed = |name: &str, share| Step::ShareConfirmed { custodian: name.to_owned(), share };
+        let path = |name: &str| Step::PathValidated { authority: name.to_owned(), path: vec![name.to_owned()] };
+        let share = |name: &str, number| ShareRecord { custodian: name.to_owned(), number, sm3: "00".to_owned() };
+        let steps = vec![
+            Step::Opened {
+                title: "two authorities".to_owned(),
+                plan_sm3: hex(&sm3(PLAN)),
+                program: "yinxin".to_owned(),
+                program_sha256: "00".to_owned(),
+                self_tests: 1,
+                profile: "standard".to_owned(),
+                present: vec![Attendance { name: "Zhou".to_owned(), part: "witness".to_owned() }],
+            },
+            Step::SharesMade { set: "s".to_owned(), threshold: 2, shares: vec![share("Li", 1), share("Sun", 2)] },
+            confirmed("Li", 1),
+            confirmed("Sun", 2),
+            Step::InstallationOpened { key_encryption_key: "kek".to_owned(), protection: "shares".to_owned() },
+            made("root", "root", None, &root),
+            made("below", "intermediate", Some("root"), &below),
+            Step::AuthorityCertified {
+                authority: "other".to_owned(),
+                profile: "intermediate".to_owned(),
+                issuer: "root".to_owned(),
+                request_sm3: hex(&sm3(&request)),
+                request: STANDARD.encode(&request),
+                certificate_sm3: hex(&sm3(&other)),
+                certificate: STANDARD.encode(&other),
+            },
+            Step::TranscriptKeyMade {
+                authority: "root".to_owned(),
+                algorithm: "sm2".to_owned(),
+                certificate_sm3: hex(&sm3(&signing)),
+                certificate: STANDARD.encode(&signing),
+            },
+            signed("root", list(&root, &root_key)),
+            signed("below", list(&below, &below_key)),
+            path("root"),
+            path("below"),
+            path("other"),
+            Step::Closed { authorities: 2, lists: 2 },
+        ];
+        let planned = |name: &str, profile: &str, parent: Option<&str>| PlannedAuthority {
+            id: id(name),
+            name: name.to_owned(),
+            profile: profile.to_owned(),
+            algorithm: KeyAlgorithm::Sm2,
+            subject: Vec::new(),
+            not_after: None,
+            parent: parent.map(id),
+            base_url: String::new(),
+            crl_shards: 1,
+            crl_days: 1,
+        };
+        let custodian = |name: &str| Custodian { name: name.to_owned(), file: name.into() };
+        let plan = Plan {
+            title: "two authorities".to_owned(),
+            installation: "installation".into(),
+            present: vec![Person { name: "Zhou".to_owned(), part: Part::Witness }],
+            protection: Protection::Shares { threshold: 2, custodians: vec![custodian("Li"), custodian("Sun")] },
+            authorities: vec![planned("root", "root", None), planned("below", "intermediate", Some("root"))],
+            certificates: vec![PlannedCertificate {
+                id: id("other"),
+                issuer: id("root"),
+                profile: "intermediate".to_owned(),
+                csr: "other.csr".into(),
+                csr_sm3: sm3(&request),
+                not_after: None,
+            }],
+            transcript: TranscriptSigner { authority: id("root"), algorithm: KeyAlgorithm::Sm2, subject: Vec::new() },
+        };
+        Held { plan, steps, signer, certificate: signing }
+    }
+
+    impl Held {
+        fn written(&self, order: &[usize]) -> String {
+            let mut transcript = Transcript::default();
+            for (second, index) in (0..).zip(order) {
+                transcript.add(NOW.plus_seconds(second), self.steps[*index].clone()).unwrap();
+            }
+            transcript.text().to_owned()
+        }
+
+        fn signed(&self, text: &str) -> Vec<u8> {
+            let certificate = Certificate::parse(&self.certificate).unwrap();
+            let algorithm = self.signer.algorithm();
+            let token = prepare_signature(text.as_bytes(), &certificate, algorithm, NOW).unwrap();
+            let value = Signer::sign(&self.signer, token.to_sign(), &SystemRandom).unwrap();
+            token.assemble(&value, &[]).unwrap()
+        }
+
+        /// As whoever audits judges it: the transcript by itself, then against the plan.
+        fn judge(&self, order: &[usize]) -> Result<(), TranscriptError> {
+            let text = self.written(order);
+            verify(text.as_bytes(), &self.signed(&text), Some(PLAN))?.follows(&self.plan)
+        }
+
+        /// Whether these are the steps of the plan, each once, in its order. Within one kind custodians come as they
+        /// come, and so do lists and paths; authorities stand as they are planned.
+        fn is_planned(&self, order: &[usize]) -> bool {
+            let mut all = order.to_vec();
+            all.sort_unstable();
+            let of_kind = |index: &usize| match self.steps[*index].name() {
+                name @ ("share-confirmed" | "list-signed" | "path-validated") => (name, 0),
+                name => (name, *index),
+            };
+            let whole = (0..self.steps.len()).collect::<Vec<_>>();
+            all == whole && order.iter().map(of_kind).eq(whole.iter().map(of_kind))
+        }
+    }
+
+    #[test]
+    fn the_plans_order_verifies() {
+        let order = (0..HELD.steps.len()).collect::<Vec<_>>();
+        assert_eq!(HELD.judge(&order), Ok(()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(192))]
+
+        /// Some steps change places, some are left out, some are there twice.
+        #[test]
+        fn a_transcript_verifies_exactly_when_its_order_is_the_plans(
+            swaps in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..3), 0..3),
+            left_out in proptest::option::weighted(0.2, any::<prop::sample::Index>()),
+            twice in proptest::option::weighted(0.2, any::<(prop::sample::Index, prop::sample::Index)>()),
+            stands_in in proptest::option::weighted(0.2, any::<(prop::sample::Index, prop::sample::Index)>()),
+        ) {
+            let mut order = (0..HELD.steps.len()).collect::<Vec<_>>();
+            for (at, by) in swaps {
+                let at = at.index(order.len());
+                let other = (at + by) % order.len();
+                order.swap(at, other);
+            }
+            if let Some((at, from)) = stands_in {
+                let (at, from) = (at.index(order.len()), from.index(order.len()));
+                order[at] = order[from];
+            }
+            if let Some(at) = left_out {
+                order.remove(at.index(order.len()));
+            }
+            if let Some((at, from)) = twice {
+                let step = order[from.index(order.len())];
+                order.insert(at.index(order.len()), step);
+            }
+            let judged = HELD.judge(&order);
+            prop_assert_eq!(judged.is_ok(), HELD.is_planned(&order), "{:?}: {:?}", order, judged);
+        }
+
+        #[test]
+        fn any_order_at_all_is_judged(order in proptest::collection::vec(0_usize..15, 0..20)) {
+            prop_assert_eq!(HELD.judge(&order).is_ok(), HELD.is_planned(&order));
+        }
+
+        #[test]
+        fn a_step_that_was_changed_is_refused_by_name(at in any::<prop::sample::Index>(), octet in 0x20_u8..0x7f) {
+            let text = HELD.written(&(0..HELD.steps.len()).collect::<Vec<_>>());
+            let signature = HELD.signed(&text);
+            let mut changed = text.clone().into_bytes();
+            let at = at.index(changed.len());
+            prop_assume!(changed[at] != octet);
+            let number = u64::try_from(text.as_bytes()[..at].split(|octet| *octet == b'\n').count()).unwrap();
+            changed[at] = octet;
+            let refused = verify(&changed, &signature, None).unwrap_err();
+            let last = number == u64::try_from(HELD.steps.len()).unwrap();
+            let names = |of: u64| HELD.steps[usize::try_from(of).unwrap() - 1].name();
+            match refused {
+                // The digest that a record carries is that of the one before it.
+                TranscriptError::Chain { number: of, step, next } => {
+                    prop_assert!(of == number || next == number, "{} is not {}", of, number);
+                    prop_assert_eq!((step, next), (names(of), of + 1));
+                }
+                TranscriptError::Form { number: of }
+                | TranscriptError::Number { number: of, .. }
+                | TranscriptError::Time { number: of } => prop_assert_eq!(of, number),
+                TranscriptError::Beginning => prop_assert_eq!(number, 1),
+                TranscriptError::Signature => prop_assert!(last),
+                other => return Err(TestCaseError::fail(format!("{other:?} for record {number}"))),
+            }
+        }
     }
 }
