@@ -19,14 +19,15 @@ fn edited(package: &[u8], change: Option<(&str, &str, &str)>, add: Option<(&str,
         let mut entry = from.by_index(index).unwrap();
         let mut content = Vec::new();
         entry.read_to_end(&mut content).unwrap();
+        let own_name = entry.name().unwrap().into_owned();
         if let Some((name, old, new)) = change
-            && entry.name() == name
+            && own_name == name
         {
             let text = String::from_utf8(content).unwrap();
             assert!(text.contains(old), "{name} holds {old}");
             content = text.replacen(old, new, 1).into_bytes();
         }
-        to.start_file(entry.name(), SimpleFileOptions::default()).unwrap();
+        to.start_file(own_name, SimpleFileOptions::default()).unwrap();
         to.write_all(&content).unwrap();
     }
     if let Some((name, content)) = add {
