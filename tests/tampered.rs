@@ -89,10 +89,6 @@ impl Expected {
         Self::judged("INDETERMINATE", Some(sub), codes)
     }
 
-    pub(crate) const fn unsupported() -> Self {
-        Self::judged("INDETERMINATE", None, &["unsupported-kind"])
-    }
-
     pub(crate) const fn refused(code: &'static [&'static str]) -> Self {
         Self::judged("REFUSED", None, code)
     }
