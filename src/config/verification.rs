@@ -193,6 +193,6 @@ mod tests {
         assert!(refused.contains("unknown field `surprise`"), "{refused}");
         let short = text.rsplit_once("[[tolerance]]").unwrap().0;
         let refused = parse(short, "x", &name_of).unwrap_err();
-        assert_eq!(refused, PolicyError::Tolerance { origin: "x".into(), name: "local-time-marked-z".into() });
+        assert_eq!(refused, PolicyError::Tolerance { origin: "x".into(), name: "time-stamp-response".into() });
     }
 }
