@@ -207,7 +207,7 @@ impl UseCases for Double {
             "indication": "NO_SIGNATURE_FOUND",
             "bytes": request.document.len(),
             "at": request.at,
-            "policy": { "name": request.policy },
+            "policy": { "name": request.policy.as_deref().unwrap_or("default") },
         }))
     }
 
