@@ -40,9 +40,7 @@ fn request_for(method: &str, path: &str) -> Request {
             Request::new("POST", &path).body("application/json", br#"{"reason":"superseded"}"#)
         }
         "POST" if path.starts_with("/api/v1/certificates/") || path.ends_with("/ca/crl") => Request::new("POST", &path),
-        "POST" if path == "/verify" => {
-            Request::new("POST", &path).form(&[("file", Some("a.ofd"), b"PK".as_slice())])
-        }
+        "POST" if path == "/verify" => Request::new("POST", &path).form(&[("file", Some("a.ofd"), b"PK".as_slice())]),
         "POST" => Request::new("POST", &path).form(&[
             ("file", Some("a.ofd"), b"PK".as_slice()),
             ("page", None, b"1"),

@@ -75,8 +75,12 @@ fn a_thousand_hostile_uploads_leave_room_for_others() {
             file.display()
         )
         .unwrap();
-        writeln!(list, "cacert = \"{}\"\nnoproxy = \"*\"\nnext", installation.home().join("tls/server.pem").display())
-            .unwrap();
+        writeln!(
+            list,
+            "cacert = \"{}\"\nnoproxy = \"*\"\nhttp1.1\nnext",
+            installation.home().join("tls/server.pem").display()
+        )
+        .unwrap();
     }
     let list = installation.write("uploads", list.trim_end_matches("next\n").as_bytes());
     let mut flood = Command::new("curl");
