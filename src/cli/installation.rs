@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::{AuthorityId, JobId, KeyId};
@@ -22,14 +21,13 @@ use crate::config::profiles::{self, ProfileError};
 use crate::config::verification::{BUILT_IN, PolicyError, built_in};
 use crate::config::{self, Settings, Source};
 use crate::domain::audit::Actor;
-use crate::domain::ca::{Profile, Profiles};
+use crate::domain::ca::Profiles;
 use crate::domain::caller::{Role, Roles, RolesConflict};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
-use crate::service::alerts;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::due::{self, Keeping};
@@ -43,7 +41,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::{self, KeySettings, Services, issuance_jobs, registration};
+use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -334,9 +332,7 @@ impl Installation {
             None
         };
         if self.development.is_none() {
-            let open = self.profiles.iter().filter(|one| !one.rules().authority && one.rules().approval.is_none());
-            let open = open.map(Profile::name).collect::<Vec<_>>().join(", ");
-            tracing::info!(profiles = open, "an officer alone may order under these (registration.approve)");
+            tracing::info!(profiles = self.profiles.without_approval().join(", "), "one officer alone may order");
         }
         // Before anybody is told where we listen: whoever knows may ask us to stop.
         let stop = Box::pin(server::termination()?);
@@ -366,7 +362,7 @@ impl Installation {
     /// The time-stamping service, where the settings want one and there is an authority for it.
     async fn stamping(&self) -> Result<Option<Stamping>, Error> {
         /// For an answer of a source of time.
-        const PATIENCE: Duration = Duration::from_secs(2);
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
         let settings = &self.settings.stamping;
         if !settings.enabled {
             return Ok(None);

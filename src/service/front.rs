@@ -10,13 +10,11 @@ use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
-use crate::domain::ca::request::StepRefused;
+use crate::domain::ca::Profiles;
 use crate::domain::ca::state::CertificateState;
-use crate::domain::ca::{self, Profiles};
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
-use crate::domain::seal::maker;
-use crate::domain::seal::signing::{self, Placement};
+use crate::domain::seal::signing::Placement;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Evidence, Ground, Policy, Report, verify};
@@ -24,9 +22,9 @@ use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
-    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
-    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus,
-    SignDocument, SignedDocument, UseCases, VerifyDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
+    OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument, SignedDocument,
+    UseCases, VerifyDocument,
 };
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
@@ -39,8 +37,7 @@ use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::stamping::{self, Stamping};
-use crate::service::{Error, Services, authorities, keys, preview, publication, trust_lists};
-use crate::store;
+use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
 use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
 use crate::store::issued_certificates::{Filter, IssuedCertificate};
@@ -499,119 +496,6 @@ impl UseCases for Front {
 
     fn clock(&self) -> &dyn Clock {
         &*self.services.clock
-    }
-}
-
-impl Refusal for Error {
-    fn code(&self) -> &'static str {
-        Self::code(self)
-    }
-
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::UnknownSeal
-            | Self::UnknownTrustList
-            | Self::UnknownAuthority
-            | Self::UnknownAuthorityRequest
-            | Self::UnknownCertificate
-            | Self::UnknownJob
-            | Self::UnknownRequest
-            | Self::UnknownEscrow
-            | Self::UnknownRecovery
-            | Self::Stamping(stamping::Error::Off)
-            | Self::IssuanceOff
-            | Self::Publishing(publication::Error::UnknownAuthority | publication::Error::UnknownShard) => {
-                ErrorKind::NotFound
-            }
-            Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
-            Self::Shared(error) => error.kind(),
-            Self::UnknownCaller
-            | Self::CallerBarred
-            | Self::CallerNeeded
-            | Self::Replay
-            | Self::NotCertificateOfficer
-            | Self::NotOfficer => ErrorKind::Forbidden,
-            Self::RequestStep(refused) => match refused {
-                StepRefused::State { .. }
-                | StepRefused::Repeated
-                | StepRefused::ApproverGone
-                | StepRefused::Backwards => ErrorKind::Conflict,
-                StepRefused::LapsedByHand => ErrorKind::Refused,
-                _ => ErrorKind::Forbidden,
-            },
-            Self::TrustList(_) | Self::TrustListStep(_) => ErrorKind::Conflict,
-            Self::TrustListForm(_) => ErrorKind::Refused,
-            Self::CallerExists
-            | Self::RolesConflict(_)
-            | Self::IdempotencyKeyReused
-            | Self::IdempotencyKeyInUse
-            | Self::SealExists
-            | Self::SignerNotOurs
-            | Self::AuthorityRetired
-            | Self::AuthorityNotActive
-            | Self::AuthorityExists
-            | Self::AuthorityFromOutside
-            | Self::AuthorityKeyInUse
-            | Self::OfficerExists
-            | Self::RequestExists
-            | Self::ApprovalNeeded
-            | Self::NotAsApproved { .. }
-            | Self::CertificateState(_)
-            | Self::Job(_)
-            | Self::TooManyJobs { .. }
-            | Self::EscrowDestroyed
-            | Self::Recovery(_)
-            | Self::Renewal(_)
-            | Self::InvalidTransition(_) => ErrorKind::Conflict,
-            Self::IssuanceBusy => ErrorKind::Unavailable,
-            Self::Keys(keys::Error::Unacceptable(_))
-            | Self::Making(maker::Error::Unacceptable(_))
-            | Self::Issuance(ca::Error::Unacceptable(_)) => ErrorKind::Conflict,
-            Self::InvalidNonce
-            | Self::InvalidIdempotencyKey
-            | Self::UnknownPolicy
-            | Self::Making(_)
-            | Self::Taking(_)
-            | Self::CallerCertificate
-            | Self::Possession(_)
-            | Self::AuthorityProfile
-            | Self::TakingIn(_)
-            | Self::Publication(_)
-            | Self::Retention { .. }
-            | Self::JobFile(_)
-            | Self::Explanation { .. }
-            | Self::Pair(_)
-            | Self::TemporaryKey
-            | Self::RecoveryRecipient
-            | Self::Drawing(_) => ErrorKind::Refused,
-            Self::Signing(error) => match error {
-                signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {
-                    ErrorKind::Internal
-                }
-                signing::Error::SealNotValid { .. } | signing::Error::SignerNotValid { .. } => ErrorKind::Conflict,
-                _ => ErrorKind::Refused,
-            },
-            Self::Stamping(stamping::Error::Unfit(_)) => ErrorKind::Refused,
-            Self::Stamping(_) => ErrorKind::Unavailable,
-            Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
-            Self::Store(store::Error::Integrity(_)) | Self::Random(_) => ErrorKind::Unavailable,
-            // A device that is away or busy may be back for the next request.
-            Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
-            Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
-            // What we wrote or signed is not right: nothing that the request could say better.
-            Self::Issuance(ca::Error::NoAuthority | ca::Error::Unreadable(_) | ca::Error::Signature) => {
-                ErrorKind::Internal
-            }
-            // No randomness, or no memory.
-            Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
-            Self::Issuance(_) => ErrorKind::Refused,
-            Self::Publishing(_)
-            | Self::AnswerUnreadable
-            | Self::SelfTestFailed { .. }
-            | Self::Interrupted
-            | Self::Keys(_)
-            | Self::Store(_) => ErrorKind::Internal,
-        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod outside;
 pub mod preview;
 pub mod publication;
 pub mod recovery;
+mod refusals;
 pub mod registration;
 pub mod registration_desk;
 pub mod renewal;

@@ -298,6 +298,13 @@ impl Profile {
 pub struct Profiles(Vec<Profile>);
 
 impl Profiles {
+    /// Those of end certificates for which nobody's approval is asked, by name.
+    #[must_use]
+    pub fn without_approval(&self) -> Vec<&str> {
+        let open = self.iter().filter(|one| !one.rules().authority && one.rules().approval.is_none());
+        open.map(Profile::name).collect()
+    }
+
     /// These profiles; of two with one name the later one counts.
     #[must_use]
     pub fn new(profiles: impl IntoIterator<Item = Profile>) -> Self {

@@ -1,0 +1,121 @@
+//! What sort of refusal each error of the use cases is: the doors turn it into a status, nothing else.
+
+use crate::domain::ca;
+use crate::domain::ca::request::StepRefused;
+use crate::domain::seal::{maker, signing};
+use crate::service::door::{ErrorKind, Refusal};
+use crate::service::{Error, keys, publication, stamping};
+use crate::store;
+
+impl Refusal for Error {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownSeal
+            | Self::UnknownTrustList
+            | Self::UnknownAuthority
+            | Self::UnknownAuthorityRequest
+            | Self::UnknownCertificate
+            | Self::UnknownJob
+            | Self::UnknownRequest
+            | Self::UnknownEscrow
+            | Self::UnknownRecovery
+            | Self::Stamping(stamping::Error::Off)
+            | Self::IssuanceOff
+            | Self::Publishing(publication::Error::UnknownAuthority | publication::Error::UnknownShard) => {
+                ErrorKind::NotFound
+            }
+            Self::Publishing(publication::Error::InProgress | publication::Error::NoFullList) => ErrorKind::Conflict,
+            Self::Shared(error) => error.kind(),
+            Self::UnknownCaller
+            | Self::CallerBarred
+            | Self::CallerNeeded
+            | Self::Replay
+            | Self::NotCertificateOfficer
+            | Self::NotOfficer => ErrorKind::Forbidden,
+            Self::RequestStep(refused) => match refused {
+                StepRefused::State { .. }
+                | StepRefused::Repeated
+                | StepRefused::ApproverGone
+                | StepRefused::Backwards => ErrorKind::Conflict,
+                StepRefused::LapsedByHand => ErrorKind::Refused,
+                _ => ErrorKind::Forbidden,
+            },
+            Self::TrustList(_) | Self::TrustListStep(_) => ErrorKind::Conflict,
+            Self::TrustListForm(_) => ErrorKind::Refused,
+            Self::CallerExists
+            | Self::RolesConflict(_)
+            | Self::IdempotencyKeyReused
+            | Self::IdempotencyKeyInUse
+            | Self::SealExists
+            | Self::SignerNotOurs
+            | Self::AuthorityRetired
+            | Self::AuthorityNotActive
+            | Self::AuthorityExists
+            | Self::AuthorityFromOutside
+            | Self::AuthorityKeyInUse
+            | Self::OfficerExists
+            | Self::RequestExists
+            | Self::ApprovalNeeded
+            | Self::NotAsApproved { .. }
+            | Self::CertificateState(_)
+            | Self::Job(_)
+            | Self::TooManyJobs { .. }
+            | Self::EscrowDestroyed
+            | Self::Recovery(_)
+            | Self::Renewal(_)
+            | Self::InvalidTransition(_) => ErrorKind::Conflict,
+            Self::IssuanceBusy => ErrorKind::Unavailable,
+            Self::Keys(keys::Error::Unacceptable(_))
+            | Self::Making(maker::Error::Unacceptable(_))
+            | Self::Issuance(ca::Error::Unacceptable(_)) => ErrorKind::Conflict,
+            Self::InvalidNonce
+            | Self::InvalidIdempotencyKey
+            | Self::UnknownPolicy
+            | Self::Making(_)
+            | Self::Taking(_)
+            | Self::CallerCertificate
+            | Self::Possession(_)
+            | Self::AuthorityProfile
+            | Self::TakingIn(_)
+            | Self::Publication(_)
+            | Self::Retention { .. }
+            | Self::JobFile(_)
+            | Self::Explanation { .. }
+            | Self::Pair(_)
+            | Self::TemporaryKey
+            | Self::RecoveryRecipient
+            | Self::Drawing(_) => ErrorKind::Refused,
+            Self::Signing(error) => match error {
+                signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {
+                    ErrorKind::Internal
+                }
+                signing::Error::SealNotValid { .. } | signing::Error::SignerNotValid { .. } => ErrorKind::Conflict,
+                _ => ErrorKind::Refused,
+            },
+            Self::Stamping(stamping::Error::Unfit(_)) => ErrorKind::Refused,
+            Self::Stamping(_) => ErrorKind::Unavailable,
+            Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
+            Self::Store(store::Error::Integrity(_)) | Self::Random(_) => ErrorKind::Unavailable,
+            // A device that is away or busy may be back for the next request.
+            Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
+            Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,
+            // What we wrote or signed is not right: nothing that the request could say better.
+            Self::Issuance(ca::Error::NoAuthority | ca::Error::Unreadable(_) | ca::Error::Signature) => {
+                ErrorKind::Internal
+            }
+            // No randomness, or no memory.
+            Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
+            Self::Issuance(_) => ErrorKind::Refused,
+            Self::Publishing(_)
+            | Self::AnswerUnreadable
+            | Self::SelfTestFailed { .. }
+            | Self::Interrupted
+            | Self::Keys(_)
+            | Self::Store(_) => ErrorKind::Internal,
+        }
+    }
+}
