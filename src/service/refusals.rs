@@ -119,3 +119,31 @@ impl Refusal for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::trust::{Unacceptable, Use};
+
+    #[test]
+    fn a_busy_key_store_may_be_tried_again_and_a_suspended_key_may_not() {
+        let kind = |error: keys::Error| Error::from(error).kind();
+        assert_eq!(kind(keys::Error::Busy), ErrorKind::Unavailable);
+        assert_eq!(kind(keys::Error::TimedOut), ErrorKind::Unavailable);
+        assert_eq!(kind(keys::Error::Unavailable), ErrorKind::Unavailable);
+        let gone = crate::crypto::Error::Device { code: "key-store-unavailable" };
+        assert_eq!(kind(gone.into()), ErrorKind::Unavailable);
+        let key = crate::base::id::KeyId::parse("k").unwrap();
+        assert_eq!(kind(crate::domain::key::KeyRefusal::Suspended { key }.into()), ErrorKind::Conflict);
+        assert_eq!(kind(keys::Error::WrongEncryptionKey), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn what_the_algorithm_policy_lets_nobody_make_is_told_by_its_own_code() {
+        let refused = || Unacceptable::Refused { algorithm: "sm2-sm3".into(), wanted: Use::Issue };
+        let (at_signing, at_making) = (keys::Error::from(refused()), maker::Error::from(refused()));
+        for error in [at_signing.into(), at_making.into(), Error::from(ca::Error::from(refused()))] {
+            assert_eq!((error.code(), error.kind()), ("algorithm-not-accepted", ErrorKind::Conflict), "{error:?}");
+        }
+    }
+}
