@@ -420,7 +420,7 @@ impl UseCases for Double {
     }
 
     async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Fault> {
-        Ok(None)
+        Ok(Some(published()))
     }
 
     async fn authority_certificate(&self, _: &AuthorityId) -> Result<Option<PublishedBytes>, Fault> {
