@@ -8,6 +8,7 @@ mod exit;
 mod hardening;
 mod installation;
 mod keys;
+mod proof;
 mod seal_admin;
 mod selftest;
 mod serve;

@@ -121,7 +121,7 @@ fn octets(text: &str) -> Option<Vec<u8>> {
 }
 
 /// An SM3 in hexadecimal.
-pub(super) fn sm3(text: &str) -> Result<[u8; 32], String> {
+pub(in crate::cli) fn sm3(text: &str) -> Result<[u8; 32], String> {
     let octets = octets(text).and_then(|octets| octets.try_into().ok());
     octets.ok_or_else(|| "an SM3 has 64 hexadecimal digits".to_owned())
 }

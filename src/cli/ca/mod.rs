@@ -5,7 +5,7 @@ mod ceremony;
 mod change;
 mod create;
 mod cross;
-mod inventory;
+pub(in crate::cli) mod inventory;
 mod issue;
 mod officer;
 mod pair;
@@ -204,7 +204,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
 }
 
 /// A file of no more than so many octets.
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+pub(in crate::cli) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let wrong = |source| Error::File { path: path.to_owned(), source };
     let mut octets = Vec::new();
     let limit = most.saturating_add(1);
@@ -262,7 +262,7 @@ fn facts(authority: &StoredAuthority) -> String {
 }
 
 /// The largest file that is read here: a request, a certificate, a signature.
-const MOST: u64 = 1 << 20;
+pub(in crate::cli) const MOST: u64 = 1 << 20;
 
 /// Nothing is done for a file that could not be written.
 fn absent(path: Option<&PathBuf>) -> Result<(), Error> {

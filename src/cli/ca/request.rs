@@ -10,13 +10,13 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ApplicationId, AuthorityId, CallerId};
+use crate::base::id::{ApplicationId, AuthorityId};
 use crate::base::random::array;
-use crate::base::secret::Secret;
 use crate::cli::ca::inventory::sm3;
 use crate::cli::ca::{BY, MOST, read, subject};
 use crate::cli::console::shown;
 use crate::cli::installation::{Error, write_new};
+use crate::cli::proof::{Proof, Proven};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::request::{Approval, RefusalReason, RequestState, WithdrawalReason};
 use crate::domain::ca::subject::Attributes;
@@ -24,8 +24,6 @@ use crate::service;
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::{Issuance, request_in};
-use crate::service::keys::read_closed;
-use crate::service::officers::sign_with_file;
 use crate::service::registration::{self, NewRequest, Signed, evidence_sm3, subject_of};
 use crate::service::verification::pem_of;
 use crate::store::certificate_requests::StoredRequest;
@@ -86,27 +84,6 @@ pub(crate) enum Action {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         days: u32,
     },
-}
-
-/// Who takes a step, and the proof.
-#[derive(Args)]
-#[command(group = ArgGroup::new("proof").required(true).multiple(false))]
-struct Proof {
-    /// The officer
-    #[arg(long, value_name = "OFFICER", value_parser = CallerId::parse)]
-    officer: CallerId,
-    /// Sign with the officer's private key in this file
-    #[arg(long, value_name = "FILE", group = "proof")]
-    key: Option<PathBuf>,
-    /// A file of mode 0600 with the passphrase of the key file
-    #[arg(long, value_name = "FILE", requires = "key")]
-    passphrase_file: Option<PathBuf>,
-    /// The officer's signature, made elsewhere over what --to-sign wrote: DER, or r and s of 32 octets each
-    #[arg(long, value_name = "FILE", group = "proof")]
-    signature: Option<PathBuf>,
-    /// Take no step: write the octets to sign to this new file
-    #[arg(long, value_name = "FILE", group = "proof")]
-    to_sign: Option<PathBuf>,
 }
 
 /// What `check` and `approve` are told.
@@ -210,45 +187,18 @@ fn withdrawal(text: &str) -> Result<WithdrawalReason, String> {
     WithdrawalReason::from_name(text).ok_or_else(|| "one of mistaken, not-needed, replaced".to_owned())
 }
 
-/// What comes of the octets of a step.
-enum Outcome {
-    /// The officer's signature.
-    Signature(Vec<u8>),
-    /// They are in that file, and nothing else is done.
-    Written(String),
-}
-
-impl Proof {
-    async fn over(&self, services: &Services, octets: Vec<u8>) -> Result<Outcome, Error> {
-        if let Some(path) = &self.to_sign {
-            write_new(path, &octets)?;
-            return Ok(Outcome::Written(path.display().to_string()));
-        }
-        let Some(path) = &self.key else {
-            let signature = self.signature.as_deref().map_or_else(|| Ok(Vec::new()), |path| read(path, MOST))?;
-            return Ok(Outcome::Signature(signature));
-        };
-        let file = Secret::new(read(path, MOST)?);
-        let passphrase = self.passphrase_file.as_deref().map(read_closed).transpose()?;
-        let random = Arc::clone(&services.random);
-        let signing =
-            tokio::task::spawn_blocking(move || sign_with_file(&file, passphrase.as_ref(), &octets, &*random));
-        Ok(Outcome::Signature(signing.await.map_err(|_| service::Error::Interrupted)??))
-    }
-
-    /// The step itself, once its octets are signed.
-    async fn then(
-        &self,
-        services: &Services,
-        octets: Vec<u8>,
-        step: impl AsyncFnOnce(Signed<'_>) -> Result<StoredRequest, service::Error>,
-    ) -> Result<String, Error> {
-        match self.over(services, octets).await? {
-            Outcome::Written(path) => Ok(format!("{path}\n")),
-            Outcome::Signature(signature) => {
-                let signed = Signed { officer: &self.officer, signature: &signature, call: None };
-                Ok(line(&step(signed).await?))
-            }
+/// The step itself, once its octets are signed.
+async fn then(
+    proof: &Proof,
+    services: &Services,
+    octets: Vec<u8>,
+    step: impl AsyncFnOnce(Signed<'_>) -> Result<StoredRequest, service::Error>,
+) -> Result<String, Error> {
+    match proof.over(services, octets).await? {
+        Proven::Written(path) => Ok(format!("{path}\n")),
+        Proven::Signature(signature) => {
+            let signed = Signed { officer: &proof.officer, signature: &signature, call: None };
+            Ok(line(&step(signed).await?))
         }
     }
 }
@@ -263,23 +213,23 @@ pub(super) async fn act(services: &Services, profiles: Arc<Profiles>, action: &A
         }
         Action::Check(Step { request, proof }) => {
             let octets = registration::to_check(services, request, &proof.officer).await?;
-            proof.then(services, octets, async |signed| registration::check(services, request, signed).await).await
+            then(proof, services, octets, async |signed| registration::check(services, request, signed).await).await
         }
         Action::Approve(Step { request, proof }) => {
             let octets = registration::to_approve(services, request).await?;
             let step = async |signed: Signed<'_>| registration::approve(services, &profiles, request, signed).await;
-            proof.then(services, octets, step).await
+            then(proof, services, octets, step).await
         }
         Action::Refuse(Refuse { request, reason, explanation, proof }) => {
             let why = (*reason, explanation.as_str());
             let octets = registration::to_refuse(services, request, &proof.officer, why).await?;
             let step = async |signed: Signed<'_>| registration::refuse(services, request, why, signed).await;
-            proof.then(services, octets, step).await
+            then(proof, services, octets, step).await
         }
         Action::Withdraw(Withdraw { request, reason, proof }) => {
             let octets = registration::to_withdraw(services, request, &proof.officer, *reason).await?;
             let step = async |signed: Signed<'_>| registration::withdraw(services, request, *reason, signed).await;
-            proof.then(services, octets, step).await
+            then(proof, services, octets, step).await
         }
         Action::Issue { request, out } => issue(services, profiles, request, out.as_deref()).await,
         Action::List(order) => list(services, order).await,
@@ -312,8 +262,8 @@ async fn submit(services: &Services, profiles: &Arc<Profiles>, order: &Submit) -
     let proof = &order.proof;
     let draft = registration::draft(services, profiles, &proof.officer, &new, nonce).await?;
     match proof.over(services, draft.submission.to_submit()).await? {
-        Outcome::Written(_) => Ok(format!("{}\n", hexadecimal(&nonce))),
-        Outcome::Signature(signature) => {
+        Proven::Written(_) => Ok(format!("{}\n", hexadecimal(&nonce))),
+        Proven::Signature(signature) => {
             let signed = Signed { officer: &proof.officer, signature: &signature, call: None };
             Ok(format!("{}\n", registration::submit(services, draft, signed).await?.id))
         }

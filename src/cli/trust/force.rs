@@ -1,24 +1,20 @@
 //! Trust lists of an installation: imported, approved, brought into force.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use serde_json::json;
 
-use crate::base::id::CallerId;
-use crate::base::secret::Secret;
+use crate::cli::ca::inventory::sm3;
 use crate::cli::console::shown;
 use crate::cli::installation::{Error, write_new};
+use crate::cli::proof::{Proof, Proven};
 use crate::cli::trust::files::changes;
 use crate::cli::trust::read;
 use crate::domain::audit::Actor;
 use crate::domain::trust::list::fingerprint;
-use crate::service;
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
-use crate::service::keys::read_closed;
-use crate::service::officers::sign_with_file;
 use crate::service::registration::Signed;
 use crate::service::trust_lists;
 use crate::store::trust_lists::StoredTrustList;
@@ -52,27 +48,6 @@ pub(crate) struct Named {
     list: [u8; 32],
 }
 
-/// Who takes a step, and how that is proved.
-#[derive(Args)]
-#[command(group = ArgGroup::new("proof").required(true).multiple(false))]
-pub(crate) struct Proof {
-    /// The officer
-    #[arg(long, value_name = "OFFICER", value_parser = CallerId::parse)]
-    officer: CallerId,
-    /// The officer's private key: PKCS#8, SEC1 or PKCS#12
-    #[arg(long, value_name = "FILE", group = "proof")]
-    key: Option<PathBuf>,
-    /// The passphrase of that file, in a file of mode 0600
-    #[arg(long, value_name = "FILE", requires = "key")]
-    passphrase_file: Option<PathBuf>,
-    /// A signature that was made elsewhere over what --to-sign wrote
-    #[arg(long, value_name = "FILE", group = "proof")]
-    signature: Option<PathBuf>,
-    /// Take no step: write the octets to sign to this new file
-    #[arg(long, value_name = "FILE", group = "proof")]
-    to_sign: Option<PathBuf>,
-}
-
 /// What `approve` is told.
 #[derive(Args)]
 pub(crate) struct Approve {
@@ -104,35 +79,6 @@ pub(crate) struct Export {
     out: PathBuf,
 }
 
-fn sm3(text: &str) -> Result<[u8; 32], String> {
-    let wrong = || "an SM3 has 64 hexadecimal digits".to_owned();
-    let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    pairs.collect::<Option<Vec<u8>>>().and_then(|octets| octets.try_into().ok()).ok_or_else(wrong)
-}
-
-impl Proof {
-    /// The officer's signature over the octets; nothing where they are only written.
-    async fn over(&self, services: &Services, octets: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(path) = &self.to_sign {
-            write_new(path, &octets)?;
-            return Ok(None);
-        }
-        let contents = |path: &PathBuf| read(path).map_err(|source| Error::File { path: path.clone(), source });
-        let Some(path) = &self.key else {
-            return self.signature.as_ref().map(contents).transpose();
-        };
-        let file = Secret::new(contents(path)?);
-        let passphrase = self.passphrase_file.as_deref().map(read_closed).transpose()?;
-        let random = Arc::clone(&services.random);
-        let signing =
-            tokio::task::spawn_blocking(move || sign_with_file(&file, passphrase.as_ref(), &octets, &*random));
-        Ok(Some(signing.await.map_err(|_| service::Error::Interrupted)??))
-    }
-}
-
 pub(super) async fn import(services: &Services, order: &Import) -> Result<String, Error> {
     let octets = read(&order.file).map_err(|source| Error::File { path: order.file.clone(), source })?;
     let mut text = String::new();
@@ -161,8 +107,8 @@ pub(super) async fn approve(services: &Services, order: &Approve) -> Result<Stri
     let (list, officer, paper) = (&order.named.list, &order.proof.officer, order.fingerprint.as_deref());
     let octets = trust_lists::to_approve(services, list, officer, paper).await?;
     match order.proof.over(services, octets).await? {
-        None => Ok(String::new()),
-        Some(signature) => {
+        Proven::Written(_) => Ok(String::new()),
+        Proven::Signature(signature) => {
             let signed = Signed { officer, signature: &signature, call: None };
             Ok(line(&trust_lists::approve(services, list, signed, paper).await?))
         }
@@ -173,8 +119,8 @@ pub(super) async fn refuse(services: &Services, order: &Refuse) -> Result<String
     let (list, officer) = (&order.named.list, &order.proof.officer);
     let octets = trust_lists::to_refuse(services, list, officer).await?;
     match order.proof.over(services, octets).await? {
-        None => Ok(String::new()),
-        Some(signature) => {
+        Proven::Written(_) => Ok(String::new()),
+        Proven::Signature(signature) => {
             let signed = Signed { officer, signature: &signature, call: None };
             Ok(line(&trust_lists::refuse(services, list, signed).await?))
         }
