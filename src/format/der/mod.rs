@@ -3,8 +3,9 @@
 //! Reading is strict: definite minimal lengths, canonical BOOLEAN, INTEGER and times, nothing left over. The `der`
 //! crate judges tags, lengths and primitive values; [`Reader`] keeps the slice that arrived beside every value,
 //! since that slice is what was signed. What genuine files do otherwise is each format's named deviation, never
-//! this reader's leniency.
+//! this reader's leniency. What is streamed in BER is rewritten first, by [`ber`].
 
+pub mod ber;
 pub mod reader;
 pub mod time;
 pub mod writer;

@@ -8,7 +8,6 @@
 //! scalar inside PKCS#8, the SM2 curve in the place of `id-ecPublicKey`, a scalar without its leading zeros. Each is
 //! named where it is read. Refused by name: explicit curve parameters, multi-prime RSA, PEM with `Proc-Type`.
 
-mod ber;
 pub mod cfca;
 pub mod enveloped_key;
 mod error;

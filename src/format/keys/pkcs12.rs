@@ -1,11 +1,12 @@
 //! Keys and certificates in one file: PKCS#12 (RFC 7292).
 //!
-//! Read with the BER that Java writes; see `ber`. Only the privacy and integrity modes with a passphrase are read.
+//! Read with the BER that Java writes; see [`ber`]. Only the privacy and integrity modes with a passphrase are read.
 //! Attributes of bags are passed over: keys and certificates are told to belong together by the public key.
 
+use zeroize::Zeroizing;
+
 use crate::base::secret::Secret;
-use crate::format::der::{self, ObjectIdentifier, Reader, Tag};
-use crate::format::keys::ber::to_der;
+use crate::format::der::{self, ObjectIdentifier, Reader, Tag, ber};
 use crate::format::keys::pbe::{Scheme, read_iterations, read_salt};
 use crate::format::keys::sec1::context;
 use crate::format::keys::wiped::copy;
@@ -15,6 +16,8 @@ use crate::format::keys::{AlgorithmIdentifier, Error, MAX_FILE_BYTES, oid};
 pub const MAX_CONTENTS: usize = 16;
 /// Bags of one content, nested ones counted.
 pub const MAX_BAGS: usize = 64;
+/// Nesting of the constructed values; genuine files have 7.
+const MAX_DEPTH: usize = 16;
 /// Depth of bags in bags; nobody is known to nest them.
 const MAX_NESTING: usize = 4;
 
@@ -210,6 +213,11 @@ fn read_encrypted(reader: &mut Reader<'_>) -> Result<Content, Error> {
 }
 
 const IMPLICIT: Tag = Tag::ContextSpecific { constructed: false, number: ::der::TagNumber(0) };
+
+/// The structure as DER: RFC 7292 4 asks for BER, and Java's libraries stream it so.
+fn to_der(bytes: &[u8], what: &'static str) -> Result<Zeroizing<Vec<u8>>, der::Error> {
+    if bytes.is_empty() { Err(der::Error::Missing { what }) } else { ber::to_der(bytes, what, MAX_DEPTH) }
+}
 
 /// `SafeContents ::= SEQUENCE OF SafeBag`: all bags, nested ones in their place.
 ///
