@@ -1,8 +1,9 @@
 //! The ZIP container of an OFD package: untrusted bytes in, named parts out, within limits. GB/T 33190-2016, 7.1.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
+use flate2::{Decompress, FlushDecompress, Status};
 use zip::ZipArchive;
 
 use crate::base::limits::Limits;
@@ -22,7 +23,8 @@ pub struct Container {
 }
 
 impl Container {
-    /// Reads a package. Two independent readers must agree on its entries; sizes are counted while inflating.
+    /// Reads a package. Two independent readers must agree on its entries. Sizes are judged before anything is inflated,
+    /// and each entry must keep to its own.
     ///
     /// # Errors
     /// The `zip-…` codes. Nothing is said about the parts' content.
@@ -31,13 +33,12 @@ impl Container {
             return Err(Error::ZipTotalTooLarge { limit: limits.file_bytes });
         }
         let records = Records::read(bytes, limits)?;
-        let mut archive = open(bytes, &records)?;
+        open(bytes, &records)?;
+        let mut inflater = Inflater::new();
         let mut parts = BTreeMap::new();
         let mut order = Vec::new();
-        let mut total: usize = 0;
-        for (index, record) in records.entries.iter().enumerate() {
-            let content = inflate(&mut archive, index, record, total, limits)?;
-            total = total.saturating_add(content.len());
+        for record in &records.entries {
+            let content = inflater.inflate(bytes, record, limits)?;
             if !record.is_directory {
                 let name = PartName::from_checked(&record.name);
                 order.push(name.clone());
@@ -97,40 +98,57 @@ pub(super) fn open<'a>(bytes: &'a [u8], records: &Records) -> Result<ZipArchive<
     Ok(archive)
 }
 
-fn inflate(
-    archive: &mut ZipArchive<Cursor<&[u8]>>,
-    index: usize,
-    record: &Record,
-    before: usize,
-    limits: &Limits,
-) -> Result<Vec<u8>, Error> {
-    let part = || record.name.clone();
-    let mut entry = archive.by_index(index).map_err(|_| Error::ZipCompression { part: part() })?;
-    let mut content = Vec::new();
-    let mut chunk = [0; 16 << 10];
-    loop {
-        let count = match entry.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.to_string() == "Invalid checksum" => return Err(Error::ZipCrc { part: part() }),
-            Err(_) => return Err(Error::ZipCompression { part: part() }),
-        };
-        content.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        if content.len() > limits.zip_entry_bytes {
+/// Inflates entries, one after the other, with one state for all.
+struct Inflater {
+    state: Decompress,
+    total: usize,
+}
+
+impl Inflater {
+    fn new() -> Self {
+        Self { state: Decompress::new(false), total: 0 }
+    }
+
+    /// The content of an entry: as long as its header says, and with that checksum. What the header says is measured
+    /// against the limits before anything is set aside for it.
+    fn inflate(&mut self, bytes: &[u8], record: &Record, limits: &Limits) -> Result<Vec<u8>, Error> {
+        let part = || record.name.clone();
+        if record.size > limits.zip_entry_bytes {
             return Err(Error::ZipEntryTooLarge { part: part(), limit: limits.zip_entry_bytes });
         }
-        if before.saturating_add(content.len()) > limits.zip_total_bytes {
+        self.total = self.total.saturating_add(record.size);
+        if self.total > limits.zip_total_bytes {
             return Err(Error::ZipTotalTooLarge { limit: limits.zip_total_bytes });
         }
-        let beyond = content.len().saturating_sub(RATIO_FREE_BYTES);
+        let beyond = record.size.saturating_sub(RATIO_FREE_BYTES);
         if beyond > record.compressed.saturating_mul(limits.zip_ratio) {
             return Err(Error::ZipRatio { part: part(), limit: limits.zip_ratio });
         }
+        let packed = bytes.get(record.span()).ok_or_else(|| Error::ZipCompression { part: part() })?;
+        let content = if record.is_deflated { self.unpack(packed, record)? } else { packed.to_vec() };
+        if content.len() != record.size {
+            return Err(Error::ZipHeaderMismatch { part: part(), what: "the uncompressed size" });
+        }
+        if usize::try_from(crc32fast::hash(&content)) != Ok(record.crc) {
+            return Err(Error::ZipCrc { part: part() });
+        }
+        Ok(content)
     }
-    if content.len() != record.size {
-        return Err(Error::ZipHeaderMismatch { part: part(), what: "the uncompressed size" });
+
+    /// RFC 1951, into one piece of the size that is promised and one byte more, which shows a longer content.
+    fn unpack(&mut self, packed: &[u8], record: &Record) -> Result<Vec<u8>, Error> {
+        let broken = || Error::ZipCompression { part: record.name.clone() };
+        self.state.reset(false);
+        let mut content = vec![0; record.size.saturating_add(1)];
+        let ended = self.state.decompress(packed, &mut content, FlushDecompress::Finish);
+        let length = usize::try_from(self.state.total_out()).unwrap_or(usize::MAX);
+        match ended {
+            Ok(Status::StreamEnd) => content.truncate(length),
+            Ok(_) if length > record.size => {} // longer than promised: the caller sees it by the length
+            Ok(_) | Err(_) => return Err(broken()),
+        }
+        Ok(content)
     }
-    Ok(content)
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// Parses a part that must be there.
-pub(super) fn parse(container: &Container, part: &PartName, limits: &Limits) -> Result<Tree, Error> {
+pub(super) fn parse<'c>(container: &'c Container, part: &PartName, limits: &Limits) -> Result<Tree<'c>, Error> {
     Tree::parse(part, container.required(part)?, limits)
 }
 

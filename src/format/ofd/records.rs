@@ -4,6 +4,7 @@
 //! archive can be understood in two ways; the container then checks that a second, independent reader agrees.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
@@ -37,12 +38,21 @@ const EXTRA_ZIP64: usize = 0x0001;
 pub(super) struct Record {
     pub(super) name: String,
     pub(super) is_directory: bool,
+    /// By RFC 1951, or else stored.
+    pub(super) is_deflated: bool,
     pub(super) compressed: usize,
     pub(super) size: usize,
     pub(super) crc: usize,
     pub(super) header_start: usize,
     data_end: usize,
     has_descriptor: bool,
+}
+
+impl Record {
+    /// Where its content lies, as it is packed.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.data_end.saturating_sub(self.compressed)..self.data_end
+    }
 }
 
 /// All entries in the order of the central directory.
@@ -194,7 +204,8 @@ fn read_record(bytes: &[u8], at: usize, end: &End, limits: &Limits) -> Result<(R
     }
     let has_descriptor = header.flags & FLAG_DESCRIPTOR != 0;
     let Header { compressed, size, crc, .. } = header;
-    Ok((Record { name, is_directory, compressed, size, crc, header_start, data_end, has_descriptor }, next))
+    let is_deflated = header.method == 8;
+    Ok((Record { name, is_directory, is_deflated, compressed, size, crc, header_start, data_end, has_descriptor }, next))
 }
 
 /// What central and local header both say.
@@ -361,7 +372,7 @@ fn has(bytes: &[u8], at: usize, signature: [u8; 4]) -> bool {
 }
 
 fn find(bytes: &[u8], signature: [u8; 4]) -> Option<usize> {
-    bytes.windows(4).position(|window| window == signature)
+    memchr::memmem::find(bytes, &signature)
 }
 
 fn flags(bytes: &[u8], at: usize) -> Option<u16> {

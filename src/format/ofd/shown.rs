@@ -13,9 +13,13 @@ use crate::format::ofd::document::{Document, Package, parse};
 use crate::format::ofd::path::{Directory, PartName};
 use crate::format::ofd::xml::{Element, Tree};
 
-/// Attributes by which content uses a resource. GB/T 33190-2016, 8 to 11 and 13.
-const USES: [&str; 8] =
-    ["Font", "ResourceID", "ImageMask", "Substitution", "Thumbnail", "DrawParam", "ColorSpace", "Relative"];
+/// Whether content uses a resource by this attribute. GB/T 33190-2016, 8 to 11 and 13.
+fn is_use(attribute: &str) -> bool {
+    matches!(
+        attribute,
+        "Font" | "ResourceID" | "ImageMask" | "Substitution" | "Thumbnail" | "DrawParam" | "ColorSpace" | "Relative"
+    )
+}
 
 /// The shown parts of a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +72,7 @@ struct Walk<'a> {
     used: BTreeSet<String>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn document(&mut self, document: &Document) -> Result<(), Error> {
         self.shown.parts.insert(document.part.clone());
         self.used.extend(document.default_colour_space.clone());
@@ -112,7 +116,7 @@ impl Walk<'_> {
         present
     }
 
-    fn parse(&mut self, part: &PartName) -> Result<Tree, Error> {
+    fn parse(&mut self, part: &PartName) -> Result<Tree<'a>, Error> {
         let bytes = self.container.required(part)?.len();
         let too_large = || Error::XmlTooLarge { part: part.as_str().to_owned(), limit: self.limits.zip_total_bytes };
         *self.budget = self.budget.checked_sub(bytes).ok_or_else(too_large)?;
@@ -205,10 +209,11 @@ fn is_visible(annotation: &Element<'_>) -> bool {
 }
 
 /// The IDs of the resources that elements use.
-fn uses<'t>(elements: impl Iterator<Item = Element<'t>>) -> BTreeSet<String> {
+fn uses<'t>(elements: impl Iterator<Item = Element<'t>>) -> impl Iterator<Item = String> {
     let attributes = elements.flat_map(|e| e.attributes());
-    let used = attributes.filter(|(name, _)| USES.contains(name));
-    used.map(|(_, value)| value.trim().to_owned()).collect()
+    let used = attributes.filter(|(name, _)| is_use(name));
+    let used: BTreeSet<&str> = used.map(|(_, value)| value.trim()).collect();
+    used.into_iter().map(str::to_owned)
 }
 
 /// An element and all below it, without recursion.

@@ -60,7 +60,7 @@ impl SignatureList {
         Self::from_tree(&Tree::parse(part, bytes, limits)?, limits)
     }
 
-    pub(super) fn from_tree(tree: &Tree, limits: &Limits) -> Result<Self, Error> {
+    pub(super) fn from_tree(tree: &Tree<'_>, limits: &Limits) -> Result<Self, Error> {
         let part = tree.part();
         let root = tree.root("Signatures")?;
         let mut entries = Vec::new();

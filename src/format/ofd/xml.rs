@@ -5,6 +5,8 @@
 //! Elements of the OFD namespace (`http://www.ofdspec.org/2016`, in older files `http://www.ofdspec.org`) and
 //! unqualified ones are found by name; elements of other namespaces are kept but never found.
 
+use std::borrow::Cow;
+
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
@@ -15,22 +17,61 @@ use crate::format::ofd::path::PartName;
 /// Attributes of one element, and namespace declarations in force: both are searched one by one.
 const MAX_ATTRIBUTES: usize = 256;
 
+/// About as many bytes of real pages make one element, or one attribute: what is set aside before the first.
+const BYTES_A_NODE: usize = 64;
+
 const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http://www.ofdspec.org"];
 
-/// A parsed part. The nodes lie in one list, so that neither reading nor dropping recurses.
+/// A parsed part. The nodes lie in one list, so that neither reading nor dropping recurses, and what they say lies in
+/// the part itself, so that a node costs no allocation of its own.
 #[derive(Debug, Clone)]
-pub struct Tree {
+pub struct Tree<'s> {
     part: PartName,
     nodes: Vec<Node>,
+    /// Name as written and value of each attribute, node after node.
+    attributes: Vec<(Piece, Piece)>,
+    /// The part as written.
+    source: &'s str,
+    /// Values that read otherwise than they are written: as if they stood behind the part.
+    decoded: String,
+    /// Text that stands in several pieces between the children of its element.
+    joined: Vec<String>,
+}
+
+/// A range of the source and, behind it, of what was decoded.
+#[derive(Debug, Clone, Copy, Default)]
+struct Piece {
+    start: usize,
+    end: usize,
+}
+
+impl Piece {
+    fn read<'t>(self, source: &'t str, decoded: &'t str) -> &'t str {
+        let behind = |offset: usize| offset.checked_sub(source.len());
+        match (behind(self.start), behind(self.end)) {
+            (Some(start), Some(end)) => decoded.get(start..end),
+            _ => source.get(self.start..self.end),
+        }
+        .unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Text {
+    /// In one piece.
+    Piece(Piece),
+    /// In several: an index of [`Tree::joined`].
+    Joined(usize),
 }
 
 #[derive(Debug, Clone)]
 struct Node {
     /// As written, with its prefix.
-    qualified: String,
+    qualified: Piece,
     matches: bool,
-    attributes: Vec<(String, String)>,
-    text: String,
+    /// A range of [`Tree::attributes`].
+    attributes: Piece,
+    text: Text,
     first_child: Option<usize>,
     next_sibling: Option<usize>,
     span: Span,
@@ -50,16 +91,16 @@ pub(super) struct Span {
 /// An element of a [`Tree`].
 #[derive(Debug, Clone, Copy)]
 pub struct Element<'t> {
-    tree: &'t Tree,
+    tree: &'t Tree<'t>,
     index: usize,
 }
 
-impl Tree {
+impl<'s> Tree<'s> {
     /// Parses the bytes of a part.
     ///
     /// # Errors
     /// The `xml-…` codes.
-    pub fn parse(part: &PartName, bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+    pub fn parse(part: &PartName, bytes: &'s [u8], limits: &Limits) -> Result<Self, Error> {
         let name = || part.as_str().to_owned();
         if bytes.len() > limits.xml_bytes {
             return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
@@ -71,17 +112,26 @@ impl Tree {
             part,
             limits,
             base: bom,
-            nodes: Vec::new(),
+            source: text,
+            nodes: Vec::with_capacity(text.len() / BYTES_A_NODE),
+            attributes: Vec::with_capacity(text.len() / BYTES_A_NODE),
+            decoded: String::new(),
+            joined: Vec::new(),
             open: Vec::new(),
             bindings: Vec::new(),
             count: 0,
             done: false,
         };
-        if let Some(offset) = text.find(|c| !is_xml_char(c)) {
+        if let Some(offset) = forbidden_character(text) {
             return Err(builder.malformed(offset, "forbidden character"));
         }
         builder.run(text)?;
-        Ok(Self { part: part.clone(), nodes: builder.nodes })
+        let Builder { nodes, attributes, decoded, joined, .. } = builder;
+        Ok(Self { part: part.clone(), nodes, attributes, source: text, decoded, joined })
+    }
+
+    fn piece(&self, piece: Piece) -> &str {
+        piece.read(self.source, &self.decoded)
     }
 
     /// The part that was parsed.
@@ -118,7 +168,7 @@ impl<'t> Element<'t> {
 
     /// The name as written.
     pub(super) fn qualified(&self) -> &'t str {
-        self.node().map_or("", |n| &n.qualified)
+        self.node().map_or("", |n| self.tree.piece(n.qualified))
     }
 
     pub(super) fn span(&self) -> Span {
@@ -134,26 +184,31 @@ impl<'t> Element<'t> {
     /// The value of an attribute without prefix.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&'t str> {
-        let found = self.node()?.attributes.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| value.as_str())
+        self.attributes().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// All attributes, names as written.
     pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
-        let all = self.node().map(|n| n.attributes.as_slice()).unwrap_or_default();
-        all.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        let tree = self.tree;
+        let range = self.node().map(|n| n.attributes).unwrap_or_default();
+        let all = tree.attributes.get(range.start..range.end).unwrap_or_default();
+        all.iter().map(|(name, value)| (tree.piece(*name), tree.piece(*value)))
     }
 
     /// The element's own text, without that of its children, trimmed.
     #[must_use]
     pub fn text(&self) -> &'t str {
-        self.node().map_or("", |n| n.text.trim_matches([' ', '\t', '\r', '\n']))
+        self.whole_text().trim_matches([' ', '\t', '\r', '\n'])
     }
 
     /// The element's own text as written, white space at its ends included: in a line of text each space has its place.
     #[must_use]
     pub fn whole_text(&self) -> &'t str {
-        self.node().map_or("", |n| &n.text)
+        match self.node().map(|n| n.text) {
+            Some(Text::Piece(piece)) => self.tree.piece(piece),
+            Some(Text::Joined(index)) => self.tree.joined.get(index).map_or("", String::as_str),
+            None => "",
+        }
     }
 
     /// The child elements.
@@ -210,7 +265,13 @@ impl<'t> Element<'t> {
 }
 
 fn local(qualified: &str) -> &str {
-    qualified.split_once(':').map_or(qualified, |(_, name)| name)
+    split_prefix(qualified).map_or(qualified, |(_, name)| name)
+}
+
+/// What stands before and after the first colon.
+fn split_prefix(qualified: &str) -> Option<(&str, &str)> {
+    let colon = qualified.bytes().position(|byte| byte == b':')?;
+    Some((qualified.get(..colon)?, qualified.get(colon.saturating_add(1)..)?))
 }
 
 /// XML 1.0, 2.2.
@@ -218,8 +279,25 @@ fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
+/// Where the first character stands that XML 1.0 forbids. What it forbids beyond the control characters, U+FFFE and
+/// U+FFFF, begins with EF BF in UTF-8.
+fn forbidden_character(text: &str) -> Option<usize> {
+    let control = |byte: u8| (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+    let bytes = text.as_bytes();
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let suspect = bytes.iter().fold(false, |suspect, byte| suspect | control(*byte))
+        || pairs.fold(false, |suspect, (first, second)| suspect | ((*first == 0xEF) & (*second == 0xBF)));
+    if suspect { text.find(|c| !is_xml_char(c)) } else { None }
+}
+
 /// XML 1.0, 2.3, without the colon. Names that are only digits or punctuation would split readers.
 fn is_name(text: &str) -> bool {
+    if let [first, rest @ ..] = text.as_bytes()
+        && (first.is_ascii_alphabetic() || *first == b'_')
+        && rest.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    {
+        return true;
+    }
     let start = |c: char| c == '_' || c.is_alphabetic();
     let rest = |c: char| start(c) || c.is_numeric() || matches!(c, '-' | '.' | '\u{B7}');
     let mut chars = text.chars();
@@ -228,7 +306,10 @@ fn is_name(text: &str) -> bool {
 
 /// A name, or two with a colon between. Namespaces in XML 1.0, 4.
 fn is_qualified_name(text: &str) -> bool {
-    text.split(':').all(is_name) && text.split(':').count() <= 2
+    match split_prefix(text) {
+        Some((prefix, name)) => is_name(prefix) && is_name(name),
+        None => is_name(text),
+    }
 }
 
 /// An element whose end tag has not come yet.
@@ -242,7 +323,11 @@ struct Builder<'a> {
     part: &'a PartName,
     limits: &'a Limits,
     base: usize,
+    source: &'a str,
     nodes: Vec<Node>,
+    attributes: Vec<(Piece, Piece)>,
+    decoded: String,
+    joined: Vec<String>,
     open: Vec<Open>,
     /// Prefix, and whether it means OFD or no namespace.
     bindings: Vec<(String, bool)>,
@@ -304,15 +389,19 @@ impl Builder<'_> {
         }
         self.spend()?;
         let bindings = self.bindings.len();
-        let mut attributes = Vec::new();
-        for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|_| self.malformed(start, "broken or repeated attribute"))?;
+        let first = self.attributes.len();
+        for attribute in tag.attributes().with_checks(false) {
+            let broken = "broken or repeated attribute";
+            let attribute = attribute.map_err(|_| self.malformed(start, broken))?;
             self.spend()?;
-            if attributes.len() >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
+            if self.attributes.len().saturating_sub(first) >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
                 return Err(Error::XmlTooManyNodes { part: self.name(), limit: MAX_ATTRIBUTES });
             }
             let key = attribute.key.0;
             let value = self.attribute_value(&attribute.value, start)?;
+            if self.is_repeated(key, bindings, first) {
+                return Err(self.malformed(start, broken));
+            }
             if key == "xmlns" {
                 self.bind("", &value);
             } else if let Some(prefix) = key.strip_prefix("xmlns:") {
@@ -323,14 +412,19 @@ impl Builder<'_> {
             } else if !is_qualified_name(key) {
                 return Err(self.malformed(start, "broken attribute name"));
             } else {
-                attributes.push((key.to_owned(), value));
+                let value = match value {
+                    Cow::Borrowed(value) => self.place(value),
+                    Cow::Owned(value) => self.decode(&value),
+                };
+                let key = self.place(key);
+                self.attributes.push((key, value));
             }
         }
-        let qualified = tag.name().0.to_owned();
-        if !is_qualified_name(&qualified) {
+        let qualified = tag.name().0;
+        if !is_qualified_name(qualified) {
             return Err(self.malformed(start, "broken element name"));
         }
-        let prefix = qualified.split_once(':').map_or("", |(prefix, _)| prefix);
+        let prefix = split_prefix(qualified).map_or("", |(prefix, _)| prefix);
         let bound = self.bindings.iter().rev().find(|(p, _)| p == prefix).map(|(_, ofd)| *ofd);
         let matches = match bound {
             Some(ofd) => ofd,
@@ -340,7 +434,9 @@ impl Builder<'_> {
         let index = self.nodes.len();
         let at = |offset: usize| self.base.saturating_add(offset);
         let span = Span { start: at(start), content_start: at(end), content_end: at(end), end: at(end) };
-        let text = String::new();
+        let qualified = self.place(qualified);
+        let attributes = Piece { start: first, end: self.attributes.len() };
+        let text = Text::Piece(Piece::default());
         self.nodes.push(Node { qualified, matches, attributes, text, first_child: None, next_sibling: None, span });
         self.attach(index);
         if empty {
@@ -350,6 +446,17 @@ impl Builder<'_> {
             self.open.push(Open { index, last_child: None, bindings });
         }
         Ok(())
+    }
+
+    /// Whether the element that is being read has this attribute already. XML 1.0, 3.1.
+    fn is_repeated(&self, key: &str, bindings: usize, first: usize) -> bool {
+        if let Some(declared) = key.strip_prefix("xmlns")
+            && let Some(prefix) = if declared.is_empty() { Some("") } else { declared.strip_prefix(':') }
+        {
+            return self.bindings.iter().skip(bindings).any(|(known, _)| known == prefix);
+        }
+        let own = self.attributes.iter().skip(first);
+        own.copied().any(|(known, _)| known.read(self.source, &self.decoded) == key)
     }
 
     /// Makes the new node the last child of the open element.
@@ -389,14 +496,54 @@ impl Builder<'_> {
         if !blank {
             self.spend()?;
         }
-        if let Some(node) = self.nodes.get_mut(index) {
-            node.text.push_str(content);
+        if content.is_empty() {
+            return Ok(());
+        }
+        match self.nodes.get(index).map(|node| node.text) {
+            Some(Text::Joined(joined)) => {
+                if let Some(joined) = self.joined.get_mut(joined) {
+                    joined.push_str(content);
+                }
+            }
+            Some(Text::Piece(before)) => {
+                let text = if before.start == before.end {
+                    Text::Piece(self.place(content))
+                } else {
+                    self.joined.push([before.read(self.source, &self.decoded), content].concat());
+                    Text::Joined(self.joined.len().saturating_sub(1))
+                };
+                if let Some(node) = self.nodes.get_mut(index) {
+                    node.text = text;
+                }
+            }
+            None => {}
         }
         Ok(())
     }
 
+    /// Where a text stands: in the source, of which it is a slice, or else behind it.
+    fn place(&mut self, text: &str) -> Piece {
+        let start = text.as_ptr().addr().checked_sub(self.source.as_ptr().addr());
+        let piece = start.map(|start| Piece { start, end: start.saturating_add(text.len()) });
+        match piece.filter(|piece| piece.end <= self.source.len()) {
+            Some(piece) => piece,
+            None => self.decode(text),
+        }
+    }
+
+    /// Puts a text behind the source.
+    fn decode(&mut self, text: &str) -> Piece {
+        let start = self.source.len().saturating_add(self.decoded.len());
+        self.decoded.push_str(text);
+        Piece { start, end: start.saturating_add(text.len()) }
+    }
+
+
     /// XML 1.0, 3.3.3: white space becomes a space, references are replaced.
-    fn attribute_value(&self, raw: &str, start: usize) -> Result<String, Error> {
+    fn attribute_value<'r>(&self, raw: &'r str, start: usize) -> Result<Cow<'r, str>, Error> {
+        if !raw.bytes().any(|byte| matches!(byte, b'<' | b'&' | b'\t' | b'\r' | b'\n')) {
+            return Ok(Cow::Borrowed(raw));
+        }
         if raw.contains('<') {
             return Err(self.malformed(start, "< in an attribute"));
         }
@@ -409,7 +556,7 @@ impl Builder<'_> {
             rest = after;
         }
         value.extend(rest.chars().map(space));
-        Ok(value)
+        Ok(Cow::Owned(value))
     }
 
     fn entity(&self, name: &str) -> Result<char, Error> {
@@ -466,18 +613,19 @@ mod tests {
 
     const LIMITS: Limits = Limits::DEFAULT;
 
-    fn parse(text: impl AsRef<[u8]>) -> Result<Tree, Error> {
+    fn parse(text: &(impl AsRef<[u8]> + ?Sized)) -> Result<Tree<'_>, Error> {
         Tree::parse(&PartName::from_checked("x.xml"), text.as_ref(), &LIMITS)
     }
 
     fn code(text: impl AsRef<[u8]>) -> &'static str {
-        parse(text).map_or_else(|e| e.code(), |_| "accepted")
+        parse(&text).map_or_else(|e| e.code(), |_| "accepted")
     }
 
     #[test]
     fn elements_are_found_by_local_name_in_both_namespaces() {
         for uri in NAMESPACES {
-            let tree = parse(format!("<o:A xmlns:o=\"{uri}\" ID='1'><o:B>t&amp;&#x26;</o:B><C/></o:A>")).unwrap();
+            let text = format!("<o:A xmlns:o=\"{uri}\" ID='1'><o:B>t&amp;&#x26;</o:B><C/></o:A>");
+            let tree = parse(&text).unwrap();
             let root = tree.root("A").unwrap();
             assert_eq!(root.attribute("ID"), Some("1"));
             assert_eq!(root.child("B").unwrap().text(), "t&&");
@@ -498,6 +646,42 @@ mod tests {
         let tree = parse("<a b='x&lt;&#65;\n'><![CDATA[<&]]>&gt;</a>").unwrap();
         let root = tree.root("a").unwrap();
         assert_eq!((root.attribute("b"), root.text()), (Some("x<A "), "<&>"));
+    }
+
+    #[test]
+    fn text_in_pieces_is_one_text() {
+        let tree = parse("<a> x<b>1</b>y&lt;<b>&#50;</b><![CDATA[z]]><c d='&quot;' e=''/></a>").unwrap();
+        let root = tree.root("a").unwrap();
+        assert_eq!((root.whole_text(), root.text()), (" xy<z", "xy<z"));
+        assert_eq!(root.children_named("b").map(|b| b.text()).collect::<Vec<_>>(), ["1", "2"]);
+        let c = root.child("c").unwrap();
+        assert_eq!(c.attributes().collect::<Vec<_>>(), [("d", "\""), ("e", "")]);
+        assert_eq!((c.attribute("e"), c.whole_text()), (Some(""), ""));
+        // Two of them never share what was decoded: each reads its own.
+        let many: String = (0..500).map(|n| format!("<b x='&#{};'>&amp;{n}</b>", 65 + n % 26)).collect();
+        let text = format!("<a>{many}</a>");
+        let tree = parse(&text).unwrap();
+        for (n, b) in tree.root("a").unwrap().children().enumerate() {
+            assert_eq!(b.text(), format!("&{n}"));
+            assert_eq!(b.attribute("x").unwrap(), char::from(b'A' + u8::try_from(n % 26).unwrap()).to_string());
+        }
+    }
+
+    #[test]
+    fn repeated_attributes_and_declarations_are_refused() {
+        assert_eq!(code("<a b='1' c='2' b='1'/>"), "xml-malformed");
+        assert_eq!(code("<a xmlns='urn:x' b='1' xmlns='urn:x'/>"), "xml-malformed");
+        assert_eq!(code("<a xmlns:o='urn:x' xmlns:o='urn:y'/>"), "xml-malformed");
+        assert_eq!(code("<a xmlns:o='urn:x' xmlns:p='urn:x' o='1' p='1'><b o='1' xmlns:o='urn:y'/></a>"), "accepted");
+    }
+
+    #[test]
+    fn forbidden_characters_are_found_where_they_stand() {
+        for (text, offset) in [("<a>\u{1F}</a>", 3), ("<a>（\u{FFFE}</a>", 6), ("<a>\u{FFFD}\u{FFFF}</a>", 6)] {
+            let Err(Error::XmlMalformed { offset: found, why, .. }) = parse(text) else { panic!("{text:?}") };
+            assert_eq!((found, why), (offset, "forbidden character"));
+        }
+        assert_eq!(code("<a>（\u{FFFD}\t\u{10FFFF}）</a>"), "accepted");
     }
 
     #[test]

@@ -181,8 +181,8 @@ pub struct Document<'c> {
     limits: Limits,
     document: document::Document,
     /// The root part, for what [`document::Document`] leaves out.
-    root: Tree,
-    resources: Vec<(Directory, Tree)>,
+    root: Tree<'c>,
+    resources: Vec<(Directory, Tree<'c>)>,
     nodes: usize,
     notes: Notes,
 }
@@ -325,7 +325,7 @@ impl<'c> Document<'c> {
     }
 
     /// The physical box: the page's own, else that of a template, else the document's.
-    fn area(&self, root: Element<'_>, templates: &[(bool, Tree)]) -> Result<Bounds, Error> {
+    fn area(&self, root: Element<'_>, templates: &[(bool, Tree<'_>)]) -> Result<Bounds, Error> {
         let written = |page: Element<'_>| {
             page.child("Area").and_then(|area| area.child("PhysicalBox")).map(|b| b.text().to_owned())
         };
@@ -343,7 +343,7 @@ impl<'c> Document<'c> {
     }
 
     /// The parts with annotations of a page. GB/T 33190-2016, 15.
-    fn annotations(&self, page: &str, reader: &Reader<'_>, notes: &mut Notes) -> Vec<Tree> {
+    fn annotations(&self, page: &str, reader: &Reader<'_, 'c>, notes: &mut Notes) -> Vec<Tree<'c>> {
         let Some(list) = self.document.annotations.as_ref().and_then(|part| reader.noted(part, notes)) else {
             return Vec::new();
         };
@@ -364,14 +364,14 @@ impl<'c> Document<'c> {
 }
 
 /// Reads parts, and counts their nodes.
-struct Reader<'r> {
-    container: &'r Container,
+struct Reader<'r, 'c> {
+    container: &'c Container,
     limits: &'r Limits,
     left: Cell<usize>,
 }
 
-impl Reader<'_> {
-    fn tree(&self, part: &PartName) -> Result<Tree, ofd::Error> {
+impl<'c> Reader<'_, 'c> {
+    fn tree(&self, part: &PartName) -> Result<Tree<'c>, ofd::Error> {
         let limits = Limits { xml_nodes: self.limits.xml_nodes.min(self.left.get()), ..*self.limits };
         let tree = Tree::parse(part, self.container.required(part)?, &limits)?;
         let nodes = tree.elements().map(|element| element.attributes().count().saturating_add(1)).sum();
@@ -380,7 +380,7 @@ impl Reader<'_> {
     }
 
     /// A part that may fail: then that is noted.
-    fn noted(&self, part: &PartName, notes: &mut Notes) -> Option<Tree> {
+    fn noted(&self, part: &PartName, notes: &mut Notes) -> Option<Tree<'c>> {
         match self.tree(part) {
             Ok(tree) => return Some(tree),
             Err(ofd::Error::MissingPart { .. }) => notes.add("resource-missing", part.as_str()),
@@ -389,7 +389,7 @@ impl Reader<'_> {
         None
     }
 
-    fn resources(&self, part: &PartName, notes: &mut Notes) -> Option<(Directory, Tree)> {
+    fn resources(&self, part: &PartName, notes: &mut Notes) -> Option<(Directory, Tree<'c>)> {
         let tree = self.noted(part, notes)?;
         let base = tree.root("Res").ok().map(|root| root.attribute("BaseLoc").unwrap_or_default());
         let base = base.and_then(|base| part.directory().directory(base).ok());
@@ -405,8 +405,8 @@ struct Page<'t, 'c> {
     container: &'c Container,
     root: Element<'t>,
     /// Whether it goes above the page, and the template.
-    templates: &'t [(bool, Tree)],
-    annotations: &'t [Tree],
+    templates: &'t [(bool, Tree<'t>)],
+    annotations: &'t [Tree<'t>],
     resources: &'t Resources<'t>,
     notes: &'t Notes,
     area: Bounds,

@@ -30,8 +30,8 @@ pub(super) struct Resources<'t> {
 impl<'t> Resources<'t> {
     /// Those of the document and those of the page; the page's own come first.
     pub(super) fn of(
-        document: &'t [(Directory, Tree)],
-        page: &'t [(Directory, Tree)],
+        document: &'t [(Directory, Tree<'t>)],
+        page: &'t [(Directory, Tree<'t>)],
         default_space: Option<&'t str>,
     ) -> Self {
         let mut all = Self { default_space, ..Self::default() };
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn draw_parameters_build_on_one_another_and_rings_end() {
         let name = PartName::from_root("x").unwrap();
-        let parse = |xml: &str| (name.directory(), Tree::parse(&name, xml.as_bytes(), &Limits::DEFAULT).unwrap());
+        let parse = |xml: &'static str| (name.directory(), Tree::parse(&name, xml.as_bytes(), &Limits::DEFAULT).unwrap());
         let res = [parse(
             "<Res><DrawParams><DrawParam ID='1' Relative='2' Cap='Round'/><DrawParam ID='2' Relative='1' LineWidth='3'>\
              <FillColor Value='1 2 3'/></DrawParam><DrawParam ID='9' LineWidth='7' Join='Bevel'/></DrawParams></Res>",
