@@ -109,7 +109,7 @@ struct Generate {
     /// What the key is for
     #[arg(long, value_name = "PURPOSE", value_parser = purpose)]
     purpose: KeyPurpose,
-    /// sm2, rsa (3072 bits), ecdsa-p256 or ed25519
+    /// sm2, rsa (3072 bits; 4096 for certificate-authority), ecdsa-p256 or ed25519
     #[arg(long, value_name = "ALGORITHM", value_parser = algorithm)]
     algorithm: KeyAlgorithm,
     /// Who it belongs to

@@ -8,9 +8,9 @@ use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
 use crate::http::problem::Problem;
 use crate::service::certificate_status::Change;
 use crate::service::door::{
-    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
-    OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus, SignDocument,
-    SignedDocument, UseCases, VerifyDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, IssuerForm,
+    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus,
+    SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
@@ -76,7 +76,11 @@ pub(crate) trait Door: Send + Sync + 'static {
         shard: u32,
         delta: bool,
     ) -> Answer<'a, Option<PublishedBytes>>;
-    fn authority_certificate<'a>(&'a self, authority: &'a AuthorityId) -> Answer<'a, Option<PublishedBytes>>;
+    fn authority_certificate<'a>(
+        &'a self,
+        authority: &'a AuthorityId,
+        form: IssuerForm,
+    ) -> Answer<'a, Option<PublishedBytes>>;
     fn trust_lists(&self) -> Answer<'_, Option<PublishedBytes>>;
     fn ocsp<'a>(&'a self, authority: &'a AuthorityId, request: &'a [u8]) -> Answer<'a, OcspReply>;
     fn ocsp_nobody(&self) -> OcspReply;
@@ -234,9 +238,13 @@ impl<U: UseCases> Door for U {
         Box::pin(async move { UseCases::trust_lists(self).await.map_err(|e| Problem::from_refusal(&e)) })
     }
 
-    fn authority_certificate<'a>(&'a self, authority: &'a AuthorityId) -> Answer<'a, Option<PublishedBytes>> {
+    fn authority_certificate<'a>(
+        &'a self,
+        authority: &'a AuthorityId,
+        form: IssuerForm,
+    ) -> Answer<'a, Option<PublishedBytes>> {
         Box::pin(async move {
-            UseCases::authority_certificate(self, authority).await.map_err(|e| Problem::from_refusal(&e))
+            UseCases::authority_certificate(self, authority, form).await.map_err(|e| Problem::from_refusal(&e))
         })
     }
 

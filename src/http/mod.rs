@@ -266,8 +266,8 @@ mod tests {
     use crate::service::certificate_status::Change;
     use crate::service::door::{
         Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
-        KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus,
-        SignDocument, SignedDocument, VerifyDocument,
+        IssuerForm, KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal,
+        SealStatus, SignDocument, SignedDocument, VerifyDocument,
     };
     use crate::service::inventory::Count;
     use crate::service::registration::NewRequest;
@@ -402,7 +402,11 @@ mod tests {
             Err(Nothing)
         }
 
-        async fn authority_certificate(&self, _: &AuthorityId) -> Result<Option<PublishedBytes>, Nothing> {
+        async fn authority_certificate(
+            &self,
+            _: &AuthorityId,
+            _: IssuerForm,
+        ) -> Result<Option<PublishedBytes>, Nothing> {
             Err(Nothing)
         }
 

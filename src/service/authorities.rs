@@ -216,7 +216,7 @@ async fn own_key(
             let algorithm = *algorithm;
             services.keys.permit_software()?;
             let attributes = KeyAttributes::new(Owner::installation(), PURPOSE, algorithm);
-            services.keys.permit_new(&attributes, made_bits(algorithm), now)?;
+            services.keys.permit_new(&attributes, made_bits(PURPOSE, algorithm), now)?;
             let random = Arc::clone(&services.random);
             let making = tokio::task::spawn_blocking(move || NewKey::generate(PURPOSE, algorithm, &*random));
             let made = making.await.map_err(|_| Error::Interrupted)??;

@@ -416,7 +416,7 @@ async fn transcript_key(
     let now = services.clock.now();
     let (signer, key) = match services.keys.profile() {
         Profile::Standard => {
-            services.keys.permit_new(&attributes, made_bits(planned.algorithm), now)?;
+            services.keys.permit_new(&attributes, made_bits(PURPOSE, planned.algorithm), now)?;
             let (random, algorithm) = (Arc::clone(&services.random), planned.algorithm);
             let making = tokio::task::spawn_blocking(move || NewKey::generate(PURPOSE, algorithm, &*random));
             (making.await.map_err(|_| service::Error::Interrupted)??.signer, None)

@@ -211,7 +211,7 @@ async fn make(services: &Services, profiles: &Profiles, now: Timestamp) -> Resul
     let random = &*services.random;
     let key = async |purpose, algorithm| {
         let attributes = KeyAttributes::new(Owner::installation(), purpose, algorithm);
-        services.keys.permit_new(&attributes, made_bits(algorithm), now)?;
+        services.keys.permit_new(&attributes, made_bits(purpose, algorithm), now)?;
         let (id, random) = (KeyId::fresh(now, random)?, Arc::clone(&services.random));
         let generating = tokio::task::spawn_blocking(move || NewKey::generate(purpose, algorithm, &*random));
         Ok::<_, Error>((id, generating.await.map_err(|_| Error::Interrupted)??))

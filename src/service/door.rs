@@ -198,6 +198,15 @@ pub struct SealStatus {
     pub certificate_sm3: String,
 }
 
+/// How the certificates of an authority are published (RFC 5280 4.2.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerForm {
+    /// Its own certificate, DER.
+    Certificate,
+    /// A message of certificates only (RFC 5652): its own, and the cross certificates for its key.
+    Bundle,
+}
+
 /// Signed bytes that everybody may have and keep for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedBytes {
@@ -260,6 +269,19 @@ pub struct OrderedCertificate {
     pub not_after: Timestamp,
     /// The certificate in DER.
     pub der: Vec<u8>,
+    /// Of a pair: what belongs to it.
+    pub encryption: Option<EncryptionRecord>,
+}
+
+/// The other half of a pair: the encryption certificate, and its key for the owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncryptionRecord {
+    /// SM3 of the encryption certificate in DER.
+    pub sm3: [u8; 32],
+    /// The encryption certificate in DER.
+    pub der: Vec<u8>,
+    /// Its key, enveloped for the signing key, PEM.
+    pub envelope: String,
 }
 
 /// A certificate that one of our authorities issued, as it stands now.
@@ -526,10 +548,11 @@ pub trait UseCases: Send + Sync + 'static {
     /// The trust lists in force, as one file; nothing where there is none.
     fn trust_lists(&self) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
 
-    /// The certificate of an authority.
+    /// The certificate of an authority, alone or with the cross certificates for its key.
     fn authority_certificate(
         &self,
         authority: &AuthorityId,
+        form: IssuerForm,
     ) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
 
     /// The response to an OCSP request that came for that authority; failures are responses too.

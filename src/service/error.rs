@@ -158,6 +158,9 @@ pub enum Error {
     /// The profile wants approvals.
     #[error("the profile wants approvals: certificates of it are issued for approved requests only")]
     ApprovalNeeded,
+    /// Another unit was made with the key meanwhile, or the key was put to rest.
+    #[error("the key became another unit's while the certificate was made")]
+    UnitKeyInUse,
     /// The certificate would not be the approved one.
     #[error("the certificate's {field} would not be what was approved")]
     NotAsApproved {
@@ -307,6 +310,7 @@ impl Error {
             Self::RequestStep(refused) => refused.code(),
             Self::Explanation { .. } => "explanation-too-long",
             Self::ApprovalNeeded => "approval-needed",
+            Self::UnitKeyInUse => "unit-key-in-use",
             Self::NotAsApproved { .. } => "not-as-approved",
             Self::Pair(error) => error.code(),
             Self::TemporaryKey => "csr-temporary-key",

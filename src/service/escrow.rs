@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, KeyId, RequestId};
+use crate::base::id::{ApplicationId, AuthorityId, KeyId, RequestId};
 use crate::crypto::PublicKey;
 use crate::crypto::digest::sm3;
 use crate::crypto::sm2;
@@ -15,7 +15,7 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::pair::{PairError, PairTokens, prepare_pair};
 use crate::domain::ca::possession::{Asked, PossessionError, Proved};
 use crate::domain::ca::subject::Attributes;
-use crate::domain::ca::{self, Profiles, Request};
+use crate::domain::ca::{self, Profile, Profiles, Request};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, Owner};
 use crate::domain::trust::key::subject_public_key_info;
 use crate::service::callers::algorithm_of;
@@ -23,9 +23,10 @@ use crate::service::inventory::Retention;
 use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::together::{Decision, Together};
 use crate::service::issuance::{Issued, serial};
+use crate::service::issuance_jobs::approval::wants_approval;
 use crate::service::keys::enveloping::{Envelope, EnvelopeForm, check_pair, envelope};
 use crate::service::keys::{NewKey, made_bits};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, registration};
 use crate::store::escrowed_keys::{self, EscrowedKey};
 use crate::store::{audit, issued_certificates};
 
@@ -88,13 +89,37 @@ struct Decided {
 /// no private keys outside the device [`crate::service::keys::Error::SoftwareKeysForbidden`], for a device of GM/T 0018
 /// gives no key out that another could use; [`Error::TemporaryKey`].
 pub async fn issue_pair(services: &Services, profiles: &Arc<Profiles>, new: &NewPair) -> Result<IssuedPair, Error> {
+    issue(services, profiles, new, None).await
+}
+
+/// As [`issue_pair`], for a request that officers approved: what it asks for is what they approved, and the request ends in
+/// the transaction that keeps the pair.
+///
+/// # Errors
+/// As [`issue_pair`]; the request is not approved, or not any more.
+pub(in crate::service) async fn issue_approved_pair(
+    services: &Services,
+    profiles: &Arc<Profiles>,
+    new: &NewPair,
+    (id, asked): (&ApplicationId, Asked),
+) -> Result<IssuedPair, Error> {
+    issue(services, profiles, new, Some((id, asked))).await
+}
+
+async fn issue(
+    services: &Services,
+    profiles: &Arc<Profiles>,
+    new: &NewPair,
+    approved: Option<(&ApplicationId, Asked)>,
+) -> Result<IssuedPair, Error> {
     services.keys.permit_software()?;
+    let (application, asked) = approved.unzip();
     let now = services.clock.now();
     let issuer = Arc::new(ReadyIssuer::load(services, &new.authority, now).await?);
     let deciding = {
         let (services, profiles, issuer, new) =
             (services.clone(), Arc::clone(profiles), Arc::clone(&issuer), new.clone());
-        tokio::task::spawn_blocking(move || decide(&services, &profiles, &issuer, &new, now))
+        tokio::task::spawn_blocking(move || decide(&services, &profiles, &issuer, (&new, asked), now))
     };
     let decided = deciding.await.map_err(|_| Error::Interrupted)??;
     let Decided { key, owner, owner_key_sm3, envelope, tokens, serials } = decided;
@@ -138,6 +163,11 @@ pub async fn issue_pair(services: &Services, profiles: &Arc<Profiles>, new: &New
             together.keep(services, tx, now).await?;
             escrowed_keys::insert(tx, escrowed).await?;
             audit::append(tx, kept).await?;
+            if let Some(application) = application {
+                let pair = (signing, Some(encryption));
+                let ended = registration::fulfil(tx, profiles, application, pair, now).await?;
+                audit::append(tx, &event(ended)).await?;
+            }
             Ok::<_, Error>(())
         })
     });
@@ -150,12 +180,13 @@ fn decide(
     services: &Services,
     profiles: &Profiles,
     issuer: &ReadyIssuer,
-    new: &NewPair,
+    (new, approved): (&NewPair, Option<Asked>),
     now: Timestamp,
 ) -> Result<Decided, Error> {
     let signs = profiles.require(&new.signing_profile).map_err(ca::Error::from)?;
     let encrypts = profiles.require(&new.encryption_profile).map_err(ca::Error::from)?;
-    if [signs, encrypts].iter().any(|profile| profile.rules().approval.is_some()) {
+    let wanted = [signs, encrypts].iter().any(|profile| wants_approval(profile, &new.actor));
+    if wanted && approved.is_none() {
         return Err(Error::ApprovalNeeded);
     }
     if signs.rules().authority || encrypts.rules().authority {
@@ -163,20 +194,19 @@ fn decide(
     }
     let proved = Proved::read(&new.csr)?;
     let temporary = proved.request().temporary_key().map_err(PossessionError::Malformed)?;
-    let Asked { subject, alternative_names, identity, key: signing_key } = proved.asked(signs)?;
-    let subject = new.subject.as_ref().unwrap_or(&subject);
-    let algorithm = match algorithm_of(&signing_key) {
-        algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa) => algorithm,
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => {
-            return Err(PairError::NoEncryption { kind: signing_key.name() }.into());
-        }
+    let asked = match approved {
+        Some(asked) => asked,
+        None => proved.asked(signs)?,
     };
+    let Asked { subject, alternative_names, identity, key: signing_key } = asked;
+    let subject = new.subject.as_ref().unwrap_or(&subject);
+    let algorithm = encrypting(&signing_key)?;
     let recipient = match temporary {
         None => signing_key.clone(),
         Some(point) => PublicKey::Sm2(sm2::PublicKey::from_bytes(&point).map_err(|_| Error::TemporaryKey)?),
     };
     let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::Escrow, algorithm);
-    services.keys.permit_new(&attributes, made_bits(algorithm), now)?;
+    services.keys.permit_new(&attributes, made_bits(KeyPurpose::Escrow, algorithm), now)?;
     let key = NewKey::generate(KeyPurpose::Escrow, algorithm, &*services.random)?;
     let public = key.public_key();
     check_pair(algorithm, &key.private, &public, &*services.random)?;
@@ -199,6 +229,35 @@ fn decide(
     let envelope = envelope((algorithm, &key.private, &key.public), &recipient, &*services.random)?;
     let owner_key_sm3 = sm3(&subject_public_key_info(&signing_key));
     Ok(Decided { key, owner: owner_of(subject), owner_key_sm3, envelope, tokens, serials })
+}
+
+/// The kind of a key that has an encryption key beside it.
+fn encrypting(signing_key: &PublicKey) -> Result<KeyAlgorithm, PairError> {
+    match algorithm_of(signing_key) {
+        algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa) => Ok(algorithm),
+        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => Err(PairError::NoEncryption { kind: signing_key.name() }),
+    }
+}
+
+/// Whether a pair could be issued for that key, as far as its profiles and kind say: what is hopeless is refused before
+/// officers look at it.
+///
+/// # Errors
+/// As [`issue_pair`].
+pub(in crate::service) fn check_kinds(
+    services: &Services,
+    (signs, encrypts): (&Profile, &Profile),
+    key: &PublicKey,
+) -> Result<(), Error> {
+    services.keys.permit_software()?;
+    if encrypts.rules().authority {
+        return Err(Error::AuthorityProfile);
+    }
+    if signs.encrypts() || !encrypts.encrypts() {
+        return Err(PairError::Usage.into());
+    }
+    encrypting(key)?;
+    Ok(())
 }
 
 /// Whose the key is, as one line of at most 200 characters.

@@ -22,9 +22,9 @@ use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
-    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
-    OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument, SignedDocument,
-    UseCases, VerifyDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, IssuerForm,
+    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument,
+    SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
@@ -288,7 +288,7 @@ impl UseCases for Front {
         };
         let issued = orders.issue(wanted, (&caller, &order.idempotency_key)).await?;
         let issuance::Issued { sm3, serial, der, not_before, not_after } = issued;
-        Ok(OrderedCertificate { sm3, serial, authority, profile, not_before, not_after, der })
+        Ok(OrderedCertificate { sm3, serial, authority, profile, not_before, not_after, der, encryption: None })
     }
 
     async fn draft_request(&self, actor: &Actor, new: NewRequest) -> Result<DraftedRequest, Error> {
@@ -450,8 +450,15 @@ impl UseCases for Front {
         }))
     }
 
-    async fn authority_certificate(&self, authority: &AuthorityId) -> Result<Option<PublishedBytes>, Error> {
-        let found = publication::authority_certificate(&self.services, authority).await?;
+    async fn authority_certificate(
+        &self,
+        authority: &AuthorityId,
+        form: IssuerForm,
+    ) -> Result<Option<PublishedBytes>, Error> {
+        let found = match form {
+            IssuerForm::Certificate => publication::authority_certificate(&self.services, authority).await?,
+            IssuerForm::Bundle => publication::authority_bundle(&self.services, authority).await?,
+        };
         let now = self.services.clock.now();
         Ok(found.map(|der| PublishedBytes {
             tag: hex(&sm3(&der)),

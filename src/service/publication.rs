@@ -10,15 +10,18 @@ use tokio::time::Instant;
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::domain::audit::Actor;
-use crate::domain::ca::Publication;
 use crate::domain::ca::publication::InvalidPublication;
+use crate::domain::ca::{self, Publication};
+use crate::format::cms::{ContentType, Family, NewSignedData};
 use crate::format::der;
+use crate::format::x509::Certificate;
 use crate::service::issuance::Issuance;
 use crate::service::responder::Answers;
 use crate::service::revocation_lists::{self, Kind, Published};
 use crate::service::{self, Services, responder};
 use crate::store::crls::{CrlHead, ShardKey};
-use crate::store::{authorities, certificates, crls};
+use crate::store::issued_certificates::StoredStatus;
+use crate::store::{Tx, authorities, certificates, crls, issued_certificates};
 
 /// Why nothing can be published.
 #[derive(Debug, thiserror::Error)]
@@ -200,6 +203,62 @@ pub async fn authority_certificate(services: &Services, id: &AuthorityId) -> Res
         })
     });
     steps.await
+}
+
+/// Certificates of an authority's name that are looked at for cross certificates.
+const MOST_CROSSES: i64 = 64;
+
+/// Where the bundle of an authority is: its certificate, and the cross certificates for its key.
+pub(in crate::service) fn bundle_location(authority: &authorities::StoredAuthority) -> Option<String> {
+    let (id, base) = (&authority.id, &authority.base_url);
+    (!base.is_empty()).then(|| format!("{base}/aia/{id}.p7c"))
+}
+
+/// The cross certificates for an authority's key that authorities of ours issued and that are in force, newest first.
+pub(in crate::service) async fn crosses_of(
+    tx: &mut Tx<'_>,
+    own: &[u8],
+    now: Timestamp,
+) -> Result<Vec<Vec<u8>>, service::Error> {
+    let read = Certificate::parse(own).map_err(ca::Error::Unreadable)?;
+    let named = issued_certificates::of_subject(tx, &read.subject.display(), MOST_CROSSES).await?;
+    let is_cross = |row: &issued_certificates::IssuedCertificate| {
+        let in_force = row.status == StoredStatus::Active && row.not_before <= now && now <= row.not_after;
+        let same = Certificate::parse(&row.der).is_ok_and(|cross| {
+            let is_authority = cross.basic_constraints.as_ref().is_some_and(|constraints| constraints.authority);
+            is_authority && cross.subject.raw() == read.subject.raw() && cross.public_key.raw == read.public_key.raw
+        });
+        in_force && same && row.der != own
+    };
+    Ok(named.into_iter().filter(is_cross).map(|row| row.der).collect())
+}
+
+/// The certificate of an authority with the cross certificates for its key, as a message of certificates only (RFC 5280
+/// 4.2.2.1, RFC 5652 5.1): whoever builds a path upwards finds every way.
+///
+/// # Errors
+/// The store's.
+pub async fn authority_bundle(services: &Services, id: &AuthorityId) -> Result<Option<Vec<u8>>, service::Error> {
+    let now = services.clock.now();
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let Some(authority) = authorities::find(tx, id).await? else { return Ok(None) };
+            let Some(own) = certificates::find(tx, &authority.certificate).await? else { return Ok(None) };
+            let crosses = crosses_of(tx, &own.der, now).await?;
+            Ok::<_, service::Error>(Some((own.der, crosses)))
+        })
+    });
+    let Some((own, crosses)) = steps.await? else { return Ok(None) };
+    let all = [&own].into_iter().chain(&crosses).map(Vec::as_slice).collect::<Vec<_>>();
+    let bundle = NewSignedData {
+        family: Family::Cms,
+        content_type: Family::Cms.oid(ContentType::Data),
+        content: None,
+        certificates: &all,
+        crls: &[],
+        signers: &[],
+    };
+    Ok(Some(bundle.to_der()))
 }
 
 /// So long nobody asks again for a responder that a rule refused.

@@ -60,6 +60,7 @@ impl Refusal for Error {
             | Self::OfficerExists
             | Self::RequestExists
             | Self::ApprovalNeeded
+            | Self::UnitKeyInUse
             | Self::NotAsApproved { .. }
             | Self::CertificateState(_)
             | Self::Job(_)

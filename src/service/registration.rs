@@ -24,6 +24,7 @@ use crate::domain::ca::subject::Attributes;
 use crate::domain::ca::submission::{Words, check_identity};
 use crate::domain::ca::{self, Profile, Profiles, Request, prepare};
 use crate::format::x509::{Certificate, Name};
+use crate::service::escrow::{self, IssuedPair, NewPair};
 use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted, serial};
 use crate::service::officers::{fixed_value, officer_in, officer_still};
@@ -41,6 +42,9 @@ const MOST_AT_ONCE: i64 = 200;
 /// From one look for requests that lapse to the next.
 const LOOK: Duration = Duration::from_secs(600);
 
+/// Where a request for a pair and one for a single certificate differ.
+const ENCRYPTION_PROFILE: &str = "encryptionProfile";
+
 /// What an applicant asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRequest {
@@ -54,6 +58,8 @@ pub struct NewRequest {
     pub subject: Option<Attributes>,
     /// End of validity; the profile's usual one, from the day of issue, where nothing is told.
     pub not_after: Option<Timestamp>,
+    /// Where a pair is asked for: the profile of its encryption certificate, for a key that is made and kept here.
+    pub encryption_profile: Option<String>,
     /// SM3 of the evidence on file.
     pub evidence_sm3: [u8; 32],
 }
@@ -134,6 +140,7 @@ pub(in crate::service) fn submission_of(
         alternative_names: words.alternative_names,
         public_key: words.public_key,
         not_after: new.not_after,
+        encryption_profile: new.encryption_profile.clone(),
         csr: new.csr.clone(),
         evidence_sm3: new.evidence_sm3,
         applicant: Hand::of(by),
@@ -164,6 +171,9 @@ fn judge(
         return Err(Error::AuthorityProfile);
     }
     let asked = asked_of(profile, new)?;
+    if let Some(name) = &new.encryption_profile {
+        escrow::check_kinds(services, (profile, profiles.require(name).map_err(ca::Error::from)?), &asked.key)?;
+    }
     let above = issuer.certificate()?;
     if new.not_after.is_some_and(|end| end > above.not_after) {
         // Where the profile shortens, the end would not be the one that was approved.
@@ -445,8 +455,8 @@ fn told(stored: &StoredRequest, event: &RequestEvent, words_sm3: Option<[u8; 32]
 /// Issues what was approved, and nothing else. Anybody may ask for it: the approvals decide.
 ///
 /// # Errors
-/// [`Error::RequestStep`]: the request is not approved, was issued before, or an approval does not hold any more; why the
-/// authority does not issue it.
+/// [`Error::RequestStep`]: the request is not approved, was issued before, or an approval does not hold any more;
+/// [`Error::NotAsApproved`]: it is for a pair, see [`issue_pair`]; why the authority does not issue it.
 pub async fn issue(
     services: &Services,
     profiles: &Profiles,
@@ -462,6 +472,9 @@ pub async fn issue(
         })
     });
     let submission = steps.await?;
+    if submission.encryption_profile.is_some() {
+        return Err(Error::NotAsApproved { field: ENCRYPTION_PROFILE });
+    }
     let asked = submission.asked()?;
     let order = Order {
         authority: submission.authority,
@@ -475,6 +488,42 @@ pub async fn issue(
         completes: Some(Completion::Application(id.clone())),
     };
     issuance.issue(order).await
+}
+
+/// Issues the pair that was approved: both certificates, the kept key and the end of the request are there, or nothing is.
+///
+/// # Errors
+/// As [`issue`], where [`Error::NotAsApproved`] is for a request that asks for no pair; as [`escrow::issue_pair`].
+pub async fn issue_pair(
+    services: &Services,
+    profiles: &Arc<Profiles>,
+    (actor, call): (&Actor, Option<&RequestId>),
+    id: &ApplicationId,
+) -> Result<IssuedPair, Error> {
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let stored = certificate_requests::find(tx, id).await?.ok_or(Error::UnknownRequest)?;
+            confirm(tx, profiles, &stored).await?;
+            Ok::<_, Error>(stored.request.submission)
+        })
+    });
+    let submission = steps.await?;
+    let asked = submission.asked()?;
+    let Some(encryption_profile) = submission.encryption_profile else {
+        return Err(Error::NotAsApproved { field: ENCRYPTION_PROFILE });
+    };
+    let new = NewPair {
+        authority: submission.authority,
+        signing_profile: submission.profile,
+        encryption_profile,
+        csr: submission.csr,
+        subject: None,
+        not_before: None,
+        not_after: submission.not_after,
+        actor: actor.clone(),
+        request: call.cloned(),
+    };
+    escrow::issue_approved_pair(services, profiles, &new, (id, asked)).await
 }
 
 /// Verifies every approval of a request with the officers as they are now.
@@ -491,7 +540,8 @@ async fn confirm(tx: &mut Tx<'_>, profiles: &Profiles, stored: &StoredRequest) -
 }
 
 /// Ends a request in the transaction that keeps its certificate: the approvals are verified once more, and the certificate
-/// must be the approved one. Gives what the audit log is told.
+/// must be the approved one; of a pair the signing certificate, beside one under the encryption profile that was approved,
+/// which has the same names and end as it (`domain::ca::pair`). Gives what the audit log is told.
 ///
 /// # Errors
 /// As [`issue`]; [`Error::NotAsApproved`].
@@ -499,7 +549,7 @@ pub(in crate::service) async fn fulfil(
     tx: &mut Tx<'_>,
     profiles: &Profiles,
     id: &ApplicationId,
-    certificate: &IssuedCertificate,
+    (certificate, encryption): (&IssuedCertificate, Option<&IssuedCertificate>),
     now: Timestamp,
 ) -> Result<EventBody, Error> {
     let stored = certificate_requests::find(tx, id).await?.ok_or(Error::UnknownRequest)?;
@@ -510,6 +560,9 @@ pub(in crate::service) async fn fulfil(
     }
     if certificate.profile != submission.profile {
         return Err(Error::NotAsApproved { field: "profile" });
+    }
+    if encryption.map(|encryption| &encryption.profile) != submission.encryption_profile.as_ref() {
+        return Err(Error::NotAsApproved { field: ENCRYPTION_PROFILE });
     }
     let written = Certificate::parse(&certificate.der).map_err(ca::Error::Unreadable)?;
     submission.check_certificate(&written).map_err(|differs| Error::NotAsApproved { field: differs.field })?;

@@ -9,11 +9,13 @@ use crate::base::random::array;
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::identity::IdentityKind;
-use crate::domain::ca::request::{Approval, RefusalReason, RequestState, WithdrawalReason};
+use crate::domain::ca::request::{Approval, Hand, RefusalReason, RequestState, WithdrawalReason};
 use crate::domain::ca::submission::Words;
 use crate::format::x509::Name;
-use crate::service::door::OrderedCertificate;
+use crate::service::door::{EncryptionRecord, OrderedCertificate};
+use crate::service::escrow::{self, IssuedPair};
 use crate::service::issuance::{Issuance, request_in};
+use crate::service::keys::enveloping::envelope_pem;
 use crate::service::officers::{fixed_value, officer_in};
 use crate::service::registration::{self, NewRequest, Signed, asked_of, subject_of, submission_of};
 use crate::service::{Error, Services, inventory};
@@ -84,6 +86,8 @@ pub struct RequestRecord {
     pub identity: Vec<&'static str>,
     /// End of validity that was asked for.
     pub not_after: Option<Timestamp>,
+    /// Where a pair is asked for: the profile of its encryption certificate.
+    pub encryption_profile: Option<String>,
     /// The request of PKCS#10, DER.
     pub csr: Vec<u8>,
     /// SM3 of the evidence on file.
@@ -202,7 +206,8 @@ impl RequestDesk {
         }
     }
 
-    /// Takes a step that the officer signed.
+    /// Takes a step that the officer signed. The step again with the same signature is the step that was taken: it gives the
+    /// request as it stands, whatever happened to it since.
     ///
     /// # Errors
     /// As [`registration::check`] and the others.
@@ -221,7 +226,13 @@ impl RequestDesk {
             }
             RequestStep::Withdraw { reason } => registration::withdraw(services, id, *reason, signed).await,
         };
-        record_of(stored?)
+        match stored {
+            Err(error @ Error::RequestStep(_)) => {
+                let stored = registration::find(services, id).await?;
+                if was_taken(services, &stored, step, signed).await? { record_of(stored) } else { Err(error) }
+            }
+            stored => record_of(stored?),
+        }
     }
 
     /// Issues what was approved. For a request that was issued, by whomever, it gives the certificate again.
@@ -234,12 +245,25 @@ impl RequestDesk {
         id: &ApplicationId,
     ) -> Result<OrderedCertificate, Error> {
         let (services, profiles) = (&self.services, &self.profiles);
-        let sm3 = match registration::issue(services, profiles, &self.issuance, (actor, call), id).await {
+        let asked = registration::find(services, id).await?.request.submission;
+        let pair = asked.encryption_profile.is_some();
+        let issued = if pair {
+            registration::issue_pair(services, profiles, (actor, call), id).await.map(|pair| pair.signing)
+        } else {
+            registration::issue(services, profiles, &self.issuance, (actor, call), id).await
+        };
+        let sm3 = match issued {
             Ok(issued) => issued.sm3,
             Err(error) => match registration::find(services, id).await?.request.state {
                 RequestState::Issued { certificate_sm3, .. } => certificate_sm3,
                 _ => return Err(error),
             },
+        };
+        let encryption = if pair {
+            let IssuedPair { encryption, envelope, .. } = escrow::pair_of(services, &sm3).await?;
+            Some(EncryptionRecord { sm3: encryption.sm3, der: encryption.der, envelope: envelope_pem(&envelope) })
+        } else {
+            None
         };
         let kept = inventory::find(services, &sm3).await?;
         Ok(OrderedCertificate {
@@ -250,8 +274,39 @@ impl RequestDesk {
             not_before: kept.not_before,
             not_after: kept.not_after,
             der: kept.der,
+            encryption,
         })
     }
+}
+
+/// Whether this officer took this step of the request by this very signature.
+async fn was_taken(
+    services: &Services,
+    stored: &StoredRequest,
+    step: &RequestStep,
+    signed: Signed<'_>,
+) -> Result<bool, Error> {
+    let (officer, _) = services.store.read(|tx| Box::pin(officer_in(tx, signed.officer))).await?;
+    let (hand, value) = (Hand::of(&officer), fixed_value(&officer, signed.signature));
+    let ended = stored.end_signature.as_ref() == Some(&value);
+    Ok(match (step, &stored.request.state) {
+        (RequestStep::Check, _) => {
+            stored.check.as_ref().is_some_and(|check| check.by == hand && check.signature == value)
+        }
+        (
+            RequestStep::Approve,
+            RequestState::Checked { approvals, .. }
+            | RequestState::Approved { approvals, .. }
+            | RequestState::Issued { approvals, .. },
+        ) => approvals.iter().any(|given| given.hand == hand && given.signature == value),
+        (RequestStep::Refuse { reason, explanation }, RequestState::Refused { by, reason: why, .. }) => {
+            ended && by.as_ref() == Some(&hand) && reason == why && stored.explanation.as_ref() == Some(explanation)
+        }
+        (RequestStep::Withdraw { reason }, RequestState::Withdrawn { reason: why, .. }) => {
+            ended && stored.request.submission.applicant == hand && reason == why
+        }
+        _ => false,
+    })
 }
 
 /// The request that this officer submitted with this nonce before, asking for the same. So a submission whose answer was
@@ -323,6 +378,7 @@ fn record_of(stored: StoredRequest) -> Result<RequestRecord, Error> {
         subject,
         identity,
         not_after: submission.not_after,
+        encryption_profile: submission.encryption_profile,
         csr: submission.csr,
         evidence_sm3: submission.evidence_sm3,
         nonce: submission.nonce,

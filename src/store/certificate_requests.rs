@@ -55,6 +55,7 @@ struct Row {
     alternative_names: Vec<u8>,
     public_key: Vec<u8>,
     not_after: Option<i64>,
+    encryption_profile: Option<String>,
     evidence_sm3: Vec<u8>,
     applicant: String,
     applicant_key_sm3: Vec<u8>,
@@ -96,6 +97,7 @@ where
             alternative_names: row.try_get("alternative_names")?,
             public_key: row.try_get("public_key")?,
             not_after: row.try_get("not_after")?,
+            encryption_profile: row.try_get("encryption_profile")?,
             evidence_sm3: row.try_get("evidence_sm3")?,
             applicant: row.try_get("applicant")?,
             applicant_key_sm3: row.try_get("applicant_key_sm3")?,
@@ -144,6 +146,7 @@ impl Row {
             alternative_names: submission.alternative_names.clone(),
             public_key: submission.public_key.clone(),
             not_after: submission.not_after.map(Timestamp::unix),
+            encryption_profile: submission.encryption_profile.clone(),
             evidence_sm3: submission.evidence_sm3.to_vec(),
             applicant: submission.applicant.officer.to_string(),
             applicant_key_sm3: submission.applicant.key_sm3.to_vec(),
@@ -201,6 +204,8 @@ impl Row {
             text(&self.explanation),
             octets(&self.certificate_sm3),
         ];
+        // Rows from before there were requests for pairs have no such part; approvals have four parts each.
+        parts.extend(self.encryption_profile.as_ref().map(|profile| profile.as_bytes().to_vec()));
         parts.extend(approvals.iter().flat_map(approval_content));
         judge(&self.id, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
@@ -222,6 +227,7 @@ impl Row {
             alternative_names: self.alternative_names,
             public_key: self.public_key,
             not_after: self.not_after.map(Timestamp::from_unix),
+            encryption_profile: self.encryption_profile,
             csr: self.csr,
             evidence_sm3: self.evidence_sm3.try_into().ok()?,
             applicant: hand(&self.applicant, self.applicant_key_sm3)?,
@@ -320,8 +326,8 @@ async fn approvals_of(tx: &mut Tx<'_>, request: &str) -> Result<Vec<Approval>, E
 macro_rules! select {
     ($where:literal) => {
         concat!(
-            "SELECT id, nonce, authority, profile, subject, alternative_names, public_key, not_after, evidence_sm3, ",
-            "applicant, applicant_key_sm3, submitted_at, csr, submission_signature, state, since, checked_by, ",
+            "SELECT id, nonce, authority, profile, subject, alternative_names, public_key, not_after, ",
+            "encryption_profile, evidence_sm3, applicant, applicant_key_sm3, submitted_at, csr, submission_signature, state, since, checked_by, ",
             "checked_key_sm3, checked_at, check_signature, ended_by, ended_key_sm3, end_signature, reason, explanation, ",
             "certificate_sm3, version, integrity FROM certificate_requests ",
             $where
@@ -337,8 +343,8 @@ pub async fn insert(tx: &mut Tx<'_>, stored: &StoredRequest) -> Result<(), Error
     let row = Row::of(tx, &StoredRequest { version: 1, ..stored.clone() }, &[])?;
     let sql = "INSERT INTO certificate_requests (id, nonce, authority, profile, subject, alternative_names, public_key, \
                not_after, evidence_sm3, applicant, applicant_key_sm3, submitted_at, csr, submission_signature, state, \
-               since, version, integrity) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, $17)";
+               since, encryption_profile, version, integrity) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, $18)";
     let done = execute!(
         tx,
         sql,
@@ -358,6 +364,7 @@ pub async fn insert(tx: &mut Tx<'_>, stored: &StoredRequest) -> Result<(), Error
         row.submission_signature,
         row.state,
         row.since,
+        row.encryption_profile,
         row.integrity
     );
     done.map(|_| ())

@@ -294,6 +294,15 @@ pub async fn find_by_sm3(tx: &mut Tx<'_>, sm3: &[u8; 32]) -> Result<Option<Issue
     fetch_optional!(tx, Row, select!("WHERE sm3 = $1"), &sm3[..])?.map(|row| row.entity(tx)).transpose()
 }
 
+/// The certificates of a subject that is written so for people, newest first, at most `limit`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_subject(tx: &mut Tx<'_>, subject: &str, limit: i64) -> Result<Vec<IssuedCertificate>, Error> {
+    let sql = select!("WHERE subject = $1 ORDER BY number DESC LIMIT $2");
+    fetch_all!(tx, Row, sql, subject, limit)?.into_iter().map(|row| row.entity(tx)).collect()
+}
+
 /// Gives a certificate a new status, which that audit event of the same transaction tells of.
 ///
 /// # Errors

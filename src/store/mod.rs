@@ -16,6 +16,7 @@ pub mod expiry_alerts;
 pub mod idempotency;
 pub mod installation;
 pub mod issuance_batches;
+pub mod issuance_job_approvals;
 pub mod issuance_job_rows;
 pub mod issuance_jobs;
 pub mod issued_certificates;

@@ -61,6 +61,7 @@ fn new() -> NewRequest {
         csr: vec![0x30, 0],
         subject: None,
         not_after: None,
+        encryption_profile: None,
         evidence_sm3: [0x0f; 32],
     }
 }
@@ -75,6 +76,7 @@ async fn a_request_comes_through_as_it_was_written() {
 
     let mut full = with(asked(), "subject", json!([{ "attribute": "commonName", "value": "甲" }]));
     full["not_after"] = json!("2026-11-24T08:00:00+08:00");
+    full["encryption_profile"] = json!("person-encryption");
     full["nonce"] = json!("02".repeat(32));
     full["signature"] = json!(STANDARD.encode([9; 64]));
     let taken = office.post(REQUESTS, &full).await;
@@ -83,7 +85,8 @@ async fn a_request_comes_through_as_it_was_written() {
     let approval = json!({ "officer": "c3", "key_sm3": "03".repeat(32), "signature": "04".repeat(64), "at": at });
     let expected = json!({
         "id": "r1", "state": "submitted", "since": at, "authority": "ca", "profile": "person-signing",
-        "subject": "CN=甲", "identity": ["passport-number"], "not_after": null, "evidence_sm3": "01".repeat(32),
+        "subject": "CN=甲", "identity": ["passport-number"], "not_after": null,
+        "encryption_profile": null, "evidence_sm3": "01".repeat(32),
         "nonce": "02".repeat(32), "applicant": "c1", "submitted_at": at, "checked_by": "c2", "checked_at": at,
         "approvals": [approval], "refused_by": null, "reason": null, "explanation": null, "certificate_sm3": null,
         "csr": "MAA=",
@@ -92,6 +95,7 @@ async fn a_request_comes_through_as_it_was_written() {
     let wanted = NewRequest {
         subject: Some(vec![(AttributeKind::CommonName, "甲".into())]),
         not_after: Some(Timestamp::parse_rfc3339("2026-11-24T00:00:00Z").unwrap()),
+        encryption_profile: Some("person-encryption".into()),
         ..new()
     };
     let submitted = office.server.double.submitted.lock().unwrap().take();

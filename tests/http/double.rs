@@ -11,8 +11,8 @@ use yinxin::base::random::SystemRandom;
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
-    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, Proof, PublishedBytes, Refusal, SealStatus,
-    SignDocument, SignedDocument, UseCases, VerifyDocument,
+    IssuerForm, KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, Proof, PublishedBytes, Refusal,
+    SealStatus, SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use yinxin::service::inventory::Count;
 use yinxin::service::registration::NewRequest;
@@ -175,6 +175,7 @@ fn request(state: &'static str) -> RequestRecord {
         subject: "CN=甲".into(),
         identity: vec!["passport-number"],
         not_after: None,
+        encryption_profile: None,
         csr: vec![0x30, 0],
         evidence_sm3: [1; 32],
         nonce: [2; 32],
@@ -288,6 +289,7 @@ impl UseCases for Double {
             not_before: Timestamp::from_unix(0),
             not_after: Timestamp::from_unix(86_400),
             der: vec![0x30, 0],
+            encryption: None,
         })
     }
 
@@ -354,6 +356,7 @@ impl UseCases for Double {
             not_before: Timestamp::from_unix(0),
             not_after: Timestamp::from_unix(86_400),
             der: vec![0x30, 0],
+            encryption: None,
         })
     }
 
@@ -423,7 +426,7 @@ impl UseCases for Double {
         Ok(Some(published()))
     }
 
-    async fn authority_certificate(&self, _: &AuthorityId) -> Result<Option<PublishedBytes>, Fault> {
+    async fn authority_certificate(&self, _: &AuthorityId, _: IssuerForm) -> Result<Option<PublishedBytes>, Fault> {
         Ok(Some(published()))
     }
 

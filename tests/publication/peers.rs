@@ -194,6 +194,8 @@ async fn openssl_agrees(algorithm: KeyAlgorithm, name: &str) {
         ("GET /crl/ca/1.crl HTTP/1.1", "404"),
         ("GET /crl/ca/00.crl HTTP/1.1", "404"),
         ("GET /aia/nobody.cer HTTP/1.1", "404"),
+        ("GET /aia/nobody.p7c HTTP/1.1", "404"),
+        ("GET /aia/ca.p7b HTTP/1.1", "404"),
         ("POST /ocsp/ca HTTP/1.1", "415"),
         ("DELETE /crl/ca/0.crl HTTP/1.1", "405"),
     ] {

@@ -12,12 +12,15 @@ use crate::base::id::{AuthorityId, JobId};
 use crate::cli::ca::BY;
 use crate::cli::console::{json_shown, shown};
 use crate::cli::installation::{Error, create_folder, create_new};
+use crate::cli::proof::{Proof, Proven};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::job::{Job, JobState};
+use crate::domain::ca::job_approval::JobStep;
 use crate::domain::ca::job_file::{JobFileError, MOST_BYTES};
 use crate::service::inventory::{self, hexadecimal};
 use crate::service::issuance::Issuance;
-use crate::service::issuance_jobs::{self, MOST_IN_PAGE, NewJob, Pace};
+use crate::service::issuance_jobs::{self, MOST_IN_PAGE, NewJob, Pace, approval};
+use crate::service::registration::Signed;
 use crate::service::verification::pem_of;
 use crate::service::{self, Services};
 use crate::store::issuance_job_rows::{RowOutcome, RowResult};
@@ -31,6 +34,10 @@ pub(crate) enum Action {
     Submit(Submit),
     /// Work on a job until it is finished or put to rest; print how it stands
     Run(Named),
+    /// A checker states that a job's rows agree with their evidence; wanted where the profile wants approvals
+    Check(Step),
+    /// An officer approves a job; with the last approval that the profile asks for it can be run
+    Approve(Step),
     /// How a job stands
     Status(Shown),
     /// What came of each row
@@ -61,6 +68,16 @@ pub(crate) struct Named {
     /// The job
     #[arg(value_name = "JOB", value_parser = JobId::parse)]
     job: JobId,
+}
+
+/// What `check` and `approve` are told.
+#[derive(Args)]
+pub(crate) struct Step {
+    /// The job
+    #[arg(value_name = "JOB", value_parser = JobId::parse)]
+    job: JobId,
+    #[command(flatten)]
+    proof: Proof,
 }
 
 /// A job, and how it is shown.
@@ -116,6 +133,8 @@ pub(super) async fn act(services: &Services, profiles: &Arc<Profiles>, action: &
     match action {
         Action::Submit(order) => submit(services, profiles, order).await,
         Action::Run(order) => run(services, profiles, &order.job).await,
+        Action::Check(order) => step(services, profiles, order, JobStep::Check).await,
+        Action::Approve(order) => step(services, profiles, order, JobStep::Approve).await,
         Action::Status(order) => {
             let job = issuance_jobs::find(services, &order.job).await?;
             Ok(if order.json { facts(&job) } else { line(&job) })
@@ -151,6 +170,24 @@ async fn submit(services: &Services, profiles: &Arc<Profiles>, order: &Submit) -
     let new = NewJob { authority: order.authority.clone(), profile: order.profile.clone(), file: read(&order.file)? };
     let submitted = issuance_jobs::submit(services, profiles, BY, &new).await?;
     if order.run { run(services, profiles, &submitted.id).await } else { Ok(format!("{}\n", submitted.id)) }
+}
+
+/// An officer's step: taken, or its octets written.
+async fn step(
+    services: &Services,
+    profiles: &Arc<Profiles>,
+    Step { job, proof }: &Step,
+    step: JobStep,
+) -> Result<String, Error> {
+    match proof.over(services, approval::to_sign(services, job, step).await?).await? {
+        Proven::Written(path) => Ok(format!("{path}\n")),
+        Proven::Signature(signature) => {
+            let signed = Signed { officer: &proof.officer, signature: &signature, call: None };
+            let (stored, consent) = approval::take(services, profiles, (job, step), signed).await?;
+            let (checks, approvals) = (consent.check.iter().count(), consent.approvals.len());
+            Ok(format!("{}  {checks} checks  {approvals} approvals\n", stored.id))
+        }
+    }
 }
 
 async fn run(services: &Services, profiles: &Arc<Profiles>, id: &JobId) -> Result<String, Error> {

@@ -108,7 +108,7 @@ pub(crate) struct Rollover {
     /// A key of purpose certificate-authority that is there already, in the software store or in a device
     #[arg(long, value_name = "KEY", value_parser = KeyId::parse, conflicts_with = "algorithm")]
     key: Option<KeyId>,
-    /// The algorithm of the key that is made with it, in the software store: sm2, rsa (3072 bits) or ecdsa-p256
+    /// The algorithm of the key that is made with it, in the software store: sm2, rsa (4096 bits) or ecdsa-p256
     #[arg(long, value_name = "ALGORITHM", value_parser = algorithm, default_value = "sm2")]
     algorithm: KeyAlgorithm,
     /// End of validity; the profile's usual one when absent

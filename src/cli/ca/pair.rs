@@ -1,6 +1,6 @@
 //! `yinxin ca issue-pair` and `show-pair`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -103,14 +103,14 @@ pub(super) async fn issue(services: &Services, profiles: Arc<Profiles>, order: &
         request: None,
     };
     let pair = escrow::issue_pair(services, &profiles, &new).await?;
-    match &order.out {
-        None if order.json => Ok(facts(&pair)),
-        None => Ok(blocks(&pair)),
-        Some(path) => {
-            write_new(path, blocks(&pair).as_bytes())?;
-            Ok(format!("{}\n{}\n", hexadecimal(&pair.signing.sm3), hexadecimal(&pair.encryption.sm3)))
-        }
-    }
+    if order.json { Ok(facts(&pair)) } else { given(&pair, order.out.as_deref()) }
+}
+
+/// A pair as it is given: itself, or where it was written both names.
+pub(super) fn given(pair: &IssuedPair, out: Option<&Path>) -> Result<String, Error> {
+    let Some(path) = out else { return Ok(blocks(pair)) };
+    write_new(path, blocks(pair).as_bytes())?;
+    Ok(format!("{}\n{}\n", hexadecimal(&pair.signing.sm3), hexadecimal(&pair.encryption.sm3)))
 }
 
 pub(super) async fn show(services: &Services, order: &ShowPair) -> Result<String, Error> {

@@ -13,6 +13,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ApplicationId, AuthorityId};
 use crate::base::random::array;
 use crate::cli::ca::inventory::sm3;
+use crate::cli::ca::pair::given;
 use crate::cli::ca::{BY, MOST, read, subject};
 use crate::cli::console::shown;
 use crate::cli::installation::{Error, write_new};
@@ -144,6 +145,9 @@ pub(crate) struct Submit {
     /// End of validity; the profile's usual one, from the day of issue, when absent
     #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
     not_after: Option<Timestamp>,
+    /// Ask for a pair: under which profile its encryption certificate is issued, for a key that is made and kept here
+    #[arg(long, value_name = "PROFILE")]
+    encryption_profile: Option<String>,
     /// The evidence that is on file; its SM3 is kept
     #[arg(long, value_name = "FILE", group = "on-file")]
     evidence: Option<PathBuf>,
@@ -253,6 +257,7 @@ async fn submit(services: &Services, profiles: &Arc<Profiles>, order: &Submit) -
         csr: request_in(&read(&order.csr, MOST)?),
         subject: order.subject.clone(),
         not_after: order.not_after,
+        encryption_profile: order.encryption_profile.clone(),
         evidence_sm3,
     };
     let nonce = match order.nonce {
@@ -278,6 +283,10 @@ async fn issue(
 ) -> Result<String, Error> {
     if let Some(path) = out.filter(|path| path.exists()) {
         return Err(Error::Exists { path: path.to_owned() });
+    }
+    if registration::find(services, request).await?.request.submission.encryption_profile.is_some() {
+        let pair = registration::issue_pair(services, &profiles, (BY, None), request).await?;
+        return given(&pair, out);
     }
     let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
     let issued = registration::issue(services, &profiles, &issuance, (BY, None), request).await?;
@@ -360,6 +369,7 @@ fn facts(stored: &StoredRequest) -> Value {
         "subject_alt_name_der": hexadecimal(&submission.alternative_names),
         "public_key_der": hexadecimal(&submission.public_key),
         "not_after": submission.not_after.map(|end| end.to_string()),
+        "encryption_profile": submission.encryption_profile,
         "csr_der": hexadecimal(&submission.csr),
         "evidence_sm3": hexadecimal(&submission.evidence_sm3),
         "nonce": hexadecimal(&submission.nonce),

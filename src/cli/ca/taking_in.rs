@@ -42,7 +42,7 @@ pub(crate) struct RequestCertificate {
     /// A key of purpose certificate-authority that is there already, in the software store or in a device
     #[arg(long, value_name = "KEY", value_parser = KeyId::parse, conflicts_with = "algorithm")]
     key: Option<KeyId>,
-    /// The algorithm of the key that is made with it, in the software store: sm2, rsa (3072 bits) or ecdsa-p256
+    /// The algorithm of the key that is made with it, in the software store: sm2, rsa (4096 bits) or ecdsa-p256
     #[arg(long, value_name = "ALGORITHM", value_parser = algorithm, default_value = "sm2")]
     algorithm: KeyAlgorithm,
     /// Where its CRLs, its certificate and its OCSP answers will be found, http://host or http://host/path

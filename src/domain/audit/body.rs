@@ -562,6 +562,24 @@ events! {
         /// SM3 of the list's canonical form.
         0 list_sm3: [u8; 32],
     }
+    /// An officer stated by a signature that the rows of a job agree with their evidence.
+    75 "job-checked" JobChecked {
+        /// The job.
+        0 job: JobId,
+        /// SM3 of all its rows.
+        1 rows_sm3: [u8; 32],
+        /// SM3 of the signature's value.
+        2 signature_sm3: [u8; 32],
+    }
+    /// An officer approved a job by a signature.
+    76 "job-approved" JobApproved {
+        /// The job.
+        0 job: JobId,
+        /// SM3 of all its rows.
+        1 rows_sm3: [u8; 32],
+        /// SM3 of the signature's value.
+        2 signature_sm3: [u8; 32],
+    }
 }
 
 impl From<KeyEvent> for EventBody {

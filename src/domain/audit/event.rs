@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67]).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 75, 76]).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -418,6 +418,16 @@ mod tests {
             }),
             (job(), text()).prop_map(|(job, reason)| EventBody::JobPaused { job, reason }),
             job().prop_map(|job| EventBody::JobResumed { job }),
+            (job(), hash(), hash()).prop_map(|(job, rows_sm3, signature_sm3)| EventBody::JobChecked {
+                job,
+                rows_sm3,
+                signature_sm3
+            }),
+            (job(), hash(), hash()).prop_map(|(job, rows_sm3, signature_sm3)| EventBody::JobApproved {
+                job,
+                rows_sm3,
+                signature_sm3
+            }),
             (job(), number(), number()).prop_map(|(job, issued, refused)| EventBody::JobCancelled {
                 job,
                 issued,

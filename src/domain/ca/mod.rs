@@ -4,6 +4,7 @@ pub mod ceremony;
 pub mod identity;
 pub mod issuance;
 pub mod job;
+pub mod job_approval;
 pub mod job_file;
 pub mod lint;
 pub mod pair;

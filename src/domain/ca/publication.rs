@@ -75,6 +75,16 @@ impl Publication {
         })
     }
 
+    /// The same, with one more place where certificates of the issuer are found.
+    ///
+    /// # Errors
+    /// The location is none.
+    pub fn also_issuers(mut self, location: &str) -> Result<Self, InvalidPublication> {
+        check(location, &["http://", "ldap://"])?;
+        self.issuers.push(location.to_owned());
+        Ok(self)
+    }
+
     /// How many shards.
     #[must_use]
     pub const fn shards(&self) -> u32 {

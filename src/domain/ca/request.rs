@@ -113,6 +113,8 @@ pub struct Submission {
     pub public_key: Vec<u8>,
     /// End of validity that was asked for.
     pub not_after: Option<Timestamp>,
+    /// Where a pair is asked for: the profile of its encryption certificate.
+    pub encryption_profile: Option<String>,
     /// The request of PKCS#10, DER: it proves that the subject holds the key, and numbers of identity stand in it.
     pub csr: Vec<u8>,
     /// SM3 of the evidence on file.
@@ -132,7 +134,8 @@ impl Submission {
     /// `Approval ::= SEQUENCE { domain UTF8String ("yinxin certificate request approval"), version INTEGER, nonce OCTET
     /// STRING, authority UTF8String, profile UTF8String, subject OCTET STRING, subjectAltName OCTET STRING, subjectPublicKeyInfo OCTET STRING,
     /// notAfter [0] EXPLICIT GeneralizedTime OPTIONAL, csr OCTET STRING (SM3 of it), evidence OCTET STRING, applicant
-    /// UTF8String, applicantKey OCTET STRING, submitted GeneralizedTime }`, all of it DER.
+    /// UTF8String, applicantKey OCTET STRING, encryptionProfile [1] EXPLICIT UTF8String OPTIONAL, submitted GeneralizedTime }`,
+    /// all of it DER.
     ///
     /// Who signs this approves the numbers of identity in the request of PKCS#10 too.
     #[must_use]
@@ -165,6 +168,11 @@ impl Submission {
         }
         fields.octet_string(&sm3(&self.csr)).octet_string(&self.evidence_sm3);
         fields.utf8(self.applicant.officer.as_str()).octet_string(&self.applicant.key_sm3);
+        if let Some(profile) = &self.encryption_profile {
+            fields.context(1, |inner| {
+                inner.utf8(profile);
+            });
+        }
     }
 }
 
@@ -192,9 +200,9 @@ impl Approval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApprovalPolicy {
     /// How many officers, one at least.
-    how_many: usize,
+    pub(in crate::domain::ca) how_many: usize,
     /// Their role.
-    role: OfficerRole,
+    pub(in crate::domain::ca) role: OfficerRole,
 }
 
 /// A policy that asks nobody, or more officers than anybody has.
@@ -624,6 +632,7 @@ mod tests {
             alternative_names: Vec::new(),
             public_key: vec![1, 2, 3],
             not_after: None,
+            encryption_profile: None,
             csr: vec![0x30, 1, 7],
             evidence_sm3: [9; 32],
             applicant: Hand::of(&officer(0, 0, OfficerRole::Applicant)),

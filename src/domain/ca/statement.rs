@@ -133,6 +133,7 @@ mod tests {
             alternative_names: Vec::new(),
             public_key: vec![1],
             not_after: None,
+            encryption_profile: None,
             csr: vec![0x30, 1, 7],
             evidence_sm3: [9; 32],
             applicant: Hand::of(applicant),

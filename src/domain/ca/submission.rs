@@ -177,6 +177,7 @@ mod tests {
             alternative_names: words.alternative_names,
             public_key: words.public_key,
             not_after: Some(Timestamp::from_unix(2_000_000_000)),
+            encryption_profile: None,
             csr: csr.clone(),
             evidence_sm3: [2; 32],
             applicant: Hand { officer: CallerId::parse("c").unwrap(), key_sm3: [3; 32] },

@@ -50,6 +50,8 @@ pub(crate) struct DraftShape {
     subject: Option<Vec<AttributeShape>>,
     /// End of validity, RFC 3339; the profile's usual one, from the day of issue, where nothing is told.
     not_after: Option<String>,
+    /// Asks for a pair: under which profile its encryption certificate is issued, for a key that is made and kept here.
+    encryption_profile: Option<String>,
     /// SM3 of the evidence on file, hex.
     evidence_sm3: String,
 }
@@ -69,6 +71,8 @@ pub(crate) struct SubmissionShape {
     subject: Option<Vec<AttributeShape>>,
     /// As in the draft.
     not_after: Option<String>,
+    /// As in the draft.
+    encryption_profile: Option<String>,
     /// As in the draft.
     evidence_sm3: String,
     /// What the answer to the draft said.
@@ -179,6 +183,8 @@ pub(crate) struct RequestShape {
     identity: Vec<&'static str>,
     /// End of validity that was asked for.
     not_after: Option<String>,
+    /// Where a pair is asked for: the profile of its encryption certificate.
+    encryption_profile: Option<String>,
     /// SM3 of the evidence on file, hex.
     evidence_sm3: String,
     /// Its own random number, hex.
@@ -224,6 +230,7 @@ impl From<RequestRecord> for RequestShape {
             subject: record.subject,
             identity: record.identity,
             not_after: record.not_after.map(|end| end.to_string()),
+            encryption_profile: record.encryption_profile,
             evidence_sm3: hex(&record.evidence_sm3),
             nonce: hex(&record.nonce),
             applicant: record.applicant.to_string(),
@@ -272,7 +279,7 @@ pub(crate) struct SearchQuery {
 }
 
 /// The fields of what is asked for.
-const ASKED: [&str; 6] = ["authority", "profile", "csr", "subject", "not_after", "evidence_sm3"];
+const ASKED: [&str; 7] = ["authority", "profile", "csr", "subject", "not_after", "encryption_profile", "evidence_sm3"];
 
 /// Judges what is asked for as issuing would, and gives the octets that the caller signs as the applicant. Nothing is kept.
 #[utoipa::path(
@@ -313,9 +320,7 @@ pub(crate) async fn submit(
     Extension(actor): Extension<Actor>,
     request: Request,
 ) -> Result<Response, Problem> {
-    const FIELDS: [&str; 8] =
-        ["authority", "profile", "csr", "subject", "not_after", "evidence_sm3", "nonce", "signature"];
-    let fields = Fields::read(request, &FIELDS).await?;
+    let fields = Fields::read(request, &[&ASKED[..], &["nonce", "signature"]].concat()).await?;
     let new = asked(&fields)?;
     let nonce = octets_of("nonce", fields.required("nonce")?)?;
     let signature = signature(&fields)?;
@@ -501,7 +506,8 @@ pub(crate) async fn withdraw(
 
 /// Issues what was approved, and nothing else: the approvals decide.
 ///
-/// For a request that was issued it gives the certificate again.
+/// For a request that was issued it gives the certificate again. Of a pair, JSON holds both certificates and the enveloped
+/// key; the other forms hold the signing certificate.
 #[utoipa::path(
     post, path = "/api/v1/certificate-requests/{id}/certificate", tag = "certificate requests",
     params(("id" = String, Path, description = "Names the request here")),
@@ -545,6 +551,7 @@ fn asked(fields: &Fields) -> Result<NewRequest, Problem> {
         csr: csr(fields.required("csr")?)?,
         subject: fields.list("subject")?.map(subject).transpose()?,
         not_after: fields.moment("not_after")?,
+        encryption_profile: fields.text("encryption_profile")?.map(profile).transpose()?,
         evidence_sm3: octets_of("evidence_sm3", fields.required("evidence_sm3")?)?,
     })
 }

@@ -20,6 +20,7 @@ use crate::http::App;
 use crate::http::api::accept::Form;
 use crate::http::api::form::malformed;
 use crate::http::api::json::{Fields, Tree, hexadecimal, moment};
+use crate::http::api::pair::EncryptionShape;
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::IdempotencyKey;
 use crate::http::problem::{Code, Problem};
@@ -92,6 +93,9 @@ pub(crate) struct OrderedShape {
     not_after: String,
     /// The certificate.
     pem: String,
+    /// Of a pair: what belongs to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption: Option<EncryptionShape>,
 }
 
 /// A certificate as it stands now. Times are RFC 3339.
@@ -319,6 +323,7 @@ fn ordered_shape(ordered: OrderedCertificate) -> OrderedShape {
         not_before: ordered.not_before.to_string(),
         not_after: ordered.not_after.to_string(),
         pem: pem_of(&ordered.der),
+        encryption: ordered.encryption.map(Into::into),
     }
 }
 

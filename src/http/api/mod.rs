@@ -6,6 +6,7 @@ pub(crate) mod certificate_requests;
 pub(crate) mod certificates;
 pub(crate) mod form;
 pub(crate) mod json;
+mod pair;
 pub(crate) mod publication;
 pub(crate) mod seals;
 pub(crate) mod system;

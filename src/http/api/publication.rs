@@ -18,10 +18,11 @@ use crate::base::id::AuthorityId;
 use crate::http::App;
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::problem::{Code, Problem};
-use crate::service::door::{OcspReply, PublishedBytes};
+use crate::service::door::{IssuerForm, OcspReply, PublishedBytes};
 
 const LIST: &str = "application/pkix-crl";
 const CERTIFICATE: &str = "application/pkix-cert";
+const BUNDLE: &str = "application/pkcs7-mime";
 const TRUST_LISTS: &str = "application/json";
 const OCSP_REQUEST: &str = "application/ocsp-request";
 const OCSP_RESPONSE: &str = "application/ocsp-response";
@@ -58,12 +59,16 @@ pub(crate) async fn crl(
     Ok(published(found, LIST, &headers, app.door.clock().now()))
 }
 
-/// The certificate of an authority, DER (`AUTHORITY.cer`).
+/// The certificate of an authority, DER (`AUTHORITY.cer`), or with the cross certificates for its key, as a message of
+/// certificates only (`AUTHORITY.p7c`).
 #[utoipa::path(
     get, path = "/aia/{certificate}", tag = "publication",
-    params(("certificate" = String, Path, description = "The authority's name here, then `.cer`")),
+    params(("certificate" = String, Path, description = "The authority's name here, then `.cer` or `.p7c`")),
     responses(
-        (status = 200, description = "The certificate (RFC 5280 4.2.2.1)", body = FileShape, content_type = "application/pkix-cert"),
+        (status = 200, description = "The certificate (RFC 5280 4.2.2.1)", content(
+            (FileShape = "application/pkix-cert"),
+            (FileShape = "application/pkcs7-mime"),
+        )),
         (status = 304, description = "The certificate that the client has is the newest one"),
         (status = "4XX", description = "There is none", body = ProblemShape, content_type = "application/problem+json"),
         (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
@@ -75,9 +80,14 @@ pub(crate) async fn aia(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(certificate) = path.map_err(|_| absent())?;
-    let authority = certificate.strip_suffix(".cer").and_then(|name| AuthorityId::parse(name).ok());
-    let found = app.door.authority_certificate(&authority.ok_or_else(absent)?).await?.ok_or_else(absent)?;
-    Ok(published(found, CERTIFICATE, &headers, app.door.clock().now()))
+    let (name, form, kind) = match certificate.rsplit_once('.') {
+        Some((name, "cer")) => (name, IssuerForm::Certificate, CERTIFICATE),
+        Some((name, "p7c")) => (name, IssuerForm::Bundle, BUNDLE),
+        _ => return Err(absent()),
+    };
+    let authority = AuthorityId::parse(name).map_err(|_| absent())?;
+    let found = app.door.authority_certificate(&authority, form).await?.ok_or_else(absent)?;
+    Ok(published(found, kind, &headers, app.door.clock().now()))
 }
 
 /// The trust lists in force here, each as it was signed. Whoever takes one compares its fingerprint with paper.

@@ -15,10 +15,12 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
+use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
 use crate::service::issuance::together::certified_key;
 use crate::service::issuance::{Completion, Issued, Queued, UnitRole, Wanted, serial};
+use crate::service::issuance_jobs::approval::wants_approval;
 use crate::service::issuance_jobs::keep_results;
 use crate::service::{Error, Services, registration};
 use crate::store::certificates::StoredCertificate;
@@ -186,10 +188,11 @@ fn decide(
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
     }
-    let is_approved = matches!(order.completes, Some(Completion::Application(_))) || unit_of(queued).is_some();
+    // What officers agreed to is looked at again in the transaction that keeps the certificate.
+    let agreed =
+        matches!(order.completes, Some(Completion::Application(_) | Completion::JobRow { approved: true, .. }));
     // A caller alone gets nothing that speaks for the authority, whatever the profile says of approvals.
-    let alone = profile.speaks_for_authority() && matches!(order.actor, Actor::Caller { .. });
-    if !is_approved && (profile.rules().approval.is_some() || alone) {
+    if !agreed && unit_of(queued).is_none() && wants_approval(profile, &order.actor) {
         return Err(Error::ApprovalNeeded);
     }
     let proved;
@@ -406,8 +409,12 @@ async fn keep(
             renewals::certified(tx, certified).await?;
             issuance_batches::complete(tx, batch, now).await?;
             audit::append_many(tx, events).await?;
-            for Signed { row, own_key, unit, .. } in signed {
+            for (position, Signed { row, own_key, unit, .. }) in signed.iter().enumerate() {
                 if let Some((role, certificate)) = unit {
+                    if let (UnitRole::TimeStamping, Some(key)) = (role, own_key) {
+                        let claimed = claim(services, tx, key, now).await;
+                        claimed.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
+                    }
                     certificates::insert(tx, certificate).await?;
                     if let (UnitRole::Responder, Some(key)) = (role, own_key) {
                         responders::insert(tx, &responder(row, key)).await?;
@@ -418,6 +425,17 @@ async fn keep(
         })
     });
     steps.await
+}
+
+/// The key of a time-stamping unit becomes this unit's, in the transaction that keeps its certificate: no other certificate
+/// names it, and it may be used. Writers come one after another, so of two units one gets the key.
+async fn claim(services: &Services, tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<(), Error> {
+    let wanted = (KeyPurpose::TimeStamping, KeyUse::Sign);
+    let permitted = services.keys.permitted(tx, key, wanted, now).await;
+    if permitted.is_err() || !certificates::of_key(tx, key).await?.is_empty() {
+        return Err(Error::UnitKeyInUse);
+    }
+    Ok(())
 }
 
 /// Tells what waits for the certificates, in the transaction that keeps them.
@@ -431,11 +449,11 @@ async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Time
             Some(Completion::IdempotencyKey(caller, key)) => {
                 answers.push((caller, key.as_str(), &row.sm3[..]));
             }
-            Some(Completion::JobRow { job, index, lease }) => {
+            Some(Completion::JobRow { job, index, lease, .. }) => {
                 rows.entry((job, *lease)).or_default().push((*index, RowResult::Issued(row.sm3)));
             }
             Some(Completion::Application(application)) => {
-                let ended = registration::fulfil(tx, profiles, application, row, now).await;
+                let ended = registration::fulfil(tx, profiles, application, (row, None), now).await;
                 let body = ended.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
                 let event = Event { at: now, actor: order.actor.clone(), request: order.request.clone(), body };
                 audit::append(tx, &event).await?;
@@ -444,7 +462,7 @@ async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Time
     }
     idempotency::complete_many(tx, 201, &answers).await?;
     for ((job, lease), results) in rows {
-        keep_results(tx, job, lease, &results, now).await?;
+        keep_results(tx, profiles, (job, lease), &results, now).await?;
     }
     Ok(())
 }

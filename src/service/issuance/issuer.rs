@@ -11,6 +11,7 @@ use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::format::x509::Certificate;
 use crate::service::authorities::publication;
 use crate::service::issuance::UnitRole;
+use crate::service::publication::{bundle_location, crosses_of};
 use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::issuance_batches::{self, Item, encode_items};
@@ -72,13 +73,20 @@ impl ReadyIssuer {
         let steps = services.store.read(|tx| {
             Box::pin(async move {
                 let (authority, barred) = may_issue(tx, id).await?;
-                let kept = certificates::find(tx, &authority.certificate).await?;
+                let kept = certificates::find(tx, &authority.certificate).await?.ok_or(Error::UnknownCertificate)?;
                 let signer = services.keys.signer(tx, &authority.key, KeyPurpose::CertificateAuthority, now).await?;
-                Ok::<_, Error>((authority, barred, kept.ok_or(Error::UnknownCertificate)?.der, signer))
+                let is_crossed = !crosses_of(tx, &kept.der, now).await?.is_empty();
+                Ok::<_, Error>((authority, barred, (kept.der, signer), is_crossed))
             })
         });
-        let (authority, barred, certificate, signer) = steps.await?;
-        Ok(Self { barred, ..Self::of(services, authority, (certificate, signer))? })
+        let (authority, barred, own, is_crossed) = steps.await?;
+        // From the first cross certificate on, what is issued names the place of all of them too (RFC 5280 4.2.2.1).
+        let bundle = bundle_location(&authority).filter(|_| is_crossed);
+        let mut issuer = Self { barred, ..Self::of(services, authority, own)? };
+        if let Some(bundle) = bundle {
+            issuer.publication = issuer.publication.also_issuers(&bundle)?;
+        }
+        Ok(issuer)
     }
 
     /// One whose row is not kept yet.

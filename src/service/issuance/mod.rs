@@ -127,6 +127,8 @@ pub enum Completion {
         index: u32,
         /// The lease under which the row was taken: nothing is kept under one that was lost.
         lease: i64,
+        /// Whether officers agreed to the job. It is asked again where the certificate is kept.
+        approved: bool,
     },
 }
 
@@ -162,6 +164,7 @@ impl Queued {
 #[derive(Debug, Clone)]
 pub struct Issuance {
     orders: mpsc::Sender<Queued>,
+    profiles: Arc<Profiles>,
 }
 
 impl std::fmt::Debug for Queued {
@@ -175,8 +178,13 @@ impl Issuance {
     #[must_use]
     pub fn start(services: Services, profiles: Arc<Profiles>) -> Self {
         let (orders, taken) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(take(Arc::new(services), profiles, taken));
-        Self { orders }
+        tokio::spawn(take(Arc::new(services), Arc::clone(&profiles), taken));
+        Self { orders, profiles }
+    }
+
+    /// The profiles under which it issues.
+    pub(in crate::service) fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// Issues a certificate: when it is given, it and its event are durable.

@@ -3,6 +3,7 @@
 //! A crash at any moment loses nothing and repeats nothing: a row has its result in the transaction that keeps its
 //! certificate, or it has none and its turn comes again. Whoever runs a job holds a lease that ends by itself.
 
+pub mod approval;
 pub(in crate::service) mod outcome;
 mod run;
 
@@ -240,15 +241,17 @@ fn told(id: &JobId, event: JobEvent) -> EventBody {
 /// Keeps what came of rows under a lease, and counts it.
 ///
 /// # Errors
-/// [`Error::Job`]: the lease is lost; a row has its result already. Then the transaction keeps nothing.
+/// [`Error::Job`]: the lease is lost; a row has its result already; officers do not agree to the job any more. Then the
+/// transaction keeps nothing.
 pub(in crate::service) async fn keep_results(
     tx: &mut Tx<'_>,
-    id: &JobId,
-    lease: i64,
+    profiles: &Profiles,
+    (id, lease): (&JobId, i64),
     results: &[(u32, RowResult)],
     now: Timestamp,
 ) -> Result<(), Error> {
     let stored = known(tx, id).await?;
+    approval::confirm(tx, profiles, &stored).await?;
     let issued = results.iter().filter(|(_, result)| matches!(result, RowResult::Issued(_))).count();
     let (issued, all) = (u32::try_from(issued).unwrap_or(u32::MAX), u32::try_from(results.len()).unwrap_or(u32::MAX));
     let job = stored.job.clone().count(lease, issued, all.saturating_sub(issued))?;

@@ -8,12 +8,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::base::id::JobId;
 use crate::domain::audit::{Actor, Event};
+use crate::domain::ca::Profiles;
 use crate::domain::ca::job::{Job, JobEvent};
 use crate::domain::ca::job_file::{JobRow, RowOrder};
 use crate::domain::caller::CallerState;
 use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted};
 use crate::service::issuance_jobs::outcome::{Meaning, meaning};
-use crate::service::issuance_jobs::{change, find, keep_results, known, told};
+use crate::service::issuance_jobs::{approval, change, find, keep_results, known, told};
 use crate::service::{Error, Services};
 use crate::store::issuance_job_rows::{self, RowResult};
 use crate::store::issuance_jobs::{self, StoredJob};
@@ -60,6 +61,8 @@ struct Work<'a> {
     issuance: &'a Issuance,
     pace: Pace,
     stored: StoredJob,
+    /// Whether officers were asked, and agree.
+    approved: bool,
     renewed: Instant,
     /// As it was taken, with what was added in this run.
     progress: Job,
@@ -74,8 +77,8 @@ struct Work<'a> {
 /// authority is retired, its key suspended) puts the job to rest, and no row is refused for it.
 ///
 /// # Errors
-/// [`Error::UnknownJob`]; [`Error::Job`]: it has ended, or another process works on it; what would not pass, when not even
-/// that could be written down.
+/// [`Error::UnknownJob`]; [`Error::Job`]: it has ended, or another process works on it; [`Error::ApprovalNeeded`],
+/// [`Error::RequestStep`]: officers do not let it begin; what would not pass, when not even that could be written down.
 pub async fn run(
     services: &Services,
     issuance: &Issuance,
@@ -83,9 +86,9 @@ pub async fn run(
     pace: Pace,
     told: &(dyn Fn(&Job) + Send + Sync),
 ) -> Result<StoredJob, Error> {
-    let stored = take(services, id).await?;
+    let (stored, approved) = take(services, issuance.profiles(), id).await?;
     let (progress, now) = (stored.job.clone(), Instant::now());
-    let mut work = Work { services, issuance, pace, stored, renewed: now, progress, shown: now, told };
+    let mut work = Work { services, issuance, pace, stored, approved, renewed: now, progress, shown: now, told };
     match work.run_to_end().await {
         Ok(()) => find(services, id).await,
         Err(error) => match meaning(&error) {
@@ -130,7 +133,7 @@ async fn cannot_begin(services: &Services, id: &JobId, error: &Error) {
 }
 
 /// Begins to work on a job: under a lease of its own, and only when its counts are those of its results.
-async fn take(services: &Services, id: &JobId) -> Result<StoredJob, Error> {
+async fn take(services: &Services, profiles: &Profiles, id: &JobId) -> Result<(StoredJob, bool), Error> {
     let now = services.clock.now();
     let steps = services.store.run("take job", |tx| {
         Box::pin(async move {
@@ -142,11 +145,12 @@ async fn take(services: &Services, id: &JobId) -> Result<StoredJob, Error> {
                 }
             }
             let job = stored.job.clone().take(now, LEASE)?;
+            let approved = approval::confirm(tx, profiles, &stored).await?;
             // A result that was taken away would have its row issued once more.
             if issuance_job_rows::count_results(tx, id).await? != (job.issued.into(), job.refused.into()) {
                 return Err(store::Error::Inconsistent { table: "issuance_job_results", row: id.to_string() }.into());
             }
-            Ok(issuance_jobs::update(tx, &StoredJob { job, ..stored }).await?)
+            Ok((issuance_jobs::update(tx, &StoredJob { job, ..stored }).await?, approved))
         })
     });
     steps.await
@@ -262,7 +266,12 @@ impl Work<'_> {
             transaction,
             actor: self.stored.created_by.clone(),
             request: None,
-            completes: Some(Completion::JobRow { job: self.stored.id.clone(), index, lease: self.lease() }),
+            completes: Some(Completion::JobRow {
+                job: self.stored.id.clone(),
+                index,
+                lease: self.lease(),
+                approved: self.approved,
+            }),
         }
     }
 
@@ -271,8 +280,10 @@ impl Work<'_> {
         if refusals.is_empty() {
             return Ok(());
         }
-        let (id, lease, now, results) = (&self.stored.id, self.lease(), self.services.clock.now(), &*refusals);
-        let steps = self.services.store.run("refuse rows", |tx| Box::pin(keep_results(tx, id, lease, results, now)));
+        let (held, now, results) = ((&self.stored.id, self.lease()), self.services.clock.now(), &*refusals);
+        let profiles = self.issuance.profiles();
+        let steps =
+            self.services.store.run("refuse rows", |tx| Box::pin(keep_results(tx, profiles, held, results, now)));
         steps.await?;
         self.progress.refused = self.progress.refused.saturating_add(u32::try_from(refusals.len()).unwrap_or(u32::MAX));
         refusals.clear();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::id::KeyId;
 use crate::crypto::{self, Signer};
 use crate::domain::audit::{Actor, Event};
-use crate::domain::key::{Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyUse};
+use crate::domain::key::{Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyUse};
 use crate::domain::trust::key::{public_key, subject_public_key_info};
 use crate::format::keys::SubjectPublicKeyInfo;
 use crate::service::Services;
@@ -115,6 +115,7 @@ pub async fn generate(
     let device = Arc::clone(services.devices.device(location)?);
     let kind = match attributes.algorithm {
         KeyAlgorithm::Sm2 => PairKind::Sm2,
+        KeyAlgorithm::Rsa if attributes.purpose == KeyPurpose::CertificateAuthority => PairKind::Rsa4096,
         KeyAlgorithm::Rsa => PairKind::Rsa3072,
         KeyAlgorithm::EcdsaP256 => PairKind::P256,
         algorithm => return Err(Error::AlgorithmNotMade { algorithm }),

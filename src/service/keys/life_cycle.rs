@@ -11,7 +11,7 @@ use crate::service::Services;
 use crate::service::keys::Error;
 use crate::service::keys::doors::handle_of;
 use crate::store::keys::{Custody, StoredKey};
-use crate::store::{audit, keys};
+use crate::store::{audit, certificates, keys};
 
 /// Rows read at a time.
 const PAGE: i64 = 500;
@@ -133,6 +133,31 @@ pub(in crate::service::keys) fn proof_of(key: &StoredKey) -> DestructionProof {
         Custody::Device { handle, .. } => handle,
     };
     DestructionProof { public_key_sm3: sm3(&key.public_key), private_key_sm3: sm3(private) }
+}
+
+/// As [`discard`], where no certificate names the key; else it stays as it is. The look and the step are one transaction.
+pub(in crate::service) async fn discard_uncertified(services: &Services, actor: &Actor, id: &KeyId) {
+    let now = services.clock.now();
+    let steps = services.store.run("put a key of no certificate to rest", |tx| {
+        Box::pin(async move {
+            let key = keys::find(tx, id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })?;
+            if !certificates::of_key(tx, id).await?.is_empty() || !matches!(key.state, KeyState::Active { .. }) {
+                return Ok(false);
+            }
+            let (state, event) = key.state.suspend(&key.id, now, KeySuspensionReason::Retired)?;
+            keys::change(tx, &key, (state, key.custody.clone())).await?;
+            let event = Event { at: now, actor: actor.clone(), request: None, body: event.into() };
+            audit::append(tx, &event).await?;
+            Ok::<_, Error>(true)
+        })
+    });
+    match steps.await {
+        Ok(true) => discard(services, actor, id).await,
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(key = %id, code = error.code(), "a key that is of no use any more is not put to rest: {error}");
+        }
+    }
 }
 
 type Next = Result<(KeyState, Custody, KeyEvent), Error>;

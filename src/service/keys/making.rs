@@ -43,7 +43,7 @@ pub async fn generate(
     if from.zip(to).is_some_and(|(from, to)| to < from) || to.is_some_and(|to| to < services.clock.now()) {
         return Err(Error::EmptyPeriod);
     }
-    services.keys.permit_new(attributes, made_bits(algorithm), services.clock.now())?;
+    services.keys.permit_new(attributes, made_bits(purpose, algorithm), services.clock.now())?;
     if location != KeyLocation::Software {
         return doors::generate(services, actor, location, attributes).await;
     }

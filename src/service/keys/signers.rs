@@ -15,10 +15,13 @@ use crate::store::keys::Custody;
 
 /// Size of the RSA keys that we make (product contract 3).
 const RSA_BITS: u16 = 3072;
+/// Size of those of authorities: they sign for decades, and the profiles of authorities ask for no less.
+const AUTHORITY_RSA_BITS: u16 = 4096;
 
-/// Bits of the keys that we make, as policies count them.
-pub(in crate::service) fn made_bits(algorithm: KeyAlgorithm) -> usize {
+/// Bits of the keys that we make for that purpose, as policies count them.
+pub(in crate::service) fn made_bits(purpose: KeyPurpose, algorithm: KeyAlgorithm) -> usize {
     match algorithm {
+        KeyAlgorithm::Rsa if purpose == KeyPurpose::CertificateAuthority => usize::from(AUTHORITY_RSA_BITS),
         KeyAlgorithm::Rsa => usize::from(RSA_BITS),
         KeyAlgorithm::Sm2 | KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => 256,
     }
@@ -50,7 +53,8 @@ impl NewKey {
                 (key.to_bytes(), Arc::new(key))
             }
             KeyAlgorithm::Rsa => {
-                let key = rsa::PrivateKey::generate(RSA_BITS.into())?;
+                let bits = if purpose == KeyPurpose::CertificateAuthority { AUTHORITY_RSA_BITS } else { RSA_BITS };
+                let key = rsa::PrivateKey::generate(bits.into())?;
                 (key.to_bytes()?, Arc::new(key))
             }
             KeyAlgorithm::EcdsaP256 => {

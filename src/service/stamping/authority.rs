@@ -1,7 +1,9 @@
 //! Who stamps: units with a key and a certificate under an authority of ours; made, listed, retired, and found again.
 //!
 //! What a crash means at each arrow of `make key → order`: after *make key* a key is there that no certificate names: it
-//! stamps nothing, and the next unit of its kind and place is made with it. *order* keeps certificate, unit and events together or none of them.
+//! stamps nothing, and the next unit of its kind and place is made with it. *order* keeps certificate, unit and events
+//! together or none of them, and in the same transaction looks that no other unit has the key: of two units that are made
+//! at once and find one key, one gets it, and the other looks again.
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use crate::domain::stamp::{Authority, Offer, Rules};
 use crate::format::x509::Certificate;
 use crate::service::certificate_status::{self, Change};
 use crate::service::issuance::{Issuance, Issued, Order, UnitRole, Wanted};
-use crate::service::keys::life_cycle::discard;
+use crate::service::keys::life_cycle::{discard, discard_uncertified};
 use crate::service::keys::making::{generate, public_key_of};
 use crate::service::stamping::Error;
 use crate::service::stamping::clock::WatchedClock;
@@ -30,6 +32,9 @@ use crate::store::{certificates, issued_certificates, keys};
 
 /// The role of a unit's certificate in the store.
 pub const ROLE: &str = UnitRole::TimeStamping.name();
+
+/// So often a unit that is made looks for a key, where others are quicker.
+const MOST_TURNS: usize = 8;
 
 /// Certificates above a unit's that are looked for.
 const HEIGHT: usize = 8;
@@ -83,17 +88,43 @@ pub async fn establish(
     if location == KeyLocation::Software {
         services.keys.permit_software()?;
     }
+    for _ in 1..MOST_TURNS {
+        match try_establish(services, issuance, actor, (authority, location, &attributes), &new).await {
+            Err(error) if is_taken(&error) => {}
+            outcome => return outcome,
+        }
+    }
+    try_establish(services, issuance, actor, (authority, location, &attributes), &new).await
+}
+
+/// Whether another unit was quicker.
+fn is_taken(error: &service::Error) -> bool {
+    match error {
+        service::Error::UnitKeyInUse => true,
+        service::Error::Shared(error) => is_taken(error),
+        _ => false,
+    }
+}
+
+/// One turn: with the key that is left over now, or with a new one.
+async fn try_establish(
+    services: &Services,
+    issuance: &Issuance,
+    actor: &Actor,
+    (authority, location, attributes): (&AuthorityId, KeyLocation, &KeyAttributes),
+    new: &NewUnit,
+) -> Result<Issued, service::Error> {
     let left = unused(services, location, new.algorithm).await?;
     let is_new = left.is_none();
     let key = match left {
         Some(key) => key,
-        None => generate(services, actor, location, &attributes).await?,
+        None => generate(services, actor, location, attributes).await?,
     };
     let (alternative_names, identity) = (Vec::new(), Vec::new());
-    let asked = Asked { subject: new.subject, alternative_names, identity, key: public_key_of(&key)? };
+    let asked = Asked { subject: new.subject.clone(), alternative_names, identity, key: public_key_of(&key)? };
     let order = Order {
         authority: authority.clone(),
-        profile: new.profile,
+        profile: new.profile.clone(),
         wanted: Wanted::Unit { asked, key: key.id.clone(), role: UnitRole::TimeStamping },
         not_before: None,
         not_after: new.not_after,
@@ -103,8 +134,10 @@ pub async fn establish(
         completes: None,
     };
     let issued = issuance.issue(order).await;
-    if issued.is_err() && is_new {
-        discard(services, actor, &key.id).await;
+    match &issued {
+        // A key that another unit took is that unit's.
+        Err(error) if is_new && !is_taken(error) => discard_uncertified(services, actor, &key.id).await,
+        _ => {}
     }
     issued
 }

@@ -189,7 +189,42 @@ fn requests_over_http(installation: &Installation) {
     assert_eq!(desk.check(&desk.checker, &approved).status, 200);
     assert_eq!(desk.approve(&desk.approver, &approved).json()["state"], "approved");
     assert_eq!(desk.issue(&desk.nobody, &approved).status, 201);
+    a_pair_is_approved_and_issued(&desk);
     assert_eq!(running.terminate().0, Some(0));
+}
+
+fn a_pair_is_approved_and_issued(desk: &Desk<'_>) {
+    let mut asked = asked(&csr("丁", None));
+    asked["encryption_profile"] = json!("person-signing");
+    let draft = format!("{REQUESTS}/draft");
+    assert_eq!(desk.post(&desk.applicant, &draft, &asked).refusal(), (422, "pair-usage".into()));
+    asked["encryption_profile"] = json!("person-encryption");
+    let one = desk.submitted(&asked);
+    assert_eq!(desk.get(&desk.checker, &one).json()["encryption_profile"], "person-encryption");
+    assert_eq!(desk.issue(&desk.checker, &one).refusal(), (409, "request-state".into()));
+    assert_eq!(desk.check(&desk.checker, &one).status, 200);
+    // The answer is lost: the same signature again is the same step, another one is none.
+    let octets = desk.post(&desk.approver, &format!("{one}/to-sign"), &json!({ "step": "approve" })).json();
+    let octets = STANDARD.decode(octets["to_sign"].as_str().unwrap()).unwrap();
+    let body = json!({ "signature": STANDARD.encode(desk.approver.0.sign(&octets)) });
+    let approve = || desk.post(&desk.approver, &format!("{one}/approval"), &body);
+    let first = approve();
+    assert_eq!((first.status, &first.json()["state"]), (200, &json!("approved")), "{}", first.text());
+    assert_eq!((approve().status, approve().json()), (200, first.json()));
+    assert_eq!(desk.approve(&desk.approver, &one).refusal(), (409, "request-state".into()));
+    let stolen = desk.post(&desk.checker, &format!("{one}/approval"), &body);
+    assert_eq!(stolen.refusal(), (409, "request-state".into()));
+    let issued = desk.issue(&desk.checker, &one);
+    assert_eq!(issued.status, 201, "{}", issued.text());
+    let issued = issued.json();
+    let read = |pem: &Value| read_pem(pem.as_str().unwrap(), "CERTIFICATE").unwrap().remove(0);
+    let (signs, encrypts) = (read(&issued["pem"]), read(&issued["encryption"]["pem"]));
+    let [signs, encrypts] = [&signs, &encrypts].map(|der| Certificate::parse(der).unwrap());
+    assert_eq!((signs.subject.display(), encrypts.subject.display()), ("C=CN, CN=丁".into(), "C=CN, CN=丁".into()));
+    assert_eq!((signs.key_usage.unwrap().0, encrypts.key_usage.unwrap().0), (0b11, 0b1100));
+    assert!(issued["encryption"]["envelope"].as_str().unwrap().starts_with("-----BEGIN SM2 ENVELOPED KEY-----"));
+    assert_eq!(desk.issue(&desk.approver, &one).json(), issued);
+    assert_eq!((approve().status, &approve().json()["state"]), (200, &json!("issued")));
 }
 
 fn from_draft_to_certificate(desk: &Desk<'_>) -> String {

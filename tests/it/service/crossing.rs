@@ -21,6 +21,7 @@ use yinxin::domain::ca::state::RevocationReason;
 use yinxin::domain::key::{KeyAlgorithm, KeyPurpose};
 use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
 use yinxin::domain::trust::{Budget, PathFailure, TrustAnchors, find_path};
+use yinxin::format::cms::SignedData;
 use yinxin::format::x509::csr::NewCertificationRequest;
 use yinxin::format::x509::extension::NameConstraints;
 use yinxin::format::x509::{Certificate, GeneralName};
@@ -30,7 +31,7 @@ use yinxin::service::cross_certificates::{Constraints, CrossOrder, Subject, cons
 use yinxin::service::keys::KeySource;
 use yinxin::service::rollover::{RolledOver, RolloverOrder, rollover};
 use yinxin::service::verification::pem_of;
-use yinxin::service::{Error, Services, inventory};
+use yinxin::service::{Error, Services, inventory, publication};
 use yinxin::store::authorities::StoredAuthority;
 use yinxin::store::issued_certificates::StoredStatus;
 
@@ -174,6 +175,35 @@ async fn a_root_passes_to_a_new_key(services: &Services, place: &Place) {
         }
     }
 
+    // Whoever asks for the new root's certificate finds the way to the old one too.
+    let bundled = async || {
+        let bundle = publication::authority_bundle(services, &new.id).await.unwrap().unwrap();
+        let read = SignedData::parse(&bundle).unwrap();
+        assert_eq!((read.signers.len(), read.content_octets()), (0, None));
+        let mut all = read.x509_certificates().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        all.sort();
+        (bundle, all)
+    };
+    let (bundle, all) = bundled().await;
+    let mut expected = [new_der.clone(), new_with_old.der.clone()];
+    expected.sort();
+    assert_eq!(all, expected);
+    fs::write(folder.join("new.p7c"), &bundle).unwrap();
+    let printing = ["pkcs7", "-inform", "DER", "-in", "new.p7c", "-print_certs"];
+    match Command::new("openssl").args(printing).current_dir(folder).output() {
+        Err(_) => crate::skip("a bundle of certificates read by OpenSSL", "openssl"),
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.matches("-----BEGIN CERTIFICATE-----").count(), 2, "{text}");
+        }
+    }
+    assert_eq!(publication::authority_bundle(services, &id("nobody")).await.unwrap(), None);
+    // Certificates name the bundle from the first cross certificate on.
+    let says = |der: &[u8], location: &str| der.windows(location.len()).any(|part| part == location.as_bytes());
+    assert!(says(&fresh_der, "/aia/new.cer") && says(&fresh_der, "/aia/new.p7c"));
+    assert!(says(&below_der, "/aia/old.cer") && !says(&below_der, "/aia/old.p7c"));
+
     // The old root goes on until it is retired; what it issued is still changed.
     leaf(services, &deeper, 3).await;
     authorities::retire(services, BY, &old.id).await.unwrap();
@@ -181,6 +211,7 @@ async fn a_root_passes_to_a_new_key(services: &Services, place: &Place) {
     assert!(matches!(refused, Error::AuthorityRetired), "{refused:?}");
     let reason = Change::Revoke { reason: RevocationReason::Superseded, invalidity_date: None };
     change(services, (BY, None), &new_with_old.sm3, reason).await.unwrap();
+    assert_eq!(bundled().await.1, [new_der.clone()], "a revoked cross certificate is handed out no more");
 }
 
 async fn an_authority_below_passes_to_a_new_key(services: &Services) {
@@ -210,9 +241,9 @@ async fn what_cannot_be_rolled_over_leaves_nothing(services: &Services, place: &
     assert!(matches!(taken, Error::AuthorityExists), "{taken:?}");
     let unknown = rolled(services, &roll("nobody", "newer", KeyAlgorithm::Sm2)).await.unwrap_err();
     assert!(matches!(unknown, Error::UnknownAuthority), "{unknown:?}");
-    // Below 4096 bits no root has an RSA key.
-    let short = rolled(services, &roll("new", "newer", KeyAlgorithm::Rsa)).await.unwrap_err();
-    assert!(matches!(short, Error::Issuance(ca::Error::Key { bits: 3072, .. })), "{short:?}");
+    // No root has such a key.
+    let other = rolled(services, &roll("new", "newer", KeyAlgorithm::Ed25519)).await.unwrap_err();
+    assert!(matches!(other, Error::Issuance(ca::Error::Key { bits: 256, .. })), "{other:?}");
     assert_eq!(count().await, before);
 }
 

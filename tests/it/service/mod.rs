@@ -2,6 +2,7 @@
 
 mod alerts;
 mod algorithms;
+mod approved_orders;
 pub(crate) mod authority;
 mod authority_crash;
 mod authority_requests;
@@ -12,7 +13,7 @@ mod installation;
 pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
-mod registration;
+pub(crate) mod registration;
 mod renewal;
 mod signing;
 mod stamping;

@@ -121,13 +121,14 @@ impl Office {
         Self { services, profiles, issuance, below, applicant, checker, approver, second }
     }
 
-    fn asks(&self, number: usize) -> NewRequest {
+    pub(crate) fn asks(&self, number: usize) -> NewRequest {
         NewRequest {
             authority: self.below.id.clone(),
             profile: "officer".into(),
             csr: request(number),
             subject: None,
             not_after: None,
+            encryption_profile: None,
             evidence_sm3: evidence_sm3(b"scan"),
         }
     }
@@ -137,19 +138,19 @@ impl Office {
         registration::draft(&self.services, &self.profiles, &self.applicant.id, new, nonce).await
     }
 
-    async fn submit(&self, new: &NewRequest) -> Result<StoredRequest, Error> {
+    pub(crate) async fn submit(&self, new: &NewRequest) -> Result<StoredRequest, Error> {
         let draft = self.draft(new).await?;
         let signature = self.applicant.sign(&draft.submission.to_submit());
         registration::submit(&self.services, draft, self.applicant.by(&signature)).await
     }
 
-    async fn check(&self, id: &ApplicationId) -> Result<StoredRequest, Error> {
+    pub(crate) async fn check(&self, id: &ApplicationId) -> Result<StoredRequest, Error> {
         let octets = registration::to_check(&self.services, id, &self.checker.id).await?;
         let signature = self.checker.sign(&octets);
         registration::check(&self.services, id, self.checker.by(&signature)).await
     }
 
-    async fn approve(&self, id: &ApplicationId, by: &Person) -> Result<StoredRequest, Error> {
+    pub(crate) async fn approve(&self, id: &ApplicationId, by: &Person) -> Result<StoredRequest, Error> {
         let signature = by.sign(&registration::to_approve(&self.services, id).await?);
         registration::approve(&self.services, &self.profiles, id, by.by(&signature)).await
     }

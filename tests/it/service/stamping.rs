@@ -13,7 +13,7 @@ use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::Profiles;
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::state::RevocationReason;
-use yinxin::domain::key::{KeyAlgorithm, KeySuspensionReason};
+use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeySuspensionReason, Owner};
 use yinxin::domain::stamp::rules::DEVELOPMENT_POLICY;
 use yinxin::domain::stamp::{Expected, Precision, Rules, SourceReading, verify_token};
 use yinxin::format::tsp::{FailureInfo, NewTimeStampReq, TimeStampReq, TimeStampResp, TimeStampToken};
@@ -22,6 +22,7 @@ use yinxin::service::certificate_status::{Change, change};
 use yinxin::service::development::{self, DevelopmentPki, ORGANISATION};
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::life_cycle::{resume, suspend};
+use yinxin::service::keys::making::generate;
 use yinxin::service::outside::ntp::{Asking, TimeSource};
 use yinxin::service::stamping::authority::{NewUnit, establish, list, retire};
 use yinxin::service::stamping::{Error, Options, Stamping};
@@ -163,6 +164,7 @@ async fn contract(place: Place) {
     a_suspended_key_releases_nothing(&services).await;
     the_newest_of_one_second_works(&services, &profiles).await;
     a_revoked_unit_stamps_no_more_on_any_node(&services, &place, &profiles, &pki).await;
+    units_made_at_once_have_keys_of_their_own(&services, &profiles).await;
     more_than_a_minute_allows_is_turned_away(&services).await;
     what_cannot_be_recorded_is_not_released(&services).await;
 }
@@ -227,6 +229,42 @@ async fn the_newest_of_one_second_works(services: &Services, profiles: &Profiles
     }
     let nobody = retire(services, &Actor::Operator, &[7; 32]).await.unwrap_err();
     assert_eq!(nobody.code(), "unknown-certificate");
+}
+
+/// A key that a unit left which did not come about is one unit's, whoever asks at the same time.
+async fn units_made_at_once_have_keys_of_their_own(services: &Services, profiles: &Profiles) {
+    let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::TimeStamping, KeyAlgorithm::Sm2);
+    // Two engines, as two processes have them, and two orders in one group.
+    let (one, two) = (issuance(services, profiles), issuance(services, profiles));
+    let (by, name) = (&Actor::Operator, authority());
+    for _ in 0..4 {
+        let location = services.keys.own_location();
+        let orphan = generate(services, by, location, &attributes).await.unwrap().id;
+        let (first, second, third) = tokio::join!(
+            establish(services, &one, by, &name, new_unit()),
+            establish(services, &two, by, &name, new_unit()),
+            establish(services, &one, by, &name, new_unit()),
+        );
+        let made = [first.unwrap().sm3, second.unwrap().sm3, third.unwrap().sm3];
+        let known = list(services).await.unwrap();
+        let keys = known.iter().filter(|unit| made.contains(&unit.certificate.sm3)).map(|unit| unit.key.clone());
+        let keys = keys.collect::<BTreeSet<_>>();
+        assert_eq!((keys.len(), keys.contains(&orphan)), (3, true));
+        assert!(known.iter().all(|unit| !keys.contains(&unit.key) || unit.key_state.name() == "active"));
+        for sm3 in &made {
+            retire(services, by, sm3).await.unwrap();
+        }
+    }
+    // Whose order fails leaves the key to whoever took it: nothing of it is destroyed that a certificate names.
+    let orphan = generate(services, by, services.keys.own_location(), &attributes).await.unwrap().id;
+    let wrong = NewUnit { profile: "officer".into(), ..new_unit() };
+    let (good, refused) =
+        tokio::join!(establish(services, &one, by, &name, new_unit()), establish(services, &two, by, &name, wrong));
+    assert_eq!(refused.unwrap_err().code(), "attribute-missing");
+    let good = good.unwrap().sm3;
+    let unit = list(services).await.unwrap().into_iter().find(|unit| unit.certificate.sm3 == good).unwrap();
+    assert_eq!((unit.key, unit.key_state.name()), (orphan, "active"));
+    retire(services, by, &good).await.unwrap();
 }
 
 async fn a_revoked_unit_stamps_no_more_on_any_node(

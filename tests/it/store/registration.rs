@@ -38,6 +38,7 @@ fn request(name: &str, nonce: u8) -> StoredRequest {
         alternative_names: Vec::new(),
         public_key: vec![1, 2],
         not_after: nonce.is_multiple_of(2).then_some(at(900)),
+        encryption_profile: nonce.is_multiple_of(2).then(|| "person-encryption".into()),
         csr: vec![0x30, 1, nonce],
         evidence_sm3: [8; 32],
         applicant: hand("c1", 1),
@@ -131,6 +132,11 @@ async fn a_request_goes_its_way(store: &Store) {
     assert!(matches!(insert(store, &nobody).await, Err(Error::Conflict { .. })));
     assert_eq!(find(store, "r2").await.unwrap(), Some(second.clone()));
     assert_eq!(find(store, "r9").await.unwrap(), None);
+    let with_nonce =
+        async |nonce: &[u8; 32]| store.read(|tx| Box::pin(certificate_requests::with_nonce(tx, nonce))).await.unwrap();
+    assert_eq!(with_nonce(&[1; 32]).await, Some(first.clone()));
+    assert_eq!(with_nonce(&[2; 32]).await, Some(second.clone()));
+    assert_eq!(with_nonce(&[9; 32]).await, None);
 
     let one = keep(store, &checked(&first, Vec::new())).await.unwrap();
     assert_eq!((one.version, find(store, "r1").await.unwrap()), (2, Some(one.clone())));
