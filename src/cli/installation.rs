@@ -253,6 +253,9 @@ impl Installation {
         if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
             development::ensure_stamping(&services, &issuance, pki).await?;
         }
+        if let Some(pki) = &development {
+            development::ensure_report_signer(&services, &issuance, pki).await?;
+        }
         Ok(Self { services, development, sound, settings, profiles, issuance, _lock: lock })
     }
 

@@ -37,6 +37,7 @@ built_in!(
     "tls-server",
     "ocsp-responder",
     "tsa",
+    "report-signer",
     "log",
 );
 

@@ -278,6 +278,9 @@ mod tests {
             ),
             (signature(), select(AbandonmentReason::ALL))
                 .prop_map(|(signature, reason)| EventBody::SigningAbandoned { signature, reason }),
+            (hash(), text(), hash(), key(), hash()).prop_map(|(report_sm3, form, certificate_sm3, key, result_sm3)| {
+                EventBody::ReportSigned { report_sm3, form, certificate_sm3, key, result_sm3 }
+            }),
             (hash(), text(), text(), hash()).prop_map(|(document_sm3, indication, policy, report_sm3)| {
                 EventBody::DocumentVerified { document_sm3, indication, policy, report_sm3 }
             }),

@@ -74,7 +74,8 @@ impl KeyPurpose {
             | Self::TimeStamping
             | Self::Log
             | Self::Token
-            | Self::Raw => KeyUses(&[KeyUse::Sign]),
+            | Self::Raw
+            | Self::Report => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),

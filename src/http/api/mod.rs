@@ -7,6 +7,7 @@ pub(crate) mod certificates;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod publication;
+pub(crate) mod report_answer;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;
