@@ -298,6 +298,7 @@ mod tests {
             ("raw", "sign"),
             ("decryption", "decrypt"),
             ("integrity", "mac"),
+            ("report", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }

@@ -450,7 +450,7 @@ mod tests {
             assert!(!text.contains(left_out), "{left_out}: {text}");
         }
         assert!(text.contains("印章是伪造的") && text.contains("data:application/json;base64,"), "{text}");
-        assert!(matches!(standalone(b"[]", "ab", None), Err(StandaloneError::Report(_))));
+        assert!(matches!(standalone(b"1", "ab", None), Err(StandaloneError::Report(_))));
     }
 
     #[test]

@@ -19,13 +19,13 @@ const PLAIN: Style = Style { size: 3.6, ink: BLACK, above: 1.0 };
 const SMALL: Style = Style { size: 3.0, ink: GREY, above: 0.8 };
 const CELL: Style = Style { size: 3.2, ink: BLACK, above: 2.0 };
 
-/// A verdict's sign and colour: never colour alone.
-const fn look(indication: Indication) -> (&'static str, [u8; 3]) {
+/// A verdict's colour; it is told in words beside it.
+const fn colour(indication: Indication) -> [u8; 3] {
     match indication {
-        Indication::TotalPassed => ("✓", GREEN),
-        Indication::TotalFailed | Indication::Refused => ("✕", RED),
-        Indication::Indeterminate => ("?", BROWN),
-        Indication::NoSignatureFound => ("–", GREY),
+        Indication::TotalPassed => GREEN,
+        Indication::TotalFailed | Indication::Refused => RED,
+        Indication::Indeterminate => BROWN,
+        Indication::NoSignatureFound => GREY,
     }
 }
 
@@ -70,9 +70,9 @@ fn blocks(report: &Report) -> Vec<Block> {
         );
         blocks.push(Block::Text(Style { ink: BROWN, ..PLAIN }, text));
     }
-    let (sign, ink) = look(report.indication);
+    let ink = colour(report.indication);
     let [zh, en] = words::verdict(report.indication.name());
-    blocks.push(heading(6.0, ink, format!("{sign} {zh}  {en}")));
+    blocks.push(heading(6.0, ink, format!("【{zh}】 {en}")));
     blocks.push(plain(format!("文件 File：{}", report.file)));
     for (name, digest) in
         [("文件 SM3 SM3 of the file", &report.document_sm3), ("原文 SM3 SM3 of the original", &report.original_sm3)]
@@ -130,18 +130,18 @@ fn table(columns: &[f64], rows: impl IntoIterator<Item = Vec<String>>) -> Block 
 }
 
 fn signature_blocks(number: usize, signature: &SignatureReport, blocks: &mut Vec<Block>) {
-    let (sign, ink) = look(signature.indication);
+    let ink = colour(signature.indication);
     let [zh, en] = words::verdict(signature.indication.name());
-    blocks.push(heading(4.8, ink, format!("签章 {number} Signature {number}：{sign} {zh}  {en}")));
+    blocks.push(heading(4.8, ink, format!("签章 {number} Signature {number}：【{zh}】 {en}")));
     blocks.push(small(format!("ID {}  {}", signature.id, signature.kind)));
     if let Some(SealSummary { name, es_id, valid_from, valid_to, .. }) = &signature.seal_summary {
         blocks.push(plain(format!("印章 Seal：{name}")));
-        blocks.push(small(format!("{es_id}；{valid_from} – {valid_to}")));
+        blocks.push(small(format!("{es_id}；{valid_from} 至 {valid_to}")));
     }
     for (who, certificate) in [("签章人 Signer", &signature.signer), ("制章人 Seal maker", &signature.maker)] {
         if let Some(CertificateSummary { subject, issuer, serial, not_before, not_after, .. }) = certificate {
             blocks.push(plain(format!("{who}：{subject}")));
-            blocks.push(small(format!("{issuer}；{serial}；{not_before} – {not_after}")));
+            blocks.push(small(format!("{issuer}；{serial}；{not_before} 至 {not_after}")));
         }
     }
     if let Some(time) = signature.details.claimed_time {
@@ -155,7 +155,7 @@ fn signature_blocks(number: usize, signature: &SignatureReport, blocks: &mut Vec
         blocks.push(plain(format!("{number}. {}  {}", words.heading_zh, words.heading_en)));
         blocks.extend([plain(words.meaning_zh), plain(words.meaning_en)]);
         let sub_indication = reason.sub_indication.unwrap_or_default();
-        blocks.push(small(format!("{} · {sub_indication} · {} · {}", words.clause, reason.code, reason.detail)));
+        blocks.push(small(format!("{}；{sub_indication}；{}；{}", words.clause, reason.code, reason.detail)));
     }
     let SignatureReport {
         intact, signature: value, seal, trusted, time, revocation, coverage, algorithm, logged, ..

@@ -14,6 +14,7 @@ mod jobs_crash;
 mod keys;
 mod registration;
 mod renewal;
+mod signed_reports;
 mod signing;
 mod stamping;
 mod trust_lists;
