@@ -143,6 +143,22 @@ pub async fn ensure_stamping(services: &Services, issuance: &Issuance, pki: &Dev
     stamping::authority::establish(services, issuance, &Actor::Operator, &id, new).await.map(|_| ())
 }
 
+/// The units of this development PKI: the report key, and where it is wanted the time-stamping unit.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_units(
+    services: &Services,
+    issuance: &Issuance,
+    pki: &DevelopmentPki,
+    stamping: bool,
+) -> Result<(), Error> {
+    if stamping {
+        ensure_stamping(services, issuance, pki).await?;
+    }
+    ensure_report_signer(services, issuance, pki).await
+}
+
 /// The report key of this development PKI, made if there is none that works: ordered as the time-stamping unit is.
 ///
 /// # Errors
