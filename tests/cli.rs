@@ -516,6 +516,40 @@ fn text_names_seal_anchor_and_reasons() {
     }
 }
 
+#[test]
+fn a_report_is_written_as_a_file_once() {
+    let place = folder("report");
+    let verify = |form: &str, to: &str| {
+        run(&place, &format!("verify {NOTICE} --at {NOW} --json --report {form} --report-to {to}"))
+    };
+    for form in ["json", "html"] {
+        let (one, two) = (verify(form, &format!("1.{form}")), verify(form, &format!("2.{form}")));
+        assert_eq!((one.code, one.err.as_str(), &one), (3, "", &two));
+        let read = |name: String| fs::read_to_string(place.join(name)).unwrap();
+        let text = read(format!("1.{form}"));
+        assert_eq!(text, read(format!("2.{form}")), "the same report gives the same octets");
+        if form == "json" {
+            assert_eq!(lines(&one)[0], serde_json::from_str::<Value>(&text).unwrap());
+            assert_eq!(lines(&one)[0]["summary"]["zh"]["heading"], "文件里没有电子签章或签名");
+            assert_eq!(lines(&one)[0]["document_sm3"].as_str().unwrap().len(), 64);
+        } else {
+            assert!(text.starts_with("<!doctype html>") && text.contains("文件里没有电子签章或签名"), "{text}");
+            assert!(text.contains("data:image/svg+xml;base64,") && !text.contains("<script"), "its pages are drawn");
+        }
+        let again = verify(form, &format!("1.{form}"));
+        assert_eq!((again.code, again.out.as_str()), (64, ""));
+        assert!(again.err.ends_with("(report-exists)\n"), "{}", again.err);
+    }
+    let many = run(&place, &format!("verify {NOTICE} {NOTICE} --report json --report-to many.json"));
+    assert_eq!(many.code, 64);
+    assert!(many.err.ends_with("(report-of-many-files)\n"), "{}", many.err);
+    let nowhere = verify("html", "absent/report.html");
+    assert_eq!(nowhere.code, 70);
+    assert!(nowhere.err.ends_with("(report-not-written)\n"), "{}", nowhere.err);
+    assert_eq!(run(&place, &format!("verify {NOTICE} --report pdf --report-to x")).code, 64);
+    assert_eq!(run(&place, &format!("verify {NOTICE} --report html")).code, 64, "no place is named");
+}
+
 /// Checks a value against the part of JSON Schema 2020-12 that our schema uses; any other keyword is a fault of the schema.
 fn check(schema: &Value, value: &Value, root: &Value, at: &str, faults: &mut Vec<String>) {
     for (keyword, rule) in schema.as_object().unwrap() {

@@ -250,8 +250,8 @@ impl Installation {
             false => None,
         };
         let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
-        if let Some(pki) = development.as_ref().filter(|_| settings.stamping.enabled) {
-            development::ensure_stamping(&services, &issuance, pki).await?;
+        if let Some(pki) = &development {
+            development::ensure_units(&services, &issuance, pki, settings.stamping.enabled).await?;
         }
         Ok(Self { services, development, sound, settings, profiles, issuance, _lock: lock })
     }

@@ -60,7 +60,7 @@ const SHIPPED: [(&str, &str, &str); 6] = [
 ];
 
 /// SM3 of the built-in certificate profiles, one after the other.
-const SHIPPED_PROFILES: &str = "f8c301d4c721920e9cb725f4e8b96bc3997a3a936e3583e42500970902223bf4";
+const SHIPPED_PROFILES: &str = "8099303ff388f5c0e6f649c14a8b8340b8c617f8cd898bef6bf6c36e804d2b08";
 
 /// What the self-tests found sound, for whoever starts: the generator that was tested, the texts that were digested.
 pub(crate) struct Sound {

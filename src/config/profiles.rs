@@ -37,6 +37,7 @@ built_in!(
     "tls-server",
     "ocsp-responder",
     "tsa",
+    "report-signer",
     "log",
 );
 
@@ -494,7 +495,7 @@ mod tests {
     #[test]
     fn built_in_profiles_are_read() {
         let profiles = built_in().unwrap();
-        assert_eq!(profiles.iter().count(), 15);
+        assert_eq!(profiles.iter().count(), 16);
         let signer = profiles.by_name("seal-signer").unwrap().rules();
         let kinds: Vec<_> = signer.subject.iter().map(|rule| (rule.kind.name(), rule.pattern)).collect();
         let expected = [
@@ -660,7 +661,7 @@ mod tests {
         fs::write(folder.join("README"), "no profile").unwrap();
         let profiles = with_folder(&folder).unwrap();
         assert_eq!(profiles.by_name("log").unwrap().rules().validity.most, 4 * 365 * 86_400);
-        assert_eq!(profiles.iter().count(), 15);
+        assert_eq!(profiles.iter().count(), 16);
         fs::write(folder.join("log.toml"), text("root")).unwrap();
         assert_eq!(with_folder(&folder).unwrap_err().code(), "profile-file-name");
         fs::write(folder.join("log.toml"), " ".repeat(65 * 1024)).unwrap();

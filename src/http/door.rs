@@ -15,12 +15,14 @@ use crate::service::door::{
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::signed_reports::Form;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
 /// [`UseCases`], errors already turned into problems and the report into JSON.
 pub(crate) trait Door: Send + Sync + 'static {
     fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
+    fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>>;
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
     fn sign_with_seal<'a>(
         &'a self,
@@ -102,6 +104,10 @@ impl<U: UseCases> Door for U {
             let report = UseCases::verify(self, actor, request).await.map_err(|e| Problem::from_refusal(&e))?;
             serde_json::to_vec(&report).map_err(|e| Problem::internal(&e))
         })
+    }
+
+    fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>> {
+        told(UseCases::verify_signed(self, actor, request, form))
     }
 
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>> {

@@ -272,6 +272,7 @@ mod tests {
     use crate::service::inventory::Count;
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+    use crate::service::signed_reports::Form;
 
     #[derive(Debug, thiserror::Error)]
     #[error("nothing stands behind this door")]
@@ -295,6 +296,10 @@ mod tests {
         type Report = ();
 
         async fn verify(&self, _: &Actor, _: VerifyDocument) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn verify_signed(&self, _: &Actor, _: VerifyDocument, _: Form) -> Result<Vec<u8>, Nothing> {
             Err(Nothing)
         }
 

@@ -65,6 +65,7 @@ codes! {
     IdentifierMalformed = "identifier-malformed", BAD_REQUEST, "The address holds something that is not an identifier";
     QueryMalformed = "query-malformed", BAD_REQUEST, "The query cannot be read";
     ContentTypeRefused = "content-type-refused", UNSUPPORTED_MEDIA_TYPE, "The endpoint does not take this kind of content";
+    NotAcceptable = "not-acceptable", NOT_ACCEPTABLE, "The endpoint answers in none of the forms that Accept names";
     BodyMalformed = "body-malformed", BAD_REQUEST, "The body cannot be read";
     FieldMissing = "field-missing", BAD_REQUEST, "A field is missing";
     FieldRepeated = "field-repeated", BAD_REQUEST, "A field appears twice";

@@ -1,4 +1,4 @@
-//! Types → pictures: seal faces as SVG, PNG and OFD drawing; pages of documents as SVG and PNG. Pure; no system fonts.
+//! Types → pictures: seal faces as SVG, PNG and OFD drawing; pages of documents as SVG and PNG; text as OFD. Pure; no system fonts.
 //!
 //! What is drawn of a seal, from outside in: a ring, the organisation's name on the upper arc, a five-pointed star, a line of text
 //! below it, and the fourteen digits of the seal's code on the lower arc. The national emblem is never drawn: only
@@ -12,6 +12,7 @@ pub mod page;
 pub mod png;
 pub mod seal_face;
 pub mod seal_ofd;
+pub mod text_ofd;
 
 pub use error::Error;
 pub use seal_face::{SealFace, SealPicture, draw};

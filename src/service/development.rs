@@ -19,7 +19,7 @@ use crate::service::certificates::{Above, Issued, issue};
 use crate::service::issuance::Issuance;
 use crate::service::keys::{NewKey, made_bits};
 use crate::service::stamping::authority::{KnownUnit, NewUnit};
-use crate::service::{Error, Services, stamping};
+use crate::service::{Error, Services, signed_reports, stamping};
 use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::StoredStatus;
@@ -124,12 +124,7 @@ pub async fn ensure(services: &Services, profiles: &Profiles) -> Result<Developm
 pub async fn ensure_stamping(services: &Services, issuance: &Issuance, pki: &DevelopmentPki) -> Result<(), Error> {
     let now = services.clock.now();
     let units = stamping::authority::list(services).await?;
-    let works = |unit: &KnownUnit| {
-        unit.certificate.status == StoredStatus::Active
-            && now <= unit.certificate.not_after
-            && matches!(unit.key_state, KeyState::Active { .. })
-    };
-    if units.iter().any(works) {
+    if units.iter().any(|unit| works(unit, now)) {
         return Ok(());
     }
     let id = AuthorityId::parse(AUTHORITY).map_err(|_| Error::UnknownAuthority)?;
@@ -146,6 +141,54 @@ pub async fn ensure_stamping(services: &Services, issuance: &Issuance, pki: &Dev
         not_after: Some(now.plus_days(3 * 365)),
     };
     stamping::authority::establish(services, issuance, &Actor::Operator, &id, new).await.map(|_| ())
+}
+
+/// The units of this development PKI: the report key, and where it is wanted the time-stamping unit.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_units(
+    services: &Services,
+    issuance: &Issuance,
+    pki: &DevelopmentPki,
+    stamping: bool,
+) -> Result<(), Error> {
+    if stamping {
+        ensure_stamping(services, issuance, pki).await?;
+    }
+    ensure_report_signer(services, issuance, pki).await
+}
+
+/// The report key of this development PKI, made if there is none that works: ordered as the time-stamping unit is.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_report_signer(services: &Services, issuance: &Issuance, pki: &DevelopmentPki) -> Result<(), Error> {
+    let now = services.clock.now();
+    if signed_reports::list(services).await?.iter().any(|unit| works(unit, now)) {
+        return Ok(());
+    }
+    let id = AuthorityId::parse(AUTHORITY).map_err(|_| Error::UnknownAuthority)?;
+    register_authority(services, &id, &sm3(&pki.authority)).await?;
+    let subject = vec![
+        (AttributeKind::Organisation, ORGANISATION.to_owned()),
+        (AttributeKind::CommonName, "Yinxin DEVELOPMENT reports 印信开发验证报告".to_owned()),
+    ];
+    let new = NewUnit {
+        algorithm: KeyAlgorithm::Sm2,
+        location: None,
+        subject,
+        profile: "report-signer".to_owned(),
+        not_after: Some(now.plus_days(3 * 365)),
+    };
+    signed_reports::establish(services, issuance, &Actor::Operator, &id, new).await.map(|_| ())
+}
+
+/// Whether a unit is at work at that moment.
+fn works(unit: &KnownUnit, now: Timestamp) -> bool {
+    unit.certificate.status == StoredStatus::Active
+        && now <= unit.certificate.not_after
+        && matches!(unit.key_state, KeyState::Active { .. })
 }
 
 /// Makes the authority of this PKI one that can be ordered from, once.

@@ -12,6 +12,7 @@ use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::signed_reports::Form;
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -400,6 +401,14 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         request: VerifyDocument,
     ) -> impl Future<Output = Result<Self::Report, Self::Error>> + Send;
+
+    /// Verifies a file as [`Self::verify`] does, and gives the report signed by a key of this installation; records both.
+    fn verify_signed(
+        &self,
+        actor: &Actor,
+        request: VerifyDocument,
+        form: Form,
+    ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
 
     /// Draws the first pages of a document, if it has pages. Keeps nothing.
     fn preview(&self, document: Vec<u8>) -> impl Future<Output = Result<Option<Preview>, Self::Error>> + Send;

@@ -17,6 +17,7 @@ use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
+use crate::domain::verify::signed_report;
 use crate::format::trust_list::TrustListError;
 use crate::render;
 use crate::service::{keys, publication, stamping};
@@ -248,6 +249,12 @@ pub enum Error {
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    /// There is no report key that may be used now.
+    #[error("reports are not signed here: no report key is at work")]
+    ReportSigningOff,
+    /// A report is not signed so.
+    #[error(transparent)]
+    Reporting(#[from] signed_report::Error),
     /// No time-stamp response.
     #[error(transparent)]
     Stamping(#[from] stamping::Error),
@@ -337,6 +344,8 @@ impl Error {
             Self::SelfTestFailed { .. } => "selftest-failed",
             Self::Interrupted => "interrupted",
             Self::Random(_) => "random-unavailable",
+            Self::ReportSigningOff => "report-signing-off",
+            Self::Reporting(error) => error.code(),
             Self::Stamping(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",

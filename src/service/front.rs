@@ -36,6 +36,7 @@ use crate::service::registration_desk::{
 use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
+use crate::service::signed_reports::{self, Form};
 use crate::service::stamping::{self, Stamping};
 use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
 use crate::store::authorities::StoredAuthority;
@@ -205,7 +206,10 @@ impl UseCases for Front {
                 tables: &tables,
                 evidence: &Evidence::none(),
             };
-            (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
+            let mut report = verify(&request.file_name, &request.document, None, &ground);
+            let document_sm3 = sm3(&request.document);
+            report.document_sm3 = Some(hex(&document_sm3));
+            (report, document_sm3)
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;
         let body = EventBody::DocumentVerified {
@@ -217,6 +221,12 @@ impl UseCases for Front {
         let by = self.actor(actor).await?;
         self.services.record(&by, Some(&actor.request_id), body).await?;
         Ok(report)
+    }
+
+    async fn verify_signed(&self, actor: &Actor, request: VerifyDocument, form: Form) -> Result<Vec<u8>, Error> {
+        let report = UseCases::verify(self, actor, request).await?;
+        let by = self.actor(actor).await?;
+        signed_reports::sign(&self.services, (&by, Some(&actor.request_id)), &report, form).await
     }
 
     async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {

@@ -33,6 +33,7 @@ pub mod revocation_lists;
 pub mod rollover;
 pub mod seals;
 pub mod selftest;
+pub mod signed_reports;
 pub mod stamping;
 pub mod tampering;
 pub mod trust_files;

@@ -3,6 +3,7 @@
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::seal::{maker, signing};
+use crate::domain::verify::signed_report;
 use crate::service::door::{ErrorKind, Refusal};
 use crate::service::{Error, keys, publication, stamping};
 use crate::store;
@@ -66,6 +67,8 @@ impl Refusal for Error {
             | Self::Job(_)
             | Self::TooManyJobs { .. }
             | Self::EscrowDestroyed
+            | Self::ReportSigningOff
+            | Self::Reporting(signed_report::Error::NotValid { .. })
             | Self::Recovery(_)
             | Self::Renewal(_)
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
@@ -112,6 +115,7 @@ impl Refusal for Error {
             Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             Self::Issuance(_) => ErrorKind::Refused,
             Self::Publishing(_)
+            | Self::Reporting(_)
             | Self::AnswerUnreadable
             | Self::SelfTestFailed { .. }
             | Self::Interrupted

@@ -11,6 +11,7 @@ use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
+use crate::domain::verify::words::Summary;
 use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, verify};
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
@@ -367,7 +368,10 @@ impl Verification {
         Report {
             file: file.to_owned(),
             format: ALL.iter().find(|format| format.recognises(head)).map(|format| format.name()),
+            document_sm3: None,
+            original_sm3: None,
             indication: Indication::Refused,
+            summary: Summary::of(Indication::Refused, None),
             error: Some(refusal),
             signatures: Vec::new(),
             warnings: Vec::new(),

@@ -19,6 +19,7 @@ use yinxin::service::registration::NewRequest;
 use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
+use yinxin::service::signed_reports::Form;
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 pub(crate) const SEAL: &str = "seal-1";
@@ -43,6 +44,8 @@ pub(crate) enum Fault {
     AuthorityUnknown,
     #[error("there is no such request")]
     RequestUnknown,
+    #[error("reports are not signed here")]
+    SigningOff,
     #[error("the database at /secret/path is gone")]
     Database,
 }
@@ -58,13 +61,14 @@ impl Refusal for Fault {
             Self::CertificateState => "certificate-state",
             Self::AuthorityUnknown => "unknown-authority",
             Self::RequestUnknown => "unknown-certificate-request",
+            Self::SigningOff => "report-signing-off",
             Self::Database => "database",
         }
     }
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Replayed | Self::KeyReused | Self::CertificateState => ErrorKind::Conflict,
+            Self::Replayed | Self::KeyReused | Self::CertificateState | Self::SigningOff => ErrorKind::Conflict,
             Self::SealUnknown | Self::CertificateUnknown | Self::AuthorityUnknown | Self::RequestUnknown => {
                 ErrorKind::NotFound
             }
@@ -210,6 +214,14 @@ impl UseCases for Double {
             "at": request.at,
             "policy": { "name": request.policy.as_deref().unwrap_or("default") },
         }))
+    }
+
+    async fn verify_signed(&self, actor: &Actor, request: VerifyDocument, form: Form) -> Result<Vec<u8>, Fault> {
+        if request.policy.as_deref() == Some("unsigned") {
+            return Err(Fault::SigningOff);
+        }
+        let report = self.verify(actor, request).await?;
+        Ok(format!("{}:{report}", form.name()).into_bytes())
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

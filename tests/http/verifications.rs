@@ -111,3 +111,32 @@ async fn the_page_answers_with_pages() {
         assert!(answer.text().contains(&format!("<code>{code}</code>")), "{}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn accept_chooses_the_form_of_the_report() {
+    let server = Server::start().await;
+    let wanting = |accept: &str| form(&[("file", Some("a.ofd"), b"PK12")]).header("accept", accept);
+    for (accept, kind, start) in [
+        ("application/json", "application/json", "{"),
+        ("*/*", "application/json", "{"),
+        ("text/html, */*;q=0.1", "text/html; charset=utf-8", "<!doctype html>"),
+        ("application/jose", "application/jose", "jws:{"),
+        ("application/pkcs7-mime", "application/pkcs7-mime; smime-type=signed-data", "cms:{"),
+        ("application/ofd;q=0.9, text/html;q=0.5", "application/ofd", "ofd:{"),
+    ] {
+        let answer = server.send(&wanting(accept)).await;
+        assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, kind), "{accept}");
+        assert!(answer.text().starts_with(start), "{accept}: {}", answer.text());
+    }
+    let page = server.send(&wanting("text/html")).await;
+    let text = page.text();
+    assert!(text.contains("<style>") && !text.contains("<script") && !text.contains("href=\"/"), "{text}");
+    let policy = &page.headers["content-security-policy"];
+    assert!(policy.contains("style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    let policy = policy.replace('\'', "&#39;");
+    assert!(text.contains(&policy), "the page carries the same policy: {text}");
+    assert_eq!(server.send(&wanting("image/png")).await.refusal(), (406, "not-acceptable".to_owned()));
+    let unsigned = form(&[("file", Some("a.ofd"), b"PK12"), ("policy", None, b"unsigned")]);
+    let refused = server.send(&unsigned.header("accept", "application/jose")).await.refusal();
+    assert_eq!(refused, (409, "report-signing-off".to_owned()));
+}

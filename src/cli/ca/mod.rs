@@ -12,6 +12,7 @@ mod pair;
 mod publish;
 mod recovery;
 mod renew;
+mod report_signer;
 mod request;
 mod taking_in;
 mod tsa;
@@ -145,6 +146,9 @@ enum Action {
     /// Units that make time stamps
     #[command(subcommand)]
     Tsa(tsa::Action),
+    /// Keys that sign reports of verifications
+    #[command(subcommand)]
+    ReportSigner(report_signer::Action),
     /// Officers, who enter, check and approve requests for certificates
     #[command(subcommand)]
     Officer(officer::Action),
@@ -196,6 +200,10 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::Tsa(action) => {
                 let issuance = Issuance::start(services.clone(), Arc::new(profiles_of(settings)?));
                 tsa::run(services, issuance, action).await
+            }
+            Action::ReportSigner(action) => {
+                let issuance = Issuance::start(services.clone(), Arc::new(profiles_of(settings)?));
+                report_signer::run(services, issuance, action).await
             }
             Action::Officer(action) => officer::act(services, action).await,
             Action::Request(action) => request::act(services, Arc::new(profiles_of(settings)?), action).await,

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod input;
+mod report;
 pub(crate) mod text;
 
 use std::io;
@@ -21,6 +22,7 @@ use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
 use crate::domain::verify::{Policy, Refusal, Report};
+use crate::http::pages::report::StandaloneError;
 use crate::service::verification::{self, Ready, Verification, sm3_hex};
 
 /// Judges the seals and signatures of files
@@ -72,6 +74,9 @@ pub(crate) struct Arguments {
     /// Save reports, evidence and policies, so that the judgement can be repeated. Overwrites nothing
     #[arg(long, value_name = "DIR")]
     save_evidence: Option<PathBuf>,
+
+    #[command(flatten)]
+    report: report::Order,
 }
 
 /// Why nothing was judged.
@@ -95,6 +100,14 @@ enum Error {
     Evidence(#[from] verification::Error),
     #[error("a report cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+    #[error("--report goes with one FILE, but {count} are given")]
+    ReportOfMany { count: usize },
+    #[error("{path} exists already, and reports are never overwritten")]
+    ReportExists { path: String },
+    #[error("the report {path} cannot be written")]
+    ReportNotWritten { path: String, source: io::Error },
+    #[error(transparent)]
+    Page(#[from] StandaloneError),
 }
 
 impl Error {
@@ -111,14 +124,20 @@ impl Error {
             Self::Policy(PolicyError::Unknown { .. }) => "policy-unknown",
             Self::Policy(_) => "policy-tolerance",
             Self::Evidence(error) => error.code(),
-            Self::Json(_) => "internal-error",
+            Self::ReportOfMany { .. } => "report-of-many-files",
+            Self::ReportExists { .. } => "report-exists",
+            Self::ReportNotWritten { .. } => "report-not-written",
+            Self::Json(_) | Self::Page(_) => "internal-error",
         }
     }
 
     const fn outcome(&self) -> Outcome {
         match self {
             Self::Unreadable { .. } => Outcome::Unreadable,
-            Self::Json(_) | Self::Evidence(verification::Error::Write { .. }) => Outcome::Internal,
+            Self::Json(_)
+            | Self::Page(_)
+            | Self::ReportNotWritten { .. }
+            | Self::Evidence(verification::Error::Write { .. }) => Outcome::Internal,
             _ => Outcome::Usage,
         }
     }
@@ -136,6 +155,7 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     if arguments.original.is_some() && arguments.files.len() > 1 {
         return Err(Error::OriginalOfMany { count: arguments.files.len() });
     }
+    let wanted_report = arguments.report.wanted(arguments.files.len())?;
     let policy_text = policy_text(&arguments.policy)?;
     let algorithms = algorithm_policy(arguments.algorithms.as_deref())?;
     let policy = Policy {
@@ -176,7 +196,11 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
         if let Some(bundle) = &mut bundle {
             bundle.add(&report.file, whole(&content), json);
         }
-        reports.push((report.indication, outcome));
+        let written = match wanted_report {
+            Some(wanted) => wanted.write(&report, whole(&content), console)?,
+            None => Outcome::Passed,
+        };
+        reports.push((report.indication, outcome.min(written)));
     }
     if !arguments.json && reports.len() > 1 {
         console.print(&text::tally(reports.iter().map(|(indication, _)| *indication)));
@@ -253,7 +277,9 @@ fn judge_one(
             return (refused(bytes, unreadable("original-unreadable", path, error)), Outcome::Unreadable);
         }
     };
-    let report = ready.judge(&file, bytes, original);
+    let mut report = ready.judge(&file, bytes, original);
+    report.document_sm3 = Some(sm3_hex(bytes));
+    report.original_sm3 = original.map(sm3_hex);
     let outcome = Outcome::of(report.indication);
     (report, outcome)
 }

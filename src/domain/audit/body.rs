@@ -562,6 +562,19 @@ events! {
         /// SM3 of the list's canonical form.
         0 list_sm3: [u8; 32],
     }
+    /// The report of a verification was signed.
+    70 "report-signed" ReportSigned {
+        /// SM3 of the report in its JSON form.
+        0 report_sm3: [u8; 32],
+        /// `jws`, `cms` or `ofd`.
+        1 form: String,
+        /// SM3 of the report key's certificate in DER.
+        2 certificate_sm3: [u8; 32],
+        /// The report key.
+        3 key: KeyId,
+        /// SM3 of the signed report.
+        4 result_sm3: [u8; 32],
+    }
     /// An officer stated by a signature that the rows of a job agree with their evidence.
     75 "job-checked" JobChecked {
         /// The job.

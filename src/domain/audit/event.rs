@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 75, 76]).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 70, 75, 76]).collect::<Vec<_>>());
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -278,6 +278,9 @@ mod tests {
             ),
             (signature(), select(AbandonmentReason::ALL))
                 .prop_map(|(signature, reason)| EventBody::SigningAbandoned { signature, reason }),
+            (hash(), text(), hash(), key(), hash()).prop_map(|(report_sm3, form, certificate_sm3, key, result_sm3)| {
+                EventBody::ReportSigned { report_sm3, form, certificate_sm3, key, result_sm3 }
+            }),
             (hash(), text(), text(), hash()).prop_map(|(document_sm3, indication, policy, report_sm3)| {
                 EventBody::DocumentVerified { document_sm3, indication, policy, report_sm3 }
             }),

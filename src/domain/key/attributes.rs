@@ -74,7 +74,8 @@ impl KeyPurpose {
             | Self::TimeStamping
             | Self::Log
             | Self::Token
-            | Self::Raw => KeyUses(&[KeyUse::Sign]),
+            | Self::Raw
+            | Self::Report => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),
@@ -297,6 +298,7 @@ mod tests {
             ("raw", "sign"),
             ("decryption", "decrypt"),
             ("integrity", "mac"),
+            ("report", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }

@@ -93,6 +93,8 @@ named! {
         /// An encryption key that is kept for its owner (GM/T 0034, recollection). Nothing here is computed with it; two
         /// officers together have it given out.
         Escrow = 12, "escrow";
+        /// Signs reports of verifications.
+        Report = 13, "report";
     }
 }
 

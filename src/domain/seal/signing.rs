@@ -141,7 +141,7 @@ pub fn prepare(
         signature_method: &oid,
         signature_date_time: &to_generalized(now),
         stamps: &[stamp],
-        seal_esl: seal_der,
+        seal_esl: Some(seal_der),
         lock: placement.lock,
         digests: &digests,
     };

@@ -22,6 +22,7 @@ mod revocation;
 pub mod seal;
 pub mod ses;
 mod shape;
+pub mod signed_report;
 pub mod signer;
 pub mod time_stamp;
 pub mod words;

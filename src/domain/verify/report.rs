@@ -6,6 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::crypto::digest::hex;
 use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
+use crate::domain::verify::words::{Summary, Words, meaning};
 use crate::domain::verify::{Ground, Policy};
 use crate::format::ofd;
 
@@ -23,6 +24,20 @@ pub enum Status {
     Warning,
     /// The question does not arise.
     NotApplicable,
+}
+
+impl Status {
+    /// As reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Warning => "warning",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
 }
 
 /// One axis of a verdict.
@@ -189,6 +204,9 @@ pub struct Reason {
     pub code: String,
     /// For people.
     pub detail: String,
+    /// What it means and what to do, in plain words, with the clause of the rule.
+    #[serde(flatten)]
+    pub words: &'static Words,
 }
 
 /// The verdict on one signature.
@@ -314,6 +332,7 @@ impl SignatureReport {
             sub_indication: finding.case.sub_indication(),
             code: finding.code.clone(),
             detail: finding.detail.clone(),
+            words: meaning(&finding.code, finding.case.sub_indication()),
         };
         self.reasons = self.findings.iter().map(reason).collect();
     }
@@ -454,8 +473,16 @@ pub struct Report {
     pub file: String,
     /// Its format, where recognised.
     pub format: Option<&'static str>,
+    /// SM3 of the file, hexadecimal, where whoever asked had it computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_sm3: Option<String>,
+    /// SM3 of the document of a detached signature, hexadecimal, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original_sm3: Option<String>,
     /// The worst of its signatures.
     pub indication: Indication,
+    /// What that means, in plain words.
+    pub summary: Summary,
     /// Why it was refused.
     pub error: Option<Refusal>,
     /// Its signatures.
@@ -496,10 +523,15 @@ impl Report {
         let worst = body.signatures.iter().map(|signature| signature.indication).max();
         let indication =
             if error.is_some() { Indication::Refused } else { worst.unwrap_or(Indication::NoSignatureFound) };
+        let worst = body.signatures.iter().find(|signature| signature.indication == indication);
+        let summary = Summary::of(indication, worst.map(|worst| (worst.code.as_str(), worst.sub_indication)));
         Self {
             file: file.to_owned(),
             format,
+            document_sm3: None,
+            original_sm3: None,
             indication,
+            summary,
             error,
             signatures: body.signatures,
             warnings: body.warnings,

@@ -4,7 +4,12 @@
 //! finding is explained. Clauses of GB/T 38540, GM/T 0031 and GB/T 33190 are named by chapter: the numbers of their
 //! sections are recollection.
 
-/// What a reader is told about one finding.
+use serde::Serialize;
+use serde::ser::{SerializeStruct as _, Serializer};
+
+use crate::domain::verify::Indication;
+
+/// What a reader is told about one finding, or about a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words {
     /// The rule.
@@ -17,6 +22,25 @@ pub struct Words {
     pub meaning_zh: &'static str,
     /// What it means and what to do, English.
     pub meaning_en: &'static str,
+}
+
+/// A heading and its explanation in one language.
+#[derive(Serialize)]
+struct InOneLanguage {
+    heading: &'static str,
+    meaning: &'static str,
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_struct("Words", 3)?;
+        members.serialize_field("clause", self.clause)?;
+        let (heading, meaning) = (self.heading_zh, self.meaning_zh);
+        members.serialize_field("zh", &InOneLanguage { heading, meaning })?;
+        let (heading, meaning) = (self.heading_en, self.meaning_en);
+        members.serialize_field("en", &InOneLanguage { heading, meaning })?;
+        members.end()
+    }
 }
 
 const fn words(
@@ -240,6 +264,140 @@ pub fn meaning(code: &str, sub_indication: Option<&str>) -> &'static Words {
     of(BY_CODE, code).or_else(|| of(BY_SUB_INDICATION, sub_indication?)).unwrap_or(&OTHER)
 }
 
+/// Of a file whose signatures all passed.
+static PASSED: Words = words(
+    "ETSI EN 319 102-1 5.1.3",
+    ["签章真实有效，内容未被改动", "Genuine and unchanged"],
+    [
+        "签章由受信任的机构认证，文件显示的内容自签章后没有改动。请核对下面的印章名称和签章人是否是您所期望的单位。",
+        "A trusted authority answers for the signer, and nothing that is shown was changed since. Check that seal and signer below are whom you expect.",
+    ],
+);
+
+/// Of a file without a signature.
+static UNSIGNED: Words = words(
+    "product contract 2",
+    ["文件里没有电子签章或签名", "The file bears no electronic seal or signature"],
+    ["页面上的印章图案只是图片，不能证明任何事情。", "A picture of a seal on a page proves nothing."],
+);
+
+/// Of a file that was refused.
+static REFUSED: Words = words(
+    "product contract 2",
+    ["文件无法读取或不符合格式", "The file cannot be read, or breaks its format"],
+    [
+        "本系统不能判定此文件。它可能已损坏、不是带签章的文件，或超出处理上限。请向出具单位重新索取。",
+        "This service cannot judge the file: it is damaged, of another kind, or beyond what is taken on. Ask the issuer for it again.",
+    ],
+);
+
+/// What the verdict on a whole file means. `worst` is the code of the signature that decided it, and its sub-indication.
+#[must_use]
+pub fn of_file(indication: &str, worst: Option<(&str, Option<&str>)>) -> &'static Words {
+    match (indication, worst) {
+        ("TOTAL_PASSED", _) => &PASSED,
+        ("NO_SIGNATURE_FOUND", _) => &UNSIGNED,
+        ("REFUSED", _) => &REFUSED,
+        (_, Some((code, sub_indication))) => meaning(code, sub_indication),
+        _ => &OTHER,
+    }
+}
+
+/// A verdict in a few words, Chinese and English, by the name of its indication.
+#[must_use]
+pub fn verdict(indication: &str) -> [&'static str; 2] {
+    match indication {
+        "TOTAL_PASSED" => ["验证通过", "Verified"],
+        "TOTAL_FAILED" => ["验证不通过", "Not valid"],
+        "NO_SIGNATURE_FOUND" => ["没有签名", "No signature"],
+        "REFUSED" => ["无法验证此文件", "The file cannot be judged"],
+        _ => ["不能认定", "Not established"],
+    }
+}
+
+/// The axes of a verdict: Chinese name, and the name in reports.
+pub const AXES: [(&str, &str); 9] = [
+    ("内容完整", "intact"),
+    ("签名值", "signature"),
+    ("印章", "seal"),
+    ("信任链", "trusted"),
+    ("签章时间", "time"),
+    ("吊销状态", "revocation"),
+    ("保护范围", "coverage"),
+    ("算法", "algorithm"),
+    ("存证", "logged"),
+];
+
+/// What an axis says in Chinese, by its name, status and code.
+#[must_use]
+pub fn of_axis(axis: &str, status: &str, code: &str) -> &'static str {
+    match (axis, status) {
+        _ if code == "not-reached" => "前面的步骤失败，未判定",
+        ("intact", "ok") => "受保护的内容与签章时一致",
+        ("intact", "failed") => "受保护的内容被改动或缺失",
+        ("signature", "ok") => "签名值正确",
+        ("signature", "failed") => "签名值不正确或无法读取",
+        ("seal", "ok") => "印章由制章人签名，签章人有权使用，在有效期内",
+        ("seal", "failed") => "印章不真实、不在有效期内，或签章人无权使用",
+        ("trusted", "ok") => "签章人与制章人由受信任的机构认证",
+        ("trusted", "failed") => "证书链不符合要求",
+        ("trusted", "unknown") => "没有受信任的机构为其作保",
+        ("time", "ok") => "签章时间在有效期内",
+        ("time", "failed") => "签章时间不在有效期内",
+        ("time", "unknown") => "签章时间无法证明",
+        ("revocation", "ok") => "证书未被吊销",
+        ("revocation", "failed") => "证书已被吊销",
+        ("revocation", "unknown" | "warning") => "未能核实证书是否被吊销",
+        ("coverage", "ok") => "显示的全部内容受签章保护",
+        ("coverage", "failed") => "显示的内容不受签章保护",
+        ("coverage", "unknown" | "warning") => "部分显示内容不受签章保护",
+        ("algorithm", "ok") => "算法与密钥强度符合政策",
+        ("algorithm", "failed" | "unknown" | "warning") => "算法或密钥强度不符合政策",
+        ("logged", "ok") => "已在审计日志中登记",
+        (_, "not_applicable") => "不适用",
+        (_, "unknown") => "未能判定",
+        _ => "",
+    }
+}
+
+/// A status in a word, Chinese and English, by its name.
+#[must_use]
+pub fn status(name: &str) -> [&'static str; 2] {
+    match name {
+        "ok" => ["正常", "ok"],
+        "failed" => ["不符", "failed"],
+        "warning" => ["注意", "look"],
+        "not_applicable" => ["不适用", "not applicable"],
+        _ => ["未知", "unknown"],
+    }
+}
+
+/// A verdict on a whole file in plain words, as a report carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The verdict in a few words.
+    verdict: InBoth,
+    /// What it means and what to do, with the clause of the rule.
+    #[serde(flatten)]
+    pub words: &'static Words,
+}
+
+/// A few words in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct InBoth {
+    zh: &'static str,
+    en: &'static str,
+}
+
+impl Summary {
+    /// Of that verdict; `worst` as [`of_file`] has it.
+    #[must_use]
+    pub fn of(indication: Indication, worst: Option<(&str, Option<&str>)>) -> Self {
+        let [zh, en] = verdict(indication.name());
+        Self { verdict: InBoth { zh, en }, words: of_file(indication.name(), worst) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +414,26 @@ mod tests {
                 assert!(words.heading_en.is_ascii() && !words.heading_zh.is_ascii(), "{name}");
                 assert_eq!(meaning(name, Some(name)), words);
             }
+        }
+    }
+
+    #[test]
+    fn a_summary_is_written_in_both_languages_with_its_clause() {
+        let summary = Summary::of(Indication::TotalFailed, Some(("seal-signature-wrong", Some("SIG_CRYPTO_FAILURE"))));
+        let json = serde_json::to_value(summary).unwrap();
+        assert_eq!(json["verdict"], serde_json::json!({"zh": "验证不通过", "en": "Not valid"}));
+        assert_eq!(json["clause"], "GB/T 38540-2020 6; GM/T 0031-2014");
+        assert_eq!(
+            (&json["zh"]["heading"], &json["en"]["heading"]),
+            (&"印章是伪造的".into(), &"The seal is forged".into())
+        );
+        for (indication, heading) in [
+            (Indication::TotalPassed, "Genuine and unchanged"),
+            (Indication::NoSignatureFound, "The file bears no electronic seal or signature"),
+            (Indication::Refused, "The file cannot be read, or breaks its format"),
+            (Indication::Indeterminate, "It cannot be decided"),
+        ] {
+            assert_eq!(Summary::of(indication, None).words.heading_en, heading);
         }
     }
 

@@ -38,7 +38,7 @@ pub struct NewStamp {
 /// Digests parts: one value for each, in their order.
 pub type DigestParts<'a> = dyn Fn(&[&[u8]]) -> Vec<Vec<u8>> + 'a;
 
-/// What a new seal signature shall say.
+/// What a new signature shall say.
 pub struct NewSignature<'a> {
     /// Which document of the package, from zero.
     pub body: usize,
@@ -52,8 +52,8 @@ pub struct NewSignature<'a> {
     pub signature_date_time: &'a str,
     /// The stamps.
     pub stamps: &'a [NewStamp],
-    /// The seal, written to Seal.esl.
-    pub seal_esl: &'a [u8],
+    /// The seal, written to Seal.esl; without one the signature is of type Sign (18.1).
+    pub seal_esl: Option<&'a [u8]>,
     /// True to protect Signatures.xml as well, so that no further signature can follow.
     pub lock: bool,
     /// The digests named by `check_method`, one for each part that it is given, in their order.
@@ -140,7 +140,9 @@ pub fn prepare_signature(
         covered.insert(name, container.required(name)?);
     }
     covered.extend(changes.iter().map(|(name, content)| (name, content.as_slice())));
-    covered.insert(&place.seal, new.seal_esl);
+    if let Some(seal) = new.seal_esl {
+        covered.insert(&place.seal, seal);
+    }
     if !new.lock {
         covered.remove(&list);
         for other in package.bodies.iter().filter_map(|b| b.signatures.as_ref()) {
@@ -160,7 +162,9 @@ pub fn prepare_signature(
         property_info: place.signature.absolute(),
         signed_value: place.signed_value,
     };
-    add(&mut prepared.writer, &place.seal, new.seal_esl)?;
+    if let Some(seal) = new.seal_esl {
+        add(&mut prepared.writer, &place.seal, seal)?;
+    }
     add(&mut prepared.writer, &place.signature, &prepared.signature_xml)?;
     Ok(prepared)
 }
@@ -235,7 +239,9 @@ fn change_list(
     let stamps = u32::try_from(new.stamps.len()).unwrap_or(u32::MAX);
     let last = number.saturating_add(stamps);
     let location = escape(&place.signature.absolute())?;
-    let entry = |prefix: &str| format!("<{prefix}Signature ID=\"s{number:03}\" Type=\"Seal\" BaseLoc=\"{location}\"/>");
+    let kind = if new.seal_esl.is_some() { "Seal" } else { "Sign" };
+    let entry =
+        |prefix: &str| format!("<{prefix}Signature ID=\"s{number:03}\" Type=\"{kind}\" BaseLoc=\"{location}\"/>");
     let mut changes = Changes::new();
     let Some(list) = &body.signatures else {
         let entry_part = Package::entry();
@@ -343,18 +349,21 @@ fn write_description(
         let element = format!("<ofd:StampAnnot ID=\"s{id:03}\" PageRef=\"{page}\" Boundary=\"{boundary}\"{clip}/>");
         stamps.push_str(&element);
     }
+    let seal = match new.seal_esl {
+        Some(_) => format!("<ofd:Seal><ofd:BaseLoc>{}</ofd:BaseLoc></ofd:Seal>", escape(&place.seal.absolute())?),
+        None => String::new(),
+    };
     Ok(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ofd:Signature xmlns:ofd=\"{NAMESPACE}\"><ofd:SignedInfo>\
          <ofd:Provider ProviderName=\"{provider}\"/><ofd:SignatureMethod>{method}</ofd:SignatureMethod>\
          <ofd:SignatureDateTime>{time}</ofd:SignatureDateTime>\
          <ofd:References CheckMethod=\"{check}\">{references}</ofd:References>{stamps}\
-         <ofd:Seal><ofd:BaseLoc>{seal}</ofd:BaseLoc></ofd:Seal></ofd:SignedInfo>\
+         {seal}</ofd:SignedInfo>\
          <ofd:SignedValue>{value}</ofd:SignedValue></ofd:Signature>",
         provider = escape(new.provider)?,
         method = escape(new.signature_method)?,
         time = escape(new.signature_date_time)?,
         check = escape(new.check_method)?,
-        seal = escape(&place.seal.absolute())?,
         value = escape(&place.signed_value.absolute())?,
     ))
 }
@@ -486,7 +495,7 @@ mod tests {
             signature_method: "1.2.156.10197.1.501",
             signature_date_time: "20261122030000Z",
             stamps: &stamps(page),
-            seal_esl: b"seal",
+            seal_esl: Some(b"seal"),
             lock,
             digests: &digests,
         };
@@ -585,7 +594,7 @@ mod tests {
             signature_method: "m",
             signature_date_time: "t",
             stamps: &[],
-            seal_esl: b"",
+            seal_esl: Some(b""),
             lock: false,
             digests: &digests,
         };
@@ -692,7 +701,7 @@ mod tests {
             signature_method: "m",
             signature_date_time: "t",
             stamps: &stamps(page),
-            seal_esl: b"seal",
+            seal_esl: Some(b"seal"),
             lock: false,
             digests: &digests,
         };

@@ -8,6 +8,7 @@ pub(crate) mod form;
 pub(crate) mod json;
 mod pair;
 pub(crate) mod publication;
+pub(crate) mod report_answer;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;

@@ -6,14 +6,14 @@ use axum::Extension;
 use axum::body::to_bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::base::clock::Timestamp;
 use crate::http::App;
 use crate::http::api::form::{Form, file_name, malformed, media_type, within_limit};
+use crate::http::api::report_answer::{ReportForm, answer};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::UploadPlace;
 use crate::http::problem::{Code, Problem};
@@ -48,6 +48,7 @@ pub(crate) struct RawUpload {
 /// Verifies the signatures of a file and answers with the report.
 ///
 /// Send a form, or the file itself with its particulars in the query. A file that is refused still gets a report.
+/// Accept chooses the form of the answer. Signed reports want a report key of the installation: `report-signing-off`.
 #[utoipa::path(
     post, path = "/api/v1/verifications", tag = "verifications",
     params(RawUpload),
@@ -57,7 +58,13 @@ pub(crate) struct RawUpload {
         (FileShape = "application/octet-stream"),
     )),
     responses(
-        (status = 200, description = "The report", body = Object, content_type = "application/json"),
+        (status = 200, description = "The report, in the form that Accept names: JSON, a page, or signed as JWS, CMS or OFD", content(
+            (Object = "application/json"),
+            (String = "text/html"),
+            (String = "application/jose"),
+            (FileShape = "application/pkcs7-mime"),
+            (FileShape = "application/ofd"),
+        )),
         (status = "4XX", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
         (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
     ),
@@ -71,6 +78,8 @@ pub(crate) async fn verify(
 ) -> Result<Response, Problem> {
     let misread = |_| Problem::new(Code::QueryMalformed, "Known are file_name, at and policy, each once.");
     let Query(query) = query.map_err(misread)?;
+    // Before the body is read.
+    let form = ReportForm::wanted(request.headers())?;
     let document = match media_type(&request).as_str() {
         "multipart/form-data" if query.file_name.is_some() || query.at.is_some() || query.policy.is_some() => {
             return Err(Problem::new(Code::QueryMalformed, "A form carries its particulars itself."));
@@ -94,11 +103,11 @@ pub(crate) async fn verify(
         }
     };
     let door = app.door.clone();
-    let report = app.to_its_end(async move {
+    let judged = app.to_its_end(async move {
         let _place = place;
-        door.verify(&actor, document).await
+        answer(&*door, &actor, document, form).await
     });
-    Ok(([(header::CONTENT_TYPE, "application/json")], report.await?).into_response())
+    judged.await
 }
 
 fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {

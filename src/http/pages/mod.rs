@@ -18,6 +18,9 @@ const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src '
                               base-uri 'none'; frame-ancestors 'none'";
 /// The style of all pages.
 const STYLE: &str = include_str!("style.css");
+/// What a page that stands alone may load: the style that it carries, known by its SHA-256, and pictures that stand in it.
+const ALONE_POLICY: &str = "default-src 'none'; style-src 'sha256-bVWXdUE9RBocjZwwPdQw9fisADcxMr+Svk716GVh75I='; img-src data:; \
+                            base-uri 'none'; form-action 'none'";
 /// What the script adds: dropping a file, printing. Everything works without it.
 const SCRIPT: &str = include_str!("page.js");
 /// Query of a page in large print (关怀模式).
@@ -37,6 +40,13 @@ fn is_large(request: &Request) -> bool {
 fn page<T: Template>(status: StatusCode, template: &T) -> Result<Response, Problem> {
     let text = template.render().map_err(|broken| Problem::internal(&broken))?;
     Ok(answer(status, "text/html; charset=utf-8", text))
+}
+
+/// A page that carries its style.
+pub(crate) fn standalone_page(text: String) -> Response {
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", text);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(ALONE_POLICY));
+    response
 }
 
 fn answer(status: StatusCode, kind: &'static str, text: String) -> Response {
@@ -74,4 +84,19 @@ pub(crate) fn problem_page(problem: &Problem, request_id: &str) -> Option<Respon
     let (title, detail) = (problem.title(), problem.detail());
     let template = ProblemPage { large: false, status: status.as_u16(), code, title, detail, advice, request_id };
     page(status, &template).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::crypto::digest::sha256;
+
+    #[test]
+    fn the_policy_of_a_page_that_stands_alone_names_its_style() {
+        let style = format!("'sha256-{}'", STANDARD.encode(sha256(STYLE.as_bytes())));
+        assert!(ALONE_POLICY.contains(&style), "the style is now {style}");
+    }
 }

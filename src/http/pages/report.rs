@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::domain::verify::words::{Words, meaning};
+use crate::domain::verify::words::{self, Words, meaning};
+use crate::http::pages::{ALONE_POLICY, STYLE};
 use crate::service::door::Preview;
 
 /// A report, as its JSON tells it. Fields that the page does not show are not read.
@@ -169,12 +170,12 @@ const fn verdict(class: &'static str, sign: &'static str, zh: &'static str, en: 
 }
 
 fn verdict_of(indication: &str) -> Verdict {
+    let [zh, en] = words::verdict(indication);
     match indication {
-        "TOTAL_PASSED" => verdict("passed", "✓", "验证通过", "Verified"),
-        "TOTAL_FAILED" => verdict("failed", "✕", "验证不通过", "Not valid"),
-        "NO_SIGNATURE_FOUND" => verdict("none", "–", "没有签名", "No signature"),
-        "REFUSED" => verdict("failed", "✕", "无法验证此文件", "The file cannot be judged"),
-        _ => verdict("unknown", "?", "不能认定", "Not established"),
+        "TOTAL_PASSED" => verdict("passed", "✓", zh, en),
+        "TOTAL_FAILED" | "REFUSED" => verdict("failed", "✕", zh, en),
+        "NO_SIGNATURE_FOUND" => verdict("none", "–", zh, en),
+        _ => verdict("unknown", "?", zh, en),
     }
 }
 
@@ -192,12 +193,6 @@ impl Told {
             [words.heading_zh, words.heading_en, words.meaning_zh, words.meaning_en].map(str::to_owned);
         Self { heading_zh, heading_en, meaning_zh, meaning_en }
     }
-
-    fn new([heading_zh, heading_en, meaning_zh, meaning_en]: [&str; 4]) -> Self {
-        let [heading_zh, heading_en, meaning_zh, meaning_en] =
-            [heading_zh, heading_en, meaning_zh, meaning_en].map(str::to_owned);
-        Self { heading_zh, heading_en, meaning_zh, meaning_en }
-    }
 }
 
 struct AxisRow<'a> {
@@ -207,7 +202,7 @@ struct AxisRow<'a> {
     name_en: &'static str,
     status_zh: &'static str,
     status_en: &'static str,
-    said_zh: String,
+    said_zh: &'static str,
     detail: &'a str,
     code: &'a str,
 }
@@ -267,61 +262,42 @@ pub(crate) struct ReportPage<'a> {
     no_preview: Option<&'a str>,
     file_sm3: &'a str,
     json: String,
+    /// It carries its style, and leads nowhere.
+    alone: bool,
 }
 
-const AXES: [(&str, &str); 9] = [
-    ("内容完整", "intact"),
-    ("签名值", "signature"),
-    ("印章", "seal"),
-    ("信任链", "trusted"),
-    ("签章时间", "time"),
-    ("吊销状态", "revocation"),
-    ("保护范围", "coverage"),
-    ("算法", "algorithm"),
-    ("存证", "logged"),
-];
+/// The page of a report that stands alone: one file, whole without scripts and without any address.
+///
+/// # Errors
+/// `json` is no report, or the page cannot be written.
+pub fn standalone(json: &[u8], file_sm3: &str, preview: Option<&Preview>) -> Result<String, StandaloneError> {
+    let view = View::read(json)?;
+    let page = ReportPage { alone: true, ..ReportPage::new(&view, json, file_sm3, preview, false) };
+    Ok(page.render()?)
+}
 
-/// What an axis says in Chinese, by name and status.
-fn said(axis: &str, status: &str) -> &'static str {
-    match (axis, status) {
-        ("intact", "ok") => "受保护的内容与签章时一致",
-        ("intact", "failed") => "受保护的内容被改动或缺失",
-        ("signature", "ok") => "签名值正确",
-        ("signature", "failed") => "签名值不正确或无法读取",
-        ("seal", "ok") => "印章由制章人签名，签章人有权使用，在有效期内",
-        ("seal", "failed") => "印章不真实、不在有效期内，或签章人无权使用",
-        ("trusted", "ok") => "签章人与制章人由受信任的机构认证",
-        ("trusted", "failed") => "证书链不符合要求",
-        ("trusted", "unknown") => "没有受信任的机构为其作保",
-        ("time", "ok") => "签章时间在有效期内",
-        ("time", "failed") => "签章时间不在有效期内",
-        ("time", "unknown") => "签章时间无法证明",
-        ("revocation", "ok") => "证书未被吊销",
-        ("revocation", "failed") => "证书已被吊销",
-        ("revocation", "unknown" | "warning") => "未能核实证书是否被吊销",
-        ("coverage", "ok") => "显示的全部内容受签章保护",
-        ("coverage", "failed") => "显示的内容不受签章保护",
-        ("coverage", "unknown" | "warning") => "部分显示内容不受签章保护",
-        ("algorithm", "ok") => "算法与密钥强度符合政策",
-        ("algorithm", "failed" | "unknown" | "warning") => "算法或密钥强度不符合政策",
-        ("logged", "ok") => "已在审计日志中登记",
-        (_, "not_applicable") => "不适用",
-        (_, "unknown") => "未能判定",
-        _ => "",
-    }
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StandaloneError {
+    /// What is to be shown is no report.
+    #[error("the report cannot be read")]
+    Report(#[from] serde_json::Error),
+    /// The page cannot be written.
+    #[error("the page cannot be written")]
+    Page(#[from] askama::Error),
 }
 
 fn axis_row<'a>((name_zh, name_en): (&'static str, &'static str), axis: &'a Axis) -> AxisRow<'a> {
-    let (class, sign, status_zh, status_en) = match axis.status.as_str() {
-        "ok" => ("passed", "✓", "正常", "ok"),
-        "failed" => ("failed", "✕", "不符", "failed"),
-        "warning" => ("unknown", "!", "注意", "look"),
-        "not_applicable" => ("none", "–", "不适用", "not applicable"),
-        _ => ("unknown", "?", "未知", "unknown"),
+    let (class, sign) = match axis.status.as_str() {
+        "ok" => ("passed", "✓"),
+        "failed" => ("failed", "✕"),
+        "warning" => ("unknown", "!"),
+        "not_applicable" => ("none", "–"),
+        _ => ("unknown", "?"),
     };
-    let said_zh =
-        if axis.code == "not-reached" { "前面的步骤失败，未判定" } else { said(name_en, &axis.status) };
-    let said_zh = said_zh.to_owned();
+    let [status_zh, status_en] = words::status(&axis.status);
+    let said_zh = words::of_axis(name_en, &axis.status, &axis.code);
     AxisRow { class, sign, name_zh, name_en, status_zh, status_en, said_zh, detail: &axis.detail, code: &axis.code }
 }
 
@@ -347,7 +323,7 @@ impl<'a> SignatureCard<'a> {
             signer: signature.signer.as_ref(),
             maker: signature.maker.as_ref(),
             claimed_time: signature.details.claimed_time.as_deref(),
-            axes: AXES.into_iter().zip(axes).map(|(name, axis)| axis_row(name, axis)).collect(),
+            axes: words::AXES.into_iter().zip(axes).map(|(name, axis)| axis_row(name, axis)).collect(),
             reasons: signature.reasons.iter().map(reason).collect(),
             uncovered: signature.details.uncovered.as_deref().unwrap_or_default(),
         }
@@ -356,33 +332,13 @@ impl<'a> SignatureCard<'a> {
 
 /// What the whole file's verdict means.
 fn told(view: &View) -> Told {
-    if let Some(refused) = &view.error {
-        let mut told = Told::new([
-            "文件无法读取或不符合格式",
-            "The file cannot be read, or breaks its format",
-            "本系统不能判定此文件。它可能已损坏、不是带签章的文件，或超出处理上限。请向出具单位重新索取。",
-            "This service cannot judge the file: it is damaged, of another kind, or beyond what is taken on. Ask the issuer for it again.",
-        ]);
-        told.meaning_en.push_str(&format!(" ({}: {}; {})", refused.code, refused.detail, refused.clause));
-        return told;
-    }
     let worst = view.signatures.iter().find(|signature| signature.indication == view.indication);
-    match (view.indication.as_str(), worst) {
-        ("TOTAL_PASSED", _) => Told::new([
-            "签章真实有效，内容未被改动",
-            "Genuine and unchanged",
-            "签章由受信任的机构认证，文件显示的内容自签章后没有改动。请核对下面的印章名称和签章人是否是您所期望的单位。",
-            "A trusted authority answers for the signer, and nothing that is shown was changed since. Check that seal and signer below are whom you expect.",
-        ]),
-        ("NO_SIGNATURE_FOUND", _) => Told::new([
-            "文件里没有电子签章或签名",
-            "The file bears no electronic seal or signature",
-            "页面上的印章图案只是图片，不能证明任何事情。",
-            "A picture of a seal on a page proves nothing.",
-        ]),
-        (_, Some(worst)) => Told::of(meaning(&worst.code, worst.sub_indication.as_deref())),
-        _ => Told::of(meaning("", None)),
+    let worst = worst.map(|worst| (worst.code.as_str(), worst.sub_indication.as_deref()));
+    let mut told = Told::of(words::of_file(&view.indication, worst));
+    if let Some(refused) = &view.error {
+        told.meaning_en.push_str(&format!(" ({}: {}; {})", refused.code, refused.detail, refused.clause));
     }
+    told
 }
 
 fn decimal(value: f64) -> String {
@@ -443,6 +399,7 @@ impl<'a> ReportPage<'a> {
             no_preview: preview.and_then(|preview| preview.refused.as_deref()),
             file_sm3,
             json: STANDARD.encode(json),
+            alone: false,
         }
     }
 }
@@ -481,6 +438,19 @@ mod tests {
         // JSON's own escape is a character by then.
         assert!(!text.contains('\u{202e}'), "{text}");
         assert_eq!(text.matches("<tr>").count(), 10, "a head and nine axes");
+    }
+
+    #[test]
+    fn a_page_that_stands_alone_refers_to_nothing() {
+        let preview = Preview { pages: Vec::new(), page_count: 0, refused: None };
+        let text = standalone(JSON.as_bytes(), "ab", Some(&preview)).unwrap();
+        assert_eq!(text, standalone(JSON.as_bytes(), "ab", Some(&preview)).unwrap());
+        assert!(text.contains("<style>:root {") && text.contains("sha256-"), "{text}");
+        for left_out in ["<script", "<link", "href=\"/", "src=\"/", "<header", "<button"] {
+            assert!(!text.contains(left_out), "{left_out}: {text}");
+        }
+        assert!(text.contains("印章是伪造的") && text.contains("data:application/json;base64,"), "{text}");
+        assert!(matches!(standalone(b"1", "ab", None), Err(StandaloneError::Report(_))));
     }
 
     #[test]

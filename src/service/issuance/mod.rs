@@ -75,6 +75,8 @@ pub enum UnitRole {
     Responder,
     /// Makes time stamps.
     TimeStamping,
+    /// Signs reports of verifications.
+    Report,
 }
 
 impl UnitRole {
@@ -84,6 +86,7 @@ impl UnitRole {
         match self {
             Self::Responder => "ocsp-responder",
             Self::TimeStamping => "tsa",
+            Self::Report => "report-signer",
         }
     }
 }

@@ -287,7 +287,10 @@ fn unfit(error: crate::format::der::Error) -> crate::domain::stamp::UnfitAuthori
 }
 
 /// The certificates above that we hold, as far as their names lead. A client checks them; we only hand them out.
-async fn above(services: &Services, certificate: &Certificate<'_>) -> Result<Vec<Vec<u8>>, service::Error> {
+pub(in crate::service) async fn above(
+    services: &Services,
+    certificate: &Certificate<'_>,
+) -> Result<Vec<Vec<u8>>, service::Error> {
     let (mut subject, mut issuer) = (certificate.subject.raw().to_vec(), certificate.issuer.raw().to_vec());
     let mut chain = Vec::new();
     while subject != issuer && chain.len() < HEIGHT {

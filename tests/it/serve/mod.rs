@@ -8,6 +8,7 @@ mod gm3;
 mod hostile;
 mod logs;
 mod page;
+mod reports;
 mod requests;
 mod stamping;
 

@@ -15,6 +15,7 @@ mod jobs_crash;
 mod keys;
 pub(crate) mod registration;
 mod renewal;
+mod signed_reports;
 mod signing;
 mod stamping;
 mod trust_lists;
