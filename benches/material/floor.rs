@@ -138,7 +138,7 @@ fn inflate(bytes: &[u8]) -> usize {
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).unwrap();
         let start = usize::try_from(entry.data_start().unwrap()).unwrap();
-        let packed = &bytes[start..start + usize::try_from(entry.compressed_size()).unwrap()];
+        let packed = bytes.get(start..start + usize::try_from(entry.compressed_size()).unwrap()).unwrap();
         if entry.compression() == zip::CompressionMethod::Stored {
             total += packed.len();
             continue;
