@@ -166,8 +166,8 @@ fn decide(
     let Asked { subject, alternative_names, identity, key: signing_key } = proved.asked(signs)?;
     let subject = new.subject.as_ref().unwrap_or(&subject);
     let algorithm = match algorithm_of(&signing_key) {
-        algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa) => algorithm,
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => {
+        Some(algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa)) => algorithm,
+        Some(KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519) | None => {
             return Err(PairError::NoEncryption { kind: signing_key.name() }.into());
         }
     };
