@@ -1,7 +1,8 @@
 //! Judging cryptographic messages: SignedData of CMS, PKCS#7 and GB/T 35275, attached and detached, each signer by
 //! itself; CAdES-B by the certificate that is named inside (RFC 5035), CAdES-T by the time stamp on the value.
 //!
-//! Not judged, and said so: countersignatures. Not looked at: CRLs and OCSP answers that the message carries.
+//! Countersignatures (RFC 5652 11.4) are signatures of their own in the report, `1.1` being the first on signature `1`; one
+//! on a countersignature is not judged, and said so. What the message carries of lists and answers counts as evidence.
 
 use std::borrow::Cow;
 
@@ -13,8 +14,9 @@ use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
 use crate::domain::trust::{
     Budget, CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, ValueEncoding,
-    find_signer_certificate, public_key, verify_attributes, verify_signer_of,
+    find_signer_certificate, public_key, verify_attributes, verify_countersigner, verify_signer_of,
 };
+use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::Unproved;
@@ -23,7 +25,7 @@ use crate::domain::verify::shape::{Shape, ders};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
 use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
 use crate::format::cms::{self, Deviation, Family, SignedData, SignerInfo, attribute, ber};
-use crate::format::der::{ObjectIdentifier, Reader, Tag, time};
+use crate::format::der::{Reader, Tag, time};
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::SignatureDescription;
 use crate::format::ses::Kind;
@@ -32,9 +34,6 @@ use crate::format::x509::Certificate;
 /// Messages in files of their own; the document of a detached one is `--original`.
 #[derive(Debug, Clone, Copy)]
 pub struct Cms;
-
-/// `countersignature` (RFC 5652 11.4).
-const COUNTERSIGNATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.6");
 
 impl FileFormat for Cms {
     fn name(&self) -> &'static str {
@@ -55,6 +54,9 @@ impl FileFormat for Cms {
             let stands_for =
                 if message.family == Family::Gm { StandsFor::ItselfOrItsOriginal } else { StandsFor::Itself };
             let date_time = original.filter(|_| message.family == Family::Gm).and_then(|text| described(text, ground));
+            let carried = Carried::by(&message);
+            let evidence = carried.beside(ground, &mut body.warnings);
+            let ground = &Ground { evidence: &evidence, ..*ground };
             let mut judging = Messages { message: &message, ground, digests: ContentDigests::default() };
             for (index, signer) in message.signers.iter().enumerate() {
                 let mut report = SignatureReport::blank(&index.saturating_add(1).to_string(), kind(&message).name());
@@ -67,6 +69,7 @@ impl FileFormat for Cms {
                     None => Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing"),
                 };
                 body.signatures.push(report);
+                judging.countersignatures((index, signer), &mut body, &mut budget);
             }
             deviations(&message, &mut body.warnings);
         }
@@ -221,12 +224,91 @@ impl<'a> Messages<'_, 'a> {
                 no_certificate(report, error.code(), error.to_string());
             }
         }
-        if signer.unsigned_attributes.iter().any(|attribute| attribute.oid == COUNTERSIGNATURE) {
-            let detail = "a countersignature is there and was not judged".to_owned();
-            warnings.push(Warning { code: "countersignature-not-judged", part: None, detail });
-        }
         report.details.tolerances.sort_unstable();
         report.details.tolerances.dedup();
+    }
+
+    /// Judges the countersignatures on one signer's value, each into a report of its own.
+    fn countersignatures(&self, (index, signer): (usize, &SignerInfo<'a>), body: &mut Body, budget: &mut Budget) {
+        let of = index.saturating_add(1);
+        for (place, found) in signer.countersignatures().enumerate() {
+            if body.signatures.len() >= self.ground.limits.signatures {
+                return not_judged(&mut body.warnings);
+            }
+            let name = format!("{of}.{}", place.saturating_add(1));
+            let mut report = SignatureReport::blank(&name, kind(self.message).name());
+            report.seal = no_seal();
+            let detail = "a countersignature is over the value of another signature, and shows nothing";
+            report.coverage = Axis::new(Status::NotApplicable, "countersignature", detail);
+            match found {
+                Ok(counter) => self.countersignature(&mut report, &counter, signer.signature, body, budget),
+                Err(error) => {
+                    report.signature = Axis::new(Status::Failed, error.code(), error.to_string());
+                    report.add(Finding::new(Case::Format, error.code(), error.to_string()));
+                }
+            }
+            body.signatures.push(report);
+        }
+    }
+
+    fn countersignature(
+        &self,
+        report: &mut SignatureReport,
+        counter: &SignerInfo<'a>,
+        over: &[u8],
+        body: &mut Body,
+        budget: &mut Budget,
+    ) {
+        let ground = self.ground;
+        let known = ground.known_certificates();
+        let embedded: Vec<Certificate<'a>> =
+            self.message.x509_certificates().filter_map(|der| Certificate::parse(der).ok()).collect();
+        let candidates = self.message.x509_certificates().chain(known.iter().copied());
+        let certificate = match find_signer_certificate(counter, candidates) {
+            Ok(certificate) => certificate,
+            Err(error) => return no_certificate(report, error.code(), error.to_string()),
+        };
+        let algorithm = match verify_countersigner(counter, over, &certificate, ground.tables) {
+            Ok(verified) => {
+                right(report, verified.algorithm(), verified.encoding(), verified.certificate_named(), ground);
+                report.details.data_hash = Some(Status::Ok);
+                report.details.data_hash_algorithm = Some(verified.digest().name());
+                report.intact = Axis::new(Status::Ok, "ok", "the value is over the value of the other signature");
+                Some(verified.algorithm())
+            }
+            Err(error) => {
+                wrong(report, &error, &certificate);
+                if error == SignedDataError::DigestMismatch {
+                    report.details.data_hash = Some(Status::Failed);
+                    report.intact = Axis::new(Status::Failed, error.code(), error.to_string());
+                }
+                None
+            }
+        };
+        let has_stamp = counter.time_stamps().next().is_some();
+        report.details.time_stamp = Some(if has_stamp { "present" } else { "none" });
+        let (proof, why) = time_stamp::earliest(counter.time_stamps(), counter.signature, ground, budget);
+        let proof = proof.filter(|_| algorithm.is_some());
+        report.details.proved_time = proof.as_ref().map(|proof| proof.at);
+        let nowhere = Place { original: None, stands_for: StandsFor::Itself, date_time: None };
+        let question = SignerQuestion {
+            role: Role::Signer,
+            certificate: &certificate,
+            embedded: &embedded,
+            at: SigningTime {
+                claimed: claimed_time(report, counter, &nowhere, &certificate),
+                proved: proof.as_ref(),
+            },
+            wanted: Wanted::Signing,
+            algorithm,
+        };
+        judge_signer(report, &question, ground, budget, &mut body.warnings);
+        unproved(report, why.as_ref().filter(|_| proof.is_none()), &mut body.warnings);
+        report.details.tolerances.sort_unstable();
+        report.details.tolerances.dedup();
+        if counter.countersignatures().next().is_some() {
+            not_judged(&mut body.warnings);
+        }
     }
 
     /// Whether the message is over the document that is at hand.
@@ -360,6 +442,14 @@ impl<'a> Messages<'_, 'a> {
             report.intact = Axis::new(Status::Failed, error.code(), error.to_string());
             report.add(Finding::new(Case::Hash, error.code(), error.to_string()));
         }
+    }
+}
+
+/// Countersignatures that are there and were not looked at.
+pub(in crate::domain::verify) fn not_judged(warnings: &mut Vec<Warning>) {
+    if warnings.iter().all(|warning| warning.code != "countersignature-not-judged") {
+        let detail = "a countersignature is there and was not judged".to_owned();
+        warnings.push(Warning { code: "countersignature-not-judged", part: None, detail });
     }
 }
 
