@@ -15,6 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[path = "kinds/carried.rs"]
+mod carried;
+#[path = "kinds/curves.rs"]
+mod curves;
+
 use serde_json::Value;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;

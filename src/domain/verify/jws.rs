@@ -111,7 +111,7 @@ fn judge(
         return;
     };
     let claimed = match header.signing_time.as_deref().map(Timestamp::parse_rfc3339) {
-        None => None,
+        None => header.issued_at.map(Timestamp::from_unix),
         Some(Ok(claimed)) => Some(claimed),
         Some(Err(_)) => return broken(report, "jws-sigt-malformed", "sigT is no time of RFC 3339".to_owned()),
     };
@@ -157,7 +157,9 @@ fn judge(
         broken(report, "algorithm-not-of-key", detail);
     } else if right {
         let detail = format!("the value is right ({})", algorithm.name());
-        report.signature = Axis::new(Status::Ok, "ok", detail).with(vec![name_of(certificate)]);
+        let stated = header.stated.iter().map(|(name, value)| format!("the signer states {name}: {value}"));
+        let evidence = std::iter::once(name_of(certificate)).chain(stated).collect();
+        report.signature = Axis::new(Status::Ok, "ok", detail).with(evidence);
         if report.intact.status != Status::Failed {
             report.details.data_hash = Some(Status::Ok);
             report.details.data_hash_algorithm = Some(algorithm.digest().name());
