@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use yinxin::base::random::DeadRandom;
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey, TAG_LEN};
-use yinxin::crypto::algorithm::{DigestAlgorithm, OID_ECDSA_SHA256, OID_ECDSA_SHA384, OID_ECDSA_SHA512, OID_ED25519, SignatureAlgorithm};
+use yinxin::crypto::algorithm::{
+    DigestAlgorithm, OID_ECDSA_SHA256, OID_ECDSA_SHA384, OID_ECDSA_SHA512, OID_ED25519, SignatureAlgorithm,
+};
 use yinxin::crypto::rsa::{self, PssParameters};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::crypto::{Error, PublicKey, ecdsa, kdf};

@@ -208,9 +208,7 @@ impl PublicKey {
                 )
                 | (
                     Self::EcdsaLarge(_),
-                    SignatureAlgorithm::EcdsaSha256
-                        | SignatureAlgorithm::EcdsaSha384
-                        | SignatureAlgorithm::EcdsaSha512
+                    SignatureAlgorithm::EcdsaSha256 | SignatureAlgorithm::EcdsaSha384 | SignatureAlgorithm::EcdsaSha512
                 )
                 | (Self::Ed25519(_), SignatureAlgorithm::Ed25519)
         )

@@ -1,7 +1,7 @@
 //! What messages carry beside their signatures: lists that say good or revoked, and countersignatures.
 
 use serde_json::Value;
-use yinxin::format::der::{ObjectIdentifier, Reader, Tag, Writer};
+use yinxin::format::der::{ObjectIdentifier, Reader, Writer};
 use yinxin::format::keys::read_pem;
 use yinxin::format::x509::Certificate;
 
@@ -99,13 +99,14 @@ fn lists_inside_a_message_are_evidence_and_are_believed_as_any() {
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
     assert_eq!(status(&judged(&rebuilt(&plain, &[&forged], &[]))), "warning");
-    let broken = judged(&rebuilt(&plain, &[&[0x30, 1, 0]], &[]));
+    let broken = judged(&rebuilt(&plain, &[&[0x30, 3, 2, 1, 0]], &[]));
     assert_eq!(short(&broken), PASSED);
     assert!(broken["warnings"].to_string().contains("carried-evidence-not-used"), "{broken}");
 
+    // What was signed before is older by a second at least.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     peer.run("ca -revoke p256.pem -config config -keyfile root.key -cert root.pem");
     let revoked = list(&peer);
-    std::thread::sleep(std::time::Duration::from_millis(1100));
     let late = message(&peer, "p256");
     for file in [
         rebuilt(&late, &[&revoked], &[]),
@@ -143,7 +144,7 @@ fn countersigned(peer: &OpenSsl, name: &str, over: &[u8], attributes: Option<boo
         });
     });
     let signed = signed.into_bytes();
-    peer.write("signed", if attributes.is_some() { &signed } else { over });
+    peer.write("signed", if attributes.is_some() { &signed[..] } else { over });
     peer.run(&format!("dgst -sha256 -sign {name}.key -out value signed"));
     let mut writer = Writer::new();
     writer.sequence(|info| {
@@ -172,7 +173,8 @@ fn countersignatures_are_judged_as_signatures_of_their_own() {
     let plain = message(&peer, "p256");
     let read = yinxin::format::cms::SignedData::parse(&plain).unwrap();
     let over = read.signers[0].signature.to_vec();
-    let judged = |counter: Vec<u8>| bench.judge(&rebuilt(&plain, &[], &[(COUNTERSIGNATURE, counter)]), Some(b"content"));
+    let judged =
+        |counter: Vec<u8>| bench.judge(&rebuilt(&plain, &[], &[(COUNTERSIGNATURE, counter)]), Some(b"content"));
     let second = |report: &Value| {
         let all = report["signatures"].as_array().unwrap();
         assert_eq!((all.len(), short(report).as_str(), all[1]["id"].as_str()), (2, PASSED, Some("1.1")));

@@ -51,8 +51,7 @@ fn larger_curves_sign_messages_time_stamps_lists_and_jws() {
 
         let certificate = peer.der(&format!("{name}.pem"));
         let jws = |algorithm: &str| {
-            let protected =
-                NewHeader { algorithm, certificates: &[&certificate], signing_time: None }.to_base64url();
+            let protected = NewHeader { algorithm, certificates: &[&certificate], signing_time: None }.to_base64url();
             let signed = format!("{protected}.{}", to_base64url(b"payload"));
             peer.write("signed", signed.as_bytes());
             peer.run(&format!("dgst -sha{} -sign {name}.key -out value signed", &algorithm[2..]));

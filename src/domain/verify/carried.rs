@@ -98,7 +98,9 @@ impl Carried {
         let tag = |number| Tag::ContextSpecific { constructed: true, number: ::der::TagNumber(number) };
         for value in &attribute.values {
             let mut inner = Reader::new(value.raw()).sequence(WHAT)?;
-            for (number, of) in [(0, Piece::Crl as fn(Vec<u8>) -> Piece), (1, |der: Vec<u8>| Piece::Ocsp(response(&der)))] {
+            for (number, of) in
+                [(0, Piece::Crl as fn(Vec<u8>) -> Piece), (1, |der: Vec<u8>| Piece::Ocsp(response(&der)))]
+            {
                 let Some(explicit) = inner.optional(tag(number), WHAT)? else { continue };
                 let mut list = explicit.inside().sequence(WHAT)?;
                 while !list.is_empty() {
@@ -147,8 +149,9 @@ impl Carried {
             unread = unread.saturating_add(usize::from(!is_read));
         }
         if unread != 0 && warnings.iter().all(|warning| warning.code != "carried-evidence-not-used") {
-            let detail = "a list, an answer or a certificate that the signature carries is of no known form, or too large"
-                .to_owned();
+            let detail =
+                "a list, an answer or a certificate that the signature carries is of no known form, or too large"
+                    .to_owned();
             warnings.push(Warning { code: "carried-evidence-not-used", part: None, detail });
         }
         evidence
@@ -189,12 +192,12 @@ mod tests {
         value.sequence(|all| {
             all.context(0, |crls| {
                 crls.sequence(|list| {
-                    list.raw(&[0x30, 1, 0]);
+                    list.raw(&[0x30, 3, 2, 1, 0]);
                 });
             });
             all.context(1, |answers| {
                 answers.sequence(|list| {
-                    list.raw(&[0x30, 1, 1]);
+                    list.raw(&[0x30, 3, 2, 1, 1]);
                 });
             });
         });
@@ -203,7 +206,7 @@ mod tests {
         let read = Attribute::parse(&attribute).unwrap();
         let mut carried = Carried::default();
         carried.take_revocation_values(&read).unwrap();
-        let expected = [Piece::Crl(vec![0x30, 1, 0]), Piece::Ocsp(response(&[0x30, 1, 1]))];
+        let expected = [Piece::Crl(vec![0x30, 3, 2, 1, 0]), Piece::Ocsp(response(&[0x30, 3, 2, 1, 1]))];
         assert_eq!((carried.pieces.as_slice(), carried.left_out), (&expected[..], false));
         let other = attribute_of(REVOCATION_VALUES, &[0x30, 4, 0xa2, 2, 0x30, 0]);
         carried.take_revocation_values(&Attribute::parse(&other).unwrap()).unwrap();

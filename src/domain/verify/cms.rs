@@ -14,7 +14,7 @@ use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
 use crate::domain::trust::{
     Budget, CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, ValueEncoding,
-    find_signer_certificate, public_key, verify_attributes, verify_countersigner, verify_signer_of,
+    find_signer_certificate, public_key, verify_attributes, verify_signer_of,
 };
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
@@ -228,89 +228,6 @@ impl<'a> Messages<'_, 'a> {
         report.details.tolerances.dedup();
     }
 
-    /// Judges the countersignatures on one signer's value, each into a report of its own.
-    fn countersignatures(&self, (index, signer): (usize, &SignerInfo<'a>), body: &mut Body, budget: &mut Budget) {
-        let of = index.saturating_add(1);
-        for (place, found) in signer.countersignatures().enumerate() {
-            if body.signatures.len() >= self.ground.limits.signatures {
-                return not_judged(&mut body.warnings);
-            }
-            let name = format!("{of}.{}", place.saturating_add(1));
-            let mut report = SignatureReport::blank(&name, kind(self.message).name());
-            report.seal = no_seal();
-            let detail = "a countersignature is over the value of another signature, and shows nothing";
-            report.coverage = Axis::new(Status::NotApplicable, "countersignature", detail);
-            match found {
-                Ok(counter) => self.countersignature(&mut report, &counter, signer.signature, body, budget),
-                Err(error) => {
-                    report.signature = Axis::new(Status::Failed, error.code(), error.to_string());
-                    report.add(Finding::new(Case::Format, error.code(), error.to_string()));
-                }
-            }
-            body.signatures.push(report);
-        }
-    }
-
-    fn countersignature(
-        &self,
-        report: &mut SignatureReport,
-        counter: &SignerInfo<'a>,
-        over: &[u8],
-        body: &mut Body,
-        budget: &mut Budget,
-    ) {
-        let ground = self.ground;
-        let known = ground.known_certificates();
-        let embedded: Vec<Certificate<'a>> =
-            self.message.x509_certificates().filter_map(|der| Certificate::parse(der).ok()).collect();
-        let candidates = self.message.x509_certificates().chain(known.iter().copied());
-        let certificate = match find_signer_certificate(counter, candidates) {
-            Ok(certificate) => certificate,
-            Err(error) => return no_certificate(report, error.code(), error.to_string()),
-        };
-        let algorithm = match verify_countersigner(counter, over, &certificate, ground.tables) {
-            Ok(verified) => {
-                right(report, verified.algorithm(), verified.encoding(), verified.certificate_named(), ground);
-                report.details.data_hash = Some(Status::Ok);
-                report.details.data_hash_algorithm = Some(verified.digest().name());
-                report.intact = Axis::new(Status::Ok, "ok", "the value is over the value of the other signature");
-                Some(verified.algorithm())
-            }
-            Err(error) => {
-                wrong(report, &error, &certificate);
-                if error == SignedDataError::DigestMismatch {
-                    report.details.data_hash = Some(Status::Failed);
-                    report.intact = Axis::new(Status::Failed, error.code(), error.to_string());
-                }
-                None
-            }
-        };
-        let has_stamp = counter.time_stamps().next().is_some();
-        report.details.time_stamp = Some(if has_stamp { "present" } else { "none" });
-        let (proof, why) = time_stamp::earliest(counter.time_stamps(), counter.signature, ground, budget);
-        let proof = proof.filter(|_| algorithm.is_some());
-        report.details.proved_time = proof.as_ref().map(|proof| proof.at);
-        let nowhere = Place { original: None, stands_for: StandsFor::Itself, date_time: None };
-        let question = SignerQuestion {
-            role: Role::Signer,
-            certificate: &certificate,
-            embedded: &embedded,
-            at: SigningTime {
-                claimed: claimed_time(report, counter, &nowhere, &certificate),
-                proved: proof.as_ref(),
-            },
-            wanted: Wanted::Signing,
-            algorithm,
-        };
-        judge_signer(report, &question, ground, budget, &mut body.warnings);
-        unproved(report, why.as_ref().filter(|_| proof.is_none()), &mut body.warnings);
-        report.details.tolerances.sort_unstable();
-        report.details.tolerances.dedup();
-        if counter.countersignatures().next().is_some() {
-            not_judged(&mut body.warnings);
-        }
-    }
-
     /// Whether the message is over the document that is at hand.
     fn bind(&self, report: &mut SignatureReport, signer: &SignerInfo<'_>, place: &Place<'_>) -> Bound {
         let bound = match (self.message.content_octets(), place.original) {
@@ -445,21 +362,17 @@ impl<'a> Messages<'_, 'a> {
     }
 }
 
-/// Countersignatures that are there and were not looked at.
-pub(in crate::domain::verify) fn not_judged(warnings: &mut Vec<Warning>) {
-    if warnings.iter().all(|warning| warning.code != "countersignature-not-judged") {
-        let detail = "a countersignature is there and was not judged".to_owned();
-        warnings.push(Warning { code: "countersignature-not-judged", part: None, detail });
-    }
-}
-
 /// A kind of signature without a seal.
 pub(in crate::domain::verify) fn no_seal() -> Axis {
     Axis::new(Status::NotApplicable, "no-seal", "this kind of signature has no seal")
 }
 
 /// A time stamp that is there and proves nothing: one that is wrong is a finding, one of nobody's authority none.
-fn unproved(report: &mut SignatureReport, why: Option<&Unproved>, warnings: &mut Vec<Warning>) {
+pub(in crate::domain::verify) fn unproved(
+    report: &mut SignatureReport,
+    why: Option<&Unproved>,
+    warnings: &mut Vec<Warning>,
+) {
     let Some(why) = why else { return };
     why.report(report, "the signature");
     let detail = format!("a time stamp on the signature proves nothing: {}", why.detail);
@@ -509,7 +422,7 @@ fn content_matches(report: &mut SignatureReport, verified: &SignerVerified, boun
 }
 
 /// The axis signature for a right value.
-fn right(
+pub(in crate::domain::verify) fn right(
     report: &mut SignatureReport,
     algorithm: SignatureAlgorithm,
     encoding: ValueEncoding,
@@ -531,7 +444,11 @@ fn right(
 }
 
 /// The axis signature, and the finding, for a value or a structure that is not right.
-fn wrong(report: &mut SignatureReport, error: &SignedDataError, certificate: &Certificate<'_>) {
+pub(in crate::domain::verify) fn wrong(
+    report: &mut SignatureReport,
+    error: &SignedDataError,
+    certificate: &Certificate<'_>,
+) {
     let (mut code, mut detail) = (error.code(), error.to_string());
     let (case, status) = match error {
         SignedDataError::SignatureWrong => (Case::SignatureValue, Status::Failed),
@@ -571,7 +488,7 @@ pub(in crate::domain::verify) fn no_certificate(report: &mut SignatureReport, co
 }
 
 /// When the signer says that it signed: the signed attribute; in a package, else, the description's SignatureDateTime.
-fn claimed_time(
+pub(in crate::domain::verify) fn claimed_time(
     report: &mut SignatureReport,
     signer: &SignerInfo<'_>,
     place: &Place<'_>,

@@ -53,7 +53,11 @@ impl<'a> Evidence<'a> {
     ///
     /// # Errors
     /// As [`Evidence::add_crl`].
-    pub(in crate::domain::verify) fn add_crl_up_to(&mut self, der: &'a [u8], left: &mut usize) -> Result<(), der::Error> {
+    pub(in crate::domain::verify) fn add_crl_up_to(
+        &mut self,
+        der: &'a [u8],
+        left: &mut usize,
+    ) -> Result<(), der::Error> {
         let list = CertificateList::parse(der)?;
         let index = CrlIndex::new(&list, *left)?;
         *left = left.saturating_sub(list.count());

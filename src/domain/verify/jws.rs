@@ -124,7 +124,9 @@ fn judge(
     let at_hand = raw::candidates(ground);
     let is_right = |certificate: &Certificate<'_>| {
         let key = public_key(&certificate.public_key);
-        key.is_some_and(|key| belongs(&key, algorithm) && key.verify_by(ground.tables, algorithm, &signed, &signature.value))
+        key.is_some_and(|key| {
+            belongs(&key, algorithm) && key.verify_by(ground.tables, algorithm, &signed, &signature.value)
+        })
     };
     let thumbprint = |certificate: &Certificate<'_>| header.thumbprint == Some(sha256(certificate.raw));
     let certificate = match embedded.first() {

@@ -8,6 +8,7 @@
 pub mod carried;
 pub mod certificate;
 pub mod cms;
+mod countersignature;
 pub mod coverage;
 pub mod crl;
 pub mod evidence;

@@ -10,7 +10,7 @@ use crate::domain::verify::carried::Carried;
 use crate::domain::verify::cms::{Messages, Place as MessagePlace, StandsFor};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
-use crate::domain::verify::{Ground, cms, raw};
+use crate::domain::verify::{Ground, cms, countersignature, raw};
 use crate::format::cms::SignedData;
 use crate::format::ses::{Kind, recognise};
 
@@ -57,6 +57,6 @@ pub fn judge(
     let mut judging = Messages { message: &message, ground, digests: ContentDigests::default() };
     judging.judge(report, signer, &within, budget, warnings);
     if signer.countersignatures().next().is_some() {
-        cms::not_judged(warnings);
+        countersignature::not_judged(warnings);
     }
 }
