@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use yinxin::base::random::DeadRandom;
 use yinxin::crypto::aead::{AeadAlgorithm, AeadKey, TAG_LEN};
-use yinxin::crypto::algorithm::{DigestAlgorithm, OID_ECDSA_SHA256, OID_ED25519, SignatureAlgorithm};
+use yinxin::crypto::algorithm::{
+    DigestAlgorithm, OID_ECDSA_SHA256, OID_ECDSA_SHA384, OID_ECDSA_SHA512, OID_ED25519, SignatureAlgorithm,
+};
 use yinxin::crypto::rsa::{self, PssParameters};
 use yinxin::crypto::sm2::KeyTables;
 use yinxin::crypto::{Error, PublicKey, ecdsa, kdf};
@@ -238,6 +240,29 @@ fn ecdsa_p256_fixed() {
         right(key.verify(&octets(&case["msg"]), &octets(&case["sig"])))
     });
     only(&excepted, &[]);
+}
+
+/// The larger curves, through the same door.
+#[test]
+fn ecdsa_p384_and_p521_der() {
+    for (file, count, oid, expected) in [
+        ("ecdsa_secp384r1_sha384", 504, OID_ECDSA_SHA384, SignatureAlgorithm::EcdsaSha384),
+        ("ecdsa_secp521r1_sha512", 542, OID_ECDSA_SHA512, SignatureAlgorithm::EcdsaSha512),
+    ] {
+        let excepted = judge(file, count, |group, case| {
+            let spki = octets(&group["publicKeyDer"]);
+            let info = SubjectPublicKeyInfo::parse(&spki).unwrap();
+            assert!(matches!(public_key(&info), Some(PublicKey::EcdsaLarge(_))));
+            let identifier = AlgorithmIdentifier { oid, parameters: None };
+            let signed = (&*octets(&case["msg"]), &*octets(&case["sig"]));
+            match check_signed(&info, &identifier, signed, &KeyTables::default()) {
+                CheckedValue::Right { algorithm, .. } if algorithm == expected => Answer::Right,
+                CheckedValue::Wrong { .. } => Answer::Wrong,
+                other => panic!("{other:?}"),
+            }
+        });
+        only(&excepted, &[]);
+    }
 }
 
 #[test]

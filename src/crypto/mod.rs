@@ -7,6 +7,7 @@ pub mod aead;
 pub mod algorithm;
 pub mod digest;
 pub mod ecdsa;
+pub mod ecdsa_large;
 pub mod ed25519;
 pub mod ghash;
 pub mod kdf;
@@ -144,6 +145,8 @@ pub enum PublicKey {
     Rsa(rsa::PublicKey),
     /// ECDSA over P-256.
     EcdsaP256(ecdsa::PublicKey),
+    /// ECDSA over P-384 or P-521: others' alone.
+    EcdsaLarge(ecdsa_large::PublicKey),
     /// Ed25519.
     Ed25519(ed25519::PublicKey),
 }
@@ -151,8 +154,8 @@ pub enum PublicKey {
 impl PublicKey {
     /// Whether `signature` is this key's signature over `message` under `algorithm`.
     ///
-    /// `signature` has fixed width: r‖s, 64 bytes, for SM2 (signer ID [`sm2::DEFAULT_ID`]) and ECDSA; 64 bytes for
-    /// Ed25519; as long as the modulus for RSA. An algorithm that does not belong to the key gives `false`.
+    /// `signature` has fixed width: r‖s, 64 bytes, for SM2 (signer ID [`sm2::DEFAULT_ID`]), as long as two coordinates for
+    /// ECDSA; 64 bytes for Ed25519; as long as the modulus for RSA. An algorithm that does not belong to the key gives `false`.
     /// Not checked: whether anybody should trust the key, or the algorithm is acceptable.
     #[must_use]
     pub fn verify(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
@@ -162,7 +165,12 @@ impl PublicKey {
         match self {
             Self::Sm2(key) => key.verify(sm2::DEFAULT_ID, message, signature),
             Self::Rsa(key) => key.verify_with(algorithm, message, signature),
-            Self::EcdsaP256(key) => key.verify(message, signature),
+            Self::EcdsaP256(key) if algorithm == SignatureAlgorithm::EcdsaP256Sha256 => key.verify(message, signature),
+            Self::EcdsaP256(key) => {
+                let digest = digest::digest(algorithm.digest(), message);
+                ecdsa_large::verify(ecdsa_large::Curve::P256, &key.to_bytes(), &digest, signature)
+            }
+            Self::EcdsaLarge(key) => key.verify(algorithm.digest(), message, signature),
             Self::Ed25519(key) => key.verify(message, signature),
         }
     }
@@ -192,9 +200,27 @@ impl PublicKey {
             (self, algorithm),
             (Self::Sm2(_), SignatureAlgorithm::Sm2Sm3)
                 | (Self::Rsa(_), SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_))
-                | (Self::EcdsaP256(_), SignatureAlgorithm::EcdsaP256Sha256)
+                | (
+                    Self::EcdsaP256(_),
+                    SignatureAlgorithm::EcdsaP256Sha256
+                        | SignatureAlgorithm::EcdsaSha384
+                        | SignatureAlgorithm::EcdsaSha512
+                )
+                | (
+                    Self::EcdsaLarge(_),
+                    SignatureAlgorithm::EcdsaSha256 | SignatureAlgorithm::EcdsaSha384 | SignatureAlgorithm::EcdsaSha512
+                )
                 | (Self::Ed25519(_), SignatureAlgorithm::Ed25519)
         )
+    }
+
+    /// What an algorithm that was told by its object identifier is under this key: `ecdsa-with-SHA256` names no curve.
+    #[must_use]
+    pub const fn meant(&self, algorithm: SignatureAlgorithm) -> SignatureAlgorithm {
+        match (self, algorithm) {
+            (Self::EcdsaLarge(_), SignatureAlgorithm::EcdsaP256Sha256) => SignatureAlgorithm::EcdsaSha256,
+            (_, algorithm) => algorithm,
+        }
     }
 
     /// Bits of the key, as policies count them: the modulus, or the order of the curve.
@@ -202,6 +228,7 @@ impl PublicKey {
     pub fn bits(&self) -> usize {
         match self {
             Self::Rsa(key) => key.bits(),
+            Self::EcdsaLarge(key) => key.curve().bits(),
             Self::Sm2(_) | Self::EcdsaP256(_) | Self::Ed25519(_) => 256,
         }
     }
@@ -213,6 +240,11 @@ impl PublicKey {
             Self::Sm2(_) => "sm2-key",
             Self::Rsa(_) => "rsa-key",
             Self::EcdsaP256(_) => "p256-key",
+            Self::EcdsaLarge(key) => match key.curve() {
+                ecdsa_large::Curve::P256 => "p256-key",
+                ecdsa_large::Curve::P384 => "p384-key",
+                ecdsa_large::Curve::P521 => "p521-key",
+            },
             Self::Ed25519(_) => "ed25519-key",
         }
     }

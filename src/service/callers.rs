@@ -94,19 +94,20 @@ pub fn holder(pem: &str, name: &str, roles: Roles) -> Result<Registration, Error
         None => keys.first().and_then(|der| SubjectPublicKeyInfo::parse(der).ok()),
     };
     let info = info.ok_or(Error::CallerCertificate)?;
-    let algorithm = algorithm_of(&public_key(&info).ok_or(Error::CallerCertificate)?);
+    let algorithm = public_key(&info).as_ref().and_then(algorithm_of).ok_or(Error::CallerCertificate)?;
     let (key_fingerprint, public_key) = (sha256(info.raw), info.raw.to_vec());
     Ok(Registration { name: name.to_owned(), key_fingerprint, public_key, algorithm, roles })
 }
 
-/// The algorithm of a key's kind.
-pub(in crate::service) const fn algorithm_of(key: &PublicKey) -> KeyAlgorithm {
-    match key {
+/// The algorithm of a key's kind; `None` for kinds that are others' alone.
+pub(in crate::service) const fn algorithm_of(key: &PublicKey) -> Option<KeyAlgorithm> {
+    Some(match key {
         PublicKey::Sm2(_) => KeyAlgorithm::Sm2,
         PublicKey::Rsa(_) => KeyAlgorithm::Rsa,
         PublicKey::EcdsaP256(_) => KeyAlgorithm::EcdsaP256,
         PublicKey::Ed25519(_) => KeyAlgorithm::Ed25519,
-    }
+        PublicKey::EcdsaLarge(_) => return None,
+    })
 }
 
 /// The caller with that key.

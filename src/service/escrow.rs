@@ -234,8 +234,10 @@ fn decide(
 /// The kind of a key that has an encryption key beside it.
 fn encrypting(signing_key: &PublicKey) -> Result<KeyAlgorithm, PairError> {
     match algorithm_of(signing_key) {
-        algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa) => Ok(algorithm),
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519 => Err(PairError::NoEncryption { kind: signing_key.name() }),
+        Some(algorithm @ (KeyAlgorithm::Sm2 | KeyAlgorithm::Rsa)) => Ok(algorithm),
+        Some(KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Ed25519) | None => {
+            Err(PairError::NoEncryption { kind: signing_key.name() })
+        }
     }
 }
 

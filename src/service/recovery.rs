@@ -83,7 +83,7 @@ pub async fn order(
                 return Err(Error::EscrowDestroyed);
             }
             let key = services.keys.escrowed(tx, &kept.key).await?;
-            if key.attributes.algorithm != algorithm_of(recipient) {
+            if algorithm_of(recipient) != Some(key.attributes.algorithm) {
                 return Err(Error::RecoveryRecipient);
             }
             let recovery = Recovery::new(RecoveryOrder {

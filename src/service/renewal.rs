@@ -203,7 +203,7 @@ fn decide(
 
 /// Refuses a signature that is not by that key over these octets.
 fn signed(key: &PublicKey, octets: &[u8], value: &[u8]) -> Result<(), RenewalError> {
-    let algorithm = algorithm_of(key).signature();
+    let algorithm = algorithm_of(key).ok_or(RenewalError::Signature)?.signature();
     let right = key.verify(algorithm, octets, &decode_value(algorithm, value).unwrap_or_default());
     if right { Ok(()) } else { Err(RenewalError::Signature) }
 }

@@ -82,13 +82,19 @@ pub enum SignatureAlgorithm {
     RsaPss(DigestAlgorithm),
     /// ECDSA over P-256 with SHA-256 (FIPS 186-5 6).
     EcdsaP256Sha256,
+    /// ECDSA over P-384 or P-521 with SHA-256 (FIPS 186-5 6): over P-256 it is [`Self::EcdsaP256Sha256`].
+    EcdsaSha256,
+    /// ECDSA over any of the curves with SHA-384.
+    EcdsaSha384,
+    /// ECDSA over any of the curves with SHA-512.
+    EcdsaSha512,
     /// Ed25519 (RFC 8032 5.1).
     Ed25519,
 }
 
 impl SignatureAlgorithm {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Sm2Sm3,
         Self::RsaPkcs1(DigestAlgorithm::Sm3),
         Self::RsaPkcs1(DigestAlgorithm::Sha256),
@@ -99,6 +105,9 @@ impl SignatureAlgorithm {
         Self::RsaPss(DigestAlgorithm::Sha384),
         Self::RsaPss(DigestAlgorithm::Sha512),
         Self::EcdsaP256Sha256,
+        Self::EcdsaSha256,
+        Self::EcdsaSha384,
+        Self::EcdsaSha512,
         Self::Ed25519,
     ];
 
@@ -116,6 +125,9 @@ impl SignatureAlgorithm {
             Self::RsaPss(DigestAlgorithm::Sha384) => "rsa-pss-sha384",
             Self::RsaPss(DigestAlgorithm::Sha512) => "rsa-pss-sha512",
             Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
+            Self::EcdsaSha256 => "ecdsa-sha256",
+            Self::EcdsaSha384 => "ecdsa-sha384",
+            Self::EcdsaSha512 => "ecdsa-sha512",
             Self::Ed25519 => "ed25519",
         }
     }
@@ -127,7 +139,8 @@ impl SignatureAlgorithm {
     }
 
     /// The algorithm of an object identifier in a certificate or a seal signature. [`OID_RSA_PSS`] says nothing
-    /// without its parameters: `None` here.
+    /// without its parameters: `None` here. [`OID_ECDSA_SHA256`] is P-256's: what it is under another curve, the key tells
+    /// ([`PublicKey::meant`](crate::crypto::PublicKey::meant)).
     #[must_use]
     pub fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
         match oid {
@@ -137,6 +150,8 @@ impl SignatureAlgorithm {
             OID_SHA384_RSA => Some(Self::RsaPkcs1(DigestAlgorithm::Sha384)),
             OID_SHA512_RSA => Some(Self::RsaPkcs1(DigestAlgorithm::Sha512)),
             OID_ECDSA_SHA256 => Some(Self::EcdsaP256Sha256),
+            OID_ECDSA_SHA384 => Some(Self::EcdsaSha384),
+            OID_ECDSA_SHA512 => Some(Self::EcdsaSha512),
             OID_ED25519 => Some(Self::Ed25519),
             _ => None,
         }
@@ -153,7 +168,9 @@ impl SignatureAlgorithm {
             Self::RsaPkcs1(DigestAlgorithm::Sha384) => Some(OID_SHA384_RSA),
             Self::RsaPkcs1(DigestAlgorithm::Sha512) => Some(OID_SHA512_RSA),
             Self::RsaPss(_) => None,
-            Self::EcdsaP256Sha256 => Some(OID_ECDSA_SHA256),
+            Self::EcdsaP256Sha256 | Self::EcdsaSha256 => Some(OID_ECDSA_SHA256),
+            Self::EcdsaSha384 => Some(OID_ECDSA_SHA384),
+            Self::EcdsaSha512 => Some(OID_ECDSA_SHA512),
             Self::Ed25519 => Some(OID_ED25519),
         }
     }
@@ -164,8 +181,9 @@ impl SignatureAlgorithm {
         match self {
             Self::Sm2Sm3 => DigestAlgorithm::Sm3,
             Self::RsaPkcs1(digest) | Self::RsaPss(digest) => digest,
-            Self::EcdsaP256Sha256 => DigestAlgorithm::Sha256,
-            Self::Ed25519 => DigestAlgorithm::Sha512,
+            Self::EcdsaP256Sha256 | Self::EcdsaSha256 => DigestAlgorithm::Sha256,
+            Self::EcdsaSha384 => DigestAlgorithm::Sha384,
+            Self::EcdsaSha512 | Self::Ed25519 => DigestAlgorithm::Sha512,
         }
     }
 }

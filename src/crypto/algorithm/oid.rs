@@ -41,8 +41,16 @@ pub const OID_SM3_RSA: ObjectIdentifier = oid("1.2.156.10197.1.504");
 pub const OID_EC_PUBLIC_KEY: ObjectIdentifier = oid("1.2.840.10045.2.1");
 /// The curve P-256, `secp256r1` (RFC 5480 2.1.1.1).
 pub const OID_P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
+/// The curve P-384, `secp384r1` (RFC 5480 2.1.1.1).
+pub const OID_P384: ObjectIdentifier = oid("1.3.132.0.34");
+/// The curve P-521, `secp521r1` (RFC 5480 2.1.1.1).
+pub const OID_P521: ObjectIdentifier = oid("1.3.132.0.35");
 /// `ecdsa-with-SHA256` (RFC 5758 3.2).
 pub const OID_ECDSA_SHA256: ObjectIdentifier = oid("1.2.840.10045.4.3.2");
+/// `ecdsa-with-SHA384` (RFC 5758 3.2).
+pub const OID_ECDSA_SHA384: ObjectIdentifier = oid("1.2.840.10045.4.3.3");
+/// `ecdsa-with-SHA512` (RFC 5758 3.2).
+pub const OID_ECDSA_SHA512: ObjectIdentifier = oid("1.2.840.10045.4.3.4");
 /// `id-Ed25519`, the key and the signature (RFC 8410 3).
 pub const OID_ED25519: ObjectIdentifier = oid("1.3.101.112");
 /// `rsaEncryption` (RFC 8017 A.1).

@@ -106,7 +106,8 @@ impl Algorithm {
         REGISTRY.iter().find(|row| row.name == name)
     }
 
-    /// The rows of that kind with that object identifier: one, but for RSASSA-PSS, whose parameters tell.
+    /// The rows of that kind with that object identifier: one, but for RSASSA-PSS, whose parameters tell, and for ECDSA with
+    /// SHA-256, whose key tells.
     pub fn by_oid(kind: Kind, oid: ObjectIdentifier) -> impl Iterator<Item = &'static Self> {
         REGISTRY.iter().filter(move |row| row.kind == kind && row.oids.contains(&oid))
     }
@@ -179,6 +180,12 @@ pub static REGISTRY: &[Algorithm] = &[
     pss("rsa-pss-sha512"),
     Algorithm::new("ecdsa-p256-sha256", Kind::Signature, &[oid::OID_ECDSA_SHA256], "FIPS 186-5 6, RFC 5758 3.2")
         .beside(Parameters::Absent).strong(128).keys(256, 256),
+    Algorithm::new("ecdsa-sha256", Kind::Signature, &[oid::OID_ECDSA_SHA256], "FIPS 186-5 6, RFC 5758 3.2")
+        .beside(Parameters::Absent).strong(128).keys(384, 521),
+    Algorithm::new("ecdsa-sha384", Kind::Signature, &[oid::OID_ECDSA_SHA384], "FIPS 186-5 6, RFC 5758 3.2")
+        .beside(Parameters::Absent).strong(192).keys(256, 521),
+    Algorithm::new("ecdsa-sha512", Kind::Signature, &[oid::OID_ECDSA_SHA512], "FIPS 186-5 6, RFC 5758 3.2")
+        .beside(Parameters::Absent).strong(256).keys(256, 521),
     Algorithm::new("ed25519", Kind::Signature, &[oid::OID_ED25519], "RFC 8032 5.1, RFC 8410 3")
         .beside(Parameters::Absent).strong(128).keys(256, 256),
     rsa("rsa-sha1", &[oid::OID_SHA1_RSA], "RFC 8017 A.2.4").strong(0).refused(),
@@ -190,6 +197,10 @@ pub static REGISTRY: &[Algorithm] = &[
         .beside(Parameters::NullOrAbsent).keys(RSA_KEYS.0, RSA_KEYS.1),
     Algorithm::new("p256-key", Kind::PublicKey, &[oid::OID_EC_PUBLIC_KEY], "RFC 5480 2.1.1, SP 800-186 3.2.1.3")
         .beside(Parameters::Curve(oid::OID_P256)).strong(128).keys(256, 256),
+    Algorithm::new("p384-key", Kind::PublicKey, &[oid::OID_EC_PUBLIC_KEY], "RFC 5480 2.1.1, SP 800-186 3.2.1.4")
+        .beside(Parameters::Curve(oid::OID_P384)).strong(192).keys(384, 384),
+    Algorithm::new("p521-key", Kind::PublicKey, &[oid::OID_EC_PUBLIC_KEY], "RFC 5480 2.1.1, SP 800-186 3.2.1.5")
+        .beside(Parameters::Curve(oid::OID_P521)).strong(256).keys(521, 521),
     Algorithm::new("ed25519-key", Kind::PublicKey, &[oid::OID_ED25519], "RFC 8410 4")
         .beside(Parameters::Absent).strong(128).keys(256, 256),
 
@@ -243,7 +254,11 @@ mod tests {
                     })
                     .map(|found| found.name)
                     .collect();
-                let expected = if row.name.starts_with("rsa-pss-") { 4 } else { 1 };
+                let expected = match row.name {
+                    name if name.starts_with("rsa-pss-") => 4,
+                    "ecdsa-p256-sha256" | "ecdsa-sha256" => 2,
+                    _ => 1,
+                };
                 assert_eq!(found.len(), expected, "{} {found:?}", row.name);
             }
         }
@@ -265,7 +280,11 @@ mod tests {
                 None => assert_eq!(row.parameters, Parameters::Structure),
             }
             for oid in row.oids.iter().filter(|oid| **oid != oid::OID_RSA_PSS) {
-                assert_eq!(SignatureAlgorithm::from_oid(*oid), Some(algorithm));
+                let first = match algorithm {
+                    SignatureAlgorithm::EcdsaSha256 => SignatureAlgorithm::EcdsaP256Sha256,
+                    algorithm => algorithm,
+                };
+                assert_eq!(SignatureAlgorithm::from_oid(*oid), Some(first));
             }
         }
         for algorithm in DigestAlgorithm::ALL {

@@ -27,6 +27,7 @@ impl Key {
         Ok(match issuer {
             PublicKey::Sm2(_) => Self::Sm2(sm2::PrivateKey::generate(random)?),
             PublicKey::EcdsaP256(_) => Self::EcdsaP256(ecdsa::PrivateKey::generate(random)?),
+            PublicKey::EcdsaLarge(_) => return Err(Error::NotOfThisKey { algorithm: issuer.name() }),
             PublicKey::Ed25519(_) => Self::Ed25519(ed25519::PrivateKey::generate(random)?),
             PublicKey::Rsa(key) => Self::Rsa(rsa::PrivateKey::generate(if key.bits() > 3072 { 4096 } else { 3072 })?),
         })

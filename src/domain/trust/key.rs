@@ -1,16 +1,16 @@
 //! From a certificate's key and a signature's octets to "right" or "wrong".
 
 use crate::crypto::algorithm::{
-    Algorithm, DigestAlgorithm, Kind, OID_EC_PUBLIC_KEY, OID_ED25519, OID_MGF1, OID_P256, OID_RSA, OID_RSA_PSS,
-    OID_SM2_CURVE, Parameters, SignatureAlgorithm,
+    Algorithm, DigestAlgorithm, Kind, OID_EC_PUBLIC_KEY, OID_ED25519, OID_MGF1, OID_P256, OID_P384, OID_P521, OID_RSA,
+    OID_RSA_PSS, OID_SM2_CURVE, Parameters, SignatureAlgorithm,
 };
 use crate::crypto::rsa::PssParameters;
 use crate::crypto::sm2::KeyTables;
-use crate::crypto::{PublicKey, ecdsa, ed25519, rsa, sm2};
+use crate::crypto::{PublicKey, ecdsa, ecdsa_large, ed25519, rsa, sm2};
 use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 use crate::format::keys::{
-    AlgorithmIdentifier, Sm2Encoding, SubjectPublicKeyInfo, read_rsa_public_key, read_sm2_signature,
-    write_sm2_signature,
+    AlgorithmIdentifier, Sm2Encoding, SubjectPublicKeyInfo, read_ecdsa_signature, read_rsa_public_key,
+    read_sm2_signature, write_sm2_signature,
 };
 
 /// The key of a SubjectPublicKeyInfo; `None` for kinds and curves that we do not compute, and for broken keys.
@@ -25,6 +25,8 @@ pub fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
                 _ if !reader.is_empty() || (algorithm == OID_SM2_CURVE && curve != OID_SM2_CURVE) => None,
                 OID_SM2_CURVE => sm2::PublicKey::from_bytes(info.key).ok().map(PublicKey::Sm2),
                 OID_P256 => ecdsa::PublicKey::from_bytes(info.key).ok().map(PublicKey::EcdsaP256),
+                OID_P384 => large(ecdsa_large::Curve::P384, info.key),
+                OID_P521 => large(ecdsa_large::Curve::P521, info.key),
                 _ => None,
             }
         }
@@ -39,7 +41,11 @@ pub fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
     }
 }
 
-/// The SubjectPublicKeyInfo of a key (GB/T 20518 for SM2, RFC 3279 2.3.1 for RSA, RFC 5480 2.1.1 for P-256, RFC 8410 4
+fn large(curve: ecdsa_large::Curve, point: &[u8]) -> Option<PublicKey> {
+    ecdsa_large::PublicKey::from_bytes(curve, point).ok().map(PublicKey::EcdsaLarge)
+}
+
+/// The SubjectPublicKeyInfo of a key (GB/T 20518 for SM2, RFC 3279 2.3.1 for RSA, RFC 5480 2.1.1 for ECDSA, RFC 8410 4
 /// for Ed25519).
 #[must_use]
 pub fn subject_public_key_info(key: &PublicKey) -> Vec<u8> {
@@ -67,6 +73,17 @@ pub fn subject_public_key_info(key: &PublicKey) -> Vec<u8> {
             });
             info.bit_string(&point.to_bytes());
         }
+        PublicKey::EcdsaLarge(key) => {
+            let curve = match key.curve() {
+                ecdsa_large::Curve::P256 => OID_P256,
+                ecdsa_large::Curve::P384 => OID_P384,
+                ecdsa_large::Curve::P521 => OID_P521,
+            };
+            info.sequence(|algorithm| {
+                algorithm.oid(OID_EC_PUBLIC_KEY).oid(curve);
+            });
+            info.bit_string(key.to_bytes());
+        }
         PublicKey::Ed25519(point) => {
             info.sequence(|algorithm| {
                 algorithm.oid(OID_ED25519);
@@ -82,19 +99,25 @@ pub fn subject_public_key_info(key: &PublicKey) -> Vec<u8> {
 #[must_use]
 pub fn encode_value(algorithm: SignatureAlgorithm, value: &[u8]) -> Vec<u8> {
     match algorithm {
-        SignatureAlgorithm::Sm2Sm3 | SignatureAlgorithm::EcdsaP256Sha256 => write_sm2_signature(value),
+        SignatureAlgorithm::Sm2Sm3
+        | SignatureAlgorithm::EcdsaP256Sha256
+        | SignatureAlgorithm::EcdsaSha256
+        | SignatureAlgorithm::EcdsaSha384
+        | SignatureAlgorithm::EcdsaSha512 => write_sm2_signature(value),
         SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_) | SignatureAlgorithm::Ed25519 => value.to_vec(),
     }
 }
 
 /// The value of fixed width that [`encode_value`] wrote; r‖s of 64 octets, as signed HTTP requests carry it, stays as it is.
-/// `None` for neither form. Whether the value is right is not asked.
+/// `None` for neither form, and for algorithms that leave the curve open, and with it the width. Whether the value is right
+/// is not asked.
 #[must_use]
 pub fn decode_value(algorithm: SignatureAlgorithm, value: &[u8]) -> Option<Vec<u8>> {
     match algorithm {
         SignatureAlgorithm::Sm2Sm3 | SignatureAlgorithm::EcdsaP256Sha256 => {
             read_sm2_signature(value).ok().map(|(fixed, _)| fixed)
         }
+        SignatureAlgorithm::EcdsaSha256 | SignatureAlgorithm::EcdsaSha384 | SignatureAlgorithm::EcdsaSha512 => None,
         SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_) | SignatureAlgorithm::Ed25519 => {
             Some(value.to_vec())
         }
@@ -156,6 +179,7 @@ pub fn check_value(
     let (Some(algorithm), Some(key)) = (SignatureAlgorithm::from_oid(algorithm), public_key(info)) else {
         return CheckedValue::Unsupported;
     };
+    let algorithm = key.meant(algorithm);
     check(&key, algorithm, value, |fixed| key.verify_by(tables, algorithm, message, fixed))
 }
 
@@ -204,10 +228,16 @@ fn check(
             Err(_) => return CheckedValue::Wrong { encoding: None },
         },
         // ECDSA-Sig-Value has the same structure, and no tolerance for anything else.
-        SignatureAlgorithm::EcdsaP256Sha256 => match read_sm2_signature(value) {
-            Ok((fixed, Sm2Encoding::Der)) => (fixed, ValueEncoding::Der),
-            _ => return CheckedValue::Wrong { encoding: None },
-        },
+        SignatureAlgorithm::EcdsaP256Sha256
+        | SignatureAlgorithm::EcdsaSha256
+        | SignatureAlgorithm::EcdsaSha384
+        | SignatureAlgorithm::EcdsaSha512 => {
+            let octets = if let PublicKey::EcdsaLarge(key) = key { key.curve().octets() } else { 32 };
+            match read_ecdsa_signature(value, octets) {
+                Ok(fixed) => (fixed, ValueEncoding::Der),
+                Err(_) => return CheckedValue::Wrong { encoding: None },
+            }
+        }
         SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_) | SignatureAlgorithm::Ed25519 => {
             (value.to_vec(), ValueEncoding::Plain)
         }
@@ -440,8 +470,10 @@ mod tests {
             if algorithm == SignatureAlgorithm::EcdsaP256Sha256 {
                 assert_eq!(checked(None, &fixed), CheckedValue::Wrong { encoding: None }, "r‖s is no ECDSA-Sig-Value");
             }
-            let others = SignatureAlgorithm::ALL.into_iter().filter(|other| *other != algorithm);
-            for oid in others.filter_map(SignatureAlgorithm::oid) {
+            let is_foreign = |oid: &ObjectIdentifier| {
+                SignatureAlgorithm::from_oid(*oid).is_some_and(|other| !key.signs_with(key.meant(other)))
+            };
+            for oid in SignatureAlgorithm::ALL.into_iter().filter_map(SignatureAlgorithm::oid).filter(is_foreign) {
                 assert_eq!(
                     check_value(&info, oid, (b"m", &value), &KeyTables::default()),
                     CheckedValue::Unsupported,

@@ -366,7 +366,7 @@ pub fn list_key(info: &[u8]) -> Option<(PublicKey, ListAlgorithm)> {
     match public_key(&SubjectPublicKeyInfo::parse(info).ok()?)? {
         key @ PublicKey::Sm2(_) => Some((key, ListAlgorithm::Sm2Sm3)),
         key @ PublicKey::EcdsaP256(_) => Some((key, ListAlgorithm::Es256)),
-        PublicKey::Rsa(_) | PublicKey::Ed25519(_) => None,
+        PublicKey::Rsa(_) | PublicKey::EcdsaLarge(_) | PublicKey::Ed25519(_) => None,
     }
 }
 

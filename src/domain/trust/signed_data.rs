@@ -74,6 +74,9 @@ pub enum SignedDataError {
     /// Content signed without attributes that could pass as attributes itself.
     #[error("the content could be read as signed attributes, so that nobody knows what was signed")]
     ContentReadsAsAttributes,
+    /// A countersignature whose attributes name a content type.
+    #[error("a countersignature has no content type, and its attributes name one (RFC 5652 11.4)")]
+    CountersignatureContentType,
     /// The certificate is not the one whose digest was signed.
     #[error("the signed signingCertificate names another certificate (RFC 5035 5)")]
     SigningCertificateMismatch,
@@ -97,6 +100,7 @@ impl SignedDataError {
             Self::SignatureUnsupported { .. } => "signature-unsupported",
             Self::SignatureWrong => "signature-wrong",
             Self::ContentReadsAsAttributes => "content-reads-as-attributes",
+            Self::CountersignatureContentType => "countersignature-content-type",
             Self::SigningCertificateMismatch => "signing-certificate-mismatch",
         }
     }
@@ -295,6 +299,42 @@ pub fn verify_attributes(
     let right = check_signature(signer, digest, &attributes.to_sign(), certificate, tables)?;
     names_certificate(signer, certificate)?;
     Ok(right)
+}
+
+/// Whether the countersigner, whose certificate this is, signed that signature value (RFC 5652 11.4): as a signer signs a
+/// content, but for the content type, which there is none of.
+///
+/// # Errors
+/// The first thing that is not right.
+pub fn verify_countersigner(
+    signer: &SignerInfo<'_>,
+    value: &[u8],
+    certificate: &Certificate<'_>,
+    tables: &KeyTables,
+) -> Result<SignerVerified, SignedDataError> {
+    if !signer.identifier.names(certificate) {
+        return Err(SignedDataError::CertificateMissing);
+    }
+    let algorithm = signer.digest_algorithm.oid;
+    let digest_algorithm =
+        DigestAlgorithm::from_oid(algorithm).ok_or(SignedDataError::DigestUnsupported { algorithm })?;
+    let (signed, scope) = match &signer.signed_attributes {
+        Some(attributes) => {
+            if attributes.content_type.is_some() {
+                return Err(SignedDataError::CountersignatureContentType);
+            }
+            let missing = SignedDataError::AttributeMissing { attribute: "messageDigest" };
+            if attributes.message_digest.ok_or(missing)? != digest(digest_algorithm, value) {
+                return Err(SignedDataError::DigestMismatch);
+            }
+            (Cow::Owned(attributes.to_sign()), SignatureScope::Attributes)
+        }
+        None if reads_as_attributes(value) => return Err(SignedDataError::ContentReadsAsAttributes),
+        None => (Cow::Borrowed(value), SignatureScope::Content),
+    };
+    let (algorithm, encoding) = check_signature(signer, digest_algorithm, &signed, certificate, tables)?;
+    let certificate_named = names_certificate(signer, certificate)?;
+    Ok(SignerVerified { algorithm, digest: digest_algorithm, encoding, scope, certificate_named })
 }
 
 /// Octets without meaning of their own, in the words of either family: a province's signatures name the content by the

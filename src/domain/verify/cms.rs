@@ -1,7 +1,8 @@
 //! Judging cryptographic messages: SignedData of CMS, PKCS#7 and GB/T 35275, attached and detached, each signer by
 //! itself; CAdES-B by the certificate that is named inside (RFC 5035), CAdES-T by the time stamp on the value.
 //!
-//! Not judged, and said so: countersignatures. Not looked at: CRLs and OCSP answers that the message carries.
+//! Countersignatures (RFC 5652 11.4) are signatures of their own in the report, `1.1` being the first on signature `1`; one
+//! on a countersignature is not judged, and said so. What the message carries of lists and answers counts as evidence.
 
 use std::borrow::Cow;
 
@@ -15,6 +16,7 @@ use crate::domain::trust::{
     Budget, CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, ValueEncoding,
     find_signer_certificate, public_key, verify_attributes, verify_signer_of,
 };
+use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::Unproved;
@@ -23,7 +25,7 @@ use crate::domain::verify::shape::{Shape, ders};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
 use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
 use crate::format::cms::{self, Deviation, Family, SignedData, SignerInfo, attribute, ber};
-use crate::format::der::{ObjectIdentifier, Reader, Tag, time};
+use crate::format::der::{Reader, Tag, time};
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::SignatureDescription;
 use crate::format::ses::Kind;
@@ -32,9 +34,6 @@ use crate::format::x509::Certificate;
 /// Messages in files of their own; the document of a detached one is `--original`.
 #[derive(Debug, Clone, Copy)]
 pub struct Cms;
-
-/// `countersignature` (RFC 5652 11.4).
-const COUNTERSIGNATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.6");
 
 impl FileFormat for Cms {
     fn name(&self) -> &'static str {
@@ -55,6 +54,9 @@ impl FileFormat for Cms {
             let stands_for =
                 if message.family == Family::Gm { StandsFor::ItselfOrItsOriginal } else { StandsFor::Itself };
             let date_time = original.filter(|_| message.family == Family::Gm).and_then(|text| described(text, ground));
+            let carried = Carried::by(&message);
+            let evidence = carried.beside(ground, &mut body.warnings);
+            let ground = &Ground { evidence: &evidence, ..*ground };
             let mut judging = Messages { message: &message, ground, digests: ContentDigests::default() };
             for (index, signer) in message.signers.iter().enumerate() {
                 let mut report = SignatureReport::blank(&index.saturating_add(1).to_string(), kind(&message).name());
@@ -67,6 +69,7 @@ impl FileFormat for Cms {
                     None => Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing"),
                 };
                 body.signatures.push(report);
+                judging.countersignatures((index, signer), &mut body, &mut budget);
             }
             deviations(&message, &mut body.warnings);
         }
@@ -221,10 +224,6 @@ impl<'a> Messages<'_, 'a> {
                 no_certificate(report, error.code(), error.to_string());
             }
         }
-        if signer.unsigned_attributes.iter().any(|attribute| attribute.oid == COUNTERSIGNATURE) {
-            let detail = "a countersignature is there and was not judged".to_owned();
-            warnings.push(Warning { code: "countersignature-not-judged", part: None, detail });
-        }
         report.details.tolerances.sort_unstable();
         report.details.tolerances.dedup();
     }
@@ -369,7 +368,11 @@ pub(in crate::domain::verify) fn no_seal() -> Axis {
 }
 
 /// A time stamp that is there and proves nothing: one that is wrong is a finding, one of nobody's authority none.
-fn unproved(report: &mut SignatureReport, why: Option<&Unproved>, warnings: &mut Vec<Warning>) {
+pub(in crate::domain::verify) fn unproved(
+    report: &mut SignatureReport,
+    why: Option<&Unproved>,
+    warnings: &mut Vec<Warning>,
+) {
     let Some(why) = why else { return };
     why.report(report, "the signature");
     let detail = format!("a time stamp on the signature proves nothing: {}", why.detail);
@@ -419,7 +422,7 @@ fn content_matches(report: &mut SignatureReport, verified: &SignerVerified, boun
 }
 
 /// The axis signature for a right value.
-fn right(
+pub(in crate::domain::verify) fn right(
     report: &mut SignatureReport,
     algorithm: SignatureAlgorithm,
     encoding: ValueEncoding,
@@ -441,7 +444,11 @@ fn right(
 }
 
 /// The axis signature, and the finding, for a value or a structure that is not right.
-fn wrong(report: &mut SignatureReport, error: &SignedDataError, certificate: &Certificate<'_>) {
+pub(in crate::domain::verify) fn wrong(
+    report: &mut SignatureReport,
+    error: &SignedDataError,
+    certificate: &Certificate<'_>,
+) {
     let (mut code, mut detail) = (error.code(), error.to_string());
     let (case, status) = match error {
         SignedDataError::SignatureWrong => (Case::SignatureValue, Status::Failed),
@@ -481,7 +488,7 @@ pub(in crate::domain::verify) fn no_certificate(report: &mut SignatureReport, co
 }
 
 /// When the signer says that it signed: the signed attribute; in a package, else, the description's SignatureDateTime.
-fn claimed_time(
+pub(in crate::domain::verify) fn claimed_time(
     report: &mut SignatureReport,
     signer: &SignerInfo<'_>,
     place: &Place<'_>,

@@ -20,13 +20,22 @@ pub struct Evidence<'a> {
     answers: Vec<OcspResponse<'a>>,
     certificates: Vec<Certificate<'a>>,
     tokens: Vec<TimeStampToken<'a>>,
+    /// What was at hand before: its lists and answers count too.
+    before: Option<&'a Evidence<'a>>,
 }
 
 impl<'a> Evidence<'a> {
     /// Nothing is at hand.
     #[must_use]
     pub const fn none() -> Self {
-        Self { lists: Vec::new(), answers: Vec::new(), certificates: Vec::new(), tokens: Vec::new() }
+        Self { lists: Vec::new(), answers: Vec::new(), certificates: Vec::new(), tokens: Vec::new(), before: None }
+    }
+
+    /// The same, to which more can be added for one file alone.
+    #[must_use]
+    pub fn beside(before: &'a Self) -> Self {
+        let (certificates, tokens) = (before.certificates.clone(), before.tokens.clone());
+        Self { certificates, tokens, before: Some(before), ..Self::none() }
     }
 
     /// Adds a revocation list.
@@ -36,6 +45,22 @@ impl<'a> Evidence<'a> {
     pub fn add_crl(&mut self, der: &'a [u8]) -> Result<(), der::Error> {
         let list = CertificateList::parse(der)?;
         let index = CrlIndex::new(&list, INDEXED)?;
+        self.lists.push((list, index));
+        Ok(())
+    }
+
+    /// Adds a revocation list of no more entries than are left, and takes them off.
+    ///
+    /// # Errors
+    /// As [`Evidence::add_crl`].
+    pub(in crate::domain::verify) fn add_crl_up_to(
+        &mut self,
+        der: &'a [u8],
+        left: &mut usize,
+    ) -> Result<(), der::Error> {
+        let list = CertificateList::parse(der)?;
+        let index = CrlIndex::new(&list, *left)?;
+        *left = left.saturating_sub(list.count());
         self.lists.push((list, index));
         Ok(())
     }
@@ -78,20 +103,22 @@ impl<'a> Evidence<'a> {
 
     /// Whether there is neither a list nor an answer.
     #[must_use]
-    pub const fn says_nothing(&self) -> bool {
-        self.lists.is_empty() && self.answers.is_empty()
+    pub fn says_nothing(&self) -> bool {
+        self.lists.is_empty() && self.answers.is_empty() && self.before.is_none_or(Self::says_nothing)
     }
 
     /// The lists.
     #[must_use]
     pub fn crls(&self) -> Vec<CrlEvidence<'_>> {
-        self.lists.iter().map(|(list, index)| CrlEvidence { list, index: Some(index) }).collect()
+        let before = self.before.iter().flat_map(|before| before.crls());
+        before.chain(self.lists.iter().map(|(list, index)| CrlEvidence { list, index: Some(index) })).collect()
     }
 
     /// The answers.
     #[must_use]
     pub fn ocsp(&self) -> Vec<OcspEvidence<'_>> {
-        self.answers.iter().map(|response| OcspEvidence { response, nonce: None }).collect()
+        let before = self.before.iter().flat_map(|before| before.ocsp());
+        before.chain(self.answers.iter().map(|response| OcspEvidence { response, nonce: None })).collect()
     }
 
     /// The certificates.

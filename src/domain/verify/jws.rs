@@ -8,6 +8,7 @@
 //! `SM2-SM3`, its value r‖s of 64 octets, as ECDSA's (RFC 7518 3.4).
 
 use crate::base::clock::Timestamp;
+use crate::crypto::PublicKey;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::sha256;
 use crate::domain::trust::{Budget, public_key};
@@ -21,7 +22,7 @@ use crate::format::jose::{Jws, JwsSignature, Payload};
 use crate::format::x509::Certificate;
 
 /// Names of `alg` that are computed (RFC 7518 3.1, RFC 8037 3.1, RFC 9864 2.2), and ours.
-pub const ALGORITHMS: [(&str, SignatureAlgorithm); 10] = [
+pub const ALGORITHMS: [(&str, SignatureAlgorithm); 12] = [
     ("RS256", SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256)),
     ("RS384", SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha384)),
     ("RS512", SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha512)),
@@ -29,6 +30,8 @@ pub const ALGORITHMS: [(&str, SignatureAlgorithm); 10] = [
     ("PS384", SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha384)),
     ("PS512", SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha512)),
     ("ES256", SignatureAlgorithm::EcdsaP256Sha256),
+    ("ES384", SignatureAlgorithm::EcdsaSha384),
+    ("ES512", SignatureAlgorithm::EcdsaSha512),
     ("EdDSA", SignatureAlgorithm::Ed25519),
     ("Ed25519", SignatureAlgorithm::Ed25519),
     ("SM2-SM3", SignatureAlgorithm::Sm2Sm3),
@@ -108,7 +111,7 @@ fn judge(
         return;
     };
     let claimed = match header.signing_time.as_deref().map(Timestamp::parse_rfc3339) {
-        None => None,
+        None => header.issued_at.map(Timestamp::from_unix),
         Some(Ok(claimed)) => Some(claimed),
         Some(Err(_)) => return broken(report, "jws-sigt-malformed", "sigT is no time of RFC 3339".to_owned()),
     };
@@ -121,7 +124,9 @@ fn judge(
     let at_hand = raw::candidates(ground);
     let is_right = |certificate: &Certificate<'_>| {
         let key = public_key(&certificate.public_key);
-        key.is_some_and(|key| key.verify_by(ground.tables, algorithm, &signed, &signature.value))
+        key.is_some_and(|key| {
+            belongs(&key, algorithm) && key.verify_by(ground.tables, algorithm, &signed, &signature.value)
+        })
     };
     let thumbprint = |certificate: &Certificate<'_>| header.thumbprint == Some(sha256(certificate.raw));
     let certificate = match embedded.first() {
@@ -149,12 +154,14 @@ fn judge(
         return;
     };
     let right = is_right(certificate);
-    if !key.signs_with(algorithm) {
+    if !belongs(&key, algorithm) {
         let detail = format!("{} does not belong to the certificate's key", algorithm.name());
         broken(report, "algorithm-not-of-key", detail);
     } else if right {
         let detail = format!("the value is right ({})", algorithm.name());
-        report.signature = Axis::new(Status::Ok, "ok", detail).with(vec![name_of(certificate)]);
+        let stated = header.stated.iter().map(|(name, value)| format!("the signer states {name}: {value}"));
+        let evidence = std::iter::once(name_of(certificate)).chain(stated).collect();
+        report.signature = Axis::new(Status::Ok, "ok", detail).with(evidence);
         if report.intact.status != Status::Failed {
             report.details.data_hash = Some(Status::Ok);
             report.details.data_hash_algorithm = Some(algorithm.digest().name());
@@ -177,6 +184,16 @@ fn judge(
         algorithm: right.then_some(algorithm),
     };
     judge_signer(report, &question, ground, budget, warnings);
+}
+
+/// Whether the algorithm is the key's: a name of ECDSA names the curve too (RFC 7518 3.4).
+fn belongs(key: &PublicKey, algorithm: SignatureAlgorithm) -> bool {
+    let curve = match algorithm {
+        SignatureAlgorithm::EcdsaSha384 => Some("p384-key"),
+        SignatureAlgorithm::EcdsaSha512 => Some("p521-key"),
+        _ => None,
+    };
+    key.signs_with(algorithm) && curve.is_none_or(|curve| key.name() == curve)
 }
 
 fn broken(report: &mut SignatureReport, code: &str, detail: String) {

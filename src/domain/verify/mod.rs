@@ -5,8 +5,10 @@
 //! (somebody answers for the key) → [`Report`]. Every rule that is broken becomes a [`Finding`]; the verdict is the
 //! first of them in the order of [`Case`].
 
+pub mod carried;
 pub mod certificate;
 pub mod cms;
+mod countersignature;
 pub mod coverage;
 pub mod crl;
 pub mod evidence;

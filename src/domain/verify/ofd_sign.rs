@@ -6,10 +6,11 @@
 //! the digest. A bare value names nobody: it is tried with the certificates at hand.
 
 use crate::domain::trust::{Budget, ContentDigests};
+use crate::domain::verify::carried::Carried;
 use crate::domain::verify::cms::{Messages, Place as MessagePlace, StandsFor};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
-use crate::domain::verify::{Ground, cms, raw};
+use crate::domain::verify::{Ground, cms, countersignature, raw};
 use crate::format::cms::SignedData;
 use crate::format::ses::{Kind, recognise};
 
@@ -50,6 +51,12 @@ pub fn judge(
     };
     let (original, stands_for) = (Some(place.original), StandsFor::ItselfOrItsOriginal);
     let within = MessagePlace { original, stands_for, date_time: place.date_time };
+    let carried = Carried::by(&message);
+    let evidence = carried.beside(ground, warnings);
+    let ground = &Ground { evidence: &evidence, ..*ground };
     let mut judging = Messages { message: &message, ground, digests: ContentDigests::default() };
     judging.judge(report, signer, &within, budget, warnings);
+    if signer.countersignatures().next().is_some() {
+        countersignature::not_judged(warnings);
+    }
 }

@@ -7,6 +7,7 @@ use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
 use crate::crypto::{PublicKey, sm2};
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value, public_key};
+use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{Unproved, prove, prove_parsed, token_in};
@@ -98,6 +99,9 @@ pub fn judge(
             return;
         }
     };
+    let carried = Carried::by_token(signature.time_stamp);
+    let evidence = carried.beside(ground, warnings);
+    let ground = &Ground { evidence: &evidence, ..*ground };
     let mut judging = Judging { report, ground, signature: &signature, place };
     for deviation in &signature.deviations {
         judging.deviates((*deviation).into());

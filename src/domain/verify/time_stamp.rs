@@ -4,6 +4,7 @@
 use crate::domain::stamp::verify::NamedBySha1;
 use crate::domain::stamp::{Expected, Imprint, TokenRefusal, VerifiedToken, verify_token};
 use crate::domain::trust::{Budget, SignedDataError};
+use crate::domain::verify::carried::Carried;
 use crate::domain::verify::cms::{no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::proof::{Unproved, prove, prove_parsed};
@@ -46,6 +47,9 @@ impl FileFormat for TimeStamp {
         } else {
             bytes
         };
+        let carried = Carried::by_token(Some(token));
+        let evidence = carried.beside(ground, &mut body.warnings);
+        let ground = &Ground { evidence: &evidence, ..*ground };
         let token = TimeStampToken::parse(token).map_err(|error| refusal(&error))?;
         let mut report = SignatureReport::blank("1", KIND);
         let mut budget = Budget::new(ground.limits);

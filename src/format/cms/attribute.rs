@@ -16,6 +16,8 @@ pub const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840
 pub const SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 /// `signingCertificateV2` (RFC 5035 3).
 pub const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
+/// `countersignature`, an unsigned attribute (RFC 5652 11.4).
+pub const COUNTERSIGNATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.6");
 /// `timeStampToken`, an unsigned attribute (RFC 3161 A).
 pub const TIME_STAMP_TOKEN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.14");
 
@@ -35,6 +37,17 @@ pub struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
+    /// Reads one that fills the octets.
+    ///
+    /// # Errors
+    /// Not this structure, or too many values.
+    pub fn parse(der: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(der);
+        let attribute = Self::read(&mut reader)?;
+        reader.finish("Attribute")?;
+        Ok(attribute)
+    }
+
     fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
         const WHAT: &str = "Attribute";
         let value = reader.expect(Tag::Sequence, WHAT)?;

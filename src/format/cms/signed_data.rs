@@ -342,6 +342,20 @@ impl<'a> SignerInfo<'a> {
         })
     }
 
+    /// The signers of this signature's value, in order (RFC 5652 11.4); an error in the place of one that is none.
+    pub fn countersignatures(&self) -> impl Iterator<Item = Result<SignerInfo<'a>, Error>> {
+        let attributes = self.unsigned_attributes.iter();
+        attributes
+            .filter(|attribute| attribute.oid == crate::format::cms::attribute::COUNTERSIGNATURE)
+            .flat_map(|attribute| &attribute.values)
+            .map(|value| {
+                let mut reader = Reader::new(value.raw());
+                let signer = Self::read(&mut reader)?;
+                reader.finish("countersignature")?;
+                Ok(signer)
+            })
+    }
+
     /// Time stamps over the signature value, each a ContentInfo (RFC 3161 A).
     pub fn time_stamps(&self) -> impl Iterator<Item = &'a [u8]> {
         let attributes = self.unsigned_attributes.iter();

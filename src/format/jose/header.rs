@@ -23,12 +23,22 @@ pub struct Header {
     pub key_id: Option<String>,
     /// `sigT` of JAdES (ETSI TS 119 182-1 5.2.1): the time that the signer claims, RFC 3339.
     pub signing_time: Option<String>,
+    /// `iat` of JAdES (ETSI TS 119 182-1 v1.2.1 5.1.11): the same in seconds since 1970.
+    pub issued_at: Option<i64>,
+    /// What else the signer states of itself and its signature, as JAdES has it (5.2.2, 5.2.4 to 5.2.7), as JSON.
+    pub stated: Vec<(String, String)>,
     /// All names, in order, those above too.
     pub names: Vec<String>,
 }
 
 /// Extensions that `crit` may name and that are processed here.
-const UNDERSTOOD: [&str; 2] = ["b64", "sigT"];
+const UNDERSTOOD: [&str; 3] = ["b64", "sigT", "iat"];
+
+/// Statements of the signer that change nothing of what is signed: where, as what, why, by which policy.
+const STATEMENTS: [&str; 4] = ["sigPl", "srAts", "srCms", "sigPId"];
+
+/// Characters of one statement that are kept.
+const STATED: usize = 1024;
 
 /// Names that RFC 7515 itself gives: `crit` must not name them.
 const REGISTERED: [&str; 11] = ["alg", "jku", "jwk", "kid", "x5u", "x5c", "x5t", "x5t#S256", "typ", "cty", "crit"];
@@ -44,7 +54,9 @@ impl Header {
     #[must_use]
     pub fn unknown_critical(&self) -> Option<&str> {
         let mut names = self.critical.iter().flatten();
-        names.find(|name| !UNDERSTOOD.contains(&name.as_str())).map(String::as_str)
+        let is_understood =
+            |name: &str| UNDERSTOOD.contains(&name) || self.stated.iter().any(|(stated, _)| stated == name);
+        names.find(|name| !is_understood(name)).map(String::as_str)
     }
 
     /// Reads a JSON object that fills the octets.
@@ -161,6 +173,15 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                         None => read.fault(Error::Thumbprint),
                     }
                 }
+                "iat" => header.issued_at = Some(map.next_value()?),
+                // A statement of another form is none, and so not understood where it is critical.
+                statement if STATEMENTS.contains(&statement) => {
+                    let value: serde_json::Value = map.next_value()?;
+                    let is_form = if statement.starts_with("sr") { value.is_array() } else { value.is_object() };
+                    if is_form {
+                        header.stated.push((name.clone(), value.to_string().chars().take(STATED).collect()));
+                    }
+                }
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
             if read.header.names.len() < MAX_NAMES {
@@ -267,6 +288,12 @@ mod tests {
         let good = read(r#"{"alg":"ES256","x":1,"crit":["x"]}"#).unwrap();
         assert_eq!(good.unknown_critical(), Some("x"));
         assert_eq!(read(r#"{"b64":false,"crit":["b64"]}"#).unwrap().unknown_critical(), None);
+        let placed = read(r#"{"sigPl":{"addressCountry":"CN"},"iat":1,"crit":["sigPl","iat"]}"#).unwrap();
+        assert_eq!(placed.unknown_critical(), None);
+        assert_eq!((placed.issued_at, placed.stated.len()), (Some(1), 1));
+        assert_eq!(placed.stated[0], ("sigPl".to_owned(), r#"{"addressCountry":"CN"}"#.to_owned()));
+        let other = read(r#"{"sigPl":"here","crit":["sigPl"]}"#).unwrap();
+        assert_eq!(other.unknown_critical(), Some("sigPl"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use pem::{Block, MAX_BLOCKS, read_pem, read_pem_blocks, write_pem};
 pub use recognise::{KeyFile, recognise};
 pub use spki::{AlgorithmIdentifier, SubjectPublicKeyInfo, read_rsa_public_key, write_rsa_public_key};
-pub use value::{Sm2Encoding, read_sm2_signature, write_sm2_signature};
+pub use value::{Sm2Encoding, read_ecdsa_signature, read_sm2_signature, write_sm2_signature};
 
 /// Bytes of a key file that we read. The largest in public fixtures has 1264; a PKCS#12 with a chain stays below 64 KiB.
 pub const MAX_FILE_BYTES: usize = 256 << 10;

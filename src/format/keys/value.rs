@@ -1,4 +1,4 @@
-//! SM2 signature values: as GM/T 0009 writes them, and as genuine seals do.
+//! Signature values of two numbers: SM2 as GM/T 0009 writes them, and as genuine seals do; ECDSA.
 
 use crate::format::der::{self, Reader, Writer};
 
@@ -20,27 +20,37 @@ pub enum Sm2Encoding {
 pub fn read_sm2_signature(value: &[u8]) -> Result<(Vec<u8>, Sm2Encoding), der::Error> {
     const WHAT: &str = "SM2 signature value";
     // A DER value of exactly 64 bytes would need two integers of 29 bytes: possible, so DER goes first.
-    let parsed = (|| {
-        let mut outer = Reader::new(value);
-        let mut inner = outer.sequence(WHAT)?;
-        let (r, s) = (inner.unsigned(WHAT)?, inner.unsigned(WHAT)?);
-        inner.finish(WHAT)?;
-        outer.finish(WHAT)?;
-        let mut fixed = Vec::with_capacity(64);
-        for number in [r, s] {
-            let padding = 32_usize.checked_sub(number.len()).ok_or(der::Error::InvalidValue { what: WHAT })?;
-            fixed.extend(std::iter::repeat_n(0, padding));
-            fixed.extend_from_slice(number);
-        }
-        Ok((fixed, Sm2Encoding::Der))
-    })();
+    let parsed = read_numbers(value, 32, WHAT).map(|fixed| (fixed, Sm2Encoding::Der));
     if parsed.is_err() && value.len() == 64 { Ok((value.to_vec(), Sm2Encoding::Raw)) } else { parsed }
 }
 
-/// r‖s as `SEQUENCE { INTEGER r, INTEGER s }` (GM/T 0009 7.3).
+/// `ECDSA-Sig-Value` (RFC 3279 2.2.3) as r‖s of that many octets each; nothing but DER.
+///
+/// # Errors
+/// Another form, or a number that is longer.
+pub fn read_ecdsa_signature(value: &[u8], octets: usize) -> Result<Vec<u8>, der::Error> {
+    read_numbers(value, octets, "ECDSA-Sig-Value")
+}
+
+fn read_numbers(value: &[u8], octets: usize, what: &'static str) -> Result<Vec<u8>, der::Error> {
+    let mut outer = Reader::new(value);
+    let mut inner = outer.sequence(what)?;
+    let (r, s) = (inner.unsigned(what)?, inner.unsigned(what)?);
+    inner.finish(what)?;
+    outer.finish(what)?;
+    let mut fixed = Vec::with_capacity(octets.saturating_mul(2));
+    for number in [r, s] {
+        let padding = octets.checked_sub(number.len()).ok_or(der::Error::InvalidValue { what })?;
+        fixed.extend(std::iter::repeat_n(0, padding));
+        fixed.extend_from_slice(number);
+    }
+    Ok(fixed)
+}
+
+/// r‖s, halves of one length, as `SEQUENCE { INTEGER r, INTEGER s }` (GM/T 0009 7.3, RFC 3279 2.2.3).
 #[must_use]
 pub fn write_sm2_signature(fixed: &[u8]) -> Vec<u8> {
-    let (r, s) = fixed.split_at_checked(32).unwrap_or((fixed, &[]));
+    let (r, s) = fixed.split_at_checked(fixed.len() / 2).unwrap_or((fixed, &[]));
     let mut writer = Writer::new();
     writer.sequence(|inner| {
         inner.unsigned(r).unsigned(s);

@@ -2,10 +2,12 @@
 //!
 //! Read: UTCTime and GeneralizedTime, with or without their tag; text of the shapes seen in files, such as
 //! `2020-01-25T07:31:56.377Z` and `2025-06-01 10:03:04`. Fractions are cut off. A moment without a zone is China's, eight
-//! hours ahead of UTC: the writers that leave it out print local time.
+//! hours ahead of UTC: the writers that leave it out print local time. A time stamp (RFC 3161) says its genTime: it stands
+//! inside what is signed, and so is older than the signature; it proves nothing of it, and is the signer's claim as text is.
 
 use crate::base::clock::Timestamp;
 use crate::format::der::{Tag, reader, time};
+use crate::format::tsp::TimeStampToken;
 
 /// Longer texts are no moment.
 const LONGEST: usize = 40;
@@ -32,6 +34,11 @@ impl<'a> TimeInfo<'a> {
     /// Reads the content of timeInfo. Anything may stand there, so nothing is refused.
     pub(in crate::format::ses) fn read(content: &'a [u8]) -> Self {
         let tagged = reader::only(content, "timeInfo").ok();
+        if tagged.is_some_and(|value| value.tag() == Tag::Sequence)
+            && let Ok(token) = TimeStampToken::parse(content)
+        {
+            return Self { moment: Some((token.info.gen_time.seconds(), Zone::Written)), text: "" };
+        }
         let bare = match tagged.map(|value| (value.tag(), value.content())) {
             Some((Tag::UtcTime | Tag::GeneralizedTime, bare)) => bare,
             _ => content,

@@ -145,7 +145,7 @@ impl DevicePublicKey {
             PublicKey::Sm2(key) => Some(Self::Sm2(key)),
             PublicKey::Rsa(key) => Some(Self::Rsa(key)),
             PublicKey::EcdsaP256(key) => Some(Self::P256(key)),
-            PublicKey::Ed25519(_) => None,
+            PublicKey::EcdsaLarge(_) | PublicKey::Ed25519(_) => None,
         }
     }
 

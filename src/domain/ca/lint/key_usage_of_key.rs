@@ -18,7 +18,7 @@ fn check(parts: &Parts<'_>) -> Result<(), String> {
     // SM2 encrypts, signs and agrees (GB/T 32918.2 to .4).
     let cannot = match public_key(&parts.public_key) {
         Some(PublicKey::Rsa(_)) => agreement,
-        Some(PublicKey::EcdsaP256(_)) => encryption,
+        Some(PublicKey::EcdsaP256(_) | PublicKey::EcdsaLarge(_)) => encryption,
         Some(PublicKey::Ed25519(_)) => encryption | agreement,
         _ => 0,
     };
