@@ -28,7 +28,7 @@ use crate::service::keys::enveloping::{Envelope, EnvelopeForm, check_pair, envel
 use crate::service::keys::{NewKey, made_bits};
 use crate::service::{Error, Services, registration};
 use crate::store::escrowed_keys::{self, EscrowedKey};
-use crate::store::{audit, issued_certificates};
+use crate::store::{audit, certificate_requests, issued_certificates};
 
 /// Keys that one transaction destroys: others wait no longer than that takes.
 const MOST_DESTROYED: i64 = 20;
@@ -92,18 +92,41 @@ pub async fn issue_pair(services: &Services, profiles: &Arc<Profiles>, new: &New
     issue(services, profiles, new, None).await
 }
 
-/// As [`issue_pair`], for a request that officers approved: what it asks for is what they approved, and the request ends in
-/// the transaction that keeps the pair.
+/// Issues the pair that officers approved, for their request: both certificates, the kept key and the end of the request
+/// are there, or nothing is. Anybody may ask for it: the approvals decide.
 ///
 /// # Errors
-/// As [`issue_pair`]; the request is not approved, or not any more.
-pub(in crate::service) async fn issue_approved_pair(
+/// As [`issue_pair`] and [`registration::issue`], where [`Error::NotAsApproved`] is for a request that asks for no pair.
+pub async fn issue_approved_pair(
     services: &Services,
     profiles: &Arc<Profiles>,
-    new: &NewPair,
-    (id, asked): (&ApplicationId, Asked),
+    (actor, call): (&Actor, Option<&RequestId>),
+    id: &ApplicationId,
 ) -> Result<IssuedPair, Error> {
-    issue(services, profiles, new, Some((id, asked))).await
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let stored = certificate_requests::find(tx, id).await?.ok_or(Error::UnknownRequest)?;
+            registration::confirm(tx, profiles, &stored).await?;
+            Ok::<_, Error>(stored.request.submission)
+        })
+    });
+    let submission = steps.await?;
+    let asked = submission.asked()?;
+    let Some(encryption_profile) = submission.encryption_profile else {
+        return Err(Error::NotAsApproved { field: registration::ENCRYPTION_PROFILE });
+    };
+    let new = NewPair {
+        authority: submission.authority,
+        signing_profile: submission.profile,
+        encryption_profile,
+        csr: submission.csr,
+        subject: None,
+        not_before: None,
+        not_after: submission.not_after,
+        actor: actor.clone(),
+        request: call.cloned(),
+    };
+    issue(services, profiles, &new, Some((id, asked))).await
 }
 
 async fn issue(

@@ -24,7 +24,7 @@ use crate::domain::ca::subject::Attributes;
 use crate::domain::ca::submission::{Words, check_identity};
 use crate::domain::ca::{self, Profile, Profiles, Request, prepare};
 use crate::format::x509::{Certificate, Name};
-use crate::service::escrow::{self, IssuedPair, NewPair};
+use crate::service::escrow;
 use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted, serial};
 use crate::service::officers::{fixed_value, officer_in, officer_still};
@@ -43,7 +43,7 @@ const MOST_AT_ONCE: i64 = 200;
 const LOOK: Duration = Duration::from_secs(600);
 
 /// Where a request for a pair and one for a single certificate differ.
-const ENCRYPTION_PROFILE: &str = "encryptionProfile";
+pub(in crate::service) const ENCRYPTION_PROFILE: &str = "encryptionProfile";
 
 /// What an applicant asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -456,7 +456,7 @@ fn told(stored: &StoredRequest, event: &RequestEvent, words_sm3: Option<[u8; 32]
 ///
 /// # Errors
 /// [`Error::RequestStep`]: the request is not approved, was issued before, or an approval does not hold any more;
-/// [`Error::NotAsApproved`]: it is for a pair, see [`issue_pair`]; why the authority does not issue it.
+/// [`Error::NotAsApproved`]: it is for a pair, see [`escrow::issue_approved_pair`]; why the authority does not issue it.
 pub async fn issue(
     services: &Services,
     profiles: &Profiles,
@@ -490,44 +490,12 @@ pub async fn issue(
     issuance.issue(order).await
 }
 
-/// Issues the pair that was approved: both certificates, the kept key and the end of the request are there, or nothing is.
-///
-/// # Errors
-/// As [`issue`], where [`Error::NotAsApproved`] is for a request that asks for no pair; as [`escrow::issue_pair`].
-pub async fn issue_pair(
-    services: &Services,
-    profiles: &Arc<Profiles>,
-    (actor, call): (&Actor, Option<&RequestId>),
-    id: &ApplicationId,
-) -> Result<IssuedPair, Error> {
-    let steps = services.store.read(|tx| {
-        Box::pin(async move {
-            let stored = certificate_requests::find(tx, id).await?.ok_or(Error::UnknownRequest)?;
-            confirm(tx, profiles, &stored).await?;
-            Ok::<_, Error>(stored.request.submission)
-        })
-    });
-    let submission = steps.await?;
-    let asked = submission.asked()?;
-    let Some(encryption_profile) = submission.encryption_profile else {
-        return Err(Error::NotAsApproved { field: ENCRYPTION_PROFILE });
-    };
-    let new = NewPair {
-        authority: submission.authority,
-        signing_profile: submission.profile,
-        encryption_profile,
-        csr: submission.csr,
-        subject: None,
-        not_before: None,
-        not_after: submission.not_after,
-        actor: actor.clone(),
-        request: call.cloned(),
-    };
-    escrow::issue_approved_pair(services, profiles, &new, (id, asked)).await
-}
-
 /// Verifies every approval of a request with the officers as they are now.
-async fn confirm(tx: &mut Tx<'_>, profiles: &Profiles, stored: &StoredRequest) -> Result<(), Error> {
+pub(in crate::service) async fn confirm(
+    tx: &mut Tx<'_>,
+    profiles: &Profiles,
+    stored: &StoredRequest,
+) -> Result<(), Error> {
     let mut officers = Vec::new();
     if let RequestState::Approved { approvals, .. } = &stored.request.state {
         for Approval { hand, .. } in approvals {

@@ -248,7 +248,7 @@ impl RequestDesk {
         let asked = registration::find(services, id).await?.request.submission;
         let pair = asked.encryption_profile.is_some();
         let issued = if pair {
-            registration::issue_pair(services, profiles, (actor, call), id).await.map(|pair| pair.signing)
+            escrow::issue_approved_pair(services, profiles, (actor, call), id).await.map(|pair| pair.signing)
         } else {
             registration::issue(services, profiles, &self.issuance, (actor, call), id).await
         };

@@ -23,6 +23,7 @@ use crate::domain::ca::request::{Approval, RefusalReason, RequestState, Withdraw
 use crate::domain::ca::subject::Attributes;
 use crate::service;
 use crate::service::Services;
+use crate::service::escrow;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::{Issuance, request_in};
 use crate::service::registration::{self, NewRequest, Signed, evidence_sm3, subject_of};
@@ -285,7 +286,7 @@ async fn issue(
         return Err(Error::Exists { path: path.to_owned() });
     }
     if registration::find(services, request).await?.request.submission.encryption_profile.is_some() {
-        let pair = registration::issue_pair(services, &profiles, (BY, None), request).await?;
+        let pair = escrow::issue_approved_pair(services, &profiles, (BY, None), request).await?;
         return given(&pair, out);
     }
     let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));

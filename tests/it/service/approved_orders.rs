@@ -223,7 +223,7 @@ async fn a_pair_is_issued_for_an_approved_request(office: &Office, place: &Place
         assert_eq!(office.submit(&wrong).await.unwrap_err().code(), code, "{profile} {encryption}");
     }
     let id = &office.submit(&pair(office, 2)).await.unwrap().id;
-    let issue = async || registration::issue_pair(services, &office.profiles, (BY, None), id).await;
+    let issue = async || escrow::issue_approved_pair(services, &office.profiles, (BY, None), id).await;
     assert_eq!(issue().await.unwrap_err().code(), "request-state");
     office.check(id).await.unwrap();
     office.approve(id, &office.approver).await.unwrap();
@@ -266,7 +266,7 @@ async fn one_is_not_the_other(office: &Office) {
     }
     let refused = office.issue(&for_pair.id).await.unwrap_err();
     assert_eq!(refused.code(), "not-as-approved");
-    let refused = registration::issue_pair(services, &office.profiles, (BY, None), &for_one.id).await.unwrap_err();
+    let refused = escrow::issue_approved_pair(services, &office.profiles, (BY, None), &for_one.id).await.unwrap_err();
     assert_eq!(refused.to_string(), "the certificate's encryptionProfile would not be what was approved");
     let mut other = for_pair.request.submission.clone();
     other.encryption_profile = Some("person-encryption-long".into());
