@@ -12,6 +12,7 @@ use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::{AuthorityId, JobId, KeyId};
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
+use crate::cli::fetching;
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
@@ -57,6 +58,9 @@ pub(crate) enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Authorities of servers.
+    #[error(transparent)]
+    Fetching(#[from] fetching::Error),
     /// An anchor.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -156,6 +160,7 @@ impl Error {
         match self {
             Self::Service(error) => format!("{line} ({})", error.code()),
             Self::Keys(error) => format!("{line} ({})", error.code()),
+            Self::Fetching(error) => format!("{line} ({})", error.code()),
             _ => line,
         }
     }
@@ -279,7 +284,9 @@ impl Installation {
             let algorithms = Arc::clone(&self.sound.algorithms);
             policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
+        let (fetcher, appetite) = fetching::served(&self.settings.fetching)?;
         Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
+            .with_fetcher(fetcher, appetite)
             .with_stamping(self.stamping().await?)
             .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
     }

@@ -5,6 +5,7 @@ mod ca;
 mod console;
 mod demo;
 mod exit;
+mod fetching;
 mod hardening;
 mod installation;
 mod keys;
