@@ -17,7 +17,7 @@ use yinxin::base::clock::{Clock, SystemClock, Timestamp};
 use yinxin::base::random::SystemRandom;
 use yinxin::crypto::algorithm::{OID_SHA1, OID_SM2_WITH_SM3, SignatureAlgorithm};
 use yinxin::crypto::digest::{sha1_identifier, sm3};
-use yinxin::crypto::{Signer as _, sm2};
+use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
 use yinxin::format::keys::SubjectPublicKeyInfo;
 use yinxin::format::trust_list::{
@@ -30,9 +30,7 @@ use yinxin::format::x509::extension::{
     DistributionPointName,
 };
 use yinxin::format::x509::ocsp::{CertificateStatus, NewBasicResponse, NewCertId, NewSingleResponse, ResponderId};
-use yinxin::format::x509::{
-    BasicConstraints, GeneralName, KeyUsage, Name, NewCertificate, NewExtension, NewName,
-};
+use yinxin::format::x509::{BasicConstraints, GeneralName, KeyUsage, Name, NewCertificate, NewExtension, NewName};
 use yinxin::service::outside::reach::{Resolver, Resolving};
 
 pub(crate) const HOUR: i64 = 3600;
@@ -56,7 +54,7 @@ impl Authority {
     }
 
     fn key_info(&self) -> Vec<u8> {
-        subject_public_key_info(&self.key.public_key())
+        subject_public_key_info(&Signer::public_key(&self.key))
     }
 
     fn certify(&self, subject: (&[u8], &[u8]), serial: u8, extensions: &[NewExtension]) -> Vec<u8> {
@@ -86,7 +84,8 @@ impl Authority {
         let basic = BasicConstraints { authority: false, path_length: None };
         let usage = KeyUsage(KeyUsage::DIGITAL_SIGNATURE);
         let mut extensions = vec![NewExtension::new(true, &basic), NewExtension::new(true, &usage)];
-        let places = responders.iter().map(|url| AccessDescription { method: ACCESS_OCSP, location: GeneralName::Uri(url) });
+        let places =
+            responders.iter().map(|url| AccessDescription { method: ACCESS_OCSP, location: GeneralName::Uri(url) });
         if !responders.is_empty() {
             extensions.push(NewExtension::new(false, &AuthorityInfoAccess(places.collect())));
         }
@@ -100,7 +99,7 @@ impl Authority {
         }
         let name = NewName { organisation: "示例".into(), common_name: "end".into() }.to_der();
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        self.certify((&name, &subject_public_key_info(&key.public_key())), serial, &extensions)
+        self.certify((&name, &subject_public_key_info(&Signer::public_key(&key))), serial, &extensions)
     }
 
     /// A list from an hour ago until then, in hours, that revokes those.
@@ -175,7 +174,7 @@ impl Authority {
             uses: vec![TrustUse::Identity],
         };
         let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let info = subject_public_key_info(&keeper.public_key());
+        let info = subject_public_key_info(&Signer::public_key(&keeper));
         let list = TrustList {
             anchors: vec![anchor],
             expires: self.now.plus_days(30),
@@ -190,7 +189,7 @@ impl Authority {
         };
         let unsigned = SignedTrustList::unsigned(list).unwrap();
         let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
-        let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap().to_vec();
+        let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
         unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap()
     }
 }

@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "clippy excuses `#[test]` functions, not what they call"
 )]
 
@@ -11,7 +10,7 @@ mod made;
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -285,7 +284,10 @@ async fn nobody_is_asked_whom_the_trust_list_does_not_name() {
     let stranger = Authority::new("stranger");
     let no_path = stranger.end(SERIAL, &[&listed], &[]);
     let mut case = Case::with(&authority, &[(StatusKind::Ocsp, &listed)], no_path);
-    assert_eq!(case.evidence(), [format!("{listed} is not fetched, because the certificate does not lead to an anchor")]);
+    assert_eq!(
+        case.evidence(),
+        [format!("{listed} is not fetched, because the certificate does not lead to an anchor")]
+    );
     let (verdict, not_had) = case.fetched(&desk).await;
     assert!(verdict.starts_with("INDETERMINATE NO_CERTIFICATE_CHAIN_FOUND") && not_had.is_empty(), "{verdict}");
     // Too many addresses are not even looked at.
@@ -471,7 +473,7 @@ async fn the_service_judges_by_bundles_in_force_and_fetches_where_it_may() {
     assert_eq!(server.asked().len(), 1);
 }
 
-fn run(folder: &PathBuf, arguments: &[&str]) -> Output {
+fn run(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
     command.current_dir(folder).env_clear().args(arguments).output().unwrap()
 }
