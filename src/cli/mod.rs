@@ -8,6 +8,7 @@ mod exit;
 mod fetching;
 mod hardening;
 mod installation;
+mod installation_files;
 mod keys;
 mod proof;
 mod seal_admin;

@@ -164,8 +164,8 @@ impl Web {
         let connecting = async {
             // The very addresses that were looked at, in their order.
             let stream = TcpStream::connect(found.as_slice()).await.map_err(Error::Connection)?;
-            Ok::<_, Error>(match tls {
-                None => Box::new(stream) as Box<dyn Stream>,
+            let stream: Box<dyn Stream> = match tls {
+                None => Box::new(stream),
                 Some(config) => {
                     let name = match &address.host {
                         Host::Ip(ip) => ServerName::from(*ip),
@@ -175,7 +175,8 @@ impl Web {
                     let connector = TlsConnector::from(config);
                     Box::new(connector.connect(name, stream).await.map_err(Error::Tls)?)
                 }
-            })
+            };
+            Ok::<_, Error>(stream)
         };
         let stream = timeout(limit, connecting).await.unwrap_or(Err(Error::TimedOut(limit)))?;
         let mut builder = http1::Builder::new();
