@@ -4,6 +4,7 @@ pub mod algorithms;
 pub mod ceremony;
 pub mod devices;
 mod escrow;
+mod fetching;
 mod keys;
 pub mod profiles;
 mod publication;
@@ -17,6 +18,7 @@ pub mod verification;
 use std::path::PathBuf;
 
 pub use escrow::Escrow;
+pub use fetching::Fetching;
 pub use keys::{Keys, Source};
 pub use publication::Publication;
 pub use registration::Registration;

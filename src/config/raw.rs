@@ -29,6 +29,7 @@ sections! {
         publication: Publication,
         registration: Registration,
         escrow: Escrow,
+        verification: Verification,
         log: Log,
     }
     Server {
@@ -111,6 +112,12 @@ sections! {
         lapse_days: u64,
         keep_days: u64,
         approve: Vec<String>,
+    }
+    Verification {
+        fetch: bool,
+        fetch_seconds: u64,
+        list_mebibytes: u64,
+        https_anchors: Vec<PathBuf>,
     }
     Escrow {
         keep_years: u64,

@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, Escrow, Publication, Registration, Stamping, raw};
+use crate::config::{Error, Escrow, Fetching, Publication, Registration, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Keys that are kept for their owners.
     pub escrow: Escrow,
+    /// `[verification]`.
+    pub fetching: Fetching,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -277,6 +279,10 @@ impl Settings {
             Ok(escrow) => escrow,
             Err((key, message)) => return refuse(key, message),
         };
+        let fetching = match Fetching::checked(&raw.verification.unwrap_or_default()) {
+            Ok(fetching) => fetching,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -310,6 +316,7 @@ impl Settings {
             publication: published,
             registration,
             escrow,
+            fetching,
             log: Log { format, level },
             data_dir,
         })
@@ -349,6 +356,7 @@ impl Settings {
             publication: Some(self.publication.effective()),
             registration: Some(self.registration.effective()),
             escrow: Some(self.escrow.effective()),
+            verification: Some(self.fetching.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

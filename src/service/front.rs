@@ -1,13 +1,12 @@
 //! What stands behind the HTTPS door: the use cases, with the anchors and policies that this installation judges by.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
-use crate::crypto::sm2::KeyTables;
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
 use crate::domain::ca::Profiles;
@@ -17,7 +16,7 @@ use crate::domain::seal::State;
 use crate::domain::seal::signing::Placement;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
-use crate::domain::verify::{Evidence, Ground, Policy, Report, verify};
+use crate::domain::verify::{Policy, Report};
 use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
@@ -26,9 +25,12 @@ use crate::service::door::{
     KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument,
     SignedDocument, UseCases, VerifyDocument,
 };
+use crate::service::gathering::Appetite;
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
 use crate::service::issuance::{self, Issuance, Wanted};
+use crate::service::judging::{Judging, Standing, Subject};
+use crate::service::outside::status::StatusFetcher;
 use crate::service::registration::{NewRequest, Signed};
 use crate::service::registration_desk::{
     DraftedRequest, RequestDesk, RequestPage, RequestQuery, RequestRecord, RequestStep,
@@ -50,13 +52,12 @@ const MOST_LIST_AGE: i64 = 300;
 #[derive(Clone)]
 pub struct Front {
     services: Services,
-    /// Those that were named, without any list.
+    /// Anchors that were named, without any list.
     named: Arc<TrustAnchors>,
-    /// Those that count now: with the lists in force.
-    trust: Arc<RwLock<Arc<TrustAnchors>>>,
-    policies: Arc<BTreeMap<String, Policy>>,
+    /// By what counts now: with the lists in force.
+    judging: Judging,
+    policies: Arc<BTreeMap<String, Arc<Policy>>>,
     default_policy: String,
-    tables: Arc<KeyTables>,
     stamping: Option<Stamping>,
     orders: Option<Orders>,
     register: Register,
@@ -77,23 +78,24 @@ impl Front {
         if !policies.contains_key(default_policy) {
             return Err(Error::UnknownPolicy);
         }
-        let (named, policies) = (Arc::new(trust), Arc::new(policies));
-        let trust = Arc::new(RwLock::new(Arc::clone(&named)));
-        let (default_policy, tables) = (default_policy.to_owned(), Arc::default());
+        let policies = policies.into_iter().map(|(name, policy)| (name, Arc::new(policy))).collect();
+        let (named, policies, default_policy) = (Arc::new(trust), Arc::new(policies), default_policy.to_owned());
+        let judging = Judging::new(TrustAnchors::clone(&named));
         let register = Register::start(&services);
         let (stamping, orders, desk) = (None, None, None);
-        Ok(Self { services, named, trust, policies, default_policy, tables, stamping, orders, register, desk })
+        Ok(Self { services, named, judging, policies, default_policy, stamping, orders, register, desk })
     }
 
     /// Takes the trust lists in force into the anchors, now and whenever they change, for as long as it is polled.
     pub async fn keep_trust_current(self) {
-        let take = |trust| *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
-        trust_lists::keep_current(self.services.clone(), Arc::clone(&self.named), take).await;
+        let take = |found| self.judging.stand_on(Standing::new(&self.named, found));
+        trust_lists::keep_current(self.services.clone(), take).await;
     }
 
-    /// The anchors that count now.
-    fn trust(&self) -> Arc<TrustAnchors> {
-        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
+    /// With somebody who fetches the status of certificates, or without.
+    #[must_use]
+    pub fn with_fetcher(self, fetcher: Option<StatusFetcher>, appetite: Appetite) -> Self {
+        Self { judging: self.judging.with_fetcher(fetcher, appetite), ..self }
     }
 
     /// With a time-stamping service, or without one.
@@ -193,25 +195,14 @@ impl UseCases for Front {
 
     async fn verify(&self, actor: &Actor, request: VerifyDocument) -> Result<Report, Error> {
         let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
-        let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?.clone();
-        let trust = self.trust();
-        let tables = Arc::clone(&self.tables);
+        let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?;
         let now = request.at.unwrap_or_else(|| self.services.clock.now());
-        let judge = tokio::task::spawn_blocking(move || {
-            let ground = Ground {
-                trust: &trust,
-                policy: &policy,
-                now,
-                limits: &Limits::DEFAULT,
-                tables: &tables,
-                evidence: &Evidence::none(),
-            };
-            let mut report = verify(&request.file_name, &request.document, None, &ground);
-            let document_sm3 = sm3(&request.document);
-            report.document_sm3 = Some(hex(&document_sm3));
-            (report, document_sm3)
-        });
-        let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;
+        let document = Arc::new(request.document);
+        let subject = Subject { file_name: request.file_name, document: Arc::clone(&document), original: None };
+        let mut report = self.judging.judge(&subject, policy, now).await?;
+        let digest = tokio::task::spawn_blocking(move || sm3(&document));
+        let document_sm3 = digest.await.map_err(|_| Error::Interrupted)?;
+        report.document_sm3 = Some(hex(&document_sm3));
         let body = EventBody::DocumentVerified {
             document_sm3,
             indication: report.indication.name().to_owned(),

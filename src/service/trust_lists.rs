@@ -4,7 +4,6 @@
 //! approvals are verified once more. Whenever lists are used all of that is verified again from the rows, so that a row
 //! alone makes nobody trusted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
@@ -423,9 +422,9 @@ async fn registered(tx: &mut Tx<'_>, id: &CallerId) -> Result<Option<Officer>, E
     Ok(key.map(|key| Officer { id: caller.id, role, key, algorithm }))
 }
 
-/// Gives the anchors together with the lists in force to `take`, now and whenever the lists change, for as long as it is
-/// polled. Where the lists cannot be read the last ones stay.
-pub async fn keep_current(services: Services, base: Arc<TrustAnchors>, take: impl Fn(TrustAnchors) + Send) {
+/// Gives the lists in force to `take`, now and whenever they change, for as long as it is polled. Where the lists cannot be
+/// read the last ones stay.
+pub async fn keep_current(services: Services, take: impl Fn(InForce) + Send) {
     let mut known = None;
     loop {
         match in_force(&services, services.clock.now()).await {
@@ -435,9 +434,7 @@ pub async fn keep_current(services: Services, base: Arc<TrustAnchors>, take: imp
                     for LeftOut { name, number, code } in &found.left_out {
                         tracing::warn!(name, number, code, "a trust list in force is not used");
                     }
-                    let mut trust = TrustAnchors::clone(&base);
-                    found.add_to(&mut trust);
-                    take(trust);
+                    take(found);
                     known = Some(state);
                 }
             }

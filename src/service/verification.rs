@@ -12,11 +12,13 @@ use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::words::Summary;
-use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, verify};
+use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, StatusSource, verify};
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustListError};
 use crate::format::x509::Certificate;
+use crate::service::gathering::{Appetite, Fetched, Gathering, NotHad};
+use crate::service::outside::status::StatusFetcher;
 
 pub use crate::domain::trust::DEVELOPMENT_MARK;
 
@@ -321,6 +323,42 @@ impl Verification {
             }
         }
         Ok(())
+    }
+
+    /// Takes in what was fetched, once.
+    pub fn add_fetched(&mut self, fetched: &Fetched) {
+        let kind = match fetched.source {
+            StatusSource::Crl { .. } => Kind::List,
+            StatusSource::Ocsp { .. } => Kind::Answer,
+        };
+        let other = (kind, fetched.octets.to_vec());
+        if !self.others.contains(&other) {
+            self.others.push(other);
+        }
+    }
+
+    /// From here on this moment stands for now.
+    pub const fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Fetches what the judgement of that file lacks, as far as it is to be had, and takes it in. Gives what was not.
+    pub async fn gather(
+        &mut self,
+        fetcher: &StatusFetcher,
+        appetite: Appetite,
+        (file, bytes, original): (&str, &[u8], Option<&[u8]>),
+    ) -> Vec<NotHad> {
+        let mut gathering = Gathering::new(fetcher, appetite);
+        loop {
+            let report = self.judge(file, bytes, original);
+            let wanted: Vec<_> = report.wanted().into_iter().cloned().collect();
+            let more = gathering.round(&wanted).await;
+            if more.is_empty() {
+                return gathering.into_not_had();
+            }
+            more.iter().for_each(|fetched| self.add_fetched(fetched));
+        }
     }
 
     /// The anchors as PEM, in the order in which they came; none where there is none.

@@ -1,4 +1,4 @@
-//! `yinxin verify`: judges files by given anchors and a policy, without any network.
+//! `yinxin verify`: judges files by given anchors and a policy, without any network but where `--fetch` asks for it.
 
 mod evidence;
 mod input;
@@ -17,12 +17,15 @@ use crate::base::clock::{Clock as _, SystemClock, Timestamp};
 use crate::base::limits::Limits;
 use crate::cli::console::{Console, error_line, json_shown};
 use crate::cli::exit::{Outcome, over_all};
+use crate::cli::fetching;
 use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
 use crate::domain::verify::{Policy, Refusal, Report};
 use crate::http::pages::report::StandaloneError;
+use crate::service::gathering::{Appetite, NotHad};
+use crate::service::outside::status::Bounds;
 use crate::service::verification::{self, Ready, Verification, sm3_hex};
 
 /// Judges the seals and signatures of files
@@ -67,9 +70,18 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Fetch nothing. This version fetches nothing in any case
+    /// Fetch nothing, as without --fetch
     #[arg(long)]
     offline: bool,
+
+    /// Fetch revocation lists and OCSP answers for certificates that lead to an anchor, from the hosts that the trust list
+    /// of the anchor names and from nobody else
+    #[arg(long, conflicts_with = "offline")]
+    fetch: bool,
+
+    /// Authorities by which servers of https must be known: a PEM file. Without any, only http is fetched. May be repeated
+    #[arg(long, value_name = "FILE", requires = "fetch")]
+    https_anchors: Vec<PathBuf>,
 
     /// Save reports, evidence and policies, so that the judgement can be repeated. Overwrites nothing
     #[arg(long, value_name = "DIR")]
@@ -98,6 +110,10 @@ enum Error {
     Algorithms(#[from] AlgorithmPolicyError),
     #[error(transparent)]
     Evidence(#[from] verification::Error),
+    #[error(transparent)]
+    Fetching(#[from] fetching::Error),
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
     #[error("a report cannot be written as JSON")]
     Json(#[from] serde_json::Error),
     #[error("--report goes with one FILE, but {count} are given")]
@@ -127,7 +143,8 @@ impl Error {
             Self::ReportOfMany { .. } => "report-of-many-files",
             Self::ReportExists { .. } => "report-exists",
             Self::ReportNotWritten { .. } => "report-not-written",
-            Self::Json(_) | Self::Page(_) => "internal-error",
+            Self::Fetching(error) => error.code(),
+            Self::Runtime(_) | Self::Json(_) | Self::Page(_) => "internal-error",
         }
     }
 
@@ -136,6 +153,7 @@ impl Error {
             Self::Unreadable { .. } => Outcome::Unreadable,
             Self::Json(_)
             | Self::Page(_)
+            | Self::Runtime(_)
             | Self::ReportNotWritten { .. }
             | Self::Evidence(verification::Error::Write { .. }) => Outcome::Internal,
             _ => Outcome::Usage,
@@ -174,6 +192,9 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
     let original = arguments.original.as_deref().map(|path| (path, read_bounded(path, Limits::DEFAULT.file_bytes)));
 
+    if arguments.fetch {
+        fetch_all(arguments, &mut verification, original.as_ref(), console)?;
+    }
     let ready = verification.ready();
     let mut reports = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
@@ -210,6 +231,41 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
         bundle.save(&verification, (&policy_text, &algorithms.text), original)?;
     }
     Ok(over_all(reports.into_iter().map(|(_, outcome)| outcome)))
+}
+
+/// Fetches what the judgements of all files lack, before any of them is judged: so each report rests on the evidence that
+/// is saved.
+fn fetch_all(
+    arguments: &Arguments,
+    verification: &mut Verification,
+    original: Option<&Original<'_>>,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let fetcher = fetching::fetcher(&arguments.https_anchors, Bounds::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+    let original = match original {
+        Some((_, Ok(Content::Whole(original)))) => Some(original.as_slice()),
+        Some(_) => return Ok(()),
+        None => None,
+    };
+    for path in &arguments.files {
+        if let Ok(Content::Whole(bytes)) = read_bounded(path, Limits::DEFAULT.file_bytes) {
+            let file = path.to_string_lossy();
+            let gather = verification.gather(&fetcher, Appetite::default(), (&file, &bytes, original));
+            for NotHad { address, error } in runtime.block_on(gather) {
+                console.complain(&error_line(&*error, error.code()).replacen(
+                    "error",
+                    &format!("{address} is not fetched"),
+                    1,
+                ));
+            }
+        }
+    }
+    // What was fetched is younger than the moment at which we began.
+    if arguments.at.is_none() {
+        verification.set_now(SystemClock.now());
+    }
+    Ok(())
 }
 
 /// The text of a built-in policy, or of a file.

@@ -1,10 +1,12 @@
-//! Verification: from a file's bytes to a report with reasons. Changes nothing, fetches nothing.
+//! Verification: from a file's bytes to a report with reasons. Changes nothing, fetches nothing: what it lacks is named
+//! beside the report ([`Report::wanted`]), and whoever has it judges again.
 //!
 //! A signature crosses four types, each made in one place: [`SesSignature`](crate::format::ses::SesSignature)
 //! (parsed) → [`ses::SignatureVerified`] (the value is right) → [`TrustedPath`](crate::domain::trust::TrustedPath)
 //! (somebody answers for the key) → [`Report`]. Every rule that is broken becomes a [`Finding`]; the verdict is the
 //! first of them in the order of [`Case`].
 
+pub mod address;
 pub mod carried;
 pub mod certificate;
 pub mod cms;
@@ -27,12 +29,14 @@ mod shape;
 pub mod signed_report;
 pub mod signer;
 pub mod time_stamp;
+pub mod wanted;
 pub mod words;
 
 pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
 pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
+pub use wanted::{NotFetched, StatusSource, WantedStatus};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;

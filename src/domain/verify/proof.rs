@@ -17,9 +17,10 @@ use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{Past, Tolerance, UnknownRevocation};
 use crate::domain::verify::report::SignatureReport;
-use crate::domain::verify::revocation::{Statuses, is_harmless_after};
+use crate::domain::verify::revocation::{Statuses, is_harmless_after, may_be_asked};
 use crate::domain::verify::ses::deviates;
 use crate::domain::verify::signer::ProvedTime;
+use crate::domain::verify::wanted::WantedStatus;
 use crate::format::tsp::{TimeStampResp, TimeStampToken};
 use crate::format::x509::Certificate;
 use crate::format::x509::extension::TIME_STAMPING;
@@ -33,22 +34,25 @@ pub struct Unproved {
     pub code: &'static str,
     /// For people.
     pub detail: String,
+    /// Certificates of the authority's path whose status is unknown, where that is why.
+    pub wanted: Vec<WantedStatus>,
 }
 
 impl Unproved {
     fn wrong(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { is_wrong: true, code, detail: detail.into() }
+        Self { is_wrong: true, code, detail: detail.into(), wanted: Vec::new() }
     }
 
     fn not_believed(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { is_wrong: false, code, detail: detail.into() }
+        Self { is_wrong: false, code, detail: detail.into(), wanted: Vec::new() }
     }
 
-    /// Adds the finding of a token that is wrong. `whose` names it for people.
+    /// Adds the finding of a token that is wrong, or what it lacks to be believed. `whose` names it for people.
     pub fn report(&self, report: &mut SignatureReport, whose: &str) {
         if self.is_wrong {
             report.add(Finding::new(Case::TimeStamp, self.code, format!("the time stamp of {whose}: {}", self.detail)));
         }
+        self.wanted.iter().for_each(|wanted| report.want(wanted.clone()));
     }
 }
 
@@ -177,9 +181,11 @@ fn revocation(
             }
             RevocationStatus::Unknown { why } => {
                 let demanded = ground.policy.unknown_revocation == UnknownRevocation::Refuse;
-                if demanded || certificate.names_revocation_source() {
+                if demanded || may_be_asked(certificate, path) {
                     let detail = format!("whether the certificate of {subject} is revoked is unknown: {why}");
-                    return Err(Unproved::not_believed("time-stamper-revocation-unknown", detail));
+                    let wanted = statuses.lacks(path).into_iter().map(|lack| lack.wanted).collect();
+                    let unproved = Unproved::not_believed("time-stamper-revocation-unknown", detail);
+                    return Err(Unproved { wanted, ..unproved });
                 }
             }
         }

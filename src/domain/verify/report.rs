@@ -6,6 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::crypto::digest::hex;
 use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
+use crate::domain::verify::wanted::WantedStatus;
 use crate::domain::verify::words::{Summary, Words, meaning};
 use crate::domain::verify::{Ground, Policy};
 use crate::format::ofd;
@@ -254,6 +255,8 @@ pub struct SignatureReport {
     pub reasons: Vec<Reason>,
     #[serde(skip)]
     findings: Vec<Finding>,
+    #[serde(skip)]
+    wanted: Vec<WantedStatus>,
 }
 
 impl SignatureReport {
@@ -283,12 +286,18 @@ impl SignatureReport {
             details: Details::default(),
             reasons: Vec::new(),
             findings: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 
     /// Adds a broken rule.
     pub fn add(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// Names a certificate whose status is unknown.
+    pub fn want(&mut self, status: WantedStatus) {
+        self.wanted.push(status);
     }
 
     /// Whether a rule is broken for good so far.
@@ -507,6 +516,19 @@ impl Report {
     pub fn to_json(&self) -> String {
         // A tree of strings, numbers and lists always has a JSON form.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The certificates on paths to anchors whose status is unknown, each once, in the order of the signatures. With more
+    /// evidence about them the file may be judged again.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<&WantedStatus> {
+        let mut all: Vec<&WantedStatus> = Vec::new();
+        for wanted in self.signatures.iter().flat_map(|signature| &signature.wanted) {
+            if !all.contains(&wanted) {
+                all.push(wanted);
+            }
+        }
+        all
     }
 
     pub(in crate::domain::verify) fn new(

@@ -13,6 +13,7 @@ use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{Past, UnknownRevocation};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
 use crate::domain::verify::signer::{Role, SignerQuestion, path_question};
+use crate::domain::verify::wanted::{Lack, unreached};
 use crate::format::x509::Certificate;
 use crate::format::x509::crl::RevocationReason;
 
@@ -30,6 +31,12 @@ pub(in crate::domain::verify) const fn is_harmless_after(reason: RevocationReaso
             | RevocationReason::CessationOfOperation
             | RevocationReason::PrivilegeWithdrawn
     )
+}
+
+/// Whether somebody is named who could be asked: by the certificate, or by the trust list beside the path's anchor.
+#[must_use]
+pub(in crate::domain::verify) fn may_be_asked(certificate: &Certificate<'_>, path: &TrustedPath) -> bool {
+    certificate.names_revocation_source() || path.anchor_scope().is_some_and(|scope| !scope.status.is_empty())
 }
 
 /// The status of each certificate of a path below its anchor, from the end upward.
@@ -81,6 +88,14 @@ impl<'p> Statuses<'p> {
         Self { all: certificates.zip(statuses).collect() }
     }
 
+    /// What is wanted of each certificate whose status is unknown.
+    pub(in crate::domain::verify) fn lacks(&self, path: &TrustedPath) -> Vec<Lack> {
+        let issuers = path.certificates().skip(1).filter_map(|der| Certificate::parse(der).ok());
+        let unknown = self.all.iter().zip(issuers);
+        let unknown = unknown.filter(|((_, status), _)| matches!(status, RevocationStatus::Unknown { .. }));
+        unknown.map(|((certificate, _), issuer)| Lack::of(certificate, &issuer, path.anchor_scope())).collect()
+    }
+
     /// Each certificate with its status.
     pub(in crate::domain::verify) fn each(&self) -> impl Iterator<Item = &(Certificate<'p>, RevocationStatus)> {
         self.all.iter()
@@ -98,7 +113,8 @@ pub(in crate::domain::verify) fn judge_revocation(
 ) {
     let Some(paths) = paths else {
         let detail = "not asked: there is no path to an anchor";
-        report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail);
+        let unreached = questions.iter().flat_map(|question| unreached(question.certificate)).collect();
+        report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail).with(unreached);
         return;
     };
     let mut known = Known::default();
@@ -108,7 +124,11 @@ pub(in crate::domain::verify) fn judge_revocation(
         let proved = question.at.proved.map(|proof| proof.at);
         let statuses = Statuses::of(&asked, path, proved, ground, budget);
         for (place, (certificate, status)) in statuses.each().enumerate() {
-            known.take(report, question, (place, certificate), status, ground);
+            known.take(report, question, (place, certificate, path), status, ground);
+        }
+        for lack in statuses.lacks(path) {
+            known.lacking.extend(lack.shown);
+            report.want(lack.wanted);
         }
     }
     known.conclude(report, questions, ground, warnings);
@@ -118,6 +138,8 @@ pub(in crate::domain::verify) fn judge_revocation(
 #[derive(Default)]
 struct Known {
     evidence: Vec<String>,
+    /// Where an unknown status may be asked, and where not.
+    lacking: Vec<String>,
     /// The first certificate that is revoked or suspended so that it matters, and how the axis tells it.
     bad: Option<(&'static str, String)>,
     /// Unknown, although a source is named or an answer demanded.
@@ -131,7 +153,7 @@ impl Known {
         &mut self,
         report: &mut SignatureReport,
         question: &SignerQuestion<'_>,
-        (place, certificate): (usize, &Certificate<'_>),
+        (place, certificate, path): (usize, &Certificate<'_>, &TrustedPath),
         status: &RevocationStatus,
         ground: &Ground<'_>,
     ) {
@@ -143,7 +165,7 @@ impl Known {
             }
             RevocationStatus::Unknown { why } => {
                 let demanded = ground.policy.unknown_revocation == UnknownRevocation::Refuse;
-                if demanded || certificate.names_revocation_source() {
+                if demanded || may_be_asked(certificate, path) {
                     let detail = match why {
                         RevocationUnknown::NoEvidence => {
                             "revocation is unknown: a source is named or demanded, and no answer is at hand".to_owned()
@@ -174,12 +196,14 @@ impl Known {
     }
 
     fn conclude(
-        self,
+        mut self,
         report: &mut SignatureReport,
         questions: &[SignerQuestion<'_>],
         ground: &Ground<'_>,
         warnings: &mut Vec<Warning>,
     ) {
+        self.lacking.dedup();
+        let told = [self.evidence.as_slice(), &self.lacking].concat();
         if let Some(detail) = &self.missing {
             report.add(Finding::new(Case::RevocationUnknown, "revocation-unknown", detail.clone()));
         }
@@ -202,7 +226,7 @@ impl Known {
         } else {
             Axis::new(Status::Ok, "ok", "no certificate of the paths is revoked")
         }
-        .with(self.evidence);
+        .with(told);
     }
 }
 

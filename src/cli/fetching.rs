@@ -1,0 +1,70 @@
+//! Setting up whoever fetches the status of certificates: for `serve` and for `verify --fetch`.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::clock::SystemClock;
+use crate::config::Fetching;
+use crate::service::gathering::Appetite;
+use crate::service::outside::reach::SystemResolver;
+use crate::service::outside::status::{Bounds, StatusFetcher};
+use crate::service::outside::web::{AnchorError, server_anchors};
+
+/// Why nothing can be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A file of authorities of servers.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What it holds.
+    #[error("{path} names no authorities for servers of https")]
+    Anchors {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: AnchorError,
+    },
+}
+
+impl Error {
+    /// Stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "file-unreadable",
+            Self::Anchors { .. } => "https-anchors-malformed",
+        }
+    }
+}
+
+/// A fetcher that knows servers of https by those authorities; without any it asks none.
+pub(crate) fn fetcher(https_anchors: &[PathBuf], bounds: Bounds) -> Result<StatusFetcher, Error> {
+    let mut pem = Vec::new();
+    for path in https_anchors {
+        let octets = fs::read(path).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+        server_anchors(&octets).map_err(|source| Error::Anchors { path: path.clone(), source })?;
+        pem.extend_from_slice(&octets);
+        pem.push(b'\n');
+    }
+    let tls = match https_anchors.first() {
+        None => None,
+        Some(path) => Some(server_anchors(&pem).map_err(|source| Error::Anchors { path: path.clone(), source })?),
+    };
+    Ok(StatusFetcher::new(Arc::new(SystemResolver), tls, Arc::new(SystemClock), bounds))
+}
+
+/// Who fetches for `serve`, where anybody does, and how much for one verification.
+pub(crate) fn served(set: &Fetching) -> Result<(Option<StatusFetcher>, Appetite), Error> {
+    let appetite = Appetite { time: set.time, bytes: set.list_bytes.saturating_mul(2), ..Appetite::default() };
+    let usual = Bounds::default();
+    let bytes = usual.bytes.max(set.list_bytes.saturating_mul(4));
+    let bounds = Bounds { list_bytes: set.list_bytes, whole: set.time.min(usual.whole), bytes, ..usual };
+    let fetcher = fetcher(&set.https_anchors, bounds)?;
+    Ok((set.fetch.then_some(fetcher), appetite))
+}

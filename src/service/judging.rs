@@ -1,0 +1,141 @@
+//! Judging uploaded files by the anchors that count now, with what came beside the trust lists in force, and with the
+//! status that is fetched where the installation fetches any.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::base::clock::Timestamp;
+use crate::base::limits::Limits;
+use crate::crypto::sm2::KeyTables;
+use crate::domain::trust::TrustAnchors;
+use crate::domain::verify::{Evidence, Ground, Policy, Report, WantedStatus, verify};
+use crate::service::Error;
+use crate::service::gathering::{Appetite, Fetched, Gathering};
+use crate::service::outside::status::StatusFetcher;
+use crate::service::trust_lists::InForce;
+
+/// What counts now: anchors, and the evidence that came with the trust lists in force.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Anchors, those of the lists in force counted, and helping certificates.
+    pub trust: TrustAnchors,
+    /// Certificates that came with the lists, DER.
+    pub certificates: Vec<Vec<u8>>,
+    /// Revocation lists that came with the lists, DER.
+    pub crls: Vec<Vec<u8>>,
+}
+
+impl Standing {
+    /// Anchors that were named, with the lists in force.
+    #[must_use]
+    pub fn new(named: &TrustAnchors, found: InForce) -> Self {
+        let mut trust = named.clone();
+        found.add_to(&mut trust);
+        Self { trust, certificates: found.certificates, crls: found.crls }
+    }
+
+    /// What is at hand. Each part was read when it was imported.
+    fn evidence<'e>(&'e self, with_lists: bool, fetched: &'e [Fetched]) -> Evidence<'e> {
+        let mut evidence = Evidence::none();
+        for der in &self.certificates {
+            let _ = evidence.add_certificate(der);
+        }
+        if with_lists {
+            for der in &self.crls {
+                if evidence.add_crl(der).is_err() {
+                    tracing::warn!("a revocation list of a trust bundle cannot be read");
+                }
+            }
+        }
+        fetched.iter().for_each(|one| one.add_to(&mut evidence));
+        evidence
+    }
+}
+
+/// A file to be judged.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// As the report names it.
+    pub file_name: String,
+    /// The file.
+    pub document: Arc<Vec<u8>>,
+    /// The document of a detached signature.
+    pub original: Option<Arc<Vec<u8>>>,
+}
+
+/// Judges.
+#[derive(Debug, Clone)]
+pub struct Judging {
+    standing: Arc<RwLock<Arc<Standing>>>,
+    tables: Arc<KeyTables>,
+    fetcher: Option<StatusFetcher>,
+    appetite: Appetite,
+}
+
+impl Judging {
+    /// By these anchors; nothing is fetched.
+    #[must_use]
+    pub fn new(trust: TrustAnchors) -> Self {
+        let standing = Arc::new(Standing { trust, ..Standing::default() });
+        let (tables, appetite) = (Arc::default(), Appetite::default());
+        Self { standing: Arc::new(RwLock::new(standing)), tables, fetcher: None, appetite }
+    }
+
+    /// With somebody who fetches, or without.
+    #[must_use]
+    pub fn with_fetcher(self, fetcher: Option<StatusFetcher>, appetite: Appetite) -> Self {
+        Self { fetcher, appetite, ..self }
+    }
+
+    /// From now on this counts.
+    pub fn stand_on(&self, standing: Standing) {
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
+    }
+
+    /// What counts now.
+    #[must_use]
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The report on a file. All rounds are judged by what counted at their beginning, and as of the same moment.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: the service ends.
+    pub async fn judge(&self, subject: &Subject, policy: &Arc<Policy>, now: Timestamp) -> Result<Report, Error> {
+        let standing = self.standing();
+        let mut gathering = self.fetcher.as_ref().map(|fetcher| Gathering::new(fetcher, self.appetite));
+        let (mut with_lists, mut fetched) = (false, Arc::new(Vec::new()));
+        loop {
+            let (subject, policy, tables) = (subject.clone(), Arc::clone(policy), Arc::clone(&self.tables));
+            let (by, at_hand) = (Arc::clone(&standing), Arc::clone(&fetched));
+            let judge = move || {
+                let ground = Ground {
+                    trust: &by.trust,
+                    policy: &policy,
+                    now,
+                    limits: &Limits::DEFAULT,
+                    tables: &tables,
+                    evidence: &by.evidence(with_lists, &at_hand),
+                };
+                let original = subject.original.as_ref().map(|original| original.as_slice());
+                verify(&subject.file_name, &subject.document, original, &ground)
+            };
+            let report = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Interrupted)?;
+            let wanted: Vec<WantedStatus> = report.wanted().into_iter().cloned().collect();
+            if wanted.is_empty() {
+                return Ok(report);
+            }
+            // Lists are read only for files that ask for them: they say nothing of any other.
+            if !with_lists && !standing.crls.is_empty() {
+                with_lists = true;
+                continue;
+            }
+            let Some(gathering) = &mut gathering else { return Ok(report) };
+            let more = gathering.round(&wanted).await;
+            if more.is_empty() {
+                return Ok(report);
+            }
+            fetched = Arc::new(fetched.iter().cloned().chain(more).collect());
+        }
+    }
+}
