@@ -11,7 +11,7 @@ use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
-use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, verify};
+use crate::domain::verify::{ALL, Evidence, Ground, Indication, Original, Policy, Refusal, Report, verify_over};
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustListError};
@@ -180,6 +180,12 @@ impl Ready<'_> {
     /// Judges a file. `original` is the document of a detached signature.
     #[must_use]
     pub fn judge(&self, file: &str, bytes: &[u8], original: Option<&[u8]>) -> Report {
+        self.judge_over(file, bytes, original.map(Original::Bytes))
+    }
+
+    /// As [`Self::judge`], where the document may be known by its digest alone.
+    #[must_use]
+    pub fn judge_over(&self, file: &str, bytes: &[u8], original: Option<Original<'_>>) -> Report {
         let of = self.verification;
         let ground = Ground {
             trust: &of.trust,
@@ -189,7 +195,7 @@ impl Ready<'_> {
             tables: &of.tables,
             evidence: &self.evidence,
         };
-        verify(file, bytes, original, &ground)
+        verify_over(file, bytes, original, &ground)
     }
 }
 

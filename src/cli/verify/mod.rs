@@ -20,7 +20,7 @@ use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
-use crate::domain::verify::{Policy, Refusal, Report};
+use crate::domain::verify::{Original, OriginalDigest, Policy, Refusal, Report};
 use crate::service::verification::{self, Ready, Verification, sm3_hex};
 
 /// Judges the seals and signatures of files
@@ -48,6 +48,10 @@ pub(crate) struct Arguments {
     /// The document that a detached signature signs
     #[arg(long, value_name = "FILE")]
     original: Option<PathBuf>,
+
+    /// The digest of that document instead, where it is enough: sm3, sha256, sha384, sha512 or sm2-e, a colon, hexadecimal
+    #[arg(long, value_name = "NAME:HEX", value_parser = OriginalDigest::parse, conflicts_with = "original")]
+    original_digest: Option<OriginalDigest>,
 
     /// Judge as of this moment instead of now; proves nothing about when a signature was made
     #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
@@ -133,7 +137,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
 }
 
 fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Error> {
-    if arguments.original.is_some() && arguments.files.len() > 1 {
+    if (arguments.original.is_some() || arguments.original_digest.is_some()) && arguments.files.len() > 1 {
         return Err(Error::OriginalOfMany { count: arguments.files.len() });
     }
     let policy_text = policy_text(&arguments.policy)?;
@@ -152,7 +156,10 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     }
     let folder = arguments.save_evidence.as_deref();
     let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
-    let original = arguments.original.as_deref().map(|path| (path, read_bounded(path, Limits::DEFAULT.file_bytes)));
+    let original = match (arguments.original.as_deref(), &arguments.original_digest) {
+        (Some(path), _) => Some(Signed::Document(path, read_bounded(path, Limits::DEFAULT.file_bytes))),
+        (None, digest) => digest.as_ref().map(Signed::Digest),
+    };
 
     let ready = verification.ready();
     let mut reports = Vec::with_capacity(arguments.files.len());
@@ -182,8 +189,7 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
         console.print(&text::tally(reports.iter().map(|(indication, _)| *indication)));
     }
     if let Some(bundle) = bundle {
-        let original = original.as_ref().map(|(path, content)| (*path, whole(content)));
-        bundle.save(&verification, (&policy_text, &algorithms.text), original)?;
+        bundle.save(&verification, (&policy_text, &algorithms.text), original.as_ref())?;
     }
     Ok(over_all(reports.into_iter().map(|(_, outcome)| outcome)))
 }
@@ -225,14 +231,18 @@ fn whole(content: &io::Result<Content>) -> Option<&[u8]> {
     }
 }
 
-type Original<'a> = (&'a Path, io::Result<Content>);
+/// What is told of the document of a detached signature.
+enum Signed<'a> {
+    Document(&'a Path, io::Result<Content>),
+    Digest(&'a OriginalDigest),
+}
 
 /// The report on one file, and what it comes to.
 fn judge_one(
     (verification, ready): (&Verification, &Ready<'_>),
     path: &Path,
     content: &io::Result<Content>,
-    original: Option<&Original<'_>>,
+    original: Option<&Signed<'_>>,
 ) -> (Report, Outcome) {
     let file = path.to_string_lossy();
     let refused = |head: &[u8], refusal| verification.refuse(&file, head, refusal);
@@ -245,15 +255,16 @@ fn judge_one(
     };
     let original = match original {
         None => None,
-        Some((_, Ok(Content::Whole(original)))) => Some(original.as_slice()),
-        Some((_, Ok(Content::TooLarge { bytes: size, .. }))) => {
+        Some(Signed::Digest(digest)) => Some(Original::Digest(digest)),
+        Some(Signed::Document(_, Ok(Content::Whole(original)))) => Some(Original::Bytes(original)),
+        Some(Signed::Document(_, Ok(Content::TooLarge { bytes: size, .. }))) => {
             return (refused(bytes, too_large("original-too-large", "the original", *size)), Outcome::Refused);
         }
-        Some((path, Err(error))) => {
+        Some(Signed::Document(path, Err(error))) => {
             return (refused(bytes, unreadable("original-unreadable", path, error)), Outcome::Unreadable);
         }
     };
-    let report = ready.judge(&file, bytes, original);
+    let report = ready.judge_over(&file, bytes, original);
     let outcome = Outcome::of(report.indication);
     (report, outcome)
 }
