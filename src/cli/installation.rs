@@ -299,6 +299,8 @@ impl Installation {
         let plain = server::listen(&self.settings.server.publication).await?;
         let mut door = http::Settings {
             file_bytes: self.settings.server.max_upload,
+            request_bytes: self.settings.server.max_upload.saturating_mul(2),
+            spool: Some(self.spool()?),
             request: self.settings.server.request_timeout,
             grace: self.settings.server.shutdown_grace,
             constant,
@@ -357,6 +359,14 @@ impl Installation {
             app,
             stop,
         })
+    }
+
+    /// The folder where uploads wait; what a killed process left there is gone.
+    fn spool(&self) -> Result<PathBuf, Error> {
+        let folder = self.settings.data_dir.join("spool");
+        create_folder(&folder)?;
+        http::sweep(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+        Ok(folder)
     }
 
     /// The time-stamping service, where the settings want one and there is an authority for it.

@@ -12,6 +12,7 @@ pub mod problem;
 pub mod server;
 mod settings;
 mod signed;
+mod spool;
 pub mod tls;
 
 use std::collections::BTreeSet;
@@ -29,10 +30,12 @@ use crate::base::random::Random;
 use crate::http::access::{InvalidTable, Table};
 use crate::http::door::Door;
 use crate::http::problem::{Code, Problem};
-use crate::service::door::UseCases;
+use crate::http::spool::{Spool, Spooled};
+use crate::service::door::{Actor, UseCases};
 
 pub use observe::Metrics;
 pub use settings::Settings;
+pub use spool::sweep;
 
 /// Every endpoint there is. `policies/access.toml` says who may call it.
 #[rustfmt::skip]
@@ -126,6 +129,7 @@ pub struct App {
     routes: BTreeSet<(String, String)>,
     openapi: String,
     metrics: Metrics,
+    spool: Arc<Spool>,
     public_uploads: Arc<Semaphore>,
     caller_uploads: Arc<Semaphore>,
     stranger_budget: observe::Budget,
@@ -180,6 +184,7 @@ impl App {
             routes,
             openapi: openapi.to_pretty_json()?,
             metrics: Metrics::new()?,
+            spool: Arc::new(Spool::new(&settings)),
             public_uploads: Arc::new(Semaphore::new(settings.public_uploads)),
             caller_uploads: Arc::new(Semaphore::new(settings.caller_uploads)),
             stranger_budget: observe::Budget::default(),
@@ -224,6 +229,15 @@ impl App {
         self.routes.iter().any(|(known, route)| known == method.as_str() && route == path)
     }
 
+    /// Where an upload of this request waits.
+    fn spooled(&self, actor: &Actor, part: &str) -> Spooled {
+        let whose = match &actor.caller {
+            Some((caller, _)) => caller.to_string(),
+            None => actor.peer.to_string(),
+        };
+        Spooled::new(&self.spool, &whose, format!("{}-{part}", actor.request_id))
+    }
+
     fn upload_permit(&self, is_caller: bool) -> Result<OwnedSemaphorePermit, Problem> {
         let permits = if is_caller { &self.caller_uploads } else { &self.public_uploads };
         permits.clone().try_acquire_owned().map_err(|_| Problem::new(Code::Busy, "All places for uploads are taken."))
@@ -265,7 +279,7 @@ mod tests {
     use crate::http::guard::Peer;
     use crate::service::certificate_status::Change;
     use crate::service::door::{
-        Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
+        AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
         KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal, SealStatus,
         SignDocument, SignedDocument, VerifyDocument,
     };

@@ -8,6 +8,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, RequestId, SealId, SignatureId};
 use crate::domain::ca::state::RevocationReason;
 use crate::domain::ca::subject::Attributes;
+use crate::domain::verify::{Original, OriginalDigest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
@@ -87,6 +88,26 @@ pub struct KnownCaller {
     pub key: CallerKey,
 }
 
+/// What a detached signature signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedOriginal {
+    /// The document.
+    Document(Vec<u8>),
+    /// Its digest.
+    Digest(OriginalDigest),
+}
+
+impl SignedOriginal {
+    /// As it is judged.
+    #[must_use]
+    pub fn as_original(&self) -> Original<'_> {
+        match self {
+            Self::Document(document) => Original::Bytes(document),
+            Self::Digest(digest) => Original::Digest(digest),
+        }
+    }
+}
+
 /// A file to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyDocument {
@@ -94,6 +115,8 @@ pub struct VerifyDocument {
     pub file_name: String,
     /// The file.
     pub document: Vec<u8>,
+    /// What it signs, where it is a detached signature.
+    pub original: Option<SignedOriginal>,
     /// Replaces *now*.
     pub at: Option<Timestamp>,
     /// A verification policy by name; `None` is the configured one.

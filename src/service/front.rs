@@ -17,14 +17,14 @@ use crate::domain::seal::State;
 use crate::domain::seal::signing::Placement;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
-use crate::domain::verify::{Evidence, Ground, Policy, Report, verify};
+use crate::domain::verify::{Evidence, Ground, Policy, Report, verify_over};
 use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change, state_of};
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, KnownCaller,
     OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument, SignedDocument,
-    UseCases, VerifyDocument,
+    SignedOriginal, UseCases, VerifyDocument,
 };
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
@@ -205,7 +205,8 @@ impl UseCases for Front {
                 tables: &tables,
                 evidence: &Evidence::none(),
             };
-            (verify(&request.file_name, &request.document, None, &ground), sm3(&request.document))
+            let original = request.original.as_ref().map(SignedOriginal::as_original);
+            (verify_over(&request.file_name, &request.document, original, &ground), sm3(&request.document))
         });
         let (report, document_sm3) = judge.await.map_err(|_| Error::Interrupted)?;
         let body = EventBody::DocumentVerified {

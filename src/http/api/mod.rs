@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod authorities;
 pub(crate) mod certificate_requests;
 pub(crate) mod certificates;
+pub(crate) mod files;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod publication;

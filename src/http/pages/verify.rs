@@ -66,7 +66,7 @@ pub(crate) async fn verify(
     let judged = app.to_its_end(async move {
         let _place = place;
         let sm3 = sm3_hex(&file);
-        let document = VerifyDocument { file_name, document: file.clone(), at: None, policy: None };
+        let document = VerifyDocument { file_name, document: file.clone(), original: None, at: None, policy: None };
         let report = door.verify(&actor, document).await?;
         let preview = door.preview(file).await?;
         Ok((report, sm3, preview))
