@@ -41,6 +41,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
+use crate::service::verification_batches::{self, Batches};
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
@@ -217,6 +218,7 @@ impl Listening {
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
+        let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
@@ -225,6 +227,8 @@ impl Listening {
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         jobs.abort();
         trust.abort();
+        // A file that is being judged has no report then; its turn comes again.
+        batches.abort();
         lapsing.abort();
         due.abort();
         alerts.abort();
@@ -280,6 +284,7 @@ impl Installation {
             policies.insert(name.to_owned(), Policy { algorithms, ..built_in(name, &sm3_hex)? });
         }
         Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
+            .with_batches(Some(self.batches()?))
             .with_stamping(self.stamping().await?)
             .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
     }
@@ -359,6 +364,12 @@ impl Installation {
             app,
             stop,
         })
+    }
+
+    /// Batches of files to verify.
+    fn batches(&self) -> Result<Batches, Error> {
+        let folder = self.settings.data_dir.join("batches");
+        Ok(Batches::open(&folder, self.settings.server.keep_batches).map_err(service::Error::from)?)
     }
 
     /// The folder where uploads wait; what a killed process left there is gone.

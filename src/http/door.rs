@@ -15,12 +15,14 @@ use crate::service::door::{
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::verification_batches::{BatchRecord, BatchStep};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
 /// [`UseCases`], errors already turned into problems and the report into JSON.
 pub(crate) trait Door: Send + Sync + 'static {
     fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
+    fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>>;
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
     fn sign_with_seal<'a>(
         &'a self,
@@ -98,6 +100,10 @@ impl<U: UseCases> Door for U {
             let report = UseCases::verify(self, actor, request).await.map_err(|e| Problem::from_refusal(&e))?;
             serde_json::to_vec(&report).map_err(|e| Problem::internal(&e))
         })
+    }
+
+    fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>> {
+        told(UseCases::verification_batch(self, actor, step))
     }
 
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>> {

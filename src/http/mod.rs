@@ -46,6 +46,11 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::system::metrics))           // GET  /metrics
         .routes(routes!(api::system::openapi))           // GET  /api/openapi.json
         .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
+        .routes(routes!(api::verification_batches::create))       // POST /api/v1/verification-batches
+        .routes(routes!(api::verification_batches::show, api::verification_batches::forget)) // GET, DELETE /api/v1/verification-batches/{id}
+        .routes(routes!(api::verification_batches::put))          // PUT  /api/v1/verification-batches/{id}/files/{name}
+        .routes(routes!(api::verification_batches::put_original)) // PUT  /api/v1/verification-batches/{id}/files/{name}/original
+        .routes(routes!(api::verification_batches::start))        // POST /api/v1/verification-batches/{id}/start
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
         .routes(routes!(api::certificates::order))       // POST /api/v1/certificates
@@ -286,6 +291,7 @@ mod tests {
     use crate::service::inventory::Count;
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+    use crate::service::verification_batches::{BatchRecord, BatchStep};
 
     #[derive(Debug, thiserror::Error)]
     #[error("nothing stands behind this door")]
@@ -309,6 +315,10 @@ mod tests {
         type Report = ();
 
         async fn verify(&self, _: &Actor, _: VerifyDocument) -> Result<(), Nothing> {
+            Err(Nothing)
+        }
+
+        async fn verification_batch(&self, _: &Actor, _: BatchStep) -> Result<Option<BatchRecord>, Nothing> {
             Err(Nothing)
         }
 

@@ -13,6 +13,7 @@ use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::verification_batches::{BatchRecord, BatchStep};
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -401,6 +402,13 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         request: VerifyDocument,
     ) -> impl Future<Output = Result<Self::Report, Self::Error>> + Send;
+
+    /// Takes a step with a batch of files to verify; gives it as it stands then, if there still is one.
+    fn verification_batch(
+        &self,
+        actor: &Actor,
+        step: BatchStep,
+    ) -> impl Future<Output = Result<Option<BatchRecord>, Self::Error>> + Send;
 
     /// Draws the first pages of a document, if it has pages. Keeps nothing.
     fn preview(&self, document: Vec<u8>) -> impl Future<Output = Result<Option<Preview>, Self::Error>> + Send;

@@ -19,6 +19,7 @@ use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
 use crate::format::trust_list::TrustListError;
 use crate::render;
+use crate::service::verification_batches::BatchError;
 use crate::service::{keys, publication, stamping};
 use crate::store;
 
@@ -251,6 +252,9 @@ pub enum Error {
     /// The key store refused or failed.
     #[error(transparent)]
     Keys(#[from] keys::Error),
+    /// A batch of files to verify.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -334,6 +338,7 @@ impl Error {
             Self::Interrupted => "interrupted",
             Self::Random(_) => "random-unavailable",
             Self::Stamping(error) => error.code(),
+            Self::Batch(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",

@@ -63,6 +63,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0012_trust_lists.sql"),
         postgres: include_str!("migrations/postgres/0012_trust_lists.sql"),
     },
+    Migration {
+        version: 13,
+        sqlite: include_str!("migrations/sqlite/0013_verification_batches.sql"),
+        postgres: include_str!("migrations/postgres/0013_verification_batches.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

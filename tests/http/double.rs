@@ -12,13 +12,14 @@ use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
     KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, Proof, PublishedBytes, Refusal, SealStatus,
-    SignDocument, SignedDocument, UseCases, VerifyDocument,
+    SignDocument, SignedDocument, SignedOriginal, UseCases, VerifyDocument,
 };
 use yinxin::service::inventory::Count;
 use yinxin::service::registration::NewRequest;
 use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
+use yinxin::service::verification_batches::{BatchRecord, BatchStep};
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 pub(crate) const SEAL: &str = "seal-1";
@@ -206,9 +207,17 @@ impl UseCases for Double {
             "file": request.file_name,
             "indication": "NO_SIGNATURE_FOUND",
             "bytes": request.document.len(),
+            "original": request.original.map(|original| match original {
+                SignedOriginal::Document(document) => String::from_utf8(document).unwrap(),
+                SignedOriginal::Digest(digest) => digest.to_string(),
+            }),
             "at": request.at,
             "policy": { "name": request.policy.as_deref().unwrap_or("default") },
         }))
+    }
+
+    async fn verification_batch(&self, _: &Actor, _: BatchStep) -> Result<Option<BatchRecord>, Fault> {
+        Err(Fault::SealUnknown)
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

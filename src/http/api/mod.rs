@@ -11,6 +11,7 @@ pub(crate) mod publication;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;
+pub(crate) mod verification_batches;
 pub(crate) mod verifications;
 
 use serde::Serialize;

@@ -142,7 +142,8 @@ fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     text.map(parse).transpose()
 }
 
-fn policy(text: Option<&str>) -> Result<Option<String>, Problem> {
+/// A policy's name.
+pub(crate) fn policy(text: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain || !(1..=64).contains(&text.len()) {
