@@ -5,6 +5,7 @@ mod ca;
 mod console;
 mod demo;
 mod exit;
+mod files;
 mod hardening;
 mod installation;
 mod keys;

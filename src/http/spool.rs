@@ -116,14 +116,7 @@ impl Drop for Spooled {
 impl Spooled {
     /// Nothing yet. `name` is not used twice.
     pub(crate) fn new(spool: &Arc<Spool>, whose: &str, name: String) -> Self {
-        Self {
-            spool: Arc::clone(spool),
-            whose: whose.to_owned(),
-            name,
-            file: None,
-            written: 0,
-            tail: Vec::new(),
-        }
+        Self { spool: Arc::clone(spool), whose: whose.to_owned(), name, file: None, written: 0, tail: Vec::new() }
     }
 
     /// How many octets there are.

@@ -263,12 +263,7 @@ pub async fn find_file(tx: &mut Tx<'_>, id: &VerificationBatchId, name: &str) ->
 ///
 /// # Errors
 /// As [`find_file`].
-pub async fn files(
-    tx: &mut Tx<'_>,
-    id: &VerificationBatchId,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<BatchFile>, Error> {
+pub async fn files(tx: &mut Tx<'_>, id: &VerificationBatchId, after: i64, limit: i64) -> Result<Vec<BatchFile>, Error> {
     let sql = select_files!("WHERE batch = $1 AND position > $2 ORDER BY position LIMIT $3");
     fetch_all!(tx, FileRow, sql, id.as_str(), after, limit)?.into_iter().map(file).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 use yinxin::base::clock::{Clock, FixedClock, Timestamp};
-use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, SealId, SignatureId};
+use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, SealId, SignatureId, VerificationBatchId};
 use yinxin::base::random::SystemRandom;
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
@@ -20,6 +20,7 @@ use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};
+use yinxin::store::verification_batches::{BatchState, Counts, StoredBatch};
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 pub(crate) const SEAL: &str = "seal-1";
@@ -216,8 +217,22 @@ impl UseCases for Double {
         }))
     }
 
-    async fn verification_batch(&self, _: &Actor, _: BatchStep) -> Result<Option<BatchRecord>, Fault> {
-        Err(Fault::SealUnknown)
+    async fn verification_batch(&self, actor: &Actor, step: BatchStep) -> Result<Option<BatchRecord>, Fault> {
+        assert!(actor.caller.is_some());
+        let at = Timestamp::from_unix(0);
+        let batch = StoredBatch {
+            id: VerificationBatchId::parse("b1").unwrap(),
+            owner: CallerId::parse("c1").unwrap(),
+            idempotency_key: "key".into(),
+            policy: "default".into(),
+            judged_as_of: None,
+            state: BatchState::Open,
+            created_at: at,
+            since: at,
+        };
+        let (counts, files, next) = (Counts::default(), Vec::new(), None);
+        let gone = matches!(step, BatchStep::Forget { .. });
+        Ok((!gone).then_some(BatchRecord { batch, counts, forgotten_at: at.plus_seconds(60), files, next }))
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

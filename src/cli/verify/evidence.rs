@@ -125,7 +125,9 @@ impl<'a> Bundle<'a> {
             evidence: others.as_ref().map(|_| OTHERS),
             inputs: &self.inputs,
             original: match original {
-                Some(Signed::Document(path, content)) => Some(Input::new(&path.to_string_lossy(), whole(content), None)),
+                Some(Signed::Document(path, content)) => {
+                    Some(Input::new(&path.to_string_lossy(), whole(content), None))
+                }
                 Some(Signed::Digest(_)) | None => None,
             },
             replay: replay.join(" "),

@@ -120,7 +120,9 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::base::id::{ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId, VerificationBatchId};
+    use crate::base::id::{
+        ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId, VerificationBatchId,
+    };
     use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
     use crate::domain::caller::Role;
     use crate::domain::key::{

@@ -43,6 +43,5 @@ pub use scope::{AnchorDemand, AnchorScope, ListNamed};
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
 pub use signed_data::{
     CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, find_signer_certificate,
-    verify_attributes, verify_signer, verify_signer_by_digest,
-    verify_signer_of,
+    verify_attributes, verify_signer, verify_signer_by_digest, verify_signer_of,
 };

@@ -169,10 +169,7 @@ enum Bound {
     /// The message is over a document of which the digest is at hand.
     ByDigest,
     /// Neither is at hand, or not enough of it: stable code, and why.
-    Missing {
-        code: &'static str,
-        detail: String,
-    },
+    Missing { code: &'static str, detail: String },
 }
 
 /// A message whose signers are judged one by one.

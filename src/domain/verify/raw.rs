@@ -141,7 +141,9 @@ fn judge(
     report.signature = Axis::new(Status::Ok, "ok", detail).with(vec![name_of(certificate)]);
     let over = match place.original {
         Original::Bytes(_) => "the value is over the document itself",
-        Original::Digest(_) => "the value is over e as it was handed in: whose document it is of is the asker's to know",
+        Original::Digest(_) => {
+            "the value is over e as it was handed in: whose document it is of is the asker's to know"
+        }
     };
     report.intact = Axis::new(Status::Ok, "ok", over);
     report.details.data_hash = Some(Status::Ok);

@@ -59,7 +59,10 @@ impl FileFormat for TimeStamp {
         if (original.is_none() || other) && report.intact.status != Status::Failed {
             let (code, detail) = if other {
                 let wanted = imprint.map_or("an algorithm that is not computed", DigestAlgorithm::name);
-                ("digest-of-another-algorithm", format!("the time stamp is over a digest by {wanted}: hand in that one"))
+                (
+                    "digest-of-another-algorithm",
+                    format!("the time stamp is over a digest by {wanted}: hand in that one"),
+                )
             } else {
                 ("original-missing", "what was stamped is not at hand: --original FILE".to_owned())
             };

@@ -68,8 +68,7 @@ impl Files {
         let mut form = Multipart::from_request(request, &())
             .await
             .map_err(|_| Problem::new(Code::BodyMalformed, "The form has no boundary."))?;
-        let mut files =
-            Self { octets: app.spooled(actor, "parts"), items: Vec::new(), fields: BTreeMap::new() };
+        let mut files = Self { octets: app.spooled(actor, "parts"), items: Vec::new(), fields: BTreeMap::new() };
         let mut half = None;
         while let Some(mut part) = form.next_field().await.map_err(broken)? {
             let name = part.name().unwrap_or_default().to_owned();
@@ -175,5 +174,8 @@ fn broken<E>(_: E) -> Problem {
 }
 
 fn incomplete() -> Problem {
-    Problem::new(Code::PairIncomplete, "Each signature has its original, or its digest, as the next part or the one before.")
+    Problem::new(
+        Code::PairIncomplete,
+        "Each signature has its original, or its digest, as the next part or the one before.",
+    )
 }

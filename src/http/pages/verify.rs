@@ -1,6 +1,7 @@
 //! The public page `/verify`: a stranger's file comes in, and the verdict with its reasons goes out, in one answer.
 //!
-//! Nothing of an upload is kept: it lives in memory for this request, and the pictures of its pages stand in the answer.
+//! Nothing of an upload is kept: it lives for this request, in memory or in a file without a name, and the pictures of its
+//! pages stand in the answer.
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ mod logs;
 mod page;
 mod requests;
 mod stamping;
+mod verification_batches;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,28 +4,28 @@
 //! disk before its row, and goes after it, so a crash leaves at most contents that no row names, which the next look
 //! removes. A file has its report in the transaction that records its verification, or its turn comes again.
 
+mod contents;
+mod judging;
+
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId, VerificationBatchId};
-use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::verify::OriginalDigest;
-use crate::service::door::{ErrorKind, SignedOriginal, VerifyDocument};
-use crate::service::front::Front;
+use crate::service::door::ErrorKind;
+use crate::service::verification_batches::contents::{blocking, digested, keep_content, make_folder, remove_folder};
 use crate::service::{Error, Services};
 use crate::store::verification_batches::{self as rows, BatchState, Counts, StoredBatch};
 use crate::store::{Tx, audit};
 
 pub use crate::store::verification_batches::BatchFile;
+pub use judging::keep_verifying;
 
 /// Batches of one caller that are not forgotten.
 pub const MOST_BATCHES: i64 = 32;
@@ -39,10 +39,6 @@ pub const MOST_BYTES_OF_ALL: i64 = 16 << 30;
 pub const MOST_IN_PAGE: i64 = 100;
 /// What a file came to whose content is not as it was when it was taken.
 pub const LOST: &str = "LOST";
-/// From one look for work to the next, where nobody told of any.
-const EVERY: Duration = Duration::from_secs(1);
-/// Looks from one at what is kept no longer to the next.
-const ROUNDS: u32 = 60;
 
 /// Why a batch does not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -273,20 +269,14 @@ impl Batches {
         Ok(id)
     }
 
-    /// Keeps the content under its SM3; gives that and its size.
-    async fn keep(&self, id: &VerificationBatchId, content: Vec<u8>) -> Result<([u8; 32], i64), Error> {
+    /// Keeps the content under its SM3.
+    async fn keep(&self, id: &VerificationBatchId, digest: [u8; 32], content: Vec<u8>) -> Result<(), Error> {
         let folder = self.of(id);
-        let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);
-        let kept = blocking(move || {
-            let digest = sm3(&content);
-            keep_content(&folder, &digest, &content).map(|()| digest)
-        });
-        match kept.await {
-            Ok(digest) => Ok((digest, bytes)),
+        match blocking(move || keep_content(&folder, &digest, &content)).await {
             Err(Error::Batch(BatchError::Folder(error))) if error.kind() == io::ErrorKind::NotFound => {
                 Err(BatchError::Elsewhere.into())
             }
-            Err(error) => Err(error),
+            kept => kept,
         }
     }
 
@@ -296,32 +286,20 @@ impl Batches {
         (owner, id): (&CallerId, &VerificationBatchId),
         (name, content, digest): (String, Vec<u8>, Option<OriginalDigest>),
     ) -> Result<(), Error> {
-        // Who may not add anything writes nothing.
-        services.store.read(|tx| Box::pin(open(tx, owner, id))).await?;
-        let (sm3, bytes) = self.keep(id, content).await?;
+        let (sm3, bytes, content) = digested(content).await?;
         let original_digest = digest.map(|digest| digest.to_string());
-        let (name, original_digest) = (&name, &original_digest);
+        let file = BatchFile { position: 0, name, sm3, bytes, original_sm3: None, original_digest, indication: None };
+        let file = &file;
+        // What would not be taken is not written.
+        if services.store.read(|tx| Box::pin(place_of(tx, (owner, id), file))).await?.is_none() {
+            return Ok(());
+        }
+        self.keep(id, sm3, content).await?;
         let steps = services.store.run("add to verification batch", |tx| {
             Box::pin(async move {
-                open(tx, owner, id).await?;
-                if let Some(known) = rows::find_file(tx, id, name).await? {
-                    let same = known.sm3 == sm3 && known.original_digest == *original_digest;
-                    return if same { Ok(()) } else { Err(BatchError::FileDiffers.into()) };
+                if let Some(position) = place_of(tx, (owner, id), file).await? {
+                    rows::insert_file(tx, id, &BatchFile { position, ..file.clone() }).await?;
                 }
-                let counts = room(tx, id, bytes).await?;
-                if counts.files >= MOST_FILES {
-                    return Err(BatchError::TooLarge.into());
-                }
-                let file = BatchFile {
-                    position: counts.files.saturating_add(1),
-                    name: name.clone(),
-                    sm3,
-                    bytes,
-                    original_sm3: None,
-                    original_digest: original_digest.clone(),
-                    indication: None,
-                };
-                rows::insert_file(tx, id, &file).await?;
                 Ok::<_, Error>(())
             })
         });
@@ -334,19 +312,17 @@ impl Batches {
         (owner, id): (&CallerId, &VerificationBatchId),
         (name, content): (&str, Vec<u8>),
     ) -> Result<(), Error> {
-        services.store.read(|tx| Box::pin(open(tx, owner, id))).await?;
-        let (sm3, bytes) = self.keep(id, content).await?;
+        let (sm3, bytes, content) = digested(content).await?;
+        let original = (&sm3, bytes);
+        if services.store.read(|tx| Box::pin(signed_by(tx, (owner, id), name, original))).await?.is_none() {
+            return Ok(());
+        }
+        self.keep(id, sm3, content).await?;
         let steps = services.store.run("add an original to verification batch", |tx| {
             Box::pin(async move {
-                open(tx, owner, id).await?;
-                let known = rows::find_file(tx, id, name).await?.ok_or(BatchError::UnknownFile)?;
-                match (known.original_sm3, known.original_digest) {
-                    (Some(known), _) if known == sm3 => return Ok(()),
-                    (None, None) => {}
-                    _ => return Err(BatchError::FileDiffers.into()),
+                if let Some(position) = signed_by(tx, (owner, id), name, original).await? {
+                    rows::set_original(tx, id, position, original).await?;
                 }
-                room(tx, id, bytes).await?;
-                rows::set_original(tx, id, known.position, (&sm3, bytes)).await?;
                 Ok::<_, Error>(())
             })
         });
@@ -475,6 +451,42 @@ async fn open(tx: &mut Tx<'_>, owner: &CallerId, id: &VerificationBatchId) -> Re
     }
 }
 
+/// The position that a new file takes; nothing where it is there already.
+async fn place_of(
+    tx: &mut Tx<'_>,
+    (owner, id): (&CallerId, &VerificationBatchId),
+    file: &BatchFile,
+) -> Result<Option<i64>, Error> {
+    open(tx, owner, id).await?;
+    if let Some(known) = rows::find_file(tx, id, &file.name).await? {
+        let same = known.sm3 == file.sm3 && known.original_digest == file.original_digest;
+        return if same { Ok(None) } else { Err(BatchError::FileDiffers.into()) };
+    }
+    let counts = room(tx, id, file.bytes).await?;
+    if counts.files >= MOST_FILES {
+        return Err(BatchError::TooLarge.into());
+    }
+    Ok(Some(counts.files.saturating_add(1)))
+}
+
+/// The position of the file whose original this is; nothing where that is known already.
+async fn signed_by(
+    tx: &mut Tx<'_>,
+    (owner, id): (&CallerId, &VerificationBatchId),
+    name: &str,
+    (sm3, bytes): (&[u8; 32], i64),
+) -> Result<Option<i64>, Error> {
+    open(tx, owner, id).await?;
+    let known = rows::find_file(tx, id, name).await?.ok_or(BatchError::UnknownFile)?;
+    match (known.original_sm3, known.original_digest) {
+        (Some(known), _) if known == *sm3 => return Ok(None),
+        (None, None) => {}
+        _ => return Err(BatchError::FileDiffers.into()),
+    }
+    room(tx, id, bytes).await?;
+    Ok(Some(known.position))
+}
+
 /// Whether there is room for so many bytes more.
 async fn room(tx: &mut Tx<'_>, id: &VerificationBatchId, bytes: i64) -> Result<Counts, Error> {
     let counts = rows::counts(tx, id).await?;
@@ -486,171 +498,3 @@ async fn room(tx: &mut Tx<'_>, id: &VerificationBatchId, bytes: i64) -> Result<C
     }
     Ok(counts)
 }
-
-/// Judges the files of batches that were started, for as long as it is polled: some at a time, so that whoever waits for
-/// an answer is not kept waiting.
-pub async fn keep_verifying(front: Front) {
-    let Some(batches) = front.batches().cloned() else { return };
-    let services = front.services().clone();
-    let mut rounds = 0_u32;
-    loop {
-        if rounds == 0 {
-            match batches.keep_no_longer(&services).await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "verification batches are forgotten"),
-                Err(error) => tracing::warn!(code = error.code(), "verification batches are kept, and tried later"),
-            }
-        }
-        rounds = rounds.saturating_add(1) % ROUNDS;
-        match judge_some(&front, &batches, &services).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(code = error.code(), "a verification batch stands still, and is tried again"),
-        }
-        tokio::select! {
-            () = batches.work.notified() => {}
-            () = tokio::time::sleep(EVERY) => {}
-        }
-    }
-}
-
-/// How many files are judged at once: half of the processors.
-fn places() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
-}
-
-/// Judges some files, in the order of batches, and says whether there was anything to do.
-async fn judge_some(front: &Front, batches: &Batches, services: &Services) -> Result<bool, Error> {
-    let mut some = false;
-    let mut judging = JoinSet::new();
-    for batch in services.store.read(|tx| Box::pin(rows::running(tx))).await? {
-        if !batches.of(&batch.id).is_dir() {
-            continue; // another service's
-        }
-        let free = places().saturating_sub(judging.len());
-        let limit = i64::try_from(free).unwrap_or(1);
-        let id = &batch.id;
-        let left = services.store.read(|tx| Box::pin(rows::unjudged(tx, id, limit.max(1)))).await?;
-        if left.is_empty() {
-            finish(services, &batch).await?;
-        }
-        for file in left.into_iter().take(free) {
-            judging.spawn(judge(front.clone(), batches.clone(), batch.clone(), file));
-        }
-        some = true;
-    }
-    let mut outcome = Ok(some);
-    while let Some(judged) = judging.join_next().await {
-        if let Err(error) = judged.map_err(|_| Error::Interrupted).and_then(|judged| judged) {
-            outcome = Err(error);
-        }
-    }
-    outcome
-}
-
-async fn judge(front: Front, batches: Batches, batch: StoredBatch, file: BatchFile) -> Result<(), Error> {
-    let by = match front.registered(&batch.owner).await {
-        Ok(by) => by,
-        // Barred since: what was asked before is done, and recorded as ours.
-        Err(Error::CallerBarred | Error::UnknownCaller) => Actor::Operator,
-        Err(error) => return Err(error),
-    };
-    let services = front.services().clone();
-    let (id, position) = (&batch.id, file.position);
-    let (indication, report, body) = match content(&batches.of(id), &file).await? {
-        Some((document, original)) => {
-            let (file_name, at, policy) = (file.name, batch.judged_as_of, Some(batch.policy.clone()));
-            let (report, body) = front.judge(VerifyDocument { file_name, document, original, at, policy }).await?;
-            (report.indication.name().to_owned(), Some(report.to_json().into_bytes()), Some(body))
-        }
-        None => {
-            tracing::error!(batch = %id, position, "the content of a file is not as it was taken");
-            (LOST.to_owned(), None, None)
-        }
-    };
-    let now = services.clock.now();
-    let event = body.map(|body| Event { at: now, actor: by, request: None, body });
-    let (indication, report, event) = (indication.as_str(), report.as_deref(), event.as_ref());
-    let steps = services.store.run("keep a report of a verification batch", |tx| {
-        Box::pin(async move {
-            if rows::set_report(tx, id, position, (indication, report)).await?
-                && let Some(event) = event
-            {
-                audit::append(tx, event).await?;
-            }
-            Ok::<_, Error>(())
-        })
-    });
-    steps.await
-}
-
-async fn finish(services: &Services, batch: &StoredBatch) -> Result<(), Error> {
-    let now = services.clock.now();
-    let steps = services.store.run("finish verification batch", |tx| {
-        Box::pin(async move {
-            let files = u64::try_from(rows::counts(tx, &batch.id).await?.files).unwrap_or(u64::MAX);
-            rows::advance(tx, &batch.id, (BatchState::Running, BatchState::Finished), now).await?;
-            let body = EventBody::VerificationBatchFinished { batch: batch.id.clone(), files };
-            audit::append(tx, &Event { at: now, actor: Actor::Operator, request: None, body }).await?;
-            Ok::<_, Error>(())
-        })
-    });
-    steps.await
-}
-
-/// What lies in the folder for that file, where it is as it was taken.
-async fn content(folder: &Path, file: &BatchFile) -> Result<Option<(Vec<u8>, Option<SignedOriginal>)>, Error> {
-    let (folder, file) = (folder.to_owned(), file.clone());
-    let read = blocking(move || {
-        let as_taken = |digest: &[u8; 32]| match fs::read(folder.join(hex(digest))) {
-            Ok(content) => Ok(Some(content).filter(|content| sm3(content) == *digest)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        };
-        let Some(document) = as_taken(&file.sm3)? else { return Ok(None) };
-        let digest = file.original_digest.as_deref().map(OriginalDigest::parse).transpose();
-        let original = match (file.original_sm3, digest.map_err(io::Error::other)?) {
-            (Some(sm3), _) => match as_taken(&sm3)? {
-                Some(original) => Some(SignedOriginal::Document(original)),
-                None => return Ok(None),
-            },
-            (None, digest) => digest.map(SignedOriginal::Digest),
-        };
-        Ok(Some((document, original)))
-    });
-    read.await
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?;
-    Ok(done.map_err(BatchError::Folder)?)
-}
-
-/// A folder that only its owner can enter.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a content beside its name and moves it there when it is on the disk: under its name lies all of it or nothing.
-fn keep_content(folder: &Path, digest: &[u8; 32], content: &[u8]) -> io::Result<()> {
-    let path = folder.join(hex(digest));
-    if path.is_file() {
-        return Ok(());
-    }
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let beside = folder.join(format!("{}.{number}.new", hex(digest)));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, &path)
-}
-
-/// Keeps two writers of one content apart.
-static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
