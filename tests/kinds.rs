@@ -24,12 +24,13 @@ use serde_json::Value;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
-use yinxin::crypto::algorithm::SignatureAlgorithm;
+use yinxin::crypto::PublicKey;
+use yinxin::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::KeyTables;
+use yinxin::crypto::sm2::{self, KeyTables};
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::trust::key::decode_value;
-use yinxin::domain::verify::{Evidence, Ground, Policy, verify};
+use yinxin::domain::trust::key::{decode_value, public_key};
+use yinxin::domain::verify::{Evidence, Ground, Original, OriginalDigest, Policy, verify_over};
 use yinxin::format::cms::{NewAttribute, NewSignedData, NewSigner, SignedData, attribute};
 use yinxin::format::jose::{NewHeader, to_base64url};
 use yinxin::format::keys::read_pem;
@@ -67,6 +68,10 @@ struct Bench {
 
 impl Bench {
     fn judge(&self, bytes: &[u8], original: Option<&[u8]>) -> Value {
+        self.judge_over(bytes, original.map(Original::Bytes))
+    }
+
+    fn judge_over(&self, bytes: &[u8], original: Option<Original<'_>>) -> Value {
         let mut trust = TrustAnchors::none();
         for anchor in &self.anchors {
             trust.add_anchors(anchor, "anchor").unwrap();
@@ -83,12 +88,18 @@ impl Bench {
             tables: &KeyTables::default(),
             evidence: &evidence,
         };
-        serde_json::to_value(verify("file", bytes, original, &ground)).unwrap()
+        serde_json::to_value(verify_over("file", bytes, original, &ground)).unwrap()
     }
 
     /// Indication, sub-indication and code of the first signature, or the code of the refusal.
     fn verdict(&self, bytes: &[u8], original: Option<&[u8]>) -> String {
         short(&self.judge(bytes, original))
+    }
+
+    /// The same where the document is known by its digest.
+    fn by_digest(&self, bytes: &[u8], digest: &str) -> String {
+        let digest = OriginalDigest::parse(digest).unwrap();
+        short(&self.judge_over(bytes, Some(Original::Digest(&digest))))
     }
 }
 
@@ -634,6 +645,67 @@ fn bare_values_of_openssl_are_judged_right() {
         assert_eq!(with(&[]).verdict(&value, Some(document)), NOBODY, "{line}");
         assert_eq!(with(&[name]).verdict(&value, None), NO_DOCUMENT, "{line}");
     }
+}
+
+/// A digest stands for the document where the format signs no more than that, and nowhere else.
+#[test]
+fn a_digest_stands_for_the_document_where_it_is_enough() {
+    let Some(peer) = OpenSsl::start("a_digest_stands_for_the_document_where_it_is_enough") else { return };
+    let document = b"the document";
+    peer.write("document", document);
+    peer.end("p256", KEYS[1].1, "end");
+    peer.end("sm2", "-algorithm EC -pkeyopt ec_paramgen_curve:SM2", "end");
+    peer.end("tsa", KEYS[1].1, "tsa");
+    let mut bench = peer.bench();
+    let digests = |text: &[u8]| {
+        let of = |algorithm| hex(&yinxin::crypto::digest::digest(algorithm, text));
+        (format!("sha256:{}", of(DigestAlgorithm::Sha256)), format!("sm3:{}", of(DigestAlgorithm::Sm3)))
+    };
+    let ((right, by_sm3), (wrong, _)) = (digests(document), digests(b"another"));
+    let message = |options: &str| {
+        let signer = "-signer p256.pem -inkey p256.key -binary -md sha256 -in document -outform DER -out message";
+        peer.run(&format!("cms -sign {options} {signer}"));
+        peer.read("message")
+    };
+    let other_algorithm = "INDETERMINATE SIGNED_DATA_NOT_FOUND digest-of-another-algorithm";
+    let detached = message("");
+    assert_eq!(bench.by_digest(&detached, &right), PASSED);
+    assert_eq!(bench.by_digest(&detached, &wrong), HASH);
+    assert_eq!(bench.by_digest(&detached, &by_sm3), other_algorithm);
+    // The value is over the document itself.
+    let bare = message("-noattr");
+    assert_eq!(bench.by_digest(&bare, &right), "INDETERMINATE SIGNED_DATA_NOT_FOUND digest-not-enough");
+    // What is attached is digested here, by whatever algorithm was told.
+    let attached = message("-nodetach");
+    assert_eq!(bench.by_digest(&attached, &right), PASSED);
+    assert_eq!(bench.by_digest(&attached, &by_sm3), PASSED);
+    assert_eq!(bench.by_digest(&attached, &wrong), "TOTAL_FAILED HASH_FAILURE data-hash-wrong");
+
+    peer.run("ts -query -data document -sha256 -cert -out query");
+    peer.run("ts -reply -queryfile query -signer tsa.pem -inkey tsa.key -config config -section tsa_config -out reply");
+    let reply = peer.read("reply");
+    assert_eq!(bench.by_digest(&reply, &right), PASSED);
+    assert_eq!(bench.by_digest(&reply, &wrong), "TOTAL_FAILED HASH_FAILURE token-imprint");
+    assert_eq!(bench.by_digest(&reply, &by_sm3), other_algorithm);
+
+    // An SM2 value is over e, which holds the signer's key and ID too.
+    peer.run(
+        "pkeyutl -sign -inkey sm2.key -rawin -digest sm3 -pkeyopt distid:1234567812345678 -in document -out value",
+    );
+    let (value, certificate) = (peer.read("value"), peer.der("sm2.pem"));
+    let parsed = Certificate::parse(&certificate).unwrap();
+    let Some(PublicKey::Sm2(key)) = public_key(&parsed.public_key) else { panic!("no SM2 key") };
+    let e = |text: &[u8]| format!("sm2-e:{}", hex(&key.digest(sm2::DEFAULT_ID, text).unwrap()));
+    let (right_e, wrong_e) = (e(document), e(b"another"));
+    bench.evidence = vec![certificate.clone()];
+    assert_eq!(bench.by_digest(&value, &right_e), PASSED);
+    assert_eq!(bench.by_digest(&value, &wrong_e), VALUE);
+    assert_eq!(bench.by_digest(&value, &by_sm3), "REFUSED digest-not-enough");
+    assert_eq!(bench.by_digest(&detached, &right_e), other_algorithm);
+    // A JWS and a package are judged whole.
+    let notice = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/notice.ofd")).unwrap();
+    assert_eq!(bench.by_digest(&notice, &right), "REFUSED digest-not-enough");
+    assert_eq!(bench.by_digest(b"e30..AA", &right), "REFUSED digest-not-enough");
 }
 
 /// Every message and time stamp of the fixtures: file, document, anchor or certificate, verdict.

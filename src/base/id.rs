@@ -85,6 +85,8 @@ ids! {
     ApplicationId,
     /// Names a job that issues many certificates.
     JobId,
+    /// Names files that a caller has verified together.
+    VerificationBatchId,
 }
 
 #[cfg(test)]

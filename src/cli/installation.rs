@@ -13,6 +13,7 @@ use crate::base::id::{AuthorityId, JobId, KeyId};
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
 use crate::cli::fetching;
+pub(crate) use crate::cli::files::{create_folder, create_new, replace, write, write_new};
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
@@ -42,9 +43,8 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
+use crate::service::verification_batches::{self, Batches};
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
-
-pub(crate) use crate::cli::installation_files::{create_folder, create_new, replace, write, write_new};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -224,6 +224,7 @@ impl Listening {
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
+        let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
         let served = server::serve(self.listeners, self.tls, self.app, self.stop).await;
@@ -232,6 +233,8 @@ impl Listening {
         // A list that is being signed then is an intent, which the next one of its shard abandons.
         jobs.abort();
         trust.abort();
+        // A file that is being judged has no report then; its turn comes again.
+        batches.abort();
         lapsing.abort();
         due.abort();
         alerts.abort();
@@ -289,6 +292,7 @@ impl Installation {
         let (fetcher, appetite) = fetching::served(&self.settings.fetching)?;
         Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
             .with_fetcher(fetcher, appetite)
+            .with_batches(Some(self.batches()?))
             .with_stamping(self.stamping().await?)
             .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
     }
@@ -308,6 +312,8 @@ impl Installation {
         let plain = server::listen(&self.settings.server.publication).await?;
         let mut door = http::Settings {
             file_bytes: self.settings.server.max_upload,
+            request_bytes: self.settings.server.max_upload.saturating_mul(2),
+            spool: Some(self.spool()?),
             request: self.settings.server.request_timeout,
             grace: self.settings.server.shutdown_grace,
             constant,
@@ -366,6 +372,20 @@ impl Installation {
             app,
             stop,
         })
+    }
+
+    /// Batches of files to verify.
+    fn batches(&self) -> Result<Batches, Error> {
+        let folder = self.settings.data_dir.join("batches");
+        Ok(Batches::open(&folder, self.settings.server.keep_batches).map_err(service::Error::from)?)
+    }
+
+    /// The folder where uploads wait; what a killed process left there is gone.
+    fn spool(&self) -> Result<PathBuf, Error> {
+        let folder = self.settings.data_dir.join("spool");
+        create_folder(&folder)?;
+        http::sweep(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+        Ok(folder)
     }
 
     /// The time-stamping service, where the settings want one and there is an authority for it.

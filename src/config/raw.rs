@@ -38,6 +38,7 @@ sections! {
         tls_certificate: PathBuf,
         tls_key: PathBuf,
         max_upload: u64,
+        keep_batches: u64,
         request_timeout: u64,
         shutdown_grace: u64,
         trusted_hosts: Vec<String>,

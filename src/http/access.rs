@@ -41,6 +41,9 @@ pub struct Rule {
     /// The body may hold a file.
     #[serde(default)]
     pub upload: bool,
+    /// The body may be a form of many files.
+    #[serde(default)]
+    pub many: bool,
 }
 
 /// Why a table cannot be used.

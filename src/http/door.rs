@@ -16,6 +16,7 @@ use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
+use crate::service::verification_batches::{BatchRecord, BatchStep};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
@@ -23,6 +24,7 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a
 pub(crate) trait Door: Send + Sync + 'static {
     fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
     fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>>;
+    fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>>;
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
     fn sign_with_seal<'a>(
         &'a self,
@@ -108,6 +110,10 @@ impl<U: UseCases> Door for U {
 
     fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>> {
         told(UseCases::verify_signed(self, actor, request, form))
+    }
+
+    fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>> {
+        told(UseCases::verification_batch(self, actor, step))
     }
 
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>> {

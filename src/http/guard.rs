@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::base::id::{CallerId, RequestId};
 use crate::http::App;
 use crate::http::access::{Access, Rule};
+use crate::http::api::form::media_type;
 use crate::http::problem::{Code, Problem};
 use crate::http::signed::{Claim, authority, claimed_digest};
 use crate::service::door::{Actor, KnownCaller, Proof};
@@ -168,18 +169,24 @@ async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: &m
         }
     }
     let idempotency_key = if rule.idempotency { Some(idempotency_key(&parts.headers)?) } else { None };
-    let limit = if rule.upload { app.settings.file_bytes.saturating_add(FORM_OVERHEAD) } else { SMALL_BODY };
+    let limit = if rule.many && media_type(&parts.headers) == "multipart/form-data" {
+        app.settings.request_bytes.saturating_add(FORM_OVERHEAD)
+    } else if rule.upload {
+        app.settings.file_bytes.saturating_add(FORM_OVERHEAD)
+    } else {
+        SMALL_BODY
+    };
     refuse_declared_size(&parts.headers, limit)?;
     let permit = if rule.upload { Some(app.upload_permit(actor.caller.is_some())?) } else { None };
     // Spent before the body is read: a replayed request must not cost us an upload.
     if let Some((caller, claim)) = nonce {
         app.door.spend_nonce(&caller, &claim.nonce, claim.nonce_expires()).await?;
     }
-    let (bytes, sha256) = read(app, body, limit).await?;
+    let (octets, sha256) = read(app, (&*actor, body), limit).await?;
     if digest.is_some_and(|claimed| claimed != sha256) {
         return Err(Problem::new(Code::DigestWrong, "The body's SHA-256 is another one."));
     }
-    let mut request = Request::from_parts(parts, Body::from(bytes));
+    let mut request = Request::from_parts(parts, octets);
     request.extensions_mut().insert(actor.clone());
     if let Some(key) = idempotency_key {
         request.extensions_mut().insert(key);
@@ -267,12 +274,13 @@ async fn discard(body: &mut Body) {
     let _ = tokio::time::timeout(Duration::from_secs(1), discarded).await;
 }
 
-/// The whole body and its SHA-256, hashed as it arrives.
-async fn read(app: &App, body: &mut Body, limit: usize) -> Result<(Bytes, [u8; 32]), Problem> {
+/// The whole body and its SHA-256, hashed as it arrives. A large one waits in a file.
+async fn read(app: &App, (actor, body): (&Actor, &mut Body), limit: usize) -> Result<(Body, [u8; 32]), Problem> {
     if body.is_end_stream() {
-        return Ok((Bytes::new(), NOTHING));
+        return Ok((Body::empty(), NOTHING));
     }
-    let mut bytes = Vec::new();
+    let mut octets = app.spooled(actor, "body");
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
     let (started, rate) = (Instant::now(), f64::from(app.settings.body_rate));
     let mut received = 0.0;
@@ -284,7 +292,7 @@ async fn read(app: &App, body: &mut Body, limit: usize) -> Result<(Bytes, [u8; 3
             Ok(Some(Ok(frame))) => frame,
         };
         if let Ok(chunk) = frame.into_data() {
-            if bytes.len().saturating_add(chunk.len()) > limit {
+            if octets.len().saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX)) > most {
                 return Err(too_large(limit));
             }
             received += f64::from(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
@@ -293,12 +301,12 @@ async fn read(app: &App, body: &mut Body, limit: usize) -> Result<(Bytes, [u8; 3
                 return Err(Problem::new(Code::TooSlow, "The body comes too slowly."));
             }
             hash.update(&chunk);
-            bytes.extend_from_slice(&chunk);
+            octets.append(&chunk).await?;
         }
     }
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(hash.finish().as_ref());
-    Ok((Bytes::from(bytes), sha256))
+    Ok((octets.into_body(), sha256))
 }
 
 #[cfg(test)]

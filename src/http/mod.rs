@@ -12,6 +12,7 @@ pub mod problem;
 pub mod server;
 mod settings;
 mod signed;
+mod spool;
 pub mod tls;
 
 use std::collections::BTreeSet;
@@ -29,10 +30,12 @@ use crate::base::random::Random;
 use crate::http::access::{InvalidTable, Table};
 use crate::http::door::Door;
 use crate::http::problem::{Code, Problem};
-use crate::service::door::UseCases;
+use crate::http::spool::{Spool, Spooled};
+use crate::service::door::{Actor, UseCases};
 
 pub use observe::Metrics;
 pub use settings::Settings;
+pub use spool::sweep;
 
 /// Every endpoint there is. `policies/access.toml` says who may call it.
 #[rustfmt::skip]
@@ -43,6 +46,11 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::system::metrics))           // GET  /metrics
         .routes(routes!(api::system::openapi))           // GET  /api/openapi.json
         .routes(routes!(api::verifications::verify))     // POST /api/v1/verifications
+        .routes(routes!(api::verification_batches::create))       // POST /api/v1/verification-batches
+        .routes(routes!(api::verification_batches::show, api::verification_batches::forget)) // GET, DELETE /api/v1/verification-batches/{id}
+        .routes(routes!(api::verification_batches::put))          // PUT  /api/v1/verification-batches/{id}/files/{name}
+        .routes(routes!(api::verification_batches::put_original)) // PUT  /api/v1/verification-batches/{id}/files/{name}/original
+        .routes(routes!(api::verification_batches::start))        // POST /api/v1/verification-batches/{id}/start
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
         .routes(routes!(api::certificates::order))       // POST /api/v1/certificates
@@ -126,6 +134,7 @@ pub struct App {
     routes: BTreeSet<(String, String)>,
     openapi: String,
     metrics: Metrics,
+    spool: Arc<Spool>,
     public_uploads: Arc<Semaphore>,
     caller_uploads: Arc<Semaphore>,
     stranger_budget: observe::Budget,
@@ -180,6 +189,7 @@ impl App {
             routes,
             openapi: openapi.to_pretty_json()?,
             metrics: Metrics::new()?,
+            spool: Arc::new(Spool::new(&settings)),
             public_uploads: Arc::new(Semaphore::new(settings.public_uploads)),
             caller_uploads: Arc::new(Semaphore::new(settings.caller_uploads)),
             stranger_budget: observe::Budget::default(),
@@ -222,6 +232,15 @@ impl App {
     fn is_route(&self, method: &Method, path: &str) -> bool {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         self.routes.iter().any(|(known, route)| known == method.as_str() && route == path)
+    }
+
+    /// Where an upload of this request waits.
+    fn spooled(&self, actor: &Actor, part: &str) -> Spooled {
+        let whose = match &actor.caller {
+            Some((caller, _)) => caller.to_string(),
+            None => actor.peer.to_string(),
+        };
+        Spooled::new(&self.spool, &whose, format!("{}-{part}", actor.request_id))
     }
 
     fn upload_permit(&self, is_caller: bool) -> Result<OwnedSemaphorePermit, Problem> {
@@ -273,6 +292,7 @@ mod tests {
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::signed_reports::Form;
+    use crate::service::verification_batches::{BatchRecord, BatchStep};
 
     #[derive(Debug, thiserror::Error)]
     #[error("nothing stands behind this door")]
@@ -300,6 +320,10 @@ mod tests {
         }
 
         async fn verify_signed(&self, _: &Actor, _: VerifyDocument, _: Form) -> Result<Vec<u8>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn verification_batch(&self, _: &Actor, _: BatchStep) -> Result<Option<BatchRecord>, Nothing> {
             Err(Nothing)
         }
 

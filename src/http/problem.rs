@@ -70,9 +70,13 @@ codes! {
     FieldMissing = "field-missing", BAD_REQUEST, "A field is missing";
     FieldRepeated = "field-repeated", BAD_REQUEST, "A field appears twice";
     FieldUnknown = "field-unknown", BAD_REQUEST, "A field is not known";
+    PairIncomplete = "pair-incomplete", BAD_REQUEST, "A signature has no original beside it, or an original no signature";
     FieldMalformed = "field-malformed", BAD_REQUEST, "A field has a value that it cannot have";
     // How much.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is larger than the limit";
+    TooManyFiles = "too-many-files", PAYLOAD_TOO_LARGE, "The request carries more files than the limit";
+    QuotaReached = "quota-reached", SERVICE_UNAVAILABLE, "The uploads of this caller or address take all that one may take; try again";
+    SpoolFull = "spool-full", SERVICE_UNAVAILABLE, "There is no space for uploads; try again";
     TooSlow = "too-slow", REQUEST_TIMEOUT, "The body did not arrive in time";
     Busy = "busy", SERVICE_UNAVAILABLE, "Too many requests are being served; try again";
     TimedOut = "timed-out", GATEWAY_TIMEOUT, "The request took longer than the limit";

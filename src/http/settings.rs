@@ -1,5 +1,6 @@
 //! What can be set about the door, with the values in force unless configured otherwise.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -13,6 +14,16 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Bytes of an uploaded file.
     pub file_bytes: usize,
+    /// Bytes of all files of one request, where it may carry many.
+    pub request_bytes: usize,
+    /// Files of one request, where it may carry many.
+    pub request_files: usize,
+    /// The folder where uploads wait that are not small; without one they wait in memory.
+    pub spool: Option<PathBuf>,
+    /// Bytes that all uploads take there at once.
+    pub spool_bytes: u64,
+    /// Bytes that the uploads of one caller, or of one stranger's address, take there at once.
+    pub spool_bytes_of_one: u64,
     /// Strangers' uploads served at once. Each holds up to twice `file_bytes` of memory at the door.
     pub public_uploads: usize,
     /// Callers' uploads served at once, counted apart so that strangers cannot crowd callers out.
@@ -58,6 +69,11 @@ impl Default for Settings {
         Self {
             hosts: Self::LOOPBACK_HOSTS.map(str::to_owned).to_vec(),
             file_bytes: Limits::DEFAULT.file_bytes,
+            request_bytes: 2 * Limits::DEFAULT.file_bytes,
+            request_files: 100,
+            spool: None,
+            spool_bytes: 4 << 30,
+            spool_bytes_of_one: 1 << 30,
             public_uploads: 4,
             caller_uploads: 4,
             connections: 1024,

@@ -8,11 +8,13 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, RequestId, SealId, SignatureId};
 use crate::domain::ca::state::RevocationReason;
 use crate::domain::ca::subject::Attributes;
+use crate::domain::verify::{Original, OriginalDigest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
+use crate::service::verification_batches::{BatchRecord, BatchStep};
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,26 @@ pub struct KnownCaller {
     pub key: CallerKey,
 }
 
+/// What a detached signature signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedOriginal {
+    /// The document.
+    Document(Vec<u8>),
+    /// Its digest.
+    Digest(OriginalDigest),
+}
+
+impl SignedOriginal {
+    /// As it is judged.
+    #[must_use]
+    pub fn as_original(&self) -> Original<'_> {
+        match self {
+            Self::Document(document) => Original::Bytes(document),
+            Self::Digest(digest) => Original::Digest(digest),
+        }
+    }
+}
+
 /// A file to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyDocument {
@@ -95,6 +117,8 @@ pub struct VerifyDocument {
     pub file_name: String,
     /// The file.
     pub document: Vec<u8>,
+    /// What it signs, where it is a detached signature.
+    pub original: Option<SignedOriginal>,
     /// Replaces *now*.
     pub at: Option<Timestamp>,
     /// A verification policy by name; `None` is the configured one.
@@ -409,6 +433,12 @@ pub trait UseCases: Send + Sync + 'static {
         request: VerifyDocument,
         form: Form,
     ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+    /// Takes a step with a batch of files to verify; gives it as it stands then, if there still is one.
+    fn verification_batch(
+        &self,
+        actor: &Actor,
+        step: BatchStep,
+    ) -> impl Future<Output = Result<Option<BatchRecord>, Self::Error>> + Send;
 
     /// Draws the first pages of a document, if it has pages. Keeps nothing.
     fn preview(&self, document: Vec<u8>) -> impl Future<Output = Result<Option<Preview>, Self::Error>> + Send;

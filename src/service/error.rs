@@ -20,6 +20,7 @@ use crate::domain::trust::ListRefused;
 use crate::domain::verify::signed_report;
 use crate::format::trust_list::TrustListError;
 use crate::render;
+use crate::service::verification_batches::BatchError;
 use crate::service::{keys, publication, stamping};
 use crate::store;
 
@@ -261,6 +262,9 @@ pub enum Error {
     /// The key store refused or failed.
     #[error(transparent)]
     Keys(#[from] keys::Error),
+    /// A batch of files to verify.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -347,6 +351,7 @@ impl Error {
             Self::ReportSigningOff => "report-signing-off",
             Self::Reporting(error) => error.code(),
             Self::Stamping(error) => error.code(),
+            Self::Batch(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",

@@ -40,6 +40,7 @@ use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::signed_reports::{self, Form};
 use crate::service::stamping::{self, Stamping};
+use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, Batches};
 use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
 use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
@@ -62,6 +63,7 @@ pub struct Front {
     orders: Option<Orders>,
     register: Register,
     desk: Option<RequestDesk>,
+    batches: Option<Batches>,
 }
 
 impl Front {
@@ -82,8 +84,8 @@ impl Front {
         let (named, policies, default_policy) = (Arc::new(trust), Arc::new(policies), default_policy.to_owned());
         let judging = Judging::new(TrustAnchors::clone(&named));
         let register = Register::start(&services);
-        let (stamping, orders, desk) = (None, None, None);
-        Ok(Self { services, named, judging, policies, default_policy, stamping, orders, register, desk })
+        let (stamping, orders, desk, batches) = (None, None, None, None);
+        Ok(Self { services, named, judging, policies, default_policy, stamping, orders, register, desk, batches })
     }
 
     /// Takes the trust lists in force into the anchors, now and whenever they change, for as long as it is polled.
@@ -102,6 +104,12 @@ impl Front {
     #[must_use]
     pub fn with_stamping(self, stamping: Option<Stamping>) -> Self {
         Self { stamping, ..self }
+    }
+
+    /// With batches of files to verify, or without.
+    #[must_use]
+    pub fn with_batches(self, batches: Option<Batches>) -> Self {
+        Self { batches, ..self }
     }
 
     /// With an engine that issues certificates under these profiles. Wants a runtime.
@@ -137,6 +145,47 @@ impl Front {
             Some((id, _)) => self.register.actor(id).await,
             None => Ok(audit::Actor::Anonymous),
         }
+    }
+
+    /// Judges a file; gives what is to be recorded of it beside the report.
+    pub(in crate::service) async fn judge(&self, request: VerifyDocument) -> Result<(Report, EventBody), Error> {
+        let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
+        let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?;
+        let now = request.at.unwrap_or_else(|| self.services.clock.now());
+        let document = Arc::new(request.document);
+        let original = request.original.map(Arc::new);
+        let (file_name, subject) = (request.file_name, Arc::clone(&document));
+        let subject = Subject { file_name, document: subject, original: original.clone() };
+        let mut report = self.judging.judge(&subject, policy, now).await?;
+        let digests = tokio::task::spawn_blocking(move || {
+            let original = original.as_deref().and_then(|original| original.as_original().bytes()).map(sm3);
+            (sm3(&document), original)
+        });
+        let (document_sm3, original_sm3) = digests.await.map_err(|_| Error::Interrupted)?;
+        report.document_sm3 = Some(hex(&document_sm3));
+        report.original_sm3 = original_sm3.map(|digest| hex(&digest));
+        let body = EventBody::DocumentVerified {
+            document_sm3,
+            indication: report.indication.name().to_owned(),
+            policy: name,
+            report_sm3: sm3(report.to_json().as_bytes()),
+        };
+        Ok((report, body))
+    }
+
+    /// The batches of files to verify.
+    pub(in crate::service) const fn batches(&self) -> Option<&Batches> {
+        self.batches.as_ref()
+    }
+
+    /// What every use case needs.
+    pub(in crate::service) const fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// A registered caller as the audit log names it.
+    pub(in crate::service) async fn registered(&self, id: &CallerId) -> Result<audit::Actor, Error> {
+        self.register.actor(id).await
     }
 }
 
@@ -194,21 +243,7 @@ impl UseCases for Front {
     type Report = Report;
 
     async fn verify(&self, actor: &Actor, request: VerifyDocument) -> Result<Report, Error> {
-        let name = request.policy.unwrap_or_else(|| self.default_policy.clone());
-        let policy = self.policies.get(&name).ok_or(Error::UnknownPolicy)?;
-        let now = request.at.unwrap_or_else(|| self.services.clock.now());
-        let document = Arc::new(request.document);
-        let subject = Subject { file_name: request.file_name, document: Arc::clone(&document), original: None };
-        let mut report = self.judging.judge(&subject, policy, now).await?;
-        let digest = tokio::task::spawn_blocking(move || sm3(&document));
-        let document_sm3 = digest.await.map_err(|_| Error::Interrupted)?;
-        report.document_sm3 = Some(hex(&document_sm3));
-        let body = EventBody::DocumentVerified {
-            document_sm3,
-            indication: report.indication.name().to_owned(),
-            policy: name,
-            report_sm3: sm3(report.to_json().as_bytes()),
-        };
+        let (report, body) = self.judge(request).await?;
         let by = self.actor(actor).await?;
         self.services.record(&by, Some(&actor.request_id), body).await?;
         Ok(report)
@@ -218,6 +253,18 @@ impl UseCases for Front {
         let report = UseCases::verify(self, actor, request).await?;
         let by = self.actor(actor).await?;
         signed_reports::sign(&self.services, (&by, Some(&actor.request_id)), &report, form).await
+    }
+
+    async fn verification_batch(&self, actor: &Actor, step: BatchStep) -> Result<Option<BatchRecord>, Error> {
+        let audit::Actor::Caller { id, roles } = self.caller(actor).await? else { return Err(Error::CallerNeeded) };
+        let by = audit::Actor::Caller { id: id.clone(), roles };
+        if let BatchStep::Create { policy: Some(policy), .. } = &step
+            && !self.policies.contains_key(policy)
+        {
+            return Err(Error::UnknownPolicy);
+        }
+        let batches = self.batches.as_ref().ok_or(BatchError::Off)?;
+        batches.step(&self.services, (&id, &by, &actor.request_id), (step, &self.default_policy)).await
     }
 
     async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {

@@ -7,8 +7,9 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::TrustAnchors;
-use crate::domain::verify::{Evidence, Ground, Policy, Report, WantedStatus, verify};
+use crate::domain::verify::{Evidence, Ground, Policy, Report, WantedStatus, verify_over};
 use crate::service::Error;
+use crate::service::door::SignedOriginal;
 use crate::service::gathering::{Appetite, Fetched, Gathering};
 use crate::service::outside::status::StatusFetcher;
 use crate::service::trust_lists::InForce;
@@ -59,7 +60,7 @@ pub struct Subject {
     /// The file.
     pub document: Arc<Vec<u8>>,
     /// The document of a detached signature.
-    pub original: Option<Arc<Vec<u8>>>,
+    pub original: Option<Arc<SignedOriginal>>,
 }
 
 /// Judges.
@@ -117,8 +118,8 @@ impl Judging {
                     tables: &tables,
                     evidence: &by.evidence(with_lists, &at_hand),
                 };
-                let original = subject.original.as_ref().map(|original| original.as_slice());
-                verify(&subject.file_name, &subject.document, original, &ground)
+                let original = subject.original.as_deref().map(SignedOriginal::as_original);
+                verify_over(&subject.file_name, &subject.document, original, &ground)
             };
             let report = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Interrupted)?;
             let wanted: Vec<WantedStatus> = report.wanted().into_iter().cloned().collect();

@@ -41,6 +41,7 @@ pub mod tampering;
 pub mod trust_files;
 pub mod trust_lists;
 pub mod verification;
+pub mod verification_batches;
 
 mod error;
 

@@ -15,6 +15,7 @@ impl Refusal for Error {
 
     fn kind(&self) -> ErrorKind {
         match self {
+            Self::Batch(error) => error.kind(),
             Self::UnknownSeal
             | Self::UnknownTrustList
             | Self::UnknownAuthority

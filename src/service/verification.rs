@@ -12,7 +12,9 @@ use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::words::Summary;
-use crate::domain::verify::{ALL, Evidence, Ground, Indication, Policy, Refusal, Report, StatusSource, verify};
+use crate::domain::verify::{
+    ALL, Evidence, Ground, Indication, Original, Policy, Refusal, Report, StatusSource, verify_over,
+};
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustListError};
@@ -183,6 +185,12 @@ impl Ready<'_> {
     /// Judges a file. `original` is the document of a detached signature.
     #[must_use]
     pub fn judge(&self, file: &str, bytes: &[u8], original: Option<&[u8]>) -> Report {
+        self.judge_over(file, bytes, original.map(Original::Bytes))
+    }
+
+    /// As [`Self::judge`], where the document may be known by its digest alone.
+    #[must_use]
+    pub fn judge_over(&self, file: &str, bytes: &[u8], original: Option<Original<'_>>) -> Report {
         let of = self.verification;
         let ground = Ground {
             trust: &of.trust,
@@ -192,7 +200,7 @@ impl Ready<'_> {
             tables: &of.tables,
             evidence: &self.evidence,
         };
-        verify(file, bytes, original, &ground)
+        verify_over(file, bytes, original, &ground)
     }
 }
 
@@ -347,11 +355,11 @@ impl Verification {
         &mut self,
         fetcher: &StatusFetcher,
         appetite: Appetite,
-        (file, bytes, original): (&str, &[u8], Option<&[u8]>),
+        (file, bytes, original): (&str, &[u8], Option<Original<'_>>),
     ) -> Vec<NotHad> {
         let mut gathering = Gathering::new(fetcher, appetite);
         loop {
-            let report = self.judge(file, bytes, original);
+            let report = self.ready().judge_over(file, bytes, original);
             let wanted: Vec<_> = report.wanted().into_iter().cloned().collect();
             let more = gathering.round(&wanted).await;
             if more.is_empty() {

@@ -64,6 +64,11 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0012_trust_lists.sql"),
     },
     Migration {
+        version: 13,
+        sqlite: include_str!("migrations/sqlite/0013_verification_batches.sql"),
+        postgres: include_str!("migrations/postgres/0013_verification_batches.sql"),
+    },
+    Migration {
         version: 14,
         sqlite: include_str!("migrations/sqlite/0014_approved_orders.sql"),
         postgres: include_str!("migrations/postgres/0014_approved_orders.sql"),

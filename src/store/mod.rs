@@ -32,6 +32,7 @@ pub mod scratch;
 pub mod seals;
 pub mod signatures;
 pub mod trust_lists;
+pub mod verification_batches;
 
 mod error;
 mod integrity;

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 use yinxin::base::clock::{Clock, FixedClock, Timestamp};
-use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, SealId, SignatureId};
+use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, SealId, SignatureId, VerificationBatchId};
 use yinxin::base::random::SystemRandom;
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
     IssuerForm, KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, Proof, PublishedBytes, Refusal,
-    SealStatus, SignDocument, SignedDocument, UseCases, VerifyDocument,
+    SealStatus, SignDocument, SignedDocument, SignedOriginal, UseCases, VerifyDocument,
 };
 use yinxin::service::inventory::Count;
 use yinxin::service::registration::NewRequest;
@@ -20,6 +20,8 @@ use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
 use yinxin::service::signed_reports::Form;
+use yinxin::service::verification_batches::{BatchRecord, BatchStep};
+use yinxin::store::verification_batches::{BatchState, Counts, StoredBatch};
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 pub(crate) const SEAL: &str = "seal-1";
@@ -211,6 +213,10 @@ impl UseCases for Double {
             "file": request.file_name,
             "indication": "NO_SIGNATURE_FOUND",
             "bytes": request.document.len(),
+            "original": request.original.map(|original| match original {
+                SignedOriginal::Document(document) => String::from_utf8(document).unwrap(),
+                SignedOriginal::Digest(digest) => digest.to_string(),
+            }),
             "at": request.at,
             "policy": { "name": request.policy.as_deref().unwrap_or("default") },
         }))
@@ -222,6 +228,24 @@ impl UseCases for Double {
         }
         let report = self.verify(actor, request).await?;
         Ok(format!("{}:{report}", form.name()).into_bytes())
+    }
+
+    async fn verification_batch(&self, actor: &Actor, step: BatchStep) -> Result<Option<BatchRecord>, Fault> {
+        assert!(actor.caller.is_some());
+        let at = Timestamp::from_unix(0);
+        let batch = StoredBatch {
+            id: VerificationBatchId::parse("b1").unwrap(),
+            owner: CallerId::parse("c1").unwrap(),
+            idempotency_key: "key".into(),
+            policy: "default".into(),
+            judged_as_of: None,
+            state: BatchState::Open,
+            created_at: at,
+            since: at,
+        };
+        let (counts, files, next) = (Counts::default(), Vec::new(), None);
+        let gone = matches!(step, BatchStep::Forget { .. });
+        Ok((!gone).then_some(BatchRecord { batch, counts, forgotten_at: at.plus_seconds(60), files, next }))
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

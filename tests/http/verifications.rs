@@ -1,8 +1,11 @@
 //! Uploads to verify: as a form, as a raw body, and what is refused about them.
 
+use yinxin::http::Settings;
+
 use crate::client::{Request, Server};
 
 const PATH: &str = "/api/v1/verifications";
+const DIGEST: &str = "sm3:66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0";
 
 fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Request {
     Request::new("POST", PATH).form(parts)
@@ -20,7 +23,7 @@ async fn a_form_is_verified() {
     assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/json"));
     let expected = serde_json::json!({
         "file": "通知.ofd", "indication": "NO_SIGNATURE_FOUND", "bytes": 4,
-        "at": "2026-01-01T19:04:05Z", "policy": { "name": "strict" },
+        "original": null, "at": "2026-01-01T19:04:05Z", "policy": { "name": "strict" },
     });
     assert_eq!(answer.json(), expected);
 }
@@ -39,6 +42,68 @@ async fn a_raw_body_is_verified() {
     assert_eq!((answer.status, &answer.json()["bytes"]), (200, &0.into()));
 }
 
+/// Reports come in the order of the files; a signature has its original on either side.
+#[tokio::test]
+async fn many_files_are_verified_in_their_order() {
+    let settings = Settings { request_files: 4, request_bytes: 1000, file_bytes: 600, ..Settings::default() };
+    let server = Server::start_with(settings).await;
+    let answer = server
+        .send(&form(&[
+            ("file", Some("a.ofd"), b"PK"),
+            ("signature", Some("b.p7s"), b"12345"),
+            ("original", Some("b"), b"the original"),
+            ("policy", None, b"strict"),
+            ("digest", None, DIGEST.as_bytes()),
+            ("signature", Some("c.p7s"), b"1234567"),
+            ("file", Some("d.ofd"), b""),
+        ]))
+        .await;
+    assert_eq!(answer.status, 200);
+    let reports = answer.json();
+    let told = reports.as_array().unwrap().iter().map(|report| {
+        assert_eq!(report["policy"]["name"], "strict");
+        (report["file"].as_str().unwrap(), report["bytes"].as_u64().unwrap(), report["original"].as_str())
+    });
+    let expected =
+        [("a.ofd", 2, None), ("b.p7s", 5, Some("the original")), ("c.p7s", 7, Some(DIGEST)), ("d.ofd", 0, None)];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    // One pair is one report.
+    let pair = form(&[("original", None, b"o".as_slice()), ("signature", Some("s"), b"s")]);
+    assert_eq!(server.send(&pair).await.json()["original"], "o");
+    let target = format!("{PATH}?original_digest={}", DIGEST.replace(':', "%3A"));
+    let answer = server.send(&Request::new("POST", &target).body("application/octet-stream", b"s")).await;
+    assert_eq!(answer.json()["original"], DIGEST);
+
+    let file = ("file", Some("a.ofd"), b"PK".as_slice());
+    server.send(&form(&[file; 5])).await.assert_refused(413, "too-many-files");
+    let large = vec![b'x'; 601];
+    server.send(&form(&[file, ("file", Some("b"), &large)])).await.assert_refused(413, "too-large");
+    let most = vec![b'x'; 80_000];
+    server.send(&form(&[("unknown", None, &most)])).await.assert_refused(413, "too-large");
+}
+
+/// What is not small waits in a file without a name, and comes out as it came in.
+#[tokio::test]
+async fn large_uploads_wait_in_files_without_names() {
+    let folder = std::env::temp_dir().join(format!("yinxin-http-spool-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = Settings { spool: Some(folder.clone()), spool_bytes_of_one: 3 << 20, ..Settings::default() };
+    let server = Server::start_with(settings).await;
+    let (first, second) = (vec![b'a'; 700_000], vec![b'b'; 300_000]);
+    let request = form(&[("file", Some("a"), &first), ("signature", Some("b"), b"s"), ("original", None, &second)]);
+    let reports = server.send(&request).await.json();
+    assert_eq!((&reports[0]["bytes"], &reports[1]["bytes"]), (&700_000.into(), &1.into()));
+    assert_eq!(reports[1]["original"].as_str().unwrap().as_bytes(), second);
+    let raw = Request::new("POST", PATH).body("application/ofd", &first);
+    assert_eq!(server.send(&raw).await.json()["bytes"], 700_000);
+    let too_much = Request::new("POST", PATH).body("application/ofd", &vec![b'x'; 4 << 20]);
+    server.send(&too_much).await.assert_refused(503, "quota-reached");
+    // What was refused takes no space any more.
+    assert_eq!(server.send(&raw).await.status, 200);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_by_name() {
     let server = Server::start().await;
@@ -55,7 +120,17 @@ async fn what_cannot_be_read_is_refused_by_name() {
             "body-malformed",
         ),
         ("no file", form(&[("policy", None, b"x")]), 400, "field-missing"),
-        ("two files", form(&[file, file]), 400, "field-repeated"),
+        ("half a pair", form(&[("signature", None, b"s")]), 400, "pair-incomplete"),
+        ("two signatures", form(&[("signature", None, b"s"), ("signature", None, b"s")]), 400, "pair-incomplete"),
+        (
+            "two originals",
+            form(&[("original", None, b"s"), ("digest", None, DIGEST.as_bytes())]),
+            400,
+            "pair-incomplete",
+        ),
+        ("a file between", form(&[("signature", None, b"s"), file, ("original", None, b"o")]), 400, "pair-incomplete"),
+        ("digest field", form(&[("digest", None, b"sm3:00"), file]), 400, "field-malformed"),
+        ("digest in query", raw("original_digest=sm3%3A00"), 400, "field-malformed"),
         ("two policies", form(&[file, ("policy", None, b"a"), ("policy", None, b"b")]), 400, "field-repeated"),
         ("unknown field", form(&[file, ("page", None, b"1")]), 400, "field-unknown"),
         ("time", form(&[file, ("at", None, b"yesterday")]), 400, "field-malformed"),

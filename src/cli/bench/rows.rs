@@ -163,7 +163,8 @@ impl Rows {
         let actor = Actor { caller: None, request_id: self.request.clone(), peer };
         let beside = repeated(serving, at_once, move |_| {
             let (front, document, actor) = (Arc::clone(&front), sealed.to_vec(), actor.clone());
-            let wanted = VerifyDocument { file_name: "notice.ofd".to_owned(), document, at: None, policy: None };
+            let wanted =
+                VerifyDocument { file_name: "notice.ofd".to_owned(), document, original: None, at: None, policy: None };
             async move { front.verify(&actor, wanted).await.map(|_| ()) }
         });
         self.row(("verifications, OFD with an SM2 seal, by TLS", http), ("verified and logged, in process", beside))

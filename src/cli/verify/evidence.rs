@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
-use crate::cli::verify::Error;
+use crate::cli::verify::{Error, Signed, whole};
 use crate::service::verification::{Verification, refuse_existing, save_evidence, sm3_hex};
 
 const ANCHORS: &str = "anchors.pem";
@@ -85,7 +85,7 @@ impl<'a> Bundle<'a> {
         mut self,
         verification: &Verification,
         (policy, algorithms): (&str, &str),
-        original: Option<(&Path, Option<&[u8]>)>,
+        original: Option<&Signed<'_>>,
     ) -> Result<(), Error> {
         let (anchors, certificates) = (verification.anchors_pem(), verification.certificates_pem());
         let (others, trust_lists) = (verification.others_pem(), verification.trust_lists());
@@ -107,8 +107,10 @@ impl<'a> Bundle<'a> {
         if others.is_some() {
             option("--evidence", inside(OTHERS));
         }
-        if let Some((path, _)) = original {
-            option("--original", path.display().to_string());
+        match original {
+            Some(Signed::Document(path, _)) => option("--original", path.display().to_string()),
+            Some(Signed::Digest(digest)) => option("--original-digest", digest.to_string()),
+            None => {}
         }
         replay.push("--".to_owned());
         replay.extend(self.inputs.iter().map(|input| quoted(&input.file)));
@@ -122,7 +124,12 @@ impl<'a> Bundle<'a> {
             certificates: certificates.as_ref().map(|_| CERTIFICATES),
             evidence: others.as_ref().map(|_| OTHERS),
             inputs: &self.inputs,
-            original: original.map(|(path, content)| Input::new(&path.to_string_lossy(), content, None)),
+            original: match original {
+                Some(Signed::Document(path, content)) => {
+                    Some(Input::new(&path.to_string_lossy(), whole(content), None))
+                }
+                Some(Signed::Digest(_)) | None => None,
+            },
             replay: replay.join(" "),
         };
         let index = format!("{}\n", serde_json::to_string_pretty(&index)?);

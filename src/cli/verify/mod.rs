@@ -22,7 +22,7 @@ use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
 use crate::config::verification::{BUILT_IN, PolicyError, parse};
-use crate::domain::verify::{Policy, Refusal, Report};
+use crate::domain::verify::{Original, OriginalDigest, Policy, Refusal, Report};
 use crate::http::pages::report::StandaloneError;
 use crate::service::gathering::{Appetite, NotHad};
 use crate::service::outside::status::Bounds;
@@ -53,6 +53,10 @@ pub(crate) struct Arguments {
     /// The document that a detached signature signs
     #[arg(long, value_name = "FILE")]
     original: Option<PathBuf>,
+
+    /// The digest of that document instead, where it is enough: sm3, sha256, sha384, sha512 or sm2-e, a colon, hexadecimal
+    #[arg(long, value_name = "NAME:HEX", value_parser = OriginalDigest::parse, conflicts_with = "original")]
+    original_digest: Option<OriginalDigest>,
 
     /// Judge as of this moment instead of now; proves nothing about when a signature was made
     #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
@@ -170,7 +174,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
 }
 
 fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Error> {
-    if arguments.original.is_some() && arguments.files.len() > 1 {
+    if (arguments.original.is_some() || arguments.original_digest.is_some()) && arguments.files.len() > 1 {
         return Err(Error::OriginalOfMany { count: arguments.files.len() });
     }
     let wanted_report = arguments.report.wanted(arguments.files.len())?;
@@ -190,7 +194,10 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     }
     let folder = arguments.save_evidence.as_deref();
     let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
-    let original = arguments.original.as_deref().map(|path| (path, read_bounded(path, Limits::DEFAULT.file_bytes)));
+    let original = match (arguments.original.as_deref(), &arguments.original_digest) {
+        (Some(path), _) => Some(Signed::Document(path, read_bounded(path, Limits::DEFAULT.file_bytes))),
+        (None, digest) => digest.as_ref().map(Signed::Digest),
+    };
 
     if arguments.fetch {
         fetch_all(arguments, &mut verification, original.as_ref(), console)?;
@@ -227,8 +234,7 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
         console.print(&text::tally(reports.iter().map(|(indication, _)| *indication)));
     }
     if let Some(bundle) = bundle {
-        let original = original.as_ref().map(|(path, content)| (*path, whole(content)));
-        bundle.save(&verification, (&policy_text, &algorithms.text), original)?;
+        bundle.save(&verification, (&policy_text, &algorithms.text), original.as_ref())?;
     }
     Ok(over_all(reports.into_iter().map(|(_, outcome)| outcome)))
 }
@@ -238,14 +244,15 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
 fn fetch_all(
     arguments: &Arguments,
     verification: &mut Verification,
-    original: Option<&Original<'_>>,
+    original: Option<&Signed<'_>>,
     console: &mut Console,
 ) -> Result<(), Error> {
     let fetcher = fetching::fetcher(&arguments.https_anchors, Bounds::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
     let original = match original {
-        Some((_, Ok(Content::Whole(original)))) => Some(original.as_slice()),
-        Some(_) => return Ok(()),
+        Some(Signed::Digest(digest)) => Some(Original::Digest(digest)),
+        Some(Signed::Document(_, Ok(Content::Whole(original)))) => Some(Original::Bytes(original)),
+        Some(Signed::Document(_, _)) => return Ok(()),
         None => None,
     };
     for path in &arguments.files {
@@ -305,14 +312,18 @@ fn whole(content: &io::Result<Content>) -> Option<&[u8]> {
     }
 }
 
-type Original<'a> = (&'a Path, io::Result<Content>);
+/// What is told of the document of a detached signature.
+enum Signed<'a> {
+    Document(&'a Path, io::Result<Content>),
+    Digest(&'a OriginalDigest),
+}
 
 /// The report on one file, and what it comes to.
 fn judge_one(
     (verification, ready): (&Verification, &Ready<'_>),
     path: &Path,
     content: &io::Result<Content>,
-    original: Option<&Original<'_>>,
+    original: Option<&Signed<'_>>,
 ) -> (Report, Outcome) {
     let file = path.to_string_lossy();
     let refused = |head: &[u8], refusal| verification.refuse(&file, head, refusal);
@@ -325,17 +336,18 @@ fn judge_one(
     };
     let original = match original {
         None => None,
-        Some((_, Ok(Content::Whole(original)))) => Some(original.as_slice()),
-        Some((_, Ok(Content::TooLarge { bytes: size, .. }))) => {
+        Some(Signed::Digest(digest)) => Some(Original::Digest(digest)),
+        Some(Signed::Document(_, Ok(Content::Whole(original)))) => Some(Original::Bytes(original)),
+        Some(Signed::Document(_, Ok(Content::TooLarge { bytes: size, .. }))) => {
             return (refused(bytes, too_large("original-too-large", "the original", *size)), Outcome::Refused);
         }
-        Some((path, Err(error))) => {
+        Some(Signed::Document(path, Err(error))) => {
             return (refused(bytes, unreadable("original-unreadable", path, error)), Outcome::Unreadable);
         }
     };
-    let mut report = ready.judge(&file, bytes, original);
+    let mut report = ready.judge_over(&file, bytes, original);
     report.document_sm3 = Some(sm3_hex(bytes));
-    report.original_sm3 = original.map(sm3_hex);
+    report.original_sm3 = original.and_then(Original::bytes).map(sm3_hex);
     let outcome = Outcome::of(report.indication);
     (report, outcome)
 }

@@ -3,6 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{
     ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId,
+    VerificationBatchId,
 };
 use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
@@ -574,6 +575,27 @@ events! {
         3 key: KeyId,
         /// SM3 of the signed report.
         4 result_sm3: [u8; 32],
+    }
+    /// A caller had files verified together. Each of them is verified by an event of its own.
+    72 "verification-batch-started" VerificationBatchStarted {
+        /// The batch.
+        0 batch: VerificationBatchId,
+        /// How many files it has.
+        1 files: u64,
+        /// The policy that it is judged by.
+        2 policy: String,
+    }
+    /// Every file of a batch is verified.
+    73 "verification-batch-finished" VerificationBatchFinished {
+        /// The batch.
+        0 batch: VerificationBatchId,
+        /// How many files it has.
+        1 files: u64,
+    }
+    /// A batch was forgotten, with its files and reports: its owner asked for it, or its time was over.
+    74 "verification-batch-forgotten" VerificationBatchForgotten {
+        /// The batch.
+        0 batch: VerificationBatchId,
     }
     /// An officer stated by a signature that the rows of a job agree with their evidence.
     75 "job-checked" JobChecked {

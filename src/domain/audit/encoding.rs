@@ -5,6 +5,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{
     ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId,
+    VerificationBatchId,
 };
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
@@ -271,6 +272,7 @@ macro_rules! ids {
     )*};
 }
 ids!(ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId);
+ids!(VerificationBatchId);
 
 macro_rules! members {
     ($($list:ty),*) => {$(

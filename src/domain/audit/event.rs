@@ -120,7 +120,9 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::base::id::{ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId};
+    use crate::base::id::{
+        ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId, VerificationBatchId,
+    };
     use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
     use crate::domain::caller::Role;
     use crate::domain::key::{
@@ -180,7 +182,10 @@ mod tests {
     #[test]
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
-        assert_eq!(numbers, (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 70, 75, 76]).collect::<Vec<_>>());
+        assert_eq!(
+            numbers,
+            (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76]).collect::<Vec<_>>()
+        );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }
@@ -287,11 +292,26 @@ mod tests {
             key_event(),
             authority_event(),
             application_event(),
+            verification_batch_event(),
         ]
     }
 
     fn authority() -> impl Strategy<Value = AuthorityId> {
         text().prop_map(|id| AuthorityId::parse(&id).unwrap())
+    }
+
+    fn verification_batch_event() -> impl Strategy<Value = EventBody> {
+        let batch = || text().prop_map(|id| VerificationBatchId::parse(&id).unwrap());
+        let count = || 0..u64::from(u32::MAX);
+        prop_oneof![
+            (batch(), count(), text()).prop_map(|(batch, files, policy)| EventBody::VerificationBatchStarted {
+                batch,
+                files,
+                policy
+            }),
+            (batch(), count()).prop_map(|(batch, files)| EventBody::VerificationBatchFinished { batch, files }),
+            batch().prop_map(|batch| EventBody::VerificationBatchForgotten { batch }),
+        ]
     }
 
     fn batch() -> impl Strategy<Value = BatchId> {

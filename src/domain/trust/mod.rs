@@ -43,5 +43,5 @@ pub use scope::{AnchorDemand, AnchorScope, ListNamed};
 pub use signature::{CheckSignature, Computed, Signed, SignerId, SignerIdPolicy};
 pub use signed_data::{
     CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, find_signer_certificate,
-    verify_attributes, verify_countersigner, verify_signer, verify_signer_of,
+    verify_attributes, verify_countersigner, verify_signer, verify_signer_by_digest, verify_signer_of,
 };

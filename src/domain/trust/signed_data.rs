@@ -280,6 +280,29 @@ pub fn verify_signer_of(
     Ok(SignerVerified { algorithm, digest: digest_algorithm, encoding, scope, certificate_named })
 }
 
+/// As [`verify_signer`], for a detached content of which the digest is at hand, by the signer's digest algorithm.
+///
+/// # Errors
+/// As [`verify_signer`]; [`SignedDataError::AttributesMissing`] where no attribute holds a digest.
+pub fn verify_signer_by_digest(
+    message: &SignedData<'_>,
+    signer: &SignerInfo<'_>,
+    content_digest: &[u8],
+    certificate: &Certificate<'_>,
+    tables: &KeyTables,
+) -> Result<SignerVerified, SignedDataError> {
+    if !signer.identifier.names(certificate) {
+        return Err(SignedDataError::CertificateMissing);
+    }
+    let algorithm = signer.digest_algorithm.oid;
+    let digest = DigestAlgorithm::from_oid(algorithm).ok_or(SignedDataError::DigestUnsupported { algorithm })?;
+    let attributes = signer.signed_attributes.as_ref().ok_or(SignedDataError::AttributesMissing)?;
+    check_attributes(attributes, message.content_type, content_digest)?;
+    let (algorithm, encoding) = check_signature(signer, digest, &attributes.to_sign(), certificate, tables)?;
+    let certificate_named = names_certificate(signer, certificate)?;
+    Ok(SignerVerified { algorithm, digest, encoding, scope: SignatureScope::Attributes, certificate_named })
+}
+
 /// Whether the value is the certificate's key's over the signed attributes, whatever they say of the content: what is
 /// left to judge where the content is not the one that was signed, or not at hand.
 ///

@@ -9,7 +9,7 @@ use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity};
 use crate::domain::verify::shape::{Shape, ders};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
-use crate::domain::verify::{FileFormat, Ground, ses};
+use crate::domain::verify::{FileFormat, Ground, Original, ses};
 use crate::format::keys::AlgorithmIdentifier;
 use crate::format::x509::{Certificate, Name};
 
@@ -29,7 +29,7 @@ impl FileFormat for CertificateFile {
         Shape::of(bytes) == Some(Shape::Certificate)
     }
 
-    fn verify(&self, bytes: &[u8], _: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], _: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let ders = ders(bytes, Shape::Certificate, MAX_CERTIFICATES)?;
         let parse = |der| {
             Certificate::parse(der).map_err(|error| Refusal {

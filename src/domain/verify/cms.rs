@@ -14,7 +14,7 @@ use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex, sm3};
 use crate::domain::trust::{
     Budget, CertificateNamed, ContentDigests, SignatureScope, SignedDataError, SignerVerified, ValueEncoding,
-    find_signer_certificate, public_key, verify_attributes, verify_signer_of,
+    find_signer_certificate, public_key, verify_attributes, verify_signer_by_digest, verify_signer_of,
 };
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
@@ -23,7 +23,7 @@ use crate::domain::verify::proof::Unproved;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::shape::{Shape, ders};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
+use crate::domain::verify::{DigestOf, FileFormat, Ground, Original, OriginalDigest, ses, time_stamp};
 use crate::format::cms::{self, Deviation, Family, SignedData, SignerInfo, attribute, ber};
 use crate::format::der::{Reader, Tag, time};
 use crate::format::ofd::path::PartName;
@@ -44,16 +44,17 @@ impl FileFormat for Cms {
         Shape::of(bytes) == Some(Shape::Cms)
     }
 
-    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let mut body = Body::default();
         let mut budget = Budget::new(ground.limits);
         for der in ders(bytes, Shape::Cms, 1)? {
             let der = as_der(der)?;
             let message = SignedData::parse(&der).map_err(|error| refusal(&error))?;
-            check_work(&message, original, ground)?;
+            let document = original.and_then(Original::bytes);
+            check_work(&message, document, ground)?;
             let stands_for =
                 if message.family == Family::Gm { StandsFor::ItselfOrItsOriginal } else { StandsFor::Itself };
-            let date_time = original.filter(|_| message.family == Family::Gm).and_then(|text| described(text, ground));
+            let date_time = document.filter(|_| message.family == Family::Gm).and_then(|text| described(text, ground));
             let carried = Carried::by(&message);
             let evidence = carried.beside(ground, &mut body.warnings);
             let ground = &Ground { evidence: &evidence, ..*ground };
@@ -149,7 +150,7 @@ pub enum StandsFor {
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The document, where it is at hand.
-    pub original: Option<&'a [u8]>,
+    pub original: Option<Original<'a>>,
     /// What attached content may be.
     pub stands_for: StandsFor,
     /// `SignatureDateTime` of Signature.xml: the claimed time where no attribute tells one.
@@ -168,8 +169,10 @@ enum Bound {
     Base64(DigestAlgorithm),
     /// It holds something else.
     Differs,
-    /// Neither is at hand.
-    Missing,
+    /// The message is over a document of which the digest is at hand.
+    ByDigest,
+    /// Neither is at hand, or not enough of it: stable code, and why.
+    Missing { code: &'static str, detail: String },
 }
 
 /// A message whose signers are judged one by one.
@@ -200,7 +203,7 @@ impl<'a> Messages<'_, 'a> {
         let candidates = self.message.x509_certificates().chain(known.iter().copied());
         match find_signer_certificate(signer, candidates) {
             Ok(certificate) => {
-                let detached = matches!(bound, Bound::Detached).then_some(place.original).flatten();
+                let detached = matches!(bound, Bound::Detached | Bound::ByDigest).then_some(place.original).flatten();
                 let right = self.value(report, signer, &certificate, detached, &bound);
                 let has_stamp = signer.time_stamps().next().is_some();
                 report.details.time_stamp = Some(if has_stamp { "present" } else { "none" });
@@ -231,20 +234,24 @@ impl<'a> Messages<'_, 'a> {
     /// Whether the message is over the document that is at hand.
     fn bind(&self, report: &mut SignatureReport, signer: &SignerInfo<'_>, place: &Place<'_>) -> Bound {
         let bound = match (self.message.content_octets(), place.original) {
-            (None, None) => Bound::Missing,
-            (None, Some(_)) => Bound::Detached,
+            (None, None) => Bound::Missing {
+                code: "original-missing",
+                detail: "the signed document is neither in the message nor at hand: --original FILE".to_owned(),
+            },
+            (None, Some(Original::Bytes(_))) => Bound::Detached,
+            (None, Some(Original::Digest(digest))) => by_digest(digest, signer),
             (Some(_), None) => Bound::Attached,
-            (Some(content), Some(original)) if content == original => Bound::Attached,
-            (Some(content), Some(original)) if place.stands_for == StandsFor::ItselfOrItsOriginal => {
+            (Some(content), Some(Original::Digest(digest))) => attached_of(content, digest, place.stands_for),
+            (Some(content), Some(Original::Bytes(original))) if content == original => Bound::Attached,
+            (Some(content), Some(Original::Bytes(original))) if place.stands_for == StandsFor::ItselfOrItsOriginal => {
                 stands_for(content, original, signer)
             }
             (Some(_), Some(_)) => Bound::Differs,
         };
-        match bound {
-            Bound::Missing => {
-                let detail = "the signed document is neither in the message nor at hand: --original FILE";
-                report.intact = Axis::new(Status::Unknown, "original-missing", detail);
-                report.add(Finding::new(Case::SignedDataMissing, "original-missing", detail));
+        match &bound {
+            Bound::Missing { code, detail } => {
+                report.intact = Axis::new(Status::Unknown, *code, detail.clone());
+                report.add(Finding::new(Case::SignedDataMissing, *code, detail.clone()));
             }
             Bound::Differs => {
                 let detail = "what the message holds is neither the document nor its digest";
@@ -262,11 +269,11 @@ impl<'a> Messages<'_, 'a> {
                 if is_text {
                     ses::deviates(report, Tolerance::Gbt35275Base64Content, self.ground);
                 }
-                if DigestAlgorithm::from_oid(signer.digest_algorithm.oid) != Some(algorithm) {
+                if DigestAlgorithm::from_oid(signer.digest_algorithm.oid) != Some(*algorithm) {
                     ses::deviates(report, Tolerance::DataHashNotOfSignatureAlgorithm, self.ground);
                 }
             }
-            Bound::Attached | Bound::Detached => {}
+            Bound::Attached | Bound::Detached | Bound::ByDigest => {}
         }
         bound
     }
@@ -277,11 +284,11 @@ impl<'a> Messages<'_, 'a> {
         report: &mut SignatureReport,
         signer: &SignerInfo<'_>,
         certificate: &Certificate<'_>,
-        detached: Option<&[u8]>,
+        detached: Option<Original<'_>>,
         bound: &Bound,
     ) -> Option<SignatureAlgorithm> {
         let tables = self.ground.tables;
-        if matches!(bound, Bound::Missing) {
+        if let Bound::Missing { code, .. } = bound {
             return match verify_attributes(signer, certificate, tables) {
                 Ok((algorithm, encoding)) => {
                     right(report, algorithm, encoding, CertificateNamed::No, self.ground);
@@ -289,7 +296,7 @@ impl<'a> Messages<'_, 'a> {
                 }
                 Err(SignedDataError::AttributesMissing) => {
                     let detail = "the value is over the document, which is not at hand";
-                    report.signature = Axis::new(Status::Unknown, "original-missing", detail);
+                    report.signature = Axis::new(Status::Unknown, *code, detail);
                     None
                 }
                 Err(error) => {
@@ -298,7 +305,16 @@ impl<'a> Messages<'_, 'a> {
                 }
             };
         }
-        match verify_signer_of(self.message, signer, (detached, &mut self.digests), certificate, tables) {
+        let judged = match detached {
+            Some(Original::Digest(digest)) => {
+                verify_signer_by_digest(self.message, signer, digest.value(), certificate, tables)
+            }
+            _ => {
+                let content = (detached.and_then(Original::bytes), &mut self.digests);
+                verify_signer_of(self.message, signer, content, certificate, tables)
+            }
+        };
+        match judged {
             Ok(verified) => {
                 right(report, verified.algorithm(), verified.encoding(), verified.certificate_named(), self.ground);
                 content_matches(report, &verified, bound);
@@ -341,14 +357,18 @@ impl<'a> Messages<'_, 'a> {
         bound: &Bound,
     ) {
         let content = match bound {
-            Bound::Detached => place.original,
-            Bound::Attached => self.message.content_octets(),
+            Bound::Detached | Bound::ByDigest => place.original,
+            Bound::Attached => self.message.content_octets().map(Original::Bytes),
             _ => None,
         };
         let signed = signer.signed_attributes.as_ref().and_then(|attributes| attributes.message_digest);
         let algorithm = DigestAlgorithm::from_oid(signer.digest_algorithm.oid);
         let (Some(content), Some(signed), Some(algorithm)) = (content, signed, algorithm) else { return };
-        if self.digests.of(algorithm, content) == signed {
+        let is_signed = match content {
+            Original::Bytes(content) => self.digests.of(algorithm, content) == signed,
+            Original::Digest(digest) => digest.value() == signed,
+        };
+        if is_signed {
             report.details.data_hash = Some(Status::Ok);
             report.details.data_hash_algorithm = Some(algorithm.name());
             let detail = format!("messageDigest is the {} of the content", algorithm.name());
@@ -382,6 +402,40 @@ pub(in crate::domain::verify) fn unproved(
     warnings.push(Warning { code: "time-stamp-not-accepted", part: None, detail });
 }
 
+/// A detached signature by the document's digest: attributes hold it (RFC 5652 11.2), by the signer's algorithm. Without
+/// attributes the value is over the document itself (RFC 5652 5.4).
+fn by_digest(digest: &OriginalDigest, signer: &SignerInfo<'_>) -> Bound {
+    if signer.signed_attributes.is_none() {
+        let detail = "the value is over the document itself, and its digest is not enough: --original FILE".to_owned();
+        return Bound::Missing { code: "digest-not-enough", detail };
+    }
+    match DigestAlgorithm::from_oid(signer.digest_algorithm.oid) {
+        Some(algorithm) if digest.of() != DigestOf::Document(algorithm) => Bound::Missing {
+            code: "digest-of-another-algorithm",
+            detail: format!("the signer digested the document by {}: hand in that digest", algorithm.name()),
+        },
+        _ => Bound::ByDigest,
+    }
+}
+
+/// Attached content beside the document's digest: it is the document, or the digest where it may stand for it.
+fn attached_of(content: &[u8], given: &OriginalDigest, stands_for: StandsFor) -> Bound {
+    let DigestOf::Document(algorithm) = given.of() else {
+        let detail = "the message holds its content: hand in the document, or its plain digest".to_owned();
+        return Bound::Missing { code: "digest-not-enough", detail };
+    };
+    let decoded = || STANDARD.decode(std::str::from_utf8(content).ok()?.trim()).ok();
+    if digest(algorithm, content) == given.value() {
+        Bound::Attached
+    } else if stands_for == StandsFor::ItselfOrItsOriginal && content == given.value() {
+        Bound::Digest(algorithm)
+    } else if stands_for == StandsFor::ItselfOrItsOriginal && decoded().as_deref() == Some(given.value()) {
+        Bound::Base64(algorithm)
+    } else {
+        Bound::Differs
+    }
+}
+
 /// Whether attached content is the document's digest, plain or in Base64: by the signer's digest first.
 fn stands_for(content: &[u8], original: &[u8], signer: &SignerInfo<'_>) -> Bound {
     let of_signer = DigestAlgorithm::from_oid(signer.digest_algorithm.oid);
@@ -407,11 +461,15 @@ fn stands_for(content: &[u8], original: &[u8], signer: &SignerInfo<'_>) -> Bound
 
 /// What the attributes or the value say of the content, once both are right.
 fn content_matches(report: &mut SignatureReport, verified: &SignerVerified, bound: &Bound) {
-    if !matches!(bound, Bound::Attached | Bound::Detached) {
+    if !matches!(bound, Bound::Attached | Bound::Detached | Bound::ByDigest) {
         return;
     }
     let algorithm = verified.digest().name();
-    let whose = if matches!(bound, Bound::Detached) { "the document" } else { "the attached content" };
+    let whose = match bound {
+        Bound::Detached => "the document",
+        Bound::ByDigest => "the document, as it was handed in",
+        _ => "the attached content",
+    };
     let detail = match verified.scope() {
         SignatureScope::Attributes => format!("messageDigest is the {algorithm} of {whose}"),
         SignatureScope::Content => format!("the value is over {whose} itself"),

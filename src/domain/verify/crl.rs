@@ -7,7 +7,7 @@ use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status};
 use crate::domain::verify::shape::{Shape, ders};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
-use crate::domain::verify::{FileFormat, Ground};
+use crate::domain::verify::{FileFormat, Ground, Original};
 use crate::format::x509::{Certificate, CertificateList, KeyUsage};
 
 /// Revocation lists in DER or PEM.
@@ -23,7 +23,7 @@ impl FileFormat for CrlFile {
         Shape::of(bytes) == Some(Shape::Crl)
     }
 
-    fn verify(&self, bytes: &[u8], _: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], _: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let mut body = Body::default();
         let mut budget = Budget::new(ground.limits);
         for (index, der) in ders(bytes, Shape::Crl, ground.limits.signatures)?.iter().enumerate() {

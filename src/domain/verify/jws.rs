@@ -17,7 +17,7 @@ use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground, raw, time_stamp};
+use crate::domain::verify::{FileFormat, Ground, Original, raw, time_stamp};
 use crate::format::jose::{Jws, JwsSignature, Payload};
 use crate::format::x509::Certificate;
 
@@ -50,7 +50,8 @@ impl FileFormat for JwsFile {
         Shape::of(bytes) == Some(Shape::Jws)
     }
 
-    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+        let original = original.and_then(Original::bytes);
         let jws = Jws::parse(bytes).map_err(|error| Refusal {
             code: error.code(),
             clause: "RFC 7515",

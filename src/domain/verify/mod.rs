@@ -18,6 +18,7 @@ pub mod finding;
 pub mod jws;
 pub mod ofd;
 pub mod ofd_sign;
+pub mod original;
 pub mod policy;
 pub mod proof;
 pub mod raw;
@@ -34,6 +35,7 @@ pub mod words;
 
 pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
+pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
 pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 pub use wanted::{NotFetched, StatusSource, WantedStatus};
@@ -81,7 +83,12 @@ pub trait FileFormat: Sync {
     ///
     /// # Errors
     /// The file is refused: malformed beyond judging, or over a limit.
-    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<report::Body, Refusal>;
+    fn verify(
+        &self,
+        bytes: &[u8],
+        original: Option<Original<'_>>,
+        ground: &Ground<'_>,
+    ) -> Result<report::Body, Refusal>;
 }
 
 /// Every kind of file that we verify.
@@ -102,6 +109,12 @@ pub static ALL: &[&dyn FileFormat] = &[
 /// The report is a function of the arguments and of nothing else.
 #[must_use]
 pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Report {
+    verify_over(file, bytes, original.map(Original::Bytes), ground)
+}
+
+/// As [`verify`], where the document of a detached signature may be known by its digest alone.
+#[must_use]
+pub fn verify_over(file: &str, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Report {
     let found = ALL.iter().find(|format| format.recognises(bytes));
     let outcome = if bytes.len() > ground.limits.file_bytes {
         Err(Refusal {
@@ -112,7 +125,9 @@ pub fn verify(file: &str, bytes: &[u8], original: Option<&[u8]>, ground: &Ground
         })
     } else {
         match found {
-            Some(format) => format.verify(bytes, original, ground),
+            Some(format) => {
+                original::refuse_digest(format.name(), original).and_then(|()| format.verify(bytes, original, ground))
+            }
             None => Err(Refusal {
                 code: "unknown-format",
                 clause: "product 2",

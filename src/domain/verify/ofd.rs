@@ -9,7 +9,7 @@ use crate::domain::verify::coverage::{Coverage, coverage};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{ExtraParts, Tolerance};
 use crate::domain::verify::report::{Axis, Body, FileCoverage, Refusal, SignatureReport, Status, Warning};
-use crate::domain::verify::{FileFormat, Ground, is_supported, ofd_sign, ses};
+use crate::domain::verify::{FileFormat, Ground, Original, is_supported, ofd_sign, ses};
 use crate::format::der::ObjectIdentifier;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{DocBody, Package};
@@ -33,7 +33,7 @@ impl FileFormat for Ofd {
         bytes.first() != Some(&0x30) && head.windows(4).any(|window| window == b"PK\x03\x04" || window == b"PK\x05\x06")
     }
 
-    fn verify(&self, bytes: &[u8], _: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], _: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let container = Container::read(bytes, ground.limits)?;
         let package = Package::read(&container, ground.limits)?;
         let shown = shown_parts(&container, &package, ground.limits)?;

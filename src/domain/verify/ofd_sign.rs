@@ -10,7 +10,7 @@ use crate::domain::verify::carried::Carried;
 use crate::domain::verify::cms::{Messages, Place as MessagePlace, StandsFor};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
-use crate::domain::verify::{Ground, cms, countersignature, raw};
+use crate::domain::verify::{Ground, Original, cms, countersignature, raw};
 use crate::format::cms::SignedData;
 use crate::format::ses::{Kind, recognise};
 
@@ -49,7 +49,7 @@ pub fn judge(
         let detail = format!("the signature value has {} signers, not one", message.signers.len());
         return malformed(report, "not-one-signer", detail);
     };
-    let (original, stands_for) = (Some(place.original), StandsFor::ItselfOrItsOriginal);
+    let (original, stands_for) = (Some(Original::Bytes(place.original)), StandsFor::ItselfOrItsOriginal);
     let within = MessagePlace { original, stands_for, date_time: place.date_time };
     let carried = Carried::by(&message);
     let evidence = carried.beside(ground, warnings);

@@ -15,7 +15,7 @@ use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground, ses, time_stamp};
+use crate::domain::verify::{DigestOf, FileFormat, Ground, Original, original, ses, time_stamp};
 use crate::format::ses::Kind;
 use crate::format::x509::extension::BasicConstraints;
 use crate::format::x509::{Certificate, extension};
@@ -27,6 +27,18 @@ pub struct Raw;
 /// Certificates that are tried: who hands in more must say more.
 const MAX_CANDIDATES: usize = 32;
 
+/// Which digest is meant, where one is handed in.
+const E_IS_MEANT: &str = "an SM2 value is over e, SM3 of Z and the document, Z being of the signer's key and ID (GB/T 32918.2 \
+                          5.5, 6.1): hand in sm2-e; a value of another algorithm is judged with the document itself";
+
+/// What a value is over.
+#[derive(Debug, Clone, Copy)]
+struct Over<'a> {
+    original: Original<'a>,
+    /// `SignatureDateTime` of Signature.xml.
+    date_time: Option<&'a str>,
+}
+
 impl FileFormat for Raw {
     fn name(&self) -> &'static str {
         "raw"
@@ -36,14 +48,19 @@ impl FileFormat for Raw {
         Shape::of(bytes) == Some(Shape::Raw)
     }
 
-    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+        if let Some(Original::Digest(digest)) = original
+            && digest.of() != DigestOf::Sm2E
+        {
+            return Err(original::not_enough(E_IS_MEANT.to_owned()));
+        }
         let mut body = Body::default();
         let mut report = SignatureReport::blank("1", Kind::Raw.name());
         report.seal = no_seal();
         report.coverage = Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing");
         if let Some(original) = original {
             let mut budget = Budget::new(ground.limits);
-            let place = Place { original, date_time: None };
+            let place = Over { original, date_time: None };
             judge(&mut report, (bytes, Named::Alone), &place, ground, &mut budget, &mut body.warnings);
         } else {
             let detail = "the signed document is not at hand: --original FILE";
@@ -74,7 +91,8 @@ pub(in crate::domain::verify) fn judge_described(
     warnings: &mut Vec<Warning>,
 ) {
     report.details.claimed_time_raw = place.date_time.map(str::to_owned);
-    judge(report, (value, Named::Nobody), place, ground, budget, warnings);
+    let over = Over { original: Original::Bytes(place.original), date_time: place.date_time };
+    judge(report, (value, Named::Nobody), &over, ground, budget, warnings);
     // The References say whether the parts are whole; that the description itself is, only a right value could say.
     if report.intact.status == Status::Unknown && report.signature.status != Status::Ok {
         let detail = "nothing but the signature value protects the description, and whose it is cannot be told";
@@ -85,7 +103,7 @@ pub(in crate::domain::verify) fn judge_described(
 fn judge(
     report: &mut SignatureReport,
     (value, named): (&[u8], Named),
-    place: &Place<'_>,
+    place: &Over<'_>,
     ground: &Ground<'_>,
     budget: &mut Budget,
     warnings: &mut Vec<Warning>,
@@ -121,7 +139,13 @@ fn judge(
     }
     let detail = format!("the value is right ({}), by a certificate that was handed in", algorithm.name());
     report.signature = Axis::new(Status::Ok, "ok", detail).with(vec![name_of(certificate)]);
-    report.intact = Axis::new(Status::Ok, "ok", "the value is over the document itself");
+    let over = match place.original {
+        Original::Bytes(_) => "the value is over the document itself",
+        Original::Digest(_) => {
+            "the value is over e as it was handed in: whose document it is of is the asker's to know"
+        }
+    };
+    report.intact = Axis::new(Status::Ok, "ok", over);
     report.details.data_hash = Some(Status::Ok);
     report.details.data_hash_algorithm = Some(algorithm.digest().name());
     let claimed = place.date_time.and_then(|text| date_time(text, certificate));
@@ -166,7 +190,7 @@ pub(in crate::domain::verify) fn candidates<'a>(ground: &Ground<'a>) -> Vec<Cert
 fn find_maker<'c, 'a>(
     candidates: &'c [Certificate<'a>],
     value: &[u8],
-    place: &Place<'_>,
+    place: &Over<'_>,
     ground: &Ground<'_>,
 ) -> Option<(&'c Certificate<'a>, SignatureAlgorithm)> {
     let mut first = None;
@@ -183,7 +207,20 @@ fn find_maker<'c, 'a>(
 }
 
 /// The algorithm under which the value is the key's over the document.
-fn algorithm_of(key: &PublicKey, value: &[u8], document: &[u8], ground: &Ground<'_>) -> Option<SignatureAlgorithm> {
+fn algorithm_of(
+    key: &PublicKey,
+    value: &[u8],
+    original: Original<'_>,
+    ground: &Ground<'_>,
+) -> Option<SignatureAlgorithm> {
+    let document = match original {
+        Original::Bytes(document) => document,
+        Original::Digest(digest) => {
+            let (PublicKey::Sm2(key), Ok(e)) = (key, <&[u8; 32]>::try_from(digest.value())) else { return None };
+            let fixed = decode_value(SignatureAlgorithm::Sm2Sm3, value)?;
+            return ground.tables.verify_prehashed(key, e, &fixed).then_some(SignatureAlgorithm::Sm2Sm3);
+        }
+    };
     let mut own = SignatureAlgorithm::ALL.into_iter().filter(|algorithm| key.signs_with(*algorithm));
     own.find(|algorithm| {
         decode_value(*algorithm, value).is_some_and(|fixed| key.verify_by(ground.tables, *algorithm, document, &fixed))

@@ -10,7 +10,7 @@ use crate::domain::verify::proof::{prove, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity};
 use crate::domain::verify::ses::{deviates, malformed, refused_algorithm};
 use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
-use crate::domain::verify::{FileFormat, Ground};
+use crate::domain::verify::{FileFormat, Ground, Original};
 use crate::format::ses::{Kind, SesSeal, recognise};
 use crate::format::x509::Certificate;
 
@@ -27,7 +27,7 @@ impl FileFormat for BareSeal {
         recognise(bytes) == Kind::SesSeal
     }
 
-    fn verify(&self, bytes: &[u8], _: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], _: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let mut body = Body::default();
         let mut report = SignatureReport::blank("seal", Kind::SesSeal.name());
         match SesSeal::parse_any(bytes) {

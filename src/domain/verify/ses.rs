@@ -16,7 +16,7 @@ use crate::domain::verify::seal::{judge_made, judge_making, prove_seal};
 use crate::domain::verify::signer::{
     ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
 };
-use crate::domain::verify::{FileFormat, Ground, is_supported};
+use crate::domain::verify::{FileFormat, Ground, Original, is_supported};
 use crate::format::der::ObjectIdentifier;
 use crate::format::ses::{self, CertificateList, Kind, SesSeal, SesSignature, recognise};
 use crate::format::x509::Certificate;
@@ -53,13 +53,13 @@ impl FileFormat for DetachedSes {
         matches!(recognise(bytes), Kind::SesV1 | Kind::SesV4 | Kind::SesV5 | Kind::SesHybrid)
     }
 
-    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let kind = recognise(bytes);
         let mut report = SignatureReport::blank("detached", kind.name());
         let mut warnings = Vec::new();
         if !is_supported(kind) {
             unsupported(&mut report, kind);
-        } else if let Some(original) = original {
+        } else if let Some(original) = original.and_then(Original::bytes) {
             let place = Place { original, path: None, seal_file: None };
             let mut budget = Budget::new(ground.limits);
             judge(&mut report, bytes, &place, ground, &mut budget, &mut warnings);

@@ -1,6 +1,7 @@
 //! Judging time stamps: a token or a response in a file of its own (RFC 3161, GB/T 20520), and the tokens on signature
 //! values as proofs that these existed (EN 319 102-1 5.4).
 
+use crate::crypto::algorithm::DigestAlgorithm;
 use crate::domain::stamp::verify::NamedBySha1;
 use crate::domain::stamp::{Expected, Imprint, TokenRefusal, VerifiedToken, verify_token};
 use crate::domain::trust::{Budget, SignedDataError};
@@ -11,7 +12,7 @@ use crate::domain::verify::proof::{Unproved, prove, prove_parsed};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground};
+use crate::domain::verify::{DigestOf, FileFormat, Ground, Original};
 use crate::format::tsp::{self, TimeStampResp, TimeStampToken};
 use crate::format::x509::Certificate;
 
@@ -34,7 +35,7 @@ impl FileFormat for TimeStamp {
         matches!(Shape::of(bytes), Some(Shape::Token | Shape::Response))
     }
 
-    fn verify(&self, bytes: &[u8], original: Option<&[u8]>, ground: &Ground<'_>) -> Result<Body, Refusal> {
+    fn verify(&self, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
         let mut body = Body::default();
         let token = if Shape::of(bytes) == Some(Shape::Response) {
             let response = TimeStampResp::parse(bytes).map_err(|error| refusal(&error))?;
@@ -53,11 +54,24 @@ impl FileFormat for TimeStamp {
         let token = TimeStampToken::parse(token).map_err(|error| refusal(&error))?;
         let mut report = SignatureReport::blank("1", KIND);
         let mut budget = Budget::new(ground.limits);
-        judge(&mut report, &token, original, ground, &mut budget, &mut body.warnings);
-        if original.is_none() && report.intact.status != Status::Failed {
-            let detail = "what was stamped is not at hand: --original FILE";
-            report.intact = Axis::new(Status::Unknown, "original-missing", detail);
-            report.add(Finding::new(Case::SignedDataMissing, "original-missing", detail));
+        let imprint = DigestAlgorithm::from_oid(token.info.imprint.algorithm.oid);
+        let other = match original {
+            Some(Original::Digest(digest)) => imprint.is_none_or(|imprint| digest.of() != DigestOf::Document(imprint)),
+            _ => false,
+        };
+        judge(&mut report, &token, original.filter(|_| !other), ground, &mut budget, &mut body.warnings);
+        if (original.is_none() || other) && report.intact.status != Status::Failed {
+            let (code, detail) = if other {
+                let wanted = imprint.map_or("an algorithm that is not computed", DigestAlgorithm::name);
+                (
+                    "digest-of-another-algorithm",
+                    format!("the time stamp is over a digest by {wanted}: hand in that one"),
+                )
+            } else {
+                ("original-missing", "what was stamped is not at hand: --original FILE".to_owned())
+            };
+            report.intact = Axis::new(Status::Unknown, code, detail.clone());
+            report.add(Finding::new(Case::SignedDataMissing, code, detail));
         }
         body.signatures.push(report);
         Ok(body)
@@ -72,7 +86,7 @@ fn refusal(error: &tsp::Error) -> Refusal {
 fn judge(
     report: &mut SignatureReport,
     token: &TimeStampToken<'_>,
-    over: Option<&[u8]>,
+    over: Option<Original<'_>>,
     ground: &Ground<'_>,
     budget: &mut Budget,
     warnings: &mut Vec<Warning>,
@@ -80,7 +94,10 @@ fn judge(
     report.seal = no_seal();
     report.coverage = Axis::new(Status::NotApplicable, "detached", "a time stamp shows nothing");
     let imprint = match over {
-        Some(octets) => Imprint::Message(octets),
+        Some(Original::Bytes(octets)) => Imprint::Message(octets),
+        Some(Original::Digest(digest)) => {
+            Imprint::Digest { algorithm: token.info.imprint.algorithm.oid, digest: digest.value() }
+        }
         None => Imprint::Digest { algorithm: token.info.imprint.algorithm.oid, digest: token.info.imprint.digest },
     };
     let expected = Expected { imprint, old_names: NamedBySha1::Accept, ..Expected::over(&[]) };

@@ -205,7 +205,10 @@ fn read_record(bytes: &[u8], at: usize, end: &End, limits: &Limits) -> Result<(R
     let has_descriptor = header.flags & FLAG_DESCRIPTOR != 0;
     let Header { compressed, size, crc, .. } = header;
     let is_deflated = header.method == 8;
-    Ok((Record { name, is_directory, is_deflated, compressed, size, crc, header_start, data_end, has_descriptor }, next))
+    Ok((
+        Record { name, is_directory, is_deflated, compressed, size, crc, header_start, data_end, has_descriptor },
+        next,
+    ))
 }
 
 /// What central and local header both say.

@@ -538,7 +538,6 @@ impl Builder<'_> {
         Piece { start, end: start.saturating_add(text.len()) }
     }
 
-
     /// XML 1.0, 3.3.3: white space becomes a space, references are replaced.
     fn attribute_value<'r>(&self, raw: &'r str, start: usize) -> Result<Cow<'r, str>, Error> {
         if !raw.bytes().any(|byte| matches!(byte, b'<' | b'&' | b'\t' | b'\r' | b'\n')) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
@@ -22,8 +22,8 @@ pub(crate) struct Form {
 }
 
 /// The media type of a request, in lower case and without parameters.
-pub(crate) fn media_type(request: &Request) -> String {
-    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn within_limit(app: &App, file: &[u8]) -> Result<(), Problem> {
 impl Form {
     /// Reads a form of one `file` and any of these fields.
     pub(crate) async fn read(app: &App, request: Request, known: &[&'static str]) -> Result<Self, Problem> {
-        if media_type(&request) != "multipart/form-data" {
+        if media_type(request.headers()) != "multipart/form-data" {
             return Err(Problem::new(Code::ContentTypeRefused, "Send multipart/form-data."));
         }
         let broken = |_| Problem::new(Code::BodyMalformed, "The form cannot be read.");
@@ -76,9 +76,7 @@ impl Form {
                 return Err(Problem::new(Code::FieldUnknown, "The form has a field that this endpoint does not know."));
             };
             let bytes = part.bytes().await.map_err(broken)?;
-            let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() <= FIELD_BYTES);
-            let text = text.ok_or_else(|| malformed(known, "a short text"))?;
-            if fields.insert(*known, text.to_owned()).is_some() {
+            if fields.insert(*known, short_text(known, &bytes)?).is_some() {
                 return Err(repeated());
             }
         }
@@ -95,6 +93,12 @@ impl Form {
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, Problem> {
         self.optional(name).ok_or_else(|| missing(name))
     }
+}
+
+/// The text of a field that is no file.
+pub(crate) fn short_text(name: &str, bytes: &[u8]) -> Result<String, Problem> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= FIELD_BYTES);
+    text.map(str::to_owned).ok_or_else(|| malformed(name, "a short text"))
 }
 
 /// The field is not there.

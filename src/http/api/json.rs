@@ -90,7 +90,7 @@ pub(crate) struct Fields(BTreeMap<&'static str, Tree>);
 impl Fields {
     /// Reads the body of a request. Its size is the guard's to bound, its depth the parser's.
     pub(crate) async fn read(request: Request, known: &[&'static str]) -> Result<Self, Problem> {
-        if media_type(&request) != "application/json" {
+        if media_type(request.headers()) != "application/json" {
             return Err(Problem::new(Code::ContentTypeRefused, "Send application/json."));
         }
         let body = to_bytes(request.into_body(), usize::MAX).await;

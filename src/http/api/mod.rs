@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod authorities;
 pub(crate) mod certificate_requests;
 pub(crate) mod certificates;
+pub(crate) mod files;
 pub(crate) mod form;
 pub(crate) mod json;
 mod pair;
@@ -12,6 +13,7 @@ pub(crate) mod report_answer;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;
+pub(crate) mod verification_batches;
 pub(crate) mod verifications;
 
 use serde::Serialize;

@@ -29,7 +29,7 @@ const REPLY: &str = "application/timestamp-reply";
     ),
 )]
 pub(crate) async fn stamp(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    if media_type(&request) != QUERY {
+    if media_type(request.headers()) != QUERY {
         return Err(Problem::new(Code::ContentTypeRefused, format!("Send {QUERY}.")));
     }
     let body = to_bytes(request.into_body(), usize::MAX).await; // bounded by the guard

@@ -1,4 +1,4 @@
-//! Verifies an uploaded file.
+//! Verifies uploaded files.
 
 use std::sync::Arc;
 
@@ -6,26 +6,38 @@ use axum::Extension;
 use axum::body::to_bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::base::clock::Timestamp;
+use crate::domain::verify::OriginalDigest;
 use crate::http::App;
-use crate::http::api::form::{Form, file_name, malformed, media_type, within_limit};
+use crate::http::api::files::{DIGEST, FileToJudge, Files};
+use crate::http::api::form::{file_name, malformed, media_type, within_limit};
 use crate::http::api::report_answer::{ReportForm, answer};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::UploadPlace;
 use crate::http::problem::{Code, Problem};
-use crate::service::door::{Actor, VerifyDocument};
+use crate::service::door::{Actor, SignedOriginal, VerifyDocument};
 
 /// The form of an upload.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what Form reads")]
 pub(crate) struct VerificationForm {
-    /// The file; its name appears in the report.
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
+    /// A file; its name appears in the report. May be repeated.
+    #[schema(value_type = Option<String>, format = Binary)]
+    file: Option<Vec<u8>>,
+    /// A detached signature; the part before it or behind it is its `original` or `digest`. May be repeated.
+    #[schema(value_type = Option<String>, format = Binary)]
+    signature: Option<Vec<u8>>,
+    /// What a detached signature signs.
+    #[schema(value_type = Option<String>, format = Binary)]
+    original: Option<Vec<u8>>,
+    /// The digest of what it signs instead, where that is enough: `sm3`, `sha256`, `sha384`, `sha512` or `sm2-e`, a colon,
+    /// hexadecimal.
+    digest: Option<String>,
     /// Replaces *now*, RFC 3339. Proves nothing about when a signature was made.
     at: Option<String>,
     /// A verification policy by name.
@@ -43,12 +55,16 @@ pub(crate) struct RawUpload {
     at: Option<String>,
     /// A verification policy by name. Raw bodies only.
     policy: Option<String>,
+    /// The digest of what a detached signature signs. Raw bodies only.
+    original_digest: Option<String>,
 }
 
-/// Verifies the signatures of a file and answers with the report.
+/// Verifies the signatures of files and answers with the report; of several files with an array of reports, in their order.
 ///
-/// Send a form, or the file itself with its particulars in the query. A file that is refused still gets a report.
-/// Accept chooses the form of the answer. Signed reports want a report key of the installation: `report-signing-off`.
+/// Send a form, or one file itself with its particulars in the query. A file that is refused still gets a report. Nothing of
+/// an upload outlives the request.
+/// Accept chooses the form of the answer, of several files JSON alone. Signed reports want a report key of the installation:
+/// `report-signing-off`.
 #[utoipa::path(
     post, path = "/api/v1/verifications", tag = "verifications",
     params(RawUpload),
@@ -76,18 +92,19 @@ pub(crate) async fn verify(
     query: Result<Query<RawUpload>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let misread = |_| Problem::new(Code::QueryMalformed, "Known are file_name, at and policy, each once.");
+    let misread =
+        |_| Problem::new(Code::QueryMalformed, "Known are file_name, at, policy and original_digest, each once.");
     let Query(query) = query.map_err(misread)?;
     // Before the body is read.
     let form = ReportForm::wanted(request.headers())?;
-    let document = match media_type(&request).as_str() {
-        "multipart/form-data" if query.file_name.is_some() || query.at.is_some() || query.policy.is_some() => {
+    let in_query = [&query.file_name, &query.at, &query.policy, &query.original_digest];
+    let document = match media_type(request.headers()).as_str() {
+        "multipart/form-data" if in_query.into_iter().any(Option::is_some) => {
             return Err(Problem::new(Code::QueryMalformed, "A form carries its particulars itself."));
         }
         "multipart/form-data" => {
-            let form = Form::read(&app, request, &["at", "policy"]).await?;
-            let (at, policy) = (moment(form.optional("at"))?, policy(form.optional("policy"))?);
-            VerifyDocument { file_name: form.file_name, document: form.file, at, policy }
+            let files = Files::read(&app, &actor, request, &["at", "policy"]).await?;
+            return verify_files(&app, actor, place, (files, form)).await;
         }
         "application/ofd" | "application/octet-stream" => {
             let file_name = file_name("file_name", query.file_name.as_deref().unwrap_or("document"))?;
@@ -95,7 +112,9 @@ pub(crate) async fn verify(
             let body = to_bytes(request.into_body(), usize::MAX).await; // bounded by the guard
             let document = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
             within_limit(&app, &document)?;
-            VerifyDocument { file_name, document: Vec::from(document), at, policy }
+            let original = query.original_digest.as_deref().map(OriginalDigest::parse).transpose();
+            let original = original.map_err(|_| malformed("original_digest", DIGEST))?.map(SignedOriginal::Digest);
+            VerifyDocument { file_name, document: Vec::from(document), original, at, policy }
         }
         _ => {
             let detail = "Send multipart/form-data, application/ofd or application/octet-stream.";
@@ -110,13 +129,40 @@ pub(crate) async fn verify(
     judged.await
 }
 
+/// Judges them one after the other, each in memory for as long as it is judged.
+async fn verify_files(
+    app: &Arc<App>,
+    actor: Actor,
+    place: UploadPlace,
+    (files, form): (Files, ReportForm),
+) -> Result<Response, Problem> {
+    if files.len() > 1 && form != ReportForm::Json {
+        return Err(Problem::new(Code::NotAcceptable, "Reports on several files come as application/json."));
+    }
+    let (at, policy) = (moment(files.optional("at"))?, policy(files.optional("policy"))?);
+    let door = app.door.clone();
+    let judged = app.to_its_end(async move {
+        let _place = place;
+        let mut answer = Vec::new();
+        for number in 0..files.len() {
+            let Some(FileToJudge { file_name, file, original }) = files.file(number).await? else { break };
+            let document = VerifyDocument { file_name, document: file, original, at, policy: policy.clone() };
+            answer.extend_from_slice(if number == 0 { b"" } else { b"," });
+            answer.extend_from_slice(&door.verify(&actor, document).await?);
+        }
+        Ok(if files.len() == 1 { answer } else { [b"[".as_slice(), &answer, b"]"].concat() })
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], judged.await?).into_response())
+}
+
 fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let parse =
         |text| Timestamp::parse_rfc3339(text).map_err(|_| malformed("at", "a moment such as 2026-11-23T00:00:00Z"));
     text.map(parse).transpose()
 }
 
-fn policy(text: Option<&str>) -> Result<Option<String>, Problem> {
+/// A policy's name.
+pub(crate) fn policy(text: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain || !(1..=64).contains(&text.len()) {

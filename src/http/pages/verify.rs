@@ -1,6 +1,7 @@
 //! The public page `/verify`: a stranger's file comes in, and the verdict with its reasons goes out, in one answer.
 //!
-//! Nothing of an upload is kept: it lives in memory for this request, and the pictures of its pages stand in the answer.
+//! Nothing of an upload is kept: it lives for this request, in memory or in a file without a name, and the pictures of its
+//! pages stand in the answer.
 
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ pub(crate) async fn verify(
     let judged = app.to_its_end(async move {
         let _place = place;
         let sm3 = sm3_hex(&file);
-        let document = VerifyDocument { file_name, document: file.clone(), at: None, policy: None };
+        let document = VerifyDocument { file_name, document: file.clone(), original: None, at: None, policy: None };
         let report = door.verify(&actor, document).await?;
         let preview = door.preview(file).await?;
         Ok((report, sm3, preview))

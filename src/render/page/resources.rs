@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn draw_parameters_build_on_one_another_and_rings_end() {
         let name = PartName::from_root("x").unwrap();
-        let parse = |xml: &'static str| (name.directory(), Tree::parse(&name, xml.as_bytes(), &Limits::DEFAULT).unwrap());
+        let parse =
+            |xml: &'static str| (name.directory(), Tree::parse(&name, xml.as_bytes(), &Limits::DEFAULT).unwrap());
         let res = [parse(
             "<Res><DrawParams><DrawParam ID='1' Relative='2' Cap='Round'/><DrawParam ID='2' Relative='1' LineWidth='3'>\
              <FillColor Value='1 2 3'/></DrawParam><DrawParam ID='9' LineWidth='7' Join='Bevel'/></DrawParams></Res>",

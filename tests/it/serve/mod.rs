@@ -11,6 +11,7 @@ mod page;
 mod reports;
 mod requests;
 mod stamping;
+mod verification_batches;
 
 use std::fs;
 use std::path::{Path, PathBuf};

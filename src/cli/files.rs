@@ -1,4 +1,4 @@
-//! Folders and files of an installation: for their owner alone, or for whoever may read the folder.
+//! Files and folders of an installation: for their owner alone, but for what is published.
 
 use std::fs;
 use std::io::{self, Write as _};
