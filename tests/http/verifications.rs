@@ -211,6 +211,9 @@ async fn accept_chooses_the_form_of_the_report() {
     let policy = policy.replace('\'', "&#39;");
     assert!(text.contains(&policy), "the page carries the same policy: {text}");
     assert_eq!(server.send(&wanting("image/png")).await.refusal(), (406, "not-acceptable".to_owned()));
+    let two = form(&[("file", Some("a.ofd"), b"PK12"), ("file", Some("b.ofd"), b"PK12")]);
+    let refused = server.send(&two.header("accept", "text/html")).await.refusal();
+    assert_eq!(refused, (406, "not-acceptable".to_owned()));
     let unsigned = form(&[("file", Some("a.ofd"), b"PK12"), ("policy", None, b"unsigned")]);
     let refused = server.send(&unsigned.header("accept", "application/jose")).await.refusal();
     assert_eq!(refused, (409, "report-signing-off".to_owned()));

@@ -125,9 +125,12 @@ impl Carried {
     }
 
     fn take(&mut self, piece: Piece) {
+        if self.pieces.contains(&piece) {
+            return;
+        }
         if self.pieces.len() >= MAX_PIECES {
             self.left_out = true;
-        } else if !self.pieces.contains(&piece) {
+        } else {
             self.pieces.push(piece);
         }
     }

@@ -118,7 +118,7 @@ pub(crate) async fn list(
 
 /// An authority and its certificate; or the certificate alone, where Accept names its form.
 #[utoipa::path(
-    get, path = "/api/v1/authorities/{id}", tag = "authorities",
+    get, path = "/api/v1/authorities/{id}", operation_id = "show_authority", tag = "authorities",
     params(("id" = String, Path, description = "Names the authority here")),
     responses(
         (status = 200, description = "The authority, in the form that Accept names first", content(

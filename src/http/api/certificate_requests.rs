@@ -333,7 +333,7 @@ pub(crate) async fn submit(
 
 /// Requests, oldest first, page by page.
 #[utoipa::path(
-    get, path = "/api/v1/certificate-requests", tag = "certificate requests",
+    get, path = "/api/v1/certificate-requests", operation_id = "search_certificate_requests", tag = "certificate requests",
     params(SearchQuery),
     responses(
         (status = 200, description = "A page", body = PageShape),
@@ -363,7 +363,7 @@ pub(crate) async fn search(
 
 /// All that is known of a request.
 #[utoipa::path(
-    get, path = "/api/v1/certificate-requests/{id}", tag = "certificate requests",
+    get, path = "/api/v1/certificate-requests/{id}", operation_id = "show_certificate_request", tag = "certificate requests",
     params(("id" = String, Path, description = "Names the request here")),
     responses(
         (status = 200, description = "The request", body = RequestShape),

@@ -329,7 +329,7 @@ fn ordered_shape(ordered: OrderedCertificate) -> OrderedShape {
 
 /// Certificates, oldest first, page by page.
 #[utoipa::path(
-    get, path = "/api/v1/certificates", tag = "certificates",
+    get, path = "/api/v1/certificates", operation_id = "search_certificates", tag = "certificates",
     params(SearchQuery),
     responses(
         (status = 200, description = "A page", body = PageShape),
@@ -425,7 +425,7 @@ pub(crate) async fn statistics(
 
 /// All that is known of a certificate, and the certificate; or the certificate alone, where Accept names its form.
 #[utoipa::path(
-    get, path = "/api/v1/certificates/{sm3}", tag = "certificates",
+    get, path = "/api/v1/certificates/{sm3}", operation_id = "show_certificate", tag = "certificates",
     params(("sm3" = String, Path, description = "SM3 of the certificate in DER, 64 hexadecimal digits")),
     responses(
         (status = 200, description = "The certificate, in the form that Accept names first", content(
@@ -455,7 +455,7 @@ pub(crate) async fn show(
 
 /// How a certificate stands now.
 #[utoipa::path(
-    get, path = "/api/v1/certificates/{sm3}/status", tag = "certificates",
+    get, path = "/api/v1/certificates/{sm3}/status", operation_id = "certificate_status", tag = "certificates",
     params(("sm3" = String, Path, description = "SM3 of the certificate in DER, 64 hexadecimal digits")),
     responses(
         (status = 200, description = "The status", body = StatusShape),

@@ -95,7 +95,7 @@ pub(crate) struct SignedDocumentShape {
 
 /// How a seal stands now.
 #[utoipa::path(
-    get, path = "/api/v1/seals/{id}", tag = "seals",
+    get, path = "/api/v1/seals/{id}", operation_id = "seal_status", tag = "seals",
     params(("id" = String, Path, description = "Names the seal here")),
     responses(
         (status = 200, description = "The status", body = SealStatusShape),

@@ -140,7 +140,7 @@ pub(crate) struct PutQuery {
 ///
 /// The same Idempotency-Key with the same wish gives the same batch.
 #[utoipa::path(
-    post, path = "/api/v1/verification-batches", tag = "verifications",
+    post, path = "/api/v1/verification-batches", operation_id = "create_verification_batch", tag = "verifications",
     params(("Idempotency-Key" = String, Header, description = "1 to 64 visible ASCII characters; repeat it with a repeated request")),
     request_body(content = Option<NewBatchShape>, content_type = "application/json"),
     responses(
@@ -166,7 +166,7 @@ pub(crate) async fn create(
 
 /// A batch, how far it has come, and the reports on some of its files.
 #[utoipa::path(
-    get, path = "/api/v1/verification-batches/{id}", tag = "verifications",
+    get, path = "/api/v1/verification-batches/{id}", operation_id = "show_verification_batch", tag = "verifications",
     params(("id" = String, Path, description = "Names the batch"), PageQuery),
     responses(
         (status = 200, description = "The batch", body = BatchShape),
@@ -189,7 +189,7 @@ pub(crate) async fn show(
 
 /// Adds a file to a batch that takes files. The same again changes nothing.
 #[utoipa::path(
-    put, path = "/api/v1/verification-batches/{id}/files/{name}", tag = "verifications",
+    put, path = "/api/v1/verification-batches/{id}/files/{name}", operation_id = "put_batch_file", tag = "verifications",
     params(
         ("id" = String, Path, description = "Names the batch"),
         ("name" = String, Path, description = "As the report shall name the file"),
@@ -220,7 +220,7 @@ pub(crate) async fn put(
 
 /// Adds what a file signs, where that is a detached signature. The same again changes nothing.
 #[utoipa::path(
-    put, path = "/api/v1/verification-batches/{id}/files/{name}/original", tag = "verifications",
+    put, path = "/api/v1/verification-batches/{id}/files/{name}/original", operation_id = "put_batch_original", tag = "verifications",
     params(
         ("id" = String, Path, description = "Names the batch"),
         ("name" = String, Path, description = "The name under which the file was added"),
@@ -246,7 +246,7 @@ pub(crate) async fn put_original(
 
 /// Has the files of a batch judged; it takes no more of them. Again changes nothing.
 #[utoipa::path(
-    post, path = "/api/v1/verification-batches/{id}/start", tag = "verifications",
+    post, path = "/api/v1/verification-batches/{id}/start", operation_id = "start_verification_batch", tag = "verifications",
     params(("id" = String, Path, description = "Names the batch")),
     responses(
         (status = 202, description = "The batch", body = BatchShape),
@@ -265,7 +265,7 @@ pub(crate) async fn start(
 
 /// Forgets a batch with its files and reports, whatever its state.
 #[utoipa::path(
-    delete, path = "/api/v1/verification-batches/{id}", tag = "verifications",
+    delete, path = "/api/v1/verification-batches/{id}", operation_id = "forget_verification_batch", tag = "verifications",
     params(("id" = String, Path, description = "Names the batch")),
     responses(
         (status = 204, description = "It is gone"),

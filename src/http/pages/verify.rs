@@ -46,7 +46,7 @@ pub(crate) async fn form(State(app): State<Arc<App>>, request: Request) -> Resul
 
 /// Verifies the file and answers with the report as a page: verdict, reasons, the pages with their stamps marked.
 #[utoipa::path(
-    post, path = "/verify", tag = "pages",
+    post, path = "/verify", operation_id = "verify_page", tag = "pages",
     request_body(content((FileShape = "multipart/form-data"))),
     responses(
         (status = 200, description = "The report as a page", body = String, content_type = "text/html"),
