@@ -41,6 +41,9 @@ pub struct Carried {
     left_out: bool,
 }
 
+/// Makes a piece of its DER.
+type OfDer = fn(Vec<u8>) -> Piece;
+
 impl Carried {
     /// All that a message carries, of all its signers.
     #[must_use]
@@ -98,9 +101,8 @@ impl Carried {
         let tag = |number| Tag::ContextSpecific { constructed: true, number: ::der::TagNumber(number) };
         for value in &attribute.values {
             let mut inner = Reader::new(value.raw()).sequence(WHAT)?;
-            for (number, of) in
-                [(0, Piece::Crl as fn(Vec<u8>) -> Piece), (1, |der: Vec<u8>| Piece::Ocsp(response(&der)))]
-            {
+            let kinds: [(u32, OfDer); 2] = [(0, Piece::Crl), (1, |der| Piece::Ocsp(response(&der)))];
+            for (number, of) in kinds {
                 let Some(explicit) = inner.optional(tag(number), WHAT)? else { continue };
                 let mut list = explicit.inside().sequence(WHAT)?;
                 while !list.is_empty() {

@@ -250,7 +250,7 @@ impl<'a> Messages<'_, 'a> {
         };
         match &bound {
             Bound::Missing { code, detail } => {
-                report.intact = Axis::new(Status::Unknown, *code, detail.clone());
+                report.intact = Axis::new(Status::Unknown, code, detail.clone());
                 report.add(Finding::new(Case::SignedDataMissing, *code, detail.clone()));
             }
             Bound::Differs => {
@@ -296,7 +296,7 @@ impl<'a> Messages<'_, 'a> {
                 }
                 Err(SignedDataError::AttributesMissing) => {
                     let detail = "the value is over the document, which is not at hand";
-                    report.signature = Axis::new(Status::Unknown, *code, detail);
+                    report.signature = Axis::new(Status::Unknown, code, detail);
                     None
                 }
                 Err(error) => {
