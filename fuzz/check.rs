@@ -471,7 +471,7 @@ fn sign(input: &[u8], container: &Container) {
         signature_method: "1.2.156.10197.1.501",
         signature_date_time: "20260101000000Z",
         stamps: &[],
-        seal_esl: b"seal",
+        seal_esl: Some(b"seal"),
         lock: false,
         digests: &|parts: &[&[u8]]| digest_many(DigestAlgorithm::Sm3, parts),
     };

@@ -664,7 +664,7 @@ fn a_digest_stands_for_the_document_where_it_is_enough() {
     let ((right, by_sm3), (wrong, _)) = (digests(document), digests(b"another"));
     let message = |options: &str| {
         let signer = "-signer p256.pem -inkey p256.key -binary -md sha256 -in document -outform DER -out message";
-        peer.run(&format!("cms -sign {options} {signer}"));
+        peer.run(&format!("cms -sign {options}{signer}"));
         peer.read("message")
     };
     let other_algorithm = "INDETERMINATE SIGNED_DATA_NOT_FOUND digest-of-another-algorithm";
@@ -673,10 +673,10 @@ fn a_digest_stands_for_the_document_where_it_is_enough() {
     assert_eq!(bench.by_digest(&detached, &wrong), HASH);
     assert_eq!(bench.by_digest(&detached, &by_sm3), other_algorithm);
     // The value is over the document itself.
-    let bare = message("-noattr");
+    let bare = message("-noattr ");
     assert_eq!(bench.by_digest(&bare, &right), "INDETERMINATE SIGNED_DATA_NOT_FOUND digest-not-enough");
     // What is attached is digested here, by whatever algorithm was told.
-    let attached = message("-nodetach");
+    let attached = message("-nodetach ");
     assert_eq!(bench.by_digest(&attached, &right), PASSED);
     assert_eq!(bench.by_digest(&attached, &by_sm3), PASSED);
     assert_eq!(bench.by_digest(&attached, &wrong), "TOTAL_FAILED HASH_FAILURE data-hash-wrong");

@@ -80,6 +80,8 @@ fn every_computed_algorithm_has_a_row() {
     let about = |row: &Algorithm| match row.name {
         "sm2-key" => "sm2 public key",
         "p256-key" => "p256 public key",
+        "p384-key" => "p384 public key",
+        "p521-key" => "p521 public key",
         // Reading and making these keys is part of the rows that sign with them.
         "rsa-key" => "rsa-sha256",
         "ed25519-key" => "ed25519 verify",

@@ -8,13 +8,15 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, RequestId, SealId, SignatureId};
 use crate::domain::ca::state::RevocationReason;
 use crate::domain::ca::subject::Attributes;
-use crate::domain::verify::{Original, OriginalDigest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
 use crate::service::verification_batches::{BatchRecord, BatchStep};
+
+pub use crate::service::judging::SignedOriginal;
+pub use crate::service::publication::IssuerForm;
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,26 +90,6 @@ pub struct KnownCaller {
     pub roles: Vec<String>,
     /// Its key.
     pub key: CallerKey,
-}
-
-/// What a detached signature signs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignedOriginal {
-    /// The document.
-    Document(Vec<u8>),
-    /// Its digest.
-    Digest(OriginalDigest),
-}
-
-impl SignedOriginal {
-    /// As it is judged.
-    #[must_use]
-    pub fn as_original(&self) -> Original<'_> {
-        match self {
-            Self::Document(document) => Original::Bytes(document),
-            Self::Digest(digest) => Original::Digest(digest),
-        }
-    }
 }
 
 /// A file to verify.
@@ -221,15 +203,6 @@ pub struct SealStatus {
     pub valid_to: Timestamp,
     /// SM3 of its signer's certificate, hex.
     pub certificate_sm3: String,
-}
-
-/// How the certificates of an authority are published (RFC 5280 4.2.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IssuerForm {
-    /// Its own certificate, DER.
-    Certificate,
-    /// A message of certificates only (RFC 5652): its own, and the cross certificates for its key.
-    Bundle,
 }
 
 /// Signed bytes that everybody may have and keep for a while.

@@ -7,9 +7,8 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::TrustAnchors;
-use crate::domain::verify::{Evidence, Ground, Policy, Report, WantedStatus, verify_over};
+use crate::domain::verify::{Evidence, Ground, Original, OriginalDigest, Policy, Report, WantedStatus, verify_over};
 use crate::service::Error;
-use crate::service::door::SignedOriginal;
 use crate::service::gathering::{Appetite, Fetched, Gathering};
 use crate::service::outside::status::StatusFetcher;
 use crate::service::trust_lists::InForce;
@@ -49,6 +48,26 @@ impl Standing {
         }
         fetched.iter().for_each(|one| one.add_to(&mut evidence));
         evidence
+    }
+}
+
+/// What a detached signature signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedOriginal {
+    /// The document.
+    Document(Vec<u8>),
+    /// Its digest.
+    Digest(OriginalDigest),
+}
+
+impl SignedOriginal {
+    /// As it is judged.
+    #[must_use]
+    pub fn as_original(&self) -> Original<'_> {
+        match self {
+            Self::Document(document) => Original::Bytes(document),
+            Self::Digest(digest) => Original::Digest(digest),
+        }
     }
 }
 

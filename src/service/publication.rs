@@ -205,6 +205,15 @@ pub async fn authority_certificate(services: &Services, id: &AuthorityId) -> Res
     steps.await
 }
 
+/// How the certificates of an authority are published (RFC 5280 4.2.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerForm {
+    /// Its own certificate, DER.
+    Certificate,
+    /// A message of certificates only (RFC 5652): its own, and the cross certificates for its key.
+    Bundle,
+}
+
 /// Certificates of an authority's name that are looked at for cross certificates.
 const MOST_CROSSES: i64 = 64;
 

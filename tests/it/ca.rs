@@ -112,7 +112,7 @@ fn an_authority_is_made_and_issues_beside_a_service_at_work() {
     assert_eq!(place.objects(&["expiring", "--days", "1", "--json"]).len(), 0);
     let mut ending = place.objects(&["expiring", "--days", "36500", "--json"]);
     ending.retain(|one| one["profile"] != "tsa" && one["profile"] != "ocsp-responder");
-    assert_eq!(ending.len(), 3);
+    assert_eq!(ending.len(), 4);
 
     place.done(&["suspend", &name]);
     assert_eq!(place.refused(&["suspend", &name]), "certificate-state");

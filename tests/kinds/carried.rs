@@ -107,6 +107,7 @@ fn lists_inside_a_message_are_evidence_and_are_believed_as_any() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     peer.run("ca -revoke p256.pem -config config -keyfile root.key -cert root.pem");
     let revoked = list(&peer);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     let late = message(&peer, "p256");
     for file in [
         rebuilt(&late, &[&revoked], &[]),

@@ -3,6 +3,7 @@
 mod body;
 mod encoding;
 mod event;
+mod listing;
 mod reason;
 
 pub use body::{EventBody, EventClass};

@@ -20,5 +20,6 @@ pub mod shown;
 pub mod signatures;
 pub mod signing;
 pub mod xml;
+mod xml_text;
 
 pub use error::Error;

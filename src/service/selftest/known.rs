@@ -8,6 +8,7 @@ use crate::base::random::{HealthChecked, HealthFailure, Random, RandomUnavailabl
 use crate::crypto::aead::{AeadAlgorithm, AeadKey};
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hmac_sm3, sm3};
+use crate::crypto::ecdsa_large::{self, Curve};
 use crate::crypto::kdf::{Argon2Parameters, Pbkdf2Prf, argon2id, hkdf_sha256, hkdf_sm3, pbkdf2};
 use crate::crypto::rsa::PssParameters;
 use crate::crypto::sm4::ccm::Sm4Ccm;
@@ -379,6 +380,7 @@ fn curves(tests: &mut Vec<SelfTest>) {
     pairwise(tests, "ecdsa-p256-sha256 sign and verify", "ring", |random| {
         Some(Box::new(ecdsa::PrivateKey::generate(random).ok()?))
     });
+    larger_curves(tests);
     tests.push(row(("ed25519 sign", "RFC 8032 7.1, test 3", "ring"), ED25519_SIGNATURE, |random| {
         let key = ed25519::PrivateKey::from_bytes(&octets(ED25519_SEED)?).ok()?;
         key.sign(&octets(ED25519_MESSAGE)?, random).ok()
@@ -388,6 +390,32 @@ fn curves(tests: &mut Vec<SelfTest>) {
         let (message, value) = (octets(ED25519_MESSAGE)?, octets(ED25519_SIGNATURE)?);
         Some([key.verify(&message, &value), key.verify(b"", &value)])
     }));
+}
+
+/// Curves under which values of others are verified, and nothing is signed.
+fn larger_curves(tests: &mut Vec<SelfTest>) {
+    const P384: (Curve, &str) = (Curve::P384, P384_PUBLIC);
+    const P521: (Curve, &str) = (Curve::P521, P521_PUBLIC);
+    for (name, source, (curve, point)) in
+        [("p384 public key", "RFC 6979 A.2.6", P384), ("p521 public key", "RFC 6979 A.2.7", P521)]
+    {
+        tests.push(questions((name, source, "openssl"), [true, false], move |_| {
+            let mut point = octets(point)?;
+            let read = ecdsa_large::PublicKey::from_bytes(curve, &point).is_ok();
+            *point.last_mut()? ^= 1; // off the curve
+            Some([read, ecdsa_large::PublicKey::from_bytes(curve, &point).is_ok()])
+        }));
+    }
+    for (name, source, (curve, point), digest, value) in [
+        ("ecdsa-sha256 verify", "RFC 6979 A.2.6, SHA-256 of \"sample\"", P384, DigestAlgorithm::Sha256, P384_SHA256),
+        ("ecdsa-sha384 verify", "RFC 6979 A.2.6, SHA-384 of \"sample\"", P384, DigestAlgorithm::Sha384, P384_SHA384),
+        ("ecdsa-sha512 verify", "RFC 6979 A.2.7, SHA-512 of \"sample\"", P521, DigestAlgorithm::Sha512, P521_SHA512),
+    ] {
+        tests.push(questions((name, source, "openssl"), [true, false], move |_| {
+            let (key, value) = (ecdsa_large::PublicKey::from_bytes(curve, &octets(point)?).ok()?, octets(value)?);
+            Some([key.verify(digest, b"sample", &value), key.verify(digest, b"samplf", &value)])
+        }));
+    }
 }
 
 /// The generator at work, and that the tests which watch it would notice.
