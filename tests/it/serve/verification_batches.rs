@@ -11,11 +11,13 @@ use yinxin::base::clock::SystemClock;
 use yinxin::base::random::SystemRandom;
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::EventBody;
+use yinxin::domain::caller::Role;
 use yinxin::service::Services;
 use yinxin::service::keys::KeySource;
 use yinxin::store::audit;
 
 use crate::process::{Answer, has_curl};
+use crate::serve::requests::{call, headers, register};
 use crate::serve::{Client, Installation, NOTICE};
 use crate::store::postgres::Postgres;
 
@@ -162,6 +164,50 @@ async fn events_tell_it_once(url: &str, home: &Path, (id, sealed): (&str, &Path)
     }
     assert_eq!((verified, told), (FILES, vec!["started", "finished", "forgotten"]));
     services.store.close().await;
+}
+
+/// To everybody else a batch is none: it is not seen, not changed, not started, not forgotten.
+#[test]
+fn a_batch_is_its_owners_alone() {
+    if !has_curl() {
+        return crate::skip("serve::a_batch_is_its_owners_alone", "curl");
+    }
+    let installation = Installation::new("serve-batch-owner");
+    assert_eq!(installation.serve().terminate().0, Some(0));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (other, _) = runtime.block_on(register(&installation, Role::Verifier));
+    let running = installation.serve();
+    let client = installation.client(&running);
+    let id = create(&client, "one", "{}").json()["id"].as_str().unwrap().to_owned();
+    let path = format!("{PATH}/{id}");
+    let text = installation.write("text", b"no signature");
+    assert_eq!(put(&client, &format!("{path}/files/text"), &text).status, 200);
+    let none = (404, "unknown-verification-batch".to_owned());
+    for (method, path, body) in [
+        ("GET", path.clone(), None),
+        ("POST", format!("{path}/start"), None),
+        ("PUT", format!("{path}/files/mine"), Some("mine")),
+        ("PUT", format!("{path}/files/text/original"), Some("mine")),
+        ("DELETE", path.clone(), None),
+    ] {
+        let url = format!("{}{path}", client.base);
+        let signed = headers(&other, method, &url, body.map(str::as_bytes));
+        let mut more = vec!["-X", method];
+        if let Some(body) = body {
+            more.extend(["-H", OCTETS, "--data-binary", body]);
+        }
+        assert_eq!(call(&client, &path, &signed, &more).refusal(), none, "{method} {path}");
+    }
+    let batch = client.call_as_caller(&path, &[]).json();
+    assert_eq!((&batch["state"], &batch["files"]), (&"open".into(), &1.into()));
+    // The same key names another batch for another caller.
+    let (url, wish) = (format!("{}{PATH}", client.base), "{}");
+    let signed = headers(&other, "POST", &url, Some(wish.as_bytes()));
+    let own = ["-H", "Idempotency-Key: one", "-H", "Content-Type: application/json", "--data-binary", wish];
+    let own = call(&client, PATH, &signed, &own);
+    assert_eq!(own.status, 201, "{}", own.text());
+    assert_ne!(own.json()["id"], id.as_str());
+    assert_eq!(running.terminate().0, Some(0));
 }
 
 /// Content that has been damaged is said to be lost, and is never judged.
