@@ -112,6 +112,7 @@ fn lists_inside_a_message_are_evidence_and_are_believed_as_any() {
     for file in [
         rebuilt(&late, &[&revoked], &[]),
         rebuilt(&late, &[&good, &revoked], &[]),
+        rebuilt(&late, &[&revoked, &good], &[]),
         rebuilt(&late, &[&good], &[(REVOCATION_VALUES, revocation_values(&revoked))]),
     ] {
         assert_eq!(short(&judged(&file)), "TOTAL_FAILED REVOKED signer-revoked");

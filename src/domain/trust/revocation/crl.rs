@@ -40,11 +40,14 @@ pub(super) fn status_by_crls(question: &RevocationQuestion<'_>, budget: &mut Bud
     };
     let crls = question.evidence.crls;
     let mut judge = Judge { question, signers: vec![None; crls.len()] };
+    // Of several lists the newest is asked first: one of yesterday, in force still, never hides a revocation of today.
+    let mut newest_first: Vec<(usize, &CrlEvidence<'_>)> = crls.iter().enumerate().collect();
+    newest_first.sort_by(|(_, one), (_, other)| newer(other.list, one.list));
     let mut why = RevocationUnknown::NoEvidence;
     let mut covered = 0;
     let mut found: Option<RevocationSource> = None;
     for point in &points {
-        for (at, crl) in crls.iter().enumerate() {
+        for &(at, crl) in &newest_first {
             if crl.list.is_delta() {
                 why = why.or(RevocationUnknown::NoCompleteCrl);
                 continue;
@@ -208,6 +211,11 @@ fn is_delta_to(delta: &CertificateList<'_>, list: &CertificateList<'_>) -> bool 
         && key(delta) == key(list)
         && cmp_numbers(Some(base), Some(number)).is_le()
         && cmp_numbers(Some(newer), Some(number)).is_gt()
+}
+
+/// Which of two lists is newer (RFC 5280 5.1.2.4, 5.2.3).
+fn newer(one: &CertificateList<'_>, other: &CertificateList<'_>) -> std::cmp::Ordering {
+    one.this_update.cmp(&other.this_update).then_with(|| cmp_numbers(one.number, other.number))
 }
 
 /// Magnitudes without leading zeros: the longer is the greater.
