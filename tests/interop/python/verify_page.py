@@ -39,6 +39,12 @@ def check(page, name):
     assert page.locator("figure rect.mark").count() == 1, "one stamp is marked"
 
 
+def answered(page):
+    """Waits for the verdict, and for all that stands below it: the page comes in pieces on a busy machine."""
+    page.wait_for_selector("#verdict")
+    page.wait_for_load_state("load")
+
+
 def outline(page):
     return page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
 
@@ -58,7 +64,7 @@ with sync_playwright() as playwright:
         page.goto(BASE + "/verify")
         page.set_input_files("#file", FOLDER / name)
         page.click("button[type=submit]")
-        page.wait_for_selector("#verdict")
+        answered(page)
         check(page, name)
         page.screenshot(path=FOLDER / f"{name}.png")
         page.locator("section[aria-labelledby=pages]").screenshot(path=FOLDER / f"{name}.pages.png")
@@ -85,7 +91,7 @@ with sync_playwright() as playwright:
         content,
     )
     page.dispatch_event("form[data-drop]", "drop", {"dataTransfer": transfer})
-    page.wait_for_selector("#verdict")
+    answered(page)
     check(page, "tampered.ofd")
 
     # By keyboard alone: skip link, heading link, size, file, button. The focus can always be seen.
@@ -101,7 +107,7 @@ with sync_playwright() as playwright:
             chooser.value.set_files(FOLDER / "genuine.ofd")
     assert order == ["skip", "home", "size", "file", "submit"], order
     page.keyboard.press("Enter")
-    page.wait_for_selector("#verdict")
+    answered(page)
     check(page, "genuine.ofd")
 
     # Large print, on the same way, and on a narrow screen: nothing is cut off.
@@ -112,7 +118,7 @@ with sync_playwright() as playwright:
     page.set_viewport_size({"width": 480, "height": 900})
     page.set_input_files("#file", FOLDER / "partial.ofd")
     page.click("button[type=submit]")
-    page.wait_for_selector("#verdict")
+    answered(page)
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") == usual * 1.5
     check(page, "partial.ofd")
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -128,7 +134,7 @@ with sync_playwright() as playwright:
     page.goto(BASE + "/verify")
     page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"hello"})
     page.click("button[type=submit]")
-    page.wait_for_selector("#verdict")
+    answered(page)
     assert box(page)[:2] == ("failed", "无法验证此文件 The file cannot be judged"), box(page)
     answer = page.request.post(BASE + "/verify", multipart={})
     assert answer.status == 400 and "请先选择一个文件" in answer.text(), answer.text()
@@ -142,7 +148,7 @@ with sync_playwright() as playwright:
     plain.goto(BASE + "/verify")
     plain.set_input_files("#file", FOLDER / "genuine.ofd")
     plain.click("button[type=submit]")
-    plain.wait_for_selector("#verdict")
+    answered(plain)
     check(plain, "genuine.ofd")
     browser.close()
 print("OK")
