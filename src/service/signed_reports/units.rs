@@ -7,17 +7,15 @@ use crate::base::id::{AuthorityId, KeyId};
 use crate::crypto::Signer;
 use crate::domain::audit::Actor;
 use crate::domain::ca::possession::Asked;
-use crate::domain::ca::state::RevocationReason;
-use crate::domain::key::{KeyAttributes, KeyLocation, KeyPurpose, KeyState, Owner};
+use crate::domain::key::{KeyAttributes, KeyLocation, KeyPurpose, Owner};
 use crate::format::x509::Certificate;
-use crate::service::certificate_status::{self, Change};
 use crate::service::issuance::{Issuance, Issued, Order, UnitRole, Wanted};
 use crate::service::keys::life_cycle::discard;
 use crate::service::keys::making::{generate, public_key_of};
-use crate::service::stamping::authority::{KnownUnit, NewUnit, above};
+use crate::service::stamping::authority::{KnownUnit, NewUnit, above, list_in, retire_in};
 use crate::service::{Error, Services};
 use crate::store::issued_certificates::{IssuedCertificate, StoredStatus};
-use crate::store::{Tx, certificates, issued_certificates, keys};
+use crate::store::{Tx, certificates, issued_certificates};
 
 /// The role of a report key's certificate in the store.
 pub const ROLE: &str = UnitRole::Report.name();
@@ -77,20 +75,7 @@ pub async fn establish(
 /// # Errors
 /// The store's.
 pub async fn list(services: &Services) -> Result<Vec<KnownUnit>, Error> {
-    let steps = services.store.read(|tx| {
-        Box::pin(async move {
-            let mut units = Vec::new();
-            for row in certificates::in_role(tx, ROLE).await? {
-                let issued = issued_certificates::find_by_sm3(tx, &row.sm3).await?;
-                let (Some(certificate), Some(key)) = (issued, row.key) else { continue };
-                let Some(stored) = keys::find(tx, &key).await? else { continue };
-                let (algorithm, key_state) = (stored.attributes.algorithm, stored.state);
-                units.push(KnownUnit { certificate, key, algorithm, key_state });
-            }
-            Ok::<_, Error>(units)
-        })
-    });
-    steps.await
+    list_in(services, ROLE).await
 }
 
 /// Ends a report key for ever: its certificate is revoked because it ceases, and the key destroyed.
@@ -98,18 +83,7 @@ pub async fn list(services: &Services) -> Result<Vec<KnownUnit>, Error> {
 /// # Errors
 /// [`Error::UnknownCertificate`]: it is no report key's; its certificate is revoked and its key destroyed already.
 pub async fn retire(services: &Services, actor: &Actor, sm3: &[u8; 32]) -> Result<IssuedCertificate, Error> {
-    let unit = list(services).await?.into_iter().find(|unit| unit.certificate.sm3 == *sm3);
-    let unit = unit.ok_or(Error::UnknownCertificate)?;
-    let revoke = Change::Revoke { reason: RevocationReason::CessationOfOperation, invalidity_date: None };
-    let revoked = matches!(unit.certificate.status, StoredStatus::Revoked { .. });
-    // Revoked before, perhaps for its key's sake: what is left is the key.
-    let certificate = if revoked && !matches!(unit.key_state, KeyState::Destroyed { .. }) {
-        unit.certificate
-    } else {
-        certificate_status::change(services, (actor, None), sm3, revoke).await?
-    };
-    discard(services, actor, &unit.key).await;
-    Ok(certificate)
+    retire_in(services, actor, (ROLE, sm3)).await
 }
 
 /// Whether the certificate is neither on hold nor revoked.

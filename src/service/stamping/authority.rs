@@ -177,10 +177,18 @@ async fn unused(
 /// # Errors
 /// The store's.
 pub async fn list(services: &Services) -> Result<Vec<KnownUnit>, service::Error> {
+    list_in(services, ROLE).await
+}
+
+/// As [`list`], of the units of that role.
+pub(in crate::service) async fn list_in(
+    services: &Services,
+    role: &'static str,
+) -> Result<Vec<KnownUnit>, service::Error> {
     let steps = services.store.read(|tx| {
         Box::pin(async move {
             let mut units = Vec::new();
-            for row in certificates::in_role(tx, ROLE).await? {
+            for row in certificates::in_role(tx, role).await? {
                 let issued = issued_certificates::find_by_sm3(tx, &row.sm3).await?;
                 let (Some(certificate), Some(key)) = (issued, row.key) else { continue };
                 let Some(stored) = keys::find(tx, &key).await? else { continue };
@@ -199,7 +207,16 @@ pub async fn list(services: &Services) -> Result<Vec<KnownUnit>, service::Error>
 /// # Errors
 /// [`service::Error::UnknownCertificate`]: it is no unit's; its certificate is revoked and its key destroyed already.
 pub async fn retire(services: &Services, actor: &Actor, sm3: &[u8; 32]) -> Result<IssuedCertificate, service::Error> {
-    let unit = list(services).await?.into_iter().find(|unit| unit.certificate.sm3 == *sm3);
+    retire_in(services, actor, (ROLE, sm3)).await
+}
+
+/// As [`retire`], of a unit of that role.
+pub(in crate::service) async fn retire_in(
+    services: &Services,
+    actor: &Actor,
+    (role, sm3): (&'static str, &[u8; 32]),
+) -> Result<IssuedCertificate, service::Error> {
+    let unit = list_in(services, role).await?.into_iter().find(|unit| unit.certificate.sm3 == *sm3);
     let unit = unit.ok_or(service::Error::UnknownCertificate)?;
     let reason = RevocationReason::CessationOfOperation;
     let revoke = Change::Revoke { reason, invalidity_date: None };
