@@ -1,6 +1,6 @@
 //! Public keys: points of the curve, and whether a signature is theirs (GB/T 32918.2 7.1).
 
-use super::digest::MessageDigest;
+use super::digest::{MessageDigest, identity};
 use super::field::{self, FieldElement};
 use super::limbs::{self, Native};
 use super::multiply::multiply_both_public;
@@ -58,6 +58,14 @@ impl PublicKey {
         let mut digest = MessageDigest::new(id, self)?;
         digest.update(message);
         Ok(digest.finish())
+    }
+
+    /// Z, the digest of signer ID, curve and key that stands before each message (GB/T 32918.2 5.5).
+    ///
+    /// # Errors
+    /// [`Error::IdTooLong`].
+    pub fn identity(&self, id: &[u8]) -> Result<[u8; 32], Error> {
+        identity(id, self)
     }
 
     /// Whether `signature` (r‖s, 64 bytes) is right over `message` for the signer ID (GB/T 32918.2 7.1).

@@ -71,9 +71,12 @@ impl Hmac {
     /// [`Hmac::many`] by a given engine.
     fn many_with(&self, engine: Engine, messages: &[&[u8]]) -> Vec<[u8; 32]> {
         // Both paddings of the key are one block each, absorbed already.
-        let inner = Zeroizing::new(digest_many_from(engine, &Start { state: self.inner, length: 64 }, messages));
-        let inner: Vec<&[u8]> = inner.iter().map(<[u8; 32]>::as_slice).collect();
-        digest_many_from(engine, &Start { state: self.outer, length: 64 }, &inner)
+        let start = Start { state: self.inner, length: 64 };
+        let messages: Vec<_> = messages.iter().map(|message| (&start, *message)).collect();
+        let inner = Zeroizing::new(digest_many_from(engine, &messages));
+        let start = Start { state: self.outer, length: 64 };
+        let inner: Vec<_> = inner.iter().map(|code| (&start, code.as_slice())).collect();
+        digest_many_from(engine, &inner)
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) type Step<const L: usize> = fn(&mut States<L>, &[&[Block]; L]) -> usi
 struct Lane<'a> {
     /// Which message.
     index: usize,
+    /// What came before it.
+    start: &'a Start,
     /// Its whole blocks to come.
     blocks: &'a [Block],
     /// Its padded end.
@@ -33,9 +35,10 @@ struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    fn new(index: usize, message: &'a [u8], before: usize) -> Self {
+    fn new(index: usize, (start, message): (&'a Start, &'a [u8])) -> Self {
         let (blocks, rest) = message.as_chunks();
-        Self { index, blocks, last: last_blocks(rest, message.len().saturating_add(before)), done: 0 }
+        let last = last_blocks(rest, message.len().saturating_add(start.length));
+        Self { index, start, blocks, last, done: 0 }
     }
 
     /// The blocks that lie together and come next; none when the message is through.
@@ -53,21 +56,17 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The digests of the messages, each going on from `start`, in their order. When only `alone` lanes still have work, each is finished by itself,
+/// The digests of the messages, each going on from its start, in their order. When only `alone` lanes still have work, each is finished by itself,
 /// because a vector with so few lanes in use is slower than that. What lanes held is wiped: it may come from a key.
-pub(super) fn digest_many<const L: usize>(
-    start: &Start,
-    messages: &[&[u8]],
-    step: Step<L>,
-    alone: usize,
-) -> Vec<[u8; 32]> {
+pub(super) fn digest_many<const L: usize>(messages: &[(&Start, &[u8])], step: Step<L>, alone: usize) -> Vec<[u8; 32]> {
     let mut digests = vec![[0; 32]; messages.len()];
     // Long ones first: the last to end are then short, and few lanes idle for long.
     let mut order: Vec<usize> = (0..messages.len()).collect();
-    order.sort_by_key(|index| Reverse(messages[*index].len()));
-    let mut waiting = order.into_iter().map(|index| Lane::new(index, messages[index], start.length));
+    order.sort_by_key(|index| Reverse(messages[*index].1.len()));
+    let mut waiting = order.into_iter().map(|index| Lane::new(index, messages[index]));
     let mut lanes: [Option<Lane<'_>>; L] = from_fn(|_| waiting.next());
-    let mut states: States<L> = start.state.map(|word| [word; L]);
+    let mut states: States<L> =
+        from_fn(|word| from_fn(|at| lanes[at].as_ref().map_or(0, |lane| lane.start.state[word])));
     loop {
         for (at, place) in lanes.iter_mut().enumerate() {
             while let Some(lane) = place
@@ -76,7 +75,9 @@ pub(super) fn digest_many<const L: usize>(
                 digests[lane.index] = octets(&from_fn(|word| states[word][at]));
                 lane.last.0.zeroize();
                 *place = waiting.next();
-                states.iter_mut().zip(start.state).for_each(|(words, start)| words[at] = start);
+                if let Some(next) = place {
+                    states.iter_mut().zip(next.start.state).for_each(|(words, start)| words[at] = start);
+                }
             }
         }
         let busy = lanes.iter().flatten().count();
@@ -209,7 +210,8 @@ mod tests {
                 let lengths = (0..11).map(|n| (n * 389 + seed * 97) % 700);
                 let messages: Vec<&[u8]> = lengths.map(|length| &data[..length]).collect();
                 let expected: Vec<_> = messages.iter().map(|message| sm3(message)).collect();
-                assert_eq!(digest_many(&Start::MESSAGE, &messages, step_portable::<4>, alone), expected);
+                let messages: Vec<_> = messages.into_iter().map(|message| (&Start::MESSAGE, message)).collect();
+                assert_eq!(digest_many(&messages, step_portable::<4>, alone), expected);
             }
         }
     }

@@ -173,6 +173,20 @@ pub enum CheckedValue {
 pub fn check_value(
     info: &SubjectPublicKeyInfo<'_>,
     algorithm: ObjectIdentifier,
+    signed: (&[u8], &[u8]),
+    tables: &KeyTables,
+) -> CheckedValue {
+    check_digested(info, algorithm, None, signed, tables)
+}
+
+/// As [`check_value`], where the digest e of the message under this key and the default signer ID may be known already
+/// (GB/T 32918.2 6.1). That it is the digest of the message is not checked. Other algorithms than SM2 with SM3 digest
+/// the message themselves.
+#[must_use]
+pub fn check_digested(
+    info: &SubjectPublicKeyInfo<'_>,
+    algorithm: ObjectIdentifier,
+    e: Option<&[u8; 32]>,
     (message, value): (&[u8], &[u8]),
     tables: &KeyTables,
 ) -> CheckedValue {
@@ -180,7 +194,10 @@ pub fn check_value(
         return CheckedValue::Unsupported;
     };
     let algorithm = key.meant(algorithm);
-    check(&key, algorithm, value, |fixed| key.verify_by(tables, algorithm, message, fixed))
+    check(&key, algorithm, value, |fixed| match (&key, algorithm, e) {
+        (PublicKey::Sm2(key), SignatureAlgorithm::Sm2Sm3, Some(e)) => tables.verify_prehashed(key, e, fixed),
+        _ => key.verify_by(tables, algorithm, message, fixed),
+    })
 }
 
 /// Checks a signature value as certificates carry it: as [`check_value`], by the algorithm and its parameters, which

@@ -26,7 +26,7 @@ pub use crate::format::trust_list::{
 pub use acceptance::{Acceptance, AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 pub use anchor::{TrustAnchors, TrustError};
 pub use budget::{Budget, Exhausted};
-pub use key::{CheckedValue, ValueEncoding, check_signed, check_value, public_key};
+pub use key::{CheckedValue, ValueEncoding, check_digested, check_signed, check_value, public_key};
 pub use list::{CheckedList, DEVELOPMENT_MARK, Introduction, ListRefused, add_trust_list};
 pub use path::cache::PathCache;
 pub use path::demand::{Conformance, EndValidity, PathPolicy, PurposeNesting};

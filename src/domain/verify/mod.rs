@@ -25,6 +25,7 @@ pub mod raw;
 pub mod report;
 mod revocation;
 pub mod seal;
+mod sealed;
 pub mod ses;
 mod shape;
 pub mod signed_report;

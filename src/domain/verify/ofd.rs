@@ -9,6 +9,7 @@ use crate::domain::verify::coverage::{Coverage, coverage};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{ExtraParts, Tolerance};
 use crate::domain::verify::report::{Axis, Body, FileCoverage, Refusal, SignatureReport, Status, Warning};
+use crate::domain::verify::sealed::{Sealed, SealedDigests, digest_together};
 use crate::domain::verify::{FileFormat, Ground, Original, is_supported, ofd_sign, ses};
 use crate::format::der::ObjectIdentifier;
 use crate::format::ofd::container::Container;
@@ -16,7 +17,7 @@ use crate::format::ofd::document::{DocBody, Package};
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::shown::{Shown, shown_parts};
 use crate::format::ofd::signatures::{SignatureDescription, SignatureEntry, SignatureList};
-use crate::format::ses::{Kind, recognise};
+use crate::format::ses::{self as format_ses, Kind, recognise};
 
 /// OFD packages (GB/T 33190-2016 18).
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,30 @@ impl FileFormat for Ofd {
     }
 }
 
+/// How many signatures are digested together, at most: each has five messages, and lanes are 16 or 32.
+const GROUP: usize = 16;
+
+/// A group ends with the value that reaches this many octets: seals of version 1 are copied to be digested.
+const GROUP_OCTETS: usize = 4 << 20;
+
+/// A signature as the package has it.
+struct Found<'a> {
+    /// Signature.xml.
+    xml: &'a [u8],
+    description: SignatureDescription,
+    /// SignedValue.dat.
+    value: &'a [u8],
+    kind: Kind,
+    /// Read, where it is one with a seal.
+    sealed: Option<Result<Sealed<'a>, format_ses::Error>>,
+}
+
+impl<'a> Found<'a> {
+    fn sealed(&self) -> Option<&Sealed<'a>> {
+        self.sealed.as_ref().and_then(|sealed| sealed.as_ref().ok())
+    }
+}
+
 struct File<'a> {
     container: &'a Container,
     ground: &'a Ground<'a>,
@@ -76,40 +101,99 @@ struct File<'a> {
     body: Body,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
     fn document(&mut self, body: &DocBody) -> Result<(), Refusal> {
         let Some(list_part) = &body.signatures else { return Ok(()) };
         self.infrastructure.insert(list_part.clone());
         let list = SignatureList::read(self.container, list_part, self.ground.limits)?;
-        for entry in &list.entries {
-            self.infrastructure.insert(entry.base_loc.clone());
-            let report = self.signature(entry);
-            self.body.signatures.push(report);
+        let mut entries = list.entries.as_slice();
+        while !entries.is_empty() {
+            entries = self.group(entries);
         }
         Ok(())
     }
 
-    fn signature(&mut self, entry: &SignatureEntry) -> SignatureReport {
+    /// Judges the first signatures of these, and gives the rest. All that SM3 digests for them is digested at once; a
+    /// few at a time, so that what is held of them stays small.
+    fn group<'e>(&mut self, entries: &'e [SignatureEntry]) -> &'e [SignatureEntry] {
+        let mut group = Vec::new();
+        let (mut octets, mut rest) = (0_usize, entries);
+        while let Some((entry, others)) = rest.split_first()
+            && group.len() < GROUP
+            && octets < GROUP_OCTETS
+        {
+            let found = self.find(entry);
+            octets = octets.saturating_add(found.as_ref().map_or(0, |found| found.value.len()));
+            group.push((entry, found));
+            rest = others;
+        }
+        let mut digests = self.digest_ahead(&group).into_iter();
+        for (entry, found) in group {
+            let report = match found {
+                Ok(found) => {
+                    let digests = if found.sealed().is_some() { digests.next() } else { None };
+                    self.signature(entry, found, digests)
+                }
+                Err(report) => *report,
+            };
+            self.body.signatures.push(report);
+        }
+        rest
+    }
+
+    /// The description and the value of a signature.
+    fn find(&mut self, entry: &SignatureEntry) -> Result<Found<'a>, Box<SignatureReport>> {
         let malformed = |code: &str, detail: String| {
             let mut report = SignatureReport::blank(&entry.id, Kind::Unknown.name());
             report.intact = Axis::new(Status::Failed, code, detail.clone());
             report.add(Finding::new(Case::Format, code, detail));
-            report
+            Box::new(report)
         };
+        self.infrastructure.insert(entry.base_loc.clone());
         let Some(xml) = self.container.part(&entry.base_loc) else {
-            return malformed("missing-part", format!("{} is missing from the package", entry.base_loc.absolute()));
+            let detail = format!("{} is missing from the package", entry.base_loc.absolute());
+            return Err(malformed("missing-part", detail));
         };
-        let description = match SignatureDescription::read(self.container, &entry.base_loc, self.ground.limits) {
-            Ok(description) => description,
-            Err(error) => return malformed(error.code(), error.to_string()),
-        };
+        let description = SignatureDescription::read(self.container, &entry.base_loc, self.ground.limits)
+            .map_err(|error| malformed(error.code(), error.to_string()))?;
         self.infrastructure.insert(description.signed_value.clone());
         self.infrastructure.extend(description.seal.clone());
         let Some(value) = self.container.part(&description.signed_value) else {
             let part = description.signed_value.absolute();
-            return malformed("missing-part", format!("{part} is missing from the package"));
+            return Err(malformed("missing-part", format!("{part} is missing from the package")));
         };
         let kind = recognise(value);
+        let is_seal = is_supported(kind) && !matches!(kind, Kind::Gbt35275 | Kind::Cms | Kind::Raw | Kind::SesSeal);
+        let sealed = is_seal.then(|| Sealed::read(value));
+        Ok(Found { xml, description, value, kind, sealed })
+    }
+
+    /// Digests what the seal signatures are judged by, and the parts that references name, together. Gives the former, one
+    /// for each seal signature that could be read.
+    fn digest_ahead(
+        &mut self,
+        group: &[(&SignatureEntry, Result<Found<'a>, Box<SignatureReport>>)],
+    ) -> Vec<SealedDigests> {
+        let found = || group.iter().filter_map(|(_, found)| found.as_ref().ok());
+        let mut parts = BTreeMap::new();
+        for found in found().filter(|found| check_method(found.description.check_method.as_deref()).is_sm3()) {
+            self.undigested(DigestAlgorithm::Sm3, &found.description, &mut parts);
+        }
+        let sealed: Vec<_> = found().filter_map(|found| Some((found.sealed()?, found.xml))).collect();
+        let contents: Vec<&[u8]> = parts.values().copied().collect();
+        let (of_signatures, of_parts) = digest_together(&sealed, &contents);
+        let names = parts.into_keys().map(|name| (DigestAlgorithm::Sm3, name));
+        self.digests.extend(names.zip(of_parts.iter().map(|digest| digest.to_vec())));
+        of_signatures
+    }
+
+    fn signature(
+        &mut self,
+        entry: &SignatureEntry,
+        found: Found<'a>,
+        digests: Option<SealedDigests>,
+    ) -> SignatureReport {
+        let Found { xml, description, value, kind, sealed } = found;
         if matches!(kind, Kind::Unknown | Kind::SesSeal) {
             let detail = format!("{} is no signature value of any known kind", description.signed_value.absolute());
             let mut report = SignatureReport::blank(&entry.id, Kind::Unknown.name());
@@ -129,14 +213,21 @@ impl File<'_> {
             self.cover(entry, &description, &mut report);
             return report;
         }
-        if !is_supported(kind) {
+        let Some(sealed) = sealed else {
             ses::unsupported(&mut report, kind);
             return report;
-        }
+        };
         let seal_file = seal_file(self.container, &description, &mut report);
         let path = entry.base_loc.absolute();
-        let place = ses::Place { original: xml, path: Some(&path), seal_file: Some(seal_file) };
-        ses::judge(&mut report, value, &place, self.ground, &mut self.budget, &mut self.body.warnings);
+        match sealed {
+            Ok(sealed) => {
+                let digests = digests.unwrap_or_else(|| sealed.digests(xml));
+                let seal_file = Some(seal_file);
+                let place = ses::Place { original: xml, path: Some(&path), seal_file, digests: &digests };
+                ses::judge(&mut report, &sealed, &place, self.ground, &mut self.budget, &mut self.body.warnings);
+            }
+            Err(error) => ses::malformed(&mut report, &error),
+        }
         self.date_time(&description, &mut report);
         self.references(&description, &mut report);
         self.cover(entry, &description, &mut report);
@@ -200,18 +291,27 @@ impl File<'_> {
 
     /// Digests the parts that the references name and the package has, all that were not yet digested at once.
     fn digest_parts(&mut self, algorithm: DigestAlgorithm, description: &SignatureDescription) {
-        let container = self.container;
         let mut parts = BTreeMap::new();
+        self.undigested(algorithm, description, &mut parts);
+        let contents: Vec<&[u8]> = parts.values().copied().collect();
+        let names = parts.into_keys().map(|name| (algorithm, name));
+        self.digests.extend(names.zip(digest_many(algorithm, &contents)));
+    }
+
+    /// Adds the parts that the references name, the package has, and nobody has digested.
+    fn undigested(
+        &self,
+        algorithm: DigestAlgorithm,
+        description: &SignatureDescription,
+        parts: &mut BTreeMap<PartName, &'a [u8]>,
+    ) {
         for name in description.references.iter().map(|reference| &reference.file_ref) {
-            if let Some(bytes) = container.part(name)
+            if let Some(bytes) = self.container.part(name)
                 && !self.digests.contains_key(&(algorithm, name.clone()))
             {
-                parts.insert(name, bytes);
+                parts.insert(name.clone(), bytes);
             }
         }
-        let contents: Vec<&[u8]> = parts.values().copied().collect();
-        let names = parts.into_keys().map(|name| (algorithm, name.clone()));
-        self.digests.extend(names.zip(digest_many(algorithm, &contents)));
     }
 
     /// Coverage by this signature and the earlier ones that did not fail.
@@ -353,6 +453,12 @@ enum CheckMethod {
     Known(DigestAlgorithm),
     HmacForSm3,
     Refused(String),
+}
+
+impl CheckMethod {
+    const fn is_sm3(&self) -> bool {
+        matches!(self, Self::Known(DigestAlgorithm::Sm3) | Self::HmacForSm3)
+    }
 }
 
 /// The digest that CheckMethod names, by object identifier or by name; MD5 where it is absent (GB/T 33190-2016 18,

@@ -1,13 +1,16 @@
 //! Judging a seal: made by its maker, at a time when the maker might, by a maker that leads to an anchor
 //! (GB/T 38540-2020 6). In a signature, or alone in a file.
 
+use std::borrow::Cow;
+
 use crate::crypto::algorithm::SignatureAlgorithm;
-use crate::crypto::digest::{hex, sm3};
-use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value};
+use crate::crypto::digest::hex;
+use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_digested};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{prove, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity};
+use crate::domain::verify::sealed::SealDigests;
 use crate::domain::verify::ses::{deviates, malformed, refused_algorithm};
 use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
 use crate::domain::verify::{FileFormat, Ground, Original};
@@ -56,7 +59,8 @@ fn judge_alone(report: &mut SignatureReport, seal: &SesSeal<'_>, ground: &Ground
         }
     };
     report.maker = maker.as_ref().map(summary);
-    let (axis, made) = judge_made(report, seal, maker.as_ref(), ground);
+    let digests = SealDigests::of(seal, maker.as_ref());
+    let (axis, made) = judge_made(report, seal, maker.as_ref(), &digests, ground);
     report.signature = match report.details.seal_signature {
         Some(Status::Ok) => Axis::new(Status::Ok, "ok", "the value is right").with(axis.evidence.clone()),
         _ => Axis { evidence: Vec::new(), ..axis.clone() },
@@ -104,6 +108,7 @@ pub(in crate::domain::verify) fn judge_made(
     report: &mut SignatureReport,
     seal: &SesSeal<'_>,
     maker: Option<&Certificate<'_>>,
+    digests: &SealDigests,
     ground: &Ground<'_>,
 ) -> (Axis, Option<SignatureAlgorithm>) {
     report.seal_summary = Some(SealSummary {
@@ -116,14 +121,16 @@ pub(in crate::domain::verify) fn judge_made(
         height: seal.height,
     });
     report.details.seal_time_stamp = Some(if seal.time_stamp.is_some() { "present" } else { "none" });
-    let evidence = vec![format!("eSealInfo sm3 {}", hex(&sm3(seal.info))), format!("esID {}", seal.es_id)];
+    let evidence = vec![format!("eSealInfo sm3 {}", hex(&digests.info)), format!("esID {}", seal.es_id)];
     let Some(maker) = maker else {
         let detail = "the maker's certificate cannot be read";
         return (Axis::new(Status::Unknown, "maker-certificate-malformed", detail).with(evidence), None);
     };
-    let signed = seal.signed_bytes();
+    // What SM2 signs is digested already; the others digest it themselves.
+    let message = if digests.made.is_some() { Cow::Borrowed(seal.info) } else { seal.signed_bytes() };
     let details = &mut report.details;
-    match check_value(&maker.public_key, seal.signature_algorithm, (&signed, seal.signed_value), ground.tables) {
+    let signed = (message.as_ref(), seal.signed_value);
+    match check_digested(&maker.public_key, seal.signature_algorithm, digests.made.as_ref(), signed, ground.tables) {
         CheckedValue::Right { algorithm, encoding } => {
             details.seal_signature = Some(Status::Ok);
             details.seal_signature_encoding = encoding.name();

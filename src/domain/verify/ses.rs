@@ -4,20 +4,21 @@
 
 use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
-use crate::crypto::digest::{digest, hex, sm3};
+use crate::crypto::digest::{digest, hex};
 use crate::crypto::{PublicKey, sm2};
-use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_value, public_key};
+use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_digested, public_key};
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{Unproved, prove, prove_parsed, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::seal::{judge_made, judge_making, prove_seal};
+use crate::domain::verify::sealed::{Sealed, SealedDigests};
 use crate::domain::verify::signer::{
     ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
 };
 use crate::domain::verify::{FileFormat, Ground, Original, is_supported};
-use crate::format::der::ObjectIdentifier;
+use crate::format::der::{self, ObjectIdentifier};
 use crate::format::ses::{self, CertificateList, Kind, SesSeal, SesSignature, recognise};
 use crate::format::x509::Certificate;
 
@@ -30,14 +31,16 @@ pub struct SignatureVerified {
 
 /// Where a signature value was found.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub(in crate::domain::verify) struct Place<'a> {
     /// What dataHash digests: Signature.xml, or the document of a detached signature.
-    pub original: &'a [u8],
+    pub(in crate::domain::verify) original: &'a [u8],
     /// Absolute path of Signature.xml, where there is a package.
-    pub path: Option<&'a str>,
+    pub(in crate::domain::verify) path: Option<&'a str>,
     /// Seal.esl: `None` no package, `Some(None)` no Seal element, `Some(Some(bytes))` the file; absent files are the
     /// caller's finding.
-    pub seal_file: Option<Option<&'a [u8]>>,
+    pub(in crate::domain::verify) seal_file: Option<Option<&'a [u8]>>,
+    /// Those of this value over this original.
+    pub(in crate::domain::verify) digests: &'a SealedDigests,
 }
 
 /// A seal signature value in a file of its own, its Signature.xml given as `--original`.
@@ -60,9 +63,15 @@ impl FileFormat for DetachedSes {
         if !is_supported(kind) {
             unsupported(&mut report, kind);
         } else if let Some(original) = original.and_then(Original::bytes) {
-            let place = Place { original, path: None, seal_file: None };
-            let mut budget = Budget::new(ground.limits);
-            judge(&mut report, bytes, &place, ground, &mut budget, &mut warnings);
+            match Sealed::read(bytes) {
+                Ok(sealed) => {
+                    let digests = sealed.digests(original);
+                    let place = Place { original, path: None, seal_file: None, digests: &digests };
+                    let mut budget = Budget::new(ground.limits);
+                    judge(&mut report, &sealed, &place, ground, &mut budget, &mut warnings);
+                }
+                Err(error) => malformed(&mut report, &error),
+            }
             report.coverage = Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing");
         } else {
             return Err(Refusal {
@@ -84,40 +93,34 @@ pub fn unsupported(report: &mut SignatureReport, kind: Kind) {
 
 /// Judges one seal signature of any version into the report: every axis but coverage, and `intact` only as far as
 /// dataHash goes.
-pub fn judge(
+pub(in crate::domain::verify) fn judge(
     report: &mut SignatureReport,
-    value: &[u8],
+    sealed: &Sealed<'_>,
     place: &Place<'_>,
     ground: &Ground<'_>,
     budget: &mut Budget,
     warnings: &mut Vec<Warning>,
 ) {
-    let signature = match SesSignature::parse_any(value) {
-        Ok(signature) => signature,
-        Err(error) => {
-            malformed(report, &error);
-            return;
-        }
-    };
+    let signature = &sealed.signature;
     let carried = Carried::by_token(signature.time_stamp);
     let evidence = carried.beside(ground, warnings);
     let ground = &Ground { evidence: &evidence, ..*ground };
-    let mut judging = Judging { report, ground, signature: &signature, place };
+    let mut judging = Judging { report, ground, signature, place };
     for deviation in &signature.deviations {
         judging.deviates((*deviation).into());
     }
     judging.binding();
-    let signer = judging.certificate("signer", signature.certificate);
-    let maker = judging.certificate("maker", signature.seal.maker_certificate);
-    judging.data_hash(signer.as_ref());
-    let verified = signer.as_ref().and_then(|signer| judging.value(signer));
-    let made = judging.seal(maker.as_ref());
+    let signer = judging.certificate("signer", &sealed.signer);
+    let maker = judging.certificate("maker", &sealed.maker);
+    judging.data_hash(signer);
+    let verified = signer.and_then(|signer| judging.value(signer));
+    let made = judging.seal(maker);
     let proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
-    judging.times(signer.as_ref(), &proofs);
-    if let Some(maker) = &maker {
+    judging.times(signer, &proofs);
+    if let Some(maker) = maker {
         judge_making(judging.report, &signature.seal, maker, ground);
     }
-    if let (Some(signer), Some(maker)) = (&signer, &maker) {
+    if let (Some(signer), Some(maker)) = (signer, maker) {
         judging.chains((signer, verified), (maker, made), &proofs, budget, warnings);
     }
     report.details.tolerances.sort_unstable();
@@ -197,7 +200,10 @@ impl Judging<'_, '_> {
     fn data_hash(&mut self, signer: Option<&Certificate<'_>>) {
         let expected = SignatureAlgorithm::from_oid(self.signature.signature_algorithm).map(SignatureAlgorithm::digest);
         let order = [expected, Some(DigestAlgorithm::Sm3), Some(DigestAlgorithm::Sha256)];
-        let matches = |algorithm: &DigestAlgorithm| digest(*algorithm, self.place.original) == self.signature.data_hash;
+        let matches = |algorithm: &DigestAlgorithm| match algorithm {
+            DigestAlgorithm::Sm3 => self.place.digests.original == self.signature.data_hash,
+            other => digest(*other, self.place.original) == self.signature.data_hash,
+        };
         let plain = order.into_iter().flatten().find(matches);
         let found = plain.or_else(|| {
             let with_z = signer.is_some_and(|signer| self.is_digest_with_z(signer));
@@ -230,10 +236,14 @@ impl Judging<'_, '_> {
         digest.is_ok_and(|digest| digest == self.signature.data_hash)
     }
 
-    fn certificate<'c>(&mut self, whose: &str, der: &'c [u8]) -> Option<Certificate<'c>> {
-        match Certificate::parse(der) {
+    fn certificate<'c, 'd>(
+        &mut self,
+        whose: &str,
+        read: &'c Result<Certificate<'d>, der::Error>,
+    ) -> Option<&'c Certificate<'d>> {
+        match read {
             Ok(certificate) => {
-                let summary = Some(summary(&certificate));
+                let summary = Some(summary(certificate));
                 if whose == "signer" {
                     self.report.signer = summary
                 } else {
@@ -252,13 +262,14 @@ impl Judging<'_, '_> {
     /// The signer's value over toSign, exactly as it arrived.
     fn value(&mut self, signer: &Certificate<'_>) -> Option<SignatureVerified> {
         let signature = self.signature;
-        let checked = check_value(
+        let checked = check_digested(
             &signer.public_key,
             signature.signature_algorithm,
+            self.place.digests.signed.as_ref(),
             (signature.tbs, signature.signature),
             self.ground.tables,
         );
-        let evidence = vec![format!("toSign sm3 {}", hex(&sm3(signature.tbs)))];
+        let evidence = vec![format!("toSign sm3 {}", hex(&self.place.digests.to_sign))];
         match checked {
             CheckedValue::Right { algorithm, encoding } => {
                 self.report.details.encoding = encoding.name();
@@ -291,7 +302,7 @@ impl Judging<'_, '_> {
     /// The seal inside: made by its maker, the signer in its list. Gives the algorithm of a right value.
     fn seal(&mut self, maker: Option<&Certificate<'_>>) -> Option<SignatureAlgorithm> {
         let seal = &self.signature.seal;
-        let (mut axis, made) = judge_made(self.report, seal, maker, self.ground);
+        let (mut axis, made) = judge_made(self.report, seal, maker, &self.place.digests.seal, self.ground);
         let listed = is_listed(seal, self.signature.certificate);
         self.report.details.signer_in_list = Some(listed);
         if !listed {

@@ -212,8 +212,16 @@ fn is_visible(annotation: &Element<'_>) -> bool {
 fn uses<'t>(elements: impl Iterator<Item = Element<'t>>) -> impl Iterator<Item = String> {
     let attributes = elements.flat_map(|e| e.attributes());
     let used = attributes.filter(|(name, _)| is_use(name));
-    let used: BTreeSet<&str> = used.map(|(_, value)| value.trim()).collect();
-    used.into_iter().map(str::to_owned)
+    // A page says the same few IDs thousands of times.
+    let mut ids: Vec<&str> = Vec::new();
+    for id in used.map(|(_, value)| value.trim()) {
+        if ids.last() != Some(&id) {
+            ids.push(id);
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into_iter().map(str::to_owned)
 }
 
 /// An element and all below it, without recursion.

@@ -5,21 +5,20 @@
 //! Elements of the OFD namespace (`http://www.ofdspec.org/2016`, in older files `http://www.ofdspec.org`) and
 //! unqualified ones are found by name; elements of other namespaces are kept but never found.
 
-use std::borrow::Cow;
-
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::reader::Reader;
-
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
 use crate::format::ofd::path::PartName;
-use crate::format::ofd::xml_text::{forbidden_character, is_name, is_qualified_name, is_xml_char, local, split_prefix};
+use crate::format::ofd::xml_scan::{Mark, Scanner, Token, is_of_other_encoding, is_space};
+use crate::format::ofd::xml_text::{forbidden_character, is_name, is_xml_char, local, split_prefix};
 
 /// Attributes of one element, and namespace declarations in force: both are searched one by one.
 const MAX_ATTRIBUTES: usize = 256;
 
-/// About as many bytes of real pages make one element, or one attribute: what is set aside before the first.
+/// About as many bytes of real pages make one element: what is set aside before the first.
 const BYTES_A_NODE: usize = 64;
+
+/// As [`BYTES_A_NODE`], of an attribute.
+const BYTES_AN_ATTRIBUTE: usize = 28;
 
 const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http://www.ofdspec.org"];
 
@@ -31,29 +30,57 @@ pub struct Tree<'s> {
     nodes: Vec<Node>,
     /// Name as written and value of each attribute, node after node.
     attributes: Vec<(Piece, Piece)>,
-    /// The part as written.
+    /// The part as written, without the byte order mark.
     source: &'s str,
+    /// Bytes of the byte order mark.
+    base: usize,
     /// Values that read otherwise than they are written: as if they stood behind the part.
     decoded: String,
     /// Text that stands in several pieces between the children of its element.
     joined: Vec<String>,
 }
 
-/// A range of the source and, behind it, of what was decoded.
-#[derive(Debug, Clone, Copy, Default)]
+/// A number of nodes or bytes. Half as wide as an address: a part has no more than 2³¹ bytes, and nodes are many.
+type Short = u32;
+
+/// Of what [`Tree::parse`] accepts, nothing is larger than this.
+const LONGEST: usize = 1 << 31;
+
+fn short(number: usize) -> Short {
+    Short::try_from(number).unwrap_or(Short::MAX)
+}
+
+fn long(number: Short) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// No node: there are fewer.
+const NONE: Short = Short::MAX;
+
+/// A range of the source and, behind it, of what was decoded; or of [`Tree::attributes`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Piece {
-    start: usize,
-    end: usize,
+    start: Short,
+    end: Short,
 }
 
 impl Piece {
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: short(start), end: short(end) }
+    }
+
+    fn range(self) -> std::ops::Range<usize> {
+        long(self.start)..long(self.end)
+    }
+
     fn read<'t>(self, source: &'t str, decoded: &'t str) -> &'t str {
-        let behind = |offset: usize| offset.checked_sub(source.len());
-        match (behind(self.start), behind(self.end)) {
-            (Some(start), Some(end)) => decoded.get(start..end),
-            _ => source.get(self.start..self.end),
-        }
-        .unwrap_or_default()
+        let range = self.range();
+        let read = match range.start.checked_sub(source.len()) {
+            // What is empty may stand at the end of the source.
+            Some(start) => decoded.get(start..range.end.saturating_sub(source.len())),
+            None => source.get(range),
+        };
+        read.unwrap_or_default()
     }
 }
 
@@ -62,7 +89,7 @@ enum Text {
     /// In one piece.
     Piece(Piece),
     /// In several: an index of [`Tree::joined`].
-    Joined(usize),
+    Joined(Short),
 }
 
 #[derive(Debug, Clone)]
@@ -73,9 +100,14 @@ struct Node {
     /// A range of [`Tree::attributes`].
     attributes: Piece,
     text: Text,
-    first_child: Option<usize>,
-    next_sibling: Option<usize>,
-    span: Span,
+    /// [`NONE`] where there is none.
+    first_child: Short,
+    /// [`NONE`] where there is none.
+    next_sibling: Short,
+    start: Short,
+    content_start: Short,
+    content_end: Short,
+    end: Short,
 }
 
 /// Where an element stands in the bytes of its part.
@@ -103,10 +135,10 @@ impl<'s> Tree<'s> {
     /// The `xml-…` codes.
     pub fn parse(part: &PartName, bytes: &'s [u8], limits: &Limits) -> Result<Self, Error> {
         let name = || part.as_str().to_owned();
-        if bytes.len() > limits.xml_bytes {
+        if bytes.len() > limits.xml_bytes.min(LONGEST) {
             return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| Error::XmlEncoding { part: name() })?;
+        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Error::XmlEncoding { part: name() })?;
         let bom = text.len().saturating_sub(text.strip_prefix('\u{FEFF}').unwrap_or(text).len());
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let mut builder = Builder {
@@ -115,7 +147,7 @@ impl<'s> Tree<'s> {
             base: bom,
             source: text,
             nodes: Vec::with_capacity(text.len() / BYTES_A_NODE),
-            attributes: Vec::with_capacity(text.len() / BYTES_A_NODE),
+            attributes: Vec::with_capacity(text.len() / BYTES_AN_ATTRIBUTE),
             decoded: String::new(),
             joined: Vec::new(),
             open: Vec::new(),
@@ -128,7 +160,7 @@ impl<'s> Tree<'s> {
         }
         builder.run(text)?;
         let Builder { nodes, attributes, decoded, joined, .. } = builder;
-        Ok(Self { part: part.clone(), nodes, attributes, source: text, decoded, joined })
+        Ok(Self { part: part.clone(), nodes, attributes, source: text, base: bom, decoded, joined })
     }
 
     fn piece(&self, piece: Piece) -> &str {
@@ -173,7 +205,14 @@ impl<'t> Element<'t> {
     }
 
     pub(super) fn span(&self) -> Span {
-        self.node().map_or(Span { start: 0, content_start: 0, content_end: 0, end: 0 }, |n| n.span)
+        let base = self.tree.base;
+        let at = |offset: Short| base.saturating_add(long(offset));
+        self.node().map_or(Span { start: 0, content_start: 0, content_end: 0, end: 0 }, |n| Span {
+            start: at(n.start),
+            content_start: at(n.content_start),
+            content_end: at(n.content_end),
+            end: at(n.end),
+        })
     }
 
     /// True if this is the OFD element of that name.
@@ -192,7 +231,7 @@ impl<'t> Element<'t> {
     pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
         let tree = self.tree;
         let range = self.node().map(|n| n.attributes).unwrap_or_default();
-        let all = tree.attributes.get(range.start..range.end).unwrap_or_default();
+        let all = tree.attributes.get(range.range()).unwrap_or_default();
         all.iter().map(|(name, value)| (tree.piece(*name), tree.piece(*value)))
     }
 
@@ -203,11 +242,12 @@ impl<'t> Element<'t> {
     }
 
     /// The element's own text as written, white space at its ends included: in a line of text each space has its place.
+    /// Before any other text, white space alone between children is left out.
     #[must_use]
     pub fn whole_text(&self) -> &'t str {
         match self.node().map(|n| n.text) {
             Some(Text::Piece(piece)) => self.tree.piece(piece),
-            Some(Text::Joined(index)) => self.tree.joined.get(index).map_or("", String::as_str),
+            Some(Text::Joined(index)) => self.tree.joined.get(long(index)).map_or("", String::as_str),
             None => "",
         }
     }
@@ -215,10 +255,10 @@ impl<'t> Element<'t> {
     /// The child elements.
     pub fn children(&self) -> impl Iterator<Item = Element<'t>> + use<'t> {
         let tree = self.tree;
-        let mut next = self.node().and_then(|n| n.first_child);
+        let mut next = self.node().map_or(NONE, |n| n.first_child);
         std::iter::from_fn(move || {
-            let index = next?;
-            next = tree.nodes.get(index).and_then(|n| n.next_sibling);
+            let index = long(next);
+            next = tree.nodes.get(index)?.next_sibling;
             Some(Element { tree, index })
         })
     }
@@ -288,52 +328,38 @@ struct Builder<'a> {
     done: bool,
 }
 
-impl Builder<'_> {
-    fn run(&mut self, text: &str) -> Result<(), Error> {
-        let mut reader = Reader::from_str(text);
-        reader.config_mut().check_comments = true;
+impl<'a> Builder<'a> {
+    fn run(&mut self, text: &'a str) -> Result<(), Error> {
+        let mut scanner = Scanner::new(text);
         loop {
-            let start = position(reader.buffer_position());
-            let event = reader.read_event().map_err(|_| self.malformed(start, "not well-formed"))?;
-            let end = position(reader.buffer_position());
-            match event {
-                Event::Start(tag) => self.start(&tag, start, end, false)?,
-                Event::Empty(tag) => self.start(&tag, start, end, true)?,
-                Event::End(_) => self.end(start, end)?,
-                Event::Text(content) if content.contains("]]>") => {
-                    return Err(self.malformed(start, "]]> in text"));
-                }
-                Event::Text(content) => self.text(&content.into_inner(), start, false)?,
-                Event::CData(content) => self.text(&content.into_inner(), start, true)?,
-                Event::GeneralRef(reference) => {
-                    let c = self.entity(&reference)?;
+            let start = scanner.position();
+            match scanner.token().map_err(|why| self.malformed(start, why))? {
+                Token::Start(name) => self.start(name, &mut scanner, start)?,
+                Token::End(name) => self.end(name, start, scanner.position())?,
+                Token::Text(content) => self.text(content, start, false)?,
+                Token::CData(content) => self.text(content, start, true)?,
+                Token::Reference(name) => {
+                    let c = self.entity(name)?;
                     self.text(c.encode_utf8(&mut [0; 4]), start, true)?;
                 }
-                Event::Comment(_) => {}
-                Event::Decl(declaration) => {
-                    if start != 0 {
-                        return Err(self.malformed(start, "XML declaration not at the start"));
-                    }
-                    let version = declaration.version().map_err(|_| self.malformed(start, "no version"))?;
-                    if version.as_ref() != "1.0" {
-                        return Err(self.malformed(start, "not XML 1.0"));
-                    }
-                    if let Some(encoding) = declaration.encoding() {
-                        let encoding = encoding.map_err(|_| self.malformed(start, "broken declaration"))?;
-                        if !encoding.eq_ignore_ascii_case("utf-8") {
-                            return Err(Error::XmlEncoding { part: self.name() });
-                        }
+                Token::Comment => {}
+                Token::Declaration(_) if start != 0 => {
+                    return Err(self.malformed(start, "XML declaration not at the start"));
+                }
+                Token::Declaration(content) => {
+                    if is_of_other_encoding(content).map_err(|why| self.malformed(start, why))? {
+                        return Err(Error::XmlEncoding { part: self.name() });
                     }
                 }
-                Event::PI(_) => return Err(Error::XmlProcessingInstruction { part: self.name() }),
-                Event::DocType(_) => return Err(Error::XmlDoctype { part: self.name() }),
-                Event::Eof if self.done && self.open.is_empty() => return Ok(()),
-                Event::Eof => return Err(self.malformed(start, "ends too early")),
+                Token::Instruction => return Err(Error::XmlProcessingInstruction { part: self.name() }),
+                Token::DocType => return Err(Error::XmlDoctype { part: self.name() }),
+                Token::Nothing if self.done && self.open.is_empty() => return Ok(()),
+                Token::Nothing => return Err(self.malformed(start, "ends too early")),
             }
         }
     }
 
-    fn start(&mut self, tag: &BytesStart<'_>, start: usize, end: usize, empty: bool) -> Result<(), Error> {
+    fn start(&mut self, qualified: &'a str, scanner: &mut Scanner<'a>, start: usize) -> Result<(), Error> {
         if self.done {
             return Err(self.malformed(start, "content after the root element"));
         }
@@ -343,40 +369,22 @@ impl Builder<'_> {
         self.spend()?;
         let bindings = self.bindings.len();
         let first = self.attributes.len();
-        for attribute in tag.attributes().with_checks(false) {
-            let broken = "broken or repeated attribute";
-            let attribute = attribute.map_err(|_| self.malformed(start, broken))?;
-            self.spend()?;
-            if self.attributes.len().saturating_sub(first) >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
-                return Err(Error::XmlTooManyNodes { part: self.name(), limit: MAX_ATTRIBUTES });
-            }
-            let key = attribute.key.0;
-            let value = self.attribute_value(&attribute.value, start)?;
-            if self.is_repeated(key, bindings, first) {
-                return Err(self.malformed(start, broken));
-            }
-            if key == "xmlns" {
-                self.bind("", &value);
-            } else if let Some(prefix) = key.strip_prefix("xmlns:") {
-                if !is_name(prefix) || value.is_empty() {
-                    return Err(self.malformed(start, "broken namespace declaration"));
+        let mut seen = 0;
+        let is_empty = loop {
+            match scanner.mark().map_err(|why| self.malformed(start, why))? {
+                Mark::Close { is_empty } => break is_empty,
+                Mark::Attribute { name, value, is_plain } => {
+                    // Names that differ in length or last letter mostly have marks that differ, and are not compared.
+                    let mark = mark(name);
+                    let may_repeat = seen & mark != 0;
+                    seen |= mark;
+                    if may_repeat && self.is_repeated(name, bindings, first) {
+                        return Err(self.malformed(start, "repeated attribute"));
+                    }
+                    self.attribute(name, value, is_plain, (first, start))?;
                 }
-                self.bind(prefix, &value);
-            } else if !is_qualified_name(key) {
-                return Err(self.malformed(start, "broken attribute name"));
-            } else {
-                let value = match value {
-                    Cow::Borrowed(value) => self.place(value),
-                    Cow::Owned(value) => self.decode(&value),
-                };
-                let key = self.place(key);
-                self.attributes.push((key, value));
             }
-        }
-        let qualified = tag.name().0;
-        if !is_qualified_name(qualified) {
-            return Err(self.malformed(start, "broken element name"));
-        }
+        };
         let prefix = split_prefix(qualified).map_or("", |(prefix, _)| prefix);
         let bound = self.bindings.iter().rev().find(|(p, _)| p == prefix).map(|(_, ofd)| *ofd);
         let matches = match bound {
@@ -385,18 +393,59 @@ impl Builder<'_> {
             None => return Err(self.malformed(start, "undeclared prefix")),
         };
         let index = self.nodes.len();
-        let at = |offset: usize| self.base.saturating_add(offset);
-        let span = Span { start: at(start), content_start: at(end), content_end: at(end), end: at(end) };
-        let qualified = self.place(qualified);
-        let attributes = Piece { start: first, end: self.attributes.len() };
-        let text = Text::Piece(Piece::default());
-        self.nodes.push(Node { qualified, matches, attributes, text, first_child: None, next_sibling: None, span });
+        let end = short(scanner.position());
+        self.nodes.push(Node {
+            // It stands right behind `<`.
+            qualified: Piece::new(start.saturating_add(1), start.saturating_add(1).saturating_add(qualified.len())),
+            matches,
+            attributes: Piece::new(first, self.attributes.len()),
+            text: Text::Piece(Piece::default()),
+            first_child: NONE,
+            next_sibling: NONE,
+            start: short(start),
+            content_start: end,
+            content_end: end,
+            end,
+        });
         self.attach(index);
-        if empty {
+        if is_empty {
             self.bindings.truncate(bindings);
             self.done = self.open.is_empty();
         } else {
             self.open.push(Open { index, last_child: None, bindings });
+        }
+        Ok(())
+    }
+
+    /// An attribute or a namespace declaration of the element that begins at `start`, whose others stand from `first`
+    /// on. That its name is not repeated is asked before.
+    fn attribute(
+        &mut self,
+        name: &'a str,
+        value: &'a str,
+        is_plain: bool,
+        (first, start): (usize, usize),
+    ) -> Result<(), Error> {
+        self.spend()?;
+        if self.attributes.len().saturating_sub(first) >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
+            return Err(Error::XmlTooManyNodes { part: self.name(), limit: MAX_ATTRIBUTES });
+        }
+        let decoded = if is_plain { None } else { Some(self.attribute_value(value, start)?) };
+        let read = decoded.as_deref().unwrap_or(value);
+        if name == "xmlns" {
+            self.bind("", read);
+        } else if let Some(prefix) = name.strip_prefix("xmlns:") {
+            if !is_name(prefix) || read.is_empty() {
+                return Err(self.malformed(start, "broken namespace declaration"));
+            }
+            self.bind(prefix, read);
+        } else {
+            let value = match &decoded {
+                None => self.place(value),
+                Some(value) => self.decode(value),
+            };
+            let name = self.place(name);
+            self.attributes.push((name, value));
         }
         Ok(())
     }
@@ -408,8 +457,10 @@ impl Builder<'_> {
         {
             return self.bindings.iter().skip(bindings).any(|(known, _)| known == prefix);
         }
-        let own = self.attributes.iter().skip(first);
-        own.copied().any(|(known, _)| known.read(self.source, &self.decoded) == key)
+        let length = short(key.len());
+        let own = self.attributes.get(first..).unwrap_or_default().iter();
+        let mut alike = own.filter(|(known, _)| known.end.saturating_sub(known.start) == length);
+        alike.any(|(known, _)| known.read(self.source, &self.decoded) == key)
     }
 
     /// Makes the new node the last child of the open element.
@@ -417,30 +468,31 @@ impl Builder<'_> {
         let Some(parent) = self.open.last_mut() else { return };
         let previous = parent.last_child.replace(index);
         match previous.and_then(|p| self.nodes.get_mut(p)) {
-            Some(sibling) => sibling.next_sibling = Some(index),
+            Some(sibling) => sibling.next_sibling = short(index),
             None => {
                 if let Some(node) = self.nodes.get_mut(parent.index) {
-                    node.first_child = Some(index);
+                    node.first_child = short(index);
                 }
             }
         }
     }
 
-    fn end(&mut self, start: usize, end: usize) -> Result<(), Error> {
+    fn end(&mut self, name: &str, start: usize, end: usize) -> Result<(), Error> {
         let Some(closed) = self.open.pop() else {
             return Err(self.malformed(start, "end tag without start tag"));
         };
         self.bindings.truncate(closed.bindings);
-        let (content_end, end) = (self.base.saturating_add(start), self.base.saturating_add(end));
-        if let Some(node) = self.nodes.get_mut(closed.index) {
-            node.span = Span { content_end, end, ..node.span };
+        let Some(node) = self.nodes.get_mut(closed.index) else { return Ok(()) };
+        if node.qualified.read(self.source, "") != name {
+            return Err(self.malformed(start, "end tag of another element"));
         }
+        (node.content_end, node.end) = (short(start), short(end));
         self.done = self.open.is_empty();
         Ok(())
     }
 
     fn text(&mut self, content: &str, start: usize, quoted: bool) -> Result<(), Error> {
-        let blank = content.chars().all(|c| matches!(c, ' ' | '\t' | '\r' | '\n'));
+        let blank = content.bytes().all(is_space);
         let Some(open) = self.open.last() else {
             // Outside the root only white space may stand, and no reference or CDATA.
             return if blank && !quoted { Ok(()) } else { Err(self.malformed(start, "text outside the root")) };
@@ -448,13 +500,13 @@ impl Builder<'_> {
         let index = open.index;
         if !blank {
             self.spend()?;
-        }
-        if content.is_empty() {
+        } else if content.is_empty() || (open.last_child.is_some() && self.is_blank(index)) {
+            // White space that parts children from each other is nobody's text.
             return Ok(());
         }
         match self.nodes.get(index).map(|node| node.text) {
             Some(Text::Joined(joined)) => {
-                if let Some(joined) = self.joined.get_mut(joined) {
+                if let Some(joined) = self.joined.get_mut(long(joined)) {
                     joined.push_str(content);
                 }
             }
@@ -463,7 +515,7 @@ impl Builder<'_> {
                     Text::Piece(self.place(content))
                 } else {
                     self.joined.push([before.read(self.source, &self.decoded), content].concat());
-                    Text::Joined(self.joined.len().saturating_sub(1))
+                    Text::Joined(short(self.joined.len().saturating_sub(1)))
                 };
                 if let Some(node) = self.nodes.get_mut(index) {
                     node.text = text;
@@ -474,13 +526,21 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Whether a node has no text but white space in one piece.
+    fn is_blank(&self, index: usize) -> bool {
+        match self.nodes.get(index).map(|node| node.text) {
+            Some(Text::Piece(piece)) => piece.read(self.source, &self.decoded).bytes().all(is_space),
+            Some(Text::Joined(_)) | None => false,
+        }
+    }
+
     /// Where a text stands: in the source, of which it is a slice, or else behind it.
     fn place(&mut self, text: &str) -> Piece {
         let start = text.as_ptr().addr().checked_sub(self.source.as_ptr().addr());
-        let piece = start.map(|start| Piece { start, end: start.saturating_add(text.len()) });
-        match piece.filter(|piece| piece.end <= self.source.len()) {
-            Some(piece) => piece,
-            None => self.decode(text),
+        let end = start.map(|start| start.saturating_add(text.len()));
+        match (start, end.filter(|end| *end <= self.source.len())) {
+            (Some(start), Some(end)) => Piece::new(start, end),
+            _ => self.decode(text),
         }
     }
 
@@ -488,17 +548,11 @@ impl Builder<'_> {
     fn decode(&mut self, text: &str) -> Piece {
         let start = self.source.len().saturating_add(self.decoded.len());
         self.decoded.push_str(text);
-        Piece { start, end: start.saturating_add(text.len()) }
+        Piece::new(start, start.saturating_add(text.len()))
     }
 
     /// XML 1.0, 3.3.3: white space becomes a space, references are replaced.
-    fn attribute_value<'r>(&self, raw: &'r str, start: usize) -> Result<Cow<'r, str>, Error> {
-        if !raw.bytes().any(|byte| matches!(byte, b'<' | b'&' | b'\t' | b'\r' | b'\n')) {
-            return Ok(Cow::Borrowed(raw));
-        }
-        if raw.contains('<') {
-            return Err(self.malformed(start, "< in an attribute"));
-        }
+    fn attribute_value(&self, raw: &str, start: usize) -> Result<String, Error> {
         let mut value = String::with_capacity(raw.len());
         let mut rest = raw;
         while let Some((before, after)) = rest.split_once('&') {
@@ -508,7 +562,7 @@ impl Builder<'_> {
             rest = after;
         }
         value.extend(rest.chars().map(space));
-        Ok(Cow::Owned(value))
+        Ok(value)
     }
 
     fn entity(&self, name: &str) -> Result<char, Error> {
@@ -551,12 +605,14 @@ impl Builder<'_> {
     }
 }
 
-fn space(c: char) -> char {
-    if matches!(c, '\t' | '\r' | '\n') { ' ' } else { c }
+/// One bit of 64 for a name: the same for equal names.
+fn mark(name: &str) -> u64 {
+    let last = name.as_bytes().last().copied().map_or(0, usize::from);
+    1 << (name.len().wrapping_mul(11).wrapping_add(last) % 64)
 }
 
-fn position(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
+fn space(c: char) -> char {
+    if matches!(c, '\t' | '\r' | '\n') { ' ' } else { c }
 }
 
 #[cfg(test)]
