@@ -20,6 +20,7 @@ pub mod shown;
 pub mod signatures;
 pub mod signing;
 pub mod xml;
+mod xml_piece;
 mod xml_scan;
 mod xml_text;
 

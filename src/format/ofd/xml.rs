@@ -8,6 +8,7 @@
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
 use crate::format::ofd::path::PartName;
+use crate::format::ofd::xml_piece::{LONGEST, NONE, Piece, Short, long, short};
 use crate::format::ofd::xml_scan::{Mark, Scanner, Token, is_of_other_encoding, is_space};
 use crate::format::ofd::xml_text::{forbidden_character, is_name, is_xml_char, local, split_prefix};
 
@@ -38,50 +39,6 @@ pub struct Tree<'s> {
     decoded: String,
     /// Text that stands in several pieces between the children of its element.
     joined: Vec<String>,
-}
-
-/// A number of nodes or bytes. Half as wide as an address: a part has no more than 2³¹ bytes, and nodes are many.
-type Short = u32;
-
-/// Of what [`Tree::parse`] accepts, nothing is larger than this.
-const LONGEST: usize = 1 << 31;
-
-fn short(number: usize) -> Short {
-    Short::try_from(number).unwrap_or(Short::MAX)
-}
-
-fn long(number: Short) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// No node: there are fewer.
-const NONE: Short = Short::MAX;
-
-/// A range of the source and, behind it, of what was decoded; or of [`Tree::attributes`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Piece {
-    start: Short,
-    end: Short,
-}
-
-impl Piece {
-    fn new(start: usize, end: usize) -> Self {
-        Self { start: short(start), end: short(end) }
-    }
-
-    fn range(self) -> std::ops::Range<usize> {
-        long(self.start)..long(self.end)
-    }
-
-    fn read<'t>(self, source: &'t str, decoded: &'t str) -> &'t str {
-        let range = self.range();
-        let read = match range.start.checked_sub(source.len()) {
-            // What is empty may stand at the end of the source.
-            Some(start) => decoded.get(start..range.end.saturating_sub(source.len())),
-            None => source.get(range),
-        };
-        read.unwrap_or_default()
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
