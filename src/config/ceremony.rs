@@ -353,7 +353,7 @@ fn checked(raw: RawPlan) -> Checked<Plan> {
         certifier.ok_or_else(|| ("transcript.authority".to_owned(), PlanFault::NoAuthority { name: authority }))?;
     let transcript = TranscriptSigner {
         authority: certifier,
-        algorithm: key_algorithm(algorithm, &protection, "transcript.algorithm")?,
+        algorithm: transcript_algorithm(algorithm, &protection, "transcript.algorithm")?,
         subject: attributes(subject, "transcript.subject")?,
     };
     Ok(Plan { title, installation, present, protection, authorities, certificates, transcript })
@@ -466,7 +466,7 @@ fn planned(
         id,
         name: seen(raw.name, &at("name"))?,
         profile: seen(raw.profile, &at("profile"))?,
-        algorithm: key_algorithm(raw.algorithm, protection, &at("algorithm"))?,
+        algorithm: authority_algorithm(raw.algorithm, protection, &at("algorithm"))?,
         subject: attributes(raw.subject, &at("subject"))?,
         not_after,
         parent,
@@ -476,15 +476,28 @@ fn planned(
     })
 }
 
-/// RSA keys that are made here are shorter than profiles of authorities allow; Ed25519 stands in none of them.
-fn key_algorithm(text: String, protection: &Protection, place: &str) -> Checked<KeyAlgorithm> {
+/// The key of an authority; one of RSA has 4096 bits.
+fn authority_algorithm(text: String, protection: &Protection, place: &str) -> Checked<KeyAlgorithm> {
+    match (text.as_str(), protection) {
+        ("rsa", Protection::Shares { .. }) => Ok(KeyAlgorithm::Rsa),
+        (_, Protection::Shares { .. }) => key_algorithm(text, protection, (place, "sm2, rsa, ecdsa-p256")),
+        (_, Protection::Device) => key_algorithm(text, protection, (place, "sm2")),
+    }
+}
+
+/// The key of the transcript: the profile of such keys takes none of RSA. Ed25519 stands in no profile of the plan.
+fn transcript_algorithm(text: String, protection: &Protection, place: &str) -> Checked<KeyAlgorithm> {
+    match protection {
+        Protection::Shares { .. } => key_algorithm(text, protection, (place, "sm2, ecdsa-p256")),
+        Protection::Device => key_algorithm(text, protection, (place, "sm2")),
+    }
+}
+
+fn key_algorithm(text: String, protection: &Protection, (place, known): (&str, &'static str)) -> Checked<KeyAlgorithm> {
     match (KeyAlgorithm::from_name(&text), protection) {
         (Some(KeyAlgorithm::Sm2), _) => Ok(KeyAlgorithm::Sm2),
         (Some(KeyAlgorithm::EcdsaP256), Protection::Shares { .. }) => Ok(KeyAlgorithm::EcdsaP256),
-        (_, Protection::Shares { .. }) => {
-            Err((place.to_owned(), PlanFault::Unknown { text, known: "sm2, ecdsa-p256" }))
-        }
-        (_, Protection::Device) => Err((place.to_owned(), PlanFault::Unknown { text, known: "sm2" })),
+        _ => Err((place.to_owned(), PlanFault::Unknown { text, known })),
     }
 }
 
@@ -576,8 +589,10 @@ mod tests {
             ("parent = \"root\"", "", "plan-parent", "authority[2].parent: an authority that is no root has one above it"),
             ("profile = \"intermediate\"", "profile = \"root\"", "plan-parent",
                 "authority[2].parent: a root has no authority above it"),
-            ("algorithm = \"sm2\"\nbase_url", "algorithm = \"rsa\"\nbase_url", "plan-value",
-                "authority[1].algorithm: \"rsa\" is none of sm2, ecdsa-p256"),
+            ("algorithm = \"sm2\"\nbase_url", "algorithm = \"ed25519\"\nbase_url", "plan-value",
+                "authority[1].algorithm: \"ed25519\" is none of sm2, rsa, ecdsa-p256"),
+            ("algorithm = \"sm2\"\n\n[transcript.subject]", "algorithm = \"rsa\"\n\n[transcript.subject]", "plan-value",
+                "transcript.algorithm: \"rsa\" is none of sm2, ecdsa-p256"),
             ("crl_days = 365", "crl_days = 401", "plan-bounds", "authority[1].crl_days: 1 to 400 are wanted"),
             ("crl_shards = 4", "crl_shards = 0", "plan-bounds", "authority[2].crl_shards: 1 to 256 are wanted"),
             ("base_url = \"http://ca.example\"\n#", "base_url = \"https://ca.example\"\n#", "plan-address",

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, SealId};
+use crate::domain::ca::job_approval::JobStep;
 use crate::http::problem::Problem;
 use crate::service::certificate_status::Change;
 use crate::service::door::{
@@ -13,6 +14,7 @@ use crate::service::door::{
     SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::inventory::Count;
+use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
@@ -54,6 +56,11 @@ pub(crate) trait Door: Send + Sync + 'static {
         signature: Vec<u8>,
     ) -> Answer<'a, RequestRecord>;
     fn issue_request<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId) -> Answer<'a, OrderedCertificate>;
+    fn issuance_job<'a>(&'a self, actor: &'a Actor, action: JobAction) -> Answer<'a, JobRecord>;
+    fn issuance_jobs<'a>(&'a self, actor: &'a Actor, after: Option<JobId>, limit: i64) -> Answer<'a, JobPage>;
+    fn issuance_job_octets<'a>(&'a self, actor: &'a Actor, id: &'a JobId, step: JobStep) -> Answer<'a, Vec<u8>>;
+    fn issuance_job_results<'a>(&'a self, actor: &'a Actor, id: &'a JobId, rows: ResultQuery)
+    -> Answer<'a, ResultPage>;
     fn certificate<'a>(&'a self, actor: &'a Actor, sm3: &'a [u8; 32]) -> Answer<'a, CertificateRecord>;
     fn certificates<'a>(&'a self, actor: &'a Actor, query: CertificateQuery) -> Answer<'a, CertificatePage>;
     fn certificate_counts<'a>(&'a self, actor: &'a Actor) -> Answer<'a, Vec<Count>>;
@@ -181,6 +188,27 @@ impl<U: UseCases> Door for U {
 
     fn issue_request<'a>(&'a self, actor: &'a Actor, id: &'a ApplicationId) -> Answer<'a, OrderedCertificate> {
         told(UseCases::issue_request(self, actor, id))
+    }
+
+    fn issuance_job<'a>(&'a self, actor: &'a Actor, action: JobAction) -> Answer<'a, JobRecord> {
+        told(UseCases::issuance_job(self, actor, action))
+    }
+
+    fn issuance_jobs<'a>(&'a self, actor: &'a Actor, after: Option<JobId>, limit: i64) -> Answer<'a, JobPage> {
+        told(UseCases::issuance_jobs(self, actor, after, limit))
+    }
+
+    fn issuance_job_octets<'a>(&'a self, actor: &'a Actor, id: &'a JobId, step: JobStep) -> Answer<'a, Vec<u8>> {
+        told(UseCases::issuance_job_octets(self, actor, id, step))
+    }
+
+    fn issuance_job_results<'a>(
+        &'a self,
+        actor: &'a Actor,
+        id: &'a JobId,
+        rows: ResultQuery,
+    ) -> Answer<'a, ResultPage> {
+        told(UseCases::issuance_job_results(self, actor, id, rows))
     }
 
     fn certificate<'a>(&'a self, actor: &'a Actor, sm3: &'a [u8; 32]) -> Answer<'a, CertificateRecord> {

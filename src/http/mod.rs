@@ -72,6 +72,16 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::certificate_requests::refuse))   // POST /api/v1/certificate-requests/{id}/refusal
         .routes(routes!(api::certificate_requests::withdraw)) // POST /api/v1/certificate-requests/{id}/withdrawal
         .routes(routes!(api::certificate_requests::issue))    // POST /api/v1/certificate-requests/{id}/certificate
+        .routes(routes!(api::issuance_jobs::submit, api::issuance_jobs::list)) // POST, GET /api/v1/issuance-jobs
+        .routes(routes!(api::issuance_jobs::show))       // GET  /api/v1/issuance-jobs/{id}
+        .routes(routes!(api::issuance_jobs::results))    // GET  /api/v1/issuance-jobs/{id}/results
+        .routes(routes!(api::issuance_jobs::to_sign))    // POST /api/v1/issuance-jobs/{id}/to-sign
+        .routes(routes!(api::issuance_jobs::check))      // POST /api/v1/issuance-jobs/{id}/check
+        .routes(routes!(api::issuance_jobs::approve))    // POST /api/v1/issuance-jobs/{id}/approval
+        .routes(routes!(api::issuance_jobs::start))      // POST /api/v1/issuance-jobs/{id}/start
+        .routes(routes!(api::issuance_jobs::pause))      // POST /api/v1/issuance-jobs/{id}/pause
+        .routes(routes!(api::issuance_jobs::resume))     // POST /api/v1/issuance-jobs/{id}/resumption
+        .routes(routes!(api::issuance_jobs::cancel))     // POST /api/v1/issuance-jobs/{id}/cancellation
         .routes(routes!(api::authorities::list))         // GET  /api/v1/authorities
         .routes(routes!(api::authorities::show))         // GET  /api/v1/authorities/{id}
         .routes(routes!(api::authorities::issue_list))   // POST /api/v1/authorities/{id}/crl
@@ -279,8 +289,9 @@ mod tests {
 
     use super::*;
     use crate::base::clock::{Clock, FixedClock, Timestamp};
-    use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
+    use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, SealId};
     use crate::base::random::{DeadRandom, SystemRandom};
+    use crate::domain::ca::job_approval::JobStep;
     use crate::http::guard::Peer;
     use crate::service::certificate_status::Change;
     use crate::service::door::{
@@ -289,6 +300,7 @@ mod tests {
         SealStatus, SignDocument, SignedDocument, VerifyDocument,
     };
     use crate::service::inventory::Count;
+    use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::signed_reports::Form;
@@ -384,6 +396,22 @@ mod tests {
         }
 
         async fn issue_request(&self, _: &Actor, _: &ApplicationId) -> Result<OrderedCertificate, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn issuance_job(&self, _: &Actor, _: JobAction) -> Result<JobRecord, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn issuance_jobs(&self, _: &Actor, _: Option<JobId>, _: i64) -> Result<JobPage, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn issuance_job_octets(&self, _: &Actor, _: &JobId, _: JobStep) -> Result<Vec<u8>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn issuance_job_results(&self, _: &Actor, _: &JobId, _: ResultQuery) -> Result<ResultPage, Nothing> {
             Err(Nothing)
         }
 

@@ -326,7 +326,8 @@ pub async fn pair_of(services: &Services, certificate: &[u8; 32]) -> Result<Issu
 }
 
 /// Destroys the keys whose certificates ended so long ago, each with its events; gives how many. A key whose recovery is
-/// ordered waits until the order has ended.
+/// ordered waits until the order has ended; one that somebody suspended waits until it is resumed, since courts suspend
+/// keys so that they are kept.
 ///
 /// How long keys are kept is the operator's to say: as long as the records of their certificates at least.
 ///

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::id::{ApplicationId, AuthorityId, CallerId, SealId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, SealId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit;
 use crate::domain::audit::EventBody;
 use crate::domain::ca::Profiles;
-use crate::domain::ca::state::CertificateState;
+use crate::domain::ca::job_approval::JobStep;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::State;
 use crate::domain::seal::signing::Placement;
@@ -19,16 +19,18 @@ use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Policy, Report};
 use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::callers::{self, Register};
-use crate::service::certificate_status::{self, Change, state_of};
+use crate::service::certificate_status::{self, Change};
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, IssuerForm,
     KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument,
     SignedDocument, UseCases, VerifyDocument,
 };
+use crate::service::door_records::{authority_of, record_of};
 use crate::service::gathering::Appetite;
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
 use crate::service::issuance::{self, Issuance, Wanted};
+use crate::service::issuance_jobs::desk::{JobAction, JobDesk, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::judging::{Judging, Standing, Subject};
 use crate::service::outside::status::StatusFetcher;
 use crate::service::registration::{NewRequest, Signed};
@@ -42,9 +44,8 @@ use crate::service::signed_reports::{self, Form};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, Batches};
 use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
-use crate::store::authorities::StoredAuthority;
 use crate::store::crls::ShardKey;
-use crate::store::issued_certificates::{Filter, IssuedCertificate};
+use crate::store::issued_certificates::Filter;
 
 /// Seconds for which others may keep a revocation list: a newer one may come on demand.
 const MOST_LIST_AGE: i64 = 300;
@@ -63,6 +64,7 @@ pub struct Front {
     orders: Option<Orders>,
     register: Register,
     desk: Option<RequestDesk>,
+    jobs: Option<JobDesk>,
     batches: Option<Batches>,
 }
 
@@ -84,8 +86,8 @@ impl Front {
         let (named, policies, default_policy) = (Arc::new(trust), Arc::new(policies), default_policy.to_owned());
         let judging = Judging::new(TrustAnchors::clone(&named));
         let register = Register::start(&services);
-        let (stamping, orders, desk, batches) = (None, None, None, None);
-        Ok(Self { services, named, judging, policies, default_policy, stamping, orders, register, desk, batches })
+        let (stamping, orders, desk, jobs, batches) = (None, None, None, None, None);
+        Ok(Self { services, named, judging, policies, default_policy, stamping, orders, register, desk, jobs, batches })
     }
 
     /// Takes the trust lists in force into the anchors, now and whenever they change, for as long as it is polled.
@@ -115,9 +117,10 @@ impl Front {
     /// With an engine that issues certificates under these profiles. Wants a runtime.
     #[must_use]
     pub fn with_issuance(self, issuance: Issuance, profiles: Arc<Profiles>) -> Self {
+        let jobs = Some(JobDesk::new(self.services.clone(), Arc::clone(&profiles)));
         let desk = Some(RequestDesk::new(self.services.clone(), profiles, issuance.clone()));
         let orders = Some(Orders::new(self.services.clone(), issuance));
-        Self { orders, desk, ..self }
+        Self { orders, desk, jobs, ..self }
     }
 
     /// Where requests for certificates are dealt with, for the registered caller who asks.
@@ -128,6 +131,12 @@ impl Front {
             }
             _ => Err(Error::IssuanceOff),
         }
+    }
+
+    /// Where jobs that issue many certificates are dealt with, for the registered caller who asks.
+    async fn job_desk(&self, actor: &Actor) -> Result<(&JobDesk, audit::Actor, CallerId), Error> {
+        let (_, by, id) = self.desk(actor).await?;
+        Ok((self.jobs.as_ref().ok_or(Error::IssuanceOff)?, by, id))
     }
 
     /// The actor, who must be a registered caller whatever the access table says: no stranger uses a seal, or has anything
@@ -196,45 +205,6 @@ const fn request_algorithm(algorithm: KeyAlgorithm) -> &'static str {
         KeyAlgorithm::Rsa => "rsa-v1_5-sha256",
         KeyAlgorithm::EcdsaP256 => "ecdsa-p256-sha256",
         KeyAlgorithm::Ed25519 => "ed25519",
-    }
-}
-
-/// A row as the door tells it.
-fn record_of(row: IssuedCertificate) -> Result<CertificateRecord, Error> {
-    let state = state_of(&row)?;
-    let (reason, invalidity_date) = match state {
-        CertificateState::Revoked { reason, invalidity_date, .. } => (Some(reason), invalidity_date),
-        CertificateState::Active { .. } | CertificateState::Suspended { .. } => (None, None),
-    };
-    Ok(CertificateRecord {
-        sm3: row.sm3,
-        serial: row.serial,
-        authority: row.authority,
-        profile: row.profile,
-        subject: row.subject,
-        not_before: row.not_before,
-        not_after: row.not_after,
-        issued_at: row.issued_at,
-        status: state.name(),
-        status_since: state.since(),
-        reason,
-        invalidity_date,
-        crl_shard: row.shard,
-        der: row.der,
-    })
-}
-
-/// A row as the door tells it.
-fn authority_of(row: StoredAuthority) -> AuthorityRecord {
-    AuthorityRecord {
-        id: row.id,
-        name: row.name,
-        parent: row.parent,
-        certificate_sm3: row.certificate,
-        base_url: row.base_url,
-        crl_shards: row.crl_shards,
-        created_at: row.created_at,
-        retired_at: row.retired_at,
     }
 }
 
@@ -384,6 +354,23 @@ impl UseCases for Front {
     async fn issue_request(&self, actor: &Actor, id: &ApplicationId) -> Result<OrderedCertificate, Error> {
         let (desk, by, _) = self.desk(actor).await?;
         desk.issue((&by, Some(&actor.request_id)), id).await
+    }
+
+    async fn issuance_job(&self, actor: &Actor, action: JobAction) -> Result<JobRecord, Error> {
+        let (desk, by, officer) = self.job_desk(actor).await?;
+        desk.act((&officer, &by, &actor.request_id), action).await
+    }
+
+    async fn issuance_jobs(&self, actor: &Actor, after: Option<JobId>, limit: i64) -> Result<JobPage, Error> {
+        self.job_desk(actor).await?.0.list(after.as_ref(), limit).await
+    }
+
+    async fn issuance_job_octets(&self, actor: &Actor, id: &JobId, step: JobStep) -> Result<Vec<u8>, Error> {
+        self.job_desk(actor).await?.0.octets(id, step).await
+    }
+
+    async fn issuance_job_results(&self, actor: &Actor, id: &JobId, rows: ResultQuery) -> Result<ResultPage, Error> {
+        self.job_desk(actor).await?.0.results(id, rows).await
     }
 
     async fn certificate(&self, actor: &Actor, sm3: &[u8; 32]) -> Result<CertificateRecord, Error> {

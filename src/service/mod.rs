@@ -10,6 +10,7 @@ mod certificates;
 pub mod cross_certificates;
 pub mod development;
 pub mod door;
+mod door_records;
 pub mod due;
 pub mod escrow;
 pub mod front;

@@ -105,7 +105,7 @@ pub async fn find_by_certificate(tx: &mut Tx<'_>, sm3: &[u8; 32]) -> Result<Opti
 }
 
 /// Those that are not destroyed and ended before that moment, oldest end first, at most `limit`. One whose recovery is
-/// ordered waits until the order has ended or its time is over.
+/// ordered waits until the order has ended or its time is over; one that is suspended waits until it is resumed.
 ///
 /// # Errors
 /// As [`find_by_certificate`].
@@ -117,7 +117,9 @@ pub async fn ended(
     let sql = select!(
         "WHERE destroyed_at IS NULL AND ends_at < $1 AND NOT EXISTS \
          (SELECT 1 FROM key_recoveries AS waiting WHERE waiting.key_id = escrowed_keys.key_id \
-         AND waiting.outcome IS NULL AND waiting.expires_at >= $2) ORDER BY ends_at, key_id LIMIT $3"
+         AND waiting.outcome IS NULL AND waiting.expires_at >= $2) AND NOT EXISTS \
+         (SELECT 1 FROM keys AS held WHERE held.id = escrowed_keys.key_id AND held.state = 'suspended') \
+         ORDER BY ends_at, key_id LIMIT $3"
     );
     fetch_all!(tx, Row, sql, before.unix(), now.unix(), limit)?.into_iter().map(|row| entity(tx, row)).collect()
 }

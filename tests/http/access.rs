@@ -12,6 +12,7 @@ fn request_for(method: &str, path: &str) -> Request {
     let id = match path {
         path if path.starts_with("/api/v1/authorities/") => "ca",
         path if path.starts_with("/api/v1/certificate-requests/") => "r1",
+        path if path.starts_with("/api/v1/issuance-jobs/") => "j1",
         _ => "seal-1",
     };
     let path = path
@@ -39,6 +40,17 @@ fn request_for(method: &str, path: &str) -> Request {
                 Request::new("POST", &path).body("application/json", body.as_bytes())
             }
         }
+        "POST" if path == "/api/v1/issuance-jobs" => {
+            let path = format!("{path}?authority=ca&profile=officer");
+            Request::new("POST", &path).body("application/jsonl", b"a line")
+        }
+        "POST" if path.starts_with("/api/v1/issuance-jobs/") => match path.rsplit('/').next() {
+            Some("to-sign") => Request::new("POST", &path).body("application/json", br#"{"step":"check"}"#),
+            Some("check" | "approval") => {
+                Request::new("POST", &path).body("application/json", br#"{"signature":"AAAA"}"#)
+            }
+            _ => Request::new("POST", &path),
+        },
         "POST" if path.ends_with("/revocation") => {
             Request::new("POST", &path).body("application/json", br#"{"reason":"superseded"}"#)
         }

@@ -6,8 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 use yinxin::base::clock::{Clock, FixedClock, Timestamp};
-use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, SealId, SignatureId, VerificationBatchId};
+use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, JobId, SealId, SignatureId, VerificationBatchId};
 use yinxin::base::random::SystemRandom;
+use yinxin::domain::audit::Actor as RecordedActor;
+use yinxin::domain::ca::job::{Job, JobState};
+use yinxin::domain::ca::job_approval::{JobConsent, JobStep};
+use yinxin::domain::ca::request::{Approval, Hand};
+use yinxin::domain::caller::{Role, Roles};
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
@@ -15,12 +20,15 @@ use yinxin::service::door::{
     SealStatus, SignDocument, SignedDocument, SignedOriginal, UseCases, VerifyDocument,
 };
 use yinxin::service::inventory::Count;
+use yinxin::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+use yinxin::service::issuance_jobs::{RowOutcome, RowResult};
 use yinxin::service::registration::NewRequest;
 use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
 use yinxin::service::signed_reports::Form;
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};
+use yinxin::store::issuance_jobs::StoredJob;
 use yinxin::store::verification_batches::{BatchState, Counts, StoredBatch};
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
@@ -46,6 +54,8 @@ pub(crate) enum Fault {
     AuthorityUnknown,
     #[error("there is no such request")]
     RequestUnknown,
+    #[error("there is no such job")]
+    JobUnknown,
     #[error("reports are not signed here")]
     SigningOff,
     #[error("the database at /secret/path is gone")]
@@ -63,6 +73,7 @@ impl Refusal for Fault {
             Self::CertificateState => "certificate-state",
             Self::AuthorityUnknown => "unknown-authority",
             Self::RequestUnknown => "unknown-certificate-request",
+            Self::JobUnknown => "unknown-job",
             Self::SigningOff => "report-signing-off",
             Self::Database => "database",
         }
@@ -71,9 +82,11 @@ impl Refusal for Fault {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Replayed | Self::KeyReused | Self::CertificateState | Self::SigningOff => ErrorKind::Conflict,
-            Self::SealUnknown | Self::CertificateUnknown | Self::AuthorityUnknown | Self::RequestUnknown => {
-                ErrorKind::NotFound
-            }
+            Self::SealUnknown
+            | Self::CertificateUnknown
+            | Self::AuthorityUnknown
+            | Self::RequestUnknown
+            | Self::JobUnknown => ErrorKind::NotFound,
             Self::NotOfd => ErrorKind::Refused,
             Self::Database => ErrorKind::Unavailable,
         }
@@ -102,6 +115,9 @@ pub(crate) struct Double {
     pub(crate) looked_for: Mutex<Option<RequestQuery>>,
     /// The last step, and its signature once it is taken.
     pub(crate) stepped: Mutex<Option<(RequestStep, Option<Vec<u8>>)>>,
+    /// The last action with a job, and the last page of jobs that was asked for.
+    pub(crate) acted: Mutex<Option<JobAction>>,
+    pub(crate) listed: Mutex<Option<(Option<JobId>, i64)>>,
     pub(crate) refusals: Mutex<Vec<Recorded>>,
     pub(crate) broken: AtomicBool,
     /// Tells that work on `slow.ofd` has begun, and lets it end.
@@ -194,6 +210,28 @@ fn request(state: &'static str) -> RequestRecord {
         explanation: None,
         certificate_sm3: None,
     }
+}
+
+/// The one job.
+fn job() -> JobRecord {
+    let (officer, at) = (|name| CallerId::parse(name).unwrap(), Timestamp::from_unix(0));
+    let signed = |name, signature| Approval {
+        hand: Hand { officer: officer(name), key_sm3: [3; 32] },
+        signature: vec![signature; 64],
+        at,
+    };
+    let stored = StoredJob {
+        id: JobId::parse("j1").unwrap(),
+        authority: AuthorityId::parse("ca").unwrap(),
+        profile: "officer".into(),
+        rows_sm3: [1; 32],
+        created_by: RecordedActor::Caller { id: officer("c1"), roles: Roles::new([Role::CertificateOfficer]).unwrap() },
+        created_at: at,
+        job: Job { issued: 1, refused: 1, state: JobState::Paused { reason: "asked".into() }, ..Job::new(3, at) },
+        version: 1,
+    };
+    let consent = JobConsent { check: Some(signed("c2", 4)), approvals: vec![signed("c3", 5)] };
+    JobRecord { stored, consent, approval: Some("approved") }
 }
 
 fn published() -> PublishedBytes {
@@ -394,6 +432,48 @@ impl UseCases for Double {
             der: vec![0x30, 0],
             encryption: None,
         })
+    }
+
+    async fn issuance_job(&self, actor: &Actor, action: JobAction) -> Result<JobRecord, Fault> {
+        assert!(actor.caller.is_some());
+        let known = match &action {
+            JobAction::Submit { .. } => true,
+            JobAction::Show(id) | JobAction::Start(id) | JobAction::Pause(id) => id.as_str() == "j1",
+            JobAction::Resume(id) | JobAction::Cancel(id) | JobAction::Sign { id, .. } => id.as_str() == "j1",
+        };
+        *self.acted.lock().unwrap() = Some(action);
+        if known { Ok(job()) } else { Err(Fault::JobUnknown) }
+    }
+
+    async fn issuance_jobs(&self, _: &Actor, after: Option<JobId>, limit: i64) -> Result<JobPage, Fault> {
+        *self.listed.lock().unwrap() = Some((after, limit));
+        Ok(JobPage { jobs: vec![job()], next: JobId::parse("j1").ok() })
+    }
+
+    async fn issuance_job_octets(&self, _: &Actor, id: &JobId, step: JobStep) -> Result<Vec<u8>, Fault> {
+        if id.as_str() == "j1" { Ok(step.name().as_bytes().to_vec()) } else { Err(Fault::JobUnknown) }
+    }
+
+    /// Three rows, at most two of them on a page.
+    async fn issuance_job_results(&self, _: &Actor, id: &JobId, rows: ResultQuery) -> Result<ResultPage, Fault> {
+        if id.as_str() != "j1" {
+            return Err(Fault::JobUnknown);
+        }
+        // A job of that page is broken behind its first page.
+        if self.broken.load(Ordering::SeqCst) && rows.after > 0 {
+            return Err(Fault::Database);
+        }
+        let at = Timestamp::from_unix(0);
+        let refused = RowResult::Refused { code: "csr-malformed".into(), reason: "not a request".into() };
+        let results = [Some((RowResult::Issued(CERTIFICATE), at)), Some((refused, at)), None];
+        let all = results.into_iter().zip(1..).map(|(result, number)| {
+            let der = matches!(&result, Some((RowResult::Issued(_), _))).then(|| vec![0x30, 0]);
+            (RowOutcome { number, name: format!("甲{number}"), result }, der.filter(|_| rows.with_certificates))
+        });
+        let limit = usize::try_from(rows.limit.min(2)).unwrap();
+        let rows = all.filter(|(row, _)| row.number > rows.after).take(limit).collect::<Vec<_>>();
+        let next = rows.last().map(|(row, _)| row.number).filter(|number| *number < 3);
+        Ok(ResultPage { rows, next })
     }
 
     async fn certificate(&self, _: &Actor, sm3: &[u8; 32]) -> Result<CertificateRecord, Fault> {

@@ -9,9 +9,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use yinxin::crypto::PublicKey;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::domain::ca::ceremony::{TranscriptError, verify};
+use yinxin::domain::trust::key::public_key;
 use yinxin::format::keys::read_pem;
+use yinxin::format::x509::Certificate;
 
 use crate::built::built;
 use crate::ca::Place;
@@ -239,6 +242,30 @@ fn an_installation_of_a_ceremony_is_opened_by_two_shares_and_issues() {
         ["cms", "-verify", "-binary", "-inform", "DER", "-in", "transcript.p7s", "-content", "transcript.jsonl"];
     let trust = ["-CAfile", "certificates/root.pem", "-purpose", "any", "-out", "/dev/null"];
     openssl(&[&message[..], &trust].concat(), &record);
+}
+
+/// The root has a key of RSA, 4096 bits; the authority below it and the transcript have P-256.
+#[test]
+fn a_ceremony_makes_an_authority_of_rsa() {
+    let room =
+        Room::new("ceremony-rsa", |plan| plan.replacen("\"sm2\"", "\"rsa\"", 1).replace("\"sm2\"", "\"ecdsa-p256\""));
+    let told = room.hold(&["--out", "copy"]);
+    assert!(told.starts_with("the ceremony is complete\n"), "{told}");
+    let root = room.record("certificates/root.cer");
+    let root = Certificate::parse(&root).unwrap();
+    let Some(PublicKey::Rsa(key)) = public_key(&root.public_key) else { panic!("no key of RSA") };
+    assert_eq!(key.bits(), 4096);
+    let verified = room.command(&["verify", "copy/transcript.jsonl", "--plan", "plan.toml"]).output().unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stderr));
+    if Command::new("openssl").arg("version").output().is_err() {
+        return crate::skip("a_ceremony_makes_an_authority_of_rsa", "openssl");
+    }
+    let record = room.path("copy");
+    openssl(&["verify", "-x509_strict", "-CAfile", "certificates/root.pem", "certificates/officers.pem"], &record);
+    openssl(
+        &["crl", "-inform", "DER", "-in", "crls/root-0.crl", "-CAfile", "certificates/root.pem", "-noout"],
+        &record,
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
 use crate::domain::audit::listing::events;
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::Roles;
-use crate::domain::key::{KeyAlgorithm, KeyEvent, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
+use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 
 events! {
     /// The service began its work, after every open intent was closed.
@@ -581,16 +581,9 @@ events! {
         /// SM3 of the signature's value.
         2 signature_sm3: [u8; 32],
     }
-}
-
-impl From<KeyEvent> for EventBody {
-    fn from(event: KeyEvent) -> Self {
-        match event {
-            KeyEvent::Suspended { key, reason } => Self::KeySuspended { key, reason },
-            KeyEvent::Resumed { key } => Self::KeyResumed { key },
-            KeyEvent::Destroyed { key, proof } => {
-                Self::KeyDestroyed { key, public_key_sm3: proof.public_key_sm3, private_key_sm3: proof.private_key_sm3 }
-            }
-        }
+    /// A job that waited may be worked on.
+    77 "job-begun" JobBegun {
+        /// The job.
+        0 job: JobId,
     }
 }

@@ -5,6 +5,7 @@ use crate::base::id::{CallerId, RequestId};
 use crate::domain::audit::body::{EventBody, EventClass};
 use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
 use crate::domain::caller::Roles;
+use crate::domain::key::KeyEvent;
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +111,18 @@ impl Event {
     #[must_use]
     pub fn class(&self) -> EventClass {
         self.body.class()
+    }
+}
+
+impl From<KeyEvent> for EventBody {
+    fn from(event: KeyEvent) -> Self {
+        match event {
+            KeyEvent::Suspended { key, reason } => Self::KeySuspended { key, reason },
+            KeyEvent::Resumed { key } => Self::KeyResumed { key },
+            KeyEvent::Destroyed { key, proof } => {
+                Self::KeyDestroyed { key, public_key_sm3: proof.public_key_sm3, private_key_sm3: proof.private_key_sm3 }
+            }
+        }
     }
 }
 
@@ -441,6 +454,7 @@ mod tests {
             }),
             (job(), text()).prop_map(|(job, reason)| EventBody::JobPaused { job, reason }),
             job().prop_map(|job| EventBody::JobResumed { job }),
+            job().prop_map(|job| EventBody::JobBegun { job }),
             (job(), hash(), hash()).prop_map(|(job, rows_sm3, signature_sm3)| EventBody::JobChecked {
                 job,
                 rows_sm3,

@@ -56,6 +56,8 @@ pub enum JobEvent {
         /// The stable code of what stopped it.
         reason: String,
     },
+    /// It may begin.
+    Begun,
     /// It may go on.
     Resumed,
     /// It was given up.
@@ -83,7 +85,7 @@ pub enum StepRefused {
     State {
         /// The state's name.
         from: &'static str,
-        /// `be run`, `be paused`, `be resumed`, `be cancelled`, `be finished` or `get results`.
+        /// `be run`, `be started`, `be paused`, `be resumed`, `be cancelled`, `be finished` or `get results`.
         attempt: &'static str,
     },
     /// Somebody else works on it.
@@ -200,6 +202,17 @@ impl Job {
         Ok((self.hand_on(JobState::Paused { reason: reason.to_owned() }, now), event))
     }
 
+    /// It may begin, by whoever comes first.
+    ///
+    /// # Errors
+    /// Why the step is not taken.
+    pub fn start(self, now: Timestamp) -> Result<(Self, JobEvent), StepRefused> {
+        if self.state != JobState::Waiting {
+            return Err(self.no_way("be started"));
+        }
+        Ok((self.hand_on(JobState::Running { until: now }, now), JobEvent::Begun))
+    }
+
     /// It may go on, by whoever comes first.
     ///
     /// # Errors
@@ -274,6 +287,10 @@ mod tests {
         assert_eq!(waiting.clone().pause(ASKED, at(1)), Err(state("waiting", "be paused")));
         assert_eq!(waiting.clone().resume(at(1)), Err(state("waiting", "be resumed")));
         assert_eq!(waiting.clone().count(0, 1, 0), Err(StepRefused::LeaseLost));
+        let (started, event) = waiting.clone().start(at(5)).unwrap();
+        assert_eq!((event, &started.state), (JobEvent::Begun, &JobState::Running { until: at(5) }));
+        assert_eq!(started.clone().start(at(6)), Err(state("running", "be started")));
+        assert_eq!(started.take(at(5), 30).unwrap().since, at(5));
         let running = waiting.take(at(10), 30).unwrap();
         assert_eq!((running.lease, running.since), (1, at(10)));
         assert_eq!(running.clone().take(at(39), 30), Err(StepRefused::AtWork { until: at(40) }));
@@ -307,7 +324,7 @@ mod tests {
         #[test]
         fn nobody_works_on_what_is_not_theirs(
             rows in 1_u32..6,
-            steps in proptest::collection::vec((0_u8..8, 0_usize..2, 0_i64..40, 0_u32..3), 0..60),
+            steps in proptest::collection::vec((0_u8..9, 0_usize..2, 0_i64..40, 0_u32..3), 0..60),
         ) {
             let mut job = Job::new(rows, at(0));
             let (mut leases, mut now) = ([None, None], 0_i64);
@@ -321,6 +338,7 @@ mod tests {
                     4 => job.clone().pause(ASKED, at(now)).map(|(job, _)| job),
                     5 => job.clone().resume(at(now)).map(|(job, _)| job),
                     6 => job.clone().finish(lease, at(now)).map(|(job, _)| job),
+                    8 => job.clone().start(at(now)).map(|(job, _)| job),
                     // Rarely: nothing comes after it.
                     _ if results == 0 => job.clone().cancel(at(now)).map(|(job, _)| job),
                     _ => job.clone().take(at(now), 30),

@@ -113,7 +113,7 @@ pub(crate) struct StepShape {
 pub(crate) struct OctetsShape {
     /// The octets to sign, base64. Those of an approval are the same for every approver; those of the other steps fit the
     /// request as it stands now.
-    to_sign: String,
+    pub(crate) to_sign: String,
 }
 
 /// A step that needs no words.
@@ -161,6 +161,12 @@ pub(crate) struct ApprovalShape {
     signature: String,
     /// When it arrived.
     at: String,
+}
+
+impl From<ApprovalRecord> for ApprovalShape {
+    fn from(ApprovalRecord { officer, key_sm3, signature, at }: ApprovalRecord) -> Self {
+        Self { officer: officer.to_string(), key_sm3: hex(&key_sm3), signature: hex(&signature), at: at.to_string() }
+    }
 }
 
 /// A request for a certificate as it stands now. Times are RFC 3339.
@@ -214,12 +220,6 @@ pub(crate) struct RequestShape {
 
 impl From<RequestRecord> for RequestShape {
     fn from(record: RequestRecord) -> Self {
-        let approval = |ApprovalRecord { officer, key_sm3, signature, at }| ApprovalShape {
-            officer: officer.to_string(),
-            key_sm3: hex(&key_sm3),
-            signature: hex(&signature),
-            at: at.to_string(),
-        };
         let (checked_by, checked_at) = record.checked.map(|(by, at)| (by.to_string(), at.to_string())).unzip();
         Self {
             id: record.id.to_string(),
@@ -237,7 +237,7 @@ impl From<RequestRecord> for RequestShape {
             submitted_at: record.submitted_at.to_string(),
             checked_by,
             checked_at,
-            approvals: record.approvals.into_iter().map(approval).collect(),
+            approvals: record.approvals.into_iter().map(ApprovalShape::from).collect(),
             refused_by: record.refused_by.map(|officer| officer.to_string()),
             reason: record.reason,
             explanation: record.explanation,
@@ -560,7 +560,7 @@ fn octets_of(name: &str, text: &str) -> Result<[u8; 32], Problem> {
     hexadecimal(text).ok_or_else(|| malformed(name, "32 octets: 64 hexadecimal digits"))
 }
 
-fn signature(fields: &Fields) -> Result<Vec<u8>, Problem> {
+pub(crate) fn signature(fields: &Fields) -> Result<Vec<u8>, Problem> {
     let octets = STANDARD.decode(fields.required("signature")?).ok();
     let octets = octets.filter(|octets| (1..=MOST_SIGNATURE).contains(&octets.len()));
     octets.ok_or_else(|| malformed("signature", "a signature in base64"))

@@ -6,6 +6,8 @@ pub(crate) mod certificate_requests;
 pub(crate) mod certificates;
 pub(crate) mod files;
 pub(crate) mod form;
+pub(crate) mod issuance_jobs;
+mod job_lines;
 pub(crate) mod json;
 mod pair;
 pub(crate) mod publication;

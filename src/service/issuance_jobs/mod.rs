@@ -4,20 +4,22 @@
 //! certificate, or it has none and its turn comes again. Whoever runs a job holds a lease that ends by itself.
 
 pub mod approval;
+pub mod desk;
 pub(in crate::service) mod outcome;
 mod run;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, JobId};
+use crate::base::id::{AuthorityId, CallerId, JobId, RequestId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::job::{Job, JobEvent, StepRefused};
 use crate::domain::ca::{self, Profiles, job, job_file};
 use crate::service::{Error, Services};
-use crate::store::issuance_job_rows::{self, RowOutcome, RowResult};
+use crate::store::issuance_job_rows;
 use crate::store::issuance_jobs::{self, StoredJob};
-use crate::store::{Tx, audit, authorities};
+use crate::store::{Tx, audit, authorities, idempotency};
 
+pub use crate::store::issuance_job_rows::{RowOutcome, RowResult};
 pub use run::{Pace, keep_running, run};
 
 /// Jobs that have not ended; more are not taken.
@@ -55,6 +57,19 @@ pub struct Page {
 /// The file's first wrong line; no such profile or authority, or one that issues nothing; too many jobs. Then nothing is
 /// kept.
 pub async fn submit(services: &Services, profiles: &Profiles, actor: &Actor, new: &NewJob) -> Result<StoredJob, Error> {
+    keep(services, profiles, (actor, None), (new, None)).await
+}
+
+/// What a job that was submitted under an `Idempotency-Key` is told again with.
+const SUBMITTED: u16 = 201;
+
+/// Keeps a job, once under a caller's `Idempotency-Key`: the same again is the same job.
+async fn keep(
+    services: &Services,
+    profiles: &Profiles,
+    (actor, request): (&Actor, Option<&RequestId>),
+    (new, key): (&NewJob, Option<(&CallerId, &str)>),
+) -> Result<StoredJob, Error> {
     if *actor == Actor::Anonymous {
         return Err(Error::CallerNeeded);
     }
@@ -82,9 +97,15 @@ pub async fn submit(services: &Services, profiles: &Profiles, actor: &Actor, new
         rows_sm3,
         rows: u64::from(stored.job.rows),
     };
-    let (rows, event) = (&rows, &Event { at: now, actor: actor.clone(), request: None, body });
+    let (rows, wish) = (&rows, &wish_sm3(stored));
+    let event = &Event { at: now, actor: actor.clone(), request: request.cloned(), body };
     let steps = services.store.run("submit job", |tx| {
         Box::pin(async move {
+            if let Some((caller, key)) = key
+                && !idempotency::reserve(tx, caller, key, wish, now).await?
+            {
+                return submitted_before(tx, (caller, key), wish).await;
+            }
             let authority = authorities::find(tx, &stored.authority).await?.ok_or(Error::UnknownAuthority)?;
             if authority.retired_at.is_some() {
                 return Err(Error::AuthorityRetired);
@@ -95,11 +116,34 @@ pub async fn submit(services: &Services, profiles: &Profiles, actor: &Actor, new
             issuance_jobs::insert(tx, stored).await?;
             issuance_job_rows::insert(tx, &stored.id, rows).await?;
             audit::append(tx, event).await?;
-            Ok::<_, Error>(())
+            if let Some((caller, key)) = key {
+                idempotency::complete(tx, caller, key, SUBMITTED, stored.id.as_str().as_bytes()).await?;
+            }
+            Ok::<_, Error>(stored.clone())
         })
     });
-    steps.await?;
-    Ok(stored.clone())
+    steps.await
+}
+
+/// What makes two submissions the same. Names hold no zero octet.
+fn wish_sm3(stored: &StoredJob) -> [u8; 32] {
+    let names = format!("issuance job\0{}\0{}\0", stored.authority, stored.profile);
+    sm3(&[names.as_bytes(), &stored.rows_sm3].concat())
+}
+
+/// The job that was submitted under that key.
+async fn submitted_before(
+    tx: &mut Tx<'_>,
+    (caller, key): (&CallerId, &str),
+    wish: &[u8; 32],
+) -> Result<StoredJob, Error> {
+    let before = idempotency::find(tx, caller, key).await?.ok_or(Error::IdempotencyKeyInUse)?;
+    if before.request_sm3 != *wish {
+        return Err(Error::IdempotencyKeyReused);
+    }
+    let (_, id) = before.answer.ok_or(Error::IdempotencyKeyInUse)?;
+    let id = String::from_utf8(id).ok().and_then(|id| JobId::parse(&id).ok()).ok_or(Error::AnswerUnreadable)?;
+    known(tx, &id).await
 }
 
 /// The job of that name.
@@ -148,12 +192,39 @@ pub async fn results(services: &Services, id: &JobId, after: u32, limit: i64) ->
     Ok(Page { rows, next })
 }
 
+/// Lets a waiting job begin: a service at work takes it soon, or [`run`] does.
+///
+/// # Errors
+/// [`Error::UnknownJob`]; [`Error::Job`]: it does not wait; [`Error::ApprovalNeeded`], [`Error::RequestStep`]: officers do
+/// not let it begin; its profile is no more.
+pub async fn start(
+    services: &Services,
+    profiles: &Profiles,
+    (actor, request): (&Actor, Option<&RequestId>),
+    id: &JobId,
+) -> Result<StoredJob, Error> {
+    let now = services.clock.now();
+    let steps = services.store.run("start job", |tx| {
+        Box::pin(async move {
+            let stored = known(tx, id).await?;
+            let (job, event) = stored.job.clone().start(now)?;
+            profiles.require(&stored.profile).map_err(ca::Error::from)?;
+            approval::confirm(tx, profiles, &stored).await?;
+            let stored = issuance_jobs::update(tx, &StoredJob { job, ..stored }).await?;
+            let event = Event { at: now, actor: actor.clone(), request: request.cloned(), body: told(id, event) };
+            audit::append(tx, &event).await?;
+            Ok::<_, Error>(stored)
+        })
+    });
+    steps.await
+}
+
 /// Puts a running job to rest: what is kept is kept, and what is at work keeps nothing more.
 ///
 /// # Errors
 /// [`Error::UnknownJob`]; [`Error::Job`]: it does not run.
 pub async fn pause(services: &Services, actor: &Actor, id: &JobId) -> Result<StoredJob, Error> {
-    change(services, actor, id, |job, now| job.pause(job::ASKED, now)).await
+    change(services, (actor, None), id, |job, now| job.pause(job::ASKED, now)).await
 }
 
 /// Lets a resting job go on: a service at work takes it soon, or [`run`] does.
@@ -161,7 +232,7 @@ pub async fn pause(services: &Services, actor: &Actor, id: &JobId) -> Result<Sto
 /// # Errors
 /// [`Error::UnknownJob`]; [`Error::Job`]: it does not rest.
 pub async fn resume(services: &Services, actor: &Actor, id: &JobId) -> Result<StoredJob, Error> {
-    change(services, actor, id, Job::resume).await
+    change(services, (actor, None), id, Job::resume).await
 }
 
 /// Gives a job up: what was issued stays, the other rows get no certificate.
@@ -169,7 +240,7 @@ pub async fn resume(services: &Services, actor: &Actor, id: &JobId) -> Result<St
 /// # Errors
 /// [`Error::UnknownJob`]; [`Error::Job`]: it has ended.
 pub async fn cancel(services: &Services, actor: &Actor, id: &JobId) -> Result<StoredJob, Error> {
-    change(services, actor, id, Job::cancel).await
+    change(services, (actor, None), id, Job::cancel).await
 }
 
 /// Forgets jobs that ended so many days ago, with their rows and results; gives how many. Certificates and events stay.
@@ -206,7 +277,7 @@ async fn known(tx: &mut Tx<'_>, id: &JobId) -> Result<StoredJob, Error> {
 /// Takes one step and tells the log, in one transaction.
 async fn change(
     services: &Services,
-    actor: &Actor,
+    (actor, request): (&Actor, Option<&RequestId>),
     id: &JobId,
     step: impl Fn(Job, Timestamp) -> Result<(Job, JobEvent), StepRefused> + Send + Sync,
 ) -> Result<StoredJob, Error> {
@@ -216,7 +287,7 @@ async fn change(
             let stored = known(tx, id).await?;
             let (job, event) = step(stored.job.clone(), now)?;
             let stored = issuance_jobs::update(tx, &StoredJob { job, ..stored }).await?;
-            let event = Event { at: now, actor: actor.clone(), request: None, body: told(id, event) };
+            let event = Event { at: now, actor: actor.clone(), request: request.cloned(), body: told(id, event) };
             audit::append(tx, &event).await?;
             Ok::<_, Error>(stored)
         })
@@ -228,6 +299,7 @@ fn told(id: &JobId, event: JobEvent) -> EventBody {
     let job = id.clone();
     match event {
         JobEvent::Paused { reason } => EventBody::JobPaused { job, reason },
+        JobEvent::Begun => EventBody::JobBegun { job },
         JobEvent::Resumed => EventBody::JobResumed { job },
         JobEvent::Cancelled { issued, refused } => {
             EventBody::JobCancelled { job, issued: issued.into(), refused: refused.into() }

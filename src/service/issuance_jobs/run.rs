@@ -126,7 +126,7 @@ pub async fn keep_running(services: Services, issuance: Issuance) {
 async fn cannot_begin(services: &Services, id: &JobId, error: &Error) {
     tracing::warn!(job = %id, code = error.code(), "a job cannot be worked on");
     if let Meaning::Stops { code } = meaning(error)
-        && let Err(second) = change(services, &Actor::Operator, id, |job, now| job.pause(code, now)).await
+        && let Err(second) = change(services, (&Actor::Operator, None), id, |job, now| job.pause(code, now)).await
     {
         tracing::warn!(job = %id, code = second.code(), "a job cannot be put to rest");
     }

@@ -46,7 +46,7 @@ impl KeyStore {
     /// Destroys such a key in the open transaction: it is laid to rest, then ended; gives both events.
     ///
     /// # Errors
-    /// No such key, or of another purpose; it was destroyed before.
+    /// No such key, or of another purpose; it was suspended or destroyed before.
     pub(in crate::service) async fn destroy_escrowed(
         &self,
         tx: &mut Tx<'_>,
@@ -58,14 +58,8 @@ impl KeyStore {
         if purpose != wanted {
             return Err(KeyRefusal::OtherPurpose { key: id.clone(), purpose, wanted }.into());
         }
-        let (mut state, mut events) = (key.state, Vec::new());
-        if let KeyState::Active { .. } = state {
-            let (resting, event) = state.suspend(id, now, KeySuspensionReason::Retired)?;
-            state = resting;
-            events.push(event);
-        }
-        let (state, event) = state.destroy(id, now, proof_of(&key))?;
-        events.push(event);
+        let (resting, suspended) = key.state.suspend(id, now, KeySuspensionReason::Retired)?;
+        let (state, destroyed) = resting.destroy(id, now, proof_of(&key))?;
         let custody = match key.custody.clone() {
             Custody::Software { sealing, wrapped_under, .. } => {
                 Custody::Software { sealed_private: Vec::new(), sealing, wrapped_under }
@@ -73,6 +67,6 @@ impl KeyStore {
             Custody::Device { .. } => return Err(Error::InDevice { id: id.clone() }),
         };
         keys::change(tx, &key, (state, custody)).await?;
-        Ok(events)
+        Ok(vec![suspended, destroyed])
     }
 }

@@ -47,7 +47,7 @@ fn requests_over_http_on_postgresql() {
 }
 
 /// A request of PKCS#10 for a person, with that passport's number.
-fn csr(name: &str, passport: Option<&str>) -> Vec<u8> {
+pub(super) fn csr(name: &str, passport: Option<&str>) -> Vec<u8> {
     let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
     let subject = NameAttributes(vec![(AttributeKind::CommonName.oid(), name.to_owned())]).to_der();
     let public_key = subject_public_key_info(&yinxin::crypto::Signer::public_key(&key));

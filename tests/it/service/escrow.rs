@@ -609,6 +609,10 @@ impl Desk<'_> {
         // Then a service at work destroys it, when it is told how long keys are kept.
         let over = waiting.recovery.order.expires_at.plus_seconds(1);
         let (later, open) = (at(services, over), "escrowed_keys WHERE destroyed_at IS NULL");
+        // Not while a court wants it kept.
+        life_cycle::suspend(services, BY, &pair.key, KeySuspensionReason::AuthorityOrder).await.unwrap();
+        assert_eq!(destroy_ended(&later, BY, five).await.unwrap(), 0);
+        life_cycle::resume(services, BY, &pair.key).await.unwrap();
         let kept = async |keys| {
             let timer = tokio::spawn(due::keep_current(later.clone(), Keeping { keys, ..Keeping::default() }));
             // Its first round ends the order before it looks at keys.
