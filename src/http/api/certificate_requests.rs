@@ -111,9 +111,9 @@ pub(crate) struct StepShape {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OctetsToSign)]
 pub(crate) struct OctetsShape {
-    /// The octets to sign, base64. Those of an approval are the same for every approver; those of the other steps fit the
-    /// request as it stands now.
-    to_sign: String,
+    /// The octets to sign, base64. Those of an approval of a request are the same for every approver; those of other steps
+    /// fit the officer, and what is decided on as it stands now.
+    pub(crate) to_sign: String,
 }
 
 /// A step that needs no words.
@@ -154,13 +154,13 @@ pub(crate) struct WithdrawalShape {
 #[schema(as = Approval)]
 pub(crate) struct ApprovalShape {
     /// Whose.
-    officer: String,
+    pub(crate) officer: String,
     /// SM3 of the officer's SubjectPublicKeyInfo, hex.
-    key_sm3: String,
+    pub(crate) key_sm3: String,
     /// The signature's value of fixed width, hex.
-    signature: String,
+    pub(crate) signature: String,
     /// When it arrived.
-    at: String,
+    pub(crate) at: String,
 }
 
 /// A request for a certificate as it stands now. Times are RFC 3339.
@@ -560,7 +560,8 @@ fn octets_of(name: &str, text: &str) -> Result<[u8; 32], Problem> {
     hexadecimal(text).ok_or_else(|| malformed(name, "32 octets: 64 hexadecimal digits"))
 }
 
-fn signature(fields: &Fields) -> Result<Vec<u8>, Problem> {
+/// The signature of a step.
+pub(crate) fn signature(fields: &Fields) -> Result<Vec<u8>, Problem> {
     let octets = STANDARD.decode(fields.required("signature")?).ok();
     let octets = octets.filter(|octets| (1..=MOST_SIGNATURE).contains(&octets.len()));
     octets.ok_or_else(|| malformed("signature", "a signature in base64"))
