@@ -219,10 +219,10 @@ impl TrustAnchors {
     #[must_use]
     pub fn with_subject(&self, name: &Name<'_>) -> (bool, Vec<Certificate<'_>>) {
         let (anchors, others) = self.named(name);
-        let parse =
-            |held: &'_ Held| Certificate::parse(&held.der).ok().is_some_and(|found| found.subject.matches(name));
+        let is_named = |held: &&Held| Certificate::parse(&held.der).is_ok_and(|found| found.subject.matches(name));
+        let has_anchor = anchors.iter().any(is_named);
         let others = others.into_iter().filter_map(|held| Certificate::parse(&held.der).ok());
-        (anchors.into_iter().any(parse), others.filter(|found| found.subject.matches(name)).collect())
+        (has_anchor, others.filter(|found| found.subject.matches(name)).collect())
     }
 
     /// How many anchors there are.
