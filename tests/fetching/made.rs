@@ -153,7 +153,7 @@ impl Authority {
 
     /// An authority below this one, and its certificate, which names those places.
     pub(crate) fn below(&self, name: &str, serial: u8, points: &Points<'_>) -> (Self, Vec<u8>) {
-        let below = Self { now: self.now, ..Self::new(name) };
+        let below = Self::new(name).at(self.now);
         let usage = KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN);
         let basic = BasicConstraints { authority: true, path_length: None };
         let mut extensions = vec![NewExtension::new(true, &basic), NewExtension::new(true, &usage)];
