@@ -34,5 +34,7 @@ mod shutdown;
 mod signatures;
 #[path = "http/time_stamps.rs"]
 mod time_stamps;
+#[path = "http/trust_lists.rs"]
+mod trust_lists;
 #[path = "http/verifications.rs"]
 mod verifications;

@@ -61,7 +61,8 @@ pub(crate) fn fetcher(https_anchors: &[PathBuf], bounds: Bounds) -> Result<Statu
 
 /// Who fetches for `serve`, where anybody does, and how much for one verification.
 pub(crate) fn served(set: &Fetching) -> Result<(Option<StatusFetcher>, Appetite), Error> {
-    let appetite = Appetite { time: set.time, bytes: set.list_bytes.saturating_mul(2), ..Appetite::default() };
+    let (time, issuers, bytes) = (set.time, set.issuers, set.list_bytes.saturating_mul(2));
+    let appetite = Appetite { time, issuers, bytes, ..Appetite::default() };
     let usual = Bounds::default();
     let bytes = usual.bytes.max(set.list_bytes.saturating_mul(4));
     let bounds = Bounds { list_bytes: set.list_bytes, whole: set.time.min(usual.whole), bytes, ..usual };

@@ -43,7 +43,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::verification_batches::{self, Batches};
+use crate::service::verification_batches::{self, BatchLimits, Batches};
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
@@ -377,7 +377,14 @@ impl Installation {
     /// Batches of files to verify.
     fn batches(&self) -> Result<Batches, Error> {
         let folder = self.settings.data_dir.join("batches");
-        Ok(Batches::open(&folder, self.settings.server.keep_batches).map_err(service::Error::from)?)
+        let set = &self.settings.batches;
+        let limits = BatchLimits {
+            of_caller: set.of_caller.into(),
+            files: set.files.into(),
+            bytes: i64::from(set.mebibytes) << 20,
+            bytes_of_all: i64::from(set.all_mebibytes) << 20,
+        };
+        Ok(Batches::open(&folder, self.settings.server.keep_batches, limits).map_err(service::Error::from)?)
     }
 
     /// The folder where uploads wait; what a killed process left there is gone.

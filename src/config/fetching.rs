@@ -10,6 +10,8 @@ use crate::config::raw;
 pub struct Fetching {
     /// Whether revocation lists and OCSP answers are fetched, from hosts that the trust lists in force name.
     pub fetch: bool,
+    /// Whether certificates of issuers are fetched too, for certificates that lead to no anchor yet.
+    pub issuers: bool,
     /// For all that one verification fetches.
     pub time: Duration,
     /// Octets of one revocation list; twice as many for all that one verification fetches.
@@ -34,6 +36,7 @@ impl Fetching {
         };
         Ok(Self {
             fetch: raw.fetch.unwrap_or(false),
+            issuers: raw.fetch_issuers.unwrap_or(false),
             time: Duration::from_secs(seconds),
             list_bytes: mebibytes << 20,
             https_anchors: raw.https_anchors.clone().unwrap_or_default(),
@@ -43,6 +46,7 @@ impl Fetching {
     pub(super) fn effective(&self) -> raw::Verification {
         raw::Verification {
             fetch: Some(self.fetch),
+            fetch_issuers: Some(self.issuers),
             fetch_seconds: Some(self.time.as_secs()),
             list_mebibytes: u64::try_from(self.list_bytes >> 20).ok(),
             https_anchors: Some(self.https_anchors.clone()),
@@ -57,7 +61,8 @@ mod tests {
     #[test]
     fn nothing_is_fetched_unless_somebody_says_so() {
         let usual = Fetching::checked(&raw::Verification::default()).unwrap();
-        assert_eq!((usual.fetch, usual.time, usual.list_bytes), (false, Duration::from_secs(15), 16 << 20));
+        assert_eq!((usual.fetch, usual.issuers), (false, false));
+        assert_eq!((usual.time, usual.list_bytes), (Duration::from_secs(15), 16 << 20));
         assert_eq!(Fetching::checked(&usual.effective()), Ok(usual));
     }
 

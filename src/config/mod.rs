@@ -1,6 +1,7 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
 pub mod algorithms;
+mod batches;
 pub mod ceremony;
 pub mod devices;
 mod escrow;
@@ -17,6 +18,7 @@ pub mod verification;
 
 use std::path::PathBuf;
 
+pub use batches::BatchSettings;
 pub use escrow::Escrow;
 pub use fetching::Fetching;
 pub use keys::{Keys, Source};

@@ -30,6 +30,7 @@ sections! {
         registration: Registration,
         escrow: Escrow,
         verification: Verification,
+        batches: Batches,
         log: Log,
     }
     Server {
@@ -116,9 +117,16 @@ sections! {
     }
     Verification {
         fetch: bool,
+        fetch_issuers: bool,
         fetch_seconds: u64,
         list_mebibytes: u64,
         https_anchors: Vec<PathBuf>,
+    }
+    Batches {
+        of_caller: u64,
+        files: u64,
+        mebibytes: u64,
+        all_mebibytes: u64,
     }
     Escrow {
         keep_years: u64,

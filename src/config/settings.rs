@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{Error, Escrow, Fetching, Publication, Registration, Stamping, raw};
+use crate::config::{BatchSettings, Error, Escrow, Fetching, Publication, Registration, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -38,6 +38,8 @@ pub struct Settings {
     pub escrow: Escrow,
     /// `[verification]`.
     pub fetching: Fetching,
+    /// How much is taken of files that are verified in the background.
+    pub batches: BatchSettings,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -290,6 +292,10 @@ impl Settings {
             Ok(fetching) => fetching,
             Err((key, message)) => return refuse(key, message),
         };
+        let batches = match BatchSettings::checked(&raw.batches.unwrap_or_default()) {
+            Ok(batches) => batches,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -325,6 +331,7 @@ impl Settings {
             registration,
             escrow,
             fetching,
+            batches,
             log: Log { format, level },
             data_dir,
         })
@@ -366,6 +373,7 @@ impl Settings {
             registration: Some(self.registration.effective()),
             escrow: Some(self.escrow.effective()),
             verification: Some(self.fetching.effective()),
+            batches: Some(self.batches.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

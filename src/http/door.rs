@@ -18,6 +18,7 @@ use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultP
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
+use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -27,6 +28,7 @@ pub(crate) trait Door: Send + Sync + 'static {
     fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
     fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>>;
     fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>>;
+    fn trust_list_step<'a>(&'a self, actor: &'a Actor, step: TrustListStep) -> Answer<'a, TrustListAnswer>;
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
     fn sign_with_seal<'a>(
         &'a self,
@@ -121,6 +123,10 @@ impl<U: UseCases> Door for U {
 
     fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>> {
         told(UseCases::verification_batch(self, actor, step))
+    }
+
+    fn trust_list_step<'a>(&'a self, actor: &'a Actor, step: TrustListStep) -> Answer<'a, TrustListAnswer> {
+        told(UseCases::trust_list_step(self, actor, step))
     }
 
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>> {

@@ -51,6 +51,12 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::verification_batches::put))          // PUT  /api/v1/verification-batches/{id}/files/{name}
         .routes(routes!(api::verification_batches::put_original)) // PUT  /api/v1/verification-batches/{id}/files/{name}/original
         .routes(routes!(api::verification_batches::start))        // POST /api/v1/verification-batches/{id}/start
+        .routes(routes!(api::trust_lists::import, api::trust_lists::list)) // POST, GET /api/v1/trust-lists
+        .routes(routes!(api::trust_lists::show))         // GET  /api/v1/trust-lists/{sm3}
+        .routes(routes!(api::trust_lists::to_sign))      // POST /api/v1/trust-lists/{sm3}/to-sign
+        .routes(routes!(api::trust_lists::approve))      // POST /api/v1/trust-lists/{sm3}/approval
+        .routes(routes!(api::trust_lists::refuse))       // POST /api/v1/trust-lists/{sm3}/refusal
+        .routes(routes!(api::trust_lists::activate))     // POST /api/v1/trust-lists/{sm3}/activation
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
         .routes(routes!(api::certificates::order))       // POST /api/v1/certificates
@@ -304,6 +310,7 @@ mod tests {
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::signed_reports::Form;
+    use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
     use crate::service::verification_batches::{BatchRecord, BatchStep};
 
     #[derive(Debug, thiserror::Error)]
@@ -336,6 +343,10 @@ mod tests {
         }
 
         async fn verification_batch(&self, _: &Actor, _: BatchStep) -> Result<Option<BatchRecord>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn trust_list_step(&self, _: &Actor, _: TrustListStep) -> Result<TrustListAnswer, Nothing> {
             Err(Nothing)
         }
 

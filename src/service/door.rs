@@ -13,6 +13,7 @@ use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultP
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
+use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
 
 pub use crate::service::door_records::{
@@ -20,6 +21,7 @@ pub use crate::service::door_records::{
     OrderCertificate, OrderedCertificate,
 };
 pub use crate::service::judging::SignedOriginal;
+pub use crate::service::preview::{Preview, PreviewPage, PreviewStamp};
 pub use crate::service::publication::IssuerForm;
 
 /// What sort of refusal it is. The door turns it into a status, nothing else.
@@ -109,49 +111,6 @@ pub struct VerifyDocument {
     pub at: Option<Timestamp>,
     /// A verification policy by name; `None` is the configured one.
     pub policy: Option<String>,
-}
-
-/// What a document's pages look like, for people to compare.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preview {
-    /// Its first pages.
-    pub pages: Vec<PreviewPage>,
-    /// How many it has.
-    pub page_count: usize,
-    /// Why nothing can be drawn, where that is so.
-    pub refused: Option<String>,
-}
-
-/// One page, drawn. Lengths are in mm from the page's upper left corner.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PreviewPage {
-    /// The first is 1.
-    pub number: usize,
-    /// Width.
-    pub width_mm: f64,
-    /// Height.
-    pub height_mm: f64,
-    /// The picture: SVG without scripts and outside references.
-    pub svg: String,
-    /// Where signatures are stamped.
-    pub stamps: Vec<PreviewStamp>,
-    /// What the page holds and the picture does not show.
-    pub unsupported: Vec<String>,
-}
-
-/// The place of a stamp.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PreviewStamp {
-    /// The signature's ID, as the report names it.
-    pub signature: String,
-    /// Left edge.
-    pub x_mm: f64,
-    /// Upper edge.
-    pub y_mm: f64,
-    /// Width.
-    pub width_mm: f64,
-    /// Height.
-    pub height_mm: f64,
 }
 
 /// A file to seal.
@@ -254,12 +213,20 @@ pub trait UseCases: Send + Sync + 'static {
         request: VerifyDocument,
         form: Form,
     ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+
     /// Takes a step with a batch of files to verify; gives it as it stands then, if there still is one.
     fn verification_batch(
         &self,
         actor: &Actor,
         step: BatchStep,
     ) -> impl Future<Output = Result<Option<BatchRecord>, Self::Error>> + Send;
+
+    /// Takes a step with trust lists.
+    fn trust_list_step(
+        &self,
+        actor: &Actor,
+        step: TrustListStep,
+    ) -> impl Future<Output = Result<TrustListAnswer, Self::Error>> + Send;
 
     /// Draws the first pages of a document, if it has pages. Keeps nothing.
     fn preview(&self, document: Vec<u8>) -> impl Future<Output = Result<Option<Preview>, Self::Error>> + Send;

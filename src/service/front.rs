@@ -42,6 +42,7 @@ use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::signed_reports::{self, Form};
 use crate::service::stamping::{self, Stamping};
+use crate::service::trust_desk::{self, TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, Batches};
 use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
 use crate::store::crls::ShardKey;
@@ -235,6 +236,12 @@ impl UseCases for Front {
         }
         let batches = self.batches.as_ref().ok_or(BatchError::Off)?;
         batches.step(&self.services, (&id, &by, &actor.request_id), (step, &self.default_policy)).await
+    }
+
+    async fn trust_list_step(&self, actor: &Actor, step: TrustListStep) -> Result<TrustListAnswer, Error> {
+        let audit::Actor::Caller { id, roles } = self.caller(actor).await? else { return Err(Error::CallerNeeded) };
+        let by = audit::Actor::Caller { id: id.clone(), roles };
+        trust_desk::step(&self.services, (&id, &by, &actor.request_id), step).await
     }
 
     async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {
@@ -616,7 +623,8 @@ mod tests {
             front.authorities(&stranger).await.err().map(|error| error.code()),
             front.authority(&stranger, &authority).await.err().map(|error| error.code()),
             front.issue_list(&stranger, &authority, 0, false).await.err().map(|error| error.code()),
+            front.trust_list_step(&stranger, TrustListStep::List).await.err().map(|error| error.code()),
         ];
-        assert_eq!(codes, [Some("caller-needed"); 8]);
+        assert_eq!(codes, [Some("caller-needed"); 9]);
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::verify::{Evidence, StatusSource, WantedStatus};
-use crate::service::outside::status::{Error, StatusFetcher};
+use crate::domain::verify::{Evidence, EvidenceSource, Lacking, WantedEvidence};
+use crate::service::outside::status::{Error, StatusFetcher, certificates_of};
 
 /// How much one judgement may fetch.
 #[derive(Debug, Clone, Copy)]
@@ -21,20 +21,22 @@ pub struct Appetite {
     pub bytes: usize,
     /// For all of it.
     pub time: Duration,
+    /// Whether certificates of issuers are fetched, from hosts that any trust list names.
+    pub issuers: bool,
 }
 
 impl Default for Appetite {
     fn default() -> Self {
-        Self { rounds: 4, certificates: 16, bytes: 32 << 20, time: Duration::from_secs(15) }
+        Self { rounds: 4, certificates: 16, bytes: 32 << 20, time: Duration::from_secs(15), issuers: false }
     }
 }
 
-/// A list or an answer that was fetched.
+/// A list, an answer or certificates that were fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// From there.
-    pub source: StatusSource,
-    /// DER.
+    pub source: EvidenceSource,
+    /// DER; of certificates one behind the other.
     pub octets: Arc<[u8]>,
 }
 
@@ -42,9 +44,21 @@ impl Fetched {
     /// Adds it to what is at hand. It was read when it was fetched.
     pub fn add_to<'e>(&'e self, evidence: &mut Evidence<'e>) {
         let _ = match self.source {
-            StatusSource::Crl { .. } => evidence.add_crl(&self.octets),
-            StatusSource::Ocsp { .. } => evidence.add_ocsp(&self.octets),
+            EvidenceSource::Crl { .. } => evidence.add_crl(&self.octets),
+            EvidenceSource::Ocsp { .. } => evidence.add_ocsp(&self.octets),
+            EvidenceSource::Issuer { .. } => {
+                self.certificates().into_iter().try_for_each(|der| evidence.add_certificate(der))
+            }
         };
+    }
+
+    /// The certificates of issuers that it holds, DER: candidates of paths, trusted by nobody.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<&[u8]> {
+        match self.source {
+            EvidenceSource::Issuer { .. } => certificates_of(&self.octets),
+            EvidenceSource::Crl { .. } | EvidenceSource::Ocsp { .. } => Vec::new(),
+        }
     }
 }
 
@@ -57,6 +71,9 @@ pub struct NotHad {
     pub error: Arc<Error>,
 }
 
+/// A certificate, and what is lacking of it.
+type Lack = ([u8; 32], Lacking);
+
 /// What one judgement fetched so far, and what it may fetch still.
 #[derive(Debug)]
 pub struct Gathering<'f> {
@@ -65,9 +82,9 @@ pub struct Gathering<'f> {
     end: Instant,
     bytes: usize,
     rounds: usize,
-    tried: BTreeSet<StatusSource>,
-    /// What was fetched, and for which certificates.
-    helping: BTreeMap<StatusSource, BTreeSet<[u8; 32]>>,
+    tried: BTreeSet<EvidenceSource>,
+    /// What was fetched, and for which lacks.
+    helping: BTreeMap<EvidenceSource, BTreeSet<Lack>>,
     not_had: Vec<NotHad>,
 }
 
@@ -88,10 +105,20 @@ impl<'f> Gathering<'f> {
 
     /// One more round: for each certificate the first source that was not tried yet and has something. What came before and
     /// did not help is forgotten. Empty where there is nothing more to be had.
-    pub async fn round(&mut self, wanted: &[WantedStatus]) -> Vec<Fetched> {
-        let unknown: BTreeSet<_> = wanted.iter().map(|status| status.certificate).collect();
-        for (source, certificates) in std::mem::take(&mut self.helping) {
-            if certificates.is_subset(&unknown) {
+    pub async fn round(&mut self, wanted: &[WantedEvidence]) -> Vec<Fetched> {
+        let is_taken = |lack: &&WantedEvidence| lack.what != Lacking::Issuer || self.appetite.issuers;
+        let lacks: Vec<&WantedEvidence> = wanted.iter().filter(is_taken).collect();
+        let unknown: BTreeSet<Lack> = lacks.iter().map(|lack| (lack.certificate, lack.what)).collect();
+        // A list that is out of date may help yet, with the changes to it.
+        let changing: BTreeSet<Lack> = lacks
+            .iter()
+            .filter(|lack| lack.what == Lacking::Changes && lack.sources.iter().any(|one| !self.tried.contains(one)))
+            .map(|lack| (lack.certificate, Lacking::Status))
+            .collect();
+        for (source, helped) in std::mem::take(&mut self.helping) {
+            if !helped.is_disjoint(&changing) {
+                self.helping.insert(source, helped);
+            } else if helped.is_subset(&unknown) {
                 self.fetcher.forget(&source);
             }
         }
@@ -100,17 +127,17 @@ impl<'f> Gathering<'f> {
         }
         self.rounds = self.rounds.saturating_add(1);
         let mut asking = JoinSet::new();
-        for status in wanted.iter().take(self.appetite.certificates) {
-            let left: Vec<_> = status.sources.iter().filter(|source| !self.tried.contains(*source)).cloned().collect();
-            let (fetcher, certificate) = (self.fetcher.clone(), status.certificate);
+        for lack in lacks.into_iter().take(self.appetite.certificates) {
+            let left: Vec<_> = lack.sources.iter().filter(|source| !self.tried.contains(*source)).cloned().collect();
+            let (fetcher, lack) = (self.fetcher.clone(), (lack.certificate, lack.what));
             if !left.is_empty() {
-                asking.spawn(async move { (certificate, first_of(&fetcher, left).await) });
+                asking.spawn(async move { (lack, first_of(&fetcher, left).await) });
             }
         }
-        let mut found: BTreeMap<StatusSource, Arc<[u8]>> = BTreeMap::new();
+        let mut found: BTreeMap<EvidenceSource, Arc<[u8]>> = BTreeMap::new();
         // What is not there in time is left behind; it may be there for the next who asks.
         while let Ok(Some(done)) = timeout_at(self.end, asking.join_next()).await {
-            let Ok((certificate, Tried { sources, fetched, not_had })) = done else { continue };
+            let Ok((lack, Tried { sources, fetched, not_had })) = done else { continue };
             self.tried.extend(sources);
             for one in not_had {
                 if self.not_had.iter().all(|known| known.address != one.address) {
@@ -118,7 +145,7 @@ impl<'f> Gathering<'f> {
                 }
             }
             let Some(Fetched { source, octets }) = fetched else { continue };
-            self.helping.entry(source.clone()).or_default().insert(certificate);
+            self.helping.entry(source.clone()).or_default().insert(lack);
             if !found.contains_key(&source) && self.bytes.saturating_add(octets.len()) <= self.appetite.bytes {
                 self.bytes = self.bytes.saturating_add(octets.len());
                 found.insert(source, octets);
@@ -130,13 +157,13 @@ impl<'f> Gathering<'f> {
 
 /// What came of asking some sources in their order.
 struct Tried {
-    sources: Vec<StatusSource>,
+    sources: Vec<EvidenceSource>,
     fetched: Option<Fetched>,
     not_had: Vec<NotHad>,
 }
 
 /// What the first of these that has something has, and which of them were tried.
-async fn first_of(fetcher: &StatusFetcher, sources: Vec<StatusSource>) -> Tried {
+async fn first_of(fetcher: &StatusFetcher, sources: Vec<EvidenceSource>) -> Tried {
     let mut tried = Tried { sources: Vec::new(), fetched: None, not_had: Vec::new() };
     for source in sources {
         tried.sources.push(source.clone());

@@ -7,7 +7,9 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::TrustAnchors;
-use crate::domain::verify::{Evidence, Ground, Original, OriginalDigest, Policy, Report, WantedStatus, verify_over};
+use crate::domain::verify::{
+    Evidence, Ground, Lacking, Original, OriginalDigest, Policy, Report, WantedEvidence, verify_over,
+};
 use crate::service::Error;
 use crate::service::gathering::{Appetite, Fetched, Gathering};
 use crate::service::outside::status::StatusFetcher;
@@ -124,13 +126,14 @@ impl Judging {
     pub async fn judge(&self, subject: &Subject, policy: &Arc<Policy>, now: Timestamp) -> Result<Report, Error> {
         let standing = self.standing();
         let mut gathering = self.fetcher.as_ref().map(|fetcher| Gathering::new(fetcher, self.appetite));
-        let (mut with_lists, mut fetched) = (false, Arc::new(Vec::new()));
+        let (mut with_lists, mut fetched) = (false, Arc::new(Vec::<Fetched>::new()));
+        let mut trust: Option<Arc<TrustAnchors>> = None;
         loop {
             let (subject, policy, tables) = (subject.clone(), Arc::clone(policy), Arc::clone(&self.tables));
-            let (by, at_hand) = (Arc::clone(&standing), Arc::clone(&fetched));
+            let (by, at_hand, more_trust) = (Arc::clone(&standing), Arc::clone(&fetched), trust.clone());
             let judge = move || {
                 let ground = Ground {
-                    trust: &by.trust,
+                    trust: more_trust.as_deref().unwrap_or(&by.trust),
                     policy: &policy,
                     now,
                     limits: &Limits::DEFAULT,
@@ -141,12 +144,13 @@ impl Judging {
                 verify_over(&subject.file_name, &subject.document, original, &ground)
             };
             let report = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Interrupted)?;
-            let wanted: Vec<WantedStatus> = report.wanted().into_iter().cloned().collect();
+            let wanted: Vec<WantedEvidence> = report.wanted().into_iter().cloned().collect();
             if wanted.is_empty() {
                 return Ok(report);
             }
             // Lists are read only for files that ask for them: they say nothing of any other.
-            if !with_lists && !standing.crls.is_empty() {
+            let of_lists = wanted.iter().any(|lack| lack.what != Lacking::Issuer);
+            if !with_lists && of_lists && !standing.crls.is_empty() {
                 with_lists = true;
                 continue;
             }
@@ -155,7 +159,26 @@ impl Judging {
             if more.is_empty() {
                 return Ok(report);
             }
+            trust = with_candidates(trust, &standing, &more);
             fetched = Arc::new(fetched.iter().cloned().chain(more).collect());
         }
     }
+}
+
+/// What counts, with the certificates that were fetched beside it: candidates of paths, never anchors.
+fn with_candidates(
+    before: Option<Arc<TrustAnchors>>,
+    standing: &Standing,
+    fetched: &[Fetched],
+) -> Option<Arc<TrustAnchors>> {
+    let found: Vec<&[u8]> = fetched.iter().flat_map(Fetched::certificates).collect();
+    if found.is_empty() {
+        return before;
+    }
+    let mut trust = before.map_or_else(|| standing.trust.clone(), Arc::unwrap_or_clone);
+    for der in found {
+        // It was read when it was fetched.
+        let _ = trust.add_certificates(der, "caIssuers");
+    }
+    Some(Arc::new(trust))
 }

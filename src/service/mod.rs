@@ -39,6 +39,7 @@ pub mod selftest;
 pub mod signed_reports;
 pub mod stamping;
 pub mod tampering;
+pub mod trust_desk;
 pub mod trust_files;
 pub mod trust_lists;
 pub mod verification;

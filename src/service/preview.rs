@@ -6,7 +6,6 @@ use crate::base::limits::Limits;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
 use crate::render::page::{Document, Rendered, StampBox, stamps_of};
-use crate::service::door::{Preview, PreviewPage, PreviewStamp};
 
 /// Pages that are drawn: a licence or letter has a few, and nobody compares a book.
 const MOST_PAGES: usize = 20;
@@ -15,6 +14,49 @@ const MOST_OCTETS: usize = 12 << 20;
 
 /// How a ZIP archive begins: the only documents with pages that we draw are packages of GB/T 33190.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
+
+/// What a document's pages look like, for people to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// Its first pages.
+    pub pages: Vec<PreviewPage>,
+    /// How many it has.
+    pub page_count: usize,
+    /// Why nothing can be drawn, where that is so.
+    pub refused: Option<String>,
+}
+
+/// One page, drawn. Lengths are in mm from the page's upper left corner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewPage {
+    /// The first is 1.
+    pub number: usize,
+    /// Width.
+    pub width_mm: f64,
+    /// Height.
+    pub height_mm: f64,
+    /// The picture: SVG without scripts and outside references.
+    pub svg: String,
+    /// Where signatures are stamped.
+    pub stamps: Vec<PreviewStamp>,
+    /// What the page holds and the picture does not show.
+    pub unsupported: Vec<String>,
+}
+
+/// The place of a stamp.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewStamp {
+    /// The signature's ID, as the report names it.
+    pub signature: String,
+    /// Left edge.
+    pub x_mm: f64,
+    /// Upper edge.
+    pub y_mm: f64,
+    /// Width.
+    pub width_mm: f64,
+    /// Height.
+    pub height_mm: f64,
+}
 
 /// Draws the first pages; none where the file is no package.
 #[must_use]

@@ -82,8 +82,9 @@ impl InForce {
     }
 }
 
-/// Takes in the lists of a signed list or a bundle; they wait for approvals. A list that waits already is offered anew,
-/// over the version that is in force now, and loses its approvals. Lists that are in force are passed over.
+/// Takes in the lists of a signed list or a bundle; they wait for approvals. A list that waits already stays as it is while
+/// nothing about it is new; else it is offered anew, over the version that is in force now, and loses its approvals. Lists
+/// that are in force are passed over.
 ///
 /// # Errors
 /// The file cannot be read; a list is no successor, not in force by its own words, or not introduced rightly; it was
@@ -131,6 +132,13 @@ async fn import_one(
     }
     let (offer, above, previous) = offered(tx, &services.algorithms, list, now).await?;
     let changes = diff(previous.as_ref().map(CheckedList::list), list.list());
+    if let Some(known) = &known
+        && known.order.state == ListState::Imported
+        && (&known.order.offer, &known.above, known.evidence.as_slice()) == (&offer, &above, evidence)
+        && known.file == list.signed().to_json()
+    {
+        return Ok(Some(Imported { stored: known.clone(), changes }));
+    }
     let new = StoredTrustList {
         order: ListOrder::new(offer),
         above,

@@ -13,7 +13,7 @@ use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, a
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::words::Summary;
 use crate::domain::verify::{
-    ALL, Evidence, Ground, Indication, Original, Policy, Refusal, Report, StatusSource, verify_over,
+    ALL, Evidence, EvidenceSource, Ground, Indication, Original, Policy, Refusal, Report, verify_over,
 };
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
@@ -336,8 +336,17 @@ impl Verification {
     /// Takes in what was fetched, once.
     pub fn add_fetched(&mut self, fetched: &Fetched) {
         let kind = match fetched.source {
-            StatusSource::Crl { .. } => Kind::List,
-            StatusSource::Ocsp { .. } => Kind::Answer,
+            EvidenceSource::Crl { .. } => Kind::List,
+            EvidenceSource::Ocsp { .. } => Kind::Answer,
+            EvidenceSource::Issuer { .. } => {
+                for der in fetched.certificates().into_iter().map(<[u8]>::to_vec) {
+                    // It was read when it was fetched.
+                    if !self.certificates.contains(&der) && self.trust.add_certificates(&der, &name_of(&der)).is_ok() {
+                        self.certificates.push(der);
+                    }
+                }
+                return;
+            }
         };
         let other = (kind, fetched.octets.to_vec());
         if !self.others.contains(&other) {

@@ -73,6 +73,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0014_approved_orders.sql"),
         postgres: include_str!("migrations/postgres/0014_approved_orders.sql"),
     },
+    Migration {
+        version: 16,
+        sqlite: include_str!("migrations/sqlite/0016_judged_files.sql"),
+        postgres: include_str!("migrations/postgres/0016_judged_files.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -1,8 +1,9 @@
 //! Rows of files that a caller has verified together. They hold what strangers' files are called and what was found of
-//! them, so they are forgotten whole.
+//! them, so they are forgotten whole. A report is told as ours, so a file that is judged carries an integrity value.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, VerificationBatchId};
+use crate::store::integrity::optional;
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -246,7 +247,7 @@ pub async fn set_original(
                WHERE batch = $3 AND position = $4 AND original_sm3 IS NULL AND original_digest IS NULL";
     match execute!(tx, sql, sm3.as_slice(), bytes, id.as_str(), position)? {
         1 => Ok(()),
-        _ => Err(Error::Stale { table: FILES, row: format!("{id}/{position}") }),
+        _ => Err(Error::Stale { table: FILES, row: row_name(id, position) }),
     }
 }
 
@@ -288,29 +289,60 @@ pub async fn counts(tx: &mut Tx<'_>, id: &VerificationBatchId) -> Result<Counts,
     Ok(Counts { files, judged, bytes })
 }
 
-/// The report on a file.
+/// What the integrity value of a judged file is over: what was taken, and what it came to.
+fn content(file: &BatchFile, indication: &str, report: Option<&[u8]>) -> Vec<Vec<u8>> {
+    vec![
+        file.name.as_bytes().to_vec(),
+        file.sm3.to_vec(),
+        file.bytes.to_be_bytes().to_vec(),
+        optional(file.original_sm3.as_ref().map(|sm3| &sm3[..])),
+        optional(file.original_digest.as_deref().map(str::as_bytes)),
+        indication.as_bytes().to_vec(),
+        optional(report),
+    ]
+}
+
+fn row_name(id: &VerificationBatchId, position: i64) -> String {
+    format!("{id}/{position}")
+}
+
+async fn at_position(tx: &mut Tx<'_>, id: &VerificationBatchId, position: i64) -> Result<Option<BatchFile>, Error> {
+    let sql = select_files!("WHERE batch = $1 AND position = $2");
+    fetch_optional!(tx, FileRow, sql, id.as_str(), position)?.map(file).transpose()
+}
+
+/// The report on a file, where it is judged and has one.
 ///
 /// # Errors
-/// The database's.
+/// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn report(tx: &mut Tx<'_>, id: &VerificationBatchId, position: i64) -> Result<Option<Vec<u8>>, Error> {
-    let sql = "SELECT report FROM verification_batch_files WHERE batch = $1 AND position = $2";
-    let found = fetch_optional!(tx, (Option<Vec<u8>>,), sql, id.as_str(), position)?;
-    Ok(found.and_then(|(report,)| report))
+    let Some(file) = at_position(tx, id, position).await? else { return Ok(None) };
+    let Some(indication) = &file.indication else { return Ok(None) };
+    let sql = "SELECT report, integrity FROM verification_batch_files WHERE batch = $1 AND position = $2";
+    let (report, found) = fetch_one!(tx, (Option<Vec<u8>>, Option<Vec<u8>>), sql, id.as_str(), position)?;
+    let parts = content(&file, indication, report.as_deref());
+    let parts = parts.iter().map(Vec::as_slice).collect::<Vec<_>>();
+    tx.integrity.check(FILES, &row_name(id, position), 1, &parts, &found.unwrap_or_default())?;
+    Ok(report)
 }
 
 /// Keeps what a file came to; says whether that was wanted still: it is there, and was not judged.
 ///
 /// # Errors
-/// The database's.
+/// [`Error::Inconsistent`]; the database's.
 pub async fn set_report(
     tx: &mut Tx<'_>,
     id: &VerificationBatchId,
     position: i64,
     (indication, report): (&str, Option<&[u8]>),
 ) -> Result<bool, Error> {
-    let sql = "UPDATE verification_batch_files SET indication = $1, report = $2 \
-               WHERE batch = $3 AND position = $4 AND indication IS NULL";
-    execute!(tx, sql, indication, report, id.as_str(), position).map(|changed| changed == 1)
+    let Some(file) = at_position(tx, id, position).await? else { return Ok(false) };
+    let parts = content(&file, indication, report);
+    let parts = parts.iter().map(Vec::as_slice).collect::<Vec<_>>();
+    let integrity = tx.integrity.over(FILES, &row_name(id, position), 1, &parts)?;
+    let sql = "UPDATE verification_batch_files SET indication = $1, report = $2, integrity = $3 \
+               WHERE batch = $4 AND position = $5 AND indication IS NULL";
+    execute!(tx, sql, indication, report, integrity, id.as_str(), position).map(|changed| changed == 1)
 }
 
 /// Forgets a batch with its files; says whether it was there.

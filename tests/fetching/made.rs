@@ -19,6 +19,7 @@ use yinxin::crypto::algorithm::{OID_SHA1, OID_SM2_WITH_SM3, SignatureAlgorithm};
 use yinxin::crypto::digest::{sha1_identifier, sm3};
 use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
+use yinxin::format::cms::{ContentType, Family, NewSignedData};
 use yinxin::format::keys::SubjectPublicKeyInfo;
 use yinxin::format::trust_list::{
     ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, StatusKind, StatusService,
@@ -26,8 +27,8 @@ use yinxin::format::trust_list::{
 };
 use yinxin::format::x509::crl::{NewCrl, NewEntries, NewRevokedCertificate, RevocationReason};
 use yinxin::format::x509::extension::{
-    ACCESS_OCSP, AccessDescription, AuthorityInfoAccess, CrlDistributionPoints, DistributionPoint,
-    DistributionPointName,
+    ACCESS_CA_ISSUERS, ACCESS_OCSP, AccessDescription, AuthorityInfoAccess, CrlDistributionPoints, DistributionPoint,
+    DistributionPointName, FreshestCrl,
 };
 use yinxin::format::x509::ocsp::{CertificateStatus, NewBasicResponse, NewCertId, NewSingleResponse, ResponderId};
 use yinxin::format::x509::{BasicConstraints, GeneralName, KeyUsage, Name, NewCertificate, NewExtension, NewName};
@@ -36,17 +37,72 @@ use yinxin::service::outside::reach::{Resolver, Resolving};
 pub(crate) const HOUR: i64 = 3600;
 pub(crate) const SERIAL: u8 = 7;
 
+/// The places that a certificate names.
+#[derive(Default)]
+pub(crate) struct Points<'p> {
+    /// OCSP responders.
+    pub(crate) responders: &'p [&'p str],
+    /// Revocation lists.
+    pub(crate) lists: &'p [&'p str],
+    /// Certificates of its issuer.
+    pub(crate) issuers: &'p [&'p str],
+    /// Changes to the lists.
+    pub(crate) changes: &'p [&'p str],
+}
+
+impl Points<'_> {
+    fn extensions(&self) -> Vec<NewExtension> {
+        let mut extensions = Vec::new();
+        let place = |method| move |url: &&'_ str| (method, (*url).to_owned());
+        let named: Vec<_> = self.responders.iter().map(place(ACCESS_OCSP)).collect();
+        let named = [named, self.issuers.iter().map(place(ACCESS_CA_ISSUERS)).collect()].concat();
+        let places =
+            named.iter().map(|(method, url)| AccessDescription { method: *method, location: GeneralName::Uri(url) });
+        if !named.is_empty() {
+            extensions.push(NewExtension::new(false, &AuthorityInfoAccess(places.collect())));
+        }
+        if !self.lists.is_empty() {
+            let points = self.lists.iter().map(|url| point(url)).collect();
+            extensions.push(NewExtension::new(false, &CrlDistributionPoints(points)));
+        }
+        if !self.changes.is_empty() {
+            let points = self.changes.iter().map(|url| point(url)).collect();
+            extensions.push(NewExtension::new(false, &FreshestCrl(points)));
+        }
+        extensions
+    }
+}
+
+fn point(url: &str) -> DistributionPoint<'_> {
+    DistributionPoint {
+        name: Some(DistributionPointName::FullName(vec![GeneralName::Uri(url)])),
+        reasons: None,
+        crl_issuer: Vec::new(),
+    }
+}
+
+/// A message of CMS that holds certificates and nothing else.
+pub(crate) fn bundle(certificates: &[&[u8]]) -> Vec<u8> {
+    let (family, content_type) = (Family::Cms, Family::Cms.oid(ContentType::Data));
+    NewSignedData { family, content_type, content: None, certificates, crls: &[], signers: &[] }.to_der()
+}
+
 /// An authority whose root is the anchor.
 pub(crate) struct Authority {
     name: Vec<u8>,
-    key: sm2::PrivateKey,
+    key: Arc<sm2::PrivateKey>,
     pub(crate) now: Timestamp,
 }
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let name = NewName { organisation: "示例".into(), common_name: name.into() }.to_der();
-        Self { name, key: sm2::PrivateKey::generate(&SystemRandom).unwrap(), now: SystemClock.now() }
+        Self { name, key: Arc::new(sm2::PrivateKey::generate(&SystemRandom).unwrap()), now: SystemClock.now() }
+    }
+
+    /// The same at another moment.
+    pub(crate) fn at(&self, now: Timestamp) -> Self {
+        Self { name: self.name.clone(), key: Arc::clone(&self.key), now }
     }
 
     fn sign(&self, tbs: &[u8]) -> Vec<u8> {
@@ -54,7 +110,7 @@ impl Authority {
     }
 
     fn key_info(&self) -> Vec<u8> {
-        subject_public_key_info(&Signer::public_key(&self.key))
+        subject_public_key_info(&Signer::public_key(&*self.key))
     }
 
     fn certify(&self, subject: (&[u8], &[u8]), serial: u8, extensions: &[NewExtension]) -> Vec<u8> {
@@ -81,29 +137,44 @@ impl Authority {
 
     /// A certificate that names those responders and lists.
     pub(crate) fn end(&self, serial: u8, responders: &[&str], lists: &[&str]) -> Vec<u8> {
+        self.end_with(serial, &Points { responders, lists, ..Points::default() })
+    }
+
+    /// A certificate that names those places.
+    pub(crate) fn end_with(&self, serial: u8, points: &Points<'_>) -> Vec<u8> {
         let basic = BasicConstraints { authority: false, path_length: None };
         let usage = KeyUsage(KeyUsage::DIGITAL_SIGNATURE);
         let mut extensions = vec![NewExtension::new(true, &basic), NewExtension::new(true, &usage)];
-        let places =
-            responders.iter().map(|url| AccessDescription { method: ACCESS_OCSP, location: GeneralName::Uri(url) });
-        if !responders.is_empty() {
-            extensions.push(NewExtension::new(false, &AuthorityInfoAccess(places.collect())));
-        }
-        let points = lists.iter().map(|url| DistributionPoint {
-            name: Some(DistributionPointName::FullName(vec![GeneralName::Uri(url)])),
-            reasons: None,
-            crl_issuer: Vec::new(),
-        });
-        if !lists.is_empty() {
-            extensions.push(NewExtension::new(false, &CrlDistributionPoints(points.collect())));
-        }
+        extensions.extend(points.extensions());
         let name = NewName { organisation: "示例".into(), common_name: "end".into() }.to_der();
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
         self.certify((&name, &subject_public_key_info(&Signer::public_key(&key))), serial, &extensions)
     }
 
+    /// An authority below this one, and its certificate, which names those places.
+    pub(crate) fn below(&self, name: &str, serial: u8, points: &Points<'_>) -> (Self, Vec<u8>) {
+        let below = Self::new(name).at(self.now);
+        let usage = KeyUsage(KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN);
+        let basic = BasicConstraints { authority: true, path_length: None };
+        let mut extensions = vec![NewExtension::new(true, &basic), NewExtension::new(true, &usage)];
+        extensions.extend(points.extensions());
+        let certificate = self.certify((&below.name, &below.key_info()), serial, &extensions);
+        (below, certificate)
+    }
+
     /// A list from an hour ago until then, in hours, that revokes those.
     pub(crate) fn crl(&self, hours: i64, revoked: &[u8]) -> Vec<u8> {
+        self.list((5, None), hours, revoked, &[])
+    }
+
+    /// The list of that number, or changes to the list of another, which names where changes are.
+    pub(crate) fn list(
+        &self,
+        (number, base): (u8, Option<u8>),
+        hours: i64,
+        revoked: &[u8],
+        changes: &[&str],
+    ) -> Vec<u8> {
         let mut entries = NewEntries::default();
         for serial in revoked {
             entries.push(&NewRevokedCertificate {
@@ -114,16 +185,18 @@ impl Authority {
                 certificate_issuer: None,
             });
         }
+        let freshest = FreshestCrl(changes.iter().map(|url| point(url)).collect());
+        let base = base.map(|base| [base]);
         let new = NewCrl {
             signature_algorithm: OID_SM2_WITH_SM3,
             issuer: &self.name,
             this_update: self.now.plus_seconds(-2 * HOUR),
             next_update: self.now.plus_seconds(hours * HOUR),
             authority_key_identifier: &[1; 20],
-            number: &[5],
-            delta_base: None,
+            number: &[number],
+            delta_base: base.as_ref().map(|base| &base[..]),
             issuing_distribution_point: None,
-            freshest: None,
+            freshest: (!changes.is_empty()).then_some(&freshest),
             others: &[],
         };
         let tbs = new.to_tbs(&entries).unwrap();
@@ -132,6 +205,11 @@ impl Authority {
 
     /// An answer about that serial number, until then, in hours.
     pub(crate) fn answer(&self, serial: u8, status: CertificateStatus, hours: i64) -> Vec<u8> {
+        self.answer_until(serial, status, hours * HOUR)
+    }
+
+    /// The same in seconds.
+    pub(crate) fn answer_until(&self, serial: u8, status: CertificateStatus, seconds: i64) -> Vec<u8> {
         let info = self.key_info();
         let key = SubjectPublicKeyInfo::parse(&info).unwrap().key.to_vec();
         let cert_id = NewCertId {
@@ -145,7 +223,7 @@ impl Authority {
             cert_id: &cert_id,
             status,
             this_update: self.now.plus_seconds(-2 * HOUR),
-            next_update: Some(self.now.plus_seconds(hours * HOUR)),
+            next_update: Some(self.now.plus_seconds(seconds)),
             archive_cutoff: None,
             invalidity_date: None,
         };

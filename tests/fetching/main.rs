@@ -6,6 +6,8 @@
     reason = "clippy excuses `#[test]` functions, not what they call"
 )]
 
+mod changes;
+mod issuers;
 mod made;
 
 use std::fs;
@@ -26,7 +28,7 @@ use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList, StatusKind, TrustAnchors};
 use yinxin::domain::verify::address::Address;
-use yinxin::domain::verify::{Policy, StatusSource};
+use yinxin::domain::verify::{EvidenceSource, Policy};
 use yinxin::format::keys::write_pem;
 use yinxin::format::x509::ocsp::{CertificateStatus, OcspRefusal, OcspRequest};
 use yinxin::service::gathering::Appetite;
@@ -93,7 +95,16 @@ impl Case {
 
     /// The verdict after fetching, and the codes of what was not had.
     async fn fetched(&mut self, desk: &Desk) -> (String, Vec<&'static str>) {
-        let not_had = self.verification.gather(&desk.fetcher, Appetite::default(), ("file", &self.file, None)).await;
+        self.fetched_with(desk, Appetite::default()).await
+    }
+
+    /// The same with certificates of issuers.
+    async fn fetched_with_issuers(&mut self, desk: &Desk) -> (String, Vec<&'static str>) {
+        self.fetched_with(desk, Appetite { issuers: true, ..Appetite::default() }).await
+    }
+
+    async fn fetched_with(&mut self, desk: &Desk, appetite: Appetite) -> (String, Vec<&'static str>) {
+        let not_had = self.verification.gather(&desk.fetcher, appetite, ("file", &self.file, None)).await;
         (self.verdict(), not_had.iter().map(|one| one.error.code()).collect())
     }
 
@@ -329,7 +340,7 @@ async fn many_askers_are_one_question_and_what_is_kept_has_an_end() {
     let by = Arc::clone(&authority);
     let slow = Duration::from_millis(150);
     let server = Server::plain(move |_| Reply { late: slow, ..Reply::ok(by.crl(1, &[])) }).await;
-    let source = |path: &str| StatusSource::Crl { address: Address::parse(&server.url(path)).unwrap() };
+    let source = |path: &str| EvidenceSource::Crl { address: Address::parse(&server.url(path)).unwrap() };
     let desk = Desk::new(authority.now, Bounds { entries: 2, ..bounds() });
     let one = source("/1");
     // Whoever stops waiting stops nobody else.

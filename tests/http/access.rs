@@ -30,6 +30,11 @@ fn request_for(method: &str, path: &str) -> Request {
         "DELETE" => Request::new("DELETE", &path),
         "PUT" => Request::new("PUT", &path).body("application/ofd", b"PK"),
         "POST" if path.starts_with("/api/v1/verification-batches") => Request::new("POST", &path),
+        "POST" if path.starts_with("/api/v1/trust-lists") => match path.rsplit('/').next() {
+            Some("activation") => Request::new("POST", &path),
+            Some("to-sign") => Request::new("POST", &path).body("application/json", br#"{"step":"refuse"}"#),
+            _ => Request::new("POST", &path).body("application/json", br#"{"signature":"AAAA"}"#),
+        },
         "POST" if path == "/api/v1/certificates" => Request::new("POST", &path)
             .body("application/json", br#"{"authority":"ca","profile":"officer","csr":"MAA="}"#),
         "POST" if path.starts_with("/api/v1/certificate-requests") => {

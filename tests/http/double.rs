@@ -12,7 +12,9 @@ use yinxin::domain::audit::Actor as RecordedActor;
 use yinxin::domain::ca::job::{Job, JobState};
 use yinxin::domain::ca::job_approval::{JobConsent, JobStep};
 use yinxin::domain::ca::request::{Approval, Hand};
+use yinxin::domain::ca::trust_list::ListApproval;
 use yinxin::domain::caller::{Role, Roles};
+use yinxin::domain::trust::list_diff::ListChange;
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
@@ -27,6 +29,7 @@ use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
 use yinxin::service::signed_reports::Form;
+use yinxin::service::trust_desk::{TrustListAnswer, TrustListRecord, TrustListStep};
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};
 use yinxin::store::issuance_jobs::StoredJob;
 use yinxin::store::verification_batches::{BatchState, Counts, StoredBatch};
@@ -118,6 +121,8 @@ pub(crate) struct Double {
     /// The last action with a job, and the last page of jobs that was asked for.
     pub(crate) acted: Mutex<Option<JobAction>>,
     pub(crate) listed: Mutex<Option<(Option<JobId>, i64)>>,
+    /// The last step with trust lists.
+    pub(crate) decided: Mutex<Option<TrustListStep>>,
     pub(crate) refusals: Mutex<Vec<Recorded>>,
     pub(crate) broken: AtomicBool,
     /// Tells that work on `slow.ofd` has begun, and lets it end.
@@ -284,6 +289,40 @@ impl UseCases for Double {
         let (counts, files, next) = (Counts::default(), Vec::new(), None);
         let gone = matches!(step, BatchStep::Forget { .. });
         Ok((!gone).then_some(BatchRecord { batch, counts, forgotten_at: at.plus_seconds(60), files, next }))
+    }
+
+    async fn trust_list_step(&self, actor: &Actor, step: TrustListStep) -> Result<TrustListAnswer, Fault> {
+        assert!(actor.caller.is_some());
+        let is_octets = matches!(step, TrustListStep::ToApprove { .. } | TrustListStep::ToRefuse { .. });
+        let is_shown = matches!(step, TrustListStep::Show { .. });
+        *self.decided.lock().unwrap() = Some(step);
+        if is_octets {
+            return Ok(TrustListAnswer::Octets(vec![7, 8, 9]));
+        }
+        let at = Timestamp::from_unix(0);
+        let change = ListChange { what: "added", of: "anchor", id: Some("ab".into()), detail: "CN=甲".into() };
+        Ok(TrustListAnswer::Lists(vec![TrustListRecord {
+            sm3: [0xab; 32],
+            state: "imported",
+            name: "zj".into(),
+            number: 2,
+            replaces: Some([0xcd; 32]),
+            by_paper: false,
+            above: None,
+            imported_at: at,
+            active_since: None,
+            ended_at: None,
+            refused_by: None,
+            approvals: vec![ListApproval {
+                hand: Hand { officer: CallerId::parse("o1").unwrap(), key_sm3: [1; 32] },
+                compared: true,
+                signature: vec![2; 64],
+                at,
+            }],
+            not_used: None,
+            changes: is_shown.then(|| vec![change]),
+            file: is_shown.then(|| br#"{"payload":"e30","signatures":[]}"#.to_vec()),
+        }]))
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

@@ -15,6 +15,9 @@ mod ca_request;
 mod ceremony;
 mod demo;
 mod keys;
+#[expect(dead_code, reason = "made for the tests of fetching, which ask for more")]
+#[path = "../fetching/made.rs"]
+mod made;
 mod process;
 mod serve;
 mod service;

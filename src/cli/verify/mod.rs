@@ -83,6 +83,10 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "offline")]
     fetch: bool,
 
+    /// With --fetch: fetch certificates of missing issuers too (caIssuers), from the hosts that any trust list names
+    #[arg(long, requires = "fetch")]
+    fetch_issuers: bool,
+
     /// Authorities by which servers of https must be known: a PEM file. Without any, only http is fetched. May be repeated
     #[arg(long, value_name = "FILE", requires = "fetch")]
     https_anchors: Vec<PathBuf>,
@@ -255,10 +259,11 @@ fn fetch_all(
         Some(Signed::Document(_, _)) => return Ok(()),
         None => None,
     };
+    let appetite = Appetite { issuers: arguments.fetch_issuers, ..Appetite::default() };
     for path in &arguments.files {
         if let Ok(Content::Whole(bytes)) = read_bounded(path, Limits::DEFAULT.file_bytes) {
             let file = path.to_string_lossy();
-            let gather = verification.gather(&fetcher, Appetite::default(), (&file, &bytes, original));
+            let gather = verification.gather(&fetcher, appetite, (&file, &bytes, original));
             for NotHad { address, error } in runtime.block_on(gather) {
                 console.complain(&error_line(&*error, error.code()).replacen(
                     "error",

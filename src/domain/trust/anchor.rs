@@ -10,6 +10,7 @@ use crate::domain::trust::scope::{AnchorScope, ListNamed};
 use crate::domain::trust::signature::SignerIdPolicy;
 use crate::format::der;
 use crate::format::keys::read_pem;
+use crate::format::trust_list::StatusService;
 use crate::format::x509::{Certificate, Name};
 
 /// Why a file of anchors or certificates was not taken.
@@ -207,6 +208,21 @@ impl TrustAnchors {
     #[must_use]
     pub const fn is_development(&self) -> bool {
         self.development
+    }
+
+    /// The status services that trust lists name beside these anchors.
+    pub fn status_services(&self) -> impl Iterator<Item = &StatusService> {
+        self.anchors.held.iter().filter_map(|held| held.scope.as_ref()).flat_map(|scope| &scope.status)
+    }
+
+    /// Whether an anchor has that subject (RFC 5280 7.1), and the other certificates that have it.
+    #[must_use]
+    pub fn with_subject(&self, name: &Name<'_>) -> (bool, Vec<Certificate<'_>>) {
+        let (anchors, others) = self.named(name);
+        let is_named = |held: &&Held| Certificate::parse(&held.der).is_ok_and(|found| found.subject.matches(name));
+        let has_anchor = anchors.iter().any(is_named);
+        let others = others.into_iter().filter_map(|held| Certificate::parse(&held.der).ok());
+        (has_anchor, others.filter(|found| found.subject.matches(name)).collect())
     }
 
     /// How many anchors there are.

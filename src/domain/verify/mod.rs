@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod crl;
 pub mod evidence;
 pub mod finding;
+mod issuers;
 pub mod jws;
 pub mod ofd;
 pub mod ofd_sign;
@@ -39,7 +40,7 @@ pub use finding::{Case, Finding, Indication};
 pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
 pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
-pub use wanted::{NotFetched, StatusSource, WantedStatus};
+pub use wanted::{EvidenceSource, Lacking, NotFetched, WantedEvidence};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;

@@ -15,12 +15,13 @@ use crate::domain::trust::{
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::issuers::missing_issuers;
 use crate::domain::verify::policy::{Past, Tolerance, UnknownRevocation};
 use crate::domain::verify::report::SignatureReport;
 use crate::domain::verify::revocation::{Statuses, is_harmless_after, may_be_asked};
 use crate::domain::verify::ses::deviates;
 use crate::domain::verify::signer::ProvedTime;
-use crate::domain::verify::wanted::WantedStatus;
+use crate::domain::verify::wanted::WantedEvidence;
 use crate::format::tsp::{TimeStampResp, TimeStampToken};
 use crate::format::x509::Certificate;
 use crate::format::x509::extension::TIME_STAMPING;
@@ -34,8 +35,8 @@ pub struct Unproved {
     pub code: &'static str,
     /// For people.
     pub detail: String,
-    /// Certificates of the authority's path whose status is unknown, where that is why.
-    pub wanted: Vec<WantedStatus>,
+    /// Evidence that the authority's path lacks, where that is why.
+    pub wanted: Vec<WantedEvidence>,
 }
 
 impl Unproved {
@@ -133,9 +134,10 @@ fn believe(token: &VerifiedToken<'_>, ground: &Ground<'_>, budget: &mut Budget) 
         check: &Computed,
         revocation: None,
     };
-    let path = question
-        .answer(budget)
-        .map_err(|failure| Unproved::not_believed("time-stamp-not-trusted", failure.to_string()))?;
+    let path = question.answer(budget).map_err(|failure| {
+        let wanted = missing_issuers(certificate, &beside, ground.trust).into_iter().map(|lack| lack.wanted).collect();
+        Unproved { wanted, ..Unproved::not_believed("time-stamp-not-trusted", failure.to_string()) }
+    })?;
     if ground.policy.past == Past::Now && certificate.not_after < now {
         let detail = format!("its authority's certificate ended at {}", certificate.not_after);
         return Err(Unproved::not_believed("time-stamper-expired", detail));
@@ -183,7 +185,7 @@ fn revocation(
                 let demanded = ground.policy.unknown_revocation == UnknownRevocation::Refuse;
                 if demanded || may_be_asked(certificate, path) {
                     let detail = format!("whether the certificate of {subject} is revoked is unknown: {why}");
-                    let wanted = statuses.lacks(path).into_iter().map(|lack| lack.wanted).collect();
+                    let wanted = statuses.lacks(path, ground).into_iter().map(|lack| lack.wanted).collect();
                     let unproved = Unproved::not_believed("time-stamper-revocation-unknown", detail);
                     return Err(Unproved { wanted, ..unproved });
                 }

@@ -6,7 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::crypto::digest::hex;
 use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
-use crate::domain::verify::wanted::WantedStatus;
+use crate::domain::verify::wanted::WantedEvidence;
 use crate::domain::verify::words::{Summary, Words, meaning};
 use crate::domain::verify::{Ground, Policy};
 use crate::format::ofd;
@@ -256,7 +256,7 @@ pub struct SignatureReport {
     #[serde(skip)]
     findings: Vec<Finding>,
     #[serde(skip)]
-    wanted: Vec<WantedStatus>,
+    wanted: Vec<WantedEvidence>,
 }
 
 impl SignatureReport {
@@ -295,9 +295,9 @@ impl SignatureReport {
         self.findings.push(finding);
     }
 
-    /// Names a certificate whose status is unknown.
-    pub fn want(&mut self, status: WantedStatus) {
-        self.wanted.push(status);
+    /// Names a certificate of which evidence is lacking.
+    pub fn want(&mut self, evidence: WantedEvidence) {
+        self.wanted.push(evidence);
     }
 
     /// Whether a rule is broken for good so far.
@@ -518,11 +518,11 @@ impl Report {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The certificates on paths to anchors whose status is unknown, each once, in the order of the signatures. With more
-    /// evidence about them the file may be judged again.
+    /// The certificates of which evidence is lacking, each lack once, in the order of the signatures. With that evidence
+    /// the file may be judged again.
     #[must_use]
-    pub fn wanted(&self) -> Vec<&WantedStatus> {
-        let mut all: Vec<&WantedStatus> = Vec::new();
+    pub fn wanted(&self) -> Vec<&WantedEvidence> {
+        let mut all: Vec<&WantedEvidence> = Vec::new();
         for wanted in self.signatures.iter().flat_map(|signature| &signature.wanted) {
             if !all.contains(&wanted) {
                 all.push(wanted);

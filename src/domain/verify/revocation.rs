@@ -10,6 +10,7 @@ use crate::domain::trust::{
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::issuers::missing_issuers;
 use crate::domain::verify::policy::{Past, UnknownRevocation};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
 use crate::domain::verify::signer::{Role, SignerQuestion, path_question};
@@ -37,6 +38,17 @@ pub(in crate::domain::verify) const fn is_harmless_after(reason: RevocationReaso
 #[must_use]
 pub(in crate::domain::verify) fn may_be_asked(certificate: &Certificate<'_>, path: &TrustedPath) -> bool {
     certificate.names_revocation_source() || path.anchor_scope().is_some_and(|scope| !scope.status.is_empty())
+}
+
+/// Whether that is known from a list alone, and changes to it may tell otherwise: a lasting revocation does not pass.
+const fn may_change(status: &RevocationStatus) -> bool {
+    match status {
+        RevocationStatus::Good { source }
+        | RevocationStatus::Revoked { source, reason: RevocationReason::CertificateHold, .. } => {
+            matches!(source.kind, SourceKind::Crl { delta: None, .. })
+        }
+        RevocationStatus::Revoked { .. } | RevocationStatus::Unknown { .. } => false,
+    }
 }
 
 /// The status of each certificate of a path below its anchor, from the end upward.
@@ -88,12 +100,24 @@ impl<'p> Statuses<'p> {
         Self { all: certificates.zip(statuses).collect() }
     }
 
-    /// What is wanted of each certificate whose status is unknown.
-    pub(in crate::domain::verify) fn lacks(&self, path: &TrustedPath) -> Vec<Lack> {
+    /// What is wanted: the status of each certificate where it is unknown, and changes to the lists at hand where a list
+    /// alone tells it.
+    pub(in crate::domain::verify) fn lacks(&self, path: &TrustedPath, ground: &Ground<'_>) -> Vec<Lack> {
+        let (crls, scope) = (ground.evidence.crls(), path.anchor_scope());
         let issuers = path.certificates().skip(1).filter_map(|der| Certificate::parse(der).ok());
-        let unknown = self.all.iter().zip(issuers);
-        let unknown = unknown.filter(|((_, status), _)| matches!(status, RevocationStatus::Unknown { .. }));
-        unknown.map(|((certificate, _), issuer)| Lack::of(certificate, &issuer, path.anchor_scope())).collect()
+        let mut lacks = Vec::new();
+        for ((certificate, status), issuer) in self.all.iter().zip(issuers) {
+            let is_unknown = matches!(status, RevocationStatus::Unknown { .. });
+            if is_unknown {
+                lacks.push(Lack::of(certificate, &issuer, scope));
+            }
+            if is_unknown || may_change(status) {
+                let changes = Lack::of_changes(certificate, crls.iter().map(|crl| crl.list), scope);
+                // Where a list tells the status, nothing is missing.
+                lacks.extend(changes.map(|lack| if is_unknown { lack } else { Lack { shown: Vec::new(), ..lack } }));
+            }
+        }
+        lacks
     }
 
     /// Each certificate with its status.
@@ -113,8 +137,14 @@ pub(in crate::domain::verify) fn judge_revocation(
 ) {
     let Some(paths) = paths else {
         let detail = "not asked: there is no path to an anchor";
-        let unreached = questions.iter().flat_map(|question| unreached(question.certificate)).collect();
-        report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail).with(unreached);
+        let mut shown: Vec<String> = questions.iter().flat_map(|question| unreached(question.certificate)).collect();
+        for question in questions {
+            for lack in missing_issuers(question.certificate, question.embedded, ground.trust) {
+                shown.extend(lack.shown);
+                report.want(lack.wanted);
+            }
+        }
+        report.revocation = Axis::new(Status::Unknown, "no-certificate-chain", detail).with(shown);
         return;
     };
     let mut known = Known::default();
@@ -126,7 +156,7 @@ pub(in crate::domain::verify) fn judge_revocation(
         for (place, (certificate, status)) in statuses.each().enumerate() {
             known.take(report, question, (place, certificate, path), status, ground);
         }
-        for lack in statuses.lacks(path) {
+        for lack in statuses.lacks(path, ground) {
             known.lacking.extend(lack.shown);
             report.want(lack.wanted);
         }

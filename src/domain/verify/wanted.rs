@@ -1,14 +1,24 @@
-//! What a judgement lacks: the status of certificates that lie on a path to an anchor, and where it may be asked.
+//! What a judgement lacks: the status of certificates that lie on a path to an anchor, changes to revocation lists that
+//! are at hand, the certificates of issuers; and where it may be asked.
 //!
-//! Nobody is asked but the hosts that the trust list names as status services of that very anchor, on the ports that it
-//! names (product contract 2). So what a stranger's file says makes us talk to nobody: its certificates count only where
-//! a trusted authority issued them, and then only for hosts that the list names.
+//! For status and changes nobody is asked but the hosts that the trust list names as status services of that very anchor,
+//! on the ports that it names (product contract 2). So what a stranger's file says makes us talk to nobody: its
+//! certificates count only where a trusted authority issued them, and then only for hosts that the list names.
+//!
+//! A missing issuer's certificate is another matter: until it is there no anchor is reached, so the host may be any that a
+//! trust list names, and the path of the address is a stranger's. It is named here, and fetched only where the
+//! installation says so.
 
 use crate::crypto::algorithm::OID_SHA1;
 use crate::crypto::digest::{sha1_identifier, sm3};
 use crate::domain::trust::{AnchorScope, StatusKind};
 use crate::domain::verify::address::Address;
-use crate::format::x509::extension::{ACCESS_OCSP, AuthorityInfoAccess, CrlDistributionPoints, DistributionPointName};
+use crate::format::der::ObjectIdentifier;
+use crate::format::x509::crl::CertificateList;
+use crate::format::x509::extension::{
+    ACCESS_CA_ISSUERS, ACCESS_OCSP, AuthorityInfoAccess, CrlDistributionPoints, DistributionPoint,
+    DistributionPointName, FreshestCrl,
+};
 use crate::format::x509::ocsp::{NewCertId, NewOcspRequest};
 use crate::format::x509::{Certificate, GeneralName};
 
@@ -42,11 +52,14 @@ pub enum NotFetched {
     /// Behind the first few.
     #[error("the certificate names too many addresses")]
     TooMany,
+    /// A query, on the word of a certificate that leads to no anchor.
+    #[error("the address has a query, and the certificate does not lead to an anchor")]
+    Query,
 }
 
-/// Where a status may be asked.
+/// Where evidence may be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StatusSource {
+pub enum EvidenceSource {
     /// A revocation list lies there (RFC 5280 4.2.1.13).
     Crl {
         /// Where.
@@ -59,31 +72,49 @@ pub enum StatusSource {
         /// The request, DER: one certificate, no nonce (RFC 5019 2.1).
         request: Vec<u8>,
     },
+    /// Certificates of an issuer lie there: one, or a bundle (RFC 5280 4.2.2.1).
+    Issuer {
+        /// Where.
+        address: Address,
+    },
 }
 
-impl StatusSource {
+impl EvidenceSource {
     /// Where.
     #[must_use]
     pub const fn address(&self) -> &Address {
         match self {
-            Self::Crl { address } | Self::Ocsp { address, .. } => address,
+            Self::Crl { address } | Self::Ocsp { address, .. } | Self::Issuer { address } => address,
         }
     }
 }
 
-/// A certificate on a path whose revocation is unknown.
+/// What is lacking of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lacking {
+    /// Whether it is revoked; it lies on a path.
+    Status,
+    /// Changes to the list that tells whether it is revoked (RFC 5280 5.2.4, 5.2.6); it lies on a path.
+    Changes,
+    /// The certificate of its issuer; it leads to no anchor.
+    Issuer,
+}
+
+/// A certificate of which evidence is lacking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WantedStatus {
+pub struct WantedEvidence {
     /// SM3 of the certificate.
     pub certificate: [u8; 32],
+    /// What is lacking.
+    pub what: Lacking,
     /// Whom may be asked, the best first. Empty where nobody may be.
-    pub sources: Vec<StatusSource>,
+    pub sources: Vec<EvidenceSource>,
 }
 
 /// What is wanted of one certificate, and what is not fetched, as evidence shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::domain::verify) struct Lack {
-    pub(in crate::domain::verify) wanted: WantedStatus,
+    pub(in crate::domain::verify) wanted: WantedEvidence,
     pub(in crate::domain::verify) shown: Vec<String>,
 }
 
@@ -91,14 +122,14 @@ pub(in crate::domain::verify) struct Lack {
 type Named<'a> = (StatusKind, &'a str);
 
 impl Lack {
-    /// Of a certificate on a path to an anchor of that scope.
+    /// The status of a certificate on a path to an anchor of that scope.
     pub(in crate::domain::verify) fn of(
         certificate: &Certificate<'_>,
         issuer: &Certificate<'_>,
         scope: Option<&AnchorScope>,
     ) -> Self {
         let services = scope.map(|scope| scope.status.as_slice()).unwrap_or_default();
-        let listed: Vec<Address> = services.iter().filter_map(|service| Address::parse(&service.url).ok()).collect();
+        let listed = listed(scope);
         // An answer is smaller and younger than a list; what the certificate says itself speaks of it for sure.
         let own = addresses(certificate);
         let all = own.iter().copied().chain(services.iter().map(|service| (service.kind, service.url.as_str())));
@@ -108,8 +139,8 @@ impl Lack {
             match found {
                 Ok(address) => {
                     let source = match kind {
-                        StatusKind::Crl => StatusSource::Crl { address },
-                        StatusKind::Ocsp => StatusSource::Ocsp { address, request: request(certificate, issuer) },
+                        StatusKind::Crl => EvidenceSource::Crl { address },
+                        StatusKind::Ocsp => EvidenceSource::Ocsp { address, request: request(certificate, issuer) },
                     };
                     if !sources.contains(&source) {
                         shown.push(format!("{} may be asked", short(url)));
@@ -124,8 +155,74 @@ impl Lack {
                 }
             }
         }
-        Self { wanted: WantedStatus { certificate: sm3(certificate.raw), sources }, shown }
+        Self { wanted: wanted(certificate, Lacking::Status, sources), shown }
     }
+
+    /// Changes to the lists of its issuer that are at hand, where the certificate or one of these lists names any that
+    /// may be asked for.
+    pub(in crate::domain::verify) fn of_changes<'l>(
+        certificate: &Certificate<'_>,
+        lists: impl Iterator<Item = &'l CertificateList<'l>>,
+        scope: Option<&AnchorScope>,
+    ) -> Option<Self> {
+        let listed = listed(scope);
+        if listed.is_empty() {
+            return None;
+        }
+        let own = certificate.extension_of::<FreshestCrl<'_>>().ok().flatten();
+        let mut points: Vec<&str> = own.iter().flat_map(|own| urls(&own.0)).collect();
+        let mut is_any = false;
+        for list in lists.filter(|list| !list.is_delta() && list.issuer.matches(&certificate.issuer)) {
+            is_any = true;
+            points.extend(list.freshest.iter().flat_map(|freshest| urls(&freshest.0)));
+        }
+        let (mut sources, mut shown) = (Vec::new(), Vec::new());
+        for url in points.into_iter().take(MOST_ADDRESSES).filter(|_| is_any) {
+            match permitted(url, &listed) {
+                Ok(address) => {
+                    let source = EvidenceSource::Crl { address };
+                    if !sources.contains(&source) {
+                        shown.push(format!("{} may be asked for changes", short(url)));
+                        sources.push(source);
+                    }
+                }
+                Err(why) => shown.push(not_fetched(url, why)),
+            }
+        }
+        (!sources.is_empty()).then(|| Self { wanted: wanted(certificate, Lacking::Changes, sources), shown })
+    }
+
+    /// The certificate of its issuer, from hosts that some trust list names; nothing where it names no such address.
+    pub(in crate::domain::verify) fn of_issuer(certificate: &Certificate<'_>, listed: &[Address]) -> Option<Self> {
+        let (mut sources, mut shown) = (Vec::new(), Vec::new());
+        for url in issuers(certificate).into_iter().take(MOST_ADDRESSES) {
+            let found = permitted(url, listed)
+                .and_then(|address| if address.target.contains('?') { Err(NotFetched::Query) } else { Ok(address) });
+            match found {
+                Ok(address) => {
+                    let source = EvidenceSource::Issuer { address };
+                    if !sources.contains(&source) {
+                        shown.push(format!("{} may be asked for the certificate of the issuer", short(url)));
+                        sources.push(source);
+                    }
+                }
+                Err(NotFetched::Query) => shown.push(not_fetched(url, NotFetched::Query)),
+                // Of another host than those nobody is asked, and nothing is said: no list is responsible.
+                Err(_) => {}
+            }
+        }
+        (!shown.is_empty()).then(|| Self { wanted: wanted(certificate, Lacking::Issuer, sources), shown })
+    }
+}
+
+fn wanted(certificate: &Certificate<'_>, what: Lacking, sources: Vec<EvidenceSource>) -> WantedEvidence {
+    WantedEvidence { certificate: sm3(certificate.raw), what, sources }
+}
+
+/// The addresses that the list names beside an anchor.
+fn listed(scope: Option<&AnchorScope>) -> Vec<Address> {
+    let services = scope.map(|scope| scope.status.as_slice()).unwrap_or_default();
+    services.iter().filter_map(|service| Address::parse(&service.url).ok()).collect()
 }
 
 /// The addresses that a certificate names, none of which is asked since it leads to no anchor: as evidence shows them.
@@ -157,25 +254,33 @@ fn permitted(url: &str, listed: &[Address]) -> Result<Address, NotFetched> {
 
 /// Responders, then lists, as the certificate names them. An extension that cannot be read names nothing.
 fn addresses<'a>(certificate: &Certificate<'a>) -> Vec<Named<'a>> {
-    let mut named = Vec::new();
-    if let Ok(Some(access)) = certificate.extension_of::<AuthorityInfoAccess<'a>>() {
-        for place in access.0 {
-            if let (ACCESS_OCSP, GeneralName::Uri(url)) = (place.method, place.location) {
-                named.push((StatusKind::Ocsp, url));
-            }
-        }
-    }
-    if let Ok(Some(points)) = certificate.extension_of::<CrlDistributionPoints<'a>>() {
-        for point in points.0 {
-            let Some(DistributionPointName::FullName(names)) = point.name else { continue };
-            for name in names {
-                if let GeneralName::Uri(url) = name {
-                    named.push((StatusKind::Crl, url));
-                }
-            }
-        }
-    }
-    named
+    let responders = described(certificate, ACCESS_OCSP).into_iter().map(|url| (StatusKind::Ocsp, url));
+    let points = certificate.extension_of::<CrlDistributionPoints<'a>>().ok().flatten();
+    let lists = points.iter().flat_map(|points| urls(&points.0)).map(|url| (StatusKind::Crl, url));
+    responders.chain(lists).collect()
+}
+
+/// Where the certificate says that those of its issuer are.
+fn issuers<'a>(certificate: &Certificate<'a>) -> Vec<&'a str> {
+    described(certificate, ACCESS_CA_ISSUERS)
+}
+
+/// RFC 5280 4.2.2.1.
+fn described<'a>(certificate: &Certificate<'a>, method: ObjectIdentifier) -> Vec<&'a str> {
+    let access = certificate.extension_of::<AuthorityInfoAccess<'a>>().ok().flatten();
+    let places = access.into_iter().flat_map(|access| access.0);
+    let of_method = places.filter(|place| place.method == method);
+    of_method.filter_map(|place| if let GeneralName::Uri(url) = place.location { Some(url) } else { None }).collect()
+}
+
+/// The addresses of distribution points (RFC 5280 4.2.1.13).
+fn urls<'a>(points: &[DistributionPoint<'a>]) -> Vec<&'a str> {
+    let names = points.iter().filter_map(|point| match &point.name {
+        Some(DistributionPointName::FullName(names)) => Some(names),
+        _ => None,
+    });
+    let uri = |name: &GeneralName<'a>| if let GeneralName::Uri(url) = name { Some(*url) } else { None };
+    names.flatten().filter_map(uri).collect()
 }
 
 /// A request about one certificate. SHA-1 names it, as RFC 5019 2.1.1 has it: every responder knows that one, and nothing

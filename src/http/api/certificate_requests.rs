@@ -111,8 +111,8 @@ pub(crate) struct StepShape {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OctetsToSign)]
 pub(crate) struct OctetsShape {
-    /// The octets to sign, base64. Those of an approval are the same for every approver; those of the other steps fit the
-    /// request as it stands now.
+    /// The octets to sign, base64. Those of an approval of a request are the same for every approver; those of other steps
+    /// fit the officer, and what is decided on as it stands now.
     pub(crate) to_sign: String,
 }
 
@@ -154,13 +154,13 @@ pub(crate) struct WithdrawalShape {
 #[schema(as = Approval)]
 pub(crate) struct ApprovalShape {
     /// Whose.
-    officer: String,
+    pub(crate) officer: String,
     /// SM3 of the officer's SubjectPublicKeyInfo, hex.
-    key_sm3: String,
+    pub(crate) key_sm3: String,
     /// The signature's value of fixed width, hex.
-    signature: String,
+    pub(crate) signature: String,
     /// When it arrived.
-    at: String,
+    pub(crate) at: String,
 }
 
 impl From<ApprovalRecord> for ApprovalShape {
@@ -560,6 +560,7 @@ fn octets_of(name: &str, text: &str) -> Result<[u8; 32], Problem> {
     hexadecimal(text).ok_or_else(|| malformed(name, "32 octets: 64 hexadecimal digits"))
 }
 
+/// The signature of a step.
 pub(crate) fn signature(fields: &Fields) -> Result<Vec<u8>, Problem> {
     let octets = STANDARD.decode(fields.required("signature")?).ok();
     let octets = octets.filter(|octets| (1..=MOST_SIGNATURE).contains(&octets.len()));

@@ -15,6 +15,7 @@ pub(crate) mod report_answer;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;
+pub(crate) mod trust_lists;
 pub(crate) mod verification_batches;
 pub(crate) mod verifications;
 

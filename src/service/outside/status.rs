@@ -1,4 +1,5 @@
-//! Asking status services: revocation lists and OCSP answers are fetched once for many askers, and kept for a while.
+//! Asking status services: revocation lists, OCSP answers and certificates of issuers are fetched once for many askers,
+//! and kept for a while.
 //!
 //! What is kept changes how often others are asked, never what counts: who signed a list or an answer, and whether it is
 //! in force, is judged where it is used. What did not help there is forgotten ([`StatusFetcher::forget`]), so that nobody
@@ -15,16 +16,20 @@ use rustls::ClientConfig;
 use tokio::sync::{Semaphore, watch};
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::domain::verify::StatusSource;
+use crate::domain::verify::EvidenceSource;
 use crate::domain::verify::address::Address;
+use crate::format::cms::SignedData;
+use crate::format::der::Reader;
 use crate::format::keys::read_pem;
-use crate::format::x509::CertificateList;
 use crate::format::x509::ocsp::{OcspRequest, OcspResponse};
+use crate::format::x509::{Certificate, CertificateList};
 use crate::service::outside::reach::Resolver;
 use crate::service::outside::web::{self, Patience, Question, Web};
 
 /// An answer about one certificate has some hundred octets, with a responder's chain some thousand.
 const MOST_ANSWER: usize = 64 << 10;
+/// Certificates of one answer: an authority with a handful of cross certificates.
+const MOST_CERTIFICATES: usize = 16;
 /// RFC 6960 A.1: requests below this length, after encoding, go by GET, where caches may answer.
 const MOST_BY_GET: usize = 255;
 /// What was fetched is kept no longer than this, whatever it says: an authority may publish a newer list at any time.
@@ -77,6 +82,9 @@ pub enum Error {
     /// An answer that is no OCSP answer.
     #[error("the answer is none of OCSP")]
     NoAnswer,
+    /// An answer that holds no certificates, or too many.
+    #[error("what is published there is neither a certificate nor 16 at most")]
+    NoCertificate,
     /// The responder gives none.
     #[error("the responder refuses: {0}")]
     Refused(&'static str),
@@ -99,6 +107,7 @@ impl Error {
             Self::Web(error) => error.code(),
             Self::NoList => "answer-no-crl",
             Self::NoAnswer => "answer-no-ocsp",
+            Self::NoCertificate => "answer-no-certificate",
             Self::Refused(_) => "ocsp-refused",
             Self::OtherCertificate => "ocsp-other-certificate",
             Self::Useless => "answer-useless",
@@ -107,10 +116,10 @@ impl Error {
     }
 }
 
-/// A revocation list or an OCSP answer, DER, or why there is none.
+/// A revocation list or an OCSP answer, DER, or certificates, each in DER and one behind the other; or why there is none.
 pub type Outcome = Result<Arc<[u8]>, Arc<Error>>;
 
-/// Fetches lists and answers. Clones share what is kept.
+/// Fetches lists, answers and certificates. Clones share what is kept.
 #[derive(Clone)]
 pub struct StatusFetcher {
     inner: Arc<Inner>,
@@ -138,20 +147,26 @@ enum Entry {
 
 #[derive(Default)]
 struct Shelf {
-    entries: BTreeMap<StatusSource, Entry>,
+    entries: BTreeMap<EvidenceSource, Entry>,
     bytes: usize,
     uses: u64,
 }
 
 impl Shelf {
-    fn remove(&mut self, source: &StatusSource) {
+    fn remove(&mut self, source: &EvidenceSource) {
         if let Some(Entry::There { outcome: Ok(octets), .. }) = self.entries.remove(source) {
             self.bytes = self.bytes.saturating_sub(octets.len());
         }
     }
 
     /// Keeps it, and drops what is over and what was not used for the longest time until the bounds hold.
-    fn keep(&mut self, source: StatusSource, (outcome, until): (Outcome, Timestamp), now: Timestamp, bounds: &Bounds) {
+    fn keep(
+        &mut self,
+        source: EvidenceSource,
+        (outcome, until): (Outcome, Timestamp),
+        now: Timestamp,
+        bounds: &Bounds,
+    ) {
         self.remove(&source);
         let size = outcome.as_ref().map_or(0, |octets| octets.len());
         if size > bounds.bytes {
@@ -176,7 +191,7 @@ impl Shelf {
     }
 
     /// What is kept, and counts still.
-    fn find(&mut self, source: &StatusSource, now: Timestamp) -> Option<Outcome> {
+    fn find(&mut self, source: &EvidenceSource, now: Timestamp) -> Option<Outcome> {
         self.uses = self.uses.saturating_add(1);
         let uses = self.uses;
         match self.entries.get_mut(source) {
@@ -215,7 +230,7 @@ impl StatusFetcher {
     ///
     /// # Errors
     /// Why there is none; for a while nobody is asked again.
-    pub async fn fetch(&self, source: &StatusSource) -> Outcome {
+    pub async fn fetch(&self, source: &EvidenceSource) -> Outcome {
         let mut receiver = {
             let mut shelf = self.inner.shelf();
             if let Some(outcome) = shelf.find(source, self.inner.clock.now()) {
@@ -236,7 +251,7 @@ impl StatusFetcher {
         }
     }
 
-    fn start(&self, shelf: &mut Shelf, source: &StatusSource) -> watch::Receiver<Option<Outcome>> {
+    fn start(&self, shelf: &mut Shelf, source: &EvidenceSource) -> watch::Receiver<Option<Outcome>> {
         let (sender, receiver) = watch::channel(None);
         shelf.remove(source);
         shelf.entries.insert(source.clone(), Entry::UnderWay(receiver.clone()));
@@ -260,7 +275,7 @@ impl StatusFetcher {
     }
 
     /// What came from that source did not help: it is not kept, and for a while not asked for.
-    pub fn forget(&self, source: &StatusSource) {
+    pub fn forget(&self, source: &EvidenceSource) {
         let now = self.inner.clock.now();
         let mut shelf = self.inner.shelf();
         if matches!(shelf.entries.get(source), Some(Entry::There { outcome: Ok(_), .. })) {
@@ -276,19 +291,25 @@ impl Inner {
     }
 
     /// The octets, and until when they are kept.
-    async fn ask(&self, source: &StatusSource) -> Result<(Vec<u8>, Timestamp), Error> {
+    async fn ask(&self, source: &EvidenceSource) -> Result<(Vec<u8>, Timestamp), Error> {
         let _place = self.places.acquire().await.map_err(|_| Error::Interrupted)?;
         match source {
-            StatusSource::Crl { address } => {
+            EvidenceSource::Crl { address } => {
                 let question = Question { address: address.clone(), body: None, most: self.bounds.list_bytes };
                 let octets = list_in(self.web.ask(question).await?)?;
                 let next = CertificateList::parse(&octets).map_err(|_| Error::NoList)?.next_update;
                 Ok((octets, self.until(next)))
             }
-            StatusSource::Ocsp { address, request } => {
+            EvidenceSource::Ocsp { address, request } => {
                 let octets = self.ask_responder(address, request).await?;
                 let next = answers(&octets, request)?;
                 Ok((octets, self.until(next)))
+            }
+            EvidenceSource::Issuer { address } => {
+                let question = Question { address: address.clone(), body: None, most: MOST_ANSWER };
+                let octets = certificates_in(&self.web.ask(question).await?).ok_or(Error::NoCertificate)?;
+                // It says of no end: as long as a list at most.
+                Ok((octets, self.clock.now().plus_seconds(MOST_KEPT)))
             }
         }
     }
@@ -330,6 +351,32 @@ fn list_in(octets: Vec<u8>) -> Result<Vec<u8>, Error> {
     let Some(text) = text else { return Ok(octets) };
     let of = |label| read_pem(text, label).and_then(|blocks| blocks.into_iter().next());
     of("X509 CRL").or_else(|| of("CRL")).ok_or(Error::NoList)
+}
+
+/// The certificates in one of the forms of RFC 5280 4.2.2.1, DER or PEM: one, or a message of CMS that holds nothing else.
+/// Each in DER, one behind the other.
+fn certificates_in(octets: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(octets).ok().filter(|text| text.contains("-----BEGIN"));
+    let blocks = |label| text.and_then(|text| read_pem(text, label)).unwrap_or_default();
+    let (single, bundles) = match text {
+        Some(_) => (blocks("CERTIFICATE"), [blocks("PKCS7"), blocks("CMS")].concat()),
+        None if Certificate::parse(octets).is_ok() => (vec![octets.to_vec()], Vec::new()),
+        None => (Vec::new(), vec![octets.to_vec()]),
+    };
+    let mut found = single;
+    for bundle in &bundles {
+        let message = SignedData::parse(bundle).ok()?;
+        found.extend(message.x509_certificates().take(MOST_CERTIFICATES + 1).map(<[u8]>::to_vec));
+    }
+    let right =
+        (1..=MOST_CERTIFICATES).contains(&found.len()) && found.iter().all(|der| Certificate::parse(der).is_ok());
+    right.then(|| found.concat())
+}
+
+/// The certificates of an answer.
+pub(in crate::service) fn certificates_of(octets: &[u8]) -> Vec<&[u8]> {
+    let mut reader = Reader::new(octets);
+    std::iter::from_fn(|| reader.value("certificate").ok().map(|value| value.raw())).collect()
 }
 
 /// Whether an answer is one to that request (RFC 6960 3.2 (1)), and when the next is due.

@@ -27,14 +27,19 @@ use crate::store::{Tx, audit};
 pub use crate::store::verification_batches::BatchFile;
 pub use judging::keep_verifying;
 
-/// Batches of one caller that are not forgotten.
-pub const MOST_BATCHES: i64 = 32;
-/// Files of a batch.
-pub const MOST_FILES: i64 = 1000;
-/// Bytes of a batch.
-pub const MOST_BYTES: i64 = 1 << 30;
-/// Bytes of all batches.
-pub const MOST_BYTES_OF_ALL: i64 = 16 << 30;
+/// How much of it there is at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Batches of one caller that are not forgotten.
+    pub of_caller: i64,
+    /// Files of a batch.
+    pub files: i64,
+    /// Bytes of a batch.
+    pub bytes: i64,
+    /// Bytes of all batches.
+    pub bytes_of_all: i64,
+}
+
 /// The most that one page holds.
 pub const MOST_IN_PAGE: i64 = 100;
 /// What a file came to whose content is not as it was when it was taken.
@@ -60,14 +65,25 @@ pub enum BatchError {
     #[error("the batch has another file of this name, or another original of it")]
     FileDiffers,
     /// More than a batch takes.
-    #[error("a batch takes {MOST_FILES} files and {MOST_BYTES} bytes")]
-    TooLarge,
+    #[error("a batch takes {files} files and {bytes} bytes")]
+    TooLarge {
+        /// So many files.
+        files: i64,
+        /// So many bytes.
+        bytes: i64,
+    },
     /// More batches than one caller has.
-    #[error("a caller has {MOST_BATCHES} batches at most; forget one first")]
-    TooMany,
+    #[error("a caller has {most} batches at most; forget one first")]
+    TooMany {
+        /// So many.
+        most: i64,
+    },
     /// All batches together take all the space.
-    #[error("all batches together take {MOST_BYTES_OF_ALL} bytes at most")]
-    NoSpace,
+    #[error("all batches together take {most} bytes at most")]
+    NoSpace {
+        /// So many bytes.
+        most: i64,
+    },
     /// Another service has its files.
     #[error("the files of this batch lie with another service")]
     Elsewhere,
@@ -89,9 +105,9 @@ impl BatchError {
             Self::NotOpen => "batch-not-open",
             Self::Empty => "batch-empty",
             Self::FileDiffers => "batch-file-differs",
-            Self::TooLarge => "batch-too-large",
-            Self::TooMany => "too-many-batches",
-            Self::NoSpace => "batch-space",
+            Self::TooLarge { .. } => "batch-too-large",
+            Self::TooMany { .. } => "too-many-batches",
+            Self::NoSpace { .. } => "batch-space",
             Self::Elsewhere => "batch-elsewhere",
             Self::Off => "batches-off",
             Self::Folder(_) => "batch-folder",
@@ -101,10 +117,10 @@ impl BatchError {
     pub(in crate::service) const fn kind(&self) -> ErrorKind {
         match self {
             Self::Unknown | Self::UnknownFile | Self::Off => ErrorKind::NotFound,
-            Self::NotOpen | Self::FileDiffers | Self::TooMany | Self::Elsewhere => ErrorKind::Conflict,
+            Self::NotOpen | Self::FileDiffers | Self::TooMany { .. } | Self::Elsewhere => ErrorKind::Conflict,
             Self::Empty => ErrorKind::Refused,
-            Self::TooLarge => ErrorKind::TooLarge,
-            Self::NoSpace => ErrorKind::Unavailable,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::NoSpace { .. } => ErrorKind::Unavailable,
             Self::Folder(_) => ErrorKind::Internal,
         }
     }
@@ -183,6 +199,7 @@ pub struct BatchRecord {
 pub struct Batches {
     folder: Arc<PathBuf>,
     keep_hours: u32,
+    limits: BatchLimits,
     work: Arc<Notify>,
 }
 
@@ -192,9 +209,9 @@ impl Batches {
     ///
     /// # Errors
     /// The folder cannot be made.
-    pub fn open(folder: &Path, keep_hours: u32) -> Result<Self, BatchError> {
+    pub fn open(folder: &Path, keep_hours: u32, limits: BatchLimits) -> Result<Self, BatchError> {
         make_folder(folder)?;
-        Ok(Self { folder: Arc::new(folder.to_owned()), keep_hours, work: Arc::new(Notify::new()) })
+        Ok(Self { folder: Arc::new(folder.to_owned()), keep_hours, limits, work: Arc::new(Notify::new()) })
     }
 
     fn of(&self, id: &VerificationBatchId) -> PathBuf {
@@ -205,7 +222,7 @@ impl Batches {
     ///
     /// # Errors
     /// [`BatchError`]; the store's.
-    pub(in crate::service) async fn step(
+    pub async fn step(
         &self,
         services: &Services,
         (owner, actor, request): (&CallerId, &Actor, &RequestId),
@@ -249,15 +266,15 @@ impl Batches {
         let id = VerificationBatchId::fresh(now, &*services.random)?;
         let (owner, state) = (owner.clone(), BatchState::Open);
         let new = StoredBatch { id, owner, idempotency_key, policy, judged_as_of, state, created_at: now, since: now };
-        let new = &new;
+        let (new, most) = (&new, self.limits.of_caller);
         let steps = services.store.run("create verification batch", |tx| {
             Box::pin(async move {
                 if let Some(known) = rows::find_by_key(tx, &new.owner, &new.idempotency_key).await? {
                     let same = known.policy == new.policy && known.judged_as_of == new.judged_as_of;
                     return if same { Ok(known.id) } else { Err(Error::IdempotencyKeyReused) };
                 }
-                if rows::count_of(tx, &new.owner).await? >= MOST_BATCHES {
-                    return Err(BatchError::TooMany.into());
+                if rows::count_of(tx, &new.owner).await? >= most {
+                    return Err(BatchError::TooMany { most }.into());
                 }
                 rows::insert(tx, new).await?;
                 Ok::<_, Error>(new.id.clone())
@@ -289,15 +306,15 @@ impl Batches {
         let (sm3, bytes, content) = digested(content).await?;
         let original_digest = digest.map(|digest| digest.to_string());
         let file = BatchFile { position: 0, name, sm3, bytes, original_sm3: None, original_digest, indication: None };
-        let file = &file;
+        let (file, limits) = (&file, &self.limits);
         // What would not be taken is not written.
-        if services.store.read(|tx| Box::pin(place_of(tx, (owner, id), file))).await?.is_none() {
+        if services.store.read(|tx| Box::pin(place_of(tx, (owner, id), file, limits))).await?.is_none() {
             return Ok(());
         }
         self.keep(id, sm3, content).await?;
         let steps = services.store.run("add to verification batch", |tx| {
             Box::pin(async move {
-                if let Some(position) = place_of(tx, (owner, id), file).await? {
+                if let Some(position) = place_of(tx, (owner, id), file, limits).await? {
                     rows::insert_file(tx, id, &BatchFile { position, ..file.clone() }).await?;
                 }
                 Ok::<_, Error>(())
@@ -313,14 +330,14 @@ impl Batches {
         (name, content): (&str, Vec<u8>),
     ) -> Result<(), Error> {
         let (sm3, bytes, content) = digested(content).await?;
-        let original = (&sm3, bytes);
-        if services.store.read(|tx| Box::pin(signed_by(tx, (owner, id), name, original))).await?.is_none() {
+        let (original, limits) = ((&sm3, bytes), &self.limits);
+        if services.store.read(|tx| Box::pin(signed_by(tx, (owner, id), name, original, limits))).await?.is_none() {
             return Ok(());
         }
         self.keep(id, sm3, content).await?;
         let steps = services.store.run("add an original to verification batch", |tx| {
             Box::pin(async move {
-                if let Some(position) = signed_by(tx, (owner, id), name, original).await? {
+                if let Some(position) = signed_by(tx, (owner, id), name, original, limits).await? {
                     rows::set_original(tx, id, position, original).await?;
                 }
                 Ok::<_, Error>(())
@@ -411,8 +428,12 @@ impl Batches {
         blocking(move || remove_folder(&folder)).await
     }
 
-    /// Forgets what has rested for too long, and removes folders that no row names.
-    async fn keep_no_longer(&self, services: &Services) -> Result<u64, Error> {
+    /// Forgets what has rested for too long by the clock of the services, and removes folders that no row names. Says how
+    /// many batches are forgotten.
+    ///
+    /// # Errors
+    /// The store's; the folder's.
+    pub async fn keep_no_longer(&self, services: &Services) -> Result<u64, Error> {
         let keep = i64::from(self.keep_hours).saturating_mul(3600);
         let moment = services.clock.now().plus_seconds(keep.saturating_neg());
         let over = services.store.read(|tx| Box::pin(rows::resting_since(tx, moment))).await?;
@@ -456,15 +477,16 @@ async fn place_of(
     tx: &mut Tx<'_>,
     (owner, id): (&CallerId, &VerificationBatchId),
     file: &BatchFile,
+    limits: &BatchLimits,
 ) -> Result<Option<i64>, Error> {
     open(tx, owner, id).await?;
     if let Some(known) = rows::find_file(tx, id, &file.name).await? {
         let same = known.sm3 == file.sm3 && known.original_digest == file.original_digest;
         return if same { Ok(None) } else { Err(BatchError::FileDiffers.into()) };
     }
-    let counts = room(tx, id, file.bytes).await?;
-    if counts.files >= MOST_FILES {
-        return Err(BatchError::TooLarge.into());
+    let counts = room(tx, id, file.bytes, limits).await?;
+    if counts.files >= limits.files {
+        return Err(BatchError::TooLarge { files: limits.files, bytes: limits.bytes }.into());
     }
     Ok(Some(counts.files.saturating_add(1)))
 }
@@ -475,6 +497,7 @@ async fn signed_by(
     (owner, id): (&CallerId, &VerificationBatchId),
     name: &str,
     (sm3, bytes): (&[u8; 32], i64),
+    limits: &BatchLimits,
 ) -> Result<Option<i64>, Error> {
     open(tx, owner, id).await?;
     let known = rows::find_file(tx, id, name).await?.ok_or(BatchError::UnknownFile)?;
@@ -483,18 +506,18 @@ async fn signed_by(
         (None, None) => {}
         _ => return Err(BatchError::FileDiffers.into()),
     }
-    room(tx, id, bytes).await?;
+    room(tx, id, bytes, limits).await?;
     Ok(Some(known.position))
 }
 
 /// Whether there is room for so many bytes more.
-async fn room(tx: &mut Tx<'_>, id: &VerificationBatchId, bytes: i64) -> Result<Counts, Error> {
+async fn room(tx: &mut Tx<'_>, id: &VerificationBatchId, bytes: i64, limits: &BatchLimits) -> Result<Counts, Error> {
     let counts = rows::counts(tx, id).await?;
-    if counts.bytes.saturating_add(bytes) > MOST_BYTES {
-        return Err(BatchError::TooLarge.into());
+    if counts.bytes.saturating_add(bytes) > limits.bytes {
+        return Err(BatchError::TooLarge { files: limits.files, bytes: limits.bytes }.into());
     }
-    if rows::bytes_of_all(tx).await?.saturating_add(bytes) > MOST_BYTES_OF_ALL {
-        return Err(BatchError::NoSpace.into());
+    if rows::bytes_of_all(tx).await?.saturating_add(bytes) > limits.bytes_of_all {
+        return Err(BatchError::NoSpace { most: limits.bytes_of_all }.into());
     }
     Ok(counts)
 }

@@ -13,6 +13,7 @@ mod page;
 mod reports;
 mod requests;
 mod stamping;
+mod trust_lists;
 mod verification_batches;
 
 use std::fs;

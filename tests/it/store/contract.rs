@@ -25,7 +25,7 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities, escrow, jobs, publication, registration, together};
+use crate::store::{Folder, authorities, escrow, jobs, publication, registration, together, verification_batches};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -99,6 +99,8 @@ async fn contract(url: &str) {
     signings(&store).await;
     callers_and_nonces(&store).await;
     escrow::contract(&store, &CallerId::parse("c1").unwrap()).await;
+    verification_batches::contract(&store, url, (&CallerId::parse("c1").unwrap(), &CallerId::parse("c2").unwrap()))
+        .await;
     registration::contract(&store, url).await;
     answers(&store).await;
     messages(&store).await;
@@ -624,7 +626,7 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity()).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 14 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 16 })), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,

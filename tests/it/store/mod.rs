@@ -11,5 +11,6 @@ mod publication;
 mod registration;
 mod services;
 mod together;
+mod verification_batches;
 
 pub(crate) use folder::Folder;
