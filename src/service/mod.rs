@@ -40,6 +40,7 @@ pub mod stamping;
 pub mod tampering;
 pub mod trust_files;
 pub mod trust_lists;
+pub mod units;
 pub mod verification;
 pub mod verification_batches;
 

@@ -19,6 +19,7 @@ mod signed_reports;
 mod signing;
 mod stamping;
 mod trust_lists;
+mod units;
 
 use yinxin::domain::audit::EventBody;
 

@@ -27,13 +27,15 @@ use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::development::{self, DevelopmentPki, NOTICE, ORGANISATION};
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::life_cycle::{resume, suspend};
-use yinxin::service::signed_reports::{Form, establish, list, retire, sign, unsigned_document};
-use yinxin::service::stamping::authority::NewUnit;
+use yinxin::service::signed_reports::{Form, sign, unsigned_document};
+use yinxin::service::units::{NewUnit, UnitRole, establish, list, retire};
 use yinxin::service::verification::{Verification, sm3_hex};
 
 use crate::service::installation::{NOW, Place, events};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
+
+const REPORT: UnitRole = UnitRole::Report;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_are_signed_on_sqlite() {
@@ -58,9 +60,9 @@ async fn contract(place: Place) {
         let refused = sign(&services, (&Actor::Operator, None), &report, form).await.unwrap_err();
         assert_eq!(refused.code(), "report-signing-off", "no key yet");
     }
-    development::ensure_report_signer(&services, &issuance, &pki).await.unwrap();
-    development::ensure_report_signer(&services, &issuance, &pki).await.unwrap();
-    assert_eq!(list(&services).await.unwrap().len(), 1, "made once");
+    development::ensure_unit(&services, &issuance, &pki, REPORT).await.unwrap();
+    development::ensure_unit(&services, &issuance, &pki, REPORT).await.unwrap();
+    assert_eq!(list(&services, REPORT).await.unwrap().len(), 1, "made once");
     every_form_is_recorded_and_passes(&services, &pki, &report).await;
     what_was_changed_does_not_pass(&services, &pki, &report).await;
     a_key_that_rests_signs_nothing(&services, &report).await;
@@ -101,8 +103,8 @@ async fn every_form_is_recorded_and_passes(services: &Services, pki: &Developmen
         assert!(signature.kind == kind || (form == Form::Cms && signature.kind == "cms"), "{}", signature.kind);
         let made = events(services).await.split_off(before);
         let [event] = made.as_slice() else { panic!("{made:?}") };
-        let certificate_sm3 = list(services).await.unwrap()[0].certificate.sm3;
-        let key = list(services).await.unwrap()[0].key.clone();
+        let certificate_sm3 = list(services, REPORT).await.unwrap()[0].certificate.sm3;
+        let key = list(services, REPORT).await.unwrap()[0].key.clone();
         let (report_sm3, result_sm3, name) = (sm3(json.as_bytes()), sm3(&bytes), form.name().to_owned());
         let expected = EventBody::ReportSigned { report_sm3, form: name, certificate_sm3, key, result_sm3 };
         assert_eq!(event.body, expected);
@@ -166,7 +168,7 @@ async fn what_was_changed_does_not_pass(services: &Services, pki: &DevelopmentPk
 }
 
 async fn a_key_that_rests_signs_nothing(services: &Services, report: &Report) {
-    let key = list(services).await.unwrap()[0].key.clone();
+    let key = list(services, REPORT).await.unwrap()[0].key.clone();
     suspend(services, &Actor::Operator, &key, KeySuspensionReason::OwnerRequest).await.unwrap();
     let before = events(services).await.len();
     let refused = sign(services, (&Actor::Operator, None), report, Form::Jws).await.unwrap_err();
@@ -252,8 +254,8 @@ async fn a_p256_key_signs_for_peers(services: &Services, place: &Place, issuance
     let (location, not_after) = (None, Some(NOW.plus_days(30)));
     let (algorithm, subject, profile) = (KeyAlgorithm::EcdsaP256, name("验证报告"), "report-signer".to_owned());
     let unit = NewUnit { algorithm, location, subject, profile, not_after };
-    let unit = establish(services, issuance, &Actor::Operator, &made.id, unit).await.unwrap();
-    assert_eq!(list(services).await.unwrap()[0].certificate.sm3, unit.sm3, "the newest key signs");
+    let unit = establish(services, issuance, &Actor::Operator, (&made.id, REPORT), unit).await.unwrap();
+    assert_eq!(list(services, REPORT).await.unwrap()[0].certificate.sm3, unit.sm3, "the newest key signs");
     let jws = signed(services, report, Form::Jws).await;
     let (fine, said) = judged_by_openssl(folder, &jws, ("sha256", SignatureAlgorithm::EcdsaP256Sha256));
     assert!(fine, "{said}");
@@ -309,13 +311,13 @@ async fn a_p256_key_signs_for_peers(services: &Services, place: &Place, issuance
 }
 
 async fn a_retired_key_signs_nothing(services: &Services, report: &Report) {
-    for unit in list(services).await.unwrap() {
-        retire(services, &Actor::Operator, &unit.certificate.sm3).await.unwrap();
-        let again = retire(services, &Actor::Operator, &unit.certificate.sm3).await.unwrap_err();
+    for unit in list(services, REPORT).await.unwrap() {
+        retire(services, &Actor::Operator, (REPORT, &unit.certificate.sm3)).await.unwrap();
+        let again = retire(services, &Actor::Operator, (REPORT, &unit.certificate.sm3)).await.unwrap_err();
         assert_eq!(again.code(), "certificate-state");
     }
     let refused = sign(services, (&Actor::Operator, None), report, Form::Cms).await.unwrap_err();
     assert_eq!(refused.code(), "report-signing-off");
-    let unknown = retire(services, &Actor::Operator, &[7; 32]).await.unwrap_err();
+    let unknown = retire(services, &Actor::Operator, (REPORT, &[7; 32])).await.unwrap_err();
     assert_eq!(unknown.code(), "unknown-certificate");
 }
