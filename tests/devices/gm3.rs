@@ -320,7 +320,9 @@ async fn units_and_responders_have_their_keys_in_the_device() {
         (KeyAlgorithm::EcdsaP256, None, "profile-forbids-algorithm"),
         (KeyAlgorithm::Sm2, Some(KeyLocation::Pkcs11), "key-store-unavailable"),
     ] {
-        let refused = establish(&services, &issuance, by, (&id, UnitRole::TimeStamping), unit(algorithm, location)).await.unwrap_err();
+        let refused = establish(&services, &issuance, by, (&id, UnitRole::TimeStamping), unit(algorithm, location))
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), code);
     }
     assert_eq!(keys().await.len(), before);

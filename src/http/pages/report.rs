@@ -262,6 +262,8 @@ pub(crate) struct ReportPage<'a> {
     no_preview: Option<&'a str>,
     file_sm3: &'a str,
     json: String,
+    /// Signed reports are offered.
+    signs: bool,
     /// It carries its style, and leads nowhere.
     alone: bool,
 }
@@ -399,8 +401,14 @@ impl<'a> ReportPage<'a> {
             no_preview: preview.and_then(|preview| preview.refused.as_deref()),
             file_sm3,
             json: STANDARD.encode(json),
+            signs: false,
             alone: false,
         }
+    }
+
+    /// The same, with signed reports offered or not.
+    pub(crate) fn with_signed_reports(self, signs: bool) -> Self {
+        Self { signs, ..self }
     }
 }
 
@@ -438,6 +446,11 @@ mod tests {
         // JSON's own escape is a character by then.
         assert!(!text.contains('\u{202e}'), "{text}");
         assert_eq!(text.matches("<tr>").count(), 10, "a head and nine axes");
+        assert!(!text.contains("<form") && !text.contains("签名报告"), "no report key: {text}");
+        let view = View::read(JSON.as_bytes()).unwrap();
+        let page = ReportPage::new(&view, JSON.as_bytes(), "ab", None, false).with_signed_reports(true);
+        let text = page.render().unwrap();
+        assert!(text.contains("<form") && text.contains("签名报告") && text.contains("A signed report"), "{text}");
     }
 
     #[test]

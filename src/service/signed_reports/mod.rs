@@ -23,6 +23,7 @@ use crate::store::audit;
 
 pub use document::unsigned_document;
 pub use signed_report::Form;
+pub use units::is_on;
 
 /// Signs a report in that form with the newest usable report key, and records it: when it is given, its event is durable.
 ///

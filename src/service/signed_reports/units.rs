@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::id::KeyId;
 use crate::crypto::Signer;
-use crate::domain::key::KeyPurpose;
+use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::format::x509::Certificate;
 use crate::service::units::{UnitRole, above, is_active};
 use crate::service::{Error, Services};
@@ -20,6 +20,31 @@ pub(super) struct Unit {
     pub(super) chain: Vec<Vec<u8>>,
     pub(super) key: KeyId,
     pub(super) signer: Arc<dyn Signer>,
+}
+
+/// Whether there is a report key that may be used now: its certificate valid and active, the key in use.
+///
+/// # Errors
+/// The store's.
+pub async fn is_on(services: &Services) -> Result<bool, Error> {
+    let now = services.clock.now();
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            for row in certificates::in_role(tx, ROLE).await? {
+                let Some(key) = row.key else { continue };
+                let valid = Certificate::parse(&row.der).is_ok_and(|one| one.not_before <= now && now <= one.not_after);
+                let wanted = (KeyPurpose::Report, KeyUse::Sign);
+                if valid
+                    && is_active(tx, &row.sm3).await?
+                    && services.keys.permitted(tx, &key, wanted, now).await.is_ok()
+                {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, Error>(false)
+        })
+    });
+    steps.await
 }
 
 /// The newest report key that may be used now: its certificate valid and active, the key in use.

@@ -83,6 +83,12 @@ fn an_official_can_tell_them_apart() {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(output.status.success() && said.trim_end().ends_with("OK"), "{said}");
+    // What the browser kept is a signed report on that file, and passes here.
+    for name in ["signed-report.p7m", "signed-report.ofd", "signed-report.jws"] {
+        let form = format!("file=@{}", folder.join(name).display());
+        let report = client.call("/api/v1/verifications", &["-F", &form]).json();
+        assert_eq!(report["indication"], "TOTAL_PASSED", "{name}: {report}");
+    }
     keep_pictures(&folder);
 }
 

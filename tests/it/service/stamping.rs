@@ -239,7 +239,8 @@ async fn a_revoked_unit_stamps_no_more_on_any_node(
     let unordered = || Options { rules: Rules { ordering: false, ..rules(0) }, ..options(&Told::new()) };
     let elsewhere = place.open().await;
     let nodes = [start(services, unordered()).await, start(&elsewhere, unordered()).await];
-    let unit = list(services, TSA).await.unwrap().into_iter().find(|unit| unit.certificate.status == StoredStatus::Active);
+    let unit =
+        list(services, TSA).await.unwrap().into_iter().find(|unit| unit.certificate.status == StoredStatus::Active);
     let sm3 = unit.unwrap().certificate.sm3;
     let before = recorded(services).await.len();
     for node in &nodes {

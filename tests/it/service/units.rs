@@ -81,10 +81,8 @@ async fn made_at_once_they_have_keys_of_their_own(services: &Services, profiles:
     // Whose order fails leaves the key to whoever took it: nothing of it is destroyed that a certificate names.
     let orphan = generate(services, by, services.keys.own_location(), &attributes).await.unwrap().id;
     let wrong = NewUnit { profile: "officer".into(), ..new_unit(role) };
-    let (good, refused) = tokio::join!(
-        establish(services, &one, by, asked, new_unit(role)),
-        establish(services, &two, by, asked, wrong)
-    );
+    let (good, refused) =
+        tokio::join!(establish(services, &one, by, asked, new_unit(role)), establish(services, &two, by, asked, wrong));
     assert_eq!(refused.unwrap_err().code(), "attribute-missing");
     let good = good.unwrap().sm3;
     let unit = list(services, role).await.unwrap().into_iter().find(|unit| unit.certificate.sm3 == good).unwrap();
