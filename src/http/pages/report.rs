@@ -66,6 +66,7 @@ struct Axis {
     status: String,
     code: String,
     detail: String,
+    detail_zh: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +110,7 @@ struct Warning {
     code: String,
     part: Option<String>,
     detail: String,
+    detail_zh: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -202,7 +204,7 @@ struct AxisRow<'a> {
     name_en: &'static str,
     status_zh: &'static str,
     status_en: &'static str,
-    said_zh: &'static str,
+    detail_zh: &'a str,
     detail: &'a str,
     code: &'a str,
 }
@@ -299,8 +301,8 @@ fn axis_row<'a>((name_zh, name_en): (&'static str, &'static str), axis: &'a Axis
         _ => ("unknown", "?"),
     };
     let [status_zh, status_en] = words::status(&axis.status);
-    let said_zh = words::of_axis(name_en, &axis.status, &axis.code);
-    AxisRow { class, sign, name_zh, name_en, status_zh, status_en, said_zh, detail: &axis.detail, code: &axis.code }
+    let Axis { code, detail, detail_zh, .. } = axis;
+    AxisRow { class, sign, name_zh, name_en, status_zh, status_en, detail_zh, detail, code }
 }
 
 impl<'a> SignatureCard<'a> {

@@ -134,6 +134,9 @@ fn an_upload_leaves_nothing_behind() {
     assert!(String::from_utf8(page).unwrap().contains(NAME), "the answer names the file");
     let report = client.call("/api/v1/verifications", &["-F", &form]).json();
     assert_eq!(report["indication"], "NO_SIGNATURE_FOUND");
+    let signed = client.call("/verify", &["-F", &form, "-F", "report=jws"]);
+    assert_eq!(signed.kind, "application/jose", "recorded, by digests alone");
+    signed.ok();
     running.kill();
 
     let mut left = Vec::new();
