@@ -76,8 +76,10 @@ fn kept(form: SignedForm, report: Vec<u8>) -> Response {
     (headers, report).into_response()
 }
 
-/// Verifies the file and answers with the report as a page: verdict, reasons, the pages with their stamps marked; or with
-/// the report signed, where that is asked for. For that the file is handed in again: nothing of it was kept.
+/// Verifies the file and answers with the report as a page, or signed.
+///
+/// The page tells verdict and reasons and shows the pages with their stamps marked. For a signed report after that the file
+/// is handed in again: nothing of it was kept.
 #[utoipa::path(
     post, path = "/verify", operation_id = "verify_page", tag = "pages",
     request_body(content((VerifyPageForm = "multipart/form-data"))),
