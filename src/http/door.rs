@@ -27,6 +27,7 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a
 pub(crate) trait Door: Send + Sync + 'static {
     fn verify<'a>(&'a self, actor: &'a Actor, request: VerifyDocument) -> Answer<'a, Vec<u8>>;
     fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>>;
+    fn signs_reports(&self) -> Answer<'_, bool>;
     fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>>;
     fn trust_list_step<'a>(&'a self, actor: &'a Actor, step: TrustListStep) -> Answer<'a, TrustListAnswer>;
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
@@ -119,6 +120,10 @@ impl<U: UseCases> Door for U {
 
     fn verify_signed<'a>(&'a self, actor: &'a Actor, request: VerifyDocument, form: Form) -> Answer<'a, Vec<u8>> {
         told(UseCases::verify_signed(self, actor, request, form))
+    }
+
+    fn signs_reports(&self) -> Answer<'_, bool> {
+        told(UseCases::signs_reports(self))
     }
 
     fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>> {

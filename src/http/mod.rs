@@ -342,6 +342,10 @@ mod tests {
             Err(Nothing)
         }
 
+        async fn signs_reports(&self) -> Result<bool, Nothing> {
+            Err(Nothing)
+        }
+
         async fn verification_batch(&self, _: &Actor, _: BatchStep) -> Result<Option<BatchRecord>, Nothing> {
             Err(Nothing)
         }

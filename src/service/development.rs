@@ -18,8 +18,8 @@ use crate::render::{self, SealFace, SealPicture};
 use crate::service::certificates::{Above, Issued, issue};
 use crate::service::issuance::Issuance;
 use crate::service::keys::{NewKey, made_bits};
-use crate::service::stamping::authority::{KnownUnit, NewUnit};
-use crate::service::{Error, Services, signed_reports, stamping};
+use crate::service::units::{self, KnownUnit, NewUnit, UnitRole};
+use crate::service::{Error, Services};
 use crate::store::authorities::StoredAuthority;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::StoredStatus;
@@ -113,7 +113,7 @@ pub async fn ensure(services: &Services, profiles: &Profiles) -> Result<Developm
     load(services).await?.ok_or(Error::UnknownSeal)
 }
 
-/// The time-stamping unit of this development PKI, made if it is not there yet, or if none is valid and active any more.
+/// The unit of that role of this development PKI, made if it is not there yet, or if none is valid and active any more.
 ///
 /// It is ordered as every certificate is, so the development authority becomes an authority of the installation; it publishes
 /// nowhere. The rest of this PKI is not ordered so: it comes into being in one transaction, with an authority that is not
@@ -121,26 +121,33 @@ pub async fn ensure(services: &Services, profiles: &Profiles) -> Result<Developm
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn ensure_stamping(services: &Services, issuance: &Issuance, pki: &DevelopmentPki) -> Result<(), Error> {
+pub async fn ensure_unit(
+    services: &Services,
+    issuance: &Issuance,
+    pki: &DevelopmentPki,
+    role: UnitRole,
+) -> Result<(), Error> {
     let now = services.clock.now();
-    let units = stamping::authority::list(services).await?;
-    if units.iter().any(|unit| works(unit, now)) {
+    if units::list(services, role).await?.iter().any(|unit| works(unit, now)) {
         return Ok(());
     }
     let id = AuthorityId::parse(AUTHORITY).map_err(|_| Error::UnknownAuthority)?;
     register_authority(services, &id, &sm3(&pki.authority)).await?;
-    let subject = vec![
-        (AttributeKind::Organisation, ORGANISATION.to_owned()),
-        (AttributeKind::CommonName, "Yinxin DEVELOPMENT TSA 印信开发时间戳".to_owned()),
-    ];
+    let name = match role {
+        UnitRole::TimeStamping => "Yinxin DEVELOPMENT TSA 印信开发时间戳",
+        UnitRole::Report => "Yinxin DEVELOPMENT reports 印信开发验证报告",
+        UnitRole::Responder => "Yinxin DEVELOPMENT OCSP 印信开发证书状态",
+    };
+    let subject =
+        vec![(AttributeKind::Organisation, ORGANISATION.to_owned()), (AttributeKind::CommonName, name.to_owned())];
     let new = NewUnit {
         algorithm: KeyAlgorithm::Sm2,
         location: None,
         subject,
-        profile: "tsa".to_owned(),
+        profile: role.profile().to_owned(),
         not_after: Some(now.plus_days(3 * 365)),
     };
-    stamping::authority::establish(services, issuance, &Actor::Operator, &id, new).await.map(|_| ())
+    units::establish(services, issuance, &Actor::Operator, (&id, role), new).await.map(|_| ())
 }
 
 /// The units of this development PKI: the report key, and where it is wanted the time-stamping unit.
@@ -154,34 +161,9 @@ pub async fn ensure_units(
     stamping: bool,
 ) -> Result<(), Error> {
     if stamping {
-        ensure_stamping(services, issuance, pki).await?;
+        ensure_unit(services, issuance, pki, UnitRole::TimeStamping).await?;
     }
-    ensure_report_signer(services, issuance, pki).await
-}
-
-/// The report key of this development PKI, made if there is none that works: ordered as the time-stamping unit is.
-///
-/// # Errors
-/// As [`ensure`].
-pub async fn ensure_report_signer(services: &Services, issuance: &Issuance, pki: &DevelopmentPki) -> Result<(), Error> {
-    let now = services.clock.now();
-    if signed_reports::list(services).await?.iter().any(|unit| works(unit, now)) {
-        return Ok(());
-    }
-    let id = AuthorityId::parse(AUTHORITY).map_err(|_| Error::UnknownAuthority)?;
-    register_authority(services, &id, &sm3(&pki.authority)).await?;
-    let subject = vec![
-        (AttributeKind::Organisation, ORGANISATION.to_owned()),
-        (AttributeKind::CommonName, "Yinxin DEVELOPMENT reports 印信开发验证报告".to_owned()),
-    ];
-    let new = NewUnit {
-        algorithm: KeyAlgorithm::Sm2,
-        location: None,
-        subject,
-        profile: "report-signer".to_owned(),
-        not_after: Some(now.plus_days(3 * 365)),
-    };
-    signed_reports::establish(services, issuance, &Actor::Operator, &id, new).await.map(|_| ())
+    ensure_unit(services, issuance, pki, UnitRole::Report).await
 }
 
 /// Whether a unit is at work at that moment.

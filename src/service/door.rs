@@ -213,6 +213,8 @@ pub trait UseCases: Send + Sync + 'static {
         request: VerifyDocument,
         form: Form,
     ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+    /// Whether a report key is at hand, so that [`Self::verify_signed`] can answer.
+    fn signs_reports(&self) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Takes a step with a batch of files to verify; gives it as it stands then, if there still is one.
     fn verification_batch(

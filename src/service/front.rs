@@ -226,6 +226,10 @@ impl UseCases for Front {
         signed_reports::sign(&self.services, (&by, Some(&actor.request_id)), &report, form).await
     }
 
+    async fn signs_reports(&self) -> Result<bool, Error> {
+        signed_reports::is_on(&self.services).await
+    }
+
     async fn verification_batch(&self, actor: &Actor, step: BatchStep) -> Result<Option<BatchRecord>, Error> {
         let audit::Actor::Caller { id, roles } = self.caller(actor).await? else { return Err(Error::CallerNeeded) };
         let by = audit::Actor::Caller { id: id.clone(), roles };

@@ -42,6 +42,7 @@ pub mod tampering;
 pub mod trust_desk;
 pub mod trust_files;
 pub mod trust_lists;
+pub mod units;
 pub mod verification;
 pub mod verification_batches;
 

@@ -30,7 +30,7 @@ use yinxin::service::keys::rotation::{rewrap, rotate};
 use yinxin::service::keys::transfer::import;
 use yinxin::service::keys::{self, KeySource, NewKey, SourceKey, life_cycle};
 use yinxin::service::responder::ensure;
-use yinxin::service::stamping::authority::{NewUnit, establish};
+use yinxin::service::units::{NewUnit, UnitRole, establish};
 use yinxin::service::verification::sm3_hex;
 use yinxin::service::{self, KeySettings, Services, Wrapping, development};
 use yinxin::store::keys::{Custody, StoredKey};
@@ -320,11 +320,13 @@ async fn units_and_responders_have_their_keys_in_the_device() {
         (KeyAlgorithm::EcdsaP256, None, "profile-forbids-algorithm"),
         (KeyAlgorithm::Sm2, Some(KeyLocation::Pkcs11), "key-store-unavailable"),
     ] {
-        let refused = establish(&services, &issuance, by, &id, unit(algorithm, location)).await.unwrap_err();
+        let refused = establish(&services, &issuance, by, (&id, UnitRole::TimeStamping), unit(algorithm, location))
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), code);
     }
     assert_eq!(keys().await.len(), before);
-    establish(&services, &issuance, by, &id, unit(KeyAlgorithm::Sm2, None)).await.unwrap();
+    establish(&services, &issuance, by, (&id, UnitRole::TimeStamping), unit(KeyAlgorithm::Sm2, None)).await.unwrap();
     ensure(&services, &issuance, by, &id).await.unwrap();
     let made = keys().await;
     for purpose in [KeyPurpose::TimeStamping, KeyPurpose::Ocsp] {

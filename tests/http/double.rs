@@ -273,6 +273,10 @@ impl UseCases for Double {
         Ok(format!("{}:{report}", form.name()).into_bytes())
     }
 
+    async fn signs_reports(&self) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
     async fn verification_batch(&self, actor: &Actor, step: BatchStep) -> Result<Option<BatchRecord>, Fault> {
         assert!(actor.caller.is_some());
         let at = Timestamp::from_unix(0);

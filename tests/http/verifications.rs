@@ -177,6 +177,8 @@ async fn the_page_answers_with_pages() {
     // Refusals are pages too, with the same status and code.
     let refused = [
         (Request::new("POST", "/verify").form(&[("policy", None, b"x")]), 400, "field-unknown"),
+        (Request::new("POST", "/verify").form(&[file, ("report", None, b"xml")]), 400, "field-malformed"),
+        (Request::new("POST", "/verify").form(&[file, ("report", None, b"")]), 400, "field-malformed"),
         (Request::new("POST", "/verify").body("application/ofd", b"PK"), 415, "content-type-refused"),
         (Request::new("DELETE", "/verify"), 405, "method-refused"),
     ];
@@ -185,6 +187,35 @@ async fn the_page_answers_with_pages() {
         assert_eq!((answer.status, answer.headers["content-type"].as_str()), (status, "text/html; charset=utf-8"));
         assert!(answer.text().contains(&format!("<code>{code}</code>")), "{}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn the_page_gives_signed_reports_for_the_file_handed_in_again() {
+    let server = Server::start().await;
+    let file = ("file", Some("a.ofd"), b"PK12".as_slice());
+    for path in ["/verify", "/verify?large=1"] {
+        let offered = server.send(&Request::new("GET", path)).await.text();
+        let answer = server.send(&Request::new("POST", path).form(&[file])).await;
+        for page in [offered, answer.text()] {
+            assert!(page.contains(r#"<select id="report" name="report">"#), "{page}");
+            assert!(page.contains(&format!(r#"action="{path}" enctype="multipart/form-data""#)), "{page}");
+        }
+    }
+    for (form, kind, name) in [
+        ("jws", "application/jose", "report.jws"),
+        ("cms", "application/pkcs7-mime; smime-type=signed-data", "report.p7m"),
+        ("ofd", "application/ofd", "report.ofd"),
+    ] {
+        let wanted = ("report", None, form.as_bytes());
+        let answer = server.send(&Request::new("POST", "/verify").form(&[file, wanted])).await;
+        assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, kind));
+        assert_eq!(answer.headers["content-disposition"], format!("attachment; filename=\"{name}\""));
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        assert!(answer.text().starts_with(&format!("{form}:{{")), "{}", answer.text());
+    }
+    let page = ("report", None, b"page".as_slice());
+    let answer = server.send(&Request::new("POST", "/verify").form(&[file, page])).await;
+    assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
 }
 
 #[tokio::test]

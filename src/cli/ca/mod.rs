@@ -12,10 +12,9 @@ mod pair;
 mod publish;
 mod recovery;
 mod renew;
-mod report_signer;
 mod request;
 mod taking_in;
-mod tsa;
+mod unit;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -39,7 +38,7 @@ use crate::service::Services;
 use crate::service::authorities;
 use crate::service::authority_requests;
 use crate::service::inventory::hexadecimal;
-use crate::service::issuance::Issuance;
+use crate::service::units::UnitRole;
 use crate::store::authorities::StoredAuthority;
 
 /// Certification authorities of an installation, and what they issue
@@ -145,10 +144,10 @@ enum Action {
     Publish(publish::Publish),
     /// Units that make time stamps
     #[command(subcommand)]
-    Tsa(tsa::Action),
+    Tsa(unit::Action),
     /// Keys that sign reports of verifications
     #[command(subcommand)]
-    ReportSigner(report_signer::Action),
+    ReportSigner(unit::Action),
     /// Officers, who enter, check and approve requests for certificates
     #[command(subcommand)]
     Officer(officer::Action),
@@ -198,12 +197,10 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::Crl(order) => publish::crl(services, order).await,
             Action::Publish(order) => publish::publish(services, order).await,
             Action::Tsa(action) => {
-                let issuance = Issuance::start(services.clone(), Arc::new(profiles_of(settings)?));
-                tsa::run(services, issuance, action).await
+                unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::TimeStamping, action).await
             }
             Action::ReportSigner(action) => {
-                let issuance = Issuance::start(services.clone(), Arc::new(profiles_of(settings)?));
-                report_signer::run(services, issuance, action).await
+                unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::Report, action).await
             }
             Action::Officer(action) => officer::act(services, action).await,
             Action::Request(action) => request::act(services, Arc::new(profiles_of(settings)?), action).await,

@@ -31,6 +31,7 @@ pub mod ses;
 mod shape;
 pub mod signed_report;
 pub mod signer;
+mod telling;
 pub mod time_stamp;
 pub mod wanted;
 pub mod words;

@@ -8,7 +8,7 @@ use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
 use crate::domain::verify::wanted::WantedEvidence;
 use crate::domain::verify::words::{Summary, Words, meaning};
-use crate::domain::verify::{Ground, Policy};
+use crate::domain::verify::{Ground, Policy, telling};
 use crate::format::ofd;
 
 /// How an axis stands.
@@ -50,6 +50,8 @@ pub struct Axis {
     pub code: String,
     /// For people.
     pub detail: String,
+    /// The same in Chinese; empty until the report is concluded.
+    pub detail_zh: String,
     /// What it rests on: paths, digests, names.
     pub evidence: Vec<String>,
 }
@@ -58,7 +60,7 @@ impl Axis {
     /// An axis without evidence.
     #[must_use]
     pub fn new(status: Status, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), detail: detail.into(), evidence: Vec::new() }
+        Self { status, code: code.to_owned(), detail: detail.into(), detail_zh: String::new(), evidence: Vec::new() }
     }
 
     /// `unknown` because something before it was not reached.
@@ -148,6 +150,8 @@ pub struct Details {
     pub data_hash: Option<Status>,
     /// The digest that dataHash is.
     pub data_hash_algorithm: Option<&'static str>,
+    /// The algorithm of a signature value that is right.
+    pub signature_algorithm: Option<&'static str>,
     /// Encoding of the signature value: `der`, `raw`; none for RSA.
     pub encoding: Option<&'static str>,
     /// The maker's signature on the seal.
@@ -344,16 +348,19 @@ impl SignatureReport {
             words: meaning(&finding.code, finding.case.sub_indication()),
         };
         self.reasons = self.findings.iter().map(reason).collect();
+        let told = telling::axes(self);
+        let Self { intact, signature, seal, trusted, time, revocation, coverage, algorithm, logged, .. } = self;
+        let axes = [intact, signature, seal, trusted, time, revocation, coverage, algorithm, logged];
+        axes.into_iter().zip(told).for_each(|(axis, told)| axis.detail_zh = told);
     }
 }
 
 /// Something to look at that decides nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// Stable code.
     pub code: &'static str,
     /// The part concerned, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
     /// For people.
     pub detail: String,

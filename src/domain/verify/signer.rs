@@ -342,6 +342,8 @@ fn algorithm(
     ground: &Ground<'_>,
 ) {
     let (least, now) = (ground.policy.rsa_bits, ground.now);
+    let of_value = questions.first().and_then(|question| question.algorithm);
+    report.details.signature_algorithm = of_value.map(|algorithm| algorithm.name());
     let keys: Vec<_> = questions.iter().map(|question| public_key(&question.certificate.public_key)).collect();
     for key in keys.iter().flatten() {
         if let PublicKey::Rsa(key) = key

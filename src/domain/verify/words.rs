@@ -264,6 +264,13 @@ pub fn meaning(code: &str, sub_indication: Option<&str>) -> &'static Words {
     of(BY_CODE, code).or_else(|| of(BY_SUB_INDICATION, sub_indication?)).unwrap_or(&OTHER)
 }
 
+/// The Chinese heading of a code that has words of its own.
+#[must_use]
+pub fn heading_zh(code: &str) -> Option<&'static str> {
+    let found = BY_CODE.binary_search_by(|(known, _)| (*known).cmp(code)).ok().and_then(|at| BY_CODE.get(at));
+    found.map(|(_, words)| words.heading_zh)
+}
+
 /// Of a file whose signatures all passed.
 static PASSED: Words = words(
     "ETSI EN 319 102-1 5.1.3",

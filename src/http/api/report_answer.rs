@@ -87,6 +87,14 @@ fn weight(ranges: &[(&str, u16)], media_type: &str) -> u16 {
     named(media_type).or_else(|| named(&all)).or_else(|| named("*/*")).unwrap_or(0)
 }
 
+/// The media type of a signed report, with its parameters.
+pub(crate) const fn signed_type(form: Form) -> &'static str {
+    match form {
+        Form::Cms => "application/pkcs7-mime; smime-type=signed-data",
+        Form::Jws | Form::Ofd => ReportForm::Signed(form).media_type(),
+    }
+}
+
 /// Verifies the document and writes the answer in that form.
 pub(crate) async fn answer(
     door: &dyn Door,
@@ -103,13 +111,7 @@ pub(crate) async fn answer(
             let text = standalone(&json, &sm3, preview.as_ref()).map_err(|broken| Problem::internal(&broken))?;
             return Ok(standalone_page(text));
         }
-        ReportForm::Signed(signed) => {
-            let kind = match signed {
-                Form::Cms => "application/pkcs7-mime; smime-type=signed-data",
-                Form::Jws | Form::Ofd => form.media_type(),
-            };
-            (kind, door.verify_signed(actor, document, signed).await?)
-        }
+        ReportForm::Signed(signed) => (signed_type(signed), door.verify_signed(actor, document, signed).await?),
     };
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
 }

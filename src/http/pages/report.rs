@@ -66,6 +66,7 @@ struct Axis {
     status: String,
     code: String,
     detail: String,
+    detail_zh: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +110,7 @@ struct Warning {
     code: String,
     part: Option<String>,
     detail: String,
+    detail_zh: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -202,7 +204,7 @@ struct AxisRow<'a> {
     name_en: &'static str,
     status_zh: &'static str,
     status_en: &'static str,
-    said_zh: &'static str,
+    detail_zh: &'a str,
     detail: &'a str,
     code: &'a str,
 }
@@ -262,6 +264,8 @@ pub(crate) struct ReportPage<'a> {
     no_preview: Option<&'a str>,
     file_sm3: &'a str,
     json: String,
+    /// Signed reports are offered.
+    signs: bool,
     /// It carries its style, and leads nowhere.
     alone: bool,
 }
@@ -297,8 +301,8 @@ fn axis_row<'a>((name_zh, name_en): (&'static str, &'static str), axis: &'a Axis
         _ => ("unknown", "?"),
     };
     let [status_zh, status_en] = words::status(&axis.status);
-    let said_zh = words::of_axis(name_en, &axis.status, &axis.code);
-    AxisRow { class, sign, name_zh, name_en, status_zh, status_en, said_zh, detail: &axis.detail, code: &axis.code }
+    let Axis { code, detail, detail_zh, .. } = axis;
+    AxisRow { class, sign, name_zh, name_en, status_zh, status_en, detail_zh, detail, code }
 }
 
 impl<'a> SignatureCard<'a> {
@@ -399,8 +403,14 @@ impl<'a> ReportPage<'a> {
             no_preview: preview.and_then(|preview| preview.refused.as_deref()),
             file_sm3,
             json: STANDARD.encode(json),
+            signs: false,
             alone: false,
         }
+    }
+
+    /// The same, with signed reports offered or not.
+    pub(crate) fn with_signed_reports(self, signs: bool) -> Self {
+        Self { signs, ..self }
     }
 }
 
@@ -438,6 +448,11 @@ mod tests {
         // JSON's own escape is a character by then.
         assert!(!text.contains('\u{202e}'), "{text}");
         assert_eq!(text.matches("<tr>").count(), 10, "a head and nine axes");
+        assert!(!text.contains("<form") && !text.contains("签名报告"), "no report key: {text}");
+        let view = View::read(JSON.as_bytes()).unwrap();
+        let page = ReportPage::new(&view, JSON.as_bytes(), "ab", None, false).with_signed_reports(true);
+        let text = page.render().unwrap();
+        assert!(text.contains("<form") && text.contains("签名报告") && text.contains("A signed report"), "{text}");
     }
 
     #[test]

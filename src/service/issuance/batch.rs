@@ -15,7 +15,7 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::{self, IssuanceToken, Profiles, Request, prepare, shard};
-use crate::domain::key::{KeyPurpose, KeyUse};
+use crate::domain::key::KeyUse;
 use crate::format::x509::Certificate;
 use crate::service::issuance::issuer::{ReadyIssuer, abandon, reason_of};
 use crate::service::issuance::together::certified_key;
@@ -411,8 +411,8 @@ async fn keep(
             audit::append_many(tx, events).await?;
             for (position, Signed { row, own_key, unit, .. }) in signed.iter().enumerate() {
                 if let Some((role, certificate)) = unit {
-                    if let (UnitRole::TimeStamping, Some(key)) = (role, own_key) {
-                        let claimed = claim(services, tx, key, now).await;
+                    if let Some(key) = own_key {
+                        let claimed = claim(services, tx, (*role, key), now).await;
                         claimed.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
                     }
                     certificates::insert(tx, certificate).await?;
@@ -427,10 +427,15 @@ async fn keep(
     steps.await
 }
 
-/// The key of a time-stamping unit becomes this unit's, in the transaction that keeps its certificate: no other certificate
+/// The key of a unit becomes this unit's, in the transaction that keeps its certificate: no other certificate
 /// names it, and it may be used. Writers come one after another, so of two units one gets the key.
-async fn claim(services: &Services, tx: &mut Tx<'_>, key: &KeyId, now: Timestamp) -> Result<(), Error> {
-    let wanted = (KeyPurpose::TimeStamping, KeyUse::Sign);
+async fn claim(
+    services: &Services,
+    tx: &mut Tx<'_>,
+    (role, key): (UnitRole, &KeyId),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let wanted = (role.purpose(), KeyUse::Sign);
     let permitted = services.keys.permitted(tx, key, wanted, now).await;
     if permitted.is_err() || !certificates::of_key(tx, key).await?.is_empty() {
         return Err(Error::UnitKeyInUse);

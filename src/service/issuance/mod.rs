@@ -21,6 +21,7 @@ use crate::domain::ca::Profiles;
 use crate::domain::ca::identity::IdentityValue;
 use crate::domain::ca::possession::Asked;
 use crate::domain::ca::subject::Attributes;
+use crate::domain::key::KeyPurpose;
 use crate::format::keys::read_pem;
 use crate::service::{Error, Services};
 
@@ -87,6 +88,22 @@ impl UnitRole {
             Self::Responder => "ocsp-responder",
             Self::TimeStamping => "tsa",
             Self::Report => "report-signer",
+        }
+    }
+
+    /// The built-in profile of its certificate.
+    #[must_use]
+    pub const fn profile(self) -> &'static str {
+        self.name()
+    }
+
+    /// What its key is for.
+    #[must_use]
+    pub const fn purpose(self) -> KeyPurpose {
+        match self {
+            Self::Responder => KeyPurpose::Ocsp,
+            Self::TimeStamping => KeyPurpose::TimeStamping,
+            Self::Report => KeyPurpose::Report,
         }
     }
 }

@@ -99,7 +99,8 @@ fn blocks(report: &Report) -> Vec<Block> {
         blocks.push(heading(4.4, BLACK, "提示  Worth a look"));
         for warning in &report.warnings {
             let part = warning.part.as_deref().unwrap_or_default();
-            blocks.push(small(format!("{} {part} {}", warning.code, warning.detail)));
+            blocks.push(plain(format!("{} {part}", warning.detail_zh())));
+            blocks.push(small(format!("{} {}", warning.code, warning.detail)));
         }
     }
     blocks.push(heading(4.4, BLACK, "依据  What this rests on"));
@@ -164,8 +165,8 @@ fn signature_blocks(number: usize, signature: &SignatureReport, blocks: &mut Vec
     let rows = words::AXES.into_iter().zip(axes).map(|((name_zh, name_en), axis)| {
         let status = axis.status.name();
         let [zh, en] = words::status(status);
-        let said = words::of_axis(name_en, status, &axis.code);
-        vec![format!("{name_zh} {name_en}"), format!("{zh} {en}"), format!("{said} [{}] {}", axis.code, axis.detail)]
+        let said = format!("{} [{}] {}", axis.detail_zh, axis.code, axis.detail);
+        vec![format!("{name_zh} {name_en}"), format!("{zh} {en}"), said]
     });
     let head = ["项目 Question", "结论 Answer", "说明 Detail"].map(str::to_owned).to_vec();
     blocks.push(table(&[0.22, 0.16, 0.62], std::iter::once(head).chain(rows)));

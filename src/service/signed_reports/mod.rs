@@ -17,12 +17,13 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::verify::Report;
 use crate::domain::verify::signed_report::{self, ReportToken, Signatory};
+use crate::service::units::is_active;
 use crate::service::{Error, Services};
 use crate::store::audit;
 
 pub use document::unsigned_document;
 pub use signed_report::Form;
-pub use units::{ROLE, establish, list, retire};
+pub use units::is_on;
 
 /// Signs a report in that form with the newest usable report key, and records it: when it is given, its event is durable.
 ///
@@ -59,7 +60,7 @@ pub async fn sign(
         Box::pin(async move {
             // Suspended or destroyed meanwhile, the key signed for nobody: the report is thrown away.
             services.keys.permitted(tx, key, (KeyPurpose::Report, KeyUse::Sign), now).await?;
-            if !units::is_active(tx, &certificate_sm3).await? {
+            if !is_active(tx, &certificate_sm3).await? {
                 return Err(Error::ReportSigningOff);
             }
             audit::append(tx, event).await?;

@@ -3,7 +3,7 @@
 //! Stamps that wait are recorded together, in one event; none leaves before. Refusals of the protocol are answers like
 //! others; they leave nothing but figures, so that strangers cannot fill the log with them.
 
-pub mod authority;
+mod authority;
 pub mod clock;
 mod error;
 mod unit;

@@ -97,7 +97,7 @@ with sync_playwright() as playwright:
     # By keyboard alone: skip link, heading link, size, file, button. The focus can always be seen.
     page.goto(BASE + "/verify")
     order = []
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.id || document.activeElement.className || document.activeElement.type"))
         assert outline(page) != "none", order
@@ -105,10 +105,37 @@ with sync_playwright() as playwright:
             with page.expect_file_chooser() as chooser:
                 page.keyboard.press("Space")
             chooser.value.set_files(FOLDER / "genuine.ofd")
-    assert order == ["skip", "home", "size", "file", "submit"], order
+    assert order == ["skip", "home", "size", "file", "report", "submit"], order
     page.keyboard.press("Enter")
     answered(page)
     check(page, "genuine.ofd")
+
+    # A signed report of it, by keyboard alone: the last button of the page, and before it the form and the file.
+    page.locator("form.drop").screenshot(path=FOLDER / "signed.png")
+    page.focus("form.drop input")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(FOLDER / "genuine.ofd")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "report" and outline(page) != "none"
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.value") == "cms"
+    page.keyboard.press("Tab")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "report.p7m", download.value.suggested_filename
+    download.value.save_as(FOLDER / "signed-report.p7m")
+    assert box(page)[0] == "passed", "the page stays"
+    # And at once, from the first page.
+    for form, name in [("ofd", "report.ofd"), ("jws", "report.jws")]:
+        page.goto(BASE + "/verify")
+        page.set_input_files("#file", FOLDER / "genuine.ofd")
+        page.select_option("#report", form)
+        with page.expect_download() as download:
+            page.click("button[type=submit]")
+        assert download.value.suggested_filename == name, download.value.suggested_filename
+        download.value.save_as(FOLDER / f"signed-{name}")
 
     # Large print, on the same way, and on a narrow screen: nothing is cut off.
     page.goto(BASE + "/verify")
@@ -150,5 +177,9 @@ with sync_playwright() as playwright:
     plain.click("button[type=submit]")
     answered(plain)
     check(plain, "genuine.ofd")
+    plain.set_input_files("#file", FOLDER / "genuine.ofd")
+    with plain.expect_download() as download:
+        plain.click("form.drop button")
+    assert download.value.suggested_filename == "report.ofd", download.value.suggested_filename
     browser.close()
 print("OK")

@@ -83,6 +83,12 @@ fn an_official_can_tell_them_apart() {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(output.status.success() && said.trim_end().ends_with("OK"), "{said}");
+    // What the browser kept is a signed report on that file, and passes here.
+    for name in ["signed-report.p7m", "signed-report.ofd", "signed-report.jws"] {
+        let form = format!("file=@{}", folder.join(name).display());
+        let report = client.call("/api/v1/verifications", &["-F", &form]).json();
+        assert_eq!(report["indication"], "TOTAL_PASSED", "{name}: {report}");
+    }
     keep_pictures(&folder);
 }
 
@@ -128,6 +134,9 @@ fn an_upload_leaves_nothing_behind() {
     assert!(String::from_utf8(page).unwrap().contains(NAME), "the answer names the file");
     let report = client.call("/api/v1/verifications", &["-F", &form]).json();
     assert_eq!(report["indication"], "NO_SIGNATURE_FOUND");
+    let signed = client.call("/verify", &["-F", &form, "-F", "report=jws"]);
+    assert_eq!(signed.kind, "application/jose", "recorded, by digests alone");
+    signed.ok();
     running.kill();
 
     let mut left = Vec::new();

@@ -24,7 +24,7 @@ use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::development::ORGANISATION;
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::KeySource;
-use yinxin::service::stamping::authority::{NewUnit, establish};
+use yinxin::service::units::{NewUnit, UnitRole, establish};
 use yinxin::store::audit;
 
 use crate::process::{Answer, has_curl};
@@ -82,7 +82,7 @@ async fn unit(services: &Services, algorithm: KeyAlgorithm) -> Vec<u8> {
     let subject = name(&format!("{algorithm} 时间戳")).to_vec();
     let new = NewUnit { algorithm, location: None, subject, profile: "tsa".into(), not_after: None };
     let authority = AuthorityId::parse("p256").unwrap();
-    establish(services, &issuance, &Actor::Operator, &authority, new).await.unwrap().der
+    establish(services, &issuance, &Actor::Operator, (&authority, UnitRole::TimeStamping), new).await.unwrap().der
 }
 
 fn run(command: &mut Command) -> (bool, String) {

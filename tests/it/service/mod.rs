@@ -19,6 +19,7 @@ mod signed_reports;
 mod signing;
 mod stamping;
 mod trust_lists;
+mod units;
 mod verification_batches;
 
 use yinxin::domain::audit::EventBody;

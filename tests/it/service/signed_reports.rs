@@ -10,30 +10,35 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use yinxin::base::id::AuthorityId;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
-use yinxin::crypto::algorithm::SignatureAlgorithm;
+use yinxin::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use yinxin::crypto::digest::sm3;
+use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::key::{KeyAlgorithm, KeySuspensionReason};
 use yinxin::domain::trust::key::encode_value;
+use yinxin::domain::verify::signed_report::{Signatory, prepare};
 use yinxin::domain::verify::{Indication, Report};
 use yinxin::format::jose::to_base64url;
 use yinxin::format::keys::write_pem;
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::signing::replace_part;
+use yinxin::format::x509::Certificate;
 use yinxin::render::page::Document;
 use yinxin::service::Services;
 use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::development::{self, DevelopmentPki, NOTICE, ORGANISATION};
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::life_cycle::{resume, suspend};
-use yinxin::service::signed_reports::{Form, establish, list, retire, sign, unsigned_document};
-use yinxin::service::stamping::authority::NewUnit;
+use yinxin::service::signed_reports::{Form, sign, unsigned_document};
+use yinxin::service::units::{NewUnit, UnitRole, establish, list, retire};
 use yinxin::service::verification::{Verification, sm3_hex};
 
 use crate::service::installation::{NOW, Place, events};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
+
+const REPORT: UnitRole = UnitRole::Report;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_are_signed_on_sqlite() {
@@ -58,13 +63,13 @@ async fn contract(place: Place) {
         let refused = sign(&services, (&Actor::Operator, None), &report, form).await.unwrap_err();
         assert_eq!(refused.code(), "report-signing-off", "no key yet");
     }
-    development::ensure_report_signer(&services, &issuance, &pki).await.unwrap();
-    development::ensure_report_signer(&services, &issuance, &pki).await.unwrap();
-    assert_eq!(list(&services).await.unwrap().len(), 1, "made once");
+    development::ensure_unit(&services, &issuance, &pki, REPORT).await.unwrap();
+    development::ensure_unit(&services, &issuance, &pki, REPORT).await.unwrap();
+    assert_eq!(list(&services, REPORT).await.unwrap().len(), 1, "made once");
     every_form_is_recorded_and_passes(&services, &pki, &report).await;
     what_was_changed_does_not_pass(&services, &pki, &report).await;
     a_key_that_rests_signs_nothing(&services, &report).await;
-    a_p256_key_signs_for_peers(&services, &place, &issuance, &report).await;
+    keys_of_other_kinds_sign_for_peers(&services, &place, &issuance, &report).await;
     a_retired_key_signs_nothing(&services, &report).await;
 }
 
@@ -101,8 +106,8 @@ async fn every_form_is_recorded_and_passes(services: &Services, pki: &Developmen
         assert!(signature.kind == kind || (form == Form::Cms && signature.kind == "cms"), "{}", signature.kind);
         let made = events(services).await.split_off(before);
         let [event] = made.as_slice() else { panic!("{made:?}") };
-        let certificate_sm3 = list(services).await.unwrap()[0].certificate.sm3;
-        let key = list(services).await.unwrap()[0].key.clone();
+        let certificate_sm3 = list(services, REPORT).await.unwrap()[0].certificate.sm3;
+        let key = list(services, REPORT).await.unwrap()[0].key.clone();
         let (report_sm3, result_sm3, name) = (sm3(json.as_bytes()), sm3(&bytes), form.name().to_owned());
         let expected = EventBody::ReportSigned { report_sm3, form: name, certificate_sm3, key, result_sm3 };
         assert_eq!(event.body, expected);
@@ -166,7 +171,7 @@ async fn what_was_changed_does_not_pass(services: &Services, pki: &DevelopmentPk
 }
 
 async fn a_key_that_rests_signs_nothing(services: &Services, report: &Report) {
-    let key = list(services).await.unwrap()[0].key.clone();
+    let key = list(services, REPORT).await.unwrap()[0].key.clone();
     suspend(services, &Actor::Operator, &key, KeySuspensionReason::OwnerRequest).await.unwrap();
     let before = events(services).await.len();
     let refused = sign(services, (&Actor::Operator, None), report, Form::Jws).await.unwrap_err();
@@ -192,7 +197,12 @@ fn judged_by_openssl(folder: &Path, jws: &[u8], (digest, algorithm): (&str, Sign
     let (signed, value) = text.rsplit_once('.').unwrap();
     let header = decoded(signed.split('.').next().unwrap());
     let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
-    let name = if algorithm == SignatureAlgorithm::Sm2Sm3 { "SM2-SM3" } else { "ES256" };
+    let name = match algorithm {
+        SignatureAlgorithm::Sm2Sm3 => "SM2-SM3",
+        SignatureAlgorithm::RsaPkcs1(_) => "RS256",
+        SignatureAlgorithm::RsaPss(_) => "PS256",
+        _ => "ES256",
+    };
     assert_eq!((&header["alg"], &header["crit"]), (&name.into(), &serde_json::json!(["sigT"])));
     let first = header["x5c"][0].as_str().unwrap();
     std::fs::write(
@@ -213,6 +223,9 @@ fn judged_by_openssl(folder: &Path, jws: &[u8], (digest, algorithm): (&str, Sign
     if digest == "sm3" {
         arguments.extend(["-pkeyopt", "distid:1234567812345678"]);
     }
+    if matches!(algorithm, SignatureAlgorithm::RsaPss(_)) {
+        arguments.extend(["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest"]);
+    }
     openssl(folder, &arguments)
 }
 
@@ -221,7 +234,7 @@ fn wrapped(base64: &str) -> String {
     letters.chunks(64).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
 }
 
-async fn a_p256_key_signs_for_peers(services: &Services, place: &Place, issuance: &Issuance, report: &Report) {
+async fn keys_of_other_kinds_sign_for_peers(services: &Services, place: &Place, issuance: &Issuance, report: &Report) {
     if Command::new("openssl").arg("version").output().is_err() {
         return crate::skip("signed reports by openssl", "openssl");
     }
@@ -249,19 +262,28 @@ async fn a_p256_key_signs_for_peers(services: &Services, place: &Place, issuance
     let profiles = yinxin::config::profiles::built_in().unwrap();
     let made = authorities::create(services, &profiles, &Actor::Operator, &new).await.unwrap();
     let root = authorities::find(services, &made.id).await.unwrap().1;
-    let (location, not_after) = (None, Some(NOW.plus_days(30)));
-    let (algorithm, subject, profile) = (KeyAlgorithm::EcdsaP256, name("验证报告"), "report-signer".to_owned());
-    let unit = NewUnit { algorithm, location, subject, profile, not_after };
-    let unit = establish(services, issuance, &Actor::Operator, &made.id, unit).await.unwrap();
-    assert_eq!(list(services).await.unwrap()[0].certificate.sm3, unit.sm3, "the newest key signs");
+    std::fs::write(folder.join("root.pem"), write_pem(&root, "CERTIFICATE")).unwrap();
+    let p256 = (KeyAlgorithm::EcdsaP256, SignatureAlgorithm::EcdsaP256Sha256);
+    let rsa = (KeyAlgorithm::Rsa, SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256));
+    for (algorithm, signs_with) in [p256, rsa] {
+        let (location, not_after) = (None, Some(NOW.plus_days(30)));
+        let (subject, profile) = (name("验证报告"), "report-signer".to_owned());
+        let unit = NewUnit { algorithm, location, subject, profile, not_after };
+        let unit = establish(services, issuance, &Actor::Operator, (&made.id, REPORT), unit).await.unwrap();
+        assert_eq!(list(services, REPORT).await.unwrap()[0].certificate.sm3, unit.sm3, "the newest key signs");
+        openssl_takes_every_form(services, folder, report, signs_with).await;
+    }
+}
+
+/// Every form that the newest report key signs, checked by openssl up to the root.
+async fn openssl_takes_every_form(services: &Services, folder: &Path, report: &Report, algorithm: SignatureAlgorithm) {
     let jws = signed(services, report, Form::Jws).await;
-    let (fine, said) = judged_by_openssl(folder, &jws, ("sha256", SignatureAlgorithm::EcdsaP256Sha256));
+    let (fine, said) = judged_by_openssl(folder, &jws, ("sha256", algorithm));
     assert!(fine, "{said}");
     let mut changed = jws.clone();
     let at = changed.iter().position(|octet| *octet == b'.').unwrap() + 9;
     changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-    assert!(!judged_by_openssl(folder, &changed, ("sha256", SignatureAlgorithm::EcdsaP256Sha256)).0);
-    std::fs::write(folder.join("root.pem"), write_pem(&root, "CERTIFICATE")).unwrap();
+    assert!(!judged_by_openssl(folder, &changed, ("sha256", algorithm)).0);
     std::fs::write(folder.join("report.p7m"), signed(services, report, Form::Cms).await).unwrap();
     let time = NOW.plus_seconds(1).unix().to_string();
     let verify = [
@@ -308,14 +330,108 @@ async fn a_p256_key_signs_for_peers(services: &Services, place: &Place, issuance
     assert!(fine, "{said}");
 }
 
+/// Keys of ours sign by RSASSA-PKCS1-v1_5; one elsewhere may sign by RSASSA-PSS. Here openssl makes the value.
+#[test]
+fn a_pss_signature_is_taken_by_peers() {
+    let name = "signed reports with RSASSA-PSS by openssl";
+    if Command::new("openssl").arg("version").output().is_err() {
+        return crate::skip(name, "openssl");
+    }
+    let folder = Folder::new("signed-reports-pss");
+    let folder = folder.path();
+    let made = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key.pem",
+        "-outform",
+        "DER",
+        "-out",
+        "c.der",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=PSS",
+        "-addext",
+        "keyUsage=critical,digitalSignature",
+    ];
+    let (fine, said) = openssl(folder, &made);
+    assert!(fine, "{said}");
+    let certificate = std::fs::read(folder.join("c.der")).unwrap();
+    let now = Certificate::parse(&certificate).unwrap().not_before.plus_seconds(60);
+    let algorithm = SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha256);
+    let signatory = Signatory { certificate: &certificate, chain: &[], algorithm };
+    let content = br#"{"indication":"NO_SIGNATURE_FOUND"}"#;
+    let sign = |form: Form, spoilt: bool| {
+        let token = prepare(form, content, signatory, now, &Limits::DEFAULT).unwrap();
+        std::fs::write(folder.join("to-sign"), token.to_sign()).unwrap();
+        let arguments = [
+            "dgst",
+            "-sha256",
+            "-sign",
+            "key.pem",
+            "-sigopt",
+            "rsa_padding_mode:pss",
+            "-sigopt",
+            "rsa_pss_saltlen:32",
+            "-out",
+            "value",
+            "to-sign",
+        ];
+        let (fine, said) = openssl(folder, &arguments);
+        assert!(fine, "{said}");
+        let mut value = std::fs::read(folder.join("value")).unwrap();
+        value[40] ^= u8::from(spoilt);
+        token.assemble(&value, &KeyTables::default())
+    };
+    for form in [Form::Jws, Form::Cms] {
+        assert_eq!(sign(form, true).unwrap_err().code(), "report-not-signed");
+    }
+    let (fine, said) = judged_by_openssl(folder, &sign(Form::Jws, false).unwrap(), ("sha256", algorithm));
+    assert!(fine, "{said}");
+    std::fs::write(folder.join("report.p7m"), sign(Form::Cms, false).unwrap()).unwrap();
+    let (fine, said) = openssl(folder, &["x509", "-inform", "DER", "-in", "c.der", "-out", "root.pem"]);
+    assert!(fine, "{said}");
+    let verify = [
+        "cms",
+        "-verify",
+        "-inform",
+        "DER",
+        "-in",
+        "report.p7m",
+        "-CAfile",
+        "root.pem",
+        "-purpose",
+        "any",
+        "-out",
+        "out.json",
+    ];
+    let (fine, said) = openssl(folder, &verify);
+    assert!(fine, "{said}");
+    assert_eq!(std::fs::read(folder.join("out.json")).unwrap(), content);
+    // A signature of type Sign in OFD names its method by one identifier, which PSS has not (GB/T 33190-2016 18).
+    let ofd = unsigned_document(&unsigned_report()).unwrap();
+    let refused = prepare(Form::Ofd, &ofd, signatory, now, &Limits::DEFAULT).unwrap_err();
+    assert_eq!(refused.code(), "report-certificate-unusable");
+}
+
+/// The report on the notice, by nobody's anchors.
+fn unsigned_report() -> Report {
+    let policy = built_in("default", &sm3_hex).unwrap();
+    Verification::new(policy, NOW, Limits::DEFAULT).judge("notice.ofd", NOTICE, None)
+}
+
 async fn a_retired_key_signs_nothing(services: &Services, report: &Report) {
-    for unit in list(services).await.unwrap() {
-        retire(services, &Actor::Operator, &unit.certificate.sm3).await.unwrap();
-        let again = retire(services, &Actor::Operator, &unit.certificate.sm3).await.unwrap_err();
+    for unit in list(services, REPORT).await.unwrap() {
+        retire(services, &Actor::Operator, (REPORT, &unit.certificate.sm3)).await.unwrap();
+        let again = retire(services, &Actor::Operator, (REPORT, &unit.certificate.sm3)).await.unwrap_err();
         assert_eq!(again.code(), "certificate-state");
     }
     let refused = sign(services, (&Actor::Operator, None), report, Form::Cms).await.unwrap_err();
     assert_eq!(refused.code(), "report-signing-off");
-    let unknown = retire(services, &Actor::Operator, &[7; 32]).await.unwrap_err();
+    let unknown = retire(services, &Actor::Operator, (REPORT, &[7; 32])).await.unwrap_err();
     assert_eq!(unknown.code(), "unknown-certificate");
 }

@@ -13,7 +13,7 @@ use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::Profiles;
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::state::RevocationReason;
-use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeySuspensionReason, Owner};
+use yinxin::domain::key::{KeyAlgorithm, KeySuspensionReason};
 use yinxin::domain::stamp::rules::DEVELOPMENT_POLICY;
 use yinxin::domain::stamp::{Expected, Precision, Rules, SourceReading, verify_token};
 use yinxin::format::tsp::{FailureInfo, NewTimeStampReq, TimeStampReq, TimeStampResp, TimeStampToken};
@@ -22,10 +22,9 @@ use yinxin::service::certificate_status::{Change, change};
 use yinxin::service::development::{self, DevelopmentPki, ORGANISATION};
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::life_cycle::{resume, suspend};
-use yinxin::service::keys::making::generate;
 use yinxin::service::outside::ntp::{Asking, TimeSource};
-use yinxin::service::stamping::authority::{NewUnit, establish, list, retire};
 use yinxin::service::stamping::{Error, Options, Stamping};
+use yinxin::service::units::{NewUnit, UnitRole, establish, list, retire};
 use yinxin::service::{self, Services};
 use yinxin::store::certificates;
 use yinxin::store::issued_certificates::StoredStatus;
@@ -35,6 +34,7 @@ use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
 const SECOND: i64 = 1_000_000;
+const TSA: UnitRole = UnitRole::TimeStamping;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stamps_on_sqlite() {
@@ -164,7 +164,6 @@ async fn contract(place: Place) {
     a_suspended_key_releases_nothing(&services).await;
     the_newest_of_one_second_works(&services, &profiles).await;
     a_revoked_unit_stamps_no_more_on_any_node(&services, &place, &profiles, &pki).await;
-    units_made_at_once_have_keys_of_their_own(&services, &profiles).await;
     more_than_a_minute_allows_is_turned_away(&services).await;
     what_cannot_be_recorded_is_not_released(&services).await;
 }
@@ -187,18 +186,18 @@ fn authority() -> AuthorityId {
 async fn units_are_made_under_authorities_of_ours_only(services: &Services, profiles: &Profiles, pki: &DevelopmentPki) {
     let issuance = issuance(services, profiles);
     let before = events(services).await.len();
-    let refused = establish(services, &issuance, &Actor::Operator, &authority(), new_unit()).await.unwrap_err();
+    let refused = establish(services, &issuance, &Actor::Operator, (&authority(), TSA), new_unit()).await.unwrap_err();
     assert_eq!(refused.code(), "unknown-authority");
     assert_eq!(events(services).await.len(), before);
-    development::ensure_stamping(services, &issuance, pki).await.unwrap();
+    development::ensure_unit(services, &issuance, pki, TSA).await.unwrap();
     let made = events(services).await.split_off(before);
     let classes = made.iter().map(|event| event.class().name()).collect::<Vec<_>>();
     assert_eq!(classes, ["authority-created", "key-created", "issuance-intended", "certificate-issued"]);
-    development::ensure_stamping(services, &issuance, pki).await.unwrap();
+    development::ensure_unit(services, &issuance, pki, TSA).await.unwrap();
     assert_eq!(events(services).await.len(), before + 4);
     // What the profile refuses leaves no key behind.
     let end = NewUnit { profile: "officer".into(), ..new_unit() };
-    let refused = establish(services, &issuance, &Actor::Operator, &authority(), end).await.unwrap_err();
+    let refused = establish(services, &issuance, &Actor::Operator, (&authority(), TSA), end).await.unwrap_err();
     assert_eq!(refused.code(), "attribute-missing", "{refused}");
     let made = events(services).await.split_off(before + 4);
     let classes = made.iter().map(|event| event.class().name()).collect::<Vec<_>>();
@@ -209,8 +208,8 @@ async fn units_are_made_under_authorities_of_ours_only(services: &Services, prof
 async fn the_newest_of_one_second_works(services: &Services, profiles: &Profiles) {
     let issuance = issuance(services, profiles);
     for _ in 0..3 {
-        let made = establish(services, &issuance, &Actor::Operator, &authority(), new_unit()).await.unwrap();
-        let known = list(services).await.unwrap();
+        let made = establish(services, &issuance, &Actor::Operator, (&authority(), TSA), new_unit()).await.unwrap();
+        let known = list(services, TSA).await.unwrap();
         assert_eq!(known[0].certificate.sm3, made.sm3);
         let unordered = Options { rules: Rules { ordering: false, ..rules(0) }, ..options(&Told::new()) };
         let stamping = start(services, unordered).await;
@@ -218,53 +217,17 @@ async fn the_newest_of_one_second_works(services: &Services, profiles: &Profiles
         let token = TimeStampResp::parse(&response).unwrap().token.unwrap().to_vec();
         let read = TimeStampToken::parse(&token).unwrap();
         assert!(read.signed.x509_certificates().any(|der| sm3(der) == made.sm3));
-        retire(services, &Actor::Operator, &made.sm3).await.unwrap();
+        retire(services, &Actor::Operator, (TSA, &made.sm3)).await.unwrap();
     }
-    let gone = list(services).await.unwrap();
+    let gone = list(services, TSA).await.unwrap();
     assert_eq!(gone.len(), 4);
     for unit in gone.iter().take(3) {
         assert_eq!((unit.certificate.status.name(), unit.key_state.name()), ("revoked", "destroyed"));
-        let again = retire(services, &Actor::Operator, &unit.certificate.sm3).await.unwrap_err();
+        let again = retire(services, &Actor::Operator, (TSA, &unit.certificate.sm3)).await.unwrap_err();
         assert_eq!(again.code(), "certificate-state");
     }
-    let nobody = retire(services, &Actor::Operator, &[7; 32]).await.unwrap_err();
+    let nobody = retire(services, &Actor::Operator, (TSA, &[7; 32])).await.unwrap_err();
     assert_eq!(nobody.code(), "unknown-certificate");
-}
-
-/// A key that a unit left which did not come about is one unit's, whoever asks at the same time.
-async fn units_made_at_once_have_keys_of_their_own(services: &Services, profiles: &Profiles) {
-    let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::TimeStamping, KeyAlgorithm::Sm2);
-    // Two engines, as two processes have them, and two orders in one group.
-    let (one, two) = (issuance(services, profiles), issuance(services, profiles));
-    let (by, name) = (&Actor::Operator, authority());
-    for _ in 0..4 {
-        let location = services.keys.own_location();
-        let orphan = generate(services, by, location, &attributes).await.unwrap().id;
-        let (first, second, third) = tokio::join!(
-            establish(services, &one, by, &name, new_unit()),
-            establish(services, &two, by, &name, new_unit()),
-            establish(services, &one, by, &name, new_unit()),
-        );
-        let made = [first.unwrap().sm3, second.unwrap().sm3, third.unwrap().sm3];
-        let known = list(services).await.unwrap();
-        let keys = known.iter().filter(|unit| made.contains(&unit.certificate.sm3)).map(|unit| unit.key.clone());
-        let keys = keys.collect::<BTreeSet<_>>();
-        assert_eq!((keys.len(), keys.contains(&orphan)), (3, true));
-        assert!(known.iter().all(|unit| !keys.contains(&unit.key) || unit.key_state.name() == "active"));
-        for sm3 in &made {
-            retire(services, by, sm3).await.unwrap();
-        }
-    }
-    // Whose order fails leaves the key to whoever took it: nothing of it is destroyed that a certificate names.
-    let orphan = generate(services, by, services.keys.own_location(), &attributes).await.unwrap().id;
-    let wrong = NewUnit { profile: "officer".into(), ..new_unit() };
-    let (good, refused) =
-        tokio::join!(establish(services, &one, by, &name, new_unit()), establish(services, &two, by, &name, wrong));
-    assert_eq!(refused.unwrap_err().code(), "attribute-missing");
-    let good = good.unwrap().sm3;
-    let unit = list(services).await.unwrap().into_iter().find(|unit| unit.certificate.sm3 == good).unwrap();
-    assert_eq!((unit.key, unit.key_state.name()), (orphan, "active"));
-    retire(services, by, &good).await.unwrap();
 }
 
 async fn a_revoked_unit_stamps_no_more_on_any_node(
@@ -276,7 +239,8 @@ async fn a_revoked_unit_stamps_no_more_on_any_node(
     let unordered = || Options { rules: Rules { ordering: false, ..rules(0) }, ..options(&Told::new()) };
     let elsewhere = place.open().await;
     let nodes = [start(services, unordered()).await, start(&elsewhere, unordered()).await];
-    let unit = list(services).await.unwrap().into_iter().find(|unit| unit.certificate.status == StoredStatus::Active);
+    let unit =
+        list(services, TSA).await.unwrap().into_iter().find(|unit| unit.certificate.status == StoredStatus::Active);
     let sm3 = unit.unwrap().certificate.sm3;
     let before = recorded(services).await.len();
     for node in &nodes {
@@ -296,8 +260,8 @@ async fn a_revoked_unit_stamps_no_more_on_any_node(
     assert_eq!(recorded(services).await.len(), before + 3);
     assert!(start(services, unordered()).await.is_idle(), "no unit is left");
     // Its key is left: retiring ends that too. And the next start has a new one.
-    retire(services, &Actor::Operator, &sm3).await.unwrap();
-    development::ensure_stamping(services, &issuance(services, profiles), pki).await.unwrap();
+    retire(services, &Actor::Operator, (TSA, &sm3)).await.unwrap();
+    development::ensure_unit(services, &issuance(services, profiles), pki, TSA).await.unwrap();
     let stamping = start(services, unordered()).await;
     assert_eq!(failures(&stamping.stamp(request("text", &[1])).await.unwrap()), []);
     // A service at work takes it up without a start, once.

@@ -1,4 +1,6 @@
-//! `yinxin ca report-signer`: keys that sign reports of verifications.
+//! `yinxin ca tsa`, `yinxin ca report-signer`: units of the installation, of one role each.
+
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -9,28 +11,28 @@ use crate::cli::ca::inventory::sm3;
 use crate::cli::ca::{BY, subject};
 use crate::cli::console::shown;
 use crate::cli::installation::Error;
+use crate::domain::ca::Profiles;
 use crate::domain::ca::subject::Attributes;
 use crate::domain::key::{KeyAlgorithm, KeyLocation};
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::Issuance;
-use crate::service::signed_reports::{establish, list, retire};
-use crate::service::stamping::authority::{KnownUnit, NewUnit};
+use crate::service::units::{KnownUnit, NewUnit, UnitRole, establish, list, retire};
 use crate::service::verification::pem_of;
 
 /// One line for each action, here and in [`run`].
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Make a report key and its certificate; print the certificate's SM3 and the certificate. The newest usable one
-    /// signs, from the next report on
+    /// Make a unit: a key and its certificate; print the certificate's SM3 and the certificate. A service at
+    /// work takes it up by itself, the newest first
     Create(Create),
-    /// Every report key, newest first: certificate, authority, algorithm, state, end, key
+    /// Every unit, newest first: certificate, authority, algorithm, state, end, key
     List {
-        /// Print one JSON object for each key
+        /// Print one JSON object for each unit
         #[arg(long)]
         json: bool,
     },
-    /// End a report key, for ever: its certificate is revoked and the key destroyed
+    /// End a unit, for ever: its certificate is revoked and its key destroyed; time stamps stay good
     Retire {
         /// SM3 of its certificate, 64 hexadecimal digits
         #[arg(value_name = "SM3", value_parser = sm3)]
@@ -50,13 +52,13 @@ pub(crate) struct Create {
     /// The subject, as O=…,CN=…; a comma inside a value is written \,
     #[arg(long, value_name = "NAME", value_parser = subject)]
     subject: SubjectAttributes,
-    /// The algorithm of the key: sm2, rsa (3072 bits) or ecdsa-p256
+    /// The algorithm of its key: sm2, rsa (3072 bits) or ecdsa-p256
     #[arg(long, value_name = "ALGORITHM", value_parser = algorithm, default_value = "sm2")]
     algorithm: KeyAlgorithm,
-    /// Under which profile
-    #[arg(long, value_name = "PROFILE", default_value = "report-signer")]
-    profile: String,
-    /// Where the private key will lie: software, pkcs11 or sdf; where the installation's own keys lie when absent
+    /// Under which profile; the one named like this command when absent
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Where its private key will lie: software, pkcs11 or sdf; where the installation's own keys lie when absent
     #[arg(long = "in", value_name = "STORE", value_parser = location)]
     location: Option<KeyLocation>,
     /// End of validity; the profile's usual one when absent
@@ -77,21 +79,16 @@ fn location(text: &str) -> Result<KeyLocation, String> {
 }
 
 /// Does what is asked.
-pub(super) async fn run(services: &Services, issuance: Issuance, action: &Action) -> Result<String, Error> {
+pub(super) async fn run(
+    services: &Services,
+    profiles: Arc<Profiles>,
+    role: UnitRole,
+    action: &Action,
+) -> Result<String, Error> {
     match action {
-        Action::Create(order) => {
-            let new = NewUnit {
-                algorithm: order.algorithm,
-                location: order.location,
-                subject: order.subject.clone(),
-                profile: order.profile.clone(),
-                not_after: order.not_after,
-            };
-            let issued = establish(services, &issuance, BY, &order.authority, new).await?;
-            Ok(format!("{}\n{}", hexadecimal(&issued.sm3), pem_of(&issued.der)))
-        }
+        Action::Create(order) => create(services, (profiles, role), order).await,
         Action::List { json } => {
-            let all = list(services).await?;
+            let all = list(services, role).await?;
             Ok(all.iter().map(|unit| if *json { facts(unit) } else { line(unit) }).collect())
         }
         Action::Retire { certificate, confirm } if certificate != confirm => {
@@ -99,18 +96,38 @@ pub(super) async fn run(services: &Services, issuance: Issuance, action: &Action
             Err(Error::CertificateNotConfirmed { certificate, confirmed })
         }
         Action::Retire { certificate, .. } => {
-            retire(services, BY, certificate).await?;
-            let all = list(services).await?;
+            retire(services, BY, (role, certificate)).await?;
+            let all = list(services, role).await?;
             Ok(all.iter().filter(|unit| unit.certificate.sm3 == *certificate).map(line).collect())
         }
     }
 }
 
+async fn create(
+    services: &Services,
+    (profiles, role): (Arc<Profiles>, UnitRole),
+    order: &Create,
+) -> Result<String, Error> {
+    let issuance = Issuance::start(services.clone(), profiles);
+    let new = NewUnit {
+        algorithm: order.algorithm,
+        location: order.location,
+        subject: order.subject.clone(),
+        profile: order.profile.clone().unwrap_or_else(|| role.profile().to_owned()),
+        not_after: order.not_after,
+    };
+    let issued = establish(services, &issuance, BY, (&order.authority, role), new).await?;
+    Ok(format!("{}\n{}", hexadecimal(&issued.sm3), pem_of(&issued.der)))
+}
+
 fn line(unit: &KnownUnit) -> String {
     let KnownUnit { certificate, key, algorithm, .. } = unit;
     let (sm3, authority, status) = (hexadecimal(&certificate.sm3), &certificate.authority, certificate.status.name());
-    let (end, subject) = (certificate.not_after, shown(&certificate.subject));
-    format!("{sm3}  {authority}  {algorithm}  {status}  {end}  {key}  {subject}\n")
+    format!(
+        "{sm3}  {authority}  {algorithm}  {status}  {}  {key}  {}\n",
+        certificate.not_after,
+        shown(&certificate.subject)
+    )
 }
 
 fn facts(unit: &KnownUnit) -> String {
