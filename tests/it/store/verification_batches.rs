@@ -133,7 +133,7 @@ async fn states(store: &Store, first: &StoredBatch, second: &StoredBatch) {
     assert_eq!((running[0].state, running[0].since), (BatchState::Running, at(20)));
     assert_eq!(resting(1000).await, []);
     advance(&first.id, finish, 22).await.unwrap();
-    assert_eq!(resting(23).await, [first.id.clone()]);
+    assert_eq!(resting(23).await.as_slice(), std::slice::from_ref(&first.id));
 }
 
 /// A report that is not as it was kept is told by no one.
