@@ -112,7 +112,9 @@ with sync_playwright() as playwright:
 
     # A signed report of it, by keyboard alone: the last button of the page, and before it the form and the file.
     page.locator("form.drop").screenshot(path=FOLDER / "signed.png")
-    page.focus("form.drop input")
+    page.focus("a.again")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "file" and outline(page) != "none"
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     chooser.value.set_files(FOLDER / "genuine.ofd")
