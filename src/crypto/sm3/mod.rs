@@ -292,7 +292,7 @@ mod tests {
     fn every_engine_puts_octets_before_the_messages_that_have_them() {
         let all = bytes(3000);
         let sizes = [0, 1, 31, 32, 33, 64, 95, 96, 97, 3000];
-        let before = |at: usize| (at % 3 > 0).then(|| [u8::try_from(at).unwrap(); 32]);
+        let before = |at: usize| (!at.is_multiple_of(3)).then(|| [u8::try_from(at).unwrap(); 32]);
         let messages: Vec<_> =
             sizes.iter().cycle().take(40).enumerate().map(|(at, size)| (before(at), &all[..*size])).collect();
         let whole = |(before, message): &(Option<[u8; 32]>, &[u8])| {
