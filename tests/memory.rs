@@ -4,8 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not their helpers")]
 
 use std::fs;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
@@ -14,6 +17,8 @@ use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::{Evidence, Ground, verify};
 use yinxin::format::ofd::container::Container;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 #[global_allocator]
 static COUNTED: dhat::Alloc = dhat::Alloc;
@@ -41,6 +46,105 @@ fn most_held<T>(work: impl FnOnce() -> T) -> usize {
     let most = dhat::HeapStats::get().max_bytes;
     drop((done, profiler));
     most.checked_sub(before).unwrap()
+}
+
+const NAMESPACE: &str = "xmlns:ofd=\"http://www.ofdspec.org/2016\"";
+
+/// A package of many large pages and pictures, 60 MiB together, each named by the one signature in it.
+fn large_package() -> Vec<u8> {
+    let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut noise = 1_u32;
+    let mut picture = || {
+        let mut octet = || {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            noise.to_be_bytes()[0]
+        };
+        (0..1 << 20).map(|_| octet()).collect::<Vec<u8>>()
+    };
+    let (mut pages, mut media) = (String::new(), String::new());
+    for number in 0..30 {
+        media.push_str(&format!(
+            "<ofd:MultiMedia ID=\"{}\" Type=\"Image\"><ofd:MediaFile>{number}.bin</ofd:MediaFile></ofd:MultiMedia>",
+            1000 + number
+        ));
+        parts.push((format!("Doc_0/Res/{number}.bin"), picture()));
+    }
+    for number in 0..300 {
+        pages.push_str(&format!("<ofd:Page ID=\"{}\" BaseLoc=\"Pages/{number}.xml\"/>", 2000 + number));
+        let object = format!(
+            "<ofd:ImageObject ID=\"9\" Boundary=\"1 2 3 4\" ResourceID=\"{}\"/><ofd:TextObject ID=\"8\"><ofd:TextCode X=\"1\" \
+             Y=\"2\">第{number}页</ofd:TextCode></ofd:TextObject>\n",
+            1000 + number % 30
+        );
+        let layer = object.repeat(600);
+        let page = format!("<ofd:Page {NAMESPACE}><ofd:Content><ofd:Layer ID=\"7\">{layer}</ofd:Layer></ofd:Content></ofd:Page>");
+        parts.push((format!("Doc_0/Pages/{number}.xml"), page.into_bytes()));
+    }
+    let document = format!(
+        "<ofd:Document {NAMESPACE}><ofd:CommonData><ofd:PageArea><ofd:PhysicalBox>0 0 210 297</ofd:PhysicalBox></ofd:PageArea>\
+         <ofd:DocumentRes>Res.xml</ofd:DocumentRes></ofd:CommonData><ofd:Pages>{pages}</ofd:Pages></ofd:Document>"
+    );
+    let res = format!("<ofd:Res {NAMESPACE} BaseLoc=\"Res\"><ofd:MultiMedias>{media}</ofd:MultiMedias></ofd:Res>");
+    let entry = format!(
+        "<ofd:OFD {NAMESPACE} Version=\"1.1\" DocType=\"OFD\"><ofd:DocBody><ofd:DocInfo><ofd:DocID>1</ofd:DocID></ofd:DocInfo>\
+         <ofd:DocRoot>Doc_0/Document.xml</ofd:DocRoot><ofd:Signatures>Doc_0/Signs/Signatures.xml</ofd:Signatures></ofd:DocBody></ofd:OFD>"
+    );
+    parts.push(("Doc_0/Document.xml".to_owned(), document.into_bytes()));
+    parts.push(("Doc_0/Res.xml".to_owned(), res.into_bytes()));
+    parts.push(("OFD.xml".to_owned(), entry.into_bytes()));
+    let references: String = parts
+        .iter()
+        .map(|(name, content)| {
+            let value = STANDARD.encode(sm3(content));
+            format!("<ofd:Reference FileRef=\"/{name}\"><ofd:CheckValue>{value}</ofd:CheckValue></ofd:Reference>")
+        })
+        .collect();
+    let description = format!(
+        "<ofd:Signature {NAMESPACE}><ofd:SignedInfo><ofd:Provider ProviderName=\"x\"/>\
+         <ofd:SignatureMethod>1.2.156.10197.1.501</ofd:SignatureMethod>\
+         <ofd:References CheckMethod=\"1.2.156.10197.1.401\">{references}</ofd:References></ofd:SignedInfo>\
+         <ofd:SignedValue>/Doc_0/Signs/SignedValue.dat</ofd:SignedValue></ofd:Signature>"
+    );
+    let list = format!(
+        "<ofd:Signatures {NAMESPACE}><ofd:MaxSignId>1</ofd:MaxSignId><ofd:Signature ID=\"1\" Type=\"Sign\" \
+         BaseLoc=\"/Doc_0/Signs/Signature.xml\"/></ofd:Signatures>"
+    );
+    parts.push(("Doc_0/Signs/Signatures.xml".to_owned(), list.into_bytes()));
+    parts.push(("Doc_0/Signs/Signature.xml".to_owned(), description.into_bytes()));
+    // As long as a bare value of SM2, and nobody's.
+    parts.push(("Doc_0/Signs/SignedValue.dat".to_owned(), vec![7; 64]));
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in &parts {
+        writer.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_package_of_many_large_parts_takes_little_more_than_its_largest() {
+    let bytes = large_package();
+    let limits = &Limits::DEFAULT;
+    let container = Container::read(&bytes, limits).unwrap();
+    let sizes: Vec<usize> = container.names().filter_map(|name| container.size(name)).collect();
+    let (largest, total) = (sizes.iter().copied().max().unwrap(), sizes.iter().sum::<usize>());
+    drop(container);
+    let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
+    let (trust, evidence) = (TrustAnchors::none(), Evidence::none());
+    let judge = |bytes: &[u8]| {
+        let tables = &KeyTables::default();
+        let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, tables, evidence: &evidence };
+        verify("file", bytes, None, &ground)
+    };
+    let held = most_held(|| judge(&bytes).to_json());
+    println!("{} KiB in parts, the largest {} KiB: {} KiB held", total >> 10, largest >> 10, held >> 10);
+    assert!(total > 60 << 20, "{total} bytes");
+    assert!(held <= largest * 3 + (8 << 20), "{held} bytes held, the largest part has {largest}");
+    // What was let go was digested rightly, and every part that is shown was found.
+    let report = serde_json::to_value(judge(&bytes)).unwrap();
+    let details = &report["signatures"][0]["details"];
+    assert_eq!((&details["references"], &details["bad_references"]), (&333.into(), &serde_json::json!([])), "{report}");
+    assert_eq!(report["shown"].as_array().map(Vec::len), Some(333), "{report}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Judging a sealed OFD package: every signature of every document in it, and what they protect together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::algorithm::{DigestAlgorithm, OID_SM3_HMAC};
-use crate::crypto::digest::digest_many;
+use crate::crypto::digest::{digest, digest_many};
+use crate::crypto::sm3;
 use crate::domain::trust::Budget;
 use crate::domain::verify::coverage::{Coverage, coverage};
 use crate::domain::verify::finding::{Case, Finding};
@@ -35,7 +37,7 @@ impl FileFormat for Ofd {
     }
 
     fn verify(&self, bytes: &[u8], _: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
-        let container = Container::read(bytes, ground.limits)?;
+        let container = Container::read_digesting(bytes, ground.limits, HELD, &sm3::digest_many)?;
         let package = Package::read(&container, ground.limits)?;
         let shown = shown_parts(&container, &package, ground.limits)?;
         let mut file = File {
@@ -58,6 +60,9 @@ impl FileFormat for Ofd {
     }
 }
 
+/// What of a package is held, in bytes: all of most packages. The parts behind are digested when they are inflated.
+const HELD: usize = 4 << 20;
+
 /// How many signatures are digested together, at most: each has five messages, and lanes are 16 or 32.
 const GROUP: usize = 16;
 
@@ -65,11 +70,18 @@ const GROUP: usize = 16;
 const GROUP_OCTETS: usize = 4 << 20;
 
 /// A signature as the package has it.
-struct Found<'a> {
+struct Loaded<'a> {
     /// Signature.xml.
-    xml: &'a [u8],
+    xml: Cow<'a, [u8]>,
     description: SignatureDescription,
     /// SignedValue.dat.
+    value: Cow<'a, [u8]>,
+}
+
+/// A signature as read.
+struct Found<'a> {
+    xml: &'a [u8],
+    description: &'a SignatureDescription,
     value: &'a [u8],
     kind: Kind,
     /// Read, where it is one with a seal.
@@ -77,13 +89,21 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    fn read(loaded: &'a Loaded<'_>) -> Self {
+        let value = loaded.value.as_ref();
+        let kind = recognise(value);
+        let is_seal = is_supported(kind) && !matches!(kind, Kind::Gbt35275 | Kind::Cms | Kind::Raw | Kind::SesSeal);
+        let sealed = is_seal.then(|| Sealed::read(value));
+        Self { xml: &loaded.xml, description: &loaded.description, value, kind, sealed }
+    }
+
     fn sealed(&self) -> Option<&Sealed<'a>> {
         self.sealed.as_ref().and_then(|sealed| sealed.as_ref().ok())
     }
 }
 
 struct File<'a> {
-    container: &'a Container,
+    container: &'a Container<'a>,
     ground: &'a Ground<'a>,
     entry: PartName,
     shown: &'a Shown,
@@ -116,25 +136,26 @@ impl<'a> File<'a> {
     /// Judges the first signatures of these, and gives the rest. All that SM3 digests for them is digested at once; a
     /// few at a time, so that what is held of them stays small.
     fn group<'e>(&mut self, entries: &'e [SignatureEntry]) -> &'e [SignatureEntry] {
-        let mut group = Vec::new();
+        let mut loaded = Vec::new();
         let (mut octets, mut rest) = (0_usize, entries);
         while let Some((entry, others)) = rest.split_first()
-            && group.len() < GROUP
+            && loaded.len() < GROUP
             && octets < GROUP_OCTETS
         {
-            let found = self.find(entry);
+            let found = self.load(entry);
             octets = octets.saturating_add(found.as_ref().map_or(0, |found| found.value.len()));
-            group.push((entry, found));
+            loaded.push((entry, found));
             rest = others;
         }
-        let mut digests = self.digest_ahead(&group).into_iter();
-        for (entry, found) in group {
+        let found: Vec<_> = loaded.iter().map(|(_, loaded)| loaded.as_ref().map(Found::read)).collect();
+        let mut digests = self.digest_ahead(&found).into_iter();
+        for ((entry, _), found) in loaded.iter().zip(found) {
             let report = match found {
                 Ok(found) => {
                     let digests = if found.sealed().is_some() { digests.next() } else { None };
                     self.signature(entry, found, digests)
                 }
-                Err(report) => *report,
+                Err(report) => SignatureReport::clone(report),
             };
             self.body.signatures.push(report);
         }
@@ -142,7 +163,7 @@ impl<'a> File<'a> {
     }
 
     /// The description and the value of a signature.
-    fn find(&mut self, entry: &SignatureEntry) -> Result<Found<'a>, Box<SignatureReport>> {
+    fn load(&mut self, entry: &SignatureEntry) -> Result<Loaded<'a>, Box<SignatureReport>> {
         let malformed = |code: &str, detail: String| {
             let mut report = SignatureReport::blank(&entry.id, Kind::Unknown.name());
             report.intact = Axis::new(Status::Failed, code, detail.clone());
@@ -150,34 +171,28 @@ impl<'a> File<'a> {
             Box::new(report)
         };
         self.infrastructure.insert(entry.base_loc.clone());
-        let Some(xml) = self.container.part(&entry.base_loc) else {
+        let Ok(xml) = self.container.content(&entry.base_loc) else {
             let detail = format!("{} is missing from the package", entry.base_loc.absolute());
             return Err(malformed("missing-part", detail));
         };
-        let description = SignatureDescription::read(self.container, &entry.base_loc, self.ground.limits)
+        let description = SignatureDescription::parse(&entry.base_loc, &xml, self.ground.limits)
             .map_err(|error| malformed(error.code(), error.to_string()))?;
         self.infrastructure.insert(description.signed_value.clone());
         self.infrastructure.extend(description.seal.clone());
-        let Some(value) = self.container.part(&description.signed_value) else {
+        let Ok(value) = self.container.content(&description.signed_value) else {
             let part = description.signed_value.absolute();
             return Err(malformed("missing-part", format!("{part} is missing from the package")));
         };
-        let kind = recognise(value);
-        let is_seal = is_supported(kind) && !matches!(kind, Kind::Gbt35275 | Kind::Cms | Kind::Raw | Kind::SesSeal);
-        let sealed = is_seal.then(|| Sealed::read(value));
-        Ok(Found { xml, description, value, kind, sealed })
+        Ok(Loaded { xml, description, value })
     }
 
     /// Digests what the seal signatures are judged by, and the parts that references name, together. Gives the former, one
     /// for each seal signature that could be read.
-    fn digest_ahead(
-        &mut self,
-        group: &[(&SignatureEntry, Result<Found<'a>, Box<SignatureReport>>)],
-    ) -> Vec<SealedDigests> {
-        let found = || group.iter().filter_map(|(_, found)| found.as_ref().ok());
+    fn digest_ahead(&mut self, group: &[Result<Found<'_>, &Box<SignatureReport>>]) -> Vec<SealedDigests> {
+        let found = || group.iter().filter_map(|found| found.as_ref().ok());
         let mut parts = BTreeMap::new();
         for found in found().filter(|found| check_method(found.description.check_method.as_deref()).is_sm3()) {
-            self.undigested(DigestAlgorithm::Sm3, &found.description, &mut parts);
+            self.undigested(DigestAlgorithm::Sm3, found.description, &mut parts);
         }
         let sealed: Vec<_> = found().filter_map(|found| Some((found.sealed()?, found.xml))).collect();
         let contents: Vec<&[u8]> = parts.values().copied().collect();
@@ -190,7 +205,7 @@ impl<'a> File<'a> {
     fn signature(
         &mut self,
         entry: &SignatureEntry,
-        found: Found<'a>,
+        found: Found<'_>,
         digests: Option<SealedDigests>,
     ) -> SignatureReport {
         let Found { xml, description, value, kind, sealed } = found;
@@ -209,28 +224,28 @@ impl<'a> File<'a> {
             }
             let place = ofd_sign::Place { original: xml, date_time: description.signature_date_time.as_deref() };
             ofd_sign::judge(&mut report, value, &place, self.ground, &mut self.budget, &mut self.body.warnings);
-            self.references(&description, &mut report);
-            self.cover(entry, &description, &mut report);
+            self.references(description, &mut report);
+            self.cover(entry, description, &mut report);
             return report;
         }
         let Some(sealed) = sealed else {
             ses::unsupported(&mut report, kind);
             return report;
         };
-        let seal_file = seal_file(self.container, &description, &mut report);
+        let seal_file = seal_file(self.container, description, &mut report);
         let path = entry.base_loc.absolute();
         match sealed {
             Ok(sealed) => {
                 let digests = digests.unwrap_or_else(|| sealed.digests(xml));
-                let seal_file = Some(seal_file);
+                let seal_file = Some(seal_file.as_deref());
                 let place = ses::Place { original: xml, path: Some(&path), seal_file, digests: &digests };
                 ses::judge(&mut report, &sealed, &place, self.ground, &mut self.budget, &mut self.body.warnings);
             }
             Err(error) => ses::malformed(&mut report, &error),
         }
-        self.date_time(&description, &mut report);
-        self.references(&description, &mut report);
-        self.cover(entry, &description, &mut report);
+        self.date_time(description, &mut report);
+        self.references(description, &mut report);
+        self.cover(entry, description, &mut report);
         report
     }
 
@@ -298,18 +313,26 @@ impl<'a> File<'a> {
         self.digests.extend(names.zip(digest_many(algorithm, &contents)));
     }
 
-    /// Adds the parts that the references name, the package has, and nobody has digested.
+    /// Adds the parts that the references name, the package holds, and nobody has digested. Those that are not held have
+    /// their SM3 already; for another digest each is inflated again, by itself.
     fn undigested(
-        &self,
+        &mut self,
         algorithm: DigestAlgorithm,
         description: &SignatureDescription,
         parts: &mut BTreeMap<PartName, &'a [u8]>,
     ) {
+        let container = self.container;
         for name in description.references.iter().map(|reference| &reference.file_ref) {
-            if let Some(bytes) = self.container.part(name)
-                && !self.digests.contains_key(&(algorithm, name.clone()))
-            {
+            let key = (algorithm, name.clone());
+            if self.digests.contains_key(&key) {
+                continue;
+            }
+            if let Some(bytes) = container.part(name) {
                 parts.insert(name.clone(), bytes);
+            } else if let Some(sm3) = container.digest(name).filter(|_| algorithm == DigestAlgorithm::Sm3) {
+                self.digests.insert(key, sm3.to_vec());
+            } else if let Ok(content) = container.content(name) {
+                self.digests.insert(key, digest(algorithm, &content));
             }
         }
     }
@@ -435,12 +458,12 @@ impl<'a> File<'a> {
 }
 
 fn seal_file<'a>(
-    container: &'a Container,
+    container: &'a Container<'_>,
     description: &SignatureDescription,
     report: &mut SignatureReport,
-) -> Option<&'a [u8]> {
+) -> Option<Cow<'a, [u8]>> {
     let part = description.seal.as_ref()?;
-    let bytes = container.part(part);
+    let bytes = container.content(part).ok();
     if bytes.is_none() {
         let detail = format!("the seal file {} is missing from the package", part.absolute());
         report.add(Finding::new(Case::Format, "seal-file-missing", detail));

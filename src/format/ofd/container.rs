@@ -1,5 +1,6 @@
 //! The ZIP container of an OFD package: untrusted bytes in, named parts out, within limits. GB/T 33190-2016, 7.1.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
@@ -14,52 +15,150 @@ use crate::format::ofd::records::{Record, Records};
 /// The ratio limit says nothing below this size: small XML parts deflate very well.
 const RATIO_FREE_BYTES: usize = 1 << 20;
 
+/// So many parts are digested together at most, and so many bytes wait for it, or twice the largest part.
+const TOGETHER: usize = 16;
+const WAITING_BYTES: usize = 2 << 20;
+
+/// Digests of many messages, in their order: an argument, since a format computes none.
+pub type DigestMany<'d> = &'d dyn Fn(&[&[u8]]) -> Vec<[u8; 32]>;
+
 /// A package in memory: every part inflated, checked, and named plainly.
 #[derive(Debug, Clone)]
-pub struct Container {
+pub struct Container<'f> {
+    file: &'f [u8],
     records: Records,
-    parts: BTreeMap<PartName, Vec<u8>>,
+    parts: BTreeMap<PartName, Part>,
     order: Vec<PartName>,
 }
 
-impl Container {
-    /// Reads a package. Two independent readers must agree on its entries. Sizes are judged before anything is inflated,
-    /// and each entry must keep to its own.
+#[derive(Debug, Clone)]
+enum Part {
+    Held(Vec<u8>),
+    /// Inflated, checked, digested and let go.
+    Digested {
+        digest: [u8; 32],
+        /// Its place among the entries.
+        record: usize,
+        size: usize,
+    },
+}
+
+impl<'f> Container<'f> {
+    /// Reads a package and holds all its parts. Two independent readers must agree on its entries. Sizes are judged before
+    /// anything is inflated, and each entry must keep to its own.
     ///
     /// # Errors
     /// The `zip-…` codes. Nothing is said about the parts' content.
-    pub fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+    pub fn read(bytes: &'f [u8], limits: &Limits) -> Result<Self, Error> {
+        Self::read_digesting(bytes, limits, usize::MAX, &|_| Vec::new())
+    }
+
+    /// As [`Self::read`], but holds the first parts only, together no more than `most` bytes. Each of the others is
+    /// inflated, checked, digested and let go, so that a package takes little more memory than its largest part:
+    /// [`Self::digest`] gives what it was digested to, [`Self::content`] inflates it again.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_digesting(
+        bytes: &'f [u8],
+        limits: &Limits,
+        most: usize,
+        digest_many: DigestMany<'_>,
+    ) -> Result<Self, Error> {
         if bytes.len() > limits.file_bytes {
             return Err(Error::ZipTotalTooLarge { limit: limits.file_bytes });
         }
         let records = Records::read(bytes, limits)?;
         open(bytes, &records)?;
         let mut inflater = Inflater::new();
-        let mut parts = BTreeMap::new();
-        let mut order = Vec::new();
-        for record in &records.entries {
+        let (mut parts, mut order) = (BTreeMap::new(), Vec::new());
+        let mut held = 0_usize;
+        let mut waiting = Waiting::default();
+        for (place, record) in records.entries.iter().enumerate() {
             let content = inflater.inflate(bytes, record, limits)?;
-            if !record.is_directory {
-                let name = PartName::from_checked(&record.name);
-                order.push(name.clone());
-                parts.insert(name, content);
+            if record.is_directory {
+                continue;
+            }
+            let name = PartName::from_checked(&record.name);
+            order.push(name.clone());
+            if held.saturating_add(content.len()) <= most {
+                held = held.saturating_add(content.len());
+                parts.insert(name, Part::Held(content));
+            } else {
+                waiting.add(name, place, content);
+                if waiting.is_full() {
+                    waiting.end(&mut parts, digest_many);
+                }
             }
         }
-        Ok(Self { records, parts, order })
+        waiting.end(&mut parts, digest_many);
+        Ok(Self { file: bytes, records, parts, order })
     }
 
-    /// The uncompressed bytes of a part.
+    /// The uncompressed bytes of a part that is held: of each one, unless the container was read by
+    /// [`Self::read_digesting`].
     #[must_use]
     pub fn part(&self, name: &PartName) -> Option<&[u8]> {
-        self.parts.get(name).map(Vec::as_slice)
+        match self.parts.get(name) {
+            Some(Part::Held(content)) => Some(content),
+            Some(Part::Digested { .. }) | None => None,
+        }
     }
 
-    /// The uncompressed bytes of a part that must be there.
+    /// Whether there is such a part.
+    #[must_use]
+    pub fn has(&self, name: &PartName) -> bool {
+        self.parts.contains_key(name)
+    }
+
+    /// How many bytes a part has.
+    #[must_use]
+    pub fn size(&self, name: &PartName) -> Option<usize> {
+        self.parts.get(name).map(|part| match part {
+            Part::Held(content) => content.len(),
+            Part::Digested { size, .. } => *size,
+        })
+    }
+
+    /// The digest of a part that is not held.
+    #[must_use]
+    pub fn digest(&self, name: &PartName) -> Option<&[u8; 32]> {
+        match self.parts.get(name) {
+            Some(Part::Digested { digest, .. }) => Some(digest),
+            Some(Part::Held(_)) | None => None,
+        }
+    }
+
+    /// The uncompressed bytes of a part that must be there; inflated again where it is not held.
+    ///
+    /// # Errors
+    /// `missing-part`.
+    pub fn content(&self, name: &PartName) -> Result<Cow<'_, [u8]>, Error> {
+        let missing = || Error::MissingPart { part: name.as_str().to_owned() };
+        match self.parts.get(name).ok_or_else(missing)? {
+            Part::Held(content) => Ok(Cow::Borrowed(content)),
+            Part::Digested { record, .. } => {
+                let record = self.records.entries.get(*record).ok_or_else(missing)?;
+                // It was judged against all limits before.
+                Inflater::new().unpacked(self.file, record).map(Cow::Owned)
+            }
+        }
+    }
+
+    /// The uncompressed bytes of a part that is held and must be there.
     ///
     /// # Errors
     /// `missing-part`.
     pub fn required(&self, name: &PartName) -> Result<&[u8], Error> {
         self.part(name).ok_or_else(|| Error::MissingPart { part: name.as_str().to_owned() })
+    }
+
+    /// That a part is there.
+    ///
+    /// # Errors
+    /// `missing-part`.
+    pub fn expect(&self, name: &PartName) -> Result<(), Error> {
+        if self.has(name) { Ok(()) } else { Err(Error::MissingPart { part: name.as_str().to_owned() }) }
     }
 
     /// The names of all parts, in the order of the archive. Directories are no parts.
@@ -77,6 +176,36 @@ impl Container {
     /// True if the bytes have exactly the entries that this container was read from.
     pub(super) fn is_of(&self, bytes: &[u8], limits: &Limits) -> bool {
         Records::read(bytes, limits).is_ok_and(|records| records == self.records)
+    }
+}
+
+/// Parts that wait to be digested together.
+#[derive(Default)]
+struct Waiting {
+    parts: Vec<(PartName, usize, Vec<u8>)>,
+    bytes: usize,
+    largest: usize,
+}
+
+impl Waiting {
+    fn add(&mut self, name: PartName, record: usize, content: Vec<u8>) {
+        self.bytes = self.bytes.saturating_add(content.len());
+        self.largest = self.largest.max(content.len());
+        self.parts.push((name, record, content));
+    }
+
+    fn is_full(&self) -> bool {
+        self.parts.len() >= TOGETHER || self.bytes >= WAITING_BYTES.max(self.largest)
+    }
+
+    /// Digests them all and lets them go.
+    fn end(&mut self, parts: &mut BTreeMap<PartName, Part>, digest_many: DigestMany<'_>) {
+        let contents: Vec<&[u8]> = self.parts.iter().map(|(_, _, content)| content.as_slice()).collect();
+        let digests = digest_many(&contents);
+        for ((name, record, content), digest) in self.parts.drain(..).zip(digests) {
+            parts.insert(name, Part::Digested { digest, record, size: content.len() });
+        }
+        self.bytes = 0;
     }
 }
 
@@ -124,6 +253,12 @@ impl Inflater {
         if beyond > record.compressed.saturating_mul(limits.zip_ratio) {
             return Err(Error::ZipRatio { part: part(), limit: limits.zip_ratio });
         }
+        self.unpacked(bytes, record)
+    }
+
+    /// The content, whose length and checksum are those that the header says.
+    fn unpacked(&mut self, bytes: &[u8], record: &Record) -> Result<Vec<u8>, Error> {
+        let part = || record.name.clone();
         let packed = bytes.get(record.span()).ok_or_else(|| Error::ZipCompression { part: part() })?;
         let content = if record.is_deflated { self.unpack(packed, record)? } else { packed.to_vec() };
         if content.len() != record.size {
@@ -220,6 +355,49 @@ mod tests {
         assert!(!container.foreign_bytes());
         let absent = PartName::from_root("x").unwrap();
         assert_eq!(container.required(&absent).unwrap_err().code(), "missing-part");
+    }
+
+    /// Stands for a digest: the length, and the first octet.
+    fn told(messages: &[&[u8]]) -> Vec<[u8; 32]> {
+        let of = |message: &&[u8]| {
+            let mut told = [0; 32];
+            told[..8].copy_from_slice(&message.len().to_be_bytes());
+            told[8] = message.first().copied().unwrap_or_default();
+            told
+        };
+        messages.iter().map(of).collect()
+    }
+
+    #[test]
+    fn parts_that_are_not_held_are_digested_and_inflated_again() {
+        let contents: Vec<Vec<u8>> = (1..=40_u8).map(|n| vec![n; usize::from(n) * 1000]).collect();
+        let names: Vec<String> = (0..contents.len()).map(|n| n.to_string()).collect();
+        let parts: Vec<(&str, &[u8])> =
+            names.iter().map(String::as_str).zip(contents.iter().map(Vec::as_slice)).collect();
+        let bytes = archive(&parts);
+        let whole = Container::read(&bytes, &LIMITS).unwrap();
+        // The first five have 15,000 bytes together, and no later one finds room.
+        let some = Container::read_digesting(&bytes, &LIMITS, 15_500, &told).unwrap();
+        let none = Container::read_digesting(&bytes, &LIMITS, 0, &told).unwrap();
+        for (place, (name, content)) in parts.iter().enumerate() {
+            let name = PartName::from_root(name).unwrap();
+            for (container, held) in [(&whole, true), (&some, place < 5), (&none, false)] {
+                assert!(container.has(&name));
+                assert_eq!(container.size(&name), Some(content.len()));
+                assert_eq!(container.content(&name).unwrap(), *content);
+                assert_eq!(container.part(&name), held.then_some(*content), "{name:?}");
+                assert_eq!(container.digest(&name), (!held).then_some(&told(&[content])[0]), "{name:?}");
+            }
+        }
+        assert!(whole.names().eq(none.names()));
+        let absent = PartName::from_root("x").unwrap();
+        assert_eq!(none.content(&absent).unwrap_err().code(), "missing-part");
+        assert_eq!(none.expect(&absent).unwrap_err().code(), "missing-part");
+        // What is let go is checked as what is held.
+        let last = parts.last().unwrap().1;
+        let at = bytes.windows(last.len()).position(|window| window == last).unwrap();
+        let refused = Container::read_digesting(&patched(bytes, at, &[0]), &LIMITS, 0, &told).unwrap_err();
+        assert_eq!(refused.code(), "zip-crc");
     }
 
     #[test]

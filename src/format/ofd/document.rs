@@ -56,13 +56,13 @@ impl Package {
                 return Err(root.invalid("DocBody"));
             }
             let doc_root = entry.resolve(body.required("DocRoot")?.text())?;
-            container.required(&doc_root)?;
+            container.expect(&doc_root)?;
             let signatures = match body.only_child("Signatures")? {
                 Some(element) => Some(entry.resolve(element.text())?),
                 None => None,
             };
             if let Some(part) = &signatures {
-                container.required(part)?;
+                container.expect(part)?;
             }
             let has_versions = body.child("Versions").is_some();
             bodies.push(DocBody { doc_root, signatures, has_versions });
@@ -183,7 +183,7 @@ impl Document {
         }
         let used: BTreeSet<_> = root.children_named("Template").filter_map(|t| t.attribute("TemplateID")).collect();
         for template in self.templates.iter().filter(|t| used.contains(t.id.as_str())).take(MAX_TEMPLATES) {
-            if container.part(&template.content).is_none() {
+            if !container.has(&template.content) {
                 continue;
             }
             let tree = parse(container, &template.content, limits)?;
@@ -233,8 +233,8 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// Parses a part that must be there.
-pub(super) fn parse<'c>(container: &'c Container, part: &PartName, limits: &Limits) -> Result<Tree<'c>, Error> {
-    Tree::parse(part, container.required(part)?, limits)
+pub(super) fn parse<'c>(container: &'c Container<'_>, part: &PartName, limits: &Limits) -> Result<Tree<'c>, Error> {
+    Tree::parse_content(part, container.content(part)?, limits)
 }
 
 #[cfg(test)]
@@ -248,13 +248,13 @@ mod tests {
 
     const LIMITS: Limits = Limits::DEFAULT;
 
-    fn container(parts: &[(&str, &str)]) -> Container {
+    fn container(parts: &[(&str, &str)]) -> Container<'static> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, content) in parts {
             writer.start_file(*name, SimpleFileOptions::default()).unwrap();
             writer.write_all(content.as_bytes()).unwrap();
         }
-        Container::read(&writer.finish().unwrap().into_inner(), &LIMITS).unwrap()
+        Container::read(writer.finish().unwrap().into_inner().leak(), &LIMITS).unwrap()
     }
 
     fn package(ofd: &str) -> Result<Package, Error> {

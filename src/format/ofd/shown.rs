@@ -63,7 +63,7 @@ struct Resource {
 }
 
 struct Walk<'a> {
-    container: &'a Container,
+    container: &'a Container<'a>,
     limits: &'a Limits,
     shown: &'a mut Shown,
     budget: &'a mut usize,
@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
 
     /// Marks a part as shown; false if it is absent.
     fn show(&mut self, part: &PartName) -> bool {
-        let present = self.container.part(part).is_some();
+        let present = self.container.has(part);
         if present {
             self.shown.parts.insert(part.clone());
         } else if self.missing.insert(part.clone()) {
@@ -117,7 +117,8 @@ impl<'a> Walk<'a> {
     }
 
     fn parse(&mut self, part: &PartName) -> Result<Tree<'a>, Error> {
-        let bytes = self.container.required(part)?.len();
+        self.container.expect(part)?;
+        let bytes = self.container.size(part).unwrap_or_default();
         let too_large = || Error::XmlTooLarge { part: part.as_str().to_owned(), limit: self.limits.zip_total_bytes };
         *self.budget = self.budget.checked_sub(bytes).ok_or_else(too_large)?;
         parse(self.container, part, self.limits)
@@ -151,7 +152,7 @@ impl<'a> Walk<'a> {
             if !read.insert(part.clone()) {
                 continue;
             }
-            if self.container.part(&part).is_none() {
+            if !self.container.has(&part) {
                 self.show(&part);
                 continue;
             }

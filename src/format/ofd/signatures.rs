@@ -150,7 +150,7 @@ impl SignatureDescription {
     /// # Errors
     /// `too-many-references`, `duplicate-reference`, `missing-part`, `element-…`, `path-…`, `xml-…`.
     pub fn read(container: &Container, part: &PartName, limits: &Limits) -> Result<Self, Error> {
-        Self::parse(part, container.required(part)?, limits)
+        Self::parse(part, &container.content(part)?, limits)
     }
 
     /// As [`Self::read`], from the bytes of the part.

@@ -5,6 +5,8 @@
 //! Elements of the OFD namespace (`http://www.ofdspec.org/2016`, in older files `http://www.ofdspec.org`) and
 //! unqualified ones are found by name; elements of other namespaces are kept but never found.
 
+use std::borrow::Cow;
+
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
 use crate::format::ofd::path::PartName;
@@ -21,6 +23,9 @@ const BYTES_A_NODE: usize = 64;
 /// As [`BYTES_A_NODE`], of an attribute.
 const BYTES_AN_ATTRIBUTE: usize = 28;
 
+/// The byte order mark.
+const MARK: &str = "\u{FEFF}";
+
 const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http://www.ofdspec.org"];
 
 /// A parsed part. The nodes lie in one list, so that neither reading nor dropping recurses, and what they say lies in
@@ -32,7 +37,7 @@ pub struct Tree<'s> {
     /// Name as written and value of each attribute, node after node.
     attributes: Vec<(Piece, Piece)>,
     /// The part as written, without the byte order mark.
-    source: &'s str,
+    source: Cow<'s, str>,
     /// Bytes of the byte order mark.
     base: usize,
     /// Values that read otherwise than they are written: as if they stood behind the part.
@@ -91,37 +96,36 @@ impl<'s> Tree<'s> {
     /// # Errors
     /// The `xml-…` codes.
     pub fn parse(part: &PartName, bytes: &'s [u8], limits: &Limits) -> Result<Self, Error> {
+        Self::parse_content(part, Cow::Borrowed(bytes), limits)
+    }
+
+    /// As [`Self::parse`]; the tree keeps what nobody else holds.
+    ///
+    /// # Errors
+    /// The `xml-…` codes.
+    pub fn parse_content(part: &PartName, content: Cow<'s, [u8]>, limits: &Limits) -> Result<Self, Error> {
         let name = || part.as_str().to_owned();
-        if bytes.len() > limits.xml_bytes.min(LONGEST) {
+        if content.len() > limits.xml_bytes.min(LONGEST) {
             return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
         }
-        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Error::XmlEncoding { part: name() })?;
-        let bom = text.len().saturating_sub(text.strip_prefix('\u{FEFF}').unwrap_or(text).len());
-        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let mut builder = Builder {
-            part,
-            limits,
-            base: bom,
-            source: text,
-            nodes: Vec::with_capacity(text.len() / BYTES_A_NODE),
-            attributes: Vec::with_capacity(text.len() / BYTES_AN_ATTRIBUTE),
-            decoded: String::new(),
-            joined: Vec::new(),
-            open: Vec::new(),
-            bindings: Vec::new(),
-            count: 0,
-            done: false,
-        };
-        if let Some(offset) = forbidden_character(text) {
-            return Err(builder.malformed(offset, "forbidden character"));
+        let base = if content.starts_with(MARK.as_bytes()) { MARK.len() } else { 0 };
+        match content {
+            Cow::Borrowed(bytes) => {
+                let text = text_of(part, bytes, base)?;
+                let read = Builder::new(part, text, base, limits).read()?;
+                Ok(read.with(part, base, Cow::Borrowed(text)))
+            }
+            Cow::Owned(bytes) => {
+                let text = text_of(part, &bytes, base)?.to_owned();
+                drop(bytes);
+                let read = Builder::new(part, &text, base, limits).read()?;
+                Ok(read.with(part, base, Cow::Owned(text)))
+            }
         }
-        builder.run(text)?;
-        let Builder { nodes, attributes, decoded, joined, .. } = builder;
-        Ok(Self { part: part.clone(), nodes, attributes, source: text, base: bom, decoded, joined })
     }
 
     fn piece(&self, piece: Piece) -> &str {
-        piece.read(self.source, &self.decoded)
+        piece.read(&self.source, &self.decoded)
     }
 
     /// The part that was parsed.
@@ -285,9 +289,50 @@ struct Builder<'a> {
     done: bool,
 }
 
+/// What was read of a part, beside its text.
+struct Nodes {
+    nodes: Vec<Node>,
+    attributes: Vec<(Piece, Piece)>,
+    decoded: String,
+    joined: Vec<String>,
+}
+
+impl Nodes {
+    fn with<'s>(self, part: &PartName, base: usize, source: Cow<'s, str>) -> Tree<'s> {
+        let Self { nodes, attributes, decoded, joined } = self;
+        Tree { part: part.clone(), nodes, attributes, source, base, decoded, joined }
+    }
+}
+
 impl<'a> Builder<'a> {
-    fn run(&mut self, text: &'a str) -> Result<(), Error> {
-        let mut scanner = Scanner::new(text);
+    fn new(part: &'a PartName, text: &'a str, base: usize, limits: &'a Limits) -> Self {
+        Self {
+            part,
+            limits,
+            base,
+            source: text,
+            nodes: Vec::with_capacity(text.len() / BYTES_A_NODE),
+            attributes: Vec::with_capacity(text.len() / BYTES_AN_ATTRIBUTE),
+            decoded: String::new(),
+            joined: Vec::new(),
+            open: Vec::new(),
+            bindings: Vec::new(),
+            count: 0,
+            done: false,
+        }
+    }
+
+    fn read(mut self) -> Result<Nodes, Error> {
+        if let Some(offset) = forbidden_character(self.source) {
+            return Err(self.malformed(offset, "forbidden character"));
+        }
+        self.run()?;
+        let Builder { nodes, attributes, decoded, joined, .. } = self;
+        Ok(Nodes { nodes, attributes, decoded, joined })
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        let mut scanner = Scanner::new(self.source);
         loop {
             let start = scanner.position();
             match scanner.token().map_err(|why| self.malformed(start, why))? {
@@ -566,6 +611,12 @@ impl<'a> Builder<'a> {
 fn mark(name: &str) -> u64 {
     let last = name.as_bytes().last().copied().map_or(0, usize::from);
     1 << (name.len().wrapping_mul(11).wrapping_add(last) % 64)
+}
+
+/// The text behind the byte order mark.
+fn text_of<'b>(part: &PartName, bytes: &'b [u8], base: usize) -> Result<&'b str, Error> {
+    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Error::XmlEncoding { part: part.as_str().to_owned() })?;
+    Ok(text.get(base..).unwrap_or_default())
 }
 
 fn space(c: char) -> char {
