@@ -293,6 +293,7 @@ impl Installation {
         Ok(Front::new(self.services.clone(), self.trust()?, policies, &self.settings.policies.verification)?
             .with_fetcher(fetcher, appetite)
             .with_batches(Some(self.batches()?))
+            .with_report_seal(self.settings.fetching.report_seal.clone())
             .with_stamping(self.stamping().await?)
             .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
     }

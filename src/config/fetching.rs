@@ -1,8 +1,9 @@
-//! `[verification]`: whether the status of others' certificates is fetched, and how much of it.
+//! `[verification]`: whether the status of others' certificates is fetched, and how much of it; what seals reports.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::id::SealId;
 use crate::config::raw;
 
 /// `[verification]`.
@@ -18,6 +19,8 @@ pub struct Fetching {
     pub list_bytes: usize,
     /// PEM files of the authorities by which servers of https must be known; without any none is asked.
     pub https_anchors: Vec<PathBuf>,
+    /// The seal for the documents of reports; without one the report key signs them.
+    pub report_seal: Option<SealId>,
 }
 
 impl Fetching {
@@ -34,12 +37,17 @@ impl Fetching {
         let Some(mebibytes) = mebibytes else {
             return Err(("verification.list_mebibytes", "1 to 256".to_owned()));
         };
+        let seal = raw.report_seal.as_deref().map(SealId::parse).transpose();
+        let Ok(report_seal) = seal else {
+            return Err(("verification.report_seal", "the name of a seal".to_owned()));
+        };
         Ok(Self {
             fetch: raw.fetch.unwrap_or(false),
             issuers: raw.fetch_issuers.unwrap_or(false),
             time: Duration::from_secs(seconds),
             list_bytes: mebibytes << 20,
             https_anchors: raw.https_anchors.clone().unwrap_or_default(),
+            report_seal,
         })
     }
 
@@ -50,6 +58,7 @@ impl Fetching {
             fetch_seconds: Some(self.time.as_secs()),
             list_mebibytes: u64::try_from(self.list_bytes >> 20).ok(),
             https_anchors: Some(self.https_anchors.clone()),
+            report_seal: self.report_seal.as_ref().map(SealId::to_string),
         }
     }
 }
@@ -64,6 +73,17 @@ mod tests {
         assert_eq!((usual.fetch, usual.issuers), (false, false));
         assert_eq!((usual.time, usual.list_bytes), (Duration::from_secs(15), 16 << 20));
         assert_eq!(Fetching::checked(&usual.effective()), Ok(usual));
+    }
+
+    #[test]
+    fn a_seal_for_reports_has_a_name() {
+        let with = |name: &str| {
+            let raw = raw::Verification { report_seal: Some(name.to_owned()), ..raw::Verification::default() };
+            Fetching::checked(&raw).map(|verification| verification.report_seal)
+        };
+        let id = "01890000-0000-7000-8000-000000000001";
+        assert_eq!(with(id), Ok(Some(SealId::parse(id).unwrap())));
+        assert_eq!(with("a b"), Err(("verification.report_seal", "the name of a seal".to_owned())));
     }
 
     #[test]

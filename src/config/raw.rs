@@ -118,6 +118,7 @@ sections! {
     Verification {
         fetch: bool,
         fetch_issuers: bool,
+        report_seal: String,
         fetch_seconds: u64,
         list_mebibytes: u64,
         https_anchors: Vec<PathBuf>,

@@ -67,6 +67,7 @@ pub struct Front {
     desk: Option<RequestDesk>,
     jobs: Option<JobDesk>,
     batches: Option<Batches>,
+    report_seal: Option<SealId>,
 }
 
 impl Front {
@@ -87,8 +88,20 @@ impl Front {
         let (named, policies, default_policy) = (Arc::new(trust), Arc::new(policies), default_policy.to_owned());
         let judging = Judging::new(TrustAnchors::clone(&named));
         let register = Register::start(&services);
-        let (stamping, orders, desk, jobs, batches) = (None, None, None, None, None);
-        Ok(Self { services, named, judging, policies, default_policy, stamping, orders, register, desk, jobs, batches })
+        Ok(Self {
+            services,
+            named,
+            judging,
+            policies,
+            default_policy,
+            stamping: None,
+            orders: None,
+            register,
+            desk: None,
+            jobs: None,
+            batches: None,
+            report_seal: None,
+        })
     }
 
     /// Takes the trust lists in force into the anchors, now and whenever they change, for as long as it is polled.
@@ -113,6 +126,12 @@ impl Front {
     #[must_use]
     pub fn with_batches(self, batches: Option<Batches>) -> Self {
         Self { batches, ..self }
+    }
+
+    /// With a seal for the documents of reports, or without: then the report key signs them.
+    #[must_use]
+    pub fn with_report_seal(self, report_seal: Option<SealId>) -> Self {
+        Self { report_seal, ..self }
     }
 
     /// With an engine that issues certificates under these profiles. Wants a runtime.
@@ -223,7 +242,11 @@ impl UseCases for Front {
     async fn verify_signed(&self, actor: &Actor, request: VerifyDocument, form: Form) -> Result<Vec<u8>, Error> {
         let report = UseCases::verify(self, actor, request).await?;
         let by = self.actor(actor).await?;
-        signed_reports::sign(&self.services, (&by, Some(&actor.request_id)), &report, form).await
+        let by = (&by, Some(&actor.request_id));
+        match (form, &self.report_seal) {
+            (Form::Ofd, Some(seal)) => signed_reports::seal(&self.services, by, &report, seal).await,
+            _ => signed_reports::sign(&self.services, by, &report, form).await,
+        }
     }
 
     async fn signs_reports(&self) -> Result<bool, Error> {

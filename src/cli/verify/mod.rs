@@ -126,6 +126,8 @@ enum Error {
     Json(#[from] serde_json::Error),
     #[error("--report goes with one FILE, but {count} are given")]
     ReportOfMany { count: usize },
+    #[error("--report-seal goes with --report ofd")]
+    ReportNotSealed,
     #[error("{path} exists already, and reports are never overwritten")]
     ReportExists { path: String },
     #[error("the report {path} cannot be written")]
@@ -149,6 +151,7 @@ impl Error {
             Self::Policy(_) => "policy-tolerance",
             Self::Evidence(error) => error.code(),
             Self::ReportOfMany { .. } => "report-of-many-files",
+            Self::ReportNotSealed => "report-not-sealed",
             Self::ReportExists { .. } => "report-exists",
             Self::ReportNotWritten { .. } => "report-not-written",
             Self::Fetching(error) => error.code(),

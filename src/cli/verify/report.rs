@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::base::id::SealId;
 use crate::base::limits::Limits;
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
@@ -15,7 +16,7 @@ use crate::domain::audit::Actor;
 use crate::domain::verify::Report;
 use crate::http::pages::report::standalone;
 use crate::service::preview::preview;
-use crate::service::signed_reports::{Form, sign};
+use crate::service::signed_reports::{Form, seal, sign};
 use crate::service::verification::sm3_hex;
 
 /// What `--report` is told.
@@ -33,6 +34,10 @@ pub(crate) struct Order {
     /// The configuration of the installation whose report key signs, TOML
     #[arg(long, value_name = "FILE", requires = "form")]
     config: Option<PathBuf>,
+
+    /// The seal of that installation by which the report as ofd is sealed, instead of its report key
+    #[arg(long, value_name = "SEAL", value_parser = seal_id, requires = "form")]
+    report_seal: Option<SealId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +58,17 @@ fn form(text: &str) -> Result<ReportForm, String> {
     }
 }
 
+fn seal_id(text: &str) -> Result<SealId, String> {
+    SealId::parse(text).map_err(|refused| refused.to_string())
+}
+
 /// A report that shall be written to a place where nothing is.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     form: ReportForm,
     to: &'a Path,
     config: Option<&'a Path>,
+    seal: Option<&'a SealId>,
 }
 
 impl Order {
@@ -75,7 +85,11 @@ impl Order {
         if to.symlink_metadata().is_ok() {
             return Err(Error::ReportExists { path: to.display().to_string() });
         }
-        Ok(Some(Wanted { form, to, config: self.config.as_deref() }))
+        let seal = self.report_seal.as_ref();
+        if seal.is_some() && form != ReportForm::Signed(Form::Ofd) {
+            return Err(Error::ReportNotSealed);
+        }
+        Ok(Some(Wanted { form, to, config: self.config.as_deref(), seal }))
     }
 }
 
@@ -96,7 +110,11 @@ impl Wanted<'_> {
             ReportForm::Signed(form) => {
                 let mut signed = None;
                 let outcome = attached((self.config, false), console, async |services, _, _| {
-                    signed = Some(sign(&services, (&Actor::Operator, None), report, form).await?);
+                    let by = (&Actor::Operator, None);
+                    signed = Some(match self.seal {
+                        Some(id) => seal(&services, by, report, id).await?,
+                        None => sign(&services, by, report, form).await?,
+                    });
                     Ok(String::new())
                 });
                 match signed {

@@ -9,14 +9,16 @@ mod units;
 
 use std::sync::Arc;
 
-use crate::base::id::RequestId;
+use crate::base::id::{RequestId, SealId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::sm3;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::key::{KeyPurpose, KeyUse};
+use crate::domain::seal::signing::Placement;
 use crate::domain::verify::Report;
 use crate::domain::verify::signed_report::{self, ReportToken, Signatory};
+use crate::service::seals::{self, Order};
 use crate::service::units::is_active;
 use crate::service::{Error, Services};
 use crate::store::audit;
@@ -24,6 +26,30 @@ use crate::store::audit;
 pub use document::unsigned_document;
 pub use signed_report::Form;
 pub use units::is_on;
+
+/// Where the seal of a report stands: beside the title, on the first page of A4.
+const PLACE: Placement = Placement { page: 1, x_mm: 154.0, y_mm: 12.0, lock: true };
+
+/// The document of a report, sealed by a seal of the installation as any document is: with intent and result in the log.
+/// Nothing can be added to it afterwards.
+///
+/// Whoever asks for a report has it sealed so, a stranger too, where the installation names a seal for reports: what is
+/// sealed is what we judged and wrote, and nothing of theirs. Such a seal should be for nothing else.
+///
+/// # Errors
+/// As [`seals::sign`]: the seal is unknown or not active, or the key of its signer is not ours.
+pub async fn seal(
+    services: &Services,
+    (actor, request): (&Actor, Option<&RequestId>),
+    report: &Report,
+    seal: &SealId,
+) -> Result<Vec<u8>, Error> {
+    let report = report.clone();
+    let written = tokio::task::spawn_blocking(move || unsigned_document(&report));
+    let document = written.await.map_err(|_| Error::Interrupted)??;
+    let order = Order { document, placement: PLACE, idempotency_key: None };
+    Ok(seals::sign(services, actor, request, seal, order).await?.document)
+}
 
 /// Signs a report in that form with the newest usable report key, and records it: when it is given, its event is durable.
 ///

@@ -30,7 +30,7 @@ use yinxin::service::authorities::{self, AuthorityKey, NewAuthority};
 use yinxin::service::development::{self, DevelopmentPki, NOTICE, ORGANISATION};
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::life_cycle::{resume, suspend};
-use yinxin::service::signed_reports::{Form, sign, unsigned_document};
+use yinxin::service::signed_reports::{Form, seal, sign, unsigned_document};
 use yinxin::service::units::{NewUnit, UnitRole, establish, list, retire};
 use yinxin::service::verification::{Verification, sm3_hex};
 
@@ -67,6 +67,7 @@ async fn contract(place: Place) {
     development::ensure_unit(&services, &issuance, &pki, REPORT).await.unwrap();
     assert_eq!(list(&services, REPORT).await.unwrap().len(), 1, "made once");
     every_form_is_recorded_and_passes(&services, &pki, &report).await;
+    a_document_is_sealed(&services, &pki, &report).await;
     what_was_changed_does_not_pass(&services, &pki, &report).await;
     a_key_that_rests_signs_nothing(&services, &report).await;
     keys_of_other_kinds_sign_for_peers(&services, &place, &issuance, &report).await;
@@ -127,6 +128,23 @@ async fn every_form_is_recorded_and_passes(services: &Services, pki: &Developmen
         assert!(page.text.contains(told), "{told}: {}", page.text);
     }
     assert!(page.unsupported.iter().all(|note| note.code == "font-substituted"), "{:?}", page.unsupported);
+}
+
+/// A report that bears a seal instead: judged as any sealed document, its stamp drawn, its use in the log.
+async fn a_document_is_sealed(services: &Services, pki: &DevelopmentPki, report: &Report) {
+    let (before, id) = (events(services).await.len(), &pki.seals[0].id);
+    let sealed = seal(services, (&Actor::Operator, None), report, id).await.unwrap();
+    let verdict = judge(pki, "report.ofd", &sealed);
+    let [signature] = verdict.signatures.as_slice() else { panic!("{verdict:?}") };
+    assert_eq!((verdict.indication, signature.kind), (Indication::TotalPassed, "ses-v4"), "{}", verdict.to_json());
+    assert_eq!(verdict.coverage.unwrap().coverage, "full");
+    let classes: Vec<_> = events(services).await.split_off(before).iter().map(|event| event.class().name()).collect();
+    assert_eq!(classes, ["signing-intended", "document-signed"]);
+    let shown = yinxin::service::preview::preview(&sealed, &Limits::DEFAULT).unwrap();
+    assert_eq!(shown.pages[0].stamps.len(), 1);
+    let unknown = yinxin::base::id::SealId::parse("01890000-0000-7000-8000-000000000001").unwrap();
+    let refused = seal(services, (&Actor::Operator, None), report, &unknown).await.unwrap_err();
+    assert_eq!(refused.code(), "unknown-seal");
 }
 
 /// Whether our verification lets it pass.
