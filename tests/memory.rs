@@ -77,7 +77,9 @@ fn large_package() -> Vec<u8> {
             1000 + number % 30
         );
         let layer = object.repeat(600);
-        let page = format!("<ofd:Page {NAMESPACE}><ofd:Content><ofd:Layer ID=\"7\">{layer}</ofd:Layer></ofd:Content></ofd:Page>");
+        let page = format!(
+            "<ofd:Page {NAMESPACE}><ofd:Content><ofd:Layer ID=\"7\">{layer}</ofd:Layer></ofd:Content></ofd:Page>"
+        );
         parts.push((format!("Doc_0/Pages/{number}.xml"), page.into_bytes()));
     }
     let document = format!(

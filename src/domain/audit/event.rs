@@ -197,7 +197,7 @@ mod tests {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
         assert_eq!(
             numbers,
-            (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76]).collect::<Vec<_>>()
+            (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77]).collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());

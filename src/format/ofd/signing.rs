@@ -504,7 +504,7 @@ mod tests {
         prepared.finish(b"value")
     }
 
-    fn descriptions(bytes: &[u8]) -> (Container, SignatureList, Vec<SignatureDescription>) {
+    fn descriptions(bytes: &[u8]) -> (Container<'_>, SignatureList, Vec<SignatureDescription>) {
         let container = Container::read(bytes, &LIMITS).unwrap();
         let package = Package::read(&container, &LIMITS).unwrap();
         let list = SignatureList::read(&container, package.bodies[0].signatures.as_ref().unwrap(), &LIMITS).unwrap();
@@ -631,7 +631,8 @@ mod tests {
         ];
         for (before, after) in cases {
             let bytes = package(&[("OFD.xml", &ofd), ("S.xml", before)]);
-            let (container, list, _) = descriptions(&seal(&bytes, false, "1").unwrap());
+            let sealed = seal(&bytes, false, "1").unwrap();
+            let (container, list, _) = descriptions(&sealed);
             let prefix = if before.starts_with("<x:") { "x:" } else { "" };
             let id = &list.entries[0].id;
             let new =

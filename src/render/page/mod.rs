@@ -177,7 +177,7 @@ impl Rendered {
 /// One document of a package, opened for drawing.
 #[derive(Debug)]
 pub struct Document<'c> {
-    container: &'c Container,
+    container: &'c Container<'c>,
     limits: Limits,
     document: document::Document,
     /// The root part, for what [`document::Document`] leaves out.
@@ -192,7 +192,7 @@ impl<'c> Document<'c> {
     ///
     /// # Errors
     /// [`Error::BodyUnknown`]; [`Error::Package`] where OFD.xml or the root part cannot be read.
-    pub fn open(container: &'c Container, index: usize, limits: &Limits) -> Result<Self, Error> {
+    pub fn open(container: &'c Container<'c>, index: usize, limits: &Limits) -> Result<Self, Error> {
         let limits =
             Limits { xml_bytes: limits.xml_bytes.min(MAX_XML), xml_nodes: limits.xml_nodes.min(MAX_NODES), ..*limits };
         let package = Package::read(container, &limits)?;
@@ -365,7 +365,7 @@ impl<'c> Document<'c> {
 
 /// Reads parts, and counts their nodes.
 struct Reader<'r, 'c> {
-    container: &'c Container,
+    container: &'c Container<'c>,
     limits: &'r Limits,
     left: Cell<usize>,
 }
@@ -402,7 +402,7 @@ impl<'c> Reader<'_, 'c> {
 
 /// What a page is drawn from.
 struct Page<'t, 'c> {
-    container: &'c Container,
+    container: &'c Container<'c>,
     root: Element<'t>,
     /// Whether it goes above the page, and the template.
     templates: &'t [(bool, Tree<'t>)],

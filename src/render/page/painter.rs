@@ -65,7 +65,7 @@ pub(super) enum Cut {
 
 /// Draws the objects of one document into a drawing.
 pub(super) struct Painter<'t, 'c, 'o> {
-    pub(super) container: &'c Container,
+    pub(super) container: &'c Container<'c>,
     pub(super) resources: &'t Resources<'t>,
     pub(super) out: &'o mut Drawing,
     /// Tells the names of this document from those of another in the same drawing.
