@@ -34,7 +34,7 @@ use yinxin::service::signed_reports::{Form, seal, sign, unsigned_document};
 use yinxin::service::units::{NewUnit, UnitRole, establish, list, retire};
 use yinxin::service::verification::{Verification, sm3_hex};
 
-use crate::service::installation::{NOW, Place, events};
+use crate::service::installation::{self, NOW, Place, events};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
@@ -134,7 +134,7 @@ async fn every_form_is_recorded_and_passes(services: &Services, pki: &Developmen
 async fn a_document_is_sealed(services: &Services, pki: &DevelopmentPki, report: &Report) {
     let (before, id) = (events(services).await.len(), &pki.seals[0].id);
     let sealed = seal(services, (&Actor::Operator, None), report, id).await.unwrap();
-    let verdict = judge(pki, "report.ofd", &sealed);
+    let verdict = installation::report(pki, &sealed);
     let [signature] = verdict.signatures.as_slice() else { panic!("{verdict:?}") };
     assert_eq!((verdict.indication, signature.kind), (Indication::TotalPassed, "ses-v4"), "{}", verdict.to_json());
     assert_eq!(verdict.coverage.unwrap().coverage, "full");
