@@ -12,7 +12,9 @@ use crate::format::ofd::Error;
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::xml_piece::{LONGEST, NONE, Piece, Short, long, short};
 use crate::format::ofd::xml_scan::{Mark, Scanner, Token, is_of_other_encoding, is_space};
-use crate::format::ofd::xml_text::{forbidden_character, is_name, is_xml_char, local, split_prefix};
+use crate::format::ofd::xml_text::{
+    character, forbidden_character, is_name, local, mark, mark_length, space, split_prefix, text_of,
+};
 
 /// Attributes of one element, and namespace declarations in force: both are searched one by one.
 const MAX_ATTRIBUTES: usize = 256;
@@ -22,9 +24,6 @@ const BYTES_A_NODE: usize = 64;
 
 /// As [`BYTES_A_NODE`], of an attribute.
 const BYTES_AN_ATTRIBUTE: usize = 28;
-
-/// The byte order mark.
-const MARK: &str = "\u{FEFF}";
 
 const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http://www.ofdspec.org"];
 
@@ -108,15 +107,16 @@ impl<'s> Tree<'s> {
         if content.len() > limits.xml_bytes.min(LONGEST) {
             return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
         }
-        let base = if content.starts_with(MARK.as_bytes()) { MARK.len() } else { 0 };
+        let encoding = || Error::XmlEncoding { part: name() };
+        let base = mark_length(&content);
         match content {
             Cow::Borrowed(bytes) => {
-                let text = text_of(part, bytes, base)?;
+                let text = text_of(bytes, base).ok_or_else(encoding)?;
                 let read = Builder::new(part, text, base, limits).read()?;
                 Ok(read.with(part, base, Cow::Borrowed(text)))
             }
             Cow::Owned(bytes) => {
-                let text = text_of(part, &bytes, base)?.to_owned();
+                let text = text_of(&bytes, base).ok_or_else(encoding)?.to_owned();
                 drop(bytes);
                 let read = Builder::new(part, &text, base, limits).read()?;
                 Ok(read.with(part, base, Cow::Owned(text)))
@@ -568,21 +568,8 @@ impl<'a> Builder<'a> {
     }
 
     fn entity(&self, name: &str) -> Result<char, Error> {
-        let digits = name.strip_prefix('#');
-        let number = match digits.map(|d| (d.strip_prefix('x'), d)) {
-            Some((Some(hex), _)) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).ok(),
-            Some((None, decimal)) if decimal.bytes().all(|b| b.is_ascii_digit()) => decimal.parse().ok(),
-            _ => None,
-        };
-        let known = match name {
-            "amp" => Some('&'),
-            "lt" => Some('<'),
-            "gt" => Some('>'),
-            "quot" => Some('"'),
-            "apos" => Some('\''),
-            _ => number.and_then(char::from_u32).filter(|c| is_xml_char(*c)),
-        };
-        known.ok_or_else(|| Error::XmlEntity { part: self.name(), name: name.chars().take(32).collect() })
+        let entity = || Error::XmlEntity { part: self.name(), name: name.chars().take(32).collect() };
+        character(name).ok_or_else(entity)
     }
 
     fn bind(&mut self, prefix: &str, uri: &str) {
@@ -605,22 +592,6 @@ impl<'a> Builder<'a> {
     fn name(&self) -> String {
         self.part.as_str().to_owned()
     }
-}
-
-/// One bit of 64 for a name: the same for equal names.
-fn mark(name: &str) -> u64 {
-    let last = name.as_bytes().last().copied().map_or(0, usize::from);
-    1 << (name.len().wrapping_mul(11).wrapping_add(last) % 64)
-}
-
-/// The text behind the byte order mark.
-fn text_of<'b>(part: &PartName, bytes: &'b [u8], base: usize) -> Result<&'b str, Error> {
-    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Error::XmlEncoding { part: part.as_str().to_owned() })?;
-    Ok(text.get(base..).unwrap_or_default())
-}
-
-fn space(c: char) -> char {
-    if matches!(c, '\t' | '\r' | '\n') { ' ' } else { c }
 }
 
 #[cfg(test)]

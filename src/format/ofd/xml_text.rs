@@ -12,7 +12,7 @@ pub(super) fn split_prefix(qualified: &str) -> Option<(&str, &str)> {
 }
 
 /// XML 1.0, 2.2.
-pub(super) fn is_xml_char(c: char) -> bool {
+fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
@@ -47,4 +47,44 @@ pub(super) fn is_qualified_name(text: &str) -> bool {
         Some((prefix, name)) => is_name(prefix) && is_name(name),
         None => is_name(text),
     }
+}
+
+/// The character that a reference names: `amp`, `lt`, `gt`, `quot`, `apos`, `#` and a number. XML 1.0, 4.1, 4.6.
+pub(super) fn character(name: &str) -> Option<char> {
+    let digits = name.strip_prefix('#');
+    let number = match digits.map(|digits| (digits.strip_prefix('x'), digits)) {
+        Some((Some(hex), _)) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).ok(),
+        Some((None, decimal)) if decimal.bytes().all(|b| b.is_ascii_digit()) => decimal.parse().ok(),
+        _ => None,
+    };
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => number.and_then(char::from_u32).filter(|c| is_xml_char(*c)),
+    }
+}
+
+/// White space of an attribute's value as it reads. XML 1.0, 3.3.3.
+pub(super) fn space(c: char) -> char {
+    if matches!(c, '\t' | '\r' | '\n') { ' ' } else { c }
+}
+
+/// One bit of 64 for a name: the same for equal names.
+pub(super) fn mark(name: &str) -> u64 {
+    let last = name.as_bytes().last().copied().map_or(0, usize::from);
+    1 << (name.len().wrapping_mul(11).wrapping_add(last) % 64)
+}
+
+/// How many octets of a byte order mark come first.
+pub(super) fn mark_length(bytes: &[u8]) -> usize {
+    const MARK: &str = "\u{FEFF}";
+    if bytes.starts_with(MARK.as_bytes()) { MARK.len() } else { 0 }
+}
+
+/// The text behind so many octets; none where the octets are not UTF-8.
+pub(super) fn text_of(bytes: &[u8], behind: usize) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()?.get(behind..)
 }
