@@ -147,7 +147,8 @@ impl<'a> File<'a> {
             loaded.push((entry, found));
             rest = others;
         }
-        let found: Vec<_> = loaded.iter().map(|(_, loaded)| loaded.as_ref().map(Found::read)).collect();
+        let found: Vec<_> =
+            loaded.iter().map(|(_, loaded)| loaded.as_ref().map(Found::read).map_err(Box::as_ref)).collect();
         let mut digests = self.digest_ahead(&found).into_iter();
         for ((entry, _), found) in loaded.iter().zip(found) {
             let report = match found {
@@ -155,7 +156,7 @@ impl<'a> File<'a> {
                     let digests = if found.sealed().is_some() { digests.next() } else { None };
                     self.signature(entry, found, digests)
                 }
-                Err(report) => SignatureReport::clone(report),
+                Err(report) => report.clone(),
             };
             self.body.signatures.push(report);
         }
@@ -188,7 +189,7 @@ impl<'a> File<'a> {
 
     /// Digests what the seal signatures are judged by, and the parts that references name, together. Gives the former, one
     /// for each seal signature that could be read.
-    fn digest_ahead(&mut self, group: &[Result<Found<'_>, &Box<SignatureReport>>]) -> Vec<SealedDigests> {
+    fn digest_ahead(&mut self, group: &[Result<Found<'_>, &SignatureReport>]) -> Vec<SealedDigests> {
         let found = || group.iter().filter_map(|found| found.as_ref().ok());
         let mut parts = BTreeMap::new();
         for found in found().filter(|found| check_method(found.description.check_method.as_deref()).is_sm3()) {
