@@ -57,21 +57,13 @@ const NAMESPACE: &str = "xmlns:ofd=\"http://www.ofdspec.org/2016\"";
 /// A package of many large pages and pictures, more than 50 MiB together, each named by the one signature in it.
 fn large_package() -> Vec<u8> {
     let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut noise = 1_u32;
-    let mut picture = || {
-        let mut octet = || {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            noise.to_be_bytes()[0]
-        };
-        (0..1 << 20).map(|_| octet()).collect::<Vec<u8>>()
-    };
     let (mut pages, mut media) = (String::new(), String::new());
     for number in 0..30 {
         media.push_str(&format!(
             "<ofd:MultiMedia ID=\"{}\" Type=\"Image\"><ofd:MediaFile>{number}.bin</ofd:MediaFile></ofd:MultiMedia>",
             1000 + number
         ));
-        parts.push((format!("Doc_0/Res/{number}.bin"), picture()));
+        parts.push((format!("Doc_0/Res/{number}.bin"), noise(1 << 20)));
     }
     for number in 0..300 {
         pages.push_str(&format!("<ofd:Page ID=\"{}\" BaseLoc=\"Pages/{number}.xml\"/>", 2000 + number));
@@ -119,12 +111,26 @@ fn large_package() -> Vec<u8> {
     parts.push(("Doc_0/Signs/Signature.xml".to_owned(), description.into_bytes()));
     // As long as a bare value of SM2, and nobody's.
     parts.push(("Doc_0/Signs/SignedValue.dat".to_owned(), vec![7; 64]));
+    packed(&parts)
+}
+
+fn packed(parts: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in &parts {
+    for (name, content) in parts {
         writer.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap().into_inner()
+}
+
+/// Octets that no deflating makes shorter, and the same each time.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut octet = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..length).map(|_| octet()).collect()
 }
 
 #[test]
@@ -190,4 +196,46 @@ fn a_verification_holds_at_most_three_times_the_largest_part_and_8_mib() {
         }
     }
     assert!(counted > 40, "{counted} files");
+}
+
+/// Many signatures that name one large value make nobody inflate it without end.
+#[test]
+fn what_is_inflated_again_has_a_bound() {
+    let _alone = ALONE.lock().unwrap();
+    let (mut list, mut parts) = (String::new(), vec![("filler.bin".to_owned(), noise(5 << 20))]);
+    for number in 1..=8 {
+        list.push_str(&format!("<ofd:Signature ID=\"{number}\" Type=\"Sign\" BaseLoc=\"/{number}.xml\"/>"));
+        let description = format!(
+            "<ofd:Signature {NAMESPACE}><ofd:SignedInfo><ofd:References CheckMethod=\"SM3\"/></ofd:SignedInfo>\
+             <ofd:SignedValue>/value.dat</ofd:SignedValue></ofd:Signature>"
+        );
+        parts.push((format!("{number}.xml"), description.into_bytes()));
+    }
+    let document = format!(
+        "<ofd:Document {NAMESPACE}><ofd:CommonData><ofd:PageArea><ofd:PhysicalBox>0 0 210 297</ofd:PhysicalBox></ofd:PageArea>\
+         </ofd:CommonData><ofd:Pages/></ofd:Document>"
+    );
+    let entry = format!(
+        "<ofd:OFD {NAMESPACE} Version=\"1.1\" DocType=\"OFD\"><ofd:DocBody><ofd:DocInfo><ofd:DocID>1</ofd:DocID></ofd:DocInfo>\
+         <ofd:DocRoot>D.xml</ofd:DocRoot><ofd:Signatures>S.xml</ofd:Signatures></ofd:DocBody></ofd:OFD>"
+    );
+    parts.push(("D.xml".to_owned(), document.into_bytes()));
+    parts.push(("OFD.xml".to_owned(), entry.into_bytes()));
+    parts.push(("S.xml".to_owned(), format!("<ofd:Signatures {NAMESPACE}>{list}</ofd:Signatures>").into_bytes()));
+    // Neither it nor the filler finds room among what is held.
+    parts.push(("value.dat".to_owned(), noise((4 << 20) + 1)));
+    let limits = &Limits { zip_total_bytes: 20 << 20, ..Limits::DEFAULT };
+    let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
+    let (trust, evidence, tables) = (TrustAnchors::none(), Evidence::none(), &KeyTables::default());
+    let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, tables, evidence: &evidence };
+    let report = serde_json::to_value(verify("file", &packed(&parts), None, &ground)).unwrap();
+    let codes: Vec<&str> = report["signatures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["reasons"][0]["code"].as_str().unwrap())
+        .collect();
+    // Four times 4 MiB and a little fit into 20 MiB.
+    let (read, refused) = codes.split_at(4);
+    assert_eq!((read, refused), (&["signature-malformed"; 4][..], &["zip-total-too-large"; 4][..]), "{report}");
 }

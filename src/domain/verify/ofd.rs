@@ -14,6 +14,7 @@ use crate::domain::verify::report::{Axis, Body, FileCoverage, Refusal, Signature
 use crate::domain::verify::sealed::{Sealed, SealedDigests, digest_together};
 use crate::domain::verify::{FileFormat, Ground, Original, is_supported, ofd_sign, ses};
 use crate::format::der::ObjectIdentifier;
+use crate::format::ofd;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{DocBody, Package};
 use crate::format::ofd::path::PartName;
@@ -51,6 +52,7 @@ impl FileFormat for Ofd {
             digests: BTreeMap::new(),
             protected: Vec::new(),
             budget: Budget::new(ground.limits),
+            again: ground.limits.zip_total_bytes,
             body: Body::default(),
         };
         for body in &package.bodies {
@@ -66,7 +68,8 @@ const HELD: usize = 4 << 20;
 /// How many signatures are digested together, at most: each has five messages, and lanes are 16 or 32.
 const GROUP: usize = 16;
 
-/// A group ends with the value that reaches this many octets: seals of version 1 are copied to be digested.
+/// A group ends with the signature that reaches this many octets: what is not held is inflated for it, and seals of
+/// version 1 are copied to be digested.
 const GROUP_OCTETS: usize = 4 << 20;
 
 /// A signature as the package has it.
@@ -118,6 +121,8 @@ struct File<'a> {
     /// What each signature protects, by its number in the report.
     protected: Vec<(usize, BTreeSet<PartName>)>,
     budget: Budget,
+    /// Octets that may still be inflated again: many signatures may name one large part.
+    again: usize,
     body: Body,
 }
 
@@ -143,7 +148,8 @@ impl<'a> File<'a> {
             && octets < GROUP_OCTETS
         {
             let found = self.load(entry);
-            octets = octets.saturating_add(found.as_ref().map_or(0, |found| found.value.len()));
+            octets = octets
+                .saturating_add(found.as_ref().map_or(0, |found| found.xml.len().saturating_add(found.value.len())));
             loaded.push((entry, found));
             rest = others;
         }
@@ -172,19 +178,31 @@ impl<'a> File<'a> {
             Box::new(report)
         };
         self.infrastructure.insert(entry.base_loc.clone());
-        let Ok(xml) = self.container.content(&entry.base_loc) else {
-            let detail = format!("{} is missing from the package", entry.base_loc.absolute());
-            return Err(malformed("missing-part", detail));
+        let unread = |error: ofd::Error, part: &PartName| match error {
+            ofd::Error::MissingPart { .. } => {
+                malformed("missing-part", format!("{} is missing from the package", part.absolute()))
+            }
+            other => malformed(other.code(), other.to_string()),
         };
+        let xml = self.content(&entry.base_loc).map_err(|error| unread(error, &entry.base_loc))?;
         let description = SignatureDescription::parse(&entry.base_loc, &xml, self.ground.limits)
             .map_err(|error| malformed(error.code(), error.to_string()))?;
         self.infrastructure.insert(description.signed_value.clone());
         self.infrastructure.extend(description.seal.clone());
-        let Ok(value) = self.container.content(&description.signed_value) else {
-            let part = description.signed_value.absolute();
-            return Err(malformed("missing-part", format!("{part} is missing from the package")));
-        };
+        let value = self.content(&description.signed_value);
+        let value = value.map_err(|error| unread(error, &description.signed_value))?;
         Ok(Loaded { xml, description, value })
+    }
+
+    /// The content of a part. What is not held is inflated again, together no more than a package may hold.
+    fn content(&mut self, part: &PartName) -> Result<Cow<'a, [u8]>, ofd::Error> {
+        let container = self.container;
+        if container.part(part).is_none() {
+            let limit = self.ground.limits.zip_total_bytes;
+            let left = self.again.checked_sub(container.size(part).unwrap_or_default());
+            self.again = left.ok_or(ofd::Error::ZipTotalTooLarge { limit })?;
+        }
+        container.content(part)
     }
 
     /// Digests what the seal signatures are judged by, and the parts that references name, together. Gives the former, one
@@ -233,7 +251,7 @@ impl<'a> File<'a> {
             ses::unsupported(&mut report, kind);
             return report;
         };
-        let seal_file = seal_file(self.container, description, &mut report);
+        let seal_file = self.seal_file(description, &mut report);
         let path = entry.base_loc.absolute();
         match sealed {
             Ok(sealed) => {
@@ -248,6 +266,24 @@ impl<'a> File<'a> {
         self.references(description, &mut report);
         self.cover(entry, description, &mut report);
         report
+    }
+
+    /// The seal beside the signature: a part that is absent, or not to be read, is a finding.
+    fn seal_file(&mut self, description: &SignatureDescription, report: &mut SignatureReport) -> Option<Cow<'a, [u8]>> {
+        let part = description.seal.as_ref()?;
+        match self.content(part) {
+            Ok(bytes) => Some(bytes),
+            Err(error @ ofd::Error::ZipTotalTooLarge { .. }) => {
+                report.add(Finding::new(Case::Format, error.code(), error.to_string()));
+                None
+            }
+            Err(_) => {
+                let detail = format!("the seal file {} is missing from the package", part.absolute());
+                report.add(Finding::new(Case::Format, "seal-file-missing", detail));
+                report.details.seal_file = Some("missing");
+                None
+            }
+        }
     }
 
     fn date_time(&self, description: &SignatureDescription, report: &mut SignatureReport) {
@@ -456,21 +492,6 @@ impl<'a> File<'a> {
         }
         self.body.warnings.extend(found);
     }
-}
-
-fn seal_file<'a>(
-    container: &'a Container<'_>,
-    description: &SignatureDescription,
-    report: &mut SignatureReport,
-) -> Option<Cow<'a, [u8]>> {
-    let part = description.seal.as_ref()?;
-    let bytes = container.content(part).ok();
-    if bytes.is_none() {
-        let detail = format!("the seal file {} is missing from the package", part.absolute());
-        report.add(Finding::new(Case::Format, "seal-file-missing", detail));
-        report.details.seal_file = Some("missing");
-    }
-    bytes
 }
 
 enum CheckMethod {
