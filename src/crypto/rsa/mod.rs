@@ -135,8 +135,12 @@ impl PrivateKey {
     /// Decrypts by RSAES-OAEP with SHA-256, MGF1 with SHA-256 and that label (RFC 8017 7.1.2).
     ///
     /// # Errors
-    /// [`Error::Decryption`], whatever was wrong with the ciphertext.
+    /// [`Error::Decryption`], whatever was wrong with the ciphertext; one that is not as long as the modulus is wrong (step 1b).
     pub fn decrypt_oaep_sha256(&self, ciphertext: &[u8], label: &[u8]) -> Result<Secret, Error> {
+        // OpenSSL reads a number, so it would take a ciphertext without its leading zeros.
+        if ciphertext.len() != self.key.size() as usize {
+            return Err(Error::Decryption);
+        }
         let refused = |_| Error::Decryption;
         let key = PKey::from_rsa(self.key.clone()).map_err(refused)?;
         let mut decrypter = Decrypter::new(&key).map_err(refused)?;
@@ -254,11 +258,15 @@ mod tests {
         peer.set_rsa_padding(Padding::PKCS1_OAEP).unwrap();
         peer.set_rsa_oaep_md(MessageDigest::sha256()).unwrap();
         peer.set_rsa_mgf1_md(MessageDigest::sha256()).unwrap();
-        let mut sent = vec![0; 384];
-        assert_eq!(peer.encrypt(b"secret", &mut sent).unwrap(), 384);
+        // Until one begins with a zero, which may not be left out: about one of 200 does.
+        let mut sent = vec![1; 384];
+        while sent[0] != 0 {
+            assert_eq!(peer.encrypt(b"secret", &mut sent).unwrap(), 384);
+        }
         assert_eq!(key.decrypt_oaep_sha256(&sent, b"").unwrap().expose(), b"secret");
         assert_eq!(key.decrypt_oaep_sha256(&sent, b"other").unwrap_err(), Error::Decryption);
         assert_eq!(key.decrypt_oaep_sha256(&sent[1..], b"").unwrap_err(), Error::Decryption);
+        assert_eq!(key.decrypt_oaep_sha256(&[b"\0", &sent[..]].concat(), b"").unwrap_err(), Error::Decryption);
     }
 
     #[test]
