@@ -138,7 +138,7 @@ impl PrivateKey {
     /// [`Error::Decryption`], whatever was wrong with the ciphertext; one that is not as long as the modulus is wrong (step 1b).
     pub fn decrypt_oaep_sha256(&self, ciphertext: &[u8], label: &[u8]) -> Result<Secret, Error> {
         // OpenSSL reads a number, so it would take a ciphertext without its leading zeros.
-        if ciphertext.len() != self.key.size() as usize {
+        if u32::try_from(ciphertext.len()) != Ok(self.key.size()) {
             return Err(Error::Decryption);
         }
         let refused = |_| Error::Decryption;
