@@ -20,8 +20,10 @@ pub mod shown;
 pub mod signatures;
 pub mod signing;
 pub mod xml;
+mod xml_bytes;
 mod xml_piece;
 mod xml_scan;
 mod xml_text;
+mod xml_walk;
 
 pub use error::Error;

@@ -11,13 +11,22 @@ use crate::format::ofd::Error;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{Document, Package, parse};
 use crate::format::ofd::path::{Directory, PartName};
-use crate::format::ofd::xml::{Element, Tree};
+use crate::format::ofd::xml::{self, Element, Tree};
+use crate::format::ofd::xml_piece::Piece;
+use crate::format::ofd::xml_walk::{Beginning, Listener, Words, walk};
 
 /// Whether content uses a resource by this attribute. GB/T 33190-2016, 8 to 11 and 13.
-fn is_use(attribute: &str) -> bool {
+fn is_use(attribute: &[u8]) -> bool {
     matches!(
         attribute,
-        "Font" | "ResourceID" | "ImageMask" | "Substitution" | "Thumbnail" | "DrawParam" | "ColorSpace" | "Relative"
+        b"Font"
+            | b"ResourceID"
+            | b"ImageMask"
+            | b"Substitution"
+            | b"Thumbnail"
+            | b"DrawParam"
+            | b"ColorSpace"
+            | b"Relative"
     )
 }
 
@@ -88,15 +97,14 @@ impl<'a> Walk<'a> {
             if !walked.insert(part.clone()) || !self.show(&part) {
                 continue;
             }
-            let tree = self.parse(&part)?;
-            let root = tree.root("Page")?;
-            for used in root.children_named("Template").filter_map(|t| t.attribute("TemplateID")) {
-                pending.extend(templates.get(used).map(|part| (*part).clone()));
+            let page = self.page(&part)?;
+            for used in &page.templates {
+                pending.extend(templates.get(used.as_str()).map(|part| (*part).clone()));
             }
-            for resource in root.children_named("PageRes") {
-                self.resource_file(&part.resolve(resource.text())?, &mut read)?;
+            for resource in &page.resources {
+                self.resource_file(&part.resolve(resource.trim_matches(xml::SPACE))?, &mut read)?;
             }
-            self.used.extend(uses(tree.elements()));
+            self.used.extend(page.uses);
         }
         if let Some(list) = &document.annotations {
             self.annotations(list)?;
@@ -117,11 +125,22 @@ impl<'a> Walk<'a> {
     }
 
     fn parse(&mut self, part: &PartName) -> Result<Tree<'a>, Error> {
+        self.charge(part)?;
+        parse(self.container, part, self.limits)
+    }
+
+    /// Pages are by far the most of a package's XML: no tree is made of them.
+    fn page(&mut self, part: &PartName) -> Result<PageWords, Error> {
+        self.charge(part)?;
+        PageWords::read(part, &self.container.content(part)?, self.limits)
+    }
+
+    fn charge(&mut self, part: &PartName) -> Result<(), Error> {
         self.container.expect(part)?;
         let bytes = self.container.size(part).unwrap_or_default();
         let too_large = || Error::XmlTooLarge { part: part.as_str().to_owned(), limit: self.limits.zip_total_bytes };
         *self.budget = self.budget.checked_sub(bytes).ok_or_else(too_large)?;
-        parse(self.container, part, self.limits)
+        Ok(())
     }
 
     /// GB/T 33190-2016, 7.9.
@@ -191,6 +210,66 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// What a page or a template says of other parts and resources. GB/T 33190-2016, 7.7.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct PageWords {
+    is_page: bool,
+    /// The `TemplateID` of each `Template`.
+    templates: Vec<String>,
+    /// The text of each `PageRes`.
+    resources: Vec<String>,
+    uses: BTreeSet<String>,
+    /// Elements that have not ended.
+    depth: usize,
+    /// Whether the second of them is a `PageRes`.
+    in_resource: bool,
+}
+
+impl PageWords {
+    fn read(part: &PartName, bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let mut words = Self::default();
+        walk(part, bytes, limits, &mut words)?;
+        let missing = || Error::ElementMissing { part: part.as_str().to_owned(), element: "Page" };
+        if words.is_page { Ok(words) } else { Err(missing()) }
+    }
+}
+
+impl Listener for PageWords {
+    fn begins(&mut self, element: &Beginning<'_>) {
+        match self.depth {
+            0 => self.is_page = element.is("Page"),
+            1 if element.is("Template") => self.templates.extend(element.attribute("TemplateID").map(str::to_owned)),
+            1 if element.is("PageRes") => {
+                self.resources.push(String::new());
+                self.in_resource = !element.is_empty;
+            }
+            _ => {}
+        }
+        let words = element.words;
+        for (_, id) in element.attributes.iter().filter(|(name, _)| is_use(words.octets(*name))) {
+            let id = words.read(*id).trim();
+            if !self.uses.contains(id) {
+                self.uses.insert(id.to_owned());
+            }
+        }
+        self.depth = self.depth.saturating_add(usize::from(!element.is_empty));
+    }
+
+    fn ends(&mut self, _: usize, _: usize) {
+        self.depth = self.depth.saturating_sub(1);
+        self.in_resource &= self.depth > 1;
+    }
+
+    fn says(&mut self, text: Piece, words: Words<'_>) {
+        if self.in_resource
+            && self.depth == 2
+            && let Some(said) = self.resources.last_mut()
+        {
+            said.push_str(words.read(text));
+        }
+    }
+}
+
 impl Resource {
     fn read(&mut self, base: &Directory, element: Element<'_>) -> Result<(), Error> {
         for file in element.children().filter(|e| e.is("FontFile") || e.is("MediaFile")) {
@@ -212,7 +291,7 @@ fn is_visible(annotation: &Element<'_>) -> bool {
 /// The IDs of the resources that elements use.
 fn uses<'t>(elements: impl Iterator<Item = Element<'t>>) -> impl Iterator<Item = String> {
     let attributes = elements.flat_map(|e| e.attributes());
-    let used = attributes.filter(|(name, _)| is_use(name));
+    let used = attributes.filter(|(name, _)| is_use(name.as_bytes()));
     // A page says the same few IDs thousands of times.
     let mut ids: Vec<&str> = Vec::new();
     for id in used.map(|(_, value)| value.trim()) {
@@ -239,6 +318,7 @@ fn descendants(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
 mod tests {
     use std::path::PathBuf;
 
+    use proptest::prelude::{ProptestConfig, any, proptest};
     use serde_json::Value;
 
     use super::*;
@@ -350,6 +430,85 @@ mod tests {
             }
         }
         assert!(compared > 30, "only {compared} compared");
+    }
+
+    /// The same by the tree of a part.
+    fn page_words_of_tree(part: &PartName, bytes: &[u8]) -> Result<PageWords, Error> {
+        let tree = Tree::parse(part, bytes, &LIMITS)?;
+        let root = tree.root("Page")?;
+        let templates = root.children_named("Template").filter_map(|t| t.attribute("TemplateID").map(str::to_owned));
+        let resources = root.children_named("PageRes").map(|resource| resource.text().to_owned());
+        Ok(PageWords {
+            is_page: true,
+            templates: templates.collect(),
+            resources: resources.collect(),
+            uses: uses(tree.elements()).collect(),
+            ..PageWords::default()
+        })
+    }
+
+    fn agrees(part: &PartName, bytes: &[u8]) -> bool {
+        let read = PageWords::read(part, bytes, &LIMITS).map(|mut words| {
+            words.resources.iter_mut().for_each(|said| *said = said.trim_matches(xml::SPACE).to_owned());
+            words
+        });
+        assert_eq!(read, page_words_of_tree(part, bytes), "{:?}", String::from_utf8_lossy(bytes));
+        read.is_ok_and(|words| !words.uses.is_empty())
+    }
+
+    #[test]
+    fn what_pages_of_the_fixtures_say_is_what_their_trees_say() {
+        let Some(folder) = fixtures("what_pages_of_the_fixtures_say_is_what_their_trees_say") else { return };
+        let mut agreed = 0;
+        for file in expected(&folder) {
+            let bytes = std::fs::read(folder.join(file["file"].as_str().unwrap())).unwrap();
+            let Ok(container) = Container::read(&bytes, &LIMITS) else { continue };
+            for name in container.names().filter(|name| name.as_str().ends_with(".xml")) {
+                agreed += usize::from(agrees(name, container.part(name).unwrap()));
+            }
+        }
+        assert!(agreed > 60, "{agreed}");
+    }
+
+    const PIECES: [&str; 26] = [
+        "<Template TemplateID='1'/>",
+        "<Template TemplateID=' &#50;\t'>",
+        "</Template>",
+        "<PageRes>",
+        "</PageRes>",
+        "<PageRes/>",
+        "<x:PageRes xmlns:x='urn:x'>a</x:PageRes>",
+        "Res.xml",
+        " \n ",
+        "&amp;",
+        "&#32;",
+        "<![CDATA[ ]]>",
+        "<![CDATA[b]]>",
+        "<!-- -->",
+        "<Layer DrawParam='3' ID='4'>",
+        "</Layer>",
+        "<TextObject Font = \"5\" Size='3'/>",
+        "<ImageObject ResourceID='6\n'\n/>",
+        "<TextObject Font='5'",
+        " Font='7'/>",
+        ">",
+        "<Page>",
+        "</Page>",
+        "<",
+        "]]>",
+        "<Layer Relative='8' Relative='9'/>",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn what_a_page_says_is_what_its_tree_says(choices in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let text: String = choices.iter().map(|choice| PIECES[usize::from(*choice) % PIECES.len()]).collect();
+            let part = PartName::from_checked("Page.xml");
+            agrees(&part, text.as_bytes());
+            agrees(&part, format!("<Page>{text}</Page>").as_bytes());
+        }
     }
 
     #[test]

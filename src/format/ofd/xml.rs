@@ -10,22 +10,18 @@ use std::borrow::Cow;
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
 use crate::format::ofd::path::PartName;
-use crate::format::ofd::xml_piece::{LONGEST, NONE, Piece, Short, long, short};
-use crate::format::ofd::xml_scan::{Mark, Scanner, Token, is_of_other_encoding, is_space};
-use crate::format::ofd::xml_text::{
-    character, forbidden_character, is_name, local, mark, mark_length, space, split_prefix, text_of,
-};
+use crate::format::ofd::xml_piece::{NONE, Piece, Short, long, short};
+use crate::format::ofd::xml_text::local;
+use crate::format::ofd::xml_walk::{Beginning, Listener, Walked, Words, walk};
 
-/// Attributes of one element, and namespace declarations in force: both are searched one by one.
-const MAX_ATTRIBUTES: usize = 256;
+/// White space of XML 1.0, 2.3.
+pub(super) const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// About as many bytes of real pages make one element: what is set aside before the first.
 const BYTES_A_NODE: usize = 64;
 
 /// As [`BYTES_A_NODE`], of an attribute.
 const BYTES_AN_ATTRIBUTE: usize = 28;
-
-const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http://www.ofdspec.org"];
 
 /// A parsed part. The nodes lie in one list, so that neither reading nor dropping recurses, and what they say lies in
 /// the part itself, so that a node costs no allocation of its own.
@@ -103,25 +99,21 @@ impl<'s> Tree<'s> {
     /// # Errors
     /// The `xml-…` codes.
     pub fn parse_content(part: &PartName, content: Cow<'s, [u8]>, limits: &Limits) -> Result<Self, Error> {
-        let name = || part.as_str().to_owned();
-        if content.len() > limits.xml_bytes.min(LONGEST) {
-            return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
-        }
-        let encoding = || Error::XmlEncoding { part: name() };
-        let base = mark_length(&content);
-        match content {
+        let mut nodes = Nodes::new(content.len().min(limits.xml_bytes));
+        let (base, decoded, source) = match content {
             Cow::Borrowed(bytes) => {
-                let text = text_of(bytes, base).ok_or_else(encoding)?;
-                let read = Builder::new(part, text, base, limits).read()?;
-                Ok(read.with(part, base, Cow::Borrowed(text)))
+                let walked = walk(part, bytes, limits, &mut nodes)?;
+                (walked.base, walked.decoded, Cow::Borrowed(walked.text))
             }
             Cow::Owned(bytes) => {
-                let text = text_of(&bytes, base).ok_or_else(encoding)?.to_owned();
-                drop(bytes);
-                let read = Builder::new(part, &text, base, limits).read()?;
-                Ok(read.with(part, base, Cow::Owned(text)))
+                let Walked { base, decoded, .. } = walk(part, &bytes, limits, &mut nodes)?;
+                let encoding = |_| Error::XmlEncoding { part: part.as_str().to_owned() };
+                let mut text = String::from_utf8(bytes).map_err(encoding)?;
+                text.drain(..base);
+                (base, decoded, Cow::Owned(text))
             }
-        }
+        };
+        Ok(nodes.with(decoded, part, base, source))
     }
 
     fn piece(&self, piece: Piece) -> &str {
@@ -199,7 +191,7 @@ impl<'t> Element<'t> {
     /// The element's own text, without that of its children, trimmed.
     #[must_use]
     pub fn text(&self) -> &'t str {
-        self.whole_text().trim_matches([' ', '\t', '\r', '\n'])
+        self.whole_text().trim_matches(SPACE)
     }
 
     /// The element's own text as written, white space at its ends included: in a line of text each space has its place.
@@ -266,337 +258,102 @@ impl<'t> Element<'t> {
     }
 }
 
-/// An element whose end tag has not come yet.
-struct Open {
-    index: usize,
-    last_child: Option<usize>,
-    bindings: usize,
-}
-
-struct Builder<'a> {
-    part: &'a PartName,
-    limits: &'a Limits,
-    base: usize,
-    source: &'a str,
-    nodes: Vec<Node>,
-    attributes: Vec<(Piece, Piece)>,
-    decoded: String,
-    joined: Vec<String>,
-    open: Vec<Open>,
-    /// Prefix, and whether it means OFD or no namespace.
-    bindings: Vec<(String, bool)>,
-    count: usize,
-    done: bool,
-}
-
 /// What was read of a part, beside its text.
 struct Nodes {
     nodes: Vec<Node>,
     attributes: Vec<(Piece, Piece)>,
-    decoded: String,
     joined: Vec<String>,
+    /// Elements that have not ended: each with its last child.
+    open: Vec<(usize, Option<usize>)>,
 }
 
 impl Nodes {
-    fn with<'s>(self, part: &PartName, base: usize, source: Cow<'s, str>) -> Tree<'s> {
-        let Self { nodes, attributes, decoded, joined } = self;
-        Tree { part: part.clone(), nodes, attributes, source, base, decoded, joined }
-    }
-}
-
-impl<'a> Builder<'a> {
-    fn new(part: &'a PartName, text: &'a str, base: usize, limits: &'a Limits) -> Self {
+    /// For a part of that many bytes.
+    fn new(bytes: usize) -> Self {
         Self {
-            part,
-            limits,
-            base,
-            source: text,
-            nodes: Vec::with_capacity(text.len() / BYTES_A_NODE),
-            attributes: Vec::with_capacity(text.len() / BYTES_AN_ATTRIBUTE),
-            decoded: String::new(),
+            nodes: Vec::with_capacity(bytes / BYTES_A_NODE),
+            attributes: Vec::with_capacity(bytes / BYTES_AN_ATTRIBUTE),
             joined: Vec::new(),
             open: Vec::new(),
-            bindings: Vec::new(),
-            count: 0,
-            done: false,
         }
     }
 
-    fn read(mut self) -> Result<Nodes, Error> {
-        if let Some(offset) = forbidden_character(self.source) {
-            return Err(self.malformed(offset, "forbidden character"));
-        }
-        self.run()?;
-        let Builder { nodes, attributes, decoded, joined, .. } = self;
-        Ok(Nodes { nodes, attributes, decoded, joined })
-    }
-
-    fn run(&mut self) -> Result<(), Error> {
-        let mut scanner = Scanner::new(self.source);
-        loop {
-            let start = scanner.position();
-            match scanner.token().map_err(|why| self.malformed(start, why))? {
-                Token::Start(name) => self.start(name, &mut scanner, start)?,
-                Token::End(name) => self.end(name, start, scanner.position())?,
-                Token::Text(content) => self.text(content, start, false)?,
-                Token::CData(content) => self.text(content, start, true)?,
-                Token::Reference(name) => {
-                    let c = self.entity(name)?;
-                    self.text(c.encode_utf8(&mut [0; 4]), start, true)?;
-                }
-                Token::Comment => {}
-                Token::Declaration(_) if start != 0 => {
-                    return Err(self.malformed(start, "XML declaration not at the start"));
-                }
-                Token::Declaration(content) => {
-                    if is_of_other_encoding(content).map_err(|why| self.malformed(start, why))? {
-                        return Err(Error::XmlEncoding { part: self.name() });
-                    }
-                }
-                Token::Instruction => return Err(Error::XmlProcessingInstruction { part: self.name() }),
-                Token::DocType => return Err(Error::XmlDoctype { part: self.name() }),
-                Token::Nothing if self.done && self.open.is_empty() => return Ok(()),
-                Token::Nothing => return Err(self.malformed(start, "ends too early")),
-            }
-        }
-    }
-
-    fn start(&mut self, qualified: &'a str, scanner: &mut Scanner<'a>, start: usize) -> Result<(), Error> {
-        if self.done {
-            return Err(self.malformed(start, "content after the root element"));
-        }
-        if self.open.len() >= self.limits.xml_depth {
-            return Err(Error::XmlTooDeep { part: self.name(), limit: self.limits.xml_depth });
-        }
-        self.spend()?;
-        let bindings = self.bindings.len();
-        let first = self.attributes.len();
-        let mut seen = 0;
-        let is_empty = loop {
-            match scanner.mark().map_err(|why| self.malformed(start, why))? {
-                Mark::Close { is_empty } => break is_empty,
-                Mark::Attribute { name, value, is_plain } => {
-                    // Names that differ in length or last letter mostly have marks that differ, and are not compared.
-                    let mark = mark(name);
-                    let may_repeat = seen & mark != 0;
-                    seen |= mark;
-                    if may_repeat && self.is_repeated(name, bindings, first) {
-                        return Err(self.malformed(start, "repeated attribute"));
-                    }
-                    self.attribute(name, value, is_plain, (first, start))?;
-                }
-            }
-        };
-        let prefix = split_prefix(qualified).map_or("", |(prefix, _)| prefix);
-        let bound = self.bindings.iter().rev().find(|(p, _)| p == prefix).map(|(_, ofd)| *ofd);
-        let matches = match bound {
-            Some(ofd) => ofd,
-            None if prefix.is_empty() => true,
-            None => return Err(self.malformed(start, "undeclared prefix")),
-        };
-        let index = self.nodes.len();
-        let end = short(scanner.position());
-        self.nodes.push(Node {
-            // It stands right behind `<`.
-            qualified: Piece::new(start.saturating_add(1), start.saturating_add(1).saturating_add(qualified.len())),
-            matches,
-            attributes: Piece::new(first, self.attributes.len()),
-            text: Text::Piece(Piece::default()),
-            first_child: NONE,
-            next_sibling: NONE,
-            start: short(start),
-            content_start: end,
-            content_end: end,
-            end,
-        });
-        self.attach(index);
-        if is_empty {
-            self.bindings.truncate(bindings);
-            self.done = self.open.is_empty();
-        } else {
-            self.open.push(Open { index, last_child: None, bindings });
-        }
-        Ok(())
-    }
-
-    /// An attribute or a namespace declaration of the element that begins at `start`, whose others stand from `first`
-    /// on. That its name is not repeated is asked before.
-    fn attribute(
-        &mut self,
-        name: &'a str,
-        value: &'a str,
-        is_plain: bool,
-        (first, start): (usize, usize),
-    ) -> Result<(), Error> {
-        self.spend()?;
-        if self.attributes.len().saturating_sub(first) >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
-            return Err(Error::XmlTooManyNodes { part: self.name(), limit: MAX_ATTRIBUTES });
-        }
-        let decoded = if is_plain { None } else { Some(self.attribute_value(value, start)?) };
-        let read = decoded.as_deref().unwrap_or(value);
-        if name == "xmlns" {
-            self.bind("", read);
-        } else if let Some(prefix) = name.strip_prefix("xmlns:") {
-            if !is_name(prefix) || read.is_empty() {
-                return Err(self.malformed(start, "broken namespace declaration"));
-            }
-            self.bind(prefix, read);
-        } else {
-            let value = match &decoded {
-                None => self.place(value),
-                Some(value) => self.decode(value),
-            };
-            let name = self.place(name);
-            self.attributes.push((name, value));
-        }
-        Ok(())
-    }
-
-    /// Whether the element that is being read has this attribute already. XML 1.0, 3.1.
-    fn is_repeated(&self, key: &str, bindings: usize, first: usize) -> bool {
-        if let Some(declared) = key.strip_prefix("xmlns")
-            && let Some(prefix) = if declared.is_empty() { Some("") } else { declared.strip_prefix(':') }
-        {
-            return self.bindings.iter().skip(bindings).any(|(known, _)| known == prefix);
-        }
-        let length = short(key.len());
-        let own = self.attributes.get(first..).unwrap_or_default().iter();
-        let mut alike = own.filter(|(known, _)| known.end.saturating_sub(known.start) == length);
-        alike.any(|(known, _)| known.read(self.source, &self.decoded) == key)
+    fn with<'s>(self, decoded: String, part: &PartName, base: usize, source: Cow<'s, str>) -> Tree<'s> {
+        let Self { nodes, attributes, joined, .. } = self;
+        Tree { part: part.clone(), nodes, attributes, source, base, decoded, joined }
     }
 
     /// Makes the new node the last child of the open element.
     fn attach(&mut self, index: usize) {
-        let Some(parent) = self.open.last_mut() else { return };
-        let previous = parent.last_child.replace(index);
+        let Some((parent, last_child)) = self.open.last_mut() else { return };
+        let previous = last_child.replace(index);
         match previous.and_then(|p| self.nodes.get_mut(p)) {
             Some(sibling) => sibling.next_sibling = short(index),
             None => {
-                if let Some(node) = self.nodes.get_mut(parent.index) {
+                if let Some(node) = self.nodes.get_mut(*parent) {
                     node.first_child = short(index);
                 }
             }
         }
     }
+}
 
-    fn end(&mut self, name: &str, start: usize, end: usize) -> Result<(), Error> {
-        let Some(closed) = self.open.pop() else {
-            return Err(self.malformed(start, "end tag without start tag"));
-        };
-        self.bindings.truncate(closed.bindings);
-        let Some(node) = self.nodes.get_mut(closed.index) else { return Ok(()) };
-        if node.qualified.read(self.source, "") != name {
-            return Err(self.malformed(start, "end tag of another element"));
+impl Listener for Nodes {
+    fn begins(&mut self, element: &Beginning<'_>) {
+        let first = self.attributes.len();
+        self.attributes.extend_from_slice(element.attributes);
+        let index = self.nodes.len();
+        let content_start = short(element.content_start);
+        self.nodes.push(Node {
+            qualified: element.qualified,
+            matches: element.matches,
+            attributes: Piece::new(first, self.attributes.len()),
+            text: Text::Piece(Piece::default()),
+            first_child: NONE,
+            next_sibling: NONE,
+            start: short(element.start),
+            content_start,
+            content_end: content_start,
+            end: content_start,
+        });
+        self.attach(index);
+        if !element.is_empty {
+            self.open.push((index, None));
         }
-        (node.content_end, node.end) = (short(start), short(end));
-        self.done = self.open.is_empty();
-        Ok(())
     }
 
-    fn text(&mut self, content: &str, start: usize, quoted: bool) -> Result<(), Error> {
-        let blank = content.bytes().all(is_space);
-        let Some(open) = self.open.last() else {
-            // Outside the root only white space may stand, and no reference or CDATA.
-            return if blank && !quoted { Ok(()) } else { Err(self.malformed(start, "text outside the root")) };
-        };
-        let index = open.index;
-        if !blank {
-            self.spend()?;
-        } else if content.is_empty() || (open.last_child.is_some() && self.is_blank(index)) {
+    fn ends(&mut self, content_end: usize, end: usize) {
+        if let Some((index, _)) = self.open.pop()
+            && let Some(node) = self.nodes.get_mut(index)
+        {
+            (node.content_end, node.end) = (short(content_end), short(end));
+        }
+    }
+
+    fn says(&mut self, text: Piece, words: Words<'_>) {
+        let Some((index, last_child)) = self.open.last() else { return };
+        let Some(node) = self.nodes.get_mut(*index) else { return };
+        match node.text {
             // White space that parts children from each other is nobody's text.
-            return Ok(());
-        }
-        match self.nodes.get(index).map(|node| node.text) {
-            Some(Text::Joined(joined)) => {
+            Text::Piece(before) if last_child.is_some() && words.is_blank(before) && words.is_blank(text) => {}
+            Text::Piece(before) if before.is_empty() => node.text = Text::Piece(text),
+            Text::Piece(before) => {
+                self.joined.push([words.read(before), words.read(text)].concat());
+                node.text = Text::Joined(short(self.joined.len().saturating_sub(1)));
+            }
+            Text::Joined(joined) => {
                 if let Some(joined) = self.joined.get_mut(long(joined)) {
-                    joined.push_str(content);
+                    joined.push_str(words.read(text));
                 }
             }
-            Some(Text::Piece(before)) => {
-                let text = if before.start == before.end {
-                    Text::Piece(self.place(content))
-                } else {
-                    self.joined.push([before.read(self.source, &self.decoded), content].concat());
-                    Text::Joined(short(self.joined.len().saturating_sub(1)))
-                };
-                if let Some(node) = self.nodes.get_mut(index) {
-                    node.text = text;
-                }
-            }
-            None => {}
         }
-        Ok(())
-    }
-
-    /// Whether a node has no text but white space in one piece.
-    fn is_blank(&self, index: usize) -> bool {
-        match self.nodes.get(index).map(|node| node.text) {
-            Some(Text::Piece(piece)) => piece.read(self.source, &self.decoded).bytes().all(is_space),
-            Some(Text::Joined(_)) | None => false,
-        }
-    }
-
-    /// Where a text stands: in the source, of which it is a slice, or else behind it.
-    fn place(&mut self, text: &str) -> Piece {
-        let start = text.as_ptr().addr().checked_sub(self.source.as_ptr().addr());
-        let end = start.map(|start| start.saturating_add(text.len()));
-        match (start, end.filter(|end| *end <= self.source.len())) {
-            (Some(start), Some(end)) => Piece::new(start, end),
-            _ => self.decode(text),
-        }
-    }
-
-    /// Puts a text behind the source.
-    fn decode(&mut self, text: &str) -> Piece {
-        let start = self.source.len().saturating_add(self.decoded.len());
-        self.decoded.push_str(text);
-        Piece::new(start, start.saturating_add(text.len()))
-    }
-
-    /// XML 1.0, 3.3.3: white space becomes a space, references are replaced.
-    fn attribute_value(&self, raw: &str, start: usize) -> Result<String, Error> {
-        let mut value = String::with_capacity(raw.len());
-        let mut rest = raw;
-        while let Some((before, after)) = rest.split_once('&') {
-            value.extend(before.chars().map(space));
-            let (name, after) = after.split_once(';').ok_or_else(|| self.malformed(start, "bare &"))?;
-            value.push(self.entity(name)?);
-            rest = after;
-        }
-        value.extend(rest.chars().map(space));
-        Ok(value)
-    }
-
-    fn entity(&self, name: &str) -> Result<char, Error> {
-        let entity = || Error::XmlEntity { part: self.name(), name: name.chars().take(32).collect() };
-        character(name).ok_or_else(entity)
-    }
-
-    fn bind(&mut self, prefix: &str, uri: &str) {
-        let matches = NAMESPACES.contains(&uri) || (prefix.is_empty() && uri.is_empty());
-        self.bindings.push((prefix.to_owned(), matches));
-    }
-
-    fn spend(&mut self) -> Result<(), Error> {
-        self.count = self.count.saturating_add(1);
-        if self.count > self.limits.xml_nodes {
-            return Err(Error::XmlTooManyNodes { part: self.name(), limit: self.limits.xml_nodes });
-        }
-        Ok(())
-    }
-
-    fn malformed(&self, offset: usize, why: &'static str) -> Error {
-        Error::XmlMalformed { part: self.name(), offset: self.base.saturating_add(offset), why }
-    }
-
-    fn name(&self) -> String {
-        self.part.as_str().to_owned()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::ofd::xml_walk::NAMESPACES;
 
     const LIMITS: Limits = Limits::DEFAULT;
 

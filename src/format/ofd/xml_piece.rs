@@ -29,6 +29,14 @@ impl Piece {
         Self { start: short(start), end: short(end) }
     }
 
+    pub(super) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    pub(super) fn len(self) -> usize {
+        long(self.end).saturating_sub(long(self.start))
+    }
+
     pub(super) fn range(self) -> std::ops::Range<usize> {
         long(self.start)..long(self.end)
     }

@@ -1,8 +1,11 @@
-//! XML 1.0 as a row of tokens: what begins and ends where, each byte looked at once. What a token means is the tree's matter.
+//! XML 1.0 as a row of tokens: what begins and ends where, each byte looked at once. What a token means is the walker's
+//! matter.
 //!
-//! Every refusal says why in a few words; the tree adds where. Stricter than most readers: white space must stand before
+//! Every refusal says why in a few words; the walker adds where. Stricter than most readers: white space must stand before
 //! each attribute, `<` and bare `&` stand in no value, `--` in no comment.
 
+use crate::format::ofd::xml_bytes::{blanks, letters, until_markup, until_quote};
+use crate::format::ofd::xml_piece::{Piece, Short, long, short};
 use crate::format::ofd::xml_text::is_qualified_name;
 
 /// Why a text is no XML.
@@ -10,21 +13,23 @@ pub(super) type Why = &'static str;
 
 /// One piece of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'s> {
+pub(super) enum Token {
     /// `<name`: its attributes follow, by [`Scanner::mark`], up to and with [`Mark::Close`].
-    Start(&'s str),
+    Start(Piece),
     /// `</name>`.
-    End(&'s str),
+    End(Piece),
     /// Text up to the next `<` or `&`; never empty.
-    Text(&'s str),
+    Text(Piece),
+    /// Such text that is nothing but white space.
+    Blank(Piece),
     /// What stands between `<![CDATA[` and `]]>`.
-    CData(&'s str),
+    CData(Piece),
     /// What stands between `&` and `;`.
-    Reference(&'s str),
+    Reference(Piece),
     /// `<!-- -->`.
     Comment,
     /// What stands between `<?xml` and `?>`.
-    Declaration(&'s str),
+    Declaration(Piece),
     /// `<?target …`, of which no more is read.
     Instruction,
     /// `<!DOCTYPE`, of which no more is read.
@@ -35,13 +40,13 @@ pub(super) enum Token<'s> {
 
 /// What follows in a start tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark<'s> {
+pub(super) enum Mark {
     /// An attribute.
     Attribute {
         /// As written, with its prefix.
-        name: &'s str,
+        name: Piece,
         /// As written.
-        value: &'s str,
+        value: Piece,
         /// Whether it reads as it is written: no reference, no white space but spaces.
         is_plain: bool,
     },
@@ -56,38 +61,47 @@ pub(super) enum Mark<'s> {
 #[derive(Debug, Clone)]
 pub(super) struct Scanner<'s> {
     text: &'s str,
-    at: usize,
+    /// What has not been read.
+    rest: &'s [u8],
+    /// How many bytes have been read.
+    at: Short,
 }
 
 impl<'s> Scanner<'s> {
+    /// The text has no more than [`LONGEST`](crate::format::ofd::xml_piece::LONGEST) bytes.
     pub(super) fn new(text: &'s str) -> Self {
-        Self { text, at: 0 }
+        Self { text, rest: text.as_bytes(), at: 0 }
     }
 
     /// How many bytes have been read.
     pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
-    fn rest(&self) -> &'s [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
+        long(self.at)
     }
 
     /// The text from here, `length` bytes of it, which then are read.
-    fn take(&mut self, length: usize) -> &'s str {
-        let end = self.at.saturating_add(length);
-        let taken = self.text.get(self.at..end).unwrap_or_default();
-        self.at = end;
-        taken
+    fn take(&mut self, length: usize) -> Piece {
+        let start = self.at;
+        self.skip(length);
+        Piece { start, end: self.at }
+    }
+
+    fn read(&self, piece: Piece) -> &'s str {
+        self.text.get(piece.range()).unwrap_or_default()
     }
 
     fn skip(&mut self, length: usize) {
-        self.at = self.at.saturating_add(length);
+        self.rest = self.rest.get(length..).unwrap_or_default();
+        self.at = self.at.wrapping_add(short(length));
+    }
+
+    fn text_from_here(&self) -> &'s str {
+        self.text.get(self.position()..).unwrap_or_default()
     }
 
     /// The next token. After [`Token::Start`] its marks must be read first.
-    pub(super) fn token(&mut self) -> Result<Token<'s>, Why> {
-        match self.rest() {
+    #[inline]
+    pub(super) fn token(&mut self) -> Result<Token, Why> {
+        match self.rest {
             [] => Ok(Token::Nothing),
             [b'<', b'/', ..] => self.end(),
             [b'<', b'!', ..] => self.declared(),
@@ -96,69 +110,103 @@ impl<'s> Scanner<'s> {
                 self.skip(1);
                 self.name().map(Token::Start).ok_or("broken element name")
             }
-            [b'&', rest @ ..] => {
-                let end = rest.iter().position(|byte| !is_of_reference(*byte)).ok_or("bare &")?;
-                if rest.get(end) != Some(&b';') {
-                    return Err("bare &");
-                }
-                self.skip(1);
-                let name = self.take(end);
-                self.skip(1);
-                Ok(Token::Reference(name))
-            }
+            [b'&', ..] => self.reference(),
             rest => {
-                let stops = |byte: &u8| matches!(byte, b'<' | b'&' | b']');
-                let stop = rest.iter().position(stops).unwrap_or(rest.len());
-                let after = rest.get(stop..).unwrap_or_default();
-                if after.first() != Some(&b']') {
-                    return Ok(Token::Text(self.take(stop)));
+                let blanks = blanks(rest);
+                if matches!(rest.get(blanks), Some(b'<' | b'&') | None) {
+                    return Ok(Token::Blank(self.take(blanks)));
                 }
-                let length = memchr::memchr2(b'<', b'&', after).unwrap_or(after.len());
-                let content = self.take(stop.saturating_add(length));
-                if content.contains("]]>") { Err("]]> in text") } else { Ok(Token::Text(content)) }
+                let stop = until_markup(rest);
+                if rest.get(stop) == Some(&b']') { self.bracketed(stop) } else { Ok(Token::Text(self.take(stop))) }
             }
         }
     }
 
-    /// The name from here; none if it is no name, or two with a colon between.
-    fn name(&mut self) -> Option<&'s str> {
-        let rest = self.rest();
-        // Nearly all names are ASCII letters, with a prefix of such letters or without.
-        let first = letters(rest);
-        let plain = match rest.get(first..)? {
-            [b':', local @ ..] => first.saturating_add(1).saturating_add(letters(local)),
-            _ => first,
-        };
-        let is_whole = |length: usize| rest.get(length).is_some_and(|byte| ends_name(*byte));
-        if first > 0 && is_whole(plain) && rest.get(plain.saturating_sub(1)) != Some(&b':') {
-            return Some(self.take(plain));
+    /// What begins by `&`.
+    fn reference(&mut self) -> Result<Token, Why> {
+        self.skip(1);
+        let end = self.rest.iter().position(|byte| !is_of_reference(*byte)).ok_or("bare &")?;
+        if self.rest.get(end) != Some(&b';') {
+            return Err("bare &");
         }
-        let length = rest.iter().position(|byte| ends_name(*byte)).unwrap_or(rest.len());
-        Some(self.take(length)).filter(|name| is_qualified_name(name))
+        let name = self.take(end);
+        self.skip(1);
+        Ok(Token::Reference(name))
+    }
+
+    /// Text in which a `]` stands after so many bytes.
+    #[cold]
+    fn bracketed(&mut self, plain: usize) -> Result<Token, Why> {
+        let after = self.rest.get(plain..).unwrap_or_default();
+        let length = memchr::memchr2(b'<', b'&', after).unwrap_or(after.len());
+        let content = self.take(plain.saturating_add(length));
+        if self.read(content).contains("]]>") { Err("]]> in text") } else { Ok(Token::Text(content)) }
+    }
+
+    /// The name from here; none if it is no name, or two with a colon between.
+    #[inline(always)]
+    fn name(&mut self) -> Option<Piece> {
+        // Nearly all names are ASCII letters, with a prefix of such letters or without.
+        let first = letters(self.rest);
+        match self.rest.get(first..) {
+            Some([byte, ..]) if first > 0 && ends_name(*byte) => Some(self.take(first)),
+            Some([b':', local @ ..]) if first > 0 => {
+                let second = letters(local);
+                match local.get(second) {
+                    Some(byte) if second > 0 && ends_name(*byte) => {
+                        Some(self.take(first.wrapping_add(second).wrapping_add(1)))
+                    }
+                    _ => self.rare_name(),
+                }
+            }
+            _ => self.rare_name(),
+        }
+    }
+
+    /// As [`Self::name`], of any letters.
+    #[cold]
+    fn rare_name(&mut self) -> Option<Piece> {
+        let length = self.rest.iter().position(|byte| ends_name(*byte)).unwrap_or(self.rest.len());
+        Some(self.take(length)).filter(|name| is_qualified_name(self.read(*name)))
     }
 
     /// White space from here; whether there was any.
     fn space(&mut self) -> bool {
-        let rest = self.rest();
-        let length = rest.iter().position(|byte| !is_space(*byte)).unwrap_or(rest.len());
+        let length = blanks(self.rest);
         self.skip(length);
         length > 0
     }
 
-    fn end(&mut self) -> Result<Token<'s>, Why> {
+    /// Reads the end tag of the element that was written so, if it stands here and without white space.
+    #[inline]
+    pub(super) fn ends(&mut self, qualified: Piece) -> bool {
+        let name = self.text.as_bytes().get(qualified.range()).unwrap_or_default();
+        let is_here = match self.rest {
+            [b'<', b'/', after @ ..] => after.get(..name.len()) == Some(name) && after.get(name.len()) == Some(&b'>'),
+            _ => false,
+        };
+        if is_here {
+            self.skip(name.len().wrapping_add("</>".len()));
+        }
+        is_here
+    }
+
+    fn end(&mut self) -> Result<Token, Why> {
         self.skip(2);
         let name = self.name().ok_or("broken end tag")?;
-        self.space();
-        if self.rest().first() != Some(&b'>') {
-            return Err("broken end tag");
+        if self.rest.first() != Some(&b'>') {
+            self.space();
+            if self.rest.first() != Some(&b'>') {
+                return Err("broken end tag");
+            }
         }
         self.skip(1);
         Ok(Token::End(name))
     }
 
     /// What begins by `<!`.
-    fn declared(&mut self) -> Result<Token<'s>, Why> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
+    fn declared(&mut self) -> Result<Token, Why> {
+        let rest = self.text_from_here();
         if let Some(comment) = rest.strip_prefix("<!--") {
             let end = memchr::memmem::find(comment.as_bytes(), b"--").ok_or("comment without end")?;
             if comment.as_bytes().get(end.saturating_add(2)) != Some(&b'>') {
@@ -180,8 +228,8 @@ impl<'s> Scanner<'s> {
     }
 
     /// What begins by `<?`.
-    fn instruction(&mut self) -> Result<Token<'s>, Why> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
+    fn instruction(&mut self) -> Result<Token, Why> {
+        let rest = self.text_from_here();
         let Some(content) =
             rest.strip_prefix("<?xml").filter(|content| content.starts_with([' ', '\t', '\r', '\n', '?']))
         else {
@@ -195,17 +243,27 @@ impl<'s> Scanner<'s> {
     }
 
     /// The next part of a start tag.
-    pub(super) fn mark(&mut self) -> Result<Mark<'s>, Why> {
-        let is_apart = match self.rest() {
+    #[inline(always)]
+    pub(super) fn mark(&mut self) -> Result<Mark, Why> {
+        match self.rest {
             // What stands before nearly each attribute: one space.
-            [b' ', next, ..] if !is_space(*next) => {
+            [b' ', next, ..] if next.is_ascii_alphabetic() => {
                 self.skip(1);
-                true
+                self.attribute()
             }
-            [b'>', ..] => false,
-            _ => self.space(),
-        };
-        match self.rest() {
+            [b'>', ..] => {
+                self.skip(1);
+                Ok(Mark::Close { is_empty: false })
+            }
+            _ => self.rare_mark(),
+        }
+    }
+
+    /// As [`Self::mark`], with any white space.
+    #[inline(never)]
+    fn rare_mark(&mut self) -> Result<Mark, Why> {
+        let is_apart = self.space();
+        match self.rest {
             [b'>', ..] => {
                 self.skip(1);
                 Ok(Mark::Close { is_empty: false })
@@ -220,35 +278,50 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    fn attribute(&mut self) -> Result<Mark<'s>, Why> {
+    #[inline(always)]
+    fn attribute(&mut self) -> Result<Mark, Why> {
         let name = self.name().ok_or("broken attribute name")?;
-        if !matches!(self.rest(), [b'=', b'"' | b'\'', ..]) {
-            self.space();
-            if self.rest().first() != Some(&b'=') {
-                return Err("attribute without value");
+        let [b'=', quote @ (b'"' | b'\''), after @ ..] = self.rest else { return self.spaced_value(name) };
+        match until_quote(after, *quote) {
+            Some(length) if after.get(length) == Some(quote) => {
+                self.skip(2);
+                let value = self.take(length);
+                self.skip(1);
+                Ok(Mark::Attribute { name, value, is_plain: true })
             }
-            self.skip(1);
-            self.space();
-        } else {
-            self.skip(1);
+            _ => {
+                self.skip(1);
+                self.value(name)
+            }
         }
-        let [quote @ (b'"' | b'\''), rest @ ..] = self.rest() else { return Err("value without quotes") };
-        let stops = |byte: &u8| byte == quote || matches!(byte, b'<' | b'&' | b'\t' | b'\r' | b'\n');
-        let stop = rest.iter().position(stops).ok_or("value without end")?;
-        let after = rest.get(stop..).unwrap_or_default();
-        let length = if after.first() == Some(quote) {
-            0
-        } else {
-            let length = memchr::memchr(*quote, after).ok_or("value without end")?;
-            if memchr::memchr(b'<', after.get(..length).unwrap_or_default()).is_some() {
-                return Err("< in an attribute");
-            }
-            length
-        };
+    }
+
+    /// What follows an attribute's name, with white space before the value.
+    #[cold]
+    fn spaced_value(&mut self, name: Piece) -> Result<Mark, Why> {
+        self.space();
+        if self.rest.first() != Some(&b'=') {
+            return Err("attribute without value");
+        }
         self.skip(1);
-        let value = self.take(stop.saturating_add(length));
+        self.space();
+        self.value(name)
+    }
+
+    /// The value of an attribute, from its first quotation mark on.
+    #[cold]
+    fn value(&mut self, name: Piece) -> Result<Mark, Why> {
+        let [quote @ (b'"' | b'\''), after @ ..] = self.rest else { return Err("value without quotes") };
+        let length = memchr::memchr(*quote, after).ok_or("value without end")?;
+        let value = after.get(..length).unwrap_or_default();
+        if memchr::memchr(b'<', value).is_some() {
+            return Err("< in an attribute");
+        }
+        let is_plain = until_quote(after, *quote) == Some(length);
         self.skip(1);
-        Ok(Mark::Attribute { name, value, is_plain: length == 0 })
+        let value = self.take(length);
+        self.skip(1);
+        Ok(Mark::Attribute { name, value, is_plain })
     }
 }
 
@@ -262,6 +335,7 @@ pub(super) fn is_of_other_encoding(declaration: &str) -> Result<bool, Why> {
     let mut expected = ["version", "encoding", "standalone"].into_iter();
     let (mut has_version, mut is_other) = (false, false);
     while let Mark::Attribute { name, value, is_plain } = scanner.mark().map_err(|_| "broken declaration")? {
+        let (name, value) = (scanner.read(name), scanner.read(value));
         if !is_plain || !expected.any(|known| known == name) {
             return Err("broken declaration");
         }
@@ -273,15 +347,11 @@ pub(super) fn is_of_other_encoding(declaration: &str) -> Result<bool, Why> {
             _ => {}
         }
     }
-    match (has_version, scanner.rest()) {
+    match (has_version, scanner.rest) {
         (true, []) => Ok(is_other),
         (true, _) => Err("broken declaration"),
         (false, _) => Err("no version"),
     }
-}
-
-pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Names of entities and numbers of characters: what may stand between `&` and `;`.
@@ -292,11 +362,6 @@ fn is_of_reference(byte: u8) -> bool {
 /// What cannot stand in a name within a tag.
 fn ends_name(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'=' | b'/' | b'>' | b'<' | b'"' | b'\'')
-}
-
-/// How many ASCII letters come first.
-fn letters(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(bytes.len())
 }
 
 #[cfg(test)]
@@ -314,10 +379,13 @@ mod tests {
         loop {
             match scanner.token()? {
                 Token::Start(name) => {
+                    let name = scanner.read(name);
                     let mut line = format!("<{name}");
                     let is_empty = loop {
                         match scanner.mark()? {
-                            Mark::Attribute { name, value, .. } => line.push_str(&format!(" {name}={value:?}")),
+                            Mark::Attribute { name, value, .. } => {
+                                line.push_str(&format!(" {}={:?}", scanner.read(name), scanner.read(value)));
+                            }
                             Mark::Close { is_empty } => break is_empty,
                         }
                     };
@@ -327,16 +395,17 @@ mod tests {
                     }
                 }
                 Token::End(name) => {
+                    let name = scanner.read(name);
                     if open.pop() != Some(name) {
                         return Err("end");
                     }
                     lines.push(format!("</{name}"));
                 }
-                Token::Text(text) => lines.push(format!("text {text}")),
-                Token::CData(text) => lines.push(format!("cdata {text}")),
-                Token::Reference(name) => lines.push(format!("&{name}")),
+                Token::Text(text) | Token::Blank(text) => lines.push(format!("text {}", scanner.read(text))),
+                Token::CData(text) => lines.push(format!("cdata {}", scanner.read(text))),
+                Token::Reference(name) => lines.push(format!("&{}", scanner.read(name))),
                 Token::Comment => lines.push("comment".to_owned()),
-                Token::Declaration(content) => lines.push(format!("xml {content}")),
+                Token::Declaration(content) => lines.push(format!("xml {}", scanner.read(content))),
                 Token::Instruction | Token::DocType => return Err("refused"),
                 Token::Nothing if open.is_empty() => return Ok(lines),
                 Token::Nothing => return Err("open"),

@@ -21,9 +21,10 @@ fn is_xml_char(c: char) -> bool {
 pub(super) fn forbidden_character(text: &str) -> Option<usize> {
     let control = |byte: u8| (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
     let bytes = text.as_bytes();
-    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let pairs = || bytes.iter().zip(bytes.get(1..).unwrap_or_default());
     let suspect = bytes.iter().fold(false, |suspect, byte| suspect | control(*byte))
-        || pairs.fold(false, |suspect, (first, second)| suspect | ((*first == 0xEF) & (*second == 0xBF)));
+        || (memchr::memchr(0xEF, bytes).is_some()
+            && pairs().fold(false, |suspect, (first, second)| suspect | ((*first == 0xEF) & (*second == 0xBF))));
     if suspect { text.find(|c| !is_xml_char(c)) } else { None }
 }
 
@@ -73,8 +74,8 @@ pub(super) fn space(c: char) -> char {
 }
 
 /// One bit of 64 for a name: the same for equal names.
-pub(super) fn mark(name: &str) -> u64 {
-    let last = name.as_bytes().last().copied().map_or(0, usize::from);
+pub(super) fn mark(name: &[u8]) -> u64 {
+    let last = name.last().copied().map_or(0, usize::from);
     1 << (name.len().wrapping_mul(11).wrapping_add(last) % 64)
 }
 
