@@ -518,7 +518,7 @@ pub fn verify(input: &[u8]) {
         policy: &policy,
         now: Timestamp::from_unix(1_800_000_000),
         limits: &LIMITS,
-        tables: &KeyTables::default(),
+        remembered: &crate::domain::verify::Remembered::default(),
         evidence: &Evidence::none(),
     };
     for original in [None, Some(input)] {

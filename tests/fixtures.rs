@@ -11,15 +11,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{Evidence, Ground, Indication, Policy, verify};
+use yinxin::domain::verify::{Evidence, Ground, Indication, Policy, Remembered, verify};
 use yinxin::format::keys::read_pem;
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
@@ -52,6 +52,10 @@ fn revocation(actual: &Value) -> Value {
     }
 }
 
+/// What all rows of all tests taught.
+static REMEMBERED: LazyLock<Remembered> = LazyLock::new(Remembered::default);
+
+/// The same whether nothing is remembered, much of others, or the same file.
 fn report(root: &Path, row: &Value, policy: &Policy, now: Timestamp) -> Value {
     let mut trust = TrustAnchors::none();
     for anchor in row["trust"].as_array().unwrap() {
@@ -70,9 +74,13 @@ fn report(root: &Path, row: &Value, policy: &Policy, now: Timestamp) -> Value {
     if let Some(list) = &list {
         evidence.add_crl(list).unwrap();
     }
-    let (limits, tables) = (&Limits::DEFAULT, &KeyTables::default());
-    let ground = Ground { trust: &trust, policy, now, limits, tables, evidence: &evidence };
-    serde_json::to_value(verify(name, &bytes, original.as_deref(), &ground)).unwrap()
+    let limits = &Limits::DEFAULT;
+    let [new, known, again] = [&Remembered::default(), &REMEMBERED, &REMEMBERED].map(|remembered| {
+        let ground = Ground { trust: &trust, policy, now, limits, remembered, evidence: &evidence };
+        verify(name, &bytes, original.as_deref(), &ground).to_json()
+    });
+    assert_eq!((&new, &new), (&known, &again), "{name}");
+    serde_json::from_str(&new).unwrap()
 }
 
 /// One difference between what is expected and what was found.
@@ -379,8 +387,8 @@ fn any_changed_byte_of_a_signature_is_noticed() {
     for name in ["generated/keys/ca.pem", "generated/keys/rsa_ca.pem"] {
         trust.add_anchors(&fs::read(root.join(name)).unwrap(), name).unwrap();
     }
-    let (limits, tables, evidence) = (&Limits::DEFAULT, &KeyTables::default(), &Evidence::none());
-    let ground = Ground { trust: &trust, policy: &policy, now, limits, tables, evidence };
+    let (limits, remembered, evidence) = (&Limits::DEFAULT, &Remembered::default(), &Evidence::none());
+    let ground = Ground { trust: &trust, policy: &policy, now, limits, remembered, evidence };
     let mut count = 0;
     for name in ["v1_basic", "v1_rsa_sha256", "v1_timeinfo_octetstring", "v5_basic", "v5_seal_and_sig_timestamp"] {
         let (value, original) = first_signature(&fs::read(root.join(format!("generated/{name}.ofd"))).unwrap());

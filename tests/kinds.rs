@@ -27,10 +27,10 @@ use yinxin::config::verification::built_in;
 use yinxin::crypto::PublicKey;
 use yinxin::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::{self, KeyTables};
+use yinxin::crypto::sm2;
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::{decode_value, public_key};
-use yinxin::domain::verify::{Evidence, Ground, Original, OriginalDigest, Policy, verify_over};
+use yinxin::domain::verify::{Evidence, Ground, Original, OriginalDigest, Policy, Remembered, verify_over};
 use yinxin::format::cms::{NewAttribute, NewSignedData, NewSigner, SignedData, attribute};
 use yinxin::format::jose::{NewHeader, to_base64url};
 use yinxin::format::keys::read_pem;
@@ -85,7 +85,7 @@ impl Bench {
             policy: &policy("default"),
             now: Timestamp::from_unix(self.now),
             limits: &Limits::DEFAULT,
-            tables: &KeyTables::default(),
+            remembered: &Remembered::default(),
             evidence: &evidence,
         };
         serde_json::to_value(verify_over("file", bytes, original, &ground)).unwrap()

@@ -14,9 +14,8 @@ use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{Evidence, Ground, verify};
+use yinxin::domain::verify::{Evidence, Ground, Remembered, verify};
 use yinxin::format::ofd::container::Container;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -145,8 +144,8 @@ fn a_package_of_many_large_parts_takes_little_more_than_its_largest() {
     let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
     let (trust, evidence) = (TrustAnchors::none(), Evidence::none());
     let judge = |bytes: &[u8]| {
-        let tables = &KeyTables::default();
-        let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, tables, evidence: &evidence };
+        let remembered = &Remembered::default();
+        let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence };
         verify("file", bytes, None, &ground)
     };
     let held = most_held(|| judge(&bytes).to_json());
@@ -184,8 +183,9 @@ fn a_verification_holds_at_most_three_times_the_largest_part_and_8_mib() {
             let largest = container.names().filter_map(|name| container.part(name)).map(<[u8]>::len).max().unwrap();
             drop(container);
             let held = most_held(|| {
-                let tables = &KeyTables::default();
-                let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, tables, evidence: &evidence };
+                let remembered = &Remembered::default();
+                let ground =
+                    Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence };
                 verify("file", &bytes, None, &ground).to_json()
             });
             let name = format!("{folder}/{}", path.file_stem().unwrap().to_string_lossy());
@@ -226,8 +226,8 @@ fn what_is_inflated_again_has_a_bound() {
     parts.push(("value.dat".to_owned(), noise((4 << 20) + 1)));
     let limits = &Limits { zip_total_bytes: 20 << 20, ..Limits::DEFAULT };
     let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
-    let (trust, evidence, tables) = (TrustAnchors::none(), Evidence::none(), &KeyTables::default());
-    let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, tables, evidence: &evidence };
+    let (trust, evidence, remembered) = (TrustAnchors::none(), Evidence::none(), &Remembered::default());
+    let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence };
     let report = serde_json::to_value(verify("file", &packed(&parts), None, &ground)).unwrap();
     let codes: Vec<&str> = report["signatures"]
         .as_array()

@@ -9,9 +9,8 @@ use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::KeyTables;
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{ALL, Evidence, Ground, Indication, verify};
+use yinxin::domain::verify::{ALL, Evidence, Ground, Indication, Remembered, verify};
 use yinxin::format::ses::{SesSeal, SesSignature};
 use yinxin::format::x509::Certificate;
 use yinxin::format::{der, ses};
@@ -103,7 +102,7 @@ fn judge_package(vector: &Vector) -> Answer {
         policy: &policy,
         now,
         limits: &Limits::DEFAULT,
-        tables: &KeyTables::default(),
+        remembered: &Remembered::default(),
         evidence: &Evidence::none(),
     };
     let report = verify("vector.ofd", &vector.bytes, None, &ground);

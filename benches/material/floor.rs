@@ -11,13 +11,16 @@ use yinxin::base::limits::Limits;
 use yinxin::crypto::algorithm::DigestAlgorithm;
 use yinxin::crypto::digest::{digest_many, sm3};
 use yinxin::crypto::sm2::KeyTables;
-use yinxin::domain::trust::{Budget, TrustAnchors, check_signed, check_value, find_path};
-use yinxin::domain::verify::{Evidence, Ground, Policy, verify};
+use yinxin::domain::trust::{
+    Budget, TrustAnchors, check_signed, check_value, find_path, find_signer_certificate, verify_signer,
+};
+use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, verify};
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::shown::shown_parts;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 use yinxin::format::ses::SesSignature;
+use yinxin::format::tsp::TimeStampToken;
 use yinxin::format::x509::Certificate;
 
 use crate::material::policy;
@@ -57,6 +60,8 @@ impl Value {
 struct Floor {
     parts: Vec<Vec<u8>>,
     values: Vec<Value>,
+    /// Time stamps: each has a value too, over its attributes.
+    tokens: Vec<Vec<u8>>,
 }
 
 impl Floor {
@@ -99,10 +104,21 @@ impl Floor {
             value(signature.certificate, signature.signature_algorithm, signature.tbs, signature.signature),
             value(seal.maker_certificate, seal.signature_algorithm, &made, seal.signed_value),
         ]);
-        for (der, at) in
-            [(signature.certificate, signature.time.unwrap_or(NOW)), (seal.maker_certificate, seal.created)]
-        {
-            let Ok(end) = Certificate::parse(der) else { continue };
+        let mut ends = vec![
+            (signature.certificate.to_vec(), signature.time.unwrap_or(NOW)),
+            (seal.maker_certificate.to_vec(), seal.created),
+        ];
+        for der in [signature.time_stamp, seal.time_stamp].into_iter().flatten() {
+            let Ok(token) = TimeStampToken::parse(der) else { continue };
+            let candidates = token.signed.x509_certificates();
+            let Some(Ok(signer)) = token.signed.signers.first().map(|s| find_signer_certificate(s, candidates)) else {
+                continue;
+            };
+            ends.push((signer.raw.to_vec(), token.info.gen_time.seconds()));
+            self.tokens.push(der.to_vec());
+        }
+        for (der, at) in ends {
+            let Ok(end) = Certificate::parse(&der) else { continue };
             let mut budget = Budget::new(&Limits::DEFAULT);
             let Ok(path) = find_path(&end, trust, at, &mut budget, tables) else { continue };
             let chain: Vec<Vec<u8>> = path.certificates().map(<[u8]>::to_vec).collect();
@@ -127,6 +143,12 @@ impl Floor {
 
     fn check(&self, tables: &KeyTables) {
         self.values.iter().for_each(|value| value.check(tables));
+        for der in &self.tokens {
+            let signed = TimeStampToken::parse(der).unwrap().signed;
+            let signer = signed.signers.first().unwrap();
+            let certificate = find_signer_certificate(signer, signed.x509_certificates()).unwrap();
+            verify_signer(&signed, signer, None, &certificate, tables).unwrap();
+        }
     }
 }
 
@@ -168,12 +190,14 @@ pub(crate) fn files() {
     for anchor in ["generated/keys/ca.pem", "generated/keys/rsa_ca.pem"] {
         trust.add_anchors(&fs::read(root.join(anchor)).unwrap(), anchor).unwrap();
     }
-    let (policy, tables) = (policy(), KeyTables::default());
+    let policy = policy();
+    // What a service has after its first minutes, with and without seals and paths that came before.
+    let remembered = [Remembered::tables_alone(), Remembered::default()];
     println!(
-        "{:<58} {:>7} {:>9} {:>9} {:>6}  unzip  hash signature path report rest",
-        "file", "KB", "files/s", "floor/s", "of"
+        "{:<58} {:>7} {:>9} {:>6} {:>9} {:>6} {:>9}  unzip  hash signature path report rest",
+        "file", "KB", "first/s", "of", "again/s", "of", "floor/s"
     );
-    let mut least = f64::INFINITY;
+    let mut least = [f64::INFINITY; 2];
     for folder in ["real", "ofdrw", "generated"] {
         let mut names: Vec<PathBuf> =
             fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -182,18 +206,28 @@ pub(crate) fn files() {
         for path in names {
             let bytes = fs::read(&path).unwrap();
             let name = format!("{folder}/{}", path.file_stem().unwrap().to_string_lossy());
-            if let Some(share) = one(&name, &bytes, &trust, &policy, &tables) {
-                least = least.min(share);
+            if let Some(shares) = one(&name, &bytes, &trust, &policy, &remembered) {
+                least = [least[0].min(shares[0]), least[1].min(shares[1])];
             }
         }
     }
-    println!("least share of the floor: {:.0} %", least * 100.0);
+    let [first, again] = least.map(|share| share * 100.0);
+    println!("first: seals and paths as if never seen; again: seals and paths that earlier files had too");
+    println!("least share of the floor: first {first:.0} %, again {again:.0} %");
 }
 
-fn one(name: &str, bytes: &[u8], trust: &TrustAnchors, policy: &Policy, tables: &KeyTables) -> Option<f64> {
+fn one(
+    name: &str,
+    bytes: &[u8],
+    trust: &TrustAnchors,
+    policy: &Policy,
+    [nothing, much]: &[Remembered; 2],
+) -> Option<[f64; 2]> {
     let limits = &Limits::DEFAULT;
     let evidence = Evidence::none();
-    let ground = Ground { trust, policy, now: NOW, limits, tables, evidence: &evidence };
+    let ground = Ground { trust, policy, now: NOW, limits, remembered: nothing, evidence: &evidence };
+    let warm = Ground { remembered: much, ..ground };
+    let tables = &nothing.tables;
     let report = verify(name, bytes, None, &ground);
     if report.error.is_some() || report.signatures.iter().all(|signature| !signature.kind.starts_with("ses-")) {
         return None;
@@ -209,7 +243,8 @@ fn one(name: &str, bytes: &[u8], trust: &TrustAnchors, policy: &Policy, tables: 
         }
     };
     let found = medians(&[
-        work("whole", || verify(name, bytes, None, &ground).to_json()),
+        work("first", || verify(name, bytes, None, &ground).to_json()),
+        work("again", || verify(name, bytes, None, &warm).to_json()),
         work("floor", || {
             inflate(bytes);
             floor.digest();
@@ -222,14 +257,17 @@ fn one(name: &str, bytes: &[u8], trust: &TrustAnchors, policy: &Policy, tables: 
         work("report", || sm3(report.to_json().as_bytes())),
         work("path", paths),
     ]);
-    let &[whole, floor, unzip, hash, signature, shown, report, path] = found.as_slice() else { return None };
-    let percent = |part: f64| part / whole * 100.0;
+    let &[first, again, floor, unzip, hash, signature, shown, report, path] = found.as_slice() else { return None };
+    let percent = |part: f64| part / first * 100.0;
     println!(
-        "{name:<58} {:>7.1} {:>9.0} {:>9.0} {:>5.0} %  {:>4.0} % {:>3.0} % {:>7.0} % {:>3.0} % {:>4.0} %  shown {:.0} %",
+        "{name:<58} {:>7.1} {:>9.0} {:>4.0} % {:>9.0} {:>4.0} % {:>9.0}  {:>4.0} % {:>3.0} % {:>7.0} % {:>3.0} % {:>4.0} %  \
+         shown {:.0} %",
         f64::from(u32::try_from(bytes.len()).unwrap_or(u32::MAX)) / 1024.0,
-        1.0 / whole,
+        1.0 / first,
+        floor / first * 100.0,
+        1.0 / again,
+        floor / again * 100.0,
         1.0 / floor,
-        floor / whole * 100.0,
         percent(unzip),
         percent(hash),
         percent(signature),
@@ -237,5 +275,5 @@ fn one(name: &str, bytes: &[u8], trust: &TrustAnchors, policy: &Policy, tables: 
         percent(report),
         percent(shown),
     );
-    Some(floor / whole)
+    Some([floor / first, floor / again])
 }

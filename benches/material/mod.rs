@@ -10,17 +10,17 @@ use yinxin::base::limits::Limits;
 use yinxin::base::random::SystemRandom;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::{KeyTables, PrivateKey};
+use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer};
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::seal::{maker, signing};
 use yinxin::domain::trust::TrustAnchors;
-use yinxin::domain::verify::{Evidence, Ground, Policy, Report, verify};
+use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, Report, verify};
 use yinxin::format::x509::Certificate;
 
 /// Tables of keys that led to anchors, shared by all that is judged here, as a service shares them.
-static TABLES: LazyLock<KeyTables> = LazyLock::new(KeyTables::default);
+static REMEMBERED: LazyLock<Remembered> = LazyLock::new(Remembered::default);
 
 /// One signer with a seal, from the root down.
 pub(crate) struct Material {
@@ -82,7 +82,7 @@ impl Material {
     /// Judges a file on every axis.
     pub(crate) fn judge(&self, bytes: &[u8], trust: &TrustAnchors, policy: &Policy) -> Report {
         let (limits, evidence) = (&Limits::DEFAULT, &Evidence::none());
-        verify("file", bytes, None, &Ground { trust, policy, now: self.now, limits, tables: &TABLES, evidence })
+        verify("file", bytes, None, &Ground { trust, policy, now: self.now, limits, remembered: &REMEMBERED, evidence })
     }
 }
 

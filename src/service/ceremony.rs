@@ -496,7 +496,9 @@ fn validate(plan: &Plan, certificates: &[Made], transcript: &mut Transcript, at:
         let certificate = certificate.map_err(|error| Box::new(service::Error::from(error)))?;
         let path = if below {
             let found = find_path(&certificate, &trust, at, &mut Budget::new(&Limits::DEFAULT), &tables);
-            found.map_err(|source| Error::Path { authority: authority.clone(), source: Box::new(source) })?.subjects()
+            let path =
+                found.map_err(|source| Error::Path { authority: authority.clone(), source: Box::new(source) })?;
+            path.subjects().into_iter().map(str::to_owned).collect()
         } else {
             prove_authority(&certificate, None)
                 .map_err(|source| Error::Root { authority: authority.clone(), source })?;

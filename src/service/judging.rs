@@ -5,10 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
-use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::verify::{
-    Evidence, Ground, Lacking, Original, OriginalDigest, Policy, Report, WantedEvidence, verify_over,
+    Evidence, Ground, Lacking, Original, OriginalDigest, Policy, Remembered, Report, WantedEvidence, verify_over,
 };
 use crate::service::Error;
 use crate::service::gathering::{Appetite, Fetched, Gathering};
@@ -88,7 +87,7 @@ pub struct Subject {
 #[derive(Debug, Clone)]
 pub struct Judging {
     standing: Arc<RwLock<Arc<Standing>>>,
-    tables: Arc<KeyTables>,
+    remembered: Arc<Remembered>,
     fetcher: Option<StatusFetcher>,
     appetite: Appetite,
 }
@@ -98,8 +97,8 @@ impl Judging {
     #[must_use]
     pub fn new(trust: TrustAnchors) -> Self {
         let standing = Arc::new(Standing { trust, ..Standing::default() });
-        let (tables, appetite) = (Arc::default(), Appetite::default());
-        Self { standing: Arc::new(RwLock::new(standing)), tables, fetcher: None, appetite }
+        let (remembered, appetite) = (Arc::default(), Appetite::default());
+        Self { standing: Arc::new(RwLock::new(standing)), remembered, fetcher: None, appetite }
     }
 
     /// With somebody who fetches, or without.
@@ -129,7 +128,7 @@ impl Judging {
         let (mut with_lists, mut fetched) = (false, Arc::new(Vec::<Fetched>::new()));
         let mut trust: Option<Arc<TrustAnchors>> = None;
         loop {
-            let (subject, policy, tables) = (subject.clone(), Arc::clone(policy), Arc::clone(&self.tables));
+            let (subject, policy, remembered) = (subject.clone(), Arc::clone(policy), Arc::clone(&self.remembered));
             let (by, at_hand, more_trust) = (Arc::clone(&standing), Arc::clone(&fetched), trust.clone());
             let judge = move || {
                 let ground = Ground {
@@ -137,7 +136,7 @@ impl Judging {
                     policy: &policy,
                     now,
                     limits: &Limits::DEFAULT,
-                    tables: &tables,
+                    remembered: &remembered,
                     evidence: &by.evidence(with_lists, &at_hand),
                 };
                 let original = subject.original.as_deref().map(SignedOriginal::as_original);

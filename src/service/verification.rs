@@ -8,12 +8,11 @@ use std::path::Path;
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
-use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::words::Summary;
 use crate::domain::verify::{
-    ALL, Evidence, EvidenceSource, Ground, Indication, Original, Policy, Refusal, Report, verify_over,
+    ALL, Evidence, EvidenceSource, Ground, Indication, Original, Policy, Refusal, Remembered, Report, verify_over,
 };
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
@@ -120,7 +119,7 @@ pub struct Verification {
     policy: Policy,
     now: Timestamp,
     limits: Limits,
-    tables: KeyTables,
+    remembered: Remembered,
     anchors: Vec<Vec<u8>>,
     lists: Vec<SignedTrustList>,
     certificates: Vec<Vec<u8>>,
@@ -197,7 +196,7 @@ impl Ready<'_> {
             policy: &of.policy,
             now: of.now,
             limits: &of.limits,
-            tables: &of.tables,
+            remembered: &of.remembered,
             evidence: &self.evidence,
         };
         verify_over(file, bytes, original, &ground)
@@ -213,7 +212,7 @@ impl Verification {
             policy,
             now,
             limits,
-            tables: KeyTables::default(),
+            remembered: Remembered::default(),
             anchors: Vec::new(),
             lists: Vec::new(),
             certificates: Vec::new(),

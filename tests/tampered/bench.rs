@@ -14,11 +14,11 @@ use yinxin::base::random::SystemRandom;
 use yinxin::config::verification::built_in;
 use yinxin::crypto::algorithm::OID_SM2_WITH_SM3;
 use yinxin::crypto::digest::{hex, sm3};
-use yinxin::crypto::sm2::{KeyTables, PrivateKey};
+use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer as _};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::subject_public_key_info;
-use yinxin::domain::verify::{Evidence, Ground, Policy, Report, verify};
+use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, Report, verify};
 use yinxin::format::der::{ObjectIdentifier, Reader, Writer};
 use yinxin::format::keys::{read_pem, write_sm2_signature};
 use yinxin::format::ses::{NewSeal, NewSignature, SesSignature};
@@ -28,7 +28,7 @@ use yinxin::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertifica
 use crate::archive;
 
 /// Tables of keys that led to anchors, shared by all that is judged here, as a service shares them.
-static TABLES: LazyLock<KeyTables> = LazyLock::new(KeyTables::default);
+static REMEMBERED: LazyLock<Remembered> = LazyLock::new(Remembered::default);
 
 pub(crate) const OFD: &str = "OFD.xml";
 pub(crate) const DOCUMENT: &str = "Doc_0/Document.xml";
@@ -503,7 +503,7 @@ impl Bench {
             policy: &self.policy,
             now: self.now,
             limits: &self.limits,
-            tables: &TABLES,
+            remembered: &REMEMBERED,
             evidence: &evidence,
         };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());

@@ -79,6 +79,24 @@ impl Budget {
         spend(&mut self.comparisons, Exhausted::Comparisons)
     }
 
+    /// What was spent since it was like that.
+    pub(in crate::domain::trust) fn spent_since(&self, before: &Self) -> Spent {
+        Spent {
+            checks: before.checks.saturating_sub(self.checks),
+            steps: before.steps.saturating_sub(self.steps),
+            comparisons: before.comparisons.saturating_sub(self.comparisons),
+        }
+    }
+
+    /// Takes it off, if so much is left.
+    pub(in crate::domain::trust) fn pay(&mut self, spent: Spent) -> Option<()> {
+        let checks = self.checks.checked_sub(spent.checks)?;
+        let steps = self.steps.checked_sub(spent.steps)?;
+        let comparisons = self.comparisons.checked_sub(spent.comparisons)?;
+        *self = Self { checks, steps, comparisons, ..*self };
+        Some(())
+    }
+
     /// Takes off what another budget spent, from its beginning to its end.
     pub(in crate::domain::trust) fn charge(&mut self, before: &Self, after: &Self) {
         let parts = [
@@ -90,6 +108,14 @@ impl Budget {
             *left = left.saturating_sub(before.saturating_sub(after));
         }
     }
+}
+
+/// What a search cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::domain::trust) struct Spent {
+    checks: usize,
+    steps: usize,
+    comparisons: usize,
 }
 
 fn spend(left: &mut usize, what: Exhausted) -> Result<(), Exhausted> {
@@ -112,5 +138,16 @@ mod tests {
         }
         assert_eq!(budget.step(), Err(Exhausted::Steps));
         assert_eq!(budget.with_length(3).length(), 3);
+    }
+
+    #[test]
+    fn what_was_spent_before_is_paid_whole_or_not_at_all() {
+        let full = Budget::new(&Limits::DEFAULT).with_checks(2).with_comparisons(1);
+        let mut after = full.clone();
+        assert_eq!((after.check(), after.compare()), (Ok(()), Ok(())));
+        let spent = after.spent_since(&full);
+        let mut other = full.clone();
+        assert_eq!((other.pay(spent), other == after), (Some(()), true));
+        assert_eq!((other.pay(spent), other == after), (None, true));
     }
 }

@@ -14,6 +14,7 @@ mod name_constraints;
 pub mod path;
 pub mod peer_name;
 pub mod policy_graph;
+pub mod recent;
 pub mod revocation;
 pub mod scope;
 pub mod signature;
@@ -35,6 +36,7 @@ pub use path::revoked::{RevocationDemand, RevocationScope};
 pub use path::{PathQuestion, TrustedPath, find_path, find_path_for};
 pub use peer_name::{PeerName, PeerNameRefusal, check_peer_name};
 pub use policy_graph::{AcceptedPolicies, PolicyInputs};
+pub use recent::{Recent, RecentKey};
 pub use revocation::{
     CrlEvidence, OcspEvidence, RevocationEvidence, RevocationPolicy, RevocationQuestion, RevocationStatus,
     RevocationUnknown, status_of,

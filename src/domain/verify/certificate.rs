@@ -122,7 +122,7 @@ impl Signed<'_> {
         let (mut tried, mut unsupported) = (0_usize, false);
         for issuer in named.take(MAX_ISSUERS) {
             tried = tried.saturating_add(1);
-            match check_signed(&issuer.public_key, self.algorithm, (self.tbs, self.value), ground.tables) {
+            match check_signed(&issuer.public_key, self.algorithm, (self.tbs, self.value), &ground.remembered.tables) {
                 CheckedValue::Right { algorithm, encoding } => {
                     report.details.encoding = encoding.name();
                     if encoding == ValueEncoding::Raw {

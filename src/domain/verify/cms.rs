@@ -287,7 +287,7 @@ impl<'a> Messages<'_, 'a> {
         detached: Option<Original<'_>>,
         bound: &Bound,
     ) -> Option<SignatureAlgorithm> {
-        let tables = self.ground.tables;
+        let tables = &self.ground.remembered.tables;
         if let Bound::Missing { code, .. } = bound {
             return match verify_attributes(signer, certificate, tables) {
                 Ok((algorithm, encoding)) => {

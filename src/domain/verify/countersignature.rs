@@ -57,7 +57,7 @@ impl<'a> Messages<'_, 'a> {
             Ok(certificate) => certificate,
             Err(error) => return no_certificate(report, error.code(), error.to_string()),
         };
-        let algorithm = match verify_countersigner(counter, over, &certificate, ground.tables) {
+        let algorithm = match verify_countersigner(counter, over, &certificate, &ground.remembered.tables) {
             Ok(verified) => {
                 right(report, verified.algorithm(), verified.encoding(), verified.certificate_named(), ground);
                 report.details.data_hash = Some(Status::Ok);

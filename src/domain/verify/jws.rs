@@ -126,7 +126,7 @@ fn judge(
     let is_right = |certificate: &Certificate<'_>| {
         let key = public_key(&certificate.public_key);
         key.is_some_and(|key| {
-            belongs(&key, algorithm) && key.verify_by(ground.tables, algorithm, &signed, &signature.value)
+            belongs(&key, algorithm) && key.verify_by(&ground.remembered.tables, algorithm, &signed, &signature.value)
         })
     };
     let thumbprint = |certificate: &Certificate<'_>| header.thumbprint == Some(sha256(certificate.raw));

@@ -23,6 +23,7 @@ pub mod original;
 pub mod policy;
 pub mod proof;
 pub mod raw;
+mod remembered;
 pub mod report;
 mod revocation;
 pub mod seal;
@@ -40,12 +41,12 @@ pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
 pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
 pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
+pub use remembered::Remembered;
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 pub use wanted::{EvidenceSource, Lacking, NotFetched, WantedEvidence};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
-use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::TrustAnchors;
 use crate::format::ses::Kind;
 
@@ -60,8 +61,8 @@ pub struct Ground<'a> {
     pub now: Timestamp,
     /// How much is taken on.
     pub limits: &'a Limits,
-    /// Tables of keys that led to anchors before. They change how fast, never what.
-    pub tables: &'a KeyTables,
+    /// What earlier files taught. It changes how fast, never what.
+    pub remembered: &'a Remembered,
     /// Revocation lists, OCSP answers and certificates that are at hand.
     pub evidence: &'a Evidence<'a>,
 }

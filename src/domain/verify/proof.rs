@@ -93,7 +93,7 @@ pub fn prove_parsed(
     // The authority is the one that the signature names; whatever else lies there is not looked at.
     let expected =
         Expected { strangers: StrangeCertificates::Ignore, old_names: NamedBySha1::Accept, ..Expected::over(over) };
-    let verified = verify_token(token, &known, &expected, ground.tables).map_err(|refused| {
+    let verified = verify_token(token, &known, &expected, &ground.remembered.tables).map_err(|refused| {
         let detail = match std::error::Error::source(&refused) {
             Some(source) => format!("{refused}: {source}"),
             None => refused.to_string(),
@@ -130,11 +130,11 @@ fn believe(token: &VerifiedToken<'_>, ground: &Ground<'_>, budget: &mut Budget) 
         beside: &beside,
         at,
         policy: &policy,
-        tables: ground.tables,
+        tables: &ground.remembered.tables,
         check: &Computed,
         revocation: None,
     };
-    let path = question.answer(budget).map_err(|failure| {
+    let path = ground.remembered.paths.answer(&question, budget).map_err(|failure| {
         let wanted = missing_issuers(certificate, &beside, ground.trust).into_iter().map(|lack| lack.wanted).collect();
         Unproved { wanted, ..Unproved::not_believed("time-stamp-not-trusted", failure.to_string()) }
     })?;

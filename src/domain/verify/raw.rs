@@ -218,11 +218,12 @@ fn algorithm_of(
         Original::Digest(digest) => {
             let (PublicKey::Sm2(key), Ok(e)) = (key, <&[u8; 32]>::try_from(digest.value())) else { return None };
             let fixed = decode_value(SignatureAlgorithm::Sm2Sm3, value)?;
-            return ground.tables.verify_prehashed(key, e, &fixed).then_some(SignatureAlgorithm::Sm2Sm3);
+            return ground.remembered.tables.verify_prehashed(key, e, &fixed).then_some(SignatureAlgorithm::Sm2Sm3);
         }
     };
     let mut own = SignatureAlgorithm::ALL.into_iter().filter(|algorithm| key.signs_with(*algorithm));
     own.find(|algorithm| {
-        decode_value(*algorithm, value).is_some_and(|fixed| key.verify_by(ground.tables, *algorithm, document, &fixed))
+        decode_value(*algorithm, value)
+            .is_some_and(|fixed| key.verify_by(&ground.remembered.tables, *algorithm, document, &fixed))
     })
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::hex;
-use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_digested};
+use crate::domain::trust::{Budget, CheckedValue, ValueEncoding};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{prove, token_in};
@@ -130,7 +130,8 @@ pub(in crate::domain::verify) fn judge_made(
     let message = if digests.made.is_some() { Cow::Borrowed(seal.info) } else { seal.signed_bytes() };
     let details = &mut report.details;
     let signed = (message.as_ref(), seal.signed_value);
-    match check_digested(&maker.public_key, seal.signature_algorithm, digests.made.as_ref(), signed, ground.tables) {
+    let e = digests.made.as_ref();
+    match ground.remembered.check_seal(&maker.public_key, seal.signature_algorithm, e, signed) {
         CheckedValue::Right { algorithm, encoding } => {
             details.seal_signature = Some(Status::Ok);
             details.seal_signature_encoding = encoding.name();

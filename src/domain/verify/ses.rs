@@ -267,7 +267,7 @@ impl Judging<'_, '_> {
             signature.signature_algorithm,
             self.place.digests.signed.as_ref(),
             (signature.tbs, signature.signature),
-            self.ground.tables,
+            &self.ground.remembered.tables,
         );
         let evidence = vec![format!("toSign sm3 {}", hex(&self.place.digests.to_sign))];
         match checked {

@@ -232,18 +232,11 @@ fn authorities_in_time(
         return;
     }
     let best = question.at.proved.map_or(ground.now, |proof| proof.at);
-    let between = path.certificates().len().saturating_sub(2);
-    for der in path.certificates().skip(1).take(between) {
-        let Ok(certificate) = Certificate::parse(der) else { continue };
-        if certificate.not_after < best {
-            let subject = certificate.subject.display();
-            let detail = format!(
-                "the certificate of {subject} ended at {}; nothing proves that the signature is older than that",
-                certificate.not_after
-            );
-            report.add(Finding::new(Case::OutOfBounds, "no-proof-of-time", detail));
-            return;
-        }
+    if let Some((subject, ended)) = path.ended_before(best) {
+        let detail = format!(
+            "the certificate of {subject} ended at {ended}; nothing proves that the signature is older than that"
+        );
+        report.add(Finding::new(Case::OutOfBounds, "no-proof-of-time", detail));
     }
 }
 
@@ -275,7 +268,7 @@ pub(in crate::domain::verify) fn path_question<'q>(
         beside: question.embedded,
         at: asked_at(question, ground.now),
         policy,
-        tables: ground.tables,
+        tables: &ground.remembered.tables,
         check: &Computed,
         revocation: None,
     }
@@ -299,7 +292,7 @@ fn path_of(
     budget: &mut Budget,
 ) -> Result<TrustedPath, PathFailure> {
     let policy = PathPolicy { anchor: demanded, ..PathPolicy::seal() };
-    path_question(question, &policy, ground).answer(budget)
+    ground.remembered.paths.answer(&path_question(question, &policy, ground), budget)
 }
 
 /// Paths of all of them, each at its own moment.

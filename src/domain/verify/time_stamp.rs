@@ -102,7 +102,7 @@ fn judge(
     };
     let expected = Expected { imprint, old_names: NamedBySha1::Accept, ..Expected::over(&[]) };
     let known = ground.known_certificates();
-    match verify_token(token, &known, &expected, ground.tables) {
+    match verify_token(token, &known, &expected, &ground.remembered.tables) {
         Ok(verified) => {
             let algorithm = verified.signer().algorithm();
             let detail = format!("the authority's value is right ({})", algorithm.name());

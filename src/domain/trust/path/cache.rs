@@ -1,37 +1,24 @@
 //! Paths that were found before: a bounded store that its owner passes to whoever verifies.
 //!
-//! A path is remembered under the hashes of its certificates, the version of the trust list, and the hash of the policy
-//! with its purposes. What is remembered is that the signatures and the constraints hold, which no time changes. The
-//! validity at the moment asked for, revocation, and the dates of algorithms are judged on every call. A distrust or a
-//! change of policy changes the key, so the very next call searches anew.
+//! A path is remembered under its certificates, the version of the trust list, and the policy with its purposes. What is
+//! remembered is that the signatures and the constraints hold, which no time changes. The validity at the moment asked
+//! for, revocation, and the dates of algorithms are judged on every call. A distrust or a change of policy changes the
+//! key, so the very next call searches anew.
+//!
+//! An answer never depends on what was asked before. So a path is remembered only where nothing was to be chosen from at
+//! any step, as which of several is taken depends on the moment; and it costs the budget what the search cost.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
-
-use crate::crypto::digest::sm3;
+use crate::crypto::digest::sha256;
 use crate::domain::trust::budget::Budget;
 use crate::domain::trust::path::failure::PathFailure;
 use crate::domain::trust::path::revoked::statuses;
 use crate::domain::trust::path::{PathQuestion, TrustedPath};
-
-struct Entry {
-    path: TrustedPath,
-    used: AtomicU64,
-}
+use crate::domain::trust::recent::{Recent, RecentKey};
 
 /// Paths by what they depend on. The least recently used goes first.
+#[derive(Debug)]
 pub struct PathCache {
-    most: usize,
-    clock: AtomicU64,
-    entries: RwLock<HashMap<[u8; 32], Entry>>,
-}
-
-impl fmt::Debug for PathCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PathCache").field("most", &self.most).field("count", &self.count()).finish()
-    }
+    paths: Recent<TrustedPath>,
 }
 
 impl Default for PathCache {
@@ -45,76 +32,62 @@ impl PathCache {
     /// An empty store for that many paths.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { most, clock: AtomicU64::new(0), entries: RwLock::default() }
+        Self { paths: Recent::new(most) }
     }
 
     /// How many paths there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.paths.count()
     }
 
     /// As [`PathQuestion::answer`], from the store where the same was asked before and the path still holds at the
-    /// moment asked for. Signatures cost no budget then.
+    /// moment asked for.
     ///
     /// # Errors
     /// Those of [`PathQuestion::answer`].
     pub fn answer(&self, question: &PathQuestion<'_>, budget: &mut Budget) -> Result<TrustedPath, PathFailure> {
         let key = key(question);
-        if let Some(mut known) = self.known(&key)
-            && known.holds_at(question.at, question.policy.end_validity).is_ok()
+        if let Some(known) = self.paths.get(&key)
+            && let Some(path) = still_holds(known, question, budget)
         {
-            let Some(demand) = question.revocation else { return Ok(known) };
-            if let Ok(statuses) = statuses(&known, question, demand, budget) {
-                known.statuses = statuses;
-                return Ok(known);
-            }
-            // Another path may still hold.
+            question.admit(question.end);
+            return Ok(path);
         }
         let found = question.answer(budget)?;
-        self.remember(key, TrustedPath { statuses: Vec::new(), ..found.clone() });
+        if found.is_only_way {
+            self.paths.keep(key, TrustedPath { statuses: Vec::new(), ..found.clone() });
+        }
         Ok(found)
-    }
-
-    fn known(&self, key: &[u8; 32]) -> Option<TrustedPath> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.get(key)?;
-        entry.used.store(self.now(), Ordering::Relaxed);
-        Some(entry.path.clone())
-    }
-
-    fn remember(&self, key: [u8; 32], path: TrustedPath) {
-        if self.most == 0 {
-            return;
-        }
-        let used = AtomicU64::new(self.now());
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= self.most && !entries.contains_key(&key) {
-            let oldest =
-                entries.iter().min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed)).map(|(key, _)| *key);
-            if let Some(oldest) = oldest {
-                entries.remove(&oldest);
-            }
-        }
-        entries.insert(key, Entry { path, used });
-    }
-
-    fn now(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-/// SM3 over all that a path depends on but the time. Each part has a fixed length.
-fn key(question: &PathQuestion<'_>) -> [u8; 32] {
-    let mut all = Vec::with_capacity(160);
-    all.extend_from_slice(question.trust.version());
-    all.extend_from_slice(&question.policy.digest());
-    all.extend_from_slice(&sm3(question.check.name().as_bytes()));
-    // A critical cRLDistributionPoints is known only where revocation is demanded.
-    all.push(u8::from(question.revocation.is_some()));
-    all.extend_from_slice(&sm3(question.end.raw));
-    for certificate in question.beside {
-        all.extend_from_slice(&sm3(certificate.raw));
+/// The path as an answer to the question, paid for; none, and nothing paid, where a search must tell.
+fn still_holds(mut known: TrustedPath, question: &PathQuestion<'_>, budget: &mut Budget) -> Option<TrustedPath> {
+    known.holds_at(question.at, question.policy.end_validity).ok()?;
+    let mut left = budget.clone();
+    left.pay(known.spent)?;
+    if known.steps.len() > left.length() {
+        return None;
     }
-    sm3(&all)
+    if let Some(demand) = question.revocation {
+        known.statuses = statuses(&known, question, demand, &mut left).ok()?;
+    }
+    *budget = left;
+    Some(known)
+}
+
+/// A digest of all that a path depends on but the time.
+fn key(question: &PathQuestion<'_>) -> RecentKey {
+    let policy = format!("{:?}", question.policy);
+    // A critical cRLDistributionPoints is known only where revocation is demanded.
+    let demands = [u8::from(question.revocation.is_some())];
+    let named = [question.trust.version(), policy.as_bytes(), question.check.name().as_bytes(), &demands];
+    let certificates = [question.end].into_iter().chain(question.beside).map(|certificate| certificate.raw);
+    let mut all = Vec::with_capacity(2048);
+    for part in named.into_iter().chain(certificates) {
+        all.extend_from_slice(&part.len().to_be_bytes());
+        all.extend_from_slice(part);
+    }
+    sha256(&all)
 }

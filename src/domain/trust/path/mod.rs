@@ -21,11 +21,13 @@ mod search;
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
+use crate::crypto::PublicKey;
 use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::acceptance::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::domain::trust::anchor::TrustAnchors;
-use crate::domain::trust::budget::Budget;
+use crate::domain::trust::budget::{Budget, Spent};
+use crate::domain::trust::key::public_key;
 use crate::domain::trust::path::demand::{EndValidity, PathPolicy};
 use crate::domain::trust::path::failure::{NamedCertificate, PathFailure, Refusal};
 use crate::domain::trust::path::revoked::RevocationDemand;
@@ -67,6 +69,15 @@ impl PathQuestion<'_> {
     pub fn answer(&self, budget: &mut Budget) -> Result<TrustedPath, PathFailure> {
         Search::new(self, budget).run()
     }
+
+    /// The key of a certificate on a path to an anchor was used, and will be again.
+    fn admit(&self, certificate: &Certificate<'_>) {
+        if let Some(PublicKey::Sm2(key)) = public_key(&certificate.public_key)
+            && !self.tables.holds(&key)
+        {
+            self.tables.admit(&key, &sm3(certificate.issuer.raw()));
+        }
+    }
 }
 
 /// Finds a path from `end` to an anchor, as the verification of seals asks for it: [`PathPolicy::seal`]. Anchors that a
@@ -107,6 +118,7 @@ pub fn find_path_for(
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Step {
     der: Arc<[u8]>,
+    subject: Arc<str>,
     not_before: Timestamp,
     not_after: Timestamp,
     names_revocation_source: bool,
@@ -124,6 +136,11 @@ pub struct TrustedPath {
     policies: AcceptedPolicies,
     signer_id_policy: SignerIdPolicy,
     statuses: Vec<RevocationStatus>,
+    /// Whether no other certificate came into question at any step, so that every moment at which the path holds finds
+    /// this path.
+    is_only_way: bool,
+    /// What the search cost, revocation left out.
+    spent: Spent,
 }
 
 impl TrustedPath {
@@ -134,9 +151,18 @@ impl TrustedPath {
 
     /// The subjects from the end certificate to the anchor.
     #[must_use]
-    pub fn subjects(&self) -> Vec<String> {
-        let parsed = self.certificates().filter_map(|der| Certificate::parse(der).ok());
-        parsed.map(|certificate| certificate.subject.display()).collect()
+    pub fn subjects(&self) -> Vec<&str> {
+        self.steps.iter().map(|step| &*step.subject).collect()
+    }
+
+    /// The first authority between the end and the anchor, from the end upward, that ended before that moment: its
+    /// subject, and when it ended.
+    #[must_use]
+    pub fn ended_before(&self, at: Timestamp) -> Option<(&str, Timestamp)> {
+        let between = self.steps.len().saturating_sub(2);
+        let mut authorities = self.steps.iter().skip(1).take(between);
+        let ended = authorities.find(|step| step.not_after < at)?;
+        Some((&ended.subject, ended.not_after))
     }
 
     /// SM3 of the anchor's certificate, hexadecimal.

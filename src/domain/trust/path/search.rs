@@ -7,12 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
-use crate::crypto::PublicKey;
-use crate::crypto::digest::sm3;
 use crate::domain::trust::acceptance::SignatureUsed;
 use crate::domain::trust::anchor::{Held, subject_key};
 use crate::domain::trust::budget::{Budget, Exhausted};
-use crate::domain::trust::key::public_key;
 use crate::domain::trust::name_constraints::Constraints;
 use crate::domain::trust::path::conformance::{Place, conforms, read};
 use crate::domain::trust::path::demand::{EndValidity, PurposeNesting};
@@ -98,13 +95,20 @@ pub(in crate::domain::trust::path) struct Search<'q> {
     chain: Vec<Rc<Node<'q>>>,
     links: Vec<Link>,
     worst: Option<(Rank, PathFailure)>,
+    before: Budget,
+    /// Whether nothing was ever to be chosen from.
+    is_only_way: bool,
 }
 
 impl<'q> Search<'q> {
     pub(in crate::domain::trust::path) fn new(question: &'q PathQuestion<'q>, budget: &'q mut Budget) -> Self {
-        let end = Node::new(0, question.end.clone(), standing(question.trust.anchor(question.end), question));
+        let said = question.trust.anchor(question.end);
+        let is_only_way = said.len() < 2;
+        let end = Node::new(0, question.end.clone(), standing(said, question));
         Self {
             question,
+            before: budget.clone(),
+            is_only_way,
             budget,
             nodes: 1,
             by_name: BTreeMap::new(),
@@ -169,7 +173,9 @@ impl<'q> Search<'q> {
             return Ok(None);
         }
         let mut is_alone = true;
-        for candidate in self.candidates(&child.certificate) {
+        let candidates = self.candidates(&child.certificate);
+        self.is_only_way &= candidates.len() < 2;
+        for candidate in candidates {
             self.budget.step()?;
             if self.stands_already(&candidate) {
                 continue;
@@ -258,6 +264,7 @@ impl<'q> Search<'q> {
                 self.nodes = self.nodes.saturating_add(1);
             }
         };
+        self.is_only_way &= anchors.len() < 2;
         for held in &anchors {
             if let Ok(certificate) = Certificate::parse(held.der()) {
                 let said = anchors.iter().copied().filter(|other| other.sm3() == held.sm3()).collect();
@@ -401,17 +408,14 @@ impl<'q> Search<'q> {
     /// Keys that led to an anchor may have tables: they will come again. Strangers' keys never get here.
     fn admit(&self) {
         for node in &self.chain {
-            if let Some(PublicKey::Sm2(key)) = public_key(&node.certificate.public_key)
-                && !self.question.tables.holds(&key)
-            {
-                self.question.tables.admit(&key, &sm3(node.certificate.issuer.raw()));
-            }
+            self.question.admit(&node.certificate);
         }
     }
 
     fn found(&self, policies: AcceptedPolicies) -> TrustedPath {
         let steps = self.chain.iter().enumerate().map(|(index, node)| Step {
             der: node.der(),
+            subject: Arc::from(node.certificate.subject.display()),
             not_before: node.certificate.not_before,
             not_after: node.certificate.not_after,
             names_revocation_source: !node.is_anchor && node.certificate.names_revocation_source(),
@@ -427,6 +431,8 @@ impl<'q> Search<'q> {
             policies,
             signer_id_policy: anchor.map(Held::signer_ids).unwrap_or_default(),
             statuses: Vec::new(),
+            is_only_way: self.is_only_way,
+            spent: self.budget.spent_since(&self.before),
         }
     }
 

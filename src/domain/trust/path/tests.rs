@@ -412,6 +412,59 @@ fn remembered_paths_forget_what_is_no_longer_so() {
     assert_eq!(asked.get(), 2);
 }
 
+/// Which of two is taken depends on the moment: an answer that was remembered would say the other one.
+#[test]
+fn where_there_was_a_choice_nothing_is_remembered() {
+    let (root, authority, end_key) = (key(), key(), key());
+    let anchor = Made { days: (-9, 9), ..Made::authority("root", &root, None) }.by("root", &root);
+    let early = Made { days: (-9, 1), ..Made::authority("authority", &authority, None) }.by("root", &root);
+    let late = Made { days: (-2, 9), serial: 2, ..Made::authority("authority", &authority, None) }.by("root", &root);
+    let der = Made { days: (-9, 9), ..Made::end("end", &end_key) }.by("authority", &authority);
+    let end = Certificate::parse(&der).unwrap();
+    let (cache, tables, policy) = (PathCache::new(9), KeyTables::default(), PathPolicy::field());
+    let ask = |others: &[Vec<u8>], days, cache: &PathCache| {
+        let trust = trust(std::slice::from_ref(&anchor), others);
+        let at = NOW.plus_days(days);
+        let (tables, policy) = (&tables, &policy);
+        let (end, trust) = (&end, &trust);
+        let question = PathQuestion { end, trust, beside: &[], at, policy, tables, check: &Computed, revocation: None };
+        let path = cache.answer(&question, &mut budget()).unwrap();
+        path.certificates().nth(1).unwrap().to_vec()
+    };
+    let both = [early.clone(), late.clone()];
+    for days in [0, -5, 5, 0] {
+        let alone = ask(&both, days, &PathCache::new(0));
+        assert_eq!(ask(&both, days, &cache), alone, "{days}");
+        assert!(days == 0 || alone == *if days < 0 { &early } else { &late });
+        assert_eq!(cache.count(), 0);
+    }
+    assert_eq!(ask(std::slice::from_ref(&late), 0, &cache), late);
+    assert_eq!(cache.count(), 1);
+}
+
+/// A report is the same whatever was judged before: what is remembered costs what it cost.
+#[test]
+fn remembered_paths_are_paid_for() {
+    let (root, authority, end_key) = (key(), key(), key());
+    let anchor = Made::authority("root", &root, None).by("root", &root);
+    let other = Made::authority("authority", &authority, None).by("root", &root);
+    let der = Made::end("end", &end_key).by("authority", &authority);
+    let end = Certificate::parse(&der).unwrap();
+    let trust = trust(std::slice::from_ref(&anchor), &[other]);
+    let (cache, tables, policy) = (PathCache::new(9), KeyTables::default(), PathPolicy::field());
+    let (tables, policy) = (&tables, &policy);
+    let (end, trust) = (&end, &trust);
+    let question =
+        PathQuestion { end, trust, beside: &[], at: NOW, policy, tables, check: &Computed, revocation: None };
+    cache.answer(&question, &mut budget()).unwrap();
+    for limited in [budget(), budget().with_checks(2), budget().with_checks(1), budget().with_length(2)] {
+        let (mut new, mut known) = (limited.clone(), limited);
+        assert_eq!(cache.answer(&question, &mut known), question.answer(&mut new));
+        assert_eq!(known, new);
+    }
+    assert_eq!(cache.answer(&question, &mut budget().with_checks(1)), Err(PathFailure::from(Exhausted::Checks)));
+}
+
 fn list(issuer: &str, issuer_key: &PrivateKey, number: u8, serials: &[u8]) -> Vec<u8> {
     let mut entries = NewEntries::default();
     for serial in serials {
