@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::to_bytes;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, header};
 
@@ -37,6 +38,15 @@ pub(crate) fn file_name(field: &str, text: &str) -> Result<String, Problem> {
         return Err(Problem::new(Code::FieldMalformed, detail));
     }
     Ok(text.to_owned())
+}
+
+/// The whole body of a request. Its size is the guard's to bound.
+///
+/// # Errors
+/// `body-malformed`: it broke off.
+pub(crate) async fn whole_body(request: Request) -> Result<Vec<u8>, Problem> {
+    let body = to_bytes(request.into_body(), usize::MAX).await;
+    body.map(Vec::from).map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))
 }
 
 /// Refuses a file beyond the limit.

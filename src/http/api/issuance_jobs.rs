@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -20,9 +19,10 @@ use crate::domain::ca::job::JobState;
 use crate::domain::ca::job_approval::JobStep;
 use crate::domain::ca::request::Approval;
 use crate::http::App;
+use crate::http::api::accept::most_welcome;
 use crate::http::api::certificate_requests::{ApprovalShape, OctetsShape, SignedShape, signature};
 use crate::http::api::certificates::{authority, number, profile};
-use crate::http::api::form::{malformed, media_type, missing, within_limit};
+use crate::http::api::form::{malformed, media_type, missing, whole_body, within_limit};
 use crate::http::api::job_lines::Lines;
 use crate::http::api::json::Fields;
 use crate::http::api::{FileShape, ProblemShape};
@@ -267,10 +267,9 @@ pub(crate) async fn submit(
         let detail = "Send application/jsonl or application/x-ndjson.";
         return Err(Problem::new(Code::ContentTypeRefused, detail));
     }
-    let body = to_bytes(request.into_body(), usize::MAX).await;
-    let body = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
+    let body = whole_body(request).await?;
     within_limit(&app, &body)?;
-    let new = NewJob { authority, profile, file: Vec::from(body) };
+    let new = NewJob { authority, profile, file: body };
     let action = JobAction::Submit { new, idempotency_key };
     let shape = acted(&app, actor, action, Some(place)).await?;
     let location = format!("/api/v1/issuance-jobs/{}", shape.id);
@@ -512,17 +511,10 @@ async fn signed(
     acted(app, actor, JobAction::Sign { id, step, signature }, None).await.map(Json)
 }
 
-/// Whether JSON Lines stand before JSON in what is accepted.
+/// Whether JSON Lines are more welcome than JSON.
 fn wants_lines(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let named = values.flat_map(|value| value.split(',')).find_map(|item| {
-        match item.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            JSON_LINES | NDJSON => Some(true),
-            "application/json" | "application/*" | "*/*" => Some(false),
-            _ => None,
-        }
-    });
-    named.unwrap_or(false)
+    let forms = [(false, "application/json"), (true, JSON_LINES), (true, NDJSON)];
+    most_welcome(headers, &forms).unwrap_or(false)
 }
 
 fn page_misread(_: QueryRejection) -> Problem {

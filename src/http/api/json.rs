@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use axum::body::to_bytes;
 use axum::extract::Request;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::base::clock::Timestamp;
-use crate::http::api::form::{malformed, media_type, missing};
+use crate::http::api::form::{malformed, media_type, missing, whole_body};
 use crate::http::problem::{Code, Problem};
 
 /// A JSON value, names of members as they came: twice, if they came twice.
@@ -93,8 +92,7 @@ impl Fields {
         if media_type(request.headers()) != "application/json" {
             return Err(Problem::new(Code::ContentTypeRefused, "Send application/json."));
         }
-        let body = to_bytes(request.into_body(), usize::MAX).await;
-        let body = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
+        let body = whole_body(request).await?;
         match serde_json::from_slice(&body) {
             Ok(Tree::Object(members)) => Self::of(members, known),
             _ => Err(Problem::new(Code::BodyMalformed, "The body is no JSON object.")),

@@ -1,8 +1,9 @@
-//! In which form a report is answered: JSON, a page, or signed; chosen by Accept (RFC 9110 12.5.1).
+//! In which form a report is answered: JSON, a page, or signed.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::http::api::accept::most_welcome;
 use crate::http::door::Door;
 use crate::http::pages::report::standalone;
 use crate::http::pages::standalone_page;
@@ -40,51 +41,11 @@ impl ReportForm {
     /// # Errors
     /// `not-acceptable`: none of them is welcome.
     pub(crate) fn wanted(headers: &HeaderMap) -> Result<Self, Problem> {
-        let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-        if values.peek().is_none() {
-            return Ok(Self::Json);
-        }
-        let text = values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",").to_ascii_lowercase();
-        let ranges: Vec<(&str, u16)> = text.split(',').filter_map(range).collect();
-        let welcome = Self::ALL.into_iter().map(|form| (form, weight(&ranges, form.media_type())));
-        // The first of the greatest.
-        let best = welcome.fold(None, |best: Option<(Self, u16)>, (form, weight)| match best {
-            Some((_, most)) if most >= weight => best,
-            _ => Some((form, weight)),
-        });
-        best.filter(|(_, weight)| *weight > 0).map(|(form, _)| form).ok_or_else(|| {
+        most_welcome(headers, &Self::ALL.map(|form| (form, form.media_type()))).ok_or_else(|| {
             let known = Self::ALL.map(Self::media_type).join(", ");
             Problem::new(Code::NotAcceptable, format!("Reports come as {known}."))
         })
     }
-}
-
-/// A media range and its weight in thousandths; nothing for an empty item.
-fn range(item: &str) -> Option<(&str, u16)> {
-    let mut parts = item.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, thousandths);
-    Some((name, weight))
-}
-
-/// `qvalue` (RFC 9110 12.4.2); what is none counts as 0.
-fn thousandths(text: &str) -> u16 {
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    if rest.len() > 3 || !rest.bytes().all(|octet| octet.is_ascii_digit()) {
-        return 0;
-    }
-    match whole {
-        "1" => 1000,
-        "0" => format!("{rest:0<3}").parse().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-/// How welcome a media type is, by the range that names it most exactly.
-fn weight(ranges: &[(&str, u16)], media_type: &str) -> u16 {
-    let all = media_type.split_once('/').map(|(kind, _)| format!("{kind}/*")).unwrap_or_default();
-    let named = |name: &str| ranges.iter().find(|(range, _)| *range == name).map(|(_, weight)| *weight);
-    named(media_type).or_else(|| named(&all)).or_else(|| named("*/*")).unwrap_or(0)
 }
 
 /// The media type of a signed report, with its parameters.

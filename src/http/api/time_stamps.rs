@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use crate::http::App;
-use crate::http::api::form::media_type;
+use crate::http::api::form::{media_type, whole_body};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::problem::{Code, Problem};
 
@@ -32,8 +31,7 @@ pub(crate) async fn stamp(State(app): State<Arc<App>>, request: Request) -> Resu
     if media_type(request.headers()) != QUERY {
         return Err(Problem::new(Code::ContentTypeRefused, format!("Send {QUERY}.")));
     }
-    let body = to_bytes(request.into_body(), usize::MAX).await; // bounded by the guard
-    let request = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
-    let response = app.door.stamp(Vec::from(request)).await?;
+    let request = whole_body(request).await?;
+    let response = app.door.stamp(request).await?;
     Ok(([(header::CONTENT_TYPE, REPLY)], response).into_response())
 }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::{Extension, Json};
@@ -14,13 +13,14 @@ use utoipa::ToSchema;
 
 use crate::http::App;
 use crate::http::api::certificate_requests::{ApprovalShape, OctetsShape, SignedShape, signature};
-use crate::http::api::form::{malformed, media_type, within_limit};
+use crate::http::api::form::{malformed, media_type, whole_body, within_limit};
 use crate::http::api::json::{Fields, hexadecimal};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::Actor;
 use crate::service::inventory::hexadecimal as hex;
+use crate::service::registration_desk::ApprovalRecord;
 use crate::service::trust_desk::{TrustListAnswer, TrustListRecord, TrustListStep};
 
 /// Characters of a fingerprint from paper, with its spaces.
@@ -123,12 +123,12 @@ impl ListShape {
     fn of(record: TrustListRecord) -> Result<Self, Problem> {
         let signed = record.file.as_deref().map(serde_json::from_slice).transpose();
         let approvals = record.approvals.into_iter().map(|approval| ComparedShape {
-            approval: ApprovalShape {
-                officer: approval.hand.officer.to_string(),
-                key_sm3: hex(&approval.hand.key_sm3),
-                signature: hex(&approval.signature),
-                at: approval.at.to_string(),
-            },
+            approval: ApprovalShape::from(ApprovalRecord {
+                officer: approval.hand.officer,
+                key_sm3: approval.hand.key_sm3,
+                signature: approval.signature,
+                at: approval.at,
+            }),
             compared_with_paper: approval.compared,
         });
         let changes = record.changes.map(|changes| {
@@ -181,10 +181,9 @@ pub(crate) async fn import(
     if !matches!(media_type(request.headers()).as_str(), "application/json" | "application/octet-stream") {
         return Err(Problem::new(Code::ContentTypeRefused, "Send application/json or application/octet-stream."));
     }
-    let body = to_bytes(request.into_body(), usize::MAX).await;
-    let body = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
+    let body = whole_body(request).await?;
     within_limit(&app, &body)?;
-    lists(&app, actor, TrustListStep::Import { file: Vec::from(body) }, Some(place)).await
+    lists(&app, actor, TrustListStep::Import { file: body }, Some(place)).await
 }
 
 /// Every list, by name and number.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
@@ -15,7 +14,7 @@ use crate::base::id::VerificationBatchId;
 use crate::domain::verify::OriginalDigest;
 use crate::http::App;
 use crate::http::api::files::DIGEST;
-use crate::http::api::form::{file_name, malformed, media_type, within_limit};
+use crate::http::api::form::{file_name, malformed, media_type, whole_body, within_limit};
 use crate::http::api::json::Fields;
 use crate::http::api::verifications::policy;
 use crate::http::api::{FileShape, ProblemShape};
@@ -320,10 +319,9 @@ async fn content(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
             return Err(Problem::new(Code::ContentTypeRefused, detail));
         }
     }
-    let body = to_bytes(request.into_body(), usize::MAX).await;
-    let body = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
+    let body = whole_body(request).await?;
     within_limit(app, &body)?;
-    Ok(Vec::from(body))
+    Ok(body)
 }
 
 fn number(name: &str, text: Option<&str>, (least, most): (i64, i64)) -> Result<Option<i64>, Problem> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::to_bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header;
@@ -15,7 +14,7 @@ use crate::base::clock::Timestamp;
 use crate::domain::verify::OriginalDigest;
 use crate::http::App;
 use crate::http::api::files::{DIGEST, FileToJudge, Files};
-use crate::http::api::form::{file_name, malformed, media_type, within_limit};
+use crate::http::api::form::{file_name, malformed, media_type, whole_body, within_limit};
 use crate::http::api::report_answer::{ReportForm, answer};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::UploadPlace;
@@ -109,12 +108,11 @@ pub(crate) async fn verify(
         "application/ofd" | "application/octet-stream" => {
             let file_name = file_name("file_name", query.file_name.as_deref().unwrap_or("document"))?;
             let (at, policy) = (moment(query.at.as_deref())?, policy(query.policy.as_deref())?);
-            let body = to_bytes(request.into_body(), usize::MAX).await; // bounded by the guard
-            let document = body.map_err(|_| Problem::new(Code::BodyMalformed, "The body broke off."))?;
+            let document = whole_body(request).await?;
             within_limit(&app, &document)?;
             let original = query.original_digest.as_deref().map(OriginalDigest::parse).transpose();
             let original = original.map_err(|_| malformed("original_digest", DIGEST))?.map(SignedOriginal::Digest);
-            VerifyDocument { file_name, document: Vec::from(document), original, at, policy }
+            VerifyDocument { file_name, document, original, at, policy }
         }
         _ => {
             let detail = "Send multipart/form-data, application/ofd or application/octet-stream.";
