@@ -431,7 +431,8 @@ impl<'q> Search<'q> {
             policies,
             signer_id_policy: anchor.map(Held::signer_ids).unwrap_or_default(),
             statuses: Vec::new(),
-            is_only_way: self.is_only_way,
+            // An anchor that is barred now may vouch at another moment, and end the path.
+            is_only_way: self.is_only_way && self.worst.is_none(),
             spent: self.budget.spent_since(&self.before),
         }
     }
