@@ -79,10 +79,10 @@ fn still_holds(mut known: TrustedPath, question: &PathQuestion<'_>, budget: &mut
 
 /// A digest of all that a path depends on but the time.
 fn key(question: &PathQuestion<'_>) -> RecentKey {
-    let policy = format!("{:?}", question.policy);
+    let policy = question.policy.digest();
     // A critical cRLDistributionPoints is known only where revocation is demanded.
     let demands = [u8::from(question.revocation.is_some())];
-    let named = [question.trust.version(), policy.as_bytes(), question.check.name().as_bytes(), &demands];
+    let named = [question.trust.version(), &policy, question.check.name().as_bytes(), &demands];
     let certificates = [question.end].into_iter().chain(question.beside).map(|certificate| certificate.raw);
     let mut all = Vec::with_capacity(2048);
     for part in named.into_iter().chain(certificates) {
