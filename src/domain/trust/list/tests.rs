@@ -338,6 +338,28 @@ fn an_anchor_carries_only_when_and_where_its_list_says() {
     }
 }
 
+/// An anchor that is not trusted yet is passed by; later it ends the path. What was remembered must not say otherwise.
+#[test]
+fn a_path_beside_an_anchor_that_is_barred_for_now_is_not_remembered() {
+    let (der, subject, key) = root();
+    let (middle_name, middle_key) = (name("middle", None), sm2_key());
+    let middle = certificate((&middle_name, &middle_key), (&subject, &key), true);
+    let end = certificate((&name("end", None), &sm2_key()), (&middle_name, &middle_key), false);
+    let wanted = TrustUse::SealSigning;
+    let later = ListedAnchor { from: Some(NOW.plus_days(5)), ..anchor(&middle, &[wanted]) };
+    let trust = trusting(vec![later, anchor(&der, &[wanted])]);
+    let (cache, tables, policy) = (PathCache::new(4), KeyTables::default(), PathPolicy::seal_for(wanted));
+    let read = Certificate::parse(&end).unwrap();
+    for (at, length) in [(NOW, 3), (NOW.plus_days(6), 2), (NOW, 3)] {
+        let (trust, beside, check, revocation) = (&trust, &[][..], &Computed, None);
+        let question =
+            PathQuestion { end: &read, trust, beside, at, policy: &policy, tables: &tables, check, revocation };
+        let answer = cache.answer(&question, &mut Budget::new(&Limits::DEFAULT));
+        assert_eq!(answer, question.answer(&mut Budget::new(&Limits::DEFAULT)));
+        assert_eq!(answer.unwrap().certificates().len(), length, "{at}");
+    }
+}
+
 /// A certificate that is an anchor for one thing can stand below another anchor for another thing.
 #[test]
 fn a_barred_anchor_is_still_an_authority_below_another() {
