@@ -1,6 +1,7 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
 pub mod algorithms;
+mod audit_log;
 mod batches;
 pub mod ceremony;
 pub mod devices;
@@ -18,6 +19,7 @@ pub mod verification;
 
 use std::path::PathBuf;
 
+pub use audit_log::AuditLogSettings;
 pub use batches::BatchSettings;
 pub use escrow::Escrow;
 pub use fetching::Fetching;

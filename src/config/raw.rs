@@ -31,6 +31,7 @@ sections! {
         escrow: Escrow,
         verification: Verification,
         batches: Batches,
+        audit_log: AuditLog,
         log: Log,
     }
     Server {
@@ -46,6 +47,11 @@ sections! {
     }
     Database {
         url: String,
+    }
+    AuditLog {
+        origin: String,
+        checkpoint_ms: u64,
+        merge_delay: u64,
     }
     Keys {
         encryption_key_file: PathBuf,

@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{BatchSettings, Error, Escrow, Fetching, Publication, Registration, Stamping, raw};
+use crate::config::{AuditLogSettings, BatchSettings, Error, Escrow, Fetching, Publication, Registration, Stamping, raw};
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -40,6 +40,8 @@ pub struct Settings {
     pub fetching: Fetching,
     /// How much is taken of files that are verified in the background.
     pub batches: BatchSettings,
+    /// The audit log.
+    pub audit_log: AuditLogSettings,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -296,6 +298,10 @@ impl Settings {
             Ok(batches) => batches,
             Err((key, message)) => return refuse(key, message),
         };
+        let audit_log = match AuditLogSettings::checked(&raw.audit_log.unwrap_or_default()) {
+            Ok(audit_log) => audit_log,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -332,6 +338,7 @@ impl Settings {
             escrow,
             fetching,
             batches,
+            audit_log,
             log: Log { format, level },
             data_dir,
         })
@@ -374,6 +381,7 @@ impl Settings {
             escrow: Some(self.escrow.effective()),
             verification: Some(self.fetching.effective()),
             batches: Some(self.batches.effective()),
+            audit_log: Some(self.audit_log.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

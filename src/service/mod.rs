@@ -26,6 +26,7 @@ pub mod officers;
 pub mod outside;
 pub mod preview;
 pub mod publication;
+mod recorder;
 pub mod recovery;
 mod refusals;
 pub mod registration;
@@ -65,6 +66,7 @@ use crate::store::issuance_batches::OpenBatch;
 use crate::store::{Store, audit, issuance_batches, signatures};
 
 pub use error::Error;
+pub use recorder::Recorder;
 
 /// What every use case needs from outside.
 #[derive(Clone)]
@@ -87,6 +89,8 @@ pub struct Services {
     pub publication: Arc<Publishing>,
     /// Keys that sign what is linted before its issuer signs it.
     pub throw_away: Arc<ThrowAwayKeys>,
+    /// Where events wait that change no other row.
+    pub recorder: Arc<Recorder>,
 }
 
 /// How private keys are kept and used.
@@ -191,7 +195,8 @@ impl Services {
         let publication = publication::shared();
         let throw_away = Arc::new(ThrowAwayKeys::new(Arc::clone(&random)));
         let store = opened.store;
-        let services = Self { store, clock, random, keys, pool, devices, algorithms, publication, throw_away };
+        let recorder = Arc::default();
+        let services = Self { store, clock, random, keys, pool, devices, algorithms, publication, throw_away, recorder };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 
@@ -207,8 +212,7 @@ impl Services {
     /// The store's.
     pub async fn record(&self, actor: &Actor, request: Option<&RequestId>, body: EventBody) -> Result<i64, Error> {
         let event = Event { at: self.clock.now(), actor: actor.clone(), request: request.cloned(), body };
-        let event = &event;
-        Ok(self.store.run("record event", |tx| Box::pin(audit::append(tx, event))).await?)
+        self.recorder.record(&self.store, event).await
     }
 
     /// Abandons every open intent, frees keys of requests that never ended, and records the start, all or nothing.

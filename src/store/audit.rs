@@ -1,9 +1,24 @@
-//! Rows of the audit log: numbered 0, 1, 2, … without gaps, never changed.
+//! Rows of the audit log: numbered 0, 1, 2, … without gaps, never changed. Each has its salt, with which alone it can be
+//! shown to be a leaf of the trees; an event that is erased goes with it.
 
 use crate::base::clock::Timestamp;
 use crate::domain::audit::{Event, EventClass};
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
 use crate::store::{Error, Tx};
+
+/// Octets of a salt.
+pub const SALT_LENGTH: usize = 32;
+
+/// An event as it is committed to: its canonical encoding and its salt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaltedEvent {
+    /// Its number, which is the index of its leaf.
+    pub number: i64,
+    /// Its canonical encoding, as it was written.
+    pub event: Vec<u8>,
+    /// Its salt.
+    pub salt: [u8; SALT_LENGTH],
+}
 
 /// Writes an event behind all others; gives its number.
 ///
@@ -13,8 +28,9 @@ pub async fn append(tx: &mut Tx<'_>, event: &Event) -> Result<i64, Error> {
     let next = "UPDATE audit_head SET next = next + 1 WHERE single = 1 RETURNING next - 1";
     let (number,) = fetch_one!(tx, (i64,), next)?;
     let class = i64::try_from(event.class().number()).unwrap_or(i64::MAX);
-    let insert = "INSERT INTO audit_events (number, class, at, event) VALUES ($1, $2, $3, $4)";
-    execute!(tx, insert, number, class, event.at.unix(), event.to_der())?;
+    let salt = tx.salt()?;
+    let insert = "INSERT INTO audit_events (number, class, at, event, salt) VALUES ($1, $2, $3, $4, $5)";
+    execute!(tx, insert, number, class, event.at.unix(), event.to_der(), &salt[..])?;
     Ok(number)
 }
 
@@ -28,12 +44,14 @@ pub async fn append_many(tx: &mut Tx<'_>, events: &[Event]) -> Result<i64, Error
     let (first,) = fetch_one!(tx, (i64,), next, count)?;
     // Far below the number of values that a statement may bind.
     for (numbers, part) in (first..).step_by(PART).zip(events.chunks(PART)) {
-        let into = "INSERT INTO audit_events (number, class, at, event) ";
-        insert_many!(tx, into, (numbers..).zip(part), |row, (number, event)| {
+        let salts = part.iter().map(|_| tx.salt()).collect::<Result<Vec<_>, _>>()?;
+        let into = "INSERT INTO audit_events (number, class, at, event, salt) ";
+        insert_many!(tx, into, (numbers..).zip(part.iter().zip(&salts)), |row, (number, (event, salt))| {
             row.push_bind(number);
             row.push_bind(i64::try_from(event.class().number()).unwrap_or(i64::MAX));
             row.push_bind(event.at.unix());
             row.push_bind(event.to_der());
+            row.push_bind(&salt[..]);
         })?;
     }
     Ok(first)
@@ -42,21 +60,96 @@ pub async fn append_many(tx: &mut Tx<'_>, events: &[Event]) -> Result<i64, Error
 /// Events that one statement inserts.
 const PART: usize = 500;
 
-/// Events from that number on, with their numbers, at most `limit`.
+/// Events from that number on, with their numbers, at most `limit`. Those that were erased are passed over.
 ///
 /// # Errors
 /// A gap, or an event that does not decode, is [`Error::Inconsistent`].
 pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Event)>, Error> {
     let sql = "SELECT number, class, at, event FROM audit_events WHERE number >= $1 ORDER BY number LIMIT $2";
     let rows = fetch_all!(tx, (i64, i64, i64, Vec<u8>), sql, from, limit)?;
-    let events = (from.max(0)..).zip(rows).map(|(expected, (number, class, at, der))| {
+    let mut erased = erasures(tx, from, rows.last().map_or(from, |row| row.0)).await?.into_iter().peekable();
+    let mut expected = from.max(0);
+    let mut events = Vec::with_capacity(rows.len());
+    for (number, class, at, der) in rows {
+        while erased.next_if_eq(&expected).is_some() {
+            expected = expected.saturating_add(1);
+        }
         let event = Event::from_der(&der).ok().filter(|event| {
             number == expected && i64::try_from(event.class().number()) == Ok(class) && event.at.unix() == at
         });
-        let wrong = || Error::Inconsistent { table: "audit_events", row: number.to_string() };
-        Ok((number, event.ok_or_else(wrong)?))
+        events.push((number, event.ok_or_else(|| broken(number))?));
+        expected = expected.saturating_add(1);
+    }
+    Ok(events)
+}
+
+fn broken(number: i64) -> Error {
+    Error::Inconsistent { table: "audit_events", row: number.to_string() }
+}
+
+/// Numbers of the events that were erased, from the first to the last one named, in their order.
+async fn erasures(tx: &mut Tx<'_>, first: i64, last: i64) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT number FROM audit_erasures WHERE number >= $1 AND number <= $2 ORDER BY number";
+    Ok(fetch_all!(tx, (i64,), sql, first, last)?.into_iter().map(|(number,)| number).collect())
+}
+
+/// What the leaves from that number on commit to, at most `limit`, without gaps.
+///
+/// # Errors
+/// A number that is missing, or whose event has no salt yet, is [`Error::Inconsistent`].
+pub async fn salted(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<SaltedEvent>, Error> {
+    let sql = "SELECT number, event, salt FROM audit_events WHERE number >= $1 ORDER BY number LIMIT $2";
+    let rows = fetch_all!(tx, (i64, Vec<u8>, Option<Vec<u8>>), sql, from, limit)?;
+    let events = (from.max(0)..).zip(rows).map(|(expected, (number, event, salt))| {
+        let salt = salt.and_then(|salt| salt.try_into().ok()).filter(|_| number == expected);
+        Ok(SaltedEvent { number, event, salt: salt.ok_or_else(|| broken(expected))? })
     });
     events.collect()
+}
+
+/// One event with its salt; none where there is no such number, or where it was erased.
+///
+/// # Errors
+/// An event that has no salt yet is [`Error::Inconsistent`].
+pub async fn find_salted(tx: &mut Tx<'_>, number: i64) -> Result<Option<SaltedEvent>, Error> {
+    let sql = "SELECT event, salt FROM audit_events WHERE number = $1";
+    let row = fetch_optional!(tx, (Vec<u8>, Option<Vec<u8>>), sql, number)?;
+    let found = row.map(|(event, salt)| {
+        let salt = salt.and_then(|salt| salt.try_into().ok()).ok_or_else(|| broken(number))?;
+        Ok(SaltedEvent { number, event, salt })
+    });
+    found.transpose()
+}
+
+/// Gives each event a salt that an older program wrote without one, at most `limit` of them from that number on; tells how
+/// many.
+///
+/// # Errors
+/// There is no randomness; the database's.
+pub async fn fill_salts(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<u64, Error> {
+    let sql = "SELECT number FROM audit_events WHERE number >= $1 AND salt IS NULL ORDER BY number LIMIT $2";
+    let numbers = fetch_all!(tx, (i64,), sql, from, limit)?;
+    let mut filled = 0_u64;
+    for (number,) in numbers {
+        let salt = tx.salt()?;
+        let update = "UPDATE audit_events SET salt = $2 WHERE number = $1 AND salt IS NULL";
+        filled = filled.saturating_add(execute!(tx, update, number, &salt[..])?);
+    }
+    Ok(filled)
+}
+
+/// Erases an event with its salt: what it said can be proven no more, and its leaf stays. Tells whether it was there.
+///
+/// # Errors
+/// The database's.
+pub async fn erase(tx: &mut Tx<'_>, number: i64, at: Timestamp) -> Result<bool, Error> {
+    let there = fetch_optional!(tx, (i64,), "SELECT number FROM audit_events WHERE number = $1", number)?;
+    if there.is_none() {
+        return Ok(false);
+    }
+    execute!(tx, "INSERT INTO audit_erasures (number, at) VALUES ($1, $2)", number, at.unix())?;
+    execute!(tx, "DELETE FROM audit_events WHERE number = $1", number)?;
+    Ok(true)
 }
 
 /// How many events there are: also the next number.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::random::RandomUnavailable;
 use crate::store::MacUnavailable;
 
 /// What the store refuses or cannot do.
@@ -33,6 +34,9 @@ pub enum Error {
     /// What computes integrity values is away. The row may be right or wrong.
     #[error(transparent)]
     Integrity(#[from] MacUnavailable),
+    /// There is no randomness for the salt of an event.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
     /// A migration that ran is not the one that this program knows.
     #[error("migration {version} of the database is not the one of this program")]
     MigrationChanged {

@@ -23,6 +23,7 @@ pub mod issued_certificates;
 pub mod key_encryption_keys;
 pub mod key_recoveries;
 pub mod keys;
+pub mod log;
 pub mod officers;
 pub mod outbox;
 pub mod renewals;
@@ -44,6 +45,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -51,6 +53,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
+
+use crate::base::random::Random;
 
 use together::{Group, Writers};
 
@@ -68,6 +72,7 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct Store {
     pools: Pools,
     integrity: IntegrityKey,
+    random: Arc<dyn Random>,
     writers: Writers,
 }
 
@@ -83,6 +88,7 @@ enum Pools {
 pub struct Tx<'env> {
     backend: Backend,
     integrity: IntegrityKey,
+    random: Arc<dyn Random>,
     transient: bool,
     env: PhantomData<&'env ()>,
 }
@@ -96,8 +102,16 @@ enum Backend {
 }
 
 impl<'env> Tx<'env> {
-    const fn new(backend: Backend, integrity: IntegrityKey) -> Self {
-        Self { backend, integrity, transient: false, env: PhantomData }
+    fn new(backend: Backend, of: &Store) -> Self {
+        let (integrity, random) = (of.integrity.clone(), Arc::clone(&of.random));
+        Self { backend, integrity, random, transient: false, env: PhantomData }
+    }
+
+    /// Salt for one event.
+    fn salt(&self) -> Result<[u8; audit::SALT_LENGTH], Error> {
+        let mut salt = [0; audit::SALT_LENGTH];
+        self.random.fill(&mut salt)?;
+        Ok(salt)
     }
 
     /// Notes whether a failure is worth another attempt, and gives it our form.
@@ -110,12 +124,12 @@ impl<'env> Tx<'env> {
 impl Store {
     /// Opens the database and brings it to this program's version.
     ///
-    /// A URL is `sqlite:PATH` (made when absent) or `postgres://…`.
+    /// A URL is `sqlite:PATH` (made when absent) or `postgres://…`. Salts of events come from `random`.
     ///
     /// # Errors
     /// No such database, or its migrations are not ours.
-    pub async fn open(url: &str, integrity: IntegrityKey) -> Result<Self, Error> {
-        let store = Self { pools: connect(url).await?, integrity, writers: Writers::default() };
+    pub async fn open(url: &str, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
+        let store = Self { pools: connect(url).await?, integrity, random, writers: Writers::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -124,9 +138,9 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_file(path: &Path, integrity: IntegrityKey) -> Result<Self, Error> {
+    pub async fn open_file(path: &Path, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new().filename(path);
-        let store = Self { pools: connect_sqlite(options).await?, integrity, writers: Writers::default() };
+        let store = Self { pools: connect_sqlite(options).await?, integrity, random, writers: Writers::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -189,7 +203,7 @@ impl Store {
                 Err(error) => return Some(Err(Error::from(error).into())),
             },
         };
-        let mut tx = Tx::new(backend, self.integrity.clone());
+        let mut tx = Tx::new(backend, self);
         let result = steps(&mut tx).await;
         let (transient, awaited) = (tx.transient, roll.awaited());
         let mut group = Group { backend: tx.backend, roll };
@@ -229,7 +243,7 @@ impl Store {
             }
         };
         let backend = backend.map_err(Error::from)?;
-        let mut tx = Tx::new(backend, self.integrity.clone());
+        let mut tx = Tx::new(backend, self);
         steps(&mut tx).await
     }
 

@@ -46,7 +46,7 @@ pub async fn open(
         return Err(Error::SourceForbidden { profile, given: source.kind() });
     }
     // The integrity key is wrapped in the database itself; until it is had, no row that carries an integrity value is read.
-    let store = Store::open(url, IntegrityKey::none()).await?;
+    let store = Store::open(url, IntegrityKey::none(), Arc::clone(&random)).await?;
     let read = store.read(|tx| {
         Box::pin(async move {
             let known = installation::find(tx).await?;

@@ -1,0 +1,93 @@
+//! `[audit_log]`: under which name the audit log is published, and how soon.
+
+use std::time::Duration;
+
+use crate::config::raw;
+
+/// `[audit_log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLogSettings {
+    /// The origin of the trees without `/sm3` and `/sha256` (C2SP tlog-checkpoint): the address without scheme below which
+    /// they are served. A log that has begun keeps its own for ever, and another one is refused; without one a new log takes
+    /// the first trusted host, or `localhost`, with `/log`.
+    pub origin: Option<String>,
+    /// From one checkpoint to the next, while there is anything new.
+    pub every: Duration,
+    /// How long after its acknowledgement an event may still be outside the trees (maximum merge delay).
+    pub merge_delay: Duration,
+}
+
+impl AuditLogSettings {
+    /// The keys with their defaults.
+    ///
+    /// # Errors
+    /// The key whose value is not allowed, and what is.
+    pub(super) fn checked(raw: &raw::AuditLog) -> Result<Self, (&'static str, String)> {
+        if let Some(origin) = &raw.origin
+            && !is_origin(origin)
+        {
+            let allowed = "1 to 200 of a-z, 0-9, and - . _ : /, such as seals.example.gov.cn/log";
+            return Err(("audit_log.origin", allowed.to_owned()));
+        }
+        let every = raw.checkpoint_ms.unwrap_or(1_000);
+        if !(50..=1_000).contains(&every) {
+            return Err(("audit_log.checkpoint_ms", "50 to 1000".to_owned()));
+        }
+        let merge_delay = raw.merge_delay.unwrap_or(60);
+        if !(5..=86_400).contains(&merge_delay) {
+            return Err(("audit_log.merge_delay", "5 to 86400".to_owned()));
+        }
+        Ok(Self {
+            origin: raw.origin.clone(),
+            every: Duration::from_millis(every),
+            merge_delay: Duration::from_secs(merge_delay),
+        })
+    }
+
+    pub(super) fn effective(&self) -> raw::AuditLog {
+        raw::AuditLog {
+            origin: self.origin.clone(),
+            checkpoint_ms: u64::try_from(self.every.as_millis()).ok(),
+            merge_delay: Some(self.merge_delay.as_secs()),
+        }
+    }
+}
+
+/// Narrower than C2SP asks for: no spaces, no plus, nothing that looks alike.
+fn is_origin(text: &str) -> bool {
+    let allowed = |octet: u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'/');
+    (1..=200).contains(&text.len())
+        && text.bytes().all(allowed)
+        && !text.starts_with('/')
+        && !text.ends_with('/')
+        && !text.contains("//")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_and_times_are_within_bounds() {
+        let usual = AuditLogSettings::checked(&raw::AuditLog::default()).unwrap();
+        assert_eq!((usual.every, usual.merge_delay), (Duration::from_secs(1), Duration::from_secs(60)));
+        assert_eq!(AuditLogSettings::checked(&usual.effective()), Ok(usual));
+        let refused = |change: fn(&mut raw::AuditLog)| {
+            let mut raw = raw::AuditLog::default();
+            change(&mut raw);
+            AuditLogSettings::checked(&raw).unwrap_err()
+        };
+        assert_eq!(refused(|raw| raw.checkpoint_ms = Some(1_001)).1, "50 to 1000");
+        assert_eq!(refused(|raw| raw.checkpoint_ms = Some(49)).0, "audit_log.checkpoint_ms");
+        assert_eq!(refused(|raw| raw.merge_delay = Some(4)).1, "5 to 86400");
+        assert_eq!(refused(|raw| raw.merge_delay = Some(86_401)).0, "audit_log.merge_delay");
+        for wrong in ["", "/log", "a/", "a//b", "A/log", "a b", "a+b", "https://a é", &"a".repeat(201)] {
+            let raw = raw::AuditLog { origin: Some(wrong.to_owned()), ..raw::AuditLog::default() };
+            assert_eq!(AuditLogSettings::checked(&raw).unwrap_err().0, "audit_log.origin", "{wrong}");
+        }
+        for right in ["localhost/log", "seals.example.gov.cn:8443/log", "a"] {
+            let raw = raw::AuditLog { origin: Some(right.to_owned()), ..raw::AuditLog::default() };
+            assert_eq!(AuditLogSettings::checked(&raw).unwrap().origin.as_deref(), Some(right));
+        }
+    }
+}

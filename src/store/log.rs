@@ -1,0 +1,146 @@
+//! The published half of the audit log: the tree that was signed last, and its tiles.
+//!
+//! Tiles and head change in one transaction, so no head is ever seen without the tiles that it stands on. A row holds the
+//! widest form of its tile; every narrower form that was ever published is its beginning.
+
+use crate::base::clock::Timestamp;
+use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::{Error, Tx};
+
+/// The tree that was signed last, and its signed notes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogHead {
+    /// The origin of both trees, without `/sm3` and `/sha256`.
+    pub origin: String,
+    /// How many leaves.
+    pub size: u64,
+    /// When it was signed.
+    pub signed_at: Timestamp,
+    /// The checkpoint of the tree of SM3.
+    pub sm3_note: Vec<u8>,
+    /// The checkpoint of the tree of SHA-256; none where the installation may not sign it.
+    pub sha256_note: Option<Vec<u8>>,
+}
+
+/// What a tile holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TileKind {
+    /// Entries (level 0 alone).
+    Entries,
+    /// Hashes of the tree of SM3.
+    Sm3,
+    /// Hashes of the tree of SHA-256.
+    Sha256,
+}
+
+/// A tile, in the widest form that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTile {
+    /// What it holds.
+    pub kind: TileKind,
+    /// Its level.
+    pub level: u8,
+    /// Its index in the level.
+    pub number: u64,
+    /// How many entries or hashes: 1 to 256.
+    pub width: u16,
+    /// They.
+    pub octets: Vec<u8>,
+}
+
+impl TileKind {
+    const fn stored(self) -> i64 {
+        match self {
+            Self::Entries => 0,
+            Self::Sm3 => 1,
+            Self::Sha256 => 2,
+        }
+    }
+}
+
+/// The head; none before the first tree was signed.
+///
+/// # Errors
+/// The database's.
+pub async fn head(tx: &mut Tx<'_>) -> Result<Option<LogHead>, Error> {
+    let sql = "SELECT origin, size, signed_at, sm3_note, sha256_note FROM log_head WHERE single = 1";
+    let row = fetch_optional!(tx, (String, i64, i64, Vec<u8>, Option<Vec<u8>>), sql)?;
+    let head = row.map(|(origin, size, signed_at, sm3_note, sha256_note)| {
+        let wrong = || Error::Inconsistent { table: "log_head", row: "1".to_owned() };
+        let size = u64::try_from(size).map_err(|_| wrong())?;
+        Ok(LogHead { origin, size, signed_at: Timestamp::from_unix(signed_at), sm3_note, sha256_note })
+    });
+    head.transpose()
+}
+
+/// Writes the first head.
+///
+/// # Errors
+/// [`Error::Conflict`] when there is one already.
+pub async fn begin(tx: &mut Tx<'_>, head: &LogHead) -> Result<(), Error> {
+    let size = i64::try_from(head.size).unwrap_or(i64::MAX);
+    let sql = "INSERT INTO log_head (single, origin, size, signed_at, sm3_note, sha256_note) VALUES (1, $1, $2, $3, $4, $5)";
+    execute!(tx, sql, &head.origin[..], size, head.signed_at.unix(), &head.sm3_note[..], head.sha256_note.as_deref())?;
+    Ok(())
+}
+
+/// Puts the head in the place of the one of that size. Whoever knows an older one is refused.
+///
+/// # Errors
+/// [`Error::Stale`] when somebody else was quicker.
+pub async fn advance(tx: &mut Tx<'_>, known: u64, head: &LogHead) -> Result<(), Error> {
+    let (size, known) = (i64::try_from(head.size).unwrap_or(i64::MAX), i64::try_from(known).unwrap_or(i64::MAX));
+    let sql = "UPDATE log_head SET size = $1, signed_at = $2, sm3_note = $3, sha256_note = $4 \
+               WHERE single = 1 AND size = $5 AND origin = $6";
+    let (sm3, sha256) = (&head.sm3_note[..], head.sha256_note.as_deref());
+    match execute!(tx, sql, size, head.signed_at.unix(), sm3, sha256, known, &head.origin[..])? {
+        1 => Ok(()),
+        _ => Err(Error::Stale { table: "log_head", row: "1".to_owned() }),
+    }
+}
+
+/// Writes a tile, or its wider form.
+///
+/// # Errors
+/// The database's: a tile that is full never changes, and none becomes narrower.
+pub async fn put_tile(tx: &mut Tx<'_>, tile: &StoredTile) -> Result<(), Error> {
+    let sql = "INSERT INTO log_tiles (kind, level, number, width, octets) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (kind, level, number) DO UPDATE SET width = excluded.width, octets = excluded.octets";
+    let number = i64::try_from(tile.number).unwrap_or(i64::MAX);
+    let (level, width) = (i64::from(tile.level), i64::from(tile.width));
+    execute!(tx, sql, tile.kind.stored(), level, number, width, &tile.octets[..])?;
+    Ok(())
+}
+
+/// A tile in its widest form.
+///
+/// # Errors
+/// A row that says what no tile can is [`Error::Inconsistent`].
+pub async fn tile(
+    tx: &mut Tx<'_>,
+    (kind, level, number): (TileKind, u8, u64),
+) -> Result<Option<StoredTile>, Error> {
+    Ok(tiles(tx, (kind, level, number), 1).await?.into_iter().find(|tile| tile.number == number))
+}
+
+/// Tiles of a level from that number on, in their order, at most so many. There may be gaps.
+///
+/// # Errors
+/// As [`tile`].
+pub async fn tiles(
+    tx: &mut Tx<'_>,
+    (kind, level, from): (TileKind, u8, u64),
+    most: i64,
+) -> Result<Vec<StoredTile>, Error> {
+    let sql = "SELECT number, width, octets FROM log_tiles WHERE kind = $1 AND level = $2 AND number >= $3 \
+               ORDER BY number LIMIT $4";
+    let first = i64::try_from(from).unwrap_or(i64::MAX);
+    let rows = fetch_all!(tx, (i64, i64, Vec<u8>), sql, kind.stored(), i64::from(level), first, most)?;
+    let tiles = rows.into_iter().map(|(number, width, octets)| {
+        let wrong = || Error::Inconsistent { table: "log_tiles", row: format!("{}/{level}/{number}", kind.stored()) };
+        let width = u16::try_from(width).map_err(|_| wrong())?;
+        let number = u64::try_from(number).map_err(|_| wrong())?;
+        Ok(StoredTile { kind, level, number, width, octets })
+    });
+    tiles.collect()
+}
