@@ -1,12 +1,16 @@
-//! Audit events: what happened, typed, versioned, canonically encoded.
+//! Audit events: what happened, typed, versioned, canonically encoded; and the Merkle log of their entries.
 
 mod body;
+pub mod checkpoint;
 mod encoding;
+pub mod entry;
 mod event;
 mod listing;
 mod reason;
+pub mod tree;
 
 pub use body::{EventBody, EventClass};
 pub use encoding::EncodingError;
+pub use entry::{Entry, EntryError, Salt};
 pub use event::{Actor, Event};
 pub use reason::{AbandonmentReason, RevocationReason, SuspensionReason};

@@ -1,0 +1,333 @@
+//! Checkpoints signed and verified: Ed25519 and SM2 by the log, timestamped Ed25519 by witnesses.
+
+use crate::base::clock::Timestamp;
+use crate::base::random::Random;
+use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::digest::sha256;
+use crate::crypto::{self, PublicKey, Signer, ed25519, sm2};
+use crate::domain::audit::tree::{Hash, TreeHash};
+use crate::format::tlog::cosignature::{Cosignature, signed_message};
+use crate::format::tlog::note::{KeyId, check_name};
+use crate::format::tlog::{self, Checkpoint, Note, NoteKey, SignatureLine, VerifierKey};
+
+/// Why a checkpoint is not believed, or not signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Not a note, a checkpoint or a verifier key.
+    #[error(transparent)]
+    Format(#[from] tlog::Error),
+    /// A key that is none, or that could not sign.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+    /// A verifier key whose key ID is not the hash of name, type and key (C2SP signed-note, signatures).
+    #[error("the key ID of {name} is not the hash of its name, type and key (C2SP signed-note, signatures)")]
+    KeyId {
+        /// The key's name.
+        name: String,
+    },
+    /// A key of an algorithm that signs no notes.
+    #[error("a key of the algorithm {algorithm} signs no notes")]
+    KeyType {
+        /// Its name.
+        algorithm: &'static str,
+    },
+    /// A key that cannot do what is asked of it: a log's where a witness's is meant, or the other way round.
+    #[error("the key {name} is of the wrong signature type for this")]
+    Role {
+        /// The key's name.
+        name: String,
+    },
+    /// The checkpoint of another log.
+    #[error("the checkpoint is of {found}, not of {expected}")]
+    Origin {
+        /// Whose it should be.
+        expected: String,
+        /// Whose it says it is.
+        found: String,
+    },
+    /// A signature by a known key that is wrong: the whole note is refused (C2SP signed-note, signatures).
+    #[error("the signature of {name} is wrong (C2SP signed-note, signatures)")]
+    WrongSignature {
+        /// The key's name.
+        name: String,
+    },
+    /// No signature of the log's key.
+    #[error("no key of the log signed the checkpoint (C2SP signed-note, signatures)")]
+    NotSigned,
+    /// A time before 1970.
+    #[error("a cosignature cannot be from before 1970")]
+    Time,
+}
+
+/// A key that verifies signatures of notes, with the name and the key ID under which it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verifier {
+    name: String,
+    key_id: KeyId,
+    key: NoteKey,
+    public: PublicKey,
+}
+
+impl Verifier {
+    /// The key under that name; the key ID is computed.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Format`]: the name is none; [`CheckpointError::Crypto`]: the point is none of the curve.
+    pub fn new(name: &str, key: NoteKey) -> Result<Self, CheckpointError> {
+        check_name(name)?;
+        let public = match &key {
+            NoteKey::Ed25519(point) | NoteKey::Cosignature(point) => {
+                PublicKey::Ed25519(ed25519::PublicKey::from_bytes(point)?)
+            }
+            NoteKey::Sm2(point) => PublicKey::Sm2(sm2::PublicKey::from_bytes(point)?),
+        };
+        Ok(Self { name: name.to_owned(), key_id: key_id(name, &key), key, public })
+    }
+
+    /// The key of a log's signer under that name: Ed25519 or SM2.
+    ///
+    /// # Errors
+    /// [`CheckpointError::KeyType`], as [`Verifier::new`].
+    pub fn of_log(name: &str, key: &PublicKey) -> Result<Self, CheckpointError> {
+        let key = match key {
+            PublicKey::Ed25519(key) => NoteKey::Ed25519(key.to_bytes()),
+            PublicKey::Sm2(key) => NoteKey::Sm2(key.to_bytes()),
+            other => return Err(CheckpointError::KeyType { algorithm: other.name() }),
+        };
+        Self::new(name, key)
+    }
+
+    /// The key of a witness under that name: Ed25519.
+    ///
+    /// # Errors
+    /// [`CheckpointError::KeyType`], as [`Verifier::new`].
+    pub fn of_witness(name: &str, key: &PublicKey) -> Result<Self, CheckpointError> {
+        match key {
+            PublicKey::Ed25519(key) => Self::new(name, NoteKey::Cosignature(key.to_bytes())),
+            other => Err(CheckpointError::KeyType { algorithm: other.name() }),
+        }
+    }
+
+    /// Reads a verifier key (C2SP signed-note, verifier keys).
+    ///
+    /// # Errors
+    /// [`CheckpointError::KeyId`], as [`Verifier::new`].
+    pub fn parse(vkey: &str) -> Result<Self, CheckpointError> {
+        let stated = VerifierKey::parse(vkey)?;
+        let verifier = Self::new(stated.name, stated.key)?;
+        if verifier.key_id != stated.key_id {
+            return Err(CheckpointError::KeyId { name: verifier.name });
+        }
+        Ok(verifier)
+    }
+
+    /// The verifier key as text.
+    #[must_use]
+    pub fn to_vkey(&self) -> String {
+        VerifierKey { name: &self.name, key_id: self.key_id, key: self.key }.to_string()
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key ID.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The key, with its signature type.
+    #[must_use]
+    pub const fn key(&self) -> &NoteKey {
+        &self.key
+    }
+
+    /// Whether it verifies cosignatures of witnesses.
+    #[must_use]
+    pub const fn is_witness(&self) -> bool {
+        matches!(self.key, NoteKey::Cosignature(_))
+    }
+
+    /// The signature line of a value that this key made: of 64 octets for a log's key, of 72 for a witness's.
+    #[must_use]
+    pub fn signature_line(&self, value: &[u8]) -> SignatureLine<'_> {
+        SignatureLine { name: &self.name, key_id: self.key_id, value: value.to_vec() }
+    }
+
+    /// Signs the text of a note as a log. The signer must be the holder of this key.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Role`]: a witness's key, or another key than the signer's; [`CheckpointError::Crypto`].
+    pub fn sign(
+        &self,
+        text: &str,
+        signer: &dyn Signer,
+        random: &dyn Random,
+    ) -> Result<SignatureLine<'_>, CheckpointError> {
+        if self.is_witness() || signer.public_key() != self.public {
+            return Err(CheckpointError::Role { name: self.name.clone() });
+        }
+        Ok(self.signature_line(&signer.sign(text.as_bytes(), random)?))
+    }
+
+    /// Signs the text of a checkpoint as a witness, as of `at`. The signer must be the holder of this key.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Role`]: a log's key, or another key than the signer's; [`CheckpointError::Time`];
+    /// [`CheckpointError::Crypto`].
+    pub fn cosign(
+        &self,
+        text: &str,
+        at: Timestamp,
+        signer: &dyn Signer,
+        random: &dyn Random,
+    ) -> Result<SignatureLine<'_>, CheckpointError> {
+        if !self.is_witness() || signer.public_key() != self.public {
+            return Err(CheckpointError::Role { name: self.name.clone() });
+        }
+        let timestamp = u64::try_from(at.unix()).map_err(|_| CheckpointError::Time)?;
+        let value = signer.sign(&signed_message(timestamp, text), random)?;
+        let signature = value.as_slice().try_into().map_err(|_| crypto::Error::Library)?;
+        Ok(self.signature_line(&Cosignature { timestamp, signature }.to_octets()))
+    }
+
+    /// Whether that signature line names this key.
+    #[must_use]
+    pub fn is_named_by(&self, line: &SignatureLine<'_>) -> bool {
+        line.name == self.name && line.key_id == self.key_id
+    }
+
+    /// What a value of this key over that text says; `None` when it is wrong.
+    fn verify(&self, text: &str, value: &[u8]) -> Option<Said> {
+        match &self.key {
+            NoteKey::Ed25519(_) => self.verifies(SignatureAlgorithm::Ed25519, text.as_bytes(), value, Said::Log),
+            NoteKey::Sm2(_) => self.verifies(SignatureAlgorithm::Sm2Sm3, text.as_bytes(), value, Said::Log),
+            NoteKey::Cosignature(_) => {
+                let Cosignature { timestamp, signature } = Cosignature::parse(value).ok()?;
+                let message = signed_message(timestamp, text);
+                self.verifies(SignatureAlgorithm::Ed25519, &message, &signature, Said::Seen { timestamp })
+            }
+        }
+    }
+
+    fn verifies(&self, algorithm: SignatureAlgorithm, message: &[u8], value: &[u8], said: Said) -> Option<Said> {
+        self.public.verify(algorithm, message, value).then_some(said)
+    }
+}
+
+/// What a right signature says.
+enum Said {
+    /// The log's own head.
+    Log,
+    /// A witness saw it then.
+    Seen { timestamp: u64 },
+}
+
+/// The first four octets of SHA-256 over name, newline, type and key (C2SP signed-note, signatures).
+fn key_id(name: &str, key: &NoteKey) -> KeyId {
+    let hash = sha256(&key.identified_as(name));
+    hash.first_chunk::<4>().copied().unwrap_or_default()
+}
+
+/// The text of a checkpoint of one of the trees of the log `origin`: what is signed.
+#[must_use]
+pub fn checkpoint_text(origin: &str, hash: TreeHash, size: u64, root: &Hash) -> String {
+    Checkpoint { origin: &hash.origin(origin), size, root: *root, extensions: Vec::new() }.to_text()
+}
+
+/// A witness's cosignature that is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedCosignature {
+    /// The witness's name.
+    pub name: String,
+    /// Its key ID.
+    pub key_id: KeyId,
+    /// When it cosigned, in seconds since 1970. Whether that is not in the future, the caller compares.
+    pub timestamp: u64,
+}
+
+/// A checkpoint that a key of its log signed. Only [`verify_checkpoint`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedCheckpoint<'a> {
+    checkpoint: Checkpoint<'a>,
+    cosignatures: Vec<VerifiedCosignature>,
+}
+
+impl<'a> VerifiedCheckpoint<'a> {
+    /// What was signed.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &Checkpoint<'a> {
+        &self.checkpoint
+    }
+
+    /// The number of leaves.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.checkpoint.size
+    }
+
+    /// The root.
+    #[must_use]
+    pub const fn root(&self) -> &Hash {
+        &self.checkpoint.root
+    }
+
+    /// The witnesses that cosigned, each once, with its latest time.
+    #[must_use]
+    pub fn cosignatures(&self) -> &[VerifiedCosignature] {
+        &self.cosignatures
+    }
+}
+
+/// Reads the note of a checkpoint as of `origin` (the tree's, with its hash's name): one of `log` must have signed it,
+/// cosignatures of `witnesses` are told, a wrong signature of any of them refuses the note. Signatures of unknown keys
+/// are passed over (C2SP signed-note, signatures).
+///
+/// Not checked: that the checkpoint is consistent with another; its age; how many witnesses are enough.
+///
+/// # Errors
+/// [`CheckpointError`], each but `Crypto`, `KeyType` and `Time`.
+pub fn verify_checkpoint<'a>(
+    note: &Note<'a>,
+    origin: &str,
+    log: &[Verifier],
+    witnesses: &[Verifier],
+) -> Result<VerifiedCheckpoint<'a>, CheckpointError> {
+    let checkpoint = Checkpoint::parse(note.text)?;
+    if checkpoint.origin != origin {
+        let found = checkpoint.origin.to_owned();
+        return Err(CheckpointError::Origin { expected: origin.to_owned(), found });
+    }
+    let misplaced = log.iter().find(|key| key.is_witness()).or_else(|| witnesses.iter().find(|key| !key.is_witness()));
+    if let Some(key) = misplaced {
+        return Err(CheckpointError::Role { name: key.name.clone() });
+    }
+    let mut is_signed = false;
+    let mut cosignatures: Vec<VerifiedCosignature> = Vec::new();
+    for line in &note.signatures {
+        // Two known keys can share name and ID only by intent; each must then verify.
+        for key in log.iter().chain(witnesses).filter(|key| key.is_named_by(line)) {
+            match key.verify(note.text, &line.value) {
+                None => return Err(CheckpointError::WrongSignature { name: key.name.clone() }),
+                Some(Said::Log) => is_signed = true,
+                Some(Said::Seen { timestamp }) => {
+                    let known =
+                        cosignatures.iter_mut().find(|known| known.name == key.name && known.key_id == key.key_id);
+                    match known {
+                        Some(known) => known.timestamp = known.timestamp.max(timestamp),
+                        None => cosignatures.push(VerifiedCosignature {
+                            name: key.name.clone(),
+                            key_id: key.key_id,
+                            timestamp,
+                        }),
+                    }
+                }
+            }
+        }
+    }
+    if is_signed { Ok(VerifiedCheckpoint { checkpoint, cosignatures }) } else { Err(CheckpointError::NotSigned) }
+}
