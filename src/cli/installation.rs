@@ -30,6 +30,7 @@ use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
+use crate::service::audit_log::AuditLog;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::due::{self, Keeping};
@@ -44,7 +45,7 @@ use crate::service::publication::{self, Plan};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches::{self, BatchLimits, Batches};
-use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
+use crate::service::{self, KeySettings, Services, alerts, audit_log, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -223,6 +224,7 @@ impl Listening {
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
+        let sequencing = self.front.log().cloned().map(|log| tokio::spawn(audit_log::keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
@@ -238,6 +240,8 @@ impl Listening {
         lapsing.abort();
         due.abort();
         alerts.abort();
+        // What is not signed yet is signed by the next start.
+        sequencing.inspect(tokio::task::JoinHandle::abort);
         Ok(served?)
     }
 }
@@ -295,7 +299,21 @@ impl Installation {
             .with_batches(Some(self.batches()?))
             .with_report_seal(self.settings.fetching.report_seal.clone())
             .with_stamping(self.stamping().await?)
-            .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles)))
+            .with_issuance(self.issuance.clone(), Arc::clone(&self.profiles))
+            .with_log(Some(self.audit_log().await?)))
+    }
+
+    /// The audit log, opened and proven: nothing is served before.
+    async fn audit_log(&self) -> Result<AuditLog, Error> {
+        let settings = &self.settings.audit_log;
+        let host = self.settings.server.trusted_hosts.first().map_or("localhost", String::as_str);
+        let options = audit_log::Options {
+            origin: settings.origin.clone().unwrap_or_else(|| format!("{host}/log")),
+            is_configured: settings.origin.is_some(),
+            every: settings.every,
+            merge_delay: settings.merge_delay,
+        };
+        Ok(AuditLog::open(&self.services, options).await?)
     }
 
     /// Binds the listeners and sets everything up to serve.

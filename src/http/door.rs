@@ -7,6 +7,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, SealId};
 use crate::domain::ca::job_approval::JobStep;
 use crate::http::problem::Problem;
+use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::certificate_status::Change;
 use crate::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, IssuerForm,
@@ -30,6 +31,7 @@ pub(crate) trait Door: Send + Sync + 'static {
     fn signs_reports(&self) -> Answer<'_, bool>;
     fn verification_batch<'a>(&'a self, actor: &'a Actor, step: BatchStep) -> Answer<'a, Option<BatchRecord>>;
     fn trust_list_step<'a>(&'a self, actor: &'a Actor, step: TrustListStep) -> Answer<'a, TrustListAnswer>;
+    fn audit_log<'a>(&'a self, actor: &'a Actor, request: LogRequest) -> Answer<'a, LogAnswer>;
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>>;
     fn sign_with_seal<'a>(
         &'a self,
@@ -132,6 +134,10 @@ impl<U: UseCases> Door for U {
 
     fn trust_list_step<'a>(&'a self, actor: &'a Actor, step: TrustListStep) -> Answer<'a, TrustListAnswer> {
         told(UseCases::trust_list_step(self, actor, step))
+    }
+
+    fn audit_log<'a>(&'a self, actor: &'a Actor, request: LogRequest) -> Answer<'a, LogAnswer> {
+        told(UseCases::audit_log(self, actor, request))
     }
 
     fn preview(&self, document: Vec<u8>) -> Answer<'_, Option<Preview>> {

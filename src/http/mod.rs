@@ -91,6 +91,10 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::authorities::list))         // GET  /api/v1/authorities
         .routes(routes!(api::authorities::show))         // GET  /api/v1/authorities/{id}
         .routes(routes!(api::authorities::issue_list))   // POST /api/v1/authorities/{id}/crl
+        .routes(routes!(api::audit_log::file))           // GET  /log/{*path}
+        .routes(routes!(api::audit_log::proofs))         // GET  /api/v1/log/proofs
+        .routes(routes!(api::audit_log::search))         // GET  /api/v1/log/events
+        .routes(routes!(api::audit_log::event_proof))    // GET  /api/v1/log/events/{number}/proof
         .routes(routes!(pages::verify::form, pages::verify::verify)) // GET, POST /verify
         .routes(routes!(pages::verify::style))           // GET  /verify/style.css
         .routes(routes!(pages::verify::script))          // GET  /verify/page.js
@@ -299,6 +303,7 @@ mod tests {
     use crate::base::random::{DeadRandom, SystemRandom};
     use crate::domain::ca::job_approval::JobStep;
     use crate::http::guard::Peer;
+    use crate::service::audit_log::desk::{LogAnswer, LogRequest};
     use crate::service::certificate_status::Change;
     use crate::service::door::{
         Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
@@ -351,6 +356,10 @@ mod tests {
         }
 
         async fn trust_list_step(&self, _: &Actor, _: TrustListStep) -> Result<TrustListAnswer, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn audit_log(&self, _: &Actor, _: LogRequest) -> Result<LogAnswer, Nothing> {
             Err(Nothing)
         }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, RequestId, SealId, SignatureId};
 use crate::domain::ca::job_approval::JobStep;
+use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
@@ -229,6 +230,13 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         step: TrustListStep,
     ) -> impl Future<Output = Result<TrustListAnswer, Self::Error>> + Send;
+
+    /// Answers what is asked of the audit log.
+    fn audit_log(
+        &self,
+        actor: &Actor,
+        request: LogRequest,
+    ) -> impl Future<Output = Result<LogAnswer, Self::Error>> + Send;
 
     /// Draws the first pages of a document, if it has pages. Keeps nothing.
     fn preview(&self, document: Vec<u8>) -> impl Future<Output = Result<Option<Preview>, Self::Error>> + Send;

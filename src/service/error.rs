@@ -21,7 +21,7 @@ use crate::domain::verify::signed_report;
 use crate::format::trust_list::TrustListError;
 use crate::render;
 use crate::service::verification_batches::BatchError;
-use crate::service::{keys, publication, stamping};
+use crate::service::{audit_log, keys, publication, stamping};
 use crate::store;
 
 /// What a use case answers when it does not do as asked.
@@ -268,6 +268,9 @@ pub enum Error {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The audit log cannot be opened, grow, or prove something.
+    #[error(transparent)]
+    AuditLog(#[from] audit_log::Error),
 }
 
 impl Error {
@@ -342,6 +345,7 @@ impl Error {
             Self::TooManyJobs { .. } => "too-many-jobs",
             Self::IssuanceOff => "issuance-off",
             Self::Shared(error) => error.code(),
+            Self::AuditLog(error) => error.code(),
             Self::Drawing(error) => error.code(),
             Self::UnknownPolicy => "policy-unknown",
             Self::AnswerUnreadable => "answer-unreadable",

@@ -18,6 +18,8 @@ use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Policy, Report};
 use crate::format::x509::ocsp::OcspRefusal;
+use crate::service::audit_log::desk::{LogAnswer, LogRequest};
+use crate::service::audit_log::{self, AuditLog};
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change};
 use crate::service::door::{
@@ -68,6 +70,7 @@ pub struct Front {
     jobs: Option<JobDesk>,
     batches: Option<Batches>,
     report_seal: Option<SealId>,
+    log: Option<AuditLog>,
 }
 
 impl Front {
@@ -101,6 +104,7 @@ impl Front {
             jobs: None,
             batches: None,
             report_seal: None,
+            log: None,
         })
     }
 
@@ -132,6 +136,18 @@ impl Front {
     #[must_use]
     pub fn with_report_seal(self, report_seal: Option<SealId>) -> Self {
         Self { report_seal, ..self }
+    }
+
+    /// With the published audit log, or without.
+    #[must_use]
+    pub fn with_log(self, log: Option<AuditLog>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// The published audit log.
+    #[must_use]
+    pub const fn log(&self) -> Option<&AuditLog> {
+        self.log.as_ref()
     }
 
     /// With an engine that issues certificates under these profiles. Wants a runtime.
@@ -269,6 +285,12 @@ impl UseCases for Front {
         let audit::Actor::Caller { id, roles } = self.caller(actor).await? else { return Err(Error::CallerNeeded) };
         let by = audit::Actor::Caller { id: id.clone(), roles };
         trust_desk::step(&self.services, (&id, &by, &actor.request_id), step).await
+    }
+
+    async fn audit_log(&self, actor: &Actor, request: LogRequest) -> Result<LogAnswer, Error> {
+        let log = self.log.as_ref().ok_or(audit_log::Error::Off)?;
+        let by = self.actor(actor).await?;
+        log.answer(&by, request).await
     }
 
     async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {

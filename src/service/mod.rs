@@ -1,6 +1,7 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
 
 pub mod alerts;
+pub mod audit_log;
 pub mod authorities;
 pub mod authority_requests;
 pub mod callers;

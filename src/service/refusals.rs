@@ -5,7 +5,7 @@ use crate::domain::ca::request::StepRefused;
 use crate::domain::seal::{maker, signing};
 use crate::domain::verify::signed_report;
 use crate::service::door::{ErrorKind, Refusal};
-use crate::service::{Error, keys, publication, stamping};
+use crate::service::{Error, audit_log, keys, publication, stamping};
 use crate::store;
 
 impl Refusal for Error {
@@ -115,6 +115,15 @@ impl Refusal for Error {
             // No randomness, or no memory.
             Self::Issuance(ca::Error::ThrowAway(_)) => ErrorKind::Unavailable,
             Self::Issuance(_) => ErrorKind::Refused,
+            Self::AuditLog(error) => match error {
+                audit_log::Error::NoSuchLeaf { .. }
+                | audit_log::Error::NoSuchFile
+                | audit_log::Error::TreeOff { .. }
+                | audit_log::Error::Off => ErrorKind::NotFound,
+                audit_log::Error::Erased { .. } | audit_log::Error::NotMerged { .. } => ErrorKind::Conflict,
+                audit_log::Error::NotEntitled => ErrorKind::Forbidden,
+                _ => ErrorKind::Internal,
+            },
             Self::Publishing(_)
             | Self::Reporting(_)
             | Self::AnswerUnreadable

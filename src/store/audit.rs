@@ -1,6 +1,8 @@
 //! Rows of the audit log: numbered 0, 1, 2, … without gaps, never changed. Each has its salt, with which alone it can be
 //! shown to be a leaf of the trees; an event that is erased goes with it.
 
+use std::collections::BTreeMap;
+
 use crate::base::clock::Timestamp;
 use crate::domain::audit::{Event, EventClass};
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
@@ -105,6 +107,29 @@ pub async fn salted(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<Salted
         Ok(SaltedEvent { number, event, salt: salt.ok_or_else(|| broken(expected))? })
     });
     events.collect()
+}
+
+/// What the leaves from that number on commit to, at most `limit` numbers: nothing where the event was erased. A number that
+/// is missing is neither there nor erased.
+///
+/// # Errors
+/// An event that has no salt yet is [`Error::Inconsistent`].
+pub async fn commitments(
+    tx: &mut Tx<'_>,
+    from: i64,
+    limit: i64,
+) -> Result<BTreeMap<i64, Option<SaltedEvent>>, Error> {
+    let end = from.saturating_add(limit);
+    let mut known = BTreeMap::new();
+    for number in erasures(tx, from, end.saturating_sub(1)).await? {
+        known.insert(number, None);
+    }
+    let sql = "SELECT number, event, salt FROM audit_events WHERE number >= $1 AND number < $2";
+    for (number, event, salt) in fetch_all!(tx, (i64, Vec<u8>, Option<Vec<u8>>), sql, from, end)? {
+        let salt = salt.and_then(|salt| salt.try_into().ok()).ok_or_else(|| broken(number))?;
+        known.insert(number, Some(SaltedEvent { number, event, salt }));
+    }
+    Ok(known)
 }
 
 /// One event with its salt; none where there is no such number, or where it was erased.

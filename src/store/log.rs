@@ -4,7 +4,7 @@
 //! widest form of its tile; every narrower form that was ever published is its beginning.
 
 use crate::base::clock::Timestamp;
-use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_optional, insert_many};
 use crate::store::{Error, Tx};
 
 /// The tree that was signed last, and its signed notes.
@@ -143,4 +143,28 @@ pub async fn tiles(
         Ok(StoredTile { kind, level, number, width, octets })
     });
     tiles.collect()
+}
+
+/// Notes under which SM3 the events of those numbers will be asked for.
+///
+/// # Errors
+/// [`Error::Conflict`]: one is noted already.
+pub async fn note_things(tx: &mut Tx<'_>, things: &[([u8; 32], i64)]) -> Result<(), Error> {
+    // Far below the number of values that a statement may bind.
+    for part in things.chunks(5_000) {
+        insert_many!(tx, "INSERT INTO log_things (thing, number) ", part.iter(), |row, (thing, number)| {
+            row.push_bind(&thing[..]);
+            row.push_bind(*number);
+        })?;
+    }
+    Ok(())
+}
+
+/// Numbers of the events of that thing, oldest first, at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn of_thing(tx: &mut Tx<'_>, thing: &[u8; 32], most: i64) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT number FROM log_things WHERE thing = $1 ORDER BY number LIMIT $2";
+    Ok(fetch_all!(tx, (i64,), sql, &thing[..], most)?.into_iter().map(|(number,)| number).collect())
 }

@@ -37,6 +37,7 @@ pub mod verification_batches;
 
 mod error;
 mod integrity;
+mod leadership;
 mod migrations;
 mod sql;
 mod together;
@@ -53,6 +54,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
+pub use leadership::Leadership;
 
 use crate::base::random::Random;
 
@@ -272,6 +274,18 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Leads those who sequence the audit log on this database, unless another one does.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn lead(&self) -> Result<Option<Leadership>, Error> {
+        match &self.pools {
+            // One process works on the file: whoever opened it holds its lock.
+            Pools::Sqlite { .. } => Ok(Some(Leadership::alone())),
+            Pools::Postgres(pool) => Leadership::of(pool).await,
+        }
     }
 
     /// Closes all connections, after their transactions.

@@ -5,8 +5,10 @@ pub mod checkpoint;
 mod encoding;
 pub mod entry;
 mod event;
+pub mod growth;
 mod listing;
 mod reason;
+mod things;
 pub mod tree;
 
 pub use body::{EventBody, EventClass};

@@ -1,6 +1,7 @@
 //! The endpoints, one file per noun. JSON shapes live here.
 
 pub(crate) mod accept;
+pub(crate) mod audit_log;
 pub(crate) mod authorities;
 pub(crate) mod certificate_requests;
 pub(crate) mod certificates;

@@ -479,7 +479,7 @@ async fn taken_over(place: Place) {
     place.script(&script).await;
     // A row that gives authority, under the integrity key of version 0.1.
     let integrity = IntegrityKey::new(Secret::new(derived(&secret, &salt, "yinxin row integrity 1").to_vec()));
-    let store = Store::open(&place.url, integrity).await.unwrap();
+    let store = Store::open(&place.url, integrity, Arc::new(SystemRandom)).await.unwrap();
     let caller = &StoredCaller {
         id: CallerId::parse("c").unwrap(),
         name: "caller".into(),

@@ -3,6 +3,7 @@
 mod alerts;
 mod algorithms;
 mod approved_orders;
+pub(crate) mod audit_log;
 pub(crate) mod authority;
 mod authority_crash;
 mod authority_requests;

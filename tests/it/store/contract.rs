@@ -1,7 +1,10 @@
 //! What the store promises, function by function, on SQLite and on PostgreSQL.
 
+use std::sync::Arc;
+
 use yinxin::base::clock::Timestamp;
 use yinxin::base::id::{CallerId, EncryptionKeyId, KeyId, SealId, SignatureId};
+use yinxin::base::random::SystemRandom;
 use yinxin::base::secret::Secret;
 use yinxin::domain::audit::{Actor, Event, EventBody, RevocationReason, SuspensionReason};
 use yinxin::domain::caller::{CallerState, Role, Roles};
@@ -70,7 +73,7 @@ async fn gives_way_and_tries_again(store: &Store, url: &str) {
 
 #[tokio::test]
 async fn other_databases_are_refused() {
-    let refused = Store::open("mysql://localhost/x", integrity()).await.err();
+    let refused = Store::open("mysql://localhost/x", integrity(), Arc::new(SystemRandom)).await.err();
     assert!(matches!(refused, Some(Error::UnknownDatabase)), "{refused:?}");
 }
 
@@ -84,7 +87,7 @@ fn at(seconds: i64) -> Timestamp {
 
 /// The checks share one database and run in this order: later ones need earlier ones' rows.
 async fn contract(url: &str) {
-    let store = Store::open(url, integrity()).await.unwrap();
+    let store = Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap();
     store.ping().await.unwrap();
     events(&store).await;
     events_cannot_be_changed(&store, url).await;
@@ -621,11 +624,11 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
 }
 
 async fn migrations_are_checked(url: &str) {
-    Store::open(url, integrity()).await.unwrap().close().await;
+    Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap().close().await;
     by_hand(url, "INSERT INTO schema_migrations SELECT 99, sm3, applied_at FROM schema_migrations WHERE version = 1")
         .await
         .unwrap();
-    let refused = Store::open(url, integrity()).await.err();
+    let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
     assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 16 })), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
@@ -634,7 +637,7 @@ async fn migrations_are_checked(url: &str) {
     )
     .await
     .unwrap();
-    let refused = Store::open(url, integrity()).await.err();
+    let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
     assert!(matches!(refused, Some(Error::MigrationChanged { version: 1 })), "{refused:?}");
 }
 

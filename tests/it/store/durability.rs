@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use yinxin::base::clock::Timestamp;
+use yinxin::base::random::SystemRandom;
 use yinxin::base::secret::Secret;
 use yinxin::domain::audit::{Actor, Event, EventBody};
 use yinxin::store::{IntegrityKey, Store, audit};
@@ -13,7 +15,7 @@ use crate::store::Folder;
 const FILE: &str = "YINXIN_TEST_DURABILITY_FILE";
 
 async fn open(file: &std::path::Path) -> Store {
-    Store::open_file(file, IntegrityKey::new(Secret::new(vec![1; 32]))).await.unwrap()
+    Store::open_file(file, IntegrityKey::new(Secret::new(vec![1; 32])), Arc::new(SystemRandom)).await.unwrap()
 }
 
 /// Writers who share their commits.

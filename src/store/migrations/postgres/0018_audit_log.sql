@@ -55,3 +55,10 @@ CREATE TABLE log_tiles (
 );
 CREATE TRIGGER log_tiles_grow BEFORE UPDATE ON log_tiles
 FOR EACH ROW WHEN (NEW.width < OLD.width OR OLD.width = 256) EXECUTE FUNCTION log_only_grows();
+
+-- Where to find the event of a thing that somebody holds: a certificate, a seal, a signature, a document. By its SM3.
+CREATE TABLE log_things (
+    thing BYTEA NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (thing, number)
+);

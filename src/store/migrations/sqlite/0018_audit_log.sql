@@ -43,3 +43,10 @@ CREATE TABLE log_tiles (
 ) STRICT;
 CREATE TRIGGER log_tiles_grow BEFORE UPDATE ON log_tiles WHEN NEW.width < OLD.width OR OLD.width = 256
 BEGIN SELECT RAISE(ABORT, 'tiles only grow'); END;
+
+-- Where to find the event of a thing that somebody holds: a certificate, a seal, a signature, a document. By its SM3.
+CREATE TABLE log_things (
+    thing BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (thing, number)
+) STRICT, WITHOUT ROWID;

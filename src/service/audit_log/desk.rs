@@ -1,0 +1,209 @@
+//! What the doors ask of the log: its public files, proofs for those who may see them, and the search of auditors.
+
+use crate::base::clock::Timestamp;
+use crate::base::id::CallerId;
+use crate::domain::audit::tree::TreeHash;
+use crate::domain::audit::{Actor, Event, EventClass};
+use crate::domain::caller::Role;
+use crate::format::tlog::tile::TilePath;
+use crate::service::Error as ServiceError;
+use crate::service::audit_log::{AuditLog, Error, EventProof};
+use crate::store::{audit, log};
+
+/// Events that one answer lists.
+pub const MOST_LISTED: usize = 200;
+/// Events that one search looks at; the answer tells where to go on.
+const MOST_LOOKED_AT: i64 = 20_000;
+/// Proofs of one thing.
+const MOST_OF_A_THING: i64 = 16;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogRequest {
+    /// A file of the log, by its path below `/log/`. Everybody may have it.
+    File {
+        /// `checkpoint`, `tile/…`, or these below `sm3/` or `sha256/`; `keys`.
+        path: String,
+    },
+    /// The proof of an event.
+    Proof {
+        /// Its number.
+        index: u64,
+    },
+    /// Proofs of the events of a thing.
+    ProofsOf {
+        /// Its SM3.
+        thing: [u8; 32],
+    },
+    /// Events, for auditors.
+    Search(EventQuery),
+}
+
+/// Which events an auditor looks for: those to which all that is said applies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventQuery {
+    /// From that number on.
+    pub from: u64,
+    /// Of that class.
+    pub class: Option<EventClass>,
+    /// By that caller.
+    pub actor: Option<CallerId>,
+    /// Not before that moment.
+    pub since: Option<Timestamp>,
+    /// Before that moment.
+    pub until: Option<Timestamp>,
+    /// With a field of that value: a name, or a hash in hex.
+    pub noun: Option<String>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogAnswer {
+    /// A file.
+    File(LogFile),
+    /// Proofs, oldest first.
+    Proofs(Vec<EventProof>),
+    /// Events.
+    Events(EventPage),
+}
+
+/// A public file of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// Its octets.
+    pub octets: Vec<u8>,
+    /// Whether it is text.
+    pub is_text: bool,
+    /// Whether it never changes.
+    pub is_fixed: bool,
+}
+
+/// Events that were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPage {
+    /// With their numbers, oldest first.
+    pub events: Vec<(u64, Event)>,
+    /// From which number on to look next; nothing at the end.
+    pub next: Option<u64>,
+}
+
+impl AuditLog {
+    /// Answers, to that actor. Files are everybody's; proofs are those of auditors, and of whoever did what the event says;
+    /// events are auditors' alone.
+    ///
+    /// # Errors
+    /// [`Error::NotEntitled`] and what the log refuses; the store's.
+    pub async fn answer(&self, actor: &Actor, request: LogRequest) -> Result<LogAnswer, ServiceError> {
+        match request {
+            LogRequest::File { path } => self.file(&path).await.map(LogAnswer::File),
+            LogRequest::Proof { index } => {
+                let proof = self.prove(index).await;
+                // A stranger to the event learns nothing of it, not even whether it was erased.
+                let proof = proof.and_then(|proof| entitled(actor, proof));
+                proof.map(|proof| LogAnswer::Proofs(vec![proof])).map_err(|error| hidden(actor, error))
+            }
+            LogRequest::ProofsOf { thing } => {
+                let wanted = &thing;
+                let steps =
+                    self.services.store.read(|tx| Box::pin(log::of_thing(tx, wanted, MOST_OF_A_THING)));
+                let mut proofs = Vec::new();
+                for number in steps.await? {
+                    // Whoever holds the thing knows what its event says: the hash names nothing else.
+                    match self.prove(u64::try_from(number).unwrap_or(u64::MAX)).await {
+                        Ok(proof) => proofs.push(proof),
+                        Err(ServiceError::AuditLog(Error::Erased { .. })) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(LogAnswer::Proofs(proofs))
+            }
+            LogRequest::Search(_) if !is_auditor(actor) => Err(Error::NotEntitled.into()),
+            LogRequest::Search(query) => self.search(&query).await.map(LogAnswer::Events),
+        }
+    }
+
+    async fn file(&self, path: &str) -> Result<LogFile, ServiceError> {
+        let absent = || ServiceError::from(Error::NoSuchFile);
+        if path == "keys" {
+            let keys = TreeHash::ALL.into_iter().filter_map(|tree| self.verifier(tree));
+            let octets = keys.map(|key| format!("{}\n", key.to_vkey())).collect::<String>().into_bytes();
+            return Ok(LogFile { octets, is_text: true, is_fixed: false });
+        }
+        // What any client of C2SP reads stands directly below too.
+        let (tree, rest) = match path.split_once('/') {
+            Some(("sm3", rest)) => (TreeHash::Sm3, rest),
+            Some(("sha256", rest)) => (TreeHash::Sha256, rest),
+            _ => (TreeHash::Sha256, path),
+        };
+        if rest == "checkpoint" {
+            let octets = self.head(tree).await?.note;
+            return Ok(LogFile { octets, is_text: true, is_fixed: false });
+        }
+        let path = TilePath::parse(rest).map_err(|_| absent())?;
+        let octets = self.tile(tree, path).await?.ok_or_else(absent)?;
+        Ok(LogFile { octets, is_text: false, is_fixed: true })
+    }
+
+    async fn search(&self, query: &EventQuery) -> Result<EventPage, ServiceError> {
+        const AT_ONCE: i64 = 1_000;
+        let (mut events, mut from, mut looked) = (Vec::new(), query.from, 0);
+        while looked < MOST_LOOKED_AT {
+            let first = i64::try_from(from).unwrap_or(i64::MAX);
+            let rows = self.services.store.read(|tx| Box::pin(audit::read(tx, first, AT_ONCE))).await?;
+            if rows.is_empty() {
+                return Ok(EventPage { events, next: None });
+            }
+            looked = looked.saturating_add(AT_ONCE);
+            for (number, event) in rows {
+                let number = u64::try_from(number).unwrap_or(u64::MAX);
+                from = number.saturating_add(1);
+                if query.is_met_by(&event) {
+                    events.push((number, event));
+                    if events.len() >= MOST_LISTED {
+                        return Ok(EventPage { events, next: Some(from) });
+                    }
+                }
+            }
+        }
+        Ok(EventPage { events, next: Some(from) })
+    }
+}
+
+impl EventQuery {
+    fn is_met_by(&self, event: &Event) -> bool {
+        let by = match &event.actor {
+            Actor::Caller { id, .. } => Some(id),
+            Actor::Operator | Actor::Anonymous => None,
+        };
+        self.class.is_none_or(|class| event.class() == class)
+            && self.actor.as_ref().is_none_or(|actor| by == Some(actor))
+            && self.since.is_none_or(|since| event.at >= since)
+            && self.until.is_none_or(|until| event.at < until)
+            && self.noun.as_ref().is_none_or(|noun| event.body.fields().iter().any(|(_, value)| value == noun))
+    }
+}
+
+fn is_auditor(actor: &Actor) -> bool {
+    match actor {
+        Actor::Caller { roles, .. } => roles.contains(Role::AuditAdministrator),
+        Actor::Operator => true,
+        Actor::Anonymous => false,
+    }
+}
+
+fn entitled(actor: &Actor, proof: EventProof) -> Result<EventProof, ServiceError> {
+    let event = proof.read()?;
+    let is_party = match (actor, &event.actor) {
+        (Actor::Caller { id, .. }, Actor::Caller { id: by, .. }) => id == by,
+        _ => false,
+    };
+    if is_party || is_auditor(actor) { Ok(proof) } else { Err(Error::NotEntitled.into()) }
+}
+
+fn hidden(actor: &Actor, error: ServiceError) -> ServiceError {
+    match error {
+        ServiceError::AuditLog(Error::Erased { .. }) if !is_auditor(actor) => Error::NotEntitled.into(),
+        error => error,
+    }
+}
+

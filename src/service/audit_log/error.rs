@@ -1,0 +1,117 @@
+//! Why the audit log cannot be opened, grow, or prove something; each with a stable code.
+
+use crate::domain::audit::EntryError;
+use crate::domain::audit::checkpoint::CheckpointError;
+use crate::domain::audit::tree::{TreeError, TreeHash};
+
+/// What is wrong with the log, or with what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The log began under another origin.
+    #[error("the audit log began as {begun} and cannot go on as {configured}")]
+    OriginChanged {
+        /// Its origin.
+        begun: String,
+        /// What the configuration says.
+        configured: String,
+    },
+    /// The signed head and the tiles do not fit: the log must not grow.
+    #[error("the tiles of the {tree} tree lead to another root than its checkpoint of {size} leaves")]
+    Diverged {
+        /// Which tree.
+        tree: TreeHash,
+        /// The size of the signed head.
+        size: u64,
+    },
+    /// More leaves are signed than there are events.
+    #[error("{signed} leaves are signed, and there are {events} events: rows are missing")]
+    Behind {
+        /// Leaves of the head.
+        signed: u64,
+        /// Events that there are.
+        events: u64,
+    },
+    /// An event is not what its leaf commits to.
+    #[error("event {index} is not what its leaf commits to")]
+    OtherEvent {
+        /// Its number.
+        index: u64,
+    },
+    /// An event that the log should have is gone, and no erasure says so.
+    #[error("event {index} is missing")]
+    MissingEvent {
+        /// Its number.
+        index: u64,
+    },
+    /// A checkpoint of ours is not believed.
+    #[error("a checkpoint of the log is not right")]
+    Checkpoint(#[from] CheckpointError),
+    /// A tile is missing or wrong.
+    #[error("the tiles of the log are not right")]
+    Tree(#[from] TreeError),
+    /// An event has no entry.
+    #[error("an event has no entry")]
+    Entry(#[from] EntryError),
+    /// There is no leaf of that number.
+    #[error("there is no leaf {index}: the log has {size}")]
+    NoSuchLeaf {
+        /// What was asked for.
+        index: u64,
+        /// How many there are.
+        size: u64,
+    },
+    /// The event is kept, and not in the trees yet.
+    #[error("event {index} is not in the trees yet; it will be within {seconds} seconds")]
+    NotMerged {
+        /// Its number.
+        index: u64,
+        /// The promised delay.
+        seconds: u64,
+    },
+    /// The event was erased: its leaf stays, and what it said can be proven no more.
+    #[error("event {index} was erased")]
+    Erased {
+        /// Its number.
+        index: u64,
+    },
+    /// This installation does not sign that tree.
+    #[error("the {tree} tree is not signed here")]
+    TreeOff {
+        /// Which.
+        tree: TreeHash,
+    },
+    /// Nobody may see that proof but the parties of the event and auditors.
+    #[error("the event is not the caller's to see")]
+    NotEntitled,
+    /// There is no such file of the log.
+    #[error("the log has no such file")]
+    NoSuchFile,
+    /// No log is kept here.
+    #[error("no audit log is published here")]
+    Off,
+}
+
+impl Error {
+    /// Stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::OriginChanged { .. } => "log-origin-changed",
+            Self::Diverged { .. } => "log-diverged",
+            Self::Behind { .. } => "log-events-missing",
+            Self::OtherEvent { .. } => "log-event-changed",
+            Self::MissingEvent { .. } => "log-event-missing",
+            Self::Checkpoint(_) => "log-checkpoint-wrong",
+            Self::Tree(_) => "log-tiles-wrong",
+            Self::Entry(_) => "log-entry-wrong",
+            Self::NoSuchLeaf { .. } => "log-no-such-leaf",
+            Self::NotMerged { .. } => "log-not-merged",
+            Self::Erased { .. } => "log-event-erased",
+            Self::TreeOff { .. } => "log-tree-off",
+            Self::NotEntitled => "log-not-entitled",
+            Self::NoSuchFile => "log-no-such-file",
+            Self::Off => "log-off",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The log is opened: its keys, its head, and the proof that head, tiles and rows belong together. Nothing is served before.
+//!
+//! What is proven: the checkpoints are signed by keys of ours; the right edges of both trees lead to their roots; of the
+//! newest leaves each is what its event commits to; no event behind the head is missing. What is not: the tiles further
+//! left. `yinxin log verify` looks at all of them.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::domain::audit::Entry;
+use crate::domain::audit::checkpoint::{checkpoint_text, verify_checkpoint};
+use crate::domain::audit::growth::Growth;
+use crate::domain::audit::tree::TreeHash;
+use crate::format::tlog::Note;
+use crate::format::tlog::tile::{BundleCoordinate, FULL, bundles_of, edge_of, read_bundle};
+use crate::service::audit_log::keys::{LogKey, current, verifiers};
+use crate::service::audit_log::{AuditLog, Error, Options, Signers, tiles};
+use crate::service::{Error as ServiceError, Services};
+use crate::store::log::{self, LogHead};
+use crate::store::{self, Tx, audit};
+
+/// Leaves that are compared with their events when the log is opened.
+const COMPARED: u64 = 16_384;
+
+impl AuditLog {
+    /// Opens the log, begins it where there is none, and proves it.
+    ///
+    /// # Errors
+    /// [`Error::OriginChanged`], [`Error::Diverged`], [`Error::Behind`], [`Error::OtherEvent`], [`Error::MissingEvent`],
+    /// [`Error::Checkpoint`], [`Error::Tree`]: the log must not go on. The key store's; the store's.
+    pub async fn open(services: &Services, options: Options) -> Result<Self, ServiceError> {
+        let begun = services.store.read(|tx| Box::pin(log::head(tx))).await?;
+        let origin = match &begun {
+            Some(head) if options.is_configured && head.origin != options.origin => {
+                let (begun, configured) = (head.origin.clone(), options.origin);
+                return Err(Error::OriginChanged { begun, configured }.into());
+            }
+            Some(head) => head.origin.clone(),
+            None => options.origin.clone(),
+        };
+        let sm3 = current(services, &origin, TreeHash::Sm3).await?;
+        let sha256 = current(services, &origin, TreeHash::Sha256).await?;
+        let signers = Signers { sm3: sm3.ok_or(Error::TreeOff { tree: TreeHash::Sm3 })?, sha256 };
+        let log = Self {
+            services: services.clone(),
+            options: Arc::new(Options { origin, ..options }),
+            signers: Arc::new(signers),
+            growth: Arc::default(),
+            watcher: Arc::new(|_| {}),
+        };
+        if begun.is_none() {
+            log.begin().await?;
+        }
+        let growth = log.proven().await?;
+        Ok(Self { growth: Arc::new(Mutex::new(growth)), ..log })
+    }
+
+    /// The log without leaves, signed.
+    async fn begin(&self) -> Result<(), ServiceError> {
+        let head = self.signed(&Growth::default()).await?;
+        let head = &head;
+        let begun = self.services.store.run("begin log", |tx| Box::pin(log::begin(tx, head))).await;
+        match begun {
+            // Another one began it meanwhile: that one is taken.
+            Ok(()) | Err(store::Error::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Signs the checkpoints of both trees.
+    pub(super) async fn signed(&self, growth: &Growth) -> Result<LogHead, ServiceError> {
+        let signed_at = self.services.clock.now();
+        let sm3_note = self.note(&self.signers.sm3, growth, TreeHash::Sm3).await?;
+        let sha256_note = match &self.signers.sha256 {
+            Some(key) => Some(self.note(key, growth, TreeHash::Sha256).await?),
+            None => None,
+        };
+        Ok(LogHead { origin: self.origin().to_owned(), size: growth.size(), signed_at, sm3_note, sha256_note })
+    }
+
+    async fn note(&self, key: &LogKey, growth: &Growth, tree: TreeHash) -> Result<Vec<u8>, ServiceError> {
+        let text = checkpoint_text(self.origin(), tree, growth.size(), &growth.root(tree));
+        let (signer, random) = (Arc::clone(&key.signer), Arc::clone(&self.services.random));
+        let value = self.services.pool.sign(signer, text.as_bytes().to_vec(), random).await?;
+        let note = Note::write(&text, &[key.verifier.signature_line(&value)]);
+        Ok(note.map_err(|error| Error::Checkpoint(error.into()))?.into_bytes())
+    }
+
+    /// The trees of the signed head, proven.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) async fn proven(&self) -> Result<Growth, ServiceError> {
+        let known = [
+            verifiers(&self.services, self.origin(), TreeHash::Sm3).await?,
+            verifiers(&self.services, self.origin(), TreeHash::Sha256).await?,
+        ];
+        let (known, origin) = (&known, self.origin());
+        let steps = self.services.store.read(|tx| {
+            Box::pin(async move {
+                let head = log::head(tx).await?.ok_or(Error::Off)?;
+                let events = u64::try_from(audit::count(tx).await?).unwrap_or(0);
+                if events < head.size {
+                    return Err(Error::Behind { signed: head.size, events }.into());
+                }
+                let growth = edges(tx, head.size).await?;
+                let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
+                for ((tree, note), known) in TreeHash::ALL.into_iter().zip(notes).zip(known) {
+                    let Some(note) = note else { continue };
+                    let note = Note::parse(note).map_err(|error| Error::Checkpoint(error.into()))?;
+                    let signed = verify_checkpoint(&note, &tree.origin(origin), known, &[]).map_err(Error::from)?;
+                    if signed.size() != head.size || *signed.root() != growth.root(tree) {
+                        return Err(Error::Diverged { tree, size: head.size }.into());
+                    }
+                }
+                compare(tx, head.size.saturating_sub(COMPARED), head.size).await?;
+                Ok::<_, ServiceError>(growth)
+            })
+        });
+        steps.await
+    }
+}
+
+async fn edges(tx: &mut Tx<'_>, size: u64) -> Result<Growth, ServiceError> {
+    let sm3 = tiles::tiles(tx, TreeHash::Sm3, edge_of(size)).await?;
+    let sha256 = tiles::tiles(tx, TreeHash::Sha256, edge_of(size)).await?;
+    let last = bundles_of(size).last().filter(|bundle| !bundle.is_full());
+    let bundle = match last {
+        Some(wanted) => tiles::bundle(tx, wanted).await?.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Ok(Growth::from_edges(size, &sm3, &sha256, bundle).map_err(Error::from)?)
+}
+
+/// Compares leaves with the events that they commit to, from that one on. Erased events are passed over.
+///
+/// # Errors
+/// [`Error::OtherEvent`], [`Error::MissingEvent`], with the first wrong index; the store's.
+pub(super) async fn compare(tx: &mut Tx<'_>, from: u64, size: u64) -> Result<(), ServiceError> {
+    for index in from / u64::from(FULL)..size.div_ceil(u64::from(FULL)) {
+        let Some(wanted) = BundleCoordinate::in_tree(index, size) else { break };
+        let first = index.saturating_mul(u64::from(FULL));
+        let octets = tiles::bundle(tx, wanted).await?.ok_or(Error::MissingEvent { index: first })?;
+        let entries = read_bundle(&octets, wanted.width()).map_err(|_| Error::OtherEvent { index: first })?;
+        let known = audit::commitments(tx, signed(first), i64::from(wanted.width())).await?;
+        for (index, octets) in (first..).zip(entries) {
+            match known.get(&signed(index)) {
+                Some(Some(event)) => {
+                    let entry = Entry::of_der(&event.event, &event.salt);
+                    if entry.map(|entry| entry.to_octets()).ok().as_ref().map(<[u8; 39]>::as_slice) != Some(octets) {
+                        return Err(Error::OtherEvent { index }.into());
+                    }
+                }
+                // Erased: the leaf is all that is left.
+                Some(None) => {}
+                None => return Err(Error::MissingEvent { index }.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
