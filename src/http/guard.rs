@@ -8,9 +8,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -21,6 +23,7 @@ use crate::http::access::{Access, Rule};
 use crate::http::api::form::media_type;
 use crate::http::problem::{Code, Problem};
 use crate::http::signed::{Claim, authority, claimed_digest};
+use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::door::{Actor, KnownCaller, Proof};
 
 /// Bytes of a body that is no upload.
@@ -33,6 +36,9 @@ const NOTHING: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41,
     0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
+
+/// Where the receipts of an acknowledged operation stand, one in each: a signed note in base64 (`docs/formats/audit-leaf.md`).
+const RECEIPT: HeaderName = HeaderName::from_static("yinxin-receipt");
 
 /// Bytes of a refused body that are still taken.
 const DISCARDED: usize = 1 << 20;
@@ -49,6 +55,23 @@ const FORWARDED: &[&str] = &[
     "x-real-ip",
     "x-ssl-client-cert",
 ];
+
+/// Adds the receipts of what the request wrote. One that cannot be signed now can be asked for later: the operation is
+/// acknowledged all the same.
+async fn with_receipts(app: &App, actor: &Actor, mut response: Response) -> Response {
+    let request = LogRequest::Receipts { request: actor.request_id.clone() };
+    match app.door.audit_log(actor, request).await {
+        Ok(LogAnswer::Receipts(receipts)) => {
+            let values = receipts.iter().map(|receipt| HeaderValue::from_str(&STANDARD.encode(&receipt.note)));
+            for value in values.filter_map(Result::ok) {
+                response.headers_mut().append(RECEIPT, value);
+            }
+        }
+        Ok(_) => {}
+        Err(problem) => tracing::warn!(request_id = %actor.request_id, code = problem.code(), "no receipt was signed"),
+    }
+    response
+}
 
 /// What the connection proves about its other end.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +126,10 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let admitted = admit(&app, rule, &mut actor, parts, &mut body).await;
     let caller = actor.caller.clone();
     let mut response = match admitted {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let response = next.run(request).await;
+            if caller.is_some() { with_receipts(&app, &actor, response).await } else { response }
+        }
         Err(problem) => {
             if rule.access == Access::Caller && problem.status().is_client_error() {
                 record(&app, &actor, rule, problem.code()).await;

@@ -19,7 +19,7 @@ use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Policy, Report};
 use crate::format::x509::ocsp::OcspRefusal;
 use crate::service::audit_log::desk::{LogAnswer, LogRequest};
-use crate::service::audit_log::{self, AuditLog};
+use crate::service::audit_log::AuditLog;
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change};
 use crate::service::door::{
@@ -288,9 +288,8 @@ impl UseCases for Front {
     }
 
     async fn audit_log(&self, actor: &Actor, request: LogRequest) -> Result<LogAnswer, Error> {
-        let log = self.log.as_ref().ok_or(audit_log::Error::Off)?;
-        let by = self.actor(actor).await?;
-        log.answer(&by, request).await
+        let by = if request.names_its_asker() { self.actor(actor).await? } else { audit::Actor::Anonymous };
+        AuditLog::ask(self.log.as_ref(), &by, request).await
     }
 
     async fn preview(&self, document: Vec<u8>) -> Result<Option<Preview>, Error> {

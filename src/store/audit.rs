@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::clock::Timestamp;
-use crate::domain::audit::{Event, EventClass};
+use crate::domain::audit::{Actor, Event, EventClass};
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
 use crate::store::{Error, Tx};
 
@@ -32,7 +32,9 @@ pub async fn append(tx: &mut Tx<'_>, event: &Event) -> Result<i64, Error> {
     let class = i64::try_from(event.class().number()).unwrap_or(i64::MAX);
     let salt = tx.salt()?;
     let insert = "INSERT INTO audit_events (number, class, at, event, salt) VALUES ($1, $2, $3, $4, $5)";
-    execute!(tx, insert, number, class, event.at.unix(), event.to_der(), &salt[..])?;
+    let der = event.to_der();
+    execute!(tx, insert, number, class, event.at.unix(), &der[..], &salt[..])?;
+    note(tx, event, SaltedEvent { number, event: der, salt });
     Ok(number)
 }
 
@@ -55,8 +57,24 @@ pub async fn append_many(tx: &mut Tx<'_>, events: &[Event]) -> Result<i64, Error
             row.push_bind(event.to_der());
             row.push_bind(&salt[..]);
         })?;
+        for (number, (event, salt)) in (numbers..).zip(part.iter().zip(&salts)) {
+            if is_noted(event) {
+                note(tx, event, SaltedEvent { number, event: event.to_der(), salt: *salt });
+            }
+        }
     }
     Ok(first)
+}
+
+/// Whether somebody will ask for the receipt of an event: a caller, at the end of its request.
+fn is_noted(event: &Event) -> bool {
+    event.request.is_some() && matches!(event.actor, Actor::Caller { .. })
+}
+
+fn note(tx: &mut Tx<'_>, event: &Event, written: SaltedEvent) {
+    if let Some(request) = event.request.as_ref().filter(|_| is_noted(event)) {
+        tx.written.push((request.clone(), written));
+    }
 }
 
 /// Events that one statement inserts.

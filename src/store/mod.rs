@@ -35,6 +35,7 @@ pub mod signatures;
 pub mod trust_lists;
 pub mod verification_batches;
 
+mod appended;
 mod error;
 mod integrity;
 mod leadership;
@@ -56,8 +57,11 @@ pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
 pub use leadership::Leadership;
 
+use crate::base::id::RequestId;
 use crate::base::random::Random;
 
+use appended::Appended;
+use audit::SaltedEvent;
 use together::{Group, Writers};
 
 /// How often a transaction that gave way to others is tried.
@@ -76,6 +80,7 @@ pub struct Store {
     integrity: IntegrityKey,
     random: Arc<dyn Random>,
     writers: Writers,
+    appended: Appended,
 }
 
 #[derive(Clone)]
@@ -91,6 +96,8 @@ pub struct Tx<'env> {
     backend: Backend,
     integrity: IntegrityKey,
     random: Arc<dyn Random>,
+    /// Events of callers' requests that this transaction wrote.
+    written: Vec<(RequestId, SaltedEvent)>,
     transient: bool,
     env: PhantomData<&'env ()>,
 }
@@ -106,7 +113,7 @@ enum Backend {
 impl<'env> Tx<'env> {
     fn new(backend: Backend, of: &Store) -> Self {
         let (integrity, random) = (of.integrity.clone(), Arc::clone(&of.random));
-        Self { backend, integrity, random, transient: false, env: PhantomData }
+        Self { backend, integrity, random, written: Vec::new(), transient: false, env: PhantomData }
     }
 
     /// Salt for one event.
@@ -131,7 +138,7 @@ impl Store {
     /// # Errors
     /// No such database, or its migrations are not ours.
     pub async fn open(url: &str, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
-        let store = Self { pools: connect(url).await?, integrity, random, writers: Writers::default() };
+        let store = Self { pools: connect(url).await?, integrity, random, writers: Writers::default(), appended: Appended::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -142,7 +149,7 @@ impl Store {
     /// As [`Self::open`].
     pub async fn open_file(path: &Path, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new().filename(path);
-        let store = Self { pools: connect_sqlite(options).await?, integrity, random, writers: Writers::default() };
+        let store = Self { pools: connect_sqlite(options).await?, integrity, random, writers: Writers::default(), appended: Appended::default() };
         store.migrate().await?;
         Ok(store)
     }
@@ -207,7 +214,7 @@ impl Store {
         };
         let mut tx = Tx::new(backend, self);
         let result = steps(&mut tx).await;
-        let (transient, awaited) = (tx.transient, roll.awaited());
+        let (transient, awaited, written) = (tx.transient, roll.awaited(), tx.written);
         let mut group = Group { backend: tx.backend, roll };
         match &result {
             Ok(_) => self.writers.leave(place, group),
@@ -224,7 +231,12 @@ impl Store {
         }
         // A refusal waits too: it may rest on what another member wrote.
         match awaited.outcome().await {
-            Some(Ok(())) => Some(result),
+            Some(Ok(())) => {
+                if result.is_ok() {
+                    self.appended.note(written);
+                }
+                Some(result)
+            }
             Some(Err(error)) if !Error::is_transient(&error) => Some(Err(Error::NotCommitted(error).into())),
             Some(Err(_)) | None => None,
         }
@@ -274,6 +286,12 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The durable events of a caller's request that were written here and not taken yet.
+    #[must_use]
+    pub fn take_appended(&self, request: &RequestId) -> Vec<SaltedEvent> {
+        self.appended.take(request)
     }
 
     /// Leads those who sequence the audit log on this database, unless another one does.

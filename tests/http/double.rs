@@ -15,6 +15,7 @@ use yinxin::domain::ca::request::{Approval, Hand};
 use yinxin::domain::ca::trust_list::ListApproval;
 use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::trust::list_diff::ListChange;
+use yinxin::service::audit_log::Receipt;
 use yinxin::service::audit_log::desk::{EventPage, LogAnswer, LogFile, LogRequest};
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
@@ -303,6 +304,7 @@ impl UseCases for Double {
             }
             LogRequest::Search(_) => LogAnswer::Events(EventPage { events: Vec::new(), next: None }),
             LogRequest::Proof { .. } | LogRequest::ProofsOf { .. } => LogAnswer::Proofs(Vec::new()),
+            LogRequest::Receipts { .. } => LogAnswer::Receipts(vec![Receipt { index: 7, note: "note\n".to_owned() }]),
         })
     }
 

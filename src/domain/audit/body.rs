@@ -5,7 +5,7 @@ use crate::base::id::{
     ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId,
     VerificationBatchId,
 };
-use crate::domain::audit::encoding::{EncodingError, Field as _, Reader, Writer};
+use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
 use crate::domain::audit::listing::events;
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::Roles;

@@ -283,6 +283,27 @@ impl<'a> VerifiedCheckpoint<'a> {
     }
 }
 
+/// Whether one of those keys of a log signed the text of a note, whatever it says. A wrong signature of any of them refuses
+/// it; signatures of unknown keys are passed over (C2SP signed-note, signatures).
+///
+/// # Errors
+/// [`CheckpointError::WrongSignature`], [`CheckpointError::NotSigned`], [`CheckpointError::Role`].
+pub fn verify_text(note: &Note<'_>, keys: &[Verifier]) -> Result<(), CheckpointError> {
+    if let Some(key) = keys.iter().find(|key| key.is_witness()) {
+        return Err(CheckpointError::Role { name: key.name.clone() });
+    }
+    let mut is_signed = false;
+    for line in &note.signatures {
+        for key in keys.iter().filter(|key| key.is_named_by(line)) {
+            if key.verify(note.text, &line.value).is_none() {
+                return Err(CheckpointError::WrongSignature { name: key.name.clone() });
+            }
+            is_signed = true;
+        }
+    }
+    if is_signed { Ok(()) } else { Err(CheckpointError::NotSigned) }
+}
+
 /// Reads the note of a checkpoint as of `origin` (the tree's, with its hash's name): one of `log` must have signed it,
 /// cosignatures of `witnesses` are told, a wrong signature of any of them refuses the note. Signatures of unknown keys
 /// are passed over (C2SP signed-note, signatures).

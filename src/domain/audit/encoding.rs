@@ -7,7 +7,6 @@ use crate::base::id::{
     ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId,
     VerificationBatchId,
 };
-use crate::crypto::digest::hex;
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
@@ -61,8 +60,6 @@ pub(super) trait Field: Sized {
     fn content(&self) -> Option<Vec<u8>>;
     /// What content octets say; absent ones are an error unless the field is optional.
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError>;
-    /// How people and programs are shown it; nothing when it is absent.
-    fn shown(&self) -> Option<String>;
 }
 
 /// Writes fields in order.
@@ -183,10 +180,6 @@ impl Field for i64 {
         let value = Self::from_be_bytes(octets);
         if value.content().as_deref() == Some(content) { Ok(value) } else { Err(EncodingError::NotCanonical) }
     }
-
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
 impl Field for u64 {
@@ -196,10 +189,6 @@ impl Field for u64 {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         Self::try_from(i64::from_content(content, tag)?).map_err(|_| EncodingError::NotCanonical)
-    }
-
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
     }
 }
 
@@ -213,10 +202,6 @@ impl Field for Timestamp {
         let moment = Self::from_unix(seconds);
         if moment.unix() == seconds { Ok(moment) } else { Err(EncodingError::NotCanonical) }
     }
-
-    fn shown(&self) -> Option<String> {
-        Some(self.to_string())
-    }
 }
 
 impl Field for String {
@@ -226,10 +211,6 @@ impl Field for String {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         text(content, tag).map(Self::from)
-    }
-
-    fn shown(&self) -> Option<String> {
-        Some(self.clone())
     }
 }
 
@@ -241,10 +222,6 @@ impl Field for Vec<u8> {
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         required(content, tag).map(<[u8]>::to_vec)
     }
-
-    fn shown(&self) -> Option<String> {
-        Some(hex(self))
-    }
 }
 
 impl Field for [u8; 32] {
@@ -254,10 +231,6 @@ impl Field for [u8; 32] {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         Self::try_from(required(content, tag)?).map_err(|_| EncodingError::NotCanonical)
-    }
-
-    fn shown(&self) -> Option<String> {
-        Some(hex(self))
     }
 }
 
@@ -273,10 +246,6 @@ impl Field for Roles {
         let roles = Self::new(roles.ok_or(unknown)?).map_err(|_| EncodingError::NotCanonical)?;
         if roles.content().as_deref() == Some(content) { Ok(roles) } else { Err(EncodingError::NotCanonical) }
     }
-
-    fn shown(&self) -> Option<String> {
-        Some(self.iter().map(Role::name).collect::<Vec<_>>().join(" "))
-    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -286,10 +255,6 @@ impl<T: Field> Field for Option<T> {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         content.map(|content| T::from_content(Some(content), tag)).transpose()
-    }
-
-    fn shown(&self) -> Option<String> {
-        self.as_ref().and_then(T::shown)
     }
 }
 
@@ -302,10 +267,6 @@ macro_rules! ids {
 
             fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
                 Self::parse(text(content, tag)?).map_err(|_| EncodingError::NotCanonical)
-            }
-
-            fn shown(&self) -> Option<String> {
-                Some(self.as_str().to_owned())
             }
         }
     )*};
@@ -322,10 +283,6 @@ macro_rules! members {
 
             fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
                 Self::from_number(u64::from_content(content, tag)?).ok_or(EncodingError::UnknownMember { tag })
-            }
-
-            fn shown(&self) -> Option<String> {
-                Some(self.name().to_owned())
             }
         }
     )*};

@@ -24,16 +24,6 @@ macro_rules! events {
                 match self { $(Self::$event { .. } => EventClass::$event,)* }
             }
 
-            /// Its fields by name, as people and programs are shown them; those that are absent are left out.
-            #[must_use]
-            pub fn fields(&self) -> Vec<(&'static str, String)> {
-                match self { $(Self::$event { $($field),* } => {
-                    let mut fields: Vec<(&'static str, String)> = Vec::new();
-                    $(fields.extend($field.shown().map(|shown| (stringify!($field), shown)));)*
-                    fields
-                })* }
-            }
-
             pub(in crate::domain::audit) fn write(&self, to: &mut Writer) {
                 match self { $(Self::$event { $($field),* } => { $(to.field($tag, $field);)* })* }
             }

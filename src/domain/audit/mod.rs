@@ -7,6 +7,7 @@ pub mod entry;
 mod event;
 pub mod growth;
 mod listing;
+pub mod promise;
 mod reason;
 mod things;
 pub mod tree;

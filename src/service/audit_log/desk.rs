@@ -1,13 +1,13 @@
 //! What the doors ask of the log: its public files, proofs for those who may see them, and the search of auditors.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::CallerId;
+use crate::base::id::{CallerId, RequestId};
 use crate::domain::audit::tree::TreeHash;
 use crate::domain::audit::{Actor, Event, EventClass};
 use crate::domain::caller::Role;
 use crate::format::tlog::tile::TilePath;
 use crate::service::Error as ServiceError;
-use crate::service::audit_log::{AuditLog, Error, EventProof};
+use crate::service::audit_log::{AuditLog, Error, EventProof, Receipt};
 use crate::store::{audit, log};
 
 /// Events that one answer lists.
@@ -37,6 +37,19 @@ pub enum LogRequest {
     },
     /// Events, for auditors.
     Search(EventQuery),
+    /// Receipts of a request that was just acknowledged. The door asks for its own answers alone.
+    Receipts {
+        /// Which.
+        request: RequestId,
+    },
+}
+
+impl LogRequest {
+    /// Whether the answer depends on who asks: files are everybody's, and receipts go to whoever was admitted already.
+    #[must_use]
+    pub const fn names_its_asker(&self) -> bool {
+        !matches!(self, Self::File { .. } | Self::Receipts { .. })
+    }
 }
 
 /// Which events an auditor looks for: those to which all that is said applies.
@@ -65,6 +78,8 @@ pub enum LogAnswer {
     Proofs(Vec<EventProof>),
     /// Events.
     Events(EventPage),
+    /// Receipts.
+    Receipts(Vec<Receipt>),
 }
 
 /// A public file of the log.
@@ -117,8 +132,21 @@ impl AuditLog {
                 }
                 Ok(LogAnswer::Proofs(proofs))
             }
+            LogRequest::Receipts { request } => self.receipts(&request).await.map(LogAnswer::Receipts),
             LogRequest::Search(_) if !is_auditor(actor) => Err(Error::NotEntitled.into()),
             LogRequest::Search(query) => self.search(&query).await.map(LogAnswer::Events),
+        }
+    }
+
+    /// As [`Self::answer`]; where no log is published there are no receipts, and nothing else is answered.
+    ///
+    /// # Errors
+    /// [`Error::Off`]; as [`Self::answer`].
+    pub async fn ask(log: Option<&Self>, actor: &Actor, request: LogRequest) -> Result<LogAnswer, ServiceError> {
+        match (log, request) {
+            (Some(log), request) => log.answer(actor, request).await,
+            (None, LogRequest::Receipts { .. }) => Ok(LogAnswer::Receipts(Vec::new())),
+            (None, _) => Err(Error::Off.into()),
         }
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod keys;
 mod opening;
 mod proving;
+mod receipts;
 mod sequencing;
 mod tiles;
 
@@ -29,6 +30,7 @@ use keys::LogKey;
 
 pub use error::Error;
 pub use proving::EventProof;
+pub use receipts::Receipt;
 pub use sequencing::{Step, keep_sequencing};
 
 /// How the log is kept.

@@ -14,19 +14,19 @@ use yinxin::domain::audit::tree::{
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody, EventClass};
 use yinxin::domain::caller::{Role, Roles};
 use yinxin::format::tlog::tile::{TilePath, bundles_of, tiles_of};
-use yinxin::format::tlog::{Checkpoint, LogProof, Note};
+use yinxin::format::tlog::{LogProof, Note};
 use yinxin::service::Services;
 use yinxin::service::audit_log::desk::{EventQuery, LogAnswer, LogRequest};
-use yinxin::service::audit_log::{AuditLog, Error, Options};
+use yinxin::service::audit_log::{AuditLog, Options};
 use yinxin::store::audit;
 
 use crate::service::installation::{NOW, Place};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
-const ORIGIN: &str = "log.example/one";
+pub(crate) const ORIGIN: &str = "log.example/one";
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         origin: ORIGIN.into(),
         is_configured: true,
@@ -101,7 +101,7 @@ async fn sequence_all(log: &AuditLog) -> u64 {
 }
 
 /// The checkpoint of a tree, believed.
-async fn head(log: &AuditLog, tree: TreeHash) -> (u64, Hash) {
+pub(crate) async fn head(log: &AuditLog, tree: TreeHash) -> (u64, Hash) {
     let signed = log.head(tree).await.unwrap();
     let note = Note::parse(&signed.note).unwrap();
     let keys = [log.verifier(tree).unwrap().clone()];
@@ -132,7 +132,7 @@ async fn entries(services: &Services) -> Vec<Entry> {
     rows.iter().map(|row| Entry::of_der(&row.event, &row.salt).unwrap()).collect()
 }
 
-async fn tiles(log: &AuditLog, tree: TreeHash, size: u64) -> Tiles {
+pub(crate) async fn tiles(log: &AuditLog, tree: TreeHash, size: u64) -> Tiles {
     let mut tiles = Tiles::new();
     for tile in tiles_of(size) {
         tiles.insert(tile, log.tile(tree, TilePath::Tile(tile)).await.unwrap().unwrap()).unwrap();
@@ -235,8 +235,7 @@ async fn only_the_entitled_see_events(services: &Services, log: &AuditLog) {
     };
     let (first, next) = found(EventQuery::default()).await;
     assert_eq!((first, next), ((0..200).collect(), Some(200)));
-    let by = |query| async move { query };
-    let noun = by(EventQuery { noun: Some("cc".repeat(32)), ..EventQuery::default() }).await;
+    let noun = EventQuery { noun: Some("cc".repeat(32)), ..EventQuery::default() };
     assert_eq!(found(noun).await, (vec![index], None));
     let id = CallerId::parse("user").unwrap();
     assert_eq!(found(EventQuery { actor: Some(id), ..EventQuery::default() }).await, (vec![index], None));
@@ -452,7 +451,5 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
     place.script(&format!("UPDATE log_head SET sm3_note = {quote}{hex}'")).await;
     assert_eq!(refused(services).await, "log-checkpoint-wrong a checkpoint of the log is not right");
     place.script(restored).await;
-    assert!(Checkpoint::parse(&text).is_ok());
     open(services).await;
-    let _ = Error::Off;
 }

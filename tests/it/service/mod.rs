@@ -4,6 +4,7 @@ mod alerts;
 mod algorithms;
 mod approved_orders;
 pub(crate) mod audit_log;
+mod audit_log_crash;
 pub(crate) mod authority;
 mod authority_crash;
 mod authority_requests;
