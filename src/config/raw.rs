@@ -31,6 +31,8 @@ sections! {
         escrow: Escrow,
         verification: Verification,
         batches: Batches,
+        alarms: Alarms,
+        siem: Siem,
         log: Log,
     }
     Server {
@@ -132,8 +134,28 @@ sections! {
     Escrow {
         keep_years: u64,
     }
+    Alarms {
+        night: String,
+        offset: String,
+        burst_uses: u64,
+        burst_minutes: u64,
+        new_caller_days: u64,
+        refusals: u64,
+        stranger_refusals: u64,
+        refusal_minutes: u64,
+        suspend: Vec<String>,
+    }
+    Siem {
+        syslog: String,
+        syslog_anchors: Vec<PathBuf>,
+        enterprise: u64,
+        hostname: String,
+        json: String,
+        down_minutes: u64,
+    }
     Log {
         format: String,
         level: String,
+        retention_days: u64,
     }
 }

@@ -78,6 +78,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0016_judged_files.sql"),
         postgres: include_str!("migrations/postgres/0016_judged_files.sql"),
     },
+    Migration {
+        version: 17,
+        sqlite: include_str!("migrations/sqlite/0017_watching.sql"),
+        postgres: include_str!("migrations/postgres/0017_watching.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -27,6 +27,15 @@ macro_rules! with_alarm_events {
                 /// The number of the event that raised it.
                 1 event: u64,
             }
+            /// What ended long ago is kept no longer, as the configuration says. The events of it stay.
+            92 "records-forgotten" RecordsForgotten {
+                /// `certificates`, `certificate-requests` or `issuance-jobs`.
+                0 kind: String,
+                /// How many.
+                1 count: u64,
+                /// What ended before this moment.
+                2 ended_before: Timestamp,
+            }
         }
     };
 }

@@ -200,7 +200,7 @@ mod tests {
             numbers,
             (1..=47)
                 .chain(50..=59)
-                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91])
+                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92])
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -336,6 +336,11 @@ mod tests {
                     count
                 }),
             (kind(), number()).prop_map(|(alarm, event)| EventBody::AlarmAcknowledged { alarm, event }),
+            (text(), number(), 0..1_i64 << 40).prop_map(|(kind, count, before)| EventBody::RecordsForgotten {
+                kind,
+                count,
+                ended_before: Timestamp::from_unix(before)
+            }),
         ]
     }
 

@@ -68,6 +68,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::TrustListApproved
         | Class::TrustListActivated
         | Class::TrustListRefused
+        | Class::RecordsForgotten
         | Class::AlarmAcknowledged => Some(Severity::Notice),
         Class::SigningIntended
         | Class::DocumentSigned

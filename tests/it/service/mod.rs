@@ -21,6 +21,7 @@ mod stamping;
 mod trust_lists;
 mod units;
 mod verification_batches;
+mod watching;
 
 use yinxin::domain::audit::EventBody;
 
