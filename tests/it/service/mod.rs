@@ -22,6 +22,7 @@ mod trust_lists;
 mod units;
 mod verification_batches;
 mod watching;
+mod watching_crash;
 
 use yinxin::domain::audit::EventBody;
 

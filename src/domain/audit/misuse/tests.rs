@@ -1,3 +1,5 @@
+//! What each rule tells and keeps to itself, and what none of them ever does.
+
 use proptest::prelude::*;
 
 use super::*;
