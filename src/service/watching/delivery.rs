@@ -96,7 +96,11 @@ impl Delivery {
             self.keep().await?;
         }
         let events = read(&self.services, self.next).await?;
-        let Some((last, _)) = events.last() else { return Ok(Step::Idle) };
+        let Some((last, _)) = events.last() else {
+            // Nothing waits: a connection that ended in between is no outage.
+            self.failing_since = None;
+            return Ok(Step::Idle);
+        };
         let next = last.saturating_add(1);
         let told = events
             .iter()

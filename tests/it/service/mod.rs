@@ -23,6 +23,7 @@ mod units;
 mod verification_batches;
 mod watching;
 mod watching_crash;
+mod watching_receivers;
 
 use yinxin::domain::audit::EventBody;
 

@@ -263,9 +263,9 @@ async fn events_are_handed_over_at_least_once(services: &Services) {
     assert_eq!(steps.step().await.unwrap(), Step::Idle, "it begins behind the last event");
     let first = services.store.read(|tx| Box::pin(audit::count(tx))).await.unwrap();
     refuse(services, &Actor::Anonymous, 1).await;
-    // Nobody is told of this one.
     let body = EventBody::ClockTrusted { accuracy: 1 };
     services.record(&Actor::Operator, None, body).await.unwrap();
+    // Nobody is told of this one.
     let body = EventBody::JobBegun { job: yinxin::base::id::JobId::parse("j").unwrap() };
     services.record(&Actor::Operator, None, body).await.unwrap();
     let number = u64::try_from(first).unwrap();
