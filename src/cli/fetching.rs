@@ -31,6 +31,12 @@ pub(crate) enum Error {
         /// Why.
         source: AnchorError,
     },
+    /// The name of a server.
+    #[error("{host} is no name of a server of TLS")]
+    ServerName {
+        /// As it was told.
+        host: String,
+    },
 }
 
 impl Error {
@@ -39,6 +45,7 @@ impl Error {
         match self {
             Self::Unreadable { .. } => "file-unreadable",
             Self::Anchors { .. } => "https-anchors-malformed",
+            Self::ServerName { .. } => "server-name-malformed",
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) use crate::cli::files::{create_folder, create_new, replace, write, wr
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
+use crate::cli::watching::{self, Watching};
 use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::devices::Token;
 use crate::config::profiles::{self, ProfileError};
@@ -202,6 +203,7 @@ pub(crate) struct Listening {
     lapse_days: u32,
     keeping: Keeping,
     alert_days: Vec<u32>,
+    watching: Watching,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -221,6 +223,8 @@ impl Listening {
 
     /// Serves until a signal to stop comes.
     pub(crate) async fn serve(self) -> Result<(), Error> {
+        // Ends with this function.
+        let _watching = self.watching.start(&self.services);
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
@@ -387,6 +391,7 @@ impl Installation {
                 keys: self.settings.escrow.keep_years.map(Retention::years).transpose()?,
             },
             alert_days: self.settings.publication.alert_days.clone(),
+            watching: watching::served(&self.settings)?,
             tls,
             app,
             stop,

@@ -1,5 +1,6 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
+mod alarms;
 mod bench;
 mod ca;
 mod console;
@@ -17,6 +18,7 @@ mod serve;
 mod shares;
 mod trust;
 mod verify;
+mod watching;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, set_hook};
@@ -46,6 +48,7 @@ enum Command {
     SealAdmin(seal_admin::Arguments),
     Ca(ca::Arguments),
     Trust(trust::Arguments),
+    Alarms(alarms::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -60,6 +63,7 @@ impl Command {
             Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
             Self::Ca(arguments) => ca::run(&arguments, console),
             Self::Trust(arguments) => trust::run(&arguments, console),
+            Self::Alarms(arguments) => alarms::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),
         }
     }

@@ -1,4 +1,4 @@
-//! `yinxin seal-admin`: seals that were made elsewhere, and the callers who may use them.
+//! `yinxin seal-admin`: seals that were made elsewhere, whether they may be used, and the callers who may use them.
 
 use std::fs;
 use std::io::Read as _;
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::base::id::KeyId;
+use crate::base::id::{KeyId, SealId};
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
 use crate::cli::keys::attached;
-use crate::domain::audit::Actor;
+use crate::domain::audit::{Actor, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::service;
 use crate::service::callers::{holder, register_caller};
-use crate::service::seals::take;
+use crate::service::seals::{resume, suspend, take};
 
 /// Seals that were made elsewhere, and the callers who may use them
 ///
@@ -44,6 +44,21 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         certificate: PathBuf,
     },
+    /// Let a seal rest: from now on it is refused
+    Suspend {
+        /// The seal
+        #[arg(value_name = "SEAL", value_parser = SealId::parse)]
+        seal: SealId,
+        /// Why: owner-request, authority-order or suspected-misuse
+        #[arg(long, value_name = "REASON", value_parser = reason)]
+        reason: SuspensionReason,
+    },
+    /// Take a resting seal back into use
+    Resume {
+        /// The seal
+        #[arg(value_name = "SEAL", value_parser = SealId::parse)]
+        seal: SealId,
+    },
     /// Let the holder of a certificate call the HTTPS API, and print its name here
     RegisterCaller {
         /// The certificate, PEM; its key is what counts
@@ -58,6 +73,11 @@ enum Action {
     },
 }
 
+fn reason(text: &str) -> Result<SuspensionReason, String> {
+    let names = || SuspensionReason::ALL.iter().map(|one| one.name()).collect::<Vec<_>>();
+    SuspensionReason::from_name(text).ok_or_else(|| format!("one of {}", names().join(", ")))
+}
+
 fn role(text: &str) -> Result<Role, String> {
     let names = || Role::ALL.iter().map(|one| one.name()).collect::<Vec<_>>();
     Role::from_name(text).ok_or_else(|| format!("one of {}", names().join(", ")))
@@ -70,6 +90,14 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let files = (&read(seal)?[..], &read(certificate)?[..]);
             let id = take(&services, &Actor::Operator, files, key).await?;
             Ok(format!("{id}\n"))
+        }
+        Action::Suspend { seal, reason } => {
+            let state = suspend(&services, &Actor::Operator, seal, *reason).await?;
+            Ok(format!("{seal} {}\n", state.name()))
+        }
+        Action::Resume { seal } => {
+            let state = resume(&services, &Actor::Operator, seal).await?;
+            Ok(format!("{seal} {}\n", state.name()))
         }
         Action::RegisterCaller { certificate, name, role } => {
             let pem = read(certificate)?;

@@ -1,5 +1,6 @@
 //! Configuration: raw (unknown keys refused) → validated.
 
+mod alarms;
 pub mod algorithms;
 mod audit_log;
 mod batches;
@@ -13,6 +14,7 @@ mod publication;
 mod raw;
 mod registration;
 mod settings;
+mod siem;
 mod stamping;
 pub mod trust_list;
 pub mod verification;
@@ -27,6 +29,7 @@ pub use keys::{Keys, Source};
 pub use publication::Publication;
 pub use registration::Registration;
 pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
+pub use siem::{JsonPlace, Siem, SyslogTarget, address as siem_address};
 pub use stamping::Stamping;
 
 /// Why a configuration is refused. Each names the key, and the file or variable it stands in.

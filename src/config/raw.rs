@@ -32,6 +32,8 @@ sections! {
         verification: Verification,
         batches: Batches,
         audit_log: AuditLog,
+        alarms: Alarms,
+        siem: Siem,
         log: Log,
     }
     Server {
@@ -138,8 +140,28 @@ sections! {
     Escrow {
         keep_years: u64,
     }
+    Alarms {
+        night: String,
+        offset: String,
+        burst_uses: u64,
+        burst_minutes: u64,
+        new_caller_days: u64,
+        refusals: u64,
+        stranger_refusals: u64,
+        refusal_minutes: u64,
+        suspend: Vec<String>,
+    }
+    Siem {
+        syslog: String,
+        syslog_anchors: Vec<PathBuf>,
+        enterprise: u64,
+        hostname: String,
+        json: String,
+        down_minutes: u64,
+    }
     Log {
         format: String,
         level: String,
+        retention_days: u64,
     }
 }

@@ -8,7 +8,11 @@ use crate::base::limits::Limits;
 use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
-use crate::config::{AuditLogSettings, BatchSettings, Error, Escrow, Fetching, Publication, Registration, Stamping, raw};
+use crate::config::{
+    AuditLogSettings, BatchSettings, Error, Escrow, Fetching, Publication, Registration, Siem, Stamping, alarms, raw,
+    siem,
+};
+use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
 
 /// The program's settings.
@@ -42,6 +46,10 @@ pub struct Settings {
     pub batches: BatchSettings,
     /// The audit log.
     pub audit_log: AuditLogSettings,
+    /// `[alarms]`: what counts as misuse.
+    pub alarms: Misuse,
+    /// `[siem]`: where security events go.
+    pub siem: Siem,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -112,6 +120,8 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
+    /// Days for which what is logged elsewhere than here is kept at least: files of security events, acknowledged alarms.
+    pub retention_days: u32,
 }
 
 /// How lines of the log look.
@@ -302,6 +312,18 @@ impl Settings {
             Ok(audit_log) => audit_log,
             Err((key, message)) => return refuse(key, message),
         };
+        let alarms = match alarms::checked(&raw.alarms.unwrap_or_default()) {
+            Ok(alarms) => alarms,
+            Err((key, message)) => return refuse(key, message),
+        };
+        let siem = match Siem::checked(&raw.siem.unwrap_or_default()) {
+            Ok(siem) => siem,
+            Err((key, message)) => return refuse(key, message),
+        };
+        let retention_days = match siem::retention_days(log.retention_days) {
+            Ok(days) => days,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -339,7 +361,9 @@ impl Settings {
             fetching,
             batches,
             audit_log,
-            log: Log { format, level },
+            alarms,
+            siem,
+            log: Log { format, level, retention_days },
             data_dir,
         })
     }
@@ -382,9 +406,12 @@ impl Settings {
             verification: Some(self.fetching.effective()),
             batches: Some(self.batches.effective()),
             audit_log: Some(self.audit_log.effective()),
+            alarms: Some(alarms::effective(&self.alarms)),
+            siem: Some(self.siem.effective()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),
+                retention_days: Some(self.log.retention_days.into()),
             }),
         };
         // Fails for paths that are not UTF-8 only, and those cannot come out of a TOML file.
@@ -517,6 +544,11 @@ mod tests {
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
             ("[escrow]\nkeep_years = 4", "escrow.keep_years: 5 to 100, or 0: for ever"),
+            (
+                "[log]\nretention_days = 179",
+                "log.retention_days: 180 to 36500: network logs are kept for six months at least \
+                 (网络安全法, 留存不少于六个月) (retention-too-short)",
+            ),
             ("[log]\nformat = 'xml'", "log.format: json or text, not \"xml\""),
             ("[log]\nlevel = 'loud'", "log.level: one of error, warn, info, debug, trace, not \"loud\""),
         ];

@@ -6,6 +6,7 @@ pub mod jose;
 pub mod keys;
 pub mod ofd;
 pub mod ses;
+pub mod syslog;
 pub mod tlog;
 pub mod trust_list;
 pub mod tsp;

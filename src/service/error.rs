@@ -232,6 +232,12 @@ pub enum Error {
     /// The seal's face cannot be drawn.
     #[error(transparent)]
     Drawing(#[from] render::Error),
+    /// No such alarm.
+    #[error("there is no such alarm")]
+    UnknownAlarm,
+    /// Somebody has looked at that alarm before.
+    #[error("the alarm was acknowledged before")]
+    AlarmAcknowledged,
     /// No verification policy of that name.
     #[error("no verification policy has that name")]
     UnknownPolicy,
@@ -289,6 +295,8 @@ impl Error {
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::IdempotencyKeyInUse => "idempotency-key-in-use",
             Self::UnknownSeal => "unknown-seal",
+            Self::UnknownAlarm => "unknown-alarm",
+            Self::AlarmAcknowledged => "alarm-acknowledged",
             // What a caller can act on has a code of its own.
             Self::InvalidTransition(InvalidTransition { from: "suspended", attempt: "sign" }) => "seal-suspended",
             Self::InvalidTransition(InvalidTransition { from: "revoked", attempt: "sign" }) => "seal-revoked",

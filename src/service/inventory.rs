@@ -5,16 +5,18 @@ use std::io::{self, Write};
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::crypto::digest::hex;
+use crate::domain::audit::{Actor, Event, EventBody};
 use crate::format::keys::write_pem;
 use crate::service::{Error, Services};
-use crate::store::authorities;
 use crate::store::issued_certificates::{self, Filter, IssuedCertificate};
-use crate::store::renewals;
+use crate::store::{Tx, audit, authorities, certificate_requests, renewals};
 
 /// The most that one page of a search holds.
 pub const MOST_IN_PAGE: i64 = 500;
 /// Certificates that one transaction forgets: others wait no longer than that takes.
 const MOST_FORGOTTEN: i64 = 1000;
+/// Requests that one transaction forgets.
+const MOST_REQUESTS: i64 = 200;
 /// Days of a year, rounded up: records are rather kept a day longer.
 const DAYS_OF_YEAR: i64 = 366;
 
@@ -189,13 +191,16 @@ pub async fn export(
 /// # Errors
 /// The store's; what was forgotten before stays forgotten.
 pub async fn forget(services: &Services, retention: Retention) -> Result<u64, Error> {
-    let bound = retention.bound(services.clock.now());
+    let now = services.clock.now();
+    let bound = retention.bound(now);
     let mut forgotten = 0_u64;
     loop {
         let run = services.store.run("forget certificates", |tx| {
             Box::pin(async move {
                 renewals::forget_certified(tx, bound, MOST_FORGOTTEN).await?;
-                issued_certificates::forget_ended(tx, bound, MOST_FORGOTTEN).await
+                let count = issued_certificates::forget_ended(tx, bound, MOST_FORGOTTEN).await?;
+                record_forgotten(tx, ("certificates", count), bound, now).await?;
+                Ok::<_, Error>(count)
             })
         });
         match run.await? {
@@ -203,6 +208,44 @@ pub async fn forget(services: &Services, retention: Retention) -> Result<u64, Er
             count => forgotten = forgotten.saturating_add(count),
         }
     }
+}
+
+/// Forgets requests that ended so many days ago; gives how many. One that was issued stays as long as its certificate is on
+/// record. The audit log keeps what happened.
+///
+/// # Errors
+/// The store's; what was forgotten before stays forgotten.
+pub async fn forget_requests(services: &Services, days: u32) -> Result<u64, Error> {
+    let now = services.clock.now();
+    let bound = now.plus_days(-i64::from(days));
+    let mut forgotten = 0_u64;
+    loop {
+        let run = services.store.run("forget certificate requests", |tx| {
+            Box::pin(async move {
+                let count = certificate_requests::forget_ended(tx, bound, MOST_REQUESTS).await?;
+                record_forgotten(tx, ("certificate-requests", count), bound, now).await?;
+                Ok::<_, Error>(count)
+            })
+        });
+        match run.await? {
+            0 => return Ok(forgotten),
+            count => forgotten = forgotten.saturating_add(count),
+        }
+    }
+}
+
+/// The event of what is forgotten, in its transaction; none where nothing is.
+pub(in crate::service) async fn record_forgotten(
+    tx: &mut Tx<'_>,
+    (kind, count): (&str, u64),
+    ended_before: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if count > 0 {
+        let body = EventBody::RecordsForgotten { kind: kind.to_owned(), count, ended_before };
+        audit::append(tx, &Event { at: now, actor: Actor::Operator, request: None, body }).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Use cases: load, decide, record, commit. State and audit event leave in one transaction.
 
+pub mod alarms;
 pub mod alerts;
 pub mod audit_log;
 pub mod authorities;
@@ -47,6 +48,7 @@ pub mod trust_lists;
 pub mod units;
 pub mod verification;
 pub mod verification_batches;
+pub mod watching;
 
 mod error;
 

@@ -17,6 +17,7 @@ impl Refusal for Error {
         match self {
             Self::Batch(error) => error.kind(),
             Self::UnknownSeal
+            | Self::UnknownAlarm
             | Self::UnknownTrustList
             | Self::UnknownAuthority
             | Self::UnknownAuthorityRequest
@@ -53,6 +54,7 @@ impl Refusal for Error {
             | Self::IdempotencyKeyReused
             | Self::IdempotencyKeyInUse
             | Self::SealExists
+            | Self::AlarmAcknowledged
             | Self::SignerNotOurs
             | Self::AuthorityRetired
             | Self::AuthorityNotActive

@@ -33,6 +33,8 @@ use crate::store::certificate_requests::{self, StoredCheck, StoredRequest};
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::{self, Tx, audit};
 
+pub use crate::service::inventory::forget_requests as forget;
+
 /// The most that one page of a list holds.
 pub const MOST_IN_PAGE: i64 = 500;
 /// Octets of an explanation in words.
@@ -577,24 +579,5 @@ pub async fn keep_lapsing(services: Services, days: u32) {
             Err(error) => tracing::warn!(code = error.code(), "requests for certificates cannot lapse"),
         }
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Forgets requests that ended so many days ago; gives how many. One that was issued stays as long as its certificate is on
-/// record. The audit log keeps what happened.
-///
-/// # Errors
-/// The store's; what was forgotten before stays forgotten.
-pub async fn forget(services: &Services, days: u32) -> Result<u64, Error> {
-    let bound = services.clock.now().plus_days(-i64::from(days));
-    let mut forgotten = 0_u64;
-    loop {
-        let run = services.store.run("forget certificate requests", |tx| {
-            Box::pin(certificate_requests::forget_ended(tx, bound, MOST_AT_ONCE))
-        });
-        match run.await? {
-            0 => return Ok(forgotten),
-            count => forgotten = forgotten.saturating_add(count),
-        }
     }
 }

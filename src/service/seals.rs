@@ -10,11 +10,11 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
-use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
+use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody, SuspensionReason};
 use crate::domain::key::{KeyPurpose, KeyUse};
-use crate::domain::seal::State;
 use crate::domain::seal::signing::{self, Placement};
 use crate::domain::seal::taking;
+use crate::domain::seal::{InvalidTransition, State};
 use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
@@ -158,6 +158,48 @@ pub async fn status(services: &Services, id: &SealId) -> Result<Status, Error> {
         name: seal.name,
         state: seal.state,
     })
+}
+
+/// Lets a seal rest (冻结): from the next request on it is refused.
+///
+/// # Errors
+/// [`Error::UnknownSeal`]; it is not active.
+pub async fn suspend(
+    services: &Services,
+    actor: &Actor,
+    id: &SealId,
+    reason: SuspensionReason,
+) -> Result<State, Error> {
+    change(services, actor, id, |state, now| state.suspend(id, now, reason)).await
+}
+
+/// Takes a resting seal back into use (解冻).
+///
+/// # Errors
+/// [`Error::UnknownSeal`]; it is not suspended.
+pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<State, Error> {
+    change(services, actor, id, |state, now| state.resume(id, now)).await
+}
+
+type Next = Result<(State, EventBody), InvalidTransition>;
+
+async fn change(
+    services: &Services,
+    actor: &Actor,
+    id: &SealId,
+    next: impl Fn(State, Timestamp) -> Next + Sync,
+) -> Result<State, Error> {
+    let (now, next) = (services.clock.now(), &next);
+    let steps = services.store.run("change seal", |tx| {
+        Box::pin(async move {
+            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let (state, body) = next(seal.state, now)?;
+            seals::change_state(tx, &seal, state).await?;
+            audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
+            Ok::<_, Error>(state)
+        })
+    });
+    steps.await
 }
 
 /// Seals a document (签章).

@@ -79,6 +79,11 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0016_judged_files.sql"),
     },
     Migration {
+        version: 17,
+        sqlite: include_str!("migrations/sqlite/0017_watching.sql"),
+        postgres: include_str!("migrations/postgres/0017_watching.sql"),
+    },
+    Migration {
         version: 18,
         sqlite: include_str!("migrations/sqlite/0018_audit_log.sql"),
         postgres: include_str!("migrations/postgres/0018_audit_log.sql"),

@@ -4,6 +4,7 @@
 //! `BEGIN IMMEDIATE`, on PostgreSQL by a row lock. So writers come one after another on both, event numbers have no
 //! gaps, and what a transaction has read stays true until it commits.
 
+pub mod alarms;
 pub mod audit;
 pub mod authorities;
 pub mod authority_requests;
@@ -34,6 +35,7 @@ pub mod seals;
 pub mod signatures;
 pub mod trust_lists;
 pub mod verification_batches;
+pub mod watching;
 
 mod appended;
 mod error;

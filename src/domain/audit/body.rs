@@ -5,13 +5,15 @@ use crate::base::id::{
     ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId,
     VerificationBatchId,
 };
-use crate::domain::audit::encoding::{EncodingError, Reader, Writer};
+use crate::domain::audit::alarm::AlarmKind;
+use crate::domain::audit::alarm_events::with_alarm_events;
+use crate::domain::audit::encoding::{EncodingError, Field as _, Reader, Writer};
 use crate::domain::audit::listing::events;
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::Roles;
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 
-events! {
+with_alarm_events! {
     /// The service began its work, after every open intent was closed.
     1 "service-started" ServiceStarted {
         /// The program's version.

@@ -7,6 +7,8 @@ use crate::base::id::{
     ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId,
     VerificationBatchId,
 };
+use crate::crypto::digest::{hex, sm3};
+use crate::domain::audit::alarm::AlarmKind;
 use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
@@ -60,6 +62,8 @@ pub(super) trait Field: Sized {
     fn content(&self) -> Option<Vec<u8>>;
     /// What content octets say; absent ones are an error unless the field is optional.
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError>;
+    /// As text for whoever watches from outside; nothing when it is absent.
+    fn told(&self) -> Option<String>;
 }
 
 /// Writes fields in order.
@@ -180,6 +184,10 @@ impl Field for i64 {
         let value = Self::from_be_bytes(octets);
         if value.content().as_deref() == Some(content) { Ok(value) } else { Err(EncodingError::NotCanonical) }
     }
+
+    fn told(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Field for u64 {
@@ -189,6 +197,10 @@ impl Field for u64 {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         Self::try_from(i64::from_content(content, tag)?).map_err(|_| EncodingError::NotCanonical)
+    }
+
+    fn told(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 
@@ -202,6 +214,10 @@ impl Field for Timestamp {
         let moment = Self::from_unix(seconds);
         if moment.unix() == seconds { Ok(moment) } else { Err(EncodingError::NotCanonical) }
     }
+
+    fn told(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl Field for String {
@@ -211,6 +227,10 @@ impl Field for String {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         text(content, tag).map(Self::from)
+    }
+
+    fn told(&self) -> Option<String> {
+        Some(self.clone())
     }
 }
 
@@ -222,6 +242,11 @@ impl Field for Vec<u8> {
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         required(content, tag).map(<[u8]>::to_vec)
     }
+
+    fn told(&self) -> Option<String> {
+        // Lists of many certificates among them: their hash is as good, to whoever has the event.
+        Some(if self.len() > 32 { format!("sm3:{}", hex(&sm3(self))) } else { hex(self) })
+    }
 }
 
 impl Field for [u8; 32] {
@@ -231,6 +256,10 @@ impl Field for [u8; 32] {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         Self::try_from(required(content, tag)?).map_err(|_| EncodingError::NotCanonical)
+    }
+
+    fn told(&self) -> Option<String> {
+        Some(hex(self))
     }
 }
 
@@ -246,6 +275,10 @@ impl Field for Roles {
         let roles = Self::new(roles.ok_or(unknown)?).map_err(|_| EncodingError::NotCanonical)?;
         if roles.content().as_deref() == Some(content) { Ok(roles) } else { Err(EncodingError::NotCanonical) }
     }
+
+    fn told(&self) -> Option<String> {
+        Some(self.to_names())
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -255,6 +288,10 @@ impl<T: Field> Field for Option<T> {
 
     fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
         content.map(|content| T::from_content(Some(content), tag)).transpose()
+    }
+
+    fn told(&self) -> Option<String> {
+        self.as_ref().and_then(T::told)
     }
 }
 
@@ -267,6 +304,10 @@ macro_rules! ids {
 
             fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
                 Self::parse(text(content, tag)?).map_err(|_| EncodingError::NotCanonical)
+            }
+
+            fn told(&self) -> Option<String> {
+                Some(self.to_string())
             }
         }
     )*};
@@ -284,8 +325,12 @@ macro_rules! members {
             fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
                 Self::from_number(u64::from_content(content, tag)?).ok_or(EncodingError::UnknownMember { tag })
             }
+
+            fn told(&self) -> Option<String> {
+                Some(self.name().to_owned())
+            }
         }
     )*};
 }
 members!(KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm);
-members!(SuspensionReason, RevocationReason, AbandonmentReason);
+members!(SuspensionReason, RevocationReason, AbandonmentReason, AlarmKind);

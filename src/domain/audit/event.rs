@@ -136,6 +136,7 @@ mod tests {
     use crate::base::id::{
         ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId, VerificationBatchId,
     };
+    use crate::domain::audit::alarm::AlarmKind;
     use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
     use crate::domain::caller::Role;
     use crate::domain::key::{
@@ -197,7 +198,10 @@ mod tests {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
         assert_eq!(
             numbers,
-            (1..=47).chain(50..=59).chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77]).collect::<Vec<_>>()
+            (1..=47)
+                .chain(50..=59)
+                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92])
+                .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
@@ -306,6 +310,37 @@ mod tests {
             authority_event(),
             application_event(),
             verification_batch_event(),
+            alarm_event(),
+        ]
+    }
+
+    fn alarm_event() -> impl Strategy<Value = EventBody> {
+        let kind = || select(AlarmKind::ALL);
+        let number = || 0..u64::from(u32::MAX);
+        let option = proptest::option::of::<BoxedStrategy<u64>>;
+        prop_oneof![
+            (
+                kind(),
+                proptest::option::of(seal()),
+                proptest::option::of(caller_id()),
+                proptest::option::of(text()),
+                option(number().boxed()),
+                number()
+            )
+                .prop_map(|(alarm, seal, caller, sink, event, count)| EventBody::AlarmRaised {
+                    alarm,
+                    seal,
+                    caller,
+                    sink,
+                    event,
+                    count
+                }),
+            (kind(), number()).prop_map(|(alarm, event)| EventBody::AlarmAcknowledged { alarm, event }),
+            (text(), number(), 0..1_i64 << 40).prop_map(|(kind, count, before)| EventBody::RecordsForgotten {
+                kind,
+                count,
+                ended_before: Timestamp::from_unix(before)
+            }),
         ]
     }
 

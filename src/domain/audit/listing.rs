@@ -28,6 +28,16 @@ macro_rules! events {
                 match self { $(Self::$event { $($field),* } => { $(to.field($tag, $field);)* })* }
             }
 
+            /// Its fields by name, as text, in their order: those that are there. Octets are hexadecimal, or their SM3
+            /// where they are longer than a hash.
+            #[must_use]
+            pub fn fields(&self) -> Vec<(&'static str, String)> {
+                let fields = match self {
+                    $(Self::$event { $($field),* } => vec![$((stringify!($field), $field.told())),*],)*
+                };
+                fields.into_iter().filter_map(|(name, text): (_, Option<String>)| Some((name, text?))).collect()
+            }
+
             pub(in crate::domain::audit) fn read(class: EventClass, from: &mut Reader<'_>) -> Result<Self, EncodingError> {
                 match class { $(EventClass::$event => Ok(Self::$event { $($field: from.field($tag)?),* }),)* }
             }

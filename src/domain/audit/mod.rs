@@ -1,5 +1,8 @@
-//! Audit events: what happened, typed, versioned, canonically encoded; and the Merkle log of their entries.
+//! Audit events: what happened, typed, versioned, canonically encoded; the Merkle log of their entries; what they say of
+//! misuse.
 
+mod alarm;
+mod alarm_events;
 mod body;
 pub mod checkpoint;
 mod encoding;
@@ -7,13 +10,19 @@ pub mod entry;
 mod event;
 pub mod growth;
 mod listing;
+pub mod misuse;
 pub mod promise;
 mod reason;
+mod security_event;
+mod severity;
 mod things;
 pub mod tree;
 
+pub use alarm::{Alarm, AlarmKind, Suspends};
 pub use body::{EventBody, EventClass};
 pub use encoding::EncodingError;
 pub use entry::{Entry, EntryError, Salt};
 pub use event::{Actor, Event};
 pub use reason::{AbandonmentReason, RevocationReason, SuspensionReason};
+pub use security_event::SecurityEvent;
+pub use severity::{Severity, severity};

@@ -14,6 +14,7 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::job::{Job, JobEvent, StepRefused};
 use crate::domain::ca::{self, Profiles, job, job_file};
+use crate::service::inventory::record_forgotten;
 use crate::service::{Error, Services};
 use crate::store::issuance_job_rows;
 use crate::store::issuance_jobs::{self, StoredJob};
@@ -248,7 +249,8 @@ pub async fn cancel(services: &Services, actor: &Actor, id: &JobId) -> Result<St
 /// # Errors
 /// The store's; what was forgotten before stays forgotten.
 pub async fn forget(services: &Services, days: u32) -> Result<u64, Error> {
-    let bound = services.clock.now().plus_days(i64::from(days).saturating_mul(-1));
+    let now = services.clock.now();
+    let bound = now.plus_days(i64::from(days).saturating_mul(-1));
     let mut forgotten = 0_u64;
     loop {
         let ended = services.store.read(|tx| Box::pin(issuance_jobs::ended_before(tx, bound, JOBS))).await?;
@@ -263,7 +265,13 @@ pub async fn forget(services: &Services, days: u32) -> Result<u64, Error> {
                 steps.await
             };
             while part().await? > 0 {}
-            services.store.run("forget job", |tx| Box::pin(issuance_jobs::forget(tx, id))).await?;
+            let steps = services.store.run("forget job", |tx| {
+                Box::pin(async move {
+                    issuance_jobs::forget(tx, id).await?;
+                    record_forgotten(tx, ("issuance-jobs", 1), bound, now).await
+                })
+            });
+            steps.await?;
             forgotten = forgotten.saturating_add(1);
         }
     }

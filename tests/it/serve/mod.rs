@@ -12,6 +12,7 @@ mod manual;
 mod page;
 mod reports;
 mod requests;
+mod security_events;
 mod stamping;
 mod trust_lists;
 mod verification_batches;

@@ -23,6 +23,9 @@ mod stamping;
 mod trust_lists;
 mod units;
 mod verification_batches;
+mod watching;
+mod watching_crash;
+mod watching_receivers;
 
 use yinxin::domain::audit::EventBody;
 

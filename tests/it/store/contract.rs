@@ -28,7 +28,9 @@ use yinxin::store::{
 };
 
 use crate::store::postgres::Postgres;
-use crate::store::{Folder, authorities, escrow, jobs, publication, registration, together, verification_batches};
+use crate::store::{
+    Folder, authorities, escrow, jobs, publication, registration, together, verification_batches, watching,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
@@ -106,6 +108,7 @@ async fn contract(url: &str) {
         .await;
     registration::contract(&store, url).await;
     answers(&store).await;
+    watching::contract(&store).await;
     messages(&store).await;
     together::contract(&store).await;
     if url.starts_with("postgres") {
@@ -629,7 +632,7 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 16 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 18 })), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,

@@ -12,5 +12,6 @@ mod registration;
 mod services;
 mod together;
 mod verification_batches;
+mod watching;
 
 pub(crate) use folder::Folder;

@@ -1,0 +1,109 @@
+//! Alarms: the closed list of what somebody must look at, each with its severity and its runbook.
+
+use crate::base::id::{CallerId, SealId};
+use crate::domain::audit::body::EventBody;
+use crate::domain::audit::severity::Severity;
+use crate::domain::key::named;
+
+named! {
+    /// What an alarm is about. `docs/runbooks/` has a page of that name for each.
+    AlarmKind {
+        /// A seal was used at night.
+        NightUse = 1, "night-use";
+        /// A seal, or a caller, was at work far more often than usual.
+        Burst = 2, "burst";
+        /// A caller used a seal for the first time, long after others began to.
+        NewCaller = 3, "new-caller";
+        /// Requests of a caller, or of strangers, were refused again and again.
+        RepeatedRefusals = 4, "repeated-refusals";
+        /// Security events do not reach one of the places that they are sent to.
+        SinkDown = 5, "sink-down";
+    }
+}
+
+/// Whose use an alarm may end until somebody has looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspends {
+    /// The seal rests; it can be resumed.
+    Seal,
+    /// The caller is barred; it comes back with another key.
+    Caller,
+}
+
+impl AlarmKind {
+    /// How much it matters.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Burst | Self::NewCaller => Severity::Alert,
+            Self::SinkDown => Severity::Error,
+            Self::NightUse | Self::RepeatedRefusals => Severity::Warning,
+        }
+    }
+
+    /// The page that says what to do, in the repository and in the manual.
+    #[must_use]
+    pub const fn runbook(self) -> &'static str {
+        match self {
+            Self::NightUse => "docs/runbooks/night-use.md",
+            Self::Burst => "docs/runbooks/burst.md",
+            Self::NewCaller => "docs/runbooks/new-caller.md",
+            Self::RepeatedRefusals => "docs/runbooks/repeated-refusals.md",
+            Self::SinkDown => "docs/runbooks/sink-down.md",
+        }
+    }
+
+    /// What it may suspend, where the configuration says that it shall; nothing where there is nobody to suspend.
+    #[must_use]
+    pub const fn suspends(self) -> Option<Suspends> {
+        match self {
+            Self::NightUse | Self::Burst | Self::NewCaller => Some(Suspends::Seal),
+            Self::RepeatedRefusals => Some(Suspends::Caller),
+            Self::SinkDown => None,
+        }
+    }
+}
+
+/// An alarm that a rule raises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// The seal that was used.
+    pub seal: Option<SealId>,
+    /// Who used it, or was refused; nobody for strangers and for the operator.
+    pub caller: Option<CallerId>,
+    /// Where events do not arrive.
+    pub sink: Option<String>,
+    /// The number of the event that tipped the balance.
+    pub event: Option<u64>,
+    /// How many there were in the window: uses, refusals, minutes of silence.
+    pub count: u64,
+}
+
+impl Alarm {
+    /// The event that records it.
+    #[must_use]
+    pub fn body(&self) -> EventBody {
+        EventBody::AlarmRaised {
+            alarm: self.kind,
+            seal: self.seal.clone(),
+            caller: self.caller.clone(),
+            sink: self.sink.clone(),
+            event: self.event,
+            count: self.count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_names_its_runbook() {
+        for kind in AlarmKind::ALL {
+            assert_eq!(kind.runbook(), format!("docs/runbooks/{kind}.md"));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The events of watching over the system, from number 90 on: a part of the one list, in a file of its own.
+
+/// Gives the list of events to `events!`, with those of alarms behind it.
+macro_rules! with_alarm_events {
+    ($($before:tt)*) => {
+        events! {
+            $($before)*
+            /// A rule against misuse, or a watch of the system's own, found something that somebody must look at.
+            90 "alarm-raised" AlarmRaised {
+                /// What it is about.
+                0 alarm: AlarmKind,
+                /// The seal that was used.
+                1 seal: Option<SealId>,
+                /// Who used it, or was refused.
+                2 caller: Option<CallerId>,
+                /// The place that security events do not reach, by the name of its kind.
+                3 sink: Option<String>,
+                /// The number of the event that tipped the balance.
+                4 event: Option<u64>,
+                /// How many there were: uses, refusals, minutes of silence.
+                5 count: u64,
+            }
+            /// Somebody has looked at an alarm and ended it.
+            91 "alarm-acknowledged" AlarmAcknowledged {
+                /// What it was about.
+                0 alarm: AlarmKind,
+                /// The number of the event that raised it.
+                1 event: u64,
+            }
+            /// What ended long ago is kept no longer, as the configuration says. The events of it stay.
+            92 "records-forgotten" RecordsForgotten {
+                /// `certificates`, `certificate-requests` or `issuance-jobs`.
+                0 kind: String,
+                /// How many.
+                1 count: u64,
+                /// What ended before this moment.
+                2 ended_before: Timestamp,
+            }
+        }
+    };
+}
+
+pub(in crate::domain::audit) use with_alarm_events;

@@ -1,0 +1,238 @@
+//! What each rule tells and keeps to itself, and what none of them ever does.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::id::{KeyId, SignatureId};
+use crate::domain::caller::{Role, Roles};
+
+const DAY: i64 = 86_400;
+/// 2026-11-23 00:00 at +08:00.
+const MIDNIGHT: i64 = 1_795_363_200;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(MIDNIGHT + seconds)
+}
+
+fn by(name: &str) -> Actor {
+    Actor::Caller { id: CallerId::parse(name).unwrap(), roles: Roles::new([Role::SealUser]).unwrap() }
+}
+
+fn used(seconds: i64, seal: &str, actor: Actor) -> Event {
+    let body = EventBody::SigningIntended {
+        signature: SignatureId::parse("s").unwrap(),
+        seal: SealId::parse(seal).unwrap(),
+        document_sm3: [0; 32],
+        key: KeyId::parse("k").unwrap(),
+    };
+    Event { at: at(seconds), actor, request: None, body }
+}
+
+fn refused(seconds: i64, actor: Actor) -> Event {
+    let body = EventBody::AccessRefused { endpoint: "POST /x".into(), code: "role-missing".into() };
+    Event { at: at(seconds), actor, request: None, body }
+}
+
+fn other(seconds: i64) -> Event {
+    let body = EventBody::ServiceStarted { version: String::new() };
+    Event { at: at(seconds), actor: Actor::Operator, request: None, body }
+}
+
+/// Every alarm of the events, in their order, as kind, subject, event and count.
+fn alarms(misuse: &Misuse, events: &[Event]) -> Vec<(AlarmKind, String, u64, u64)> {
+    let (rules, mut memory) = (misuse.rules(), Memory::new(1000));
+    let mut found = Vec::new();
+    for (number, event) in (0..).zip(events) {
+        for rule in &rules {
+            let Some(alarm) = rule.observe(number, event, &mut memory) else { continue };
+            assert_eq!((alarm.kind, alarm.event), (rule.kind(), Some(number)));
+            let seal = alarm.seal.map_or(String::new(), |seal| seal.to_string());
+            let caller = alarm.caller.map_or(String::new(), |caller| caller.to_string());
+            found.push((alarm.kind, format!("{seal}|{caller}"), number, alarm.count));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_night_is_told_once_for_each_seal() {
+    let night = Some(Night { from: 22 * 60, to: 6 * 60, offset: 8 * 60 });
+    let misuse = Misuse { night, ..Misuse::default() };
+    let hour = |hour: i64, seal| used(hour * 3600, seal, by("c"));
+    let events = [
+        hour(6, "a"),  // 06:00: the night is over
+        hour(21, "a"), // 21:00: not begun
+        hour(22, "a"), // told
+        hour(25, "a"), // the same night, after midnight
+        hour(26, "b"), // another seal: told
+        hour(29, "a"), // 05:00, the same
+        hour(46, "a"), // the next night: told
+    ];
+    let expected = [("a", 2), ("b", 4), ("a", 6)];
+    let expected = expected.map(|(seal, number)| (AlarmKind::NightUse, format!("{seal}|c"), number, 1));
+    assert_eq!(alarms(&misuse, &events), expected);
+}
+
+#[test]
+fn a_night_within_one_day_and_at_another_offset() {
+    let night = Night { from: 60, to: 120, offset: -150 };
+    // 01:00 at -02:30 is 03:30 UTC.
+    let utc = |hour: i64, minute: i64| Timestamp::from_unix(hour * 3600 + minute * 60);
+    assert_eq!(night.began(utc(3, 29)), None);
+    assert_eq!(night.began(utc(3, 30)), Some(utc(3, 30)));
+    assert_eq!(night.began(utc(4, 29)), Some(utc(3, 30)));
+    assert_eq!(night.began(utc(4, 30)), None);
+    // No hours are no night.
+    assert_eq!(Night { from: 60, to: 60, offset: 0 }.began(utc(1, 0)), None);
+}
+
+#[test]
+fn a_burst_is_told_once_in_a_window_for_seal_and_caller() {
+    let misuse = Misuse { burst: Some(Threshold { most: 3, minutes: 10 }), ..Misuse::default() };
+    let burst = |start: i64, count: i64| (0..count).map(move |i| used(start + i, "a", by("c")));
+    let usual = burst(0, 3).chain(burst(1200, 3)).collect::<Vec<_>>();
+    assert_eq!(alarms(&misuse, &usual), []);
+    let both = |number, count| {
+        let one = (AlarmKind::Burst, "a|c".to_owned(), number, count);
+        [one.clone(), one]
+    };
+    let twice = burst(0, 9).chain(burst(1200, 9)).collect::<Vec<_>>();
+    assert_eq!(alarms(&misuse, &twice), [both(3, 4), both(12, 4)].concat());
+    // By several callers, of one seal: the seal's alarm alone.
+    let names = ["c", "d", "e", "f"];
+    let shared = names.iter().map(|name| used(0, "a", by(name))).collect::<Vec<_>>();
+    assert_eq!(alarms(&misuse, &shared), [(AlarmKind::Burst, "a|f".to_owned(), 3, 4)]);
+    // By one caller, of several seals: the caller's alone.
+    let spread = names.iter().map(|name| used(0, name, by("c"))).collect::<Vec<_>>();
+    assert_eq!(alarms(&misuse, &spread), [(AlarmKind::Burst, "f|c".to_owned(), 3, 4)]);
+}
+
+/// A burst across the border of two windows is one.
+#[test]
+fn windows_slide() {
+    let misuse = Misuse { burst: Some(Threshold { most: 10, minutes: 10 }), ..Misuse::default() };
+    let across =
+        (0..8).map(|i| used(590 + i, "a", Actor::Operator)).chain((0..8).map(|i| used(600 + i, "a", Actor::Operator)));
+    let found = alarms(&misuse, &across.collect::<Vec<_>>());
+    // Eight before the border count almost whole ten seconds later: 7 + 4 is the first sum above ten.
+    assert_eq!(found, [(AlarmKind::Burst, "a|".to_owned(), 11, 11)]);
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_is_forgotten() {
+    let misuse = Misuse { burst: Some(Threshold { most: 2, minutes: 1 }), ..Misuse::default() };
+    let mut events = vec![used(1_000_000, "a", Actor::Operator)];
+    events.extend((0..3).map(|i| used(i, "a", Actor::Operator)));
+    assert_eq!(alarms(&misuse, &events), [(AlarmKind::Burst, "a|".to_owned(), 3, 3)]);
+}
+
+#[test]
+fn a_new_caller_is_told_once_the_seal_has_its_users() {
+    let misuse = Misuse { new_caller_days: Some(7), ..Misuse::default() };
+    let events = [
+        used(0, "a", by("c")),
+        used(DAY, "a", by("d")), // within the first days: no news
+        used(7 * DAY, "a", by("c")),
+        used(7 * DAY, "a", by("e")), // told
+        used(8 * DAY, "a", by("e")),
+        used(8 * DAY, "b", by("e")),         // another seal, its first user
+        used(9 * DAY, "a", Actor::Operator), // told: nobody at the machine used it before
+        used(500 * DAY, "a", by("d")),       // forgotten, and new again: told
+    ];
+    let told = |who: &str, number| (AlarmKind::NewCaller, format!("a|{who}"), number, 1);
+    assert_eq!(alarms(&misuse, &events), [told("e", 3), told("", 6), told("d", 7)]);
+}
+
+#[test]
+fn refusals_are_counted_for_each_caller_and_for_strangers_together() {
+    let two = Some(Threshold { most: 2, minutes: 10 });
+    let misuse = Misuse { refusals: two, strangers: Some(Threshold { most: 3, minutes: 10 }), ..Misuse::default() };
+    let mut events = vec![other(0)];
+    for i in 0..4 {
+        events.extend([refused(i, by("c")), refused(i, Actor::Anonymous), refused(i, by(&format!("d{i}")))]);
+    }
+    let told = |who: &str, number, count| (AlarmKind::RepeatedRefusals, format!("|{who}"), number, count);
+    assert_eq!(alarms(&misuse, &events), [told("c", 7, 3), told("", 11, 4)]);
+    assert_eq!(alarms(&Misuse::default(), &events), []);
+}
+
+fn all() -> Misuse {
+    let threshold = |most| Some(Threshold { most, minutes: 10 });
+    Misuse {
+        night: Some(Night { from: 22 * 60, to: 6 * 60, offset: 480 }),
+        burst: threshold(3),
+        new_caller_days: Some(1),
+        refusals: threshold(2),
+        strangers: threshold(4),
+        suspend: BTreeSet::new(),
+    }
+}
+
+fn any_event(moments: std::ops::Range<i64>) -> impl Strategy<Value = Event> {
+    (moments, 0..4_u8, 0..40_u8, 0..40_u8).prop_map(|(seconds, kind, seal, caller)| {
+        let (seal, caller) = (format!("s{seal}"), by(&format!("c{caller}")));
+        match kind {
+            0 => other(seconds),
+            1 => used(seconds, &seal, caller),
+            2 => refused(seconds, caller),
+            _ => refused(seconds, Actor::Anonymous),
+        }
+    })
+}
+
+proptest! {
+    /// Whatever comes, in whatever order and at whatever times: what is remembered stays within its bound, and an event
+    /// recalls no more than its topics.
+    #[test]
+    fn memory_has_its_bound(events in proptest::collection::vec(any_event(-10 * DAY..1000 * DAY), 0..300)) {
+        let (rules, mut memory) = (all().rules(), Memory::new(20));
+        for (number, event) in (0..).zip(&events) {
+            let topics = rules.iter().flat_map(|rule| rule.topics(event)).collect::<Vec<_>>();
+            prop_assert!(topics.len() <= MOST_TOPICS);
+            prop_assert!(topics.iter().all(|topic| topic.as_str().len() <= 192));
+            for rule in &rules {
+                rule.observe(number, event, &mut memory);
+                prop_assert!(memory.len() <= 20);
+            }
+        }
+        prop_assert!(memory.changed().count() <= 20);
+    }
+
+    /// What a rule says depends only on the topics that it names: recalled one event at a time it says the same.
+    #[test]
+    fn topics_are_all_that_is_recalled(mut events in proptest::collection::vec(any_event(0..3 * DAY), 0..200)) {
+        events.sort_by_key(|event| event.at);
+        let (rules, mut whole) = (all().rules(), Memory::new(10_000));
+        let mut kept = std::collections::BTreeMap::new();
+        for (number, event) in (0..).zip(&events) {
+            let mut part = Memory::new(MOST_TOPICS);
+            for topic in rules.iter().flat_map(|rule| rule.topics(event)) {
+                if let Some(trace) = kept.get(&topic) {
+                    part.restore(topic, *trace);
+                }
+            }
+            for rule in &rules {
+                prop_assert_eq!(rule.observe(number, event, &mut part), rule.observe(number, event, &mut whole));
+            }
+            kept.extend(part.changed().map(|(topic, trace)| (topic.clone(), *trace)));
+        }
+    }
+
+    /// At most one alarm for a subject within a window, as long as the clock does not run backwards.
+    #[test]
+    fn one_alarm_for_a_window_and_a_subject(mut events in proptest::collection::vec(any_event(0..3 * DAY), 0..300)) {
+        events.sort_by_key(|event| event.at);
+        let (rules, mut memory) = (all().rules(), Memory::new(10_000));
+        let mut last = std::collections::BTreeMap::<(usize, Vec<Topic>), Timestamp>::new();
+        for (number, event) in (0..).zip(&events) {
+            for (index, rule) in rules.iter().enumerate() {
+                if rule.observe(number, event, &mut memory).is_none() || rule.kind() == AlarmKind::NewCaller {
+                    continue;
+                }
+                let window = if rule.kind() == AlarmKind::NightUse { 8 * 3600 } else { 600 };
+                let before = last.insert((index, rule.topics(event)), event.at);
+                prop_assert!(before.is_none_or(|before| before.plus_seconds(window) <= event.at));
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+-- Where those that follow the audit log stand: the number of the next event of each.
+CREATE TABLE watch_positions (
+    name TEXT PRIMARY KEY,
+    next INTEGER NOT NULL CHECK (next >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- What rules against misuse remember of a subject. Changed in the transaction that moves their place in the log.
+CREATE TABLE misuse_traces (
+    topic TEXT PRIMARY KEY,
+    since INTEGER NOT NULL,
+    last_count INTEGER NOT NULL,
+    this_count INTEGER NOT NULL,
+    alarmed_at INTEGER,
+    seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX misuse_traces_by_age ON misuse_traces (seen_at);
+
+-- Alarms that were raised, by the number of their event.
+CREATE TABLE alarms (
+    event INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    seal TEXT,
+    caller TEXT,
+    sink TEXT,
+    cause INTEGER,
+    count INTEGER NOT NULL,
+    suspended TEXT CHECK (suspended IN ('seal', 'caller')),
+    raised_at INTEGER NOT NULL,
+    acknowledged_at INTEGER
+) STRICT;
+CREATE INDEX alarms_open ON alarms (event) WHERE acknowledged_at IS NULL;
+CREATE INDEX alarms_acknowledged ON alarms (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
