@@ -1,5 +1,7 @@
 //! An installation on this machine: its folder, database, keys, anchors, TLS, and the first caller's key.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -31,7 +33,6 @@ use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
-use crate::service::audit_log::AuditLog;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::due::{self, Keeping};
@@ -41,11 +42,9 @@ use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
-use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::publication::{self, Plan};
-use crate::service::stamping::{self, Stamping};
 use crate::service::verification::{pem_of, sm3_hex};
-use crate::service::verification_batches::{self, BatchLimits, Batches};
+use crate::service::verification_batches;
 use crate::service::{self, KeySettings, Services, alerts, audit_log, issuance_jobs, registration};
 
 /// Why an installation cannot be opened or served.
@@ -307,19 +306,6 @@ impl Installation {
             .with_log(Some(self.audit_log().await?)))
     }
 
-    /// The audit log, opened and proven: nothing is served before.
-    async fn audit_log(&self) -> Result<AuditLog, Error> {
-        let settings = &self.settings.audit_log;
-        let host = self.settings.server.trusted_hosts.first().map_or("localhost", String::as_str);
-        let options = audit_log::Options {
-            origin: settings.origin.clone().unwrap_or_else(|| format!("{host}/log")),
-            is_configured: settings.origin.is_some(),
-            every: settings.every,
-            merge_delay: settings.merge_delay,
-        };
-        Ok(AuditLog::open(&self.services, options).await?)
-    }
-
     /// Binds the listeners and sets everything up to serve.
     pub(crate) async fn listen(&self) -> Result<Listening, Error> {
         self.listen_before(Arc::new(self.front().await?), None).await
@@ -398,51 +384,12 @@ impl Installation {
         })
     }
 
-    /// Batches of files to verify.
-    fn batches(&self) -> Result<Batches, Error> {
-        let folder = self.settings.data_dir.join("batches");
-        let set = &self.settings.batches;
-        let limits = BatchLimits {
-            of_caller: set.of_caller.into(),
-            files: set.files.into(),
-            bytes: i64::from(set.mebibytes) << 20,
-            bytes_of_all: i64::from(set.all_mebibytes) << 20,
-        };
-        Ok(Batches::open(&folder, self.settings.server.keep_batches, limits).map_err(service::Error::from)?)
-    }
-
     /// The folder where uploads wait; what a killed process left there is gone.
     fn spool(&self) -> Result<PathBuf, Error> {
         let folder = self.settings.data_dir.join("spool");
         create_folder(&folder)?;
         http::sweep(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
         Ok(folder)
-    }
-
-    /// The time-stamping service, where the settings want one and there is an authority for it.
-    async fn stamping(&self) -> Result<Option<Stamping>, Error> {
-        /// For an answer of a source of time.
-        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-        let settings = &self.settings.stamping;
-        if !settings.enabled {
-            return Ok(None);
-        }
-        let mut rules = settings.rules.clone();
-        if self.development.is_some() {
-            rules.offer_development_policy();
-        }
-        let source = |address: &SocketAddr| -> Arc<dyn TimeSource> {
-            let random = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
-            Arc::new(NtpServer::new(*address, PATIENCE, random))
-        };
-        let options = stamping::Options {
-            rules,
-            clocks: Arc::new(SystemClock),
-            sources: settings.ntp.iter().map(source).collect(),
-            every: settings.ntp_interval,
-            per_minute: settings.per_minute,
-        };
-        Ok(Stamping::start(&self.services, options).await?)
     }
 
     fn server_tls(&self) -> Result<(Arc<rustls::ServerConfig>, Option<PathBuf>), Error> {

@@ -1,0 +1,67 @@
+//! What an installation serves with, each by its settings: the audit log, batches of files to verify, time stamps.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::base::clock::SystemClock;
+use crate::base::random::{HealthChecked, SystemRandom};
+use crate::cli::installation::{Error, Installation};
+use crate::service;
+use crate::service::audit_log::{self, AuditLog};
+use crate::service::outside::ntp::{NtpServer, TimeSource};
+use crate::service::stamping::{self, Stamping};
+use crate::service::verification_batches::{BatchLimits, Batches};
+
+impl Installation {
+    /// The audit log, opened and proven: nothing is served before.
+    pub(super) async fn audit_log(&self) -> Result<AuditLog, Error> {
+        let settings = &self.settings.audit_log;
+        let host = self.settings.server.trusted_hosts.first().map_or("localhost", String::as_str);
+        let options = audit_log::Options {
+            origin: settings.origin.clone().unwrap_or_else(|| format!("{host}/log")),
+            is_configured: settings.origin.is_some(),
+            every: settings.every,
+            merge_delay: settings.merge_delay,
+        };
+        Ok(AuditLog::open(&self.services, options).await?)
+    }
+
+    /// Batches of files to verify.
+    pub(super) fn batches(&self) -> Result<Batches, Error> {
+        let folder = self.settings.data_dir.join("batches");
+        let set = &self.settings.batches;
+        let limits = BatchLimits {
+            of_caller: set.of_caller.into(),
+            files: set.files.into(),
+            bytes: i64::from(set.mebibytes) << 20,
+            bytes_of_all: i64::from(set.all_mebibytes) << 20,
+        };
+        Ok(Batches::open(&folder, self.settings.server.keep_batches, limits).map_err(service::Error::from)?)
+    }
+
+    /// The time-stamping service, where the settings want one and there is an authority for it.
+    pub(super) async fn stamping(&self) -> Result<Option<Stamping>, Error> {
+        /// For an answer of a source of time.
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+        let settings = &self.settings.stamping;
+        if !settings.enabled {
+            return Ok(None);
+        }
+        let mut rules = settings.rules.clone();
+        if self.development.is_some() {
+            rules.offer_development_policy();
+        }
+        let source = |address: &SocketAddr| -> Arc<dyn TimeSource> {
+            let random = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
+            Arc::new(NtpServer::new(*address, PATIENCE, random))
+        };
+        let options = stamping::Options {
+            rules,
+            clocks: Arc::new(SystemClock),
+            sources: settings.ntp.iter().map(source).collect(),
+            every: settings.ntp_interval,
+            per_minute: settings.per_minute,
+        };
+        Ok(Stamping::start(&self.services, options).await?)
+    }
+}
