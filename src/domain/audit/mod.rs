@@ -6,6 +6,7 @@ mod encoding;
 pub mod entry;
 mod event;
 mod listing;
+pub mod log_check;
 mod reason;
 pub mod tree;
 
