@@ -109,7 +109,8 @@ fn missing(name: &str) -> Option<String> {
 
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["", "constant-time", "docs", "certs", "policies", "assets", "fuzz", "tests/vectors"] {
+    for folder in ["", "constant-time", "docs", "docs/formats", "certs", "policies", "assets", "fuzz", "tests/vectors"]
+    {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
