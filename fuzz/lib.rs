@@ -18,6 +18,7 @@ pub mod format;
 pub mod render;
 
 pub mod check;
+pub mod log;
 pub mod mutate;
 
 /// Structured field values, which the product reads privately.

@@ -109,7 +109,9 @@ fn missing(name: &str) -> Option<String> {
 
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["", "constant-time", "docs", "docs/runbooks", "certs", "policies", "assets", "fuzz", "tests/vectors"]
+    let folders =
+        ["", "constant-time", "docs", "docs/formats", "docs/runbooks", "certs", "policies", "assets", "fuzz", "tests/vectors"];
+    for folder in folders
     {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();

@@ -16,6 +16,8 @@ use yinxin::base::secret::Secret;
 use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, OID_SM3};
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer, rsa};
+use yinxin::domain::audit::checkpoint::Verifier;
+use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::ca::job_file::{self, RowOrder};
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::trust::key::subject_public_key_info;
@@ -39,6 +41,12 @@ use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
 use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
+use yinxin::format::tlog::note::read_signature_lines;
+use yinxin::format::tlog::submission::read_size;
+use yinxin::format::tlog::tile::{read_bundle, read_tile, write_entry};
+use yinxin::format::tlog::{
+    AddCheckpoint, Checkpoint as LogHead, Cosignature, LogProof, Note, SignatureLine, TilePath,
+};
 use yinxin::format::trust_list::{
     ListAlgorithm, ListSignature, ListSigner, ListedAnchor, ListedList, Region, SignedTrustList, SignerIdRule,
     StatusKind, StatusService, TrustBundle, TrustList, TrustUse,
@@ -149,11 +157,66 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("sm2", sm2_seeds()),
         ("sm3", named(&[("messages", b"|\x0done|two|a longer message, |and the last")])),
         ("sm4", named(&[("text", &[&[0x11; 16][..], &[0x22; 16], &[12, 5, 16], &[0x33; 100]].concat())])),
+        ("tlog_checkpoint", named(&[("head", HEAD.as_bytes()), ("size", b"20852014\n")])),
+        ("tlog_entry", log_entries()),
+        ("tlog_note", log_notes()),
+        ("tlog_proof", named(&[("extra", log_proof(Some(b"extra")).as_bytes()), ("bare", log_proof(None).as_bytes())])),
+        ("tlog_submission", named(&[("two", AddCheckpoint::write(2, &[[7; 32]; 2], &log_note()).as_bytes())])),
+        ("tlog_tile", log_tiles()),
         ("trust_list", trust_lists(&made.root)),
         ("tsp_request", named(&[("plain", &time_stamp_request(false)), ("full", &time_stamp_request(true))])),
         ("tsp_response", time_stamp_responses()),
         ("verify", whole_files(&made, [&once.document, &twice.document, &once.signed_value])),
     ])
+}
+
+/// The text of a checkpoint of nobody's log.
+const HEAD: &str = "log.example/audit/sha256\n3\nAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
+
+/// That checkpoint, with the values of nobody's signature and cosignature.
+fn log_note() -> String {
+    let log = SignatureLine { name: "log.example/audit/sha256", key_id: [1, 2, 3, 4], value: vec![9; 64] };
+    let seen = Cosignature { timestamp: 1_800_000_000, signature: [9; 64] };
+    let witness = SignatureLine { name: "witness.example/w1", key_id: [5, 6, 7, 8], value: seen.to_octets() };
+    Note::write(HEAD, &[log, witness]).unwrap()
+}
+
+fn log_notes() -> BTreeMap<String, Vec<u8>> {
+    let key = Signer::public_key(&key(0x44));
+    let (note, vkey) = (log_note(), Verifier::of_log("log.example/audit/sm3", &key).unwrap().to_vkey());
+    let (_, lines) = note.split_once("\n\n").unwrap();
+    let seeds = [("checkpoint", note.as_str()), ("lines", lines), ("vkey", &vkey)];
+    seeds.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect()
+}
+
+fn log_proof(extra: Option<&[u8]>) -> String {
+    LogProof::write(extra, 1, &[[7; 32]; 2], &log_note())
+}
+
+fn log_event() -> Vec<u8> {
+    let at = Timestamp::from_unix(1_800_000_000);
+    let body = EventBody::ServiceStarted { version: "0.1.0".into() };
+    Event { at, actor: Actor::Operator, request: None, body }.to_der()
+}
+
+fn log_entries() -> BTreeMap<String, Vec<u8>> {
+    let entry = Entry::of_der(&log_event(), &[7; 32]).unwrap();
+    let opening = [&[7; 32], log_event().as_slice()].concat();
+    BTreeMap::from([("entry".to_owned(), entry.to_octets().to_vec()), ("opening".to_owned(), opening)])
+}
+
+/// A path; a tile and a bundle of two, each behind the octet of its width less one.
+fn log_tiles() -> BTreeMap<String, Vec<u8>> {
+    let mut bundle = vec![1];
+    write_entry(&mut bundle, &Entry::of_der(&log_event(), &[7; 32]).unwrap().to_octets()).unwrap();
+    write_entry(&mut bundle, b"").unwrap();
+    let seeds = [
+        ("path", b"tile/2/x001/x234/067.p/8".to_vec()),
+        ("entries", b"tile/entries/000".to_vec()),
+        ("tile", [&[1][..], &[7; 64]].concat()),
+        ("bundle", bundle),
+    ];
+    seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// A list of one anchor, signed, and in a bundle with a list of lists.
@@ -637,6 +700,33 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                     assert_eq!(ber::is_streamed(&bytes), name == "cut" && ber::to_der(&bytes).is_ok(), "{label}")
                 }
                 "jws" => assert_eq!(Jws::parse(&bytes).unwrap().signatures.len(), 1 + usize::from(name == "general")),
+                "tlog_checkpoint" if name == "size" => assert_eq!(read_size(&bytes), Ok(20_852_014), "{label}"),
+                "tlog_checkpoint" => {
+                    assert_eq!(LogHead::parse(str::from_utf8(&bytes).unwrap()).unwrap().size, 3, "{label}");
+                }
+                "tlog_entry" if name == "entry" => assert_eq!(Entry::from_octets(&bytes).unwrap().class, 1, "{label}"),
+                "tlog_entry" => {
+                    let (salt, event) = bytes.split_first_chunk().unwrap();
+                    assert_eq!(Entry::of_der(event, salt).unwrap().class, 1, "{label}");
+                }
+                "tlog_note" => {
+                    let text = str::from_utf8(&bytes).unwrap();
+                    match name.as_str() {
+                        "checkpoint" => assert_eq!(Note::parse(&bytes).unwrap().signatures.len(), 2, "{label}"),
+                        "lines" => assert_eq!(read_signature_lines(text).unwrap().len(), 2, "{label}"),
+                        _ => assert_eq!(Verifier::parse(text).unwrap().name(), "log.example/audit/sm3", "{label}"),
+                    }
+                }
+                "tlog_proof" => {
+                    let read = LogProof::parse(&bytes).unwrap();
+                    assert_eq!((read.extra.is_some(), read.hashes.len()), (name == "extra", 2), "{label}");
+                }
+                "tlog_submission" => assert_eq!(AddCheckpoint::parse(&bytes).unwrap().proof.len(), 2, "{label}"),
+                "tlog_tile" => match name.as_str() {
+                    "tile" => assert_eq!(read_tile(&bytes[1..], 2).unwrap().len(), 2, "{label}"),
+                    "bundle" => assert_eq!(read_bundle(&bytes[1..], 2).unwrap().len(), 2, "{label}"),
+                    _ => assert!(TilePath::parse(str::from_utf8(&bytes).unwrap()).is_ok(), "{label}"),
+                },
                 "trust_list" if name == "payload" => {
                     assert_eq!(TrustList::from_canonical(&bytes).unwrap().anchors.len(), 1, "{label}");
                 }

@@ -352,3 +352,124 @@ pub fn verify_checkpoint<'a>(
     }
     if is_signed { Ok(VerifiedCheckpoint { checkpoint, cosignatures }) } else { Err(CheckpointError::NotSigned) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::{DeadRandom, SystemRandom};
+
+    const ORIGIN: &str = "log.example/audit";
+
+    /// Test keys: nobody's.
+    fn ed25519_key(seed: u8) -> ed25519::PrivateKey {
+        ed25519::PrivateKey::from_bytes(&[seed; 32]).unwrap()
+    }
+
+    fn sm2_key(scalar: u8) -> sm2::PrivateKey {
+        sm2::PrivateKey::from_bytes(&[scalar; 32]).unwrap()
+    }
+
+    fn witness(seed: u8) -> (Verifier, ed25519::PrivateKey) {
+        let key = ed25519_key(seed);
+        (Verifier::of_witness(&format!("witness.example/w{seed}"), &Signer::public_key(&key)).unwrap(), key)
+    }
+
+    fn error<T: std::fmt::Debug>(outcome: Result<T, CheckpointError>) -> CheckpointError {
+        outcome.unwrap_err()
+    }
+
+    #[test]
+    fn the_specification_s_note_verifies_under_its_key() {
+        let vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+        let note = "This is an example message.\n\n\u{2014} example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
+        let key = Verifier::parse(vkey).unwrap();
+        let note = Note::parse(note.as_bytes()).unwrap();
+        assert!(key.is_named_by(&note.signatures[0]));
+        assert!(key.verify(note.text, &note.signatures[0].value).is_some());
+        assert!(key.verify("This is another message.\n", &note.signatures[0].value).is_none());
+        assert_eq!(key.to_vkey(), vkey);
+    }
+
+    #[test]
+    fn both_trees_and_witnesses_sign_and_are_verified() {
+        let (first, first_key) = witness(0x21);
+        let (second, _) = witness(0x22);
+        let (ed, sm) = (ed25519_key(0x11), sm2_key(0x12));
+        for (hash, signer) in [(TreeHash::Sha256, &ed as &dyn Signer), (TreeHash::Sm3, &sm)] {
+            let origin = hash.origin(ORIGIN);
+            let log = Verifier::of_log(&origin, &signer.public_key()).unwrap();
+            assert_eq!(Verifier::parse(&log.to_vkey()), Ok(log.clone()));
+            let text = checkpoint_text(ORIGIN, hash, 7, &[9; 32]);
+            let own = log.sign(&text, signer, &SystemRandom).unwrap();
+            let times = [1_700_000_000, 1_800_000_000, 1_600_000_000];
+            let seen = times.map(|at| first.cosign(&text, Timestamp::from_unix(at), &first_key, &DeadRandom).unwrap());
+            let stranger = SignatureLine { name: "stranger.example", key_id: [0; 4], value: vec![0; 64] };
+            let note = Note::write(&text, &[&[own.clone(), stranger][..], &seen].concat()).unwrap();
+            let note = Note::parse(note.as_bytes()).unwrap();
+            let (logs, witnesses) = ([log.clone()], [first.clone(), second.clone()]);
+            let verified = verify_checkpoint(&note, &origin, &logs, &witnesses).unwrap();
+            assert_eq!((verified.size(), verified.root()), (7, &[9; 32]));
+            let [cosignature] = verified.cosignatures() else { panic!("{verified:?}") };
+            assert_eq!((cosignature.name.as_str(), cosignature.timestamp), (first.name(), 1_800_000_000));
+
+            // Without the witnesses' keys their lines are strangers'.
+            assert_eq!(verify_checkpoint(&note, &origin, &logs, &[]).unwrap().cosignatures(), []);
+            let expected = CheckpointError::Origin { expected: ORIGIN.into(), found: origin.clone() };
+            assert_eq!(error(verify_checkpoint(&note, ORIGIN, &logs, &[])), expected);
+            assert_eq!(error(verify_checkpoint(&note, &origin, &[], &witnesses)), CheckpointError::NotSigned);
+            let role = CheckpointError::Role { name: first.name().into() };
+            assert_eq!(error(verify_checkpoint(&note, &origin, &witnesses, &[])), role);
+            let role = CheckpointError::Role { name: origin.clone() };
+            assert_eq!(error(verify_checkpoint(&note, &origin, &logs, &logs)), role);
+
+            // A changed text, or a changed value of any known key, refuses the whole note.
+            let other = checkpoint_text(ORIGIN, hash, 8, &[9; 32]);
+            let changed = Note::write(&other, &note.signatures).unwrap();
+            let wrong = CheckpointError::WrongSignature { name: origin.clone() };
+            assert_eq!(
+                error(verify_checkpoint(&Note::parse(changed.as_bytes()).unwrap(), &origin, &logs, &witnesses)),
+                wrong
+            );
+            for (at, name) in [(0, origin.as_str()), (2, first.name()), (4, first.name())] {
+                let mut lines = note.signatures.clone();
+                let last = lines[at].value.len() - 1;
+                lines[at].value[last] ^= 1;
+                let changed = Note::write(&text, &lines).unwrap();
+                let outcome = verify_checkpoint(&Note::parse(changed.as_bytes()).unwrap(), &origin, &logs, &witnesses)
+                    .unwrap_err();
+                assert_eq!(outcome, CheckpointError::WrongSignature { name: name.into() });
+            }
+            // The right key under another name is a stranger's.
+            let elsewhere = Verifier::of_log("other.example", &signer.public_key()).unwrap();
+            assert_eq!(error(verify_checkpoint(&note, &origin, &[elsewhere], &[])), CheckpointError::NotSigned);
+        }
+    }
+
+    #[test]
+    fn keys_do_only_what_they_are_for() {
+        let (witness, key) = witness(0x21);
+        let log = Verifier::of_log("log.example", &Signer::public_key(&key)).unwrap();
+        assert_ne!(log.key_id(), witness.key_id());
+        let text = checkpoint_text(ORIGIN, TreeHash::Sha256, 0, &TreeHash::Sha256.empty_root());
+        let role = |name: &str| CheckpointError::Role { name: name.into() };
+        assert_eq!(error(witness.sign(&text, &key, &DeadRandom)), role(witness.name()));
+        let now = Timestamp::from_unix(1);
+        assert_eq!(error(log.cosign(&text, now, &key, &DeadRandom)), role("log.example"));
+        assert_eq!(error(log.sign(&text, &ed25519_key(1), &DeadRandom)), role("log.example"));
+        assert_eq!(error(witness.cosign(&text, Timestamp::from_unix(-1), &key, &DeadRandom)), CheckpointError::Time);
+        let algorithm = CheckpointError::KeyType { algorithm: "sm2-key" };
+        assert_eq!(error(Verifier::of_witness("w", &Signer::public_key(&sm2_key(7)))), algorithm);
+        assert_eq!(error(Verifier::of_log("a b", &Signer::public_key(&key))), tlog::Error::KeyName.into());
+        assert_eq!(error(Verifier::new("n", NoteKey::Sm2([4; 65]))), crypto::Error::NotAPoint.into());
+        let vkey = log.to_vkey();
+        let id = vkey.split('+').nth(1).unwrap();
+        let other = vkey.replace(id, "00000000");
+        assert_eq!(error(Verifier::parse(&other)), CheckpointError::KeyId { name: "log.example".into() });
+        // A checkpoint's signature is no cosignature, and the other way round.
+        let own = log.sign(&text, &key, &DeadRandom).unwrap();
+        assert!(witness.verify(&text, &own.value).is_none());
+        let seen = witness.cosign(&text, now, &key, &DeadRandom).unwrap();
+        assert!(log.verify(&text, &seen.value).is_none());
+        assert!(witness.verify(&text, &seen.value).is_some());
+    }
+}

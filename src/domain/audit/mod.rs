@@ -10,6 +10,7 @@ pub mod entry;
 mod event;
 pub mod growth;
 mod listing;
+pub mod log_check;
 pub mod misuse;
 pub mod promise;
 mod reason;

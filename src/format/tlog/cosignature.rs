@@ -42,3 +42,28 @@ impl Cosignature {
 pub fn signed_message(timestamp: u64, text: &str) -> Vec<u8> {
     format!("cosignature/v1\ntime {timestamp}\n{text}").into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_a_time_and_a_signature() {
+        let cosignature = Cosignature { timestamp: 1_679_315_147, signature: [7; 64] };
+        let octets = cosignature.to_octets();
+        assert_eq!(octets[..8], [0, 0, 0, 0, 0x64, 0x18, 0x50, 0xcb]);
+        assert_eq!(Cosignature::parse(&octets), Ok(cosignature));
+        assert_eq!(Cosignature::parse(&octets[..71]), Err(Error::Cosignature));
+        assert_eq!(Cosignature::parse(&[&octets[..], &[0]].concat()), Err(Error::Cosignature));
+        assert_eq!(Cosignature::parse(&[]), Err(Error::Cosignature));
+        assert_eq!(Cosignature::parse(&[0x80; 72]), Err(Error::Cosignature));
+        assert!(Cosignature::parse(&[0x7f; 72]).is_ok());
+    }
+
+    #[test]
+    fn the_message_is_the_specification_s() {
+        let text = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+        let expected = format!("cosignature/v1\ntime 1679315147\n{text}");
+        assert_eq!(signed_message(1_679_315_147, text), expected.as_bytes());
+    }
+}

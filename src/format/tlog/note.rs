@@ -224,3 +224,122 @@ impl fmt::Display for VerifierKey<'_> {
         write!(f, "{}+{id:08x}+{}", self.name, to_base64(&self.key.to_octets()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// C2SP signed-note, the examples of "Note" and of "Verifier keys".
+    const EXAMPLE: &str = "This is an example message.\n\n\u{2014} example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
+    const VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+
+    #[test]
+    fn the_specification_s_examples_are_read_and_written_again() {
+        let note = Note::parse(EXAMPLE.as_bytes()).unwrap();
+        assert_eq!((note.text, note.raw()), ("This is an example message.\n", EXAMPLE));
+        let [signature] = &note.signatures[..] else { panic!("{note:?}") };
+        assert_eq!((signature.name, signature.value.len()), ("example.com/foo", 64));
+        assert_eq!(signature.key_id, [0x53, 0x0d, 0x90, 0x3a]);
+        assert_eq!(Note::write(note.text, &note.signatures), Ok(EXAMPLE.to_owned()));
+
+        let poem = "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned è subito sera.\n";
+        let line = "\u{2014} quasimodo.example/salvatore NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n";
+        assert_eq!(Note::parse(format!("{poem}\n{line}").as_bytes()).unwrap().text, poem);
+
+        let key = VerifierKey::parse(VKEY).unwrap();
+        assert_eq!((key.name, key.key_id), ("example.com/foo", signature.key_id));
+        assert!(matches!(key.key, NoteKey::Ed25519(_)));
+        assert_eq!(key.to_string(), VKEY);
+    }
+
+    #[test]
+    fn every_key_is_written_and_read_again() {
+        for key in [NoteKey::Ed25519([1; 32]), NoteKey::Cosignature([2; 32]), NoteKey::Sm2([4; 65])] {
+            let vkey = VerifierKey { name: "a/b", key_id: [0, 1, 2, 0xff], key };
+            assert_eq!(VerifierKey::parse(&vkey.to_string()), Ok(vkey));
+        }
+        let sm2 = NoteKey::Sm2([4; 65]).to_octets();
+        assert_eq!(sm2.len(), 1 + 17 + 1 + 65);
+        assert_eq!(sm2[..19], *b"\xffyinxin/sm2-sm3/v1\0");
+        assert_eq!(NoteKey::Ed25519([7; 32]).identified_as("n"), [&b"n\n\x01"[..], &[7; 32]].concat());
+    }
+
+    #[test]
+    fn what_is_no_note_is_refused() {
+        let refused = |text: &str| Note::parse(text.as_bytes()).unwrap_err();
+        let line = EXAMPLE.split_once("\n\n").unwrap().1;
+        assert_eq!(refused(""), Error::NoSignature);
+        assert_eq!(refused("text\n"), Error::NoSignature);
+        assert_eq!(refused("text\n\n"), Error::NoSignature);
+        assert_eq!(refused(&format!("text\n{line}")), Error::NoSignature);
+        assert_eq!(refused(&format!("text\n\n{}", line.trim_end())), Error::NoNewline);
+        assert_eq!(refused(&format!("text\n\n{line}more\n")), Error::SignatureLine { line: 2 });
+        assert_eq!(refused(&format!("text\n\n{line}\n")), Error::NoSignature);
+        assert_eq!(refused(&format!("te\txt\n\n{line}")), Error::NotText);
+        assert_eq!(refused(&format!("text\r\n\n{line}")), Error::NotText);
+        assert_eq!(Note::parse(b"\xff\n\n").unwrap_err(), Error::NotText);
+        let of = |name: &str, value: &str| refused(&format!("text\n\n\u{2014} {name} {value}\n"));
+        assert_eq!(of("a+b", "AAAAAAA="), Error::KeyName);
+        assert_eq!(of("a\u{a0}b", "AAAAAAA="), Error::KeyName);
+        assert_eq!(of("", "AAAAAAA="), Error::KeyName);
+        assert_eq!(of("a", "AAAAAA=="), Error::SignatureLine { line: 1 });
+        assert_eq!(of("a", "AAAA"), Error::SignatureLine { line: 1 });
+        let base64 = Error::Base64 { what: "a signature" };
+        assert_eq!(of("a", "AAAAAAA"), base64);
+        assert_eq!(of("a", "AAAAAAB="), base64);
+        assert_eq!(of("a", "AAAA AAA="), base64);
+        let many = format!("text\n\n{}", line.repeat(MAX_SIGNATURES));
+        assert_eq!(Note::parse(many.as_bytes()).unwrap().signatures.len(), MAX_SIGNATURES);
+        let limit = Error::TooMany { what: "the signatures", limit: MAX_SIGNATURES };
+        assert_eq!(refused(&format!("{many}{line}")), limit);
+        let limit = Error::TooLong { what: "the note", limit: MAX_NOTE };
+        assert_eq!(refused(&format!("{}\n\n{line}", "t".repeat(MAX_NOTE))), limit);
+        assert_eq!(read_signature_lines(""), Err(Error::NoSignature));
+        assert_eq!(read_signature_lines("x\n"), Err(Error::SignatureLine { line: 1 }));
+    }
+
+    #[test]
+    fn what_is_no_verifier_key_is_refused() {
+        let refused = |text: &str| VerifierKey::parse(text).unwrap_err();
+        assert_eq!(refused("name"), Error::VerifierKey);
+        assert_eq!(refused("name+530d903a"), Error::VerifierKey);
+        assert_eq!(refused(&VKEY.replace("530d903a", "530D903A")), Error::VerifierKey);
+        assert_eq!(refused(&VKEY.replace("530d903a", "530d903")), Error::VerifierKey);
+        assert_eq!(refused(&VKEY.replace("example", "exa mple")), Error::KeyName);
+        assert_eq!(refused("a+00000000+AgAA"), Error::UnknownKeyType);
+        assert_eq!(refused("a+00000000+"), Error::UnknownKeyType);
+        assert_eq!(refused("a+00000000+/3lpbng="), Error::UnknownKeyType);
+        assert_eq!(refused("a+00000000+AQAA"), Error::KeyLength { length: 2, expected: 32 });
+        assert_eq!(refused("a+00000000+AQA"), Error::Base64 { what: "the verifier key" });
+    }
+
+    #[test]
+    fn what_would_not_be_read_is_not_written() {
+        let line = SignatureLine { name: "a", key_id: [0; 4], value: vec![1] };
+        assert_eq!(Note::write("text", std::slice::from_ref(&line)), Err(Error::NoNewline));
+        assert_eq!(Note::write("te\0xt\n", std::slice::from_ref(&line)), Err(Error::NotText));
+        assert_eq!(Note::write("text\n", &[]), Err(Error::NoSignature));
+        assert_eq!(Note::write("text\n", &[SignatureLine { name: "a b", ..line.clone() }]), Err(Error::KeyName));
+        let none = SignatureLine { value: Vec::new(), ..line };
+        assert_eq!(Note::write("text\n", &[none]), Err(Error::SignatureLine { line: 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            text in "([^\\x00-\\x1f]{0,20}\n){1,4}",
+            names in proptest::collection::vec("[a-z./]{1,9}", 1..4),
+            key_id in any::<[u8; 4]>(),
+            value in proptest::collection::vec(any::<u8>(), 1..80),
+        ) {
+            let line = |name: &'_ String| SignatureLine { name: name.clone().leak(), key_id, value: value.clone() };
+            let lines = names.iter().map(line).collect::<Vec<_>>();
+            let note = Note::write(&text, &lines).unwrap();
+            let read = Note::parse(note.as_bytes()).unwrap();
+            prop_assert_eq!(read.text, text);
+            prop_assert_eq!(read.signatures, lines);
+        }
+    }
+}

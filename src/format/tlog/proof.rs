@@ -78,3 +78,49 @@ impl<'a> LogProof<'a> {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTE: &str =
+        "example.com/log\n5\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\u{2014} example.com/log AAAAAAA=\n";
+
+    #[test]
+    fn what_is_written_is_read() {
+        for extra in [None, Some(&b""[..]), Some(b"event and salt")] {
+            let text = LogProof::write(extra, 4, &[[1; 32], [2; 32]], NOTE);
+            let proof = LogProof::parse(text.as_bytes()).unwrap();
+            assert_eq!((proof.extra.as_deref(), proof.index), (extra, 4));
+            assert_eq!(proof.hashes, [[1; 32], [2; 32]]);
+            assert_eq!((proof.note.raw(), proof.checkpoint.size), (NOTE, 5));
+        }
+        let bare = LogProof::write(None, 0, &[], NOTE);
+        assert_eq!(bare, format!("c2sp.org/tlog-proof@v1\nindex 0\n\n{NOTE}"));
+        assert_eq!(LogProof::parse(bare.as_bytes()).unwrap().hashes, Vec::<Hash>::new());
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        let refused = |text: &str| LogProof::parse(text.as_bytes()).unwrap_err();
+        let line = |what| Error::Line { what };
+        assert_eq!(refused(""), line("the name of the format"));
+        assert_eq!(refused(&format!("c2sp.org/tlog-proof@v2\nindex 0\n\n{NOTE}")), line("the name of the format"));
+        let after = |rest: &str| refused(&format!("{FIRST_LINE}\n{rest}"));
+        assert_eq!(after(""), line("the index"));
+        assert_eq!(after(&format!("index 0\nextra AA==\n\n{NOTE}")), Error::Base64 { what: "a hash of the proof" });
+        assert_eq!(after(&format!("extra A\nindex 0\n\n{NOTE}")), Error::Base64 { what: "the extra line" });
+        assert_eq!(after(&format!("index 00\n\n{NOTE}")), Error::Decimal { what: "the index" });
+        assert_eq!(after(&format!("Index 0\n\n{NOTE}")), line("the index"));
+        assert_eq!(after("index 0\n"), line("a hash of the proof"));
+        assert_eq!(after("index 0\n\n"), Error::NoSignature);
+        let hash = format!("{}\n", to_base64(&[0; 32]));
+        assert_eq!(
+            after(&format!("index 0\n{}\n{NOTE}", hash.repeat(64))),
+            Error::TooMany { what: "the hashes of the proof", limit: 63 }
+        );
+        assert_eq!(refused(&"x".repeat(MAX + 1)), Error::TooLong { what: "the proof", limit: MAX });
+        let long = to_base64(&[0; MAX_EXTRA + 1]);
+        assert_eq!(after(&format!("extra {long}\n")), Error::TooLong { what: "the extra line", limit: MAX_EXTRA });
+    }
+}

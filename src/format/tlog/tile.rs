@@ -304,3 +304,159 @@ pub fn write_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), Error> {
     bundle.extend_from_slice(entry);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tile(level: u8, index: u64, width: u16) -> TileCoordinate {
+        TileCoordinate::new(level, index, width).unwrap()
+    }
+
+    #[test]
+    fn paths_are_those_of_the_specification() {
+        // C2SP tlog-tiles: index 1234067 is x001/x234/067.
+        let found = [
+            (tile(0, 1_234_067, 256).to_string(), "tile/0/x001/x234/067"),
+            (tile(63, 0, 1).to_string(), "tile/63/000.p/1"),
+            (tile(2, 1000, 255).to_string(), "tile/2/x001/000.p/255"),
+            (BundleCoordinate::new(67, 8).unwrap().to_string(), "tile/entries/067.p/8"),
+            (tile(0, u64::MAX, 256).to_string(), "tile/0/x018/x446/x744/x073/x709/x551/615"),
+        ];
+        for (path, expected) in found {
+            assert_eq!(path, expected);
+            assert_eq!(TilePath::parse(expected).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn other_paths_are_refused() {
+        for path in [
+            "",
+            "tile",
+            "tile/",
+            "tile/0",
+            "tile/0/",
+            "tile/0/0",
+            "tile/0/00",
+            "tile/0/0000",
+            "tile/0/x000/067",
+            "tile/0/x00/067",
+            "tile/0/001/067",
+            "tile/0/x001",
+            "tile/0/x001/",
+            "tile/0/x001/x067",
+            "tile/00/000",
+            "tile/64/000",
+            "tile/-1/000",
+            "tile/+1/000",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/01",
+            "tile/0/000.p/",
+            "tile/0/000.p/1/",
+            "tile/0/000.p/1.p/1",
+            "tile/0/000/",
+            "/tile/0/000",
+            "tile/0//000",
+            "tile/Entries/000",
+            "tile/entries/",
+            "tile/entries/0",
+            "tile/data/000",
+            "tile/0/٠٠٠",
+            "tile/0/0x0",
+            "tile/0/x018/x446/x744/x073/x709/x551/616",
+            "tile/0/x001/x018/x446/x744/x073/x709/x551/615",
+        ] {
+            assert_eq!(TilePath::parse(path), Err(Error::TilePath), "{path}");
+        }
+        assert_eq!(TileCoordinate::new(64, 0, 1), None);
+        assert_eq!(TileCoordinate::new(0, 0, 0), None);
+        assert_eq!(TileCoordinate::new(0, 0, 257), None);
+        assert_eq!(BundleCoordinate::new(0, 257), None);
+    }
+
+    #[test]
+    fn a_tree_has_the_tiles_of_the_specification() {
+        // C2SP tlog-tiles, partial tiles: 70,000 leaves.
+        let tiles = tiles_of(70_000).collect::<Vec<_>>();
+        let count =
+            |level, full: bool| tiles.iter().filter(|tile| tile.level == level && tile.is_full() == full).count();
+        assert_eq!((count(0, true), count(0, false), count(1, true), count(1, false)), (273, 1, 1, 1));
+        assert_eq!(
+            tiles.iter().filter(|tile| !tile.is_full()).map(|tile| tile.width).collect::<Vec<_>>(),
+            [112, 17, 1]
+        );
+        assert_eq!(edge_of(70_000).collect::<Vec<_>>(), [tile(0, 273, 112), tile(1, 1, 17), tile(2, 0, 1)]);
+        assert_eq!(tiles_of(256).collect::<Vec<_>>(), [tile(0, 0, 256), tile(1, 0, 1)]);
+        assert_eq!(edge_of(256).collect::<Vec<_>>(), [tile(1, 0, 1)]);
+        assert_eq!(tiles_of(0).count(), 0);
+        assert_eq!(
+            bundles_of(513).map(|bundle| bundle.to_string()).collect::<Vec<_>>(),
+            ["tile/entries/000", "tile/entries/001", "tile/entries/002.p/1"]
+        );
+        assert_eq!(bundles_between(256, 300).collect::<Vec<_>>(), [BundleCoordinate { index: 1, width: 44 }]);
+        assert_eq!(bundles_between(300, 300).count(), 0);
+        assert_eq!(tiles_between(256, 257).collect::<Vec<_>>(), [tile(0, 1, 1)]);
+        assert_eq!(tiles_between(300, 256).count(), 0);
+        assert_eq!(edge_of(u64::MAX).count(), 8);
+    }
+
+    #[test]
+    fn the_first_leaf_of_a_tile() {
+        assert_eq!(tile(0, 3, 1).first_leaf(), Some(768));
+        assert_eq!(tile(1, 2, 1).first_leaf(), Some(131_072));
+        assert_eq!(tile(63, 0, 1).first_leaf(), Some(0));
+        assert_eq!(tile(7, 1, 1).first_leaf(), None);
+        assert_eq!(tile(6, 255, 1).first_leaf(), Some(255 << 56));
+        assert_eq!(tile(6, 256, 1).first_leaf(), None);
+    }
+
+    #[test]
+    fn tiles_and_bundles_have_their_lengths() {
+        assert_eq!(read_tile(&[7; 64], 2), Ok(&[[7; 32]; 2][..]));
+        assert_eq!(read_tile(&[7; 65], 2), Err(Error::TileLength { length: 65, expected: 64 }));
+        assert_eq!(read_tile(&[7; 32], 2), Err(Error::TileLength { length: 32, expected: 64 }));
+        let mut bundle = Vec::new();
+        write_entry(&mut bundle, b"one").unwrap();
+        write_entry(&mut bundle, b"").unwrap();
+        assert_eq!(bundle, b"\0\x03one\0\0");
+        assert_eq!(read_bundle(&bundle, 2), Ok(vec![&b"one"[..], b""]));
+        assert_eq!(read_bundle(&bundle, 1), Err(Error::Bundle { expected: 1, at: 1 }));
+        assert_eq!(read_bundle(&bundle, 3), Err(Error::Bundle { expected: 3, at: 2 }));
+        assert_eq!(read_bundle(&bundle[..4], 1), Err(Error::Bundle { expected: 1, at: 0 }));
+        assert_eq!(write_entry(&mut bundle, &[0; 65_536]), Err(Error::EntryTooLong { length: 65_536 }));
+        assert_eq!(bundle.len(), 7);
+        assert_eq!(write_entry(&mut bundle, &[0; 65_535]), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn each_tile_has_one_path(level in 0..64_u8, index in any::<u64>(), shift in 0..64_u32, width in 1..257_u16) {
+            let index = index >> shift;
+            let paths = [TilePath::Tile(tile(level, index, width)), TilePath::Entries(BundleCoordinate { index, width })];
+            for path in paths {
+                prop_assert_eq!(TilePath::parse(&path.to_string()), Ok(path));
+            }
+        }
+
+        #[test]
+        fn a_path_that_is_read_is_the_only_one(path in "tile/(entries|[0-9]{1,2})(/x[0-9]{3}){0,3}/[0-9]{3}(\\.p/[0-9]{1,3})?") {
+            if let Ok(read) = TilePath::parse(&path) {
+                prop_assert_eq!(read.to_string(), path);
+            }
+        }
+
+        #[test]
+        fn growth_adds_what_the_larger_tree_has_and_the_smaller_had_not(old in 0..100_000_u64, more in 0..100_000_u64) {
+            let before = tiles_of(old).collect::<std::collections::BTreeSet<_>>();
+            let expected = tiles_of(old + more).filter(|tile| !before.contains(tile)).collect::<Vec<_>>();
+            prop_assert_eq!(tiles_between(old, old + more).collect::<Vec<_>>(), expected);
+            let before = bundles_of(old).collect::<std::collections::BTreeSet<_>>();
+            let expected = bundles_of(old + more).filter(|bundle| !before.contains(bundle)).collect::<Vec<_>>();
+            prop_assert_eq!(bundles_between(old, old + more).collect::<Vec<_>>(), expected);
+        }
+    }
+}

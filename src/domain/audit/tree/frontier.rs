@@ -1,7 +1,7 @@
 //! A tree that grows: its right edge, from which leaves are added, tiles written and the root computed.
 
 use crate::domain::audit::tree::{Hash, Tiles, TreeError, TreeHash};
-use crate::format::tlog::tile::{FULL, TileCoordinate, edge_of};
+use crate::format::tlog::tile::{FULL, TileCoordinate, edge_of, hashes_at};
 
 /// A tile to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +60,24 @@ impl Frontier {
     /// # Errors
     /// [`TreeError::Full`]; nothing was added.
     pub fn append(&mut self, leaves: &[Hash]) -> Result<Vec<WrittenTile>, TreeError> {
-        let count = u64::try_from(leaves.len()).map_err(|_| TreeError::Full)?;
+        self.append_whole(0, leaves)
+    }
+
+    /// As [`Frontier::append`], by the roots of whole subtrees of 256^level leaves. The tiles beneath that level are not
+    /// given: whoever made the roots has them. The tree must have a multiple of 256^level leaves before.
+    pub(in crate::domain::audit) fn append_whole(
+        &mut self,
+        level: u8,
+        roots: &[Hash],
+    ) -> Result<Vec<WrittenTile>, TreeError> {
+        let each = 1_u64.checked_shl(u32::from(level).saturating_mul(8)).ok_or(TreeError::Full)?;
+        let count = u64::try_from(roots.len()).ok().and_then(|count| count.checked_mul(each)).ok_or(TreeError::Full)?;
         let size = self.size.checked_add(count).ok_or(TreeError::Full)?;
+        if !self.size.is_multiple_of(each) {
+            return Err(TreeError::Beyond { asked: self.size, size });
+        }
         let mut written = Vec::new();
-        self.push(0, self.size, leaves, &mut written)?;
+        self.push(level, hashes_at(level, self.size), roots, &mut written)?;
         self.size = size;
         Ok(written)
     }

@@ -188,3 +188,6 @@ fn whole_subtrees(start: u64, end: u64) -> Vec<(u32, u64)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What the audit log costs: appending leaves to both trees, an inclusion proof among ten million leaves, the check of all of them.
+//!
+//! `cargo bench --bench audit_log`. Files are in memory, so that reading them is not measured. Every piece has the same entries.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench without its material cannot go on")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use yinxin::domain::audit::Entry;
+use yinxin::domain::audit::log_check::{CheckedPiece, LogCheck, PIECE, Piece, PieceOfTree, check_piece};
+use yinxin::domain::audit::tree::{Frontier, Tiles, TreeHash, inclusion_tiles, prove_inclusion, verify_inclusion};
+use yinxin::format::tlog::tile::write_entry;
+
+const SIZE: u64 = 10_000_000;
+
+/// The files of a piece of one tree.
+struct Files {
+    bundles: Vec<Vec<u8>>,
+    tiles: Vec<Vec<u8>>,
+    above: Vec<u8>,
+}
+
+impl Files {
+    fn of(hash: TreeHash, entries: &[[u8; 39]]) -> Self {
+        let slices = entries.iter().map(<[u8; 39]>::as_slice).collect::<Vec<_>>();
+        let leaves = hash.leaves(&slices);
+        let bundle = |entries: &[[u8; 39]]| {
+            let mut octets = Vec::new();
+            entries.iter().for_each(|entry| write_entry(&mut octets, entry).unwrap());
+            octets
+        };
+        let roots = leaves.chunks_exact(256).map(|leaves| hash.whole_root(leaves).unwrap()).collect::<Vec<_>>();
+        Self {
+            bundles: entries.chunks(256).map(bundle).collect(),
+            tiles: leaves.chunks(256).map(|leaves| leaves.as_flattened().to_vec()).collect(),
+            above: roots.as_flattened().to_vec(),
+        }
+    }
+
+    fn read(&self) -> PieceOfTree<'_> {
+        PieceOfTree {
+            bundles: self.bundles.iter().map(|octets| Some(octets.as_slice())).collect(),
+            tiles: self.tiles.iter().map(|octets| Some(octets.as_slice())).collect(),
+            above: Some(&self.above),
+        }
+    }
+}
+
+fn check(threads: usize, whole: &[Files], last: &[Files]) -> (Duration, Vec<CheckedPiece>) {
+    let (pieces, next) = (Piece::all(SIZE).collect::<Vec<_>>(), AtomicU64::new(0));
+    let start = Instant::now();
+    let mut checked = std::thread::scope(|scope| {
+        let work = || {
+            let mut done = Vec::new();
+            while let Some(piece) = pieces.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
+                let files = if piece.first_leaf() + PIECE <= SIZE { whole } else { last };
+                done.push((piece.number(), check_piece(*piece, &files[0].read(), &files[1].read()).unwrap()));
+            }
+            done
+        };
+        let running = (0..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    checked.sort_by_key(|(number, _)| *number);
+    (start.elapsed(), checked.into_iter().map(|(_, piece)| piece).collect())
+}
+
+fn main() {
+    let entry = |n: u64| {
+        let mut commitment = [0; 32];
+        commitment[..8].copy_from_slice(&n.to_be_bytes());
+        Entry { class: 12, hour: 494_444, commitment }.to_octets()
+    };
+    let entries = (0..PIECE).map(entry).collect::<Vec<_>>();
+    let slices = entries.iter().map(<[u8; 39]>::as_slice).collect::<Vec<_>>();
+    let rest = usize::try_from(SIZE % PIECE).unwrap();
+    let (mut frontiers, mut tiles) = (Vec::new(), Vec::new());
+    for hash in TreeHash::ALL {
+        let (mut frontier, mut all, mut spent) = (Frontier::new(hash), Tiles::new(), Duration::ZERO);
+        for piece in Piece::all(SIZE) {
+            let slices = if piece.first_leaf() + PIECE <= SIZE { slices.as_slice() } else { &slices[..rest] };
+            let start = Instant::now();
+            let written = frontier.append(&hash.leaves(slices)).unwrap();
+            spent += start.elapsed();
+            written.into_iter().for_each(|tile| all.insert(tile.tile, tile.octets).unwrap());
+        }
+        frontier.partial_tiles().into_iter().for_each(|tile| all.insert(tile.tile, tile.octets).unwrap());
+        let start = Instant::now();
+        let root = frontier.root();
+        let root_spent = start.elapsed();
+        println!("{hash}: {SIZE} leaves hashed and appended in {spent:.2?}, the root in {root_spent:.1?}");
+        let index = 7_654_321;
+        let start = Instant::now();
+        let mut few = Tiles::new();
+        for tile in inclusion_tiles(index, SIZE).unwrap() {
+            few.insert(tile, all.hashes(tile).unwrap().as_flattened().to_vec()).unwrap();
+        }
+        let proof = prove_inclusion(hash, index, SIZE, &few).unwrap();
+        let spent = start.elapsed();
+        let leaf = hash.leaf(&entry(index % PIECE));
+        verify_inclusion(hash, &leaf, index, SIZE, &proof, &root).unwrap();
+        println!("{hash}: inclusion proof of {} hashes in {spent:.1?}", proof.len());
+        let mut upper = Tiles::new();
+        for tile in LogCheck::upper_tiles(SIZE) {
+            upper.insert(tile, all.hashes(tile).unwrap().as_flattened().to_vec()).unwrap();
+        }
+        tiles.push(upper);
+        frontiers.push(frontier);
+    }
+    let whole = TreeHash::ALL.map(|hash| Files::of(hash, &entries));
+    let last = TreeHash::ALL.map(|hash| Files::of(hash, &entries[..rest]));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for threads in [1, cores] {
+        let (spent, checked) = check(threads, &whole, &last);
+        let start = Instant::now();
+        let mut log = LogCheck::new(SIZE);
+        checked.into_iter().for_each(|piece| log.take(piece).unwrap());
+        log.finish([&tiles[0], &tiles[1]], [&frontiers[0].root(), &frontiers[1].root()]).unwrap();
+        println!("both trees of {SIZE} leaves checked by {threads} threads in {:.2?}", spent + start.elapsed());
+    }
+}

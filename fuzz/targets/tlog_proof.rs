@@ -1,0 +1,6 @@
+//! Any bytes, read as a proof of the transparency log.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| yinxin::log::proof(input));
