@@ -45,7 +45,10 @@ use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::publication::{self, Plan};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
-use crate::service::{self, KeySettings, Services, alerts, audit_log, issuance_jobs, registration};
+use crate::service::audit_log::keep_sequencing;
+use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
+
+pub(crate) use parts::audit_log;
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -227,7 +230,7 @@ impl Listening {
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
-        let sequencing = self.front.log().cloned().map(|log| tokio::spawn(audit_log::keep_sequencing(log)));
+        let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());

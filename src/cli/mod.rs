@@ -11,6 +11,7 @@ mod files;
 mod hardening;
 mod installation;
 mod keys;
+mod log;
 mod proof;
 mod seal_admin;
 mod selftest;
@@ -48,6 +49,7 @@ enum Command {
     SealAdmin(seal_admin::Arguments),
     Ca(ca::Arguments),
     Trust(trust::Arguments),
+    Log(log::Arguments),
     Alarms(alarms::Arguments),
     Bench(bench::Arguments),
 }
@@ -63,6 +65,7 @@ impl Command {
             Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
             Self::Ca(arguments) => ca::run(&arguments, console),
             Self::Trust(arguments) => trust::run(&arguments, console),
+            Self::Log(arguments) => log::run(&arguments, console),
             Self::Alarms(arguments) => alarms::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),
         }

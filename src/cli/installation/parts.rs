@@ -6,24 +6,29 @@ use std::sync::Arc;
 use crate::base::clock::SystemClock;
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::cli::installation::{Error, Installation};
-use crate::service;
+use crate::config::Settings;
+use crate::service::{self, Services};
 use crate::service::audit_log::{self, AuditLog};
 use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
 
+/// The audit log of an installation with these settings, opened and proven.
+pub(crate) async fn audit_log(services: &Services, settings: &Settings) -> Result<AuditLog, Error> {
+    let host = settings.server.trusted_hosts.first().map_or("localhost", String::as_str);
+    let options = audit_log::Options {
+        origin: settings.audit_log.origin.clone().unwrap_or_else(|| format!("{host}/log")),
+        is_configured: settings.audit_log.origin.is_some(),
+        every: settings.audit_log.every,
+        merge_delay: settings.audit_log.merge_delay,
+    };
+    Ok(AuditLog::open(services, options).await?)
+}
+
 impl Installation {
     /// The audit log, opened and proven: nothing is served before.
     pub(super) async fn audit_log(&self) -> Result<AuditLog, Error> {
-        let settings = &self.settings.audit_log;
-        let host = self.settings.server.trusted_hosts.first().map_or("localhost", String::as_str);
-        let options = audit_log::Options {
-            origin: settings.origin.clone().unwrap_or_else(|| format!("{host}/log")),
-            is_configured: settings.origin.is_some(),
-            every: settings.every,
-            merge_delay: settings.merge_delay,
-        };
-        Ok(AuditLog::open(&self.services, options).await?)
+        audit_log(&self.services, &self.settings).await
     }
 
     /// Batches of files to verify.

@@ -91,7 +91,7 @@ fn decimal(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::base::random::SystemRandom;
-    use crate::crypto::{Signer as _, sm2};
+    use crate::crypto::{PublicKey, sm2};
 
     fn promise() -> Promise {
         let entry = Entry { class: 7, hour: 500_000, commitment: [9; 32] };
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_signed_is_read_and_nothing_else() {
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let verifier = Verifier::of_log("a/sm3", &key.public_key()).unwrap();
+        let verifier = Verifier::of_log("a/sm3", &PublicKey::Sm2(key.public_key())).unwrap();
         let text = promise().to_text();
         let signed = |text: &str| {
             let line = verifier.sign(text, &key, &SystemRandom).unwrap();
@@ -110,7 +110,7 @@ mod tests {
         let keys = [verifier.clone()];
         let read = |note: &str, keys: &[Verifier]| Promise::verified(&Note::parse(note.as_bytes()).unwrap(), keys);
         assert_eq!(read(&signed(&text), &keys), Ok(promise()));
-        let other = Verifier::of_log("b/sm3", &key.public_key()).unwrap();
+        let other = Verifier::of_log("b/sm3", &PublicKey::Sm2(key.public_key())).unwrap();
         assert_eq!(read(&signed(&text), &[other]), Err(PromiseError::Signature(CheckpointError::NotSigned)));
         let forged = signed(&text).replacen("\n41\n", "\n42\n", 1);
         let wrong = CheckpointError::WrongSignature { name: "a/sm3".into() };

@@ -1,5 +1,7 @@
 //! Why the audit log cannot be opened, grow, or prove something; each with a stable code.
 
+use std::path::PathBuf;
+
 use crate::domain::audit::EntryError;
 use crate::domain::audit::checkpoint::CheckpointError;
 use crate::domain::audit::tree::{TreeError, TreeHash};
@@ -87,6 +89,14 @@ pub enum Error {
     /// There is no such file of the log.
     #[error("the log has no such file")]
     NoSuchFile,
+    /// A file of the log cannot be read or written.
+    #[error("{path} cannot be used: {reason}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// No log is kept here.
     #[error("no audit log is published here")]
     Off,
@@ -110,6 +120,7 @@ impl Error {
             Self::Erased { .. } => "log-event-erased",
             Self::TreeOff { .. } => "log-tree-off",
             Self::NotEntitled => "log-not-entitled",
+            Self::File { .. } => "log-file",
             Self::NoSuchFile => "log-no-such-file",
             Self::Off => "log-off",
         }

@@ -5,13 +5,17 @@
 //! leaf. So what is signed is a function of the rows, whoever signs and however often one begins again. No two heads can
 //! disagree that were signed over the same rows, and no acknowledged event can be left out of the next one.
 
+pub mod checking;
 pub mod desk;
 mod error;
+pub mod folder;
+pub mod held;
 mod keys;
 mod opening;
 mod proving;
 mod receipts;
 mod sequencing;
+pub mod stored;
 mod tiles;
 
 use std::sync::Arc;

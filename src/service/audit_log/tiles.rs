@@ -53,7 +53,7 @@ pub(super) async fn tiles(
     Ok(tiles)
 }
 
-fn beginning(tile: StoredTile, width: u16, each: usize) -> Option<Vec<u8>> {
+pub(super) fn beginning(tile: StoredTile, width: u16, each: usize) -> Option<Vec<u8>> {
     if tile.width < width || tile.octets.len() != usize::from(tile.width).saturating_mul(each) {
         return None;
     }

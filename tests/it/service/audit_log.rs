@@ -178,7 +178,7 @@ async fn proofs_lead_to_the_checkpoint(services: &Services, log: &AuditLog) {
             let keys = [log.verifier(tree).unwrap().clone()];
             let signed = verify_checkpoint(&read.note, &tree.origin(ORIGIN), &keys, &[]).unwrap();
             let leaf = tree.leaf(&entry.to_octets());
-            verify_inclusion(tree, index, signed.size(), &leaf, &read.hashes, signed.root()).unwrap();
+            verify_inclusion(tree, &leaf, index, signed.size(), &read.hashes, signed.root()).unwrap();
         }
     }
     let beyond = log.prove(size + 7).await.unwrap_err();

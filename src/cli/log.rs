@@ -1,0 +1,250 @@
+//! `yinxin log`: the audit log checked, copied out, and asked for proofs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::console::Console;
+use crate::cli::exit::Outcome;
+use crate::cli::files::{create_folder, write_new};
+use crate::cli::installation::{Error, audit_log};
+use crate::cli::keys::attached;
+use crate::cli::serve::runtime;
+use crate::domain::audit::checkpoint::Verifier;
+use crate::domain::audit::tree::TreeHash;
+use crate::service;
+use crate::service::audit_log::checking::{Believed, CheckError, CheckedLog, check};
+use crate::service::audit_log::folder::FolderLog;
+use crate::service::audit_log::held::KnownThing;
+use crate::service::audit_log::stored::StoredLog;
+
+/// The audit log: a Merkle log that anyone can check
+///
+/// Every certificate, seal, use of a seal, approval and more is a leaf of two trees, one with SM3 and one with SHA-256.
+/// Exit code 0 done or right, 1 the log is wrong, 4 refused, 64 usage, 66 a file cannot be read, 70 internal error.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Check a whole log: every entry, every hash, both checkpoints; of an installation its rows too
+    Verify {
+        /// A copy of the log (`yinxin log export`, or any mirror); without one, the log of the installation
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+        /// A verifier key of the log, or a file with such keys, one a line; needed for a copy
+        #[arg(long, value_name = "KEY|FILE")]
+        key: Vec<String>,
+        /// A verifier key of a witness, or a file with such keys
+        #[arg(long, value_name = "KEY|FILE")]
+        witness: Vec<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// The proofs that a certificate, a seal, or a signed or stamped file of ours is in the log
+    Prove {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Write them there, as `.tlog-proof` files
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
+    /// Copy the log out as plain files, or bring such a copy up to date
+    Export {
+        /// Where to
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// The verifier keys of the log
+    Keys,
+}
+
+/// Does what is asked.
+pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
+    let config = arguments.config.as_deref();
+    match &arguments.action {
+        Action::Verify { folder: Some(folder), key, witness, json } => {
+            let believed = match believed(key, witness) {
+                Ok(believed) if believed.log.is_empty() => {
+                    console.complain("error: a copy is checked by keys that you know from elsewhere: --key (log-key-missing)");
+                    return Outcome::Usage;
+                }
+                Ok(believed) => believed,
+                Err((outcome, line)) => {
+                    console.complain(&line);
+                    return outcome;
+                }
+            };
+            verify_copy(folder, &believed, *json, console)
+        }
+        Action::Verify { folder: None, key, witness, json } => {
+            let more = match believed(key, witness) {
+                Ok(more) => more,
+                Err((outcome, line)) => {
+                    console.complain(&line);
+                    return outcome;
+                }
+            };
+            let mut outcome = Outcome::Passed;
+            let done = attached((config, false), console, async |services, _, _| {
+                let (log, own) = StoredLog::of(&services).await?;
+                let believed = Believed { log: [own.log, more.log].concat(), witnesses: more.witnesses };
+                let checked = check(Arc::new(log), &believed).await?;
+                if checked.is_err() {
+                    outcome = Outcome::Failed;
+                }
+                Ok(told(&checked, *json))
+            });
+            done.min(outcome)
+        }
+        Action::Prove { file, out } => {
+            let octets = match std::fs::read(file) {
+                Ok(octets) => octets,
+                Err(error) => {
+                    console.complain(&format!("error: {} cannot be read: {error}", file.display()));
+                    return Outcome::Unreadable;
+                }
+            };
+            let mut outcome = Outcome::Passed;
+            let done = attached((config, false), console, async |services, _, settings| {
+                let known = audit_log(&services, settings).await?.known_things(octets).await?;
+                if known.is_empty() {
+                    outcome = Outcome::Failed;
+                    return Ok(format!("{}: the log knows nothing of it\n", file.display()));
+                }
+                proofs(&known, out.as_deref())
+            });
+            done.min(outcome)
+        }
+        Action::Export { folder } => attached((config, false), console, async |services, _, _| {
+            let (log, _) = StoredLog::of(&services).await?;
+            let written = FolderLog::new(folder).write(&log).await?;
+            Ok(format!("{} leaves, {written} new files in {}\n", log.size(), folder.display()))
+        }),
+        Action::Keys => attached((config, false), console, async |services, _, _| {
+            let (_, own) = StoredLog::of(&services).await?;
+            Ok(own.log.iter().map(|key| format!("{}\n", key.to_vkey())).collect())
+        }),
+    }
+}
+
+fn verify_copy(folder: &Path, believed: &Believed, json: bool, console: &mut Console) -> Outcome {
+    let checking = runtime().and_then(|runtime| {
+        let checking = check(Arc::new(FolderLog::new(folder)), believed);
+        Ok(runtime.block_on(checking)?)
+    });
+    match checking {
+        Ok(checked) => {
+            console.print(&told(&checked, json));
+            if checked.is_ok() { Outcome::Passed } else { Outcome::Failed }
+        }
+        Err(error) => {
+            console.complain(&error.line());
+            match error {
+                Error::Service(service::Error::AuditLog(_)) => Outcome::Unreadable,
+                _ => Outcome::Internal,
+            }
+        }
+    }
+}
+
+/// Keys as text, or in files.
+fn believed(log: &[String], witnesses: &[String]) -> Result<Believed, (Outcome, String)> {
+    let read = |named: &[String]| {
+        let mut keys = Vec::new();
+        for text in named {
+            // A key has two plus signs; a file that has them in its name is named with its folder.
+            let lines = match text.matches('+').count() >= 2 && !Path::new(text).exists() {
+                true => text.clone(),
+                false => std::fs::read_to_string(text)
+                    .map_err(|error| (Outcome::Unreadable, format!("error: {text} cannot be read: {error}")))?,
+            };
+            for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                let key = Verifier::parse(line)
+                    .map_err(|error| (Outcome::Usage, format!("error: {line} is no verifier key: {error}")))?;
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    };
+    Ok(Believed { log: read(log)?, witnesses: read(witnesses)? })
+}
+
+fn told(checked: &Result<CheckedLog, CheckError>, as_json: bool) -> String {
+    match checked {
+        Ok(log) => {
+            let [sm3, sha256] = &log.roots;
+            let witnessed = |(tree, name, at): &(TreeHash, String, u64)| json!({ "tree": tree.name(), "witness": name, "at": at });
+            if as_json {
+                let witnessed = log.witnessed.iter().map(witnessed).collect::<Vec<_>>();
+                let object = json!({
+                    "result": "right", "size": log.size, "sm3": hex(sm3), "sha256": hex(sha256), "witnessed": witnessed,
+                });
+                return format!("{object}\n");
+            }
+            let mut text = format!("right: {} leaves\nsm3    {}\nsha256 {}\n", log.size, hex(sm3), hex(sha256));
+            for (tree, name, at) in &log.witnessed {
+                text.push_str(&format!("{tree}: seen by {name} at {at}\n"));
+            }
+            text
+        }
+        Err(error) if as_json => {
+            let object = json!({
+                "result": "wrong", "code": error.code(), "index": error.index(), "detail": error.to_string(),
+            });
+            format!("{object}\n")
+        }
+        Err(error) => format!("WRONG: {error} ({})\n", error.code()),
+    }
+}
+
+fn hex(octets: &[u8; 32]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn proofs(known: &[KnownThing], out: Option<&Path>) -> Result<String, Error> {
+    let mut text = String::new();
+    if let Some(folder) = out {
+        create_folder(folder)?;
+    }
+    for thing in known {
+        for proof in &thing.proofs {
+            let event = proof.read().map_err(service::Error::from)?;
+            text.push_str(&format!("{}: {} at {}, leaf {}\n", thing.what, event.class().name(), event.at, proof.index));
+            let Some(folder) = out else { continue };
+            for (tree, proof_text) in [(TreeHash::Sm3, Some(&proof.sm3)), (TreeHash::Sha256, proof.sha256.as_ref())] {
+                let Some(proof_text) = proof_text else { continue };
+                let path = folder.join(format!("{}.{}.tlog-proof", proof.index, tree.name()));
+                if !path.exists() {
+                    write_new(&path, proof_text.as_bytes())?;
+                }
+                text.push_str(&format!("  {}\n", path.display()));
+            }
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_from_arguments_and_refused_by_name() {
+        let (outcome, line) = believed(&["a/sm3+00000000+AAAA".to_owned()], &[]).err().unwrap();
+        assert_eq!(outcome, Outcome::Usage);
+        assert!(line.starts_with("error: a/sm3+00000000+AAAA is no verifier key"), "{line}");
+        let (outcome, _) = believed(&["no/such/file".to_owned()], &[]).err().unwrap();
+        assert_eq!(outcome, Outcome::Unreadable);
+    }
+}

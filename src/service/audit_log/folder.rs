@@ -1,0 +1,132 @@
+//! The log as plain files below a folder, `sm3/` and `sha256/`: what a mirror holds, a web server can serve, and anybody can
+//! check without us (C2SP tlog-tiles).
+//!
+//! Files that are full never change. Whoever copies the folder while it is written copies the checkpoint first: all that
+//! it stands on is there before it is.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::domain::audit::log_check::Piece;
+use crate::domain::audit::tree::TreeHash;
+use crate::format::tlog::tile::{TileCoordinate, TilePath, bundles_of, tiles_of};
+use crate::service::audit_log::Error;
+use crate::service::audit_log::checking::{LogSource, ReadPiece, ReadTree};
+use crate::service::audit_log::stored::StoredLog;
+use crate::service::Error as ServiceError;
+
+/// More than any file of a log has.
+const MOST: u64 = 1 << 20;
+
+/// A log below a folder.
+#[derive(Debug, Clone)]
+pub struct FolderLog {
+    folder: Arc<PathBuf>,
+}
+
+impl FolderLog {
+    /// The log below that folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: Arc::new(folder.to_owned()) }
+    }
+
+    fn read(&self, tree: TreeHash, name: &str) -> Result<Option<Vec<u8>>, ServiceError> {
+        let path = self.folder.join(tree.name()).join(name);
+        let read = std::fs::metadata(&path).and_then(|about| {
+            if about.len() > MOST { Err(io::ErrorKind::FileTooLarge.into()) } else { std::fs::read(&path) }
+        });
+        match read {
+            Ok(octets) => Ok(Some(octets)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(&path, &error)),
+        }
+    }
+
+    fn read_piece(&self, piece: Piece) -> Result<ReadPiece, ServiceError> {
+        let mut read = ReadPiece::default();
+        for (tree, held) in TreeHash::ALL.into_iter().zip(&mut read.trees) {
+            let bundles = piece.bundles().map(|bundle| self.read(tree, &bundle.to_string()));
+            let tiles = piece.tiles().map(|tile| self.read(tree, &tile.to_string()));
+            let above = piece.above().map(|tile| self.read(tree, &tile.to_string())).transpose()?;
+            let (bundles, tiles) = (bundles.collect::<Result<_, _>>()?, tiles.collect::<Result<_, _>>()?);
+            *held = ReadTree { bundles, tiles, above: above.flatten() };
+        }
+        Ok(read)
+    }
+
+    async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let log = self.clone();
+        tokio::task::spawn_blocking(move || work(&log)).await.map_err(|_| ServiceError::Interrupted)?
+    }
+
+    /// Writes the log there as it is signed now; tells how many files are new. What is there already, and full, stays as it
+    /// is: it is not compared, `check` does that.
+    ///
+    /// # Errors
+    /// A file cannot be written; a tile is missing in the database; the store's.
+    pub async fn write(&self, log: &StoredLog) -> Result<u64, ServiceError> {
+        let mut written = 0_u64;
+        for tree in TreeHash::ALL {
+            let Some(note) = log.note(tree).await? else { continue };
+            let bundles = bundles_of(log.size()).map(TilePath::Entries);
+            for path in bundles.chain(tiles_of(log.size()).map(TilePath::Tile)) {
+                let name = path.to_string();
+                if self.has(tree, &name) {
+                    continue;
+                }
+                let octets = match path {
+                    TilePath::Tile(tile) => log.tile(tree, tile).await?,
+                    TilePath::Entries(bundle) => log.bundle(bundle).await?,
+                };
+                let octets = octets.ok_or(Error::NoSuchFile)?;
+                self.off_the_runtime(move |log| log.put(tree, &name, &octets)).await?;
+                written = written.saturating_add(1);
+            }
+            self.off_the_runtime(move |log| log.put(tree, "checkpoint", &note)).await?;
+        }
+        Ok(written)
+    }
+
+    fn has(&self, tree: TreeHash, name: &str) -> bool {
+        self.folder.join(tree.name()).join(name).exists()
+    }
+
+    /// Whole or not at all, and on the disk before it has its name.
+    fn put(&self, tree: TreeHash, name: &str, octets: &[u8]) -> Result<(), ServiceError> {
+        use io::Write as _;
+        let path = self.folder.join(tree.name()).join(name);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let draft = folder.join(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()));
+        let write = || {
+            std::fs::create_dir_all(folder)?;
+            let mut file = std::fs::File::create(&draft)?;
+            file.write_all(octets)?;
+            file.sync_all()?;
+            std::fs::rename(&draft, &path)
+        };
+        write().map_err(|error| unreadable(&path, &error))
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ServiceError {
+    Error::File { path: path.to_owned(), reason: error.to_string() }.into()
+}
+
+impl LogSource for FolderLog {
+    async fn note(&self, tree: TreeHash) -> Result<Option<Vec<u8>>, ServiceError> {
+        self.off_the_runtime(move |log| log.read(tree, "checkpoint")).await
+    }
+
+    async fn piece(&self, piece: Piece) -> Result<ReadPiece, ServiceError> {
+        self.off_the_runtime(move |log| log.read_piece(piece)).await
+    }
+
+    async fn tile(&self, tree: TreeHash, tile: TileCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
+        self.off_the_runtime(move |log| log.read(tree, &tile.to_string())).await
+    }
+}

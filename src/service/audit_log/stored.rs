@@ -1,0 +1,111 @@
+//! The log as the database holds it, with its rows: for checking it, and for copying it out.
+
+use crate::domain::audit::checkpoint::Verifier;
+use crate::domain::audit::growth::RECORD;
+use crate::domain::audit::log_check::Piece;
+use crate::domain::audit::tree::TreeHash;
+use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate};
+use crate::service::audit_log::checking::{Believed, LogSource, ReadPiece, ReadRow, ReadTree};
+use crate::service::audit_log::keys::verifiers;
+use crate::service::audit_log::{Error, tiles};
+use crate::service::{Error as ServiceError, Services};
+use crate::store::log::{self, LogHead, StoredTile, TileKind};
+use crate::store::{Store, audit};
+
+/// The log of a database, as it was signed when this was made.
+#[derive(Clone)]
+pub struct StoredLog {
+    store: Store,
+    head: LogHead,
+}
+
+impl StoredLog {
+    /// The log of that installation, and its own keys.
+    ///
+    /// # Errors
+    /// [`Error::Off`]: no log has begun; the key store's; the store's.
+    pub async fn of(services: &Services) -> Result<(Self, Believed), ServiceError> {
+        let head = services.store.read(|tx| Box::pin(log::head(tx))).await?.ok_or(Error::Off)?;
+        let mut own: Vec<Verifier> = Vec::new();
+        for tree in TreeHash::ALL {
+            own.extend(verifiers(services, &head.origin, tree).await?);
+        }
+        let log = Self { store: services.store.clone(), head };
+        Ok((log, Believed { log: own, witnesses: Vec::new() }))
+    }
+
+    /// Its size.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.head.size
+    }
+
+    /// A bundle of entries.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn bundle(&self, bundle: BundleCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
+        self.store.read(|tx| Box::pin(tiles::bundle(tx, bundle))).await
+    }
+
+    async fn row_of(
+        &self,
+        (kind, level): (TileKind, u8),
+        wanted: Vec<(u64, u16)>,
+        each: usize,
+    ) -> Result<Vec<Option<Vec<u8>>>, ServiceError> {
+        let Some((from, _)) = wanted.first().copied() else { return Ok(Vec::new()) };
+        let most = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+        let found = self.store.read(|tx| Box::pin(log::tiles(tx, (kind, level, from), most))).await?;
+        let mut found = found.into_iter().peekable();
+        let cut = |(number, width): (u64, u16)| {
+            while found.next_if(|tile: &StoredTile| tile.number < number).is_some() {}
+            let tile = found.next_if(|tile: &StoredTile| tile.number == number)?;
+            tiles::beginning(tile, width, each)
+        };
+        Ok(wanted.into_iter().map(cut).collect())
+    }
+
+    async fn rows(&self, piece: Piece) -> Result<Vec<ReadRow>, ServiceError> {
+        let count = piece.bundles().map(|bundle| i64::from(bundle.width())).sum::<i64>();
+        let first = i64::try_from(piece.first_leaf()).unwrap_or(i64::MAX);
+        let known = self.store.read(|tx| Box::pin(audit::commitments(tx, first, count))).await?;
+        let row = |(number, opening): (i64, Option<audit::SaltedEvent>)| {
+            (u64::try_from(number).unwrap_or(u64::MAX), opening.map(|row| (row.event, row.salt)))
+        };
+        Ok(known.into_iter().map(row).collect())
+    }
+}
+
+impl LogSource for StoredLog {
+    async fn note(&self, tree: TreeHash) -> Result<Option<Vec<u8>>, ServiceError> {
+        Ok(match tree {
+            TreeHash::Sm3 => Some(self.head.sm3_note.clone()),
+            TreeHash::Sha256 => self.head.sha256_note.clone(),
+        })
+    }
+
+    async fn piece(&self, piece: Piece) -> Result<ReadPiece, ServiceError> {
+        let bundles = piece.bundles().map(|bundle| (bundle.index(), bundle.width())).collect::<Vec<_>>();
+        let leaves = piece.tiles().map(|tile| (tile.index(), tile.width())).collect::<Vec<_>>();
+        let mut read = ReadPiece { rows: Some(self.rows(piece).await?), ..ReadPiece::default() };
+        for (tree, held) in TreeHash::ALL.into_iter().zip(&mut read.trees) {
+            *held = ReadTree {
+                bundles: Vec::new(),
+                tiles: self.row_of((tiles::kind(tree), 0), leaves.clone(), 32).await?,
+                above: match piece.above() {
+                    Some(tile) => self.tile(tree, tile).await?,
+                    None => None,
+                },
+            };
+        }
+        if let Some(first) = read.trees.first_mut() {
+            first.bundles = self.row_of((TileKind::Entries, 0), bundles, RECORD).await?;
+        }
+        Ok(read)
+    }
+
+    async fn tile(&self, tree: TreeHash, tile: TileCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
+        self.store.read(|tx| Box::pin(tiles::tile(tx, tree, tile))).await
+    }
+}
