@@ -43,7 +43,7 @@ fn fault(command: &str) -> Option<String> {
         return Some(format!("half a command: {command}"));
     }
     let options = words.iter().filter(|word| word.starts_with("--"));
-    let missing = options.filter(|option| !text.contains(&format!("{option}"))).collect::<Vec<_>>();
+    let missing = options.filter(|option| !text.contains(**option)).collect::<Vec<_>>();
     (!missing.is_empty()).then(|| format!("{command}: no {missing:?}"))
 }
 
