@@ -194,7 +194,7 @@ fn the_vectors_are_what_the_code_makes() {
         let key = Verifier::parse(held[format!("vkey_{hash}")].as_str().unwrap()).unwrap();
         let witness = Verifier::parse(held["vkey_witness"].as_str().unwrap()).unwrap();
         let note = Note::parse(text.as_bytes()).unwrap();
-        let verified = verify_checkpoint(&note, key.name(), &[key.clone()], &[witness]).unwrap();
+        let verified = verify_checkpoint(&note, key.name(), std::slice::from_ref(&key), &[witness]).unwrap();
         assert_eq!((verified.size(), hex(verified.root())), (3, held[format!("root_{hash}")].as_str().unwrap().into()));
         assert_eq!(verified.cosignatures().len(), usize::from(hash == TreeHash::Sha256));
     }

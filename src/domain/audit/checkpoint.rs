@@ -395,7 +395,8 @@ mod tests {
         let (first, first_key) = witness(0x21);
         let (second, _) = witness(0x22);
         let (ed, sm) = (ed25519_key(0x11), sm2_key(0x12));
-        for (hash, signer) in [(TreeHash::Sha256, &ed as &dyn Signer), (TreeHash::Sm3, &sm)] {
+        let signers: [(TreeHash, &dyn Signer); 2] = [(TreeHash::Sha256, &ed), (TreeHash::Sm3, &sm)];
+        for (hash, signer) in signers {
             let origin = hash.origin(ORIGIN);
             let log = Verifier::of_log(&origin, &signer.public_key()).unwrap();
             assert_eq!(Verifier::parse(&log.to_vkey()), Ok(log.clone()));

@@ -18,8 +18,7 @@ impl Tiles {
         Self::default()
     }
 
-    /// Takes one. A wider tile may stand for a narrower one: cut it to the width of `tile` first, or give it as it is
-    /// under its own coordinate and ask with the tree's size that it belongs to.
+    /// Takes one. A wider tile stands for a narrower one when its octets are cut to the width of `tile` first.
     ///
     /// # Errors
     /// [`TreeError::MalformedTile`]: its length is not that of its width.
