@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+
 use crate::base::clock::SystemClock;
 use crate::config::Fetching;
 use crate::service::gathering::Appetite;
@@ -50,19 +52,24 @@ impl Error {
     }
 }
 
-/// A fetcher that knows servers of https by those authorities; without any it asks none.
-pub(crate) fn fetcher(https_anchors: &[PathBuf], bounds: Bounds) -> Result<StatusFetcher, Error> {
+/// The authorities of servers of https in those files; none without any.
+pub(crate) fn https_anchors(paths: &[PathBuf]) -> Result<Option<Arc<ClientConfig>>, Error> {
     let mut pem = Vec::new();
-    for path in https_anchors {
+    for path in paths {
         let octets = fs::read(path).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
         server_anchors(&octets).map_err(|source| Error::Anchors { path: path.clone(), source })?;
         pem.extend_from_slice(&octets);
         pem.push(b'\n');
     }
-    let tls = match https_anchors.first() {
-        None => None,
-        Some(path) => Some(server_anchors(&pem).map_err(|source| Error::Anchors { path: path.clone(), source })?),
-    };
+    let anchors = paths.first().map(|path| {
+        server_anchors(&pem).map_err(|source| Error::Anchors { path: path.clone(), source })
+    });
+    anchors.transpose()
+}
+
+/// A fetcher that knows servers of https by those authorities; without any it asks none.
+pub(crate) fn fetcher(paths: &[PathBuf], bounds: Bounds) -> Result<StatusFetcher, Error> {
+    let tls = https_anchors(paths)?;
     Ok(StatusFetcher::new(Arc::new(SystemResolver), tls, Arc::new(SystemClock), bounds))
 }
 

@@ -45,7 +45,7 @@ use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::publication::{self, Plan};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
-use crate::service::audit_log::keep_sequencing;
+use crate::service::audit_log::{KnownWitness, keep_sequencing, keep_witnessed};
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
 pub(crate) use parts::audit_log;
@@ -230,6 +230,8 @@ impl Listening {
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
+        let witnesses = self.witnesses;
+        let cosigning = self.front.log().cloned().map(|log| tokio::spawn(keep_witnessed(log, witnesses)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
@@ -248,6 +250,7 @@ impl Listening {
         alerts.abort();
         // What is not signed yet is signed by the next start.
         sequencing.inspect(tokio::task::JoinHandle::abort);
+        cosigning.inspect(tokio::task::JoinHandle::abort);
         Ok(served?)
     }
 }
@@ -380,6 +383,7 @@ impl Installation {
                 keys: self.settings.escrow.keep_years.map(Retention::years).transpose()?,
             },
             alert_days: self.settings.publication.alert_days.clone(),
+            witnesses: parts::witnesses(&self.settings)?,
             watching: watching::served(&self.settings)?,
             tls,
             app,

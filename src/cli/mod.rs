@@ -20,6 +20,7 @@ mod shares;
 mod trust;
 mod verify;
 mod watching;
+mod witness;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, set_hook};
@@ -51,6 +52,7 @@ enum Command {
     Trust(trust::Arguments),
     Log(log::Arguments),
     Alarms(alarms::Arguments),
+    Witness(witness::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -67,6 +69,7 @@ impl Command {
             Self::Trust(arguments) => trust::run(&arguments, console),
             Self::Log(arguments) => log::run(&arguments, console),
             Self::Alarms(arguments) => alarms::run(&arguments, console),
+            Self::Witness(arguments) => witness::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),
         }
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::config::raw;
+use crate::domain::audit::checkpoint::Verifier;
+use crate::domain::verify::address::Address;
 
 /// `[audit_log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +17,12 @@ pub struct AuditLogSettings {
     pub every: Duration,
     /// How long after its acknowledgement an event may still be outside the trees (maximum merge delay).
     pub merge_delay: Duration,
+    /// Witnesses: where each is, and its verifier key.
+    pub witnesses: Vec<(Address, Verifier)>,
 }
+
+/// Witnesses that are asked.
+const MOST_WITNESSES: usize = 16;
 
 impl AuditLogSettings {
     /// The keys with their defaults.
@@ -37,10 +44,23 @@ impl AuditLogSettings {
         if !(5..=86_400).contains(&merge_delay) {
             return Err(("audit_log.merge_delay", "5 to 86400".to_owned()));
         }
+        let mut witnesses = Vec::new();
+        for line in raw.witnesses.iter().flatten() {
+            let witness = line.split_once(' ').and_then(|(url, key)| {
+                let (address, key) = (Address::parse(url).ok()?, Verifier::parse(key.trim()).ok()?);
+                key.is_witness().then_some((address, key))
+            });
+            let wanted = || format!("{line:?} is not an address of http or https, a space, and a witness's verifier key");
+            witnesses.push(witness.ok_or_else(|| ("audit_log.witnesses", wanted()))?);
+        }
+        if witnesses.len() > MOST_WITNESSES {
+            return Err(("audit_log.witnesses", format!("at most {MOST_WITNESSES}")));
+        }
         Ok(Self {
             origin: raw.origin.clone(),
             every: Duration::from_millis(every),
             merge_delay: Duration::from_secs(merge_delay),
+            witnesses,
         })
     }
 
@@ -49,6 +69,7 @@ impl AuditLogSettings {
             origin: self.origin.clone(),
             checkpoint_ms: u64::try_from(self.every.as_millis()).ok(),
             merge_delay: Some(self.merge_delay.as_secs()),
+            witnesses: Some(self.witnesses.iter().map(|(url, key)| format!("{url} {}", key.to_vkey())).collect()),
         }
     }
 }
@@ -84,6 +105,10 @@ mod tests {
         for wrong in ["", "/log", "a/", "a//b", "A/log", "a b", "a+b", "https://a é", &"a".repeat(201)] {
             let raw = raw::AuditLog { origin: Some(wrong.to_owned()), ..raw::AuditLog::default() };
             assert_eq!(AuditLogSettings::checked(&raw).unwrap_err().0, "audit_log.origin", "{wrong}");
+        }
+        for wrong in ["", "http://127.0.0.1:1", "http://127.0.0.1:1 key", "ftp://w w+00000000+AA=="] {
+            let raw = raw::AuditLog { witnesses: Some(vec![wrong.to_owned()]), ..raw::AuditLog::default() };
+            assert_eq!(AuditLogSettings::checked(&raw).unwrap_err().0, "audit_log.witnesses", "{wrong}");
         }
         for right in ["localhost/log", "seals.example.gov.cn:8443/log", "a"] {
             let raw = raw::AuditLog { origin: Some(right.to_owned()), ..raw::AuditLog::default() };

@@ -54,6 +54,7 @@ sections! {
         origin: String,
         checkpoint_ms: u64,
         merge_delay: u64,
+        witnesses: Vec<String>,
     }
     Keys {
         encryption_key_file: PathBuf,

@@ -14,6 +14,7 @@ mod settings;
 mod signed;
 mod spool;
 pub mod tls;
+pub mod witness;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

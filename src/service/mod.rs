@@ -49,6 +49,7 @@ pub mod units;
 pub mod verification;
 pub mod verification_batches;
 pub mod watching;
+pub mod witness;
 
 mod error;
 

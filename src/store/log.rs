@@ -168,3 +168,46 @@ pub async fn of_thing(tx: &mut Tx<'_>, thing: &[u8; 32], most: i64) -> Result<Ve
     let sql = "SELECT number FROM log_things WHERE thing = $1 ORDER BY number LIMIT $2";
     Ok(fetch_all!(tx, (i64,), sql, &thing[..], most)?.into_iter().map(|(number,)| number).collect())
 }
+
+/// A checkpoint that a witness cosigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCosignature {
+    /// Of which tree.
+    pub kind: TileKind,
+    /// The witness's name.
+    pub witness: String,
+    /// How many leaves.
+    pub size: u64,
+    /// When it was taken in.
+    pub at: Timestamp,
+    /// The note, with the log's signature and the witness's.
+    pub note: Vec<u8>,
+}
+
+/// Keeps a cosigned checkpoint in the place of the witness's older one.
+///
+/// # Errors
+/// The database's.
+pub async fn put_cosignature(tx: &mut Tx<'_>, new: &StoredCosignature) -> Result<(), Error> {
+    let sql = "INSERT INTO log_cosignatures (kind, witness, size, at, note) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (kind, witness) DO UPDATE SET size = excluded.size, at = excluded.at, note = excluded.note \
+               WHERE log_cosignatures.size <= excluded.size";
+    let size = i64::try_from(new.size).unwrap_or(i64::MAX);
+    execute!(tx, sql, new.kind.stored(), &new.witness[..], size, new.at.unix(), &new.note[..])?;
+    Ok(())
+}
+
+/// The cosigned checkpoints of a tree, by the names of their witnesses.
+///
+/// # Errors
+/// A row that says what none can is [`Error::Inconsistent`].
+pub async fn cosignatures(tx: &mut Tx<'_>, kind: TileKind) -> Result<Vec<StoredCosignature>, Error> {
+    let sql = "SELECT witness, size, at, note FROM log_cosignatures WHERE kind = $1 ORDER BY witness";
+    let rows = fetch_all!(tx, (String, i64, i64, Vec<u8>), sql, kind.stored())?;
+    let cosignatures = rows.into_iter().map(|(witness, size, at, note)| {
+        let wrong = || Error::Inconsistent { table: "log_cosignatures", row: witness.clone() };
+        let size = u64::try_from(size).map_err(|_| wrong())?;
+        Ok(StoredCosignature { kind, witness, size, at: Timestamp::from_unix(at), note })
+    });
+    cosignatures.collect()
+}

@@ -8,7 +8,8 @@ use crate::base::random::{HealthChecked, SystemRandom};
 use crate::cli::installation::{Error, Installation};
 use crate::config::Settings;
 use crate::service::{self, Services};
-use crate::service::audit_log::{self, AuditLog};
+use crate::cli::fetching;
+use crate::service::audit_log::{self, AuditLog, KnownWitness};
 use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
@@ -25,10 +26,21 @@ pub(crate) async fn audit_log(services: &Services, settings: &Settings) -> Resul
     Ok(AuditLog::open(services, options).await?)
 }
 
+/// The witnesses of these settings.
+pub(super) fn witnesses(settings: &Settings) -> Result<Vec<KnownWitness>, Error> {
+    let tls = fetching::https_anchors(&settings.fetching.https_anchors)?;
+    let known = settings.audit_log.witnesses.iter();
+    Ok(known.map(|(address, key)| KnownWitness::new(address.clone(), key.clone(), tls.clone())).collect())
+}
+
 impl Installation {
     /// The audit log, opened and proven: nothing is served before.
     pub(super) async fn audit_log(&self) -> Result<AuditLog, Error> {
-        audit_log(&self.services, &self.settings).await
+        let log = audit_log(&self.services, &self.settings).await?;
+        for witness in witnesses(&self.settings)? {
+            log.agree_with(&witness).await?;
+        }
+        Ok(log)
     }
 
     /// Batches of files to verify.

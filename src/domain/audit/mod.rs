@@ -18,6 +18,7 @@ mod security_event;
 mod severity;
 mod things;
 pub mod tree;
+pub mod witness;
 
 pub use alarm::{Alarm, AlarmKind, Suspends};
 pub use body::{EventBody, EventClass};

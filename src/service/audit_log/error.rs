@@ -89,6 +89,34 @@ pub enum Error {
     /// There is no such file of the log.
     #[error("the log has no such file")]
     NoSuchFile,
+    /// A witness saw more than there is: the log was set back, and must not go on as if nothing had been there.
+    #[error("{witness} saw {seen} leaves of the {tree} tree, and {signed} are signed here: the log was set back")]
+    BehindWitness {
+        /// The witness.
+        witness: String,
+        /// Which tree.
+        tree: TreeHash,
+        /// What it saw.
+        seen: u64,
+        /// What is signed here.
+        signed: u64,
+    },
+    /// A witness saw another history.
+    #[error("the {tree} tree is not a continuation of the {size} leaves that {witness} saw")]
+    Forked {
+        /// The witness.
+        witness: String,
+        /// Which tree.
+        tree: TreeHash,
+        /// What it saw.
+        size: u64,
+    },
+    /// A witness gives no cosignature.
+    #[error("no cosignature: {reason}")]
+    NoWitness {
+        /// Why.
+        reason: String,
+    },
     /// A file of the log cannot be read or written.
     #[error("{path} cannot be used: {reason}")]
     File {
@@ -120,6 +148,9 @@ impl Error {
             Self::Erased { .. } => "log-event-erased",
             Self::TreeOff { .. } => "log-tree-off",
             Self::NotEntitled => "log-not-entitled",
+            Self::BehindWitness { .. } => "log-behind-witness",
+            Self::Forked { .. } => "log-forked",
+            Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",
             Self::NoSuchFile => "log-no-such-file",
             Self::Off => "log-off",

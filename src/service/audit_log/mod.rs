@@ -17,6 +17,7 @@ mod receipts;
 mod sequencing;
 pub mod stored;
 mod tiles;
+mod witnessing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub use error::Error;
 pub use proving::EventProof;
 pub use receipts::Receipt;
 pub use sequencing::{Step, keep_sequencing};
+pub use witnessing::{KnownWitness, keep_witnessed};
 
 /// How the log is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,3 +4,4 @@ pub mod ntp;
 pub mod reach;
 pub mod status;
 pub mod web;
+pub mod witness;

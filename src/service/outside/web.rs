@@ -148,11 +148,24 @@ pub(super) struct Web {
 impl Web {
     /// The octets of the answer.
     pub(super) async fn ask(&self, question: Question) -> Result<Vec<u8>, Error> {
-        let whole = self.patience.whole;
-        timeout(whole, self.exchange(question)).await.unwrap_or(Err(Error::TimedOut(whole)))
+        self.reply(question, &[StatusCode::OK]).await.map(|(_, octets)| octets)
     }
 
-    async fn exchange(&self, question: Question) -> Result<Vec<u8>, Error> {
+    /// The octets of an answer with one of these statuses.
+    pub(super) async fn reply(
+        &self,
+        question: Question,
+        statuses: &[StatusCode],
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
+        let whole = self.patience.whole;
+        timeout(whole, self.exchange(question, statuses)).await.unwrap_or(Err(Error::TimedOut(whole)))
+    }
+
+    async fn exchange(
+        &self,
+        question: Question,
+        statuses: &[StatusCode],
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
         let address = &question.address;
         let tls = match (&self.tls, address.is_secure) {
             (Some(config), true) => Some(Arc::clone(config)),
@@ -184,12 +197,13 @@ impl Web {
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         let asking = async move {
             let response = sender.send_request(request(&question)?).await?;
-            match response.status() {
-                StatusCode::OK => {}
+            let status = response.status();
+            match status {
+                status if statuses.contains(&status) => {}
                 status if status.is_redirection() => return Err(Error::Redirect),
                 status => return Err(Error::Status(status.as_u16())),
             }
-            whole_body(response.into_body(), question.most).await
+            Ok((status, whole_body(response.into_body(), question.most).await?))
         };
         // Both in one task: when the asking ends, so does the connection.
         let mut asking = std::pin::pin!(asking);

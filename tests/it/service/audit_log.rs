@@ -254,14 +254,16 @@ async fn sequencers_that_compete_make_one_log(services: &Services, log: &AuditLo
         async move {
             for _ in 0..30 {
                 record(&services, 40).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
     });
     let mut sequencers = tokio::task::JoinSet::new();
+    let recording = Arc::new(recording);
     for log in [log.clone(), open(services).await, open(services).await] {
-        let seen = Arc::clone(&seen);
+        let (seen, recording) = (Arc::clone(&seen), Arc::clone(&recording));
         sequencers.spawn(async move {
-            for _ in 0..60 {
+            while !recording.is_finished() {
                 log.sequence().await.unwrap();
                 // Both notes of one head are read one after the other: only equal sizes count.
                 let (sm3, sha256) = (head(&log, TreeHash::Sm3).await, head(&log, TreeHash::Sha256).await);
@@ -273,8 +275,8 @@ async fn sequencers_that_compete_make_one_log(services: &Services, log: &AuditLo
             }
         });
     }
-    recording.await.unwrap();
     sequencers.join_all().await;
+    Arc::into_inner(recording).unwrap().await.unwrap();
     let _ = log.sequence().await.unwrap();
     let (size, _) = head(log, TreeHash::Sm3).await;
     assert_eq!(size, count(services).await);

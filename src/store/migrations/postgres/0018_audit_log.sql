@@ -62,3 +62,13 @@ CREATE TABLE log_things (
     number BIGINT NOT NULL,
     PRIMARY KEY (thing, number)
 );
+
+-- Of each tree and witness the newest checkpoint that it cosigned, with the log's signature and its own.
+CREATE TABLE log_cosignatures (
+    kind BIGINT NOT NULL CHECK (kind BETWEEN 1 AND 2),
+    witness TEXT NOT NULL,
+    size BIGINT NOT NULL CHECK (size >= 0),
+    at BIGINT NOT NULL,
+    note BYTEA NOT NULL,
+    PRIMARY KEY (kind, witness)
+);

@@ -50,3 +50,13 @@ CREATE TABLE log_things (
     number INTEGER NOT NULL,
     PRIMARY KEY (thing, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Of each tree and witness the newest checkpoint that it cosigned, with the log's signature and its own.
+CREATE TABLE log_cosignatures (
+    kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 2),
+    witness TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size >= 0),
+    at INTEGER NOT NULL,
+    note BLOB NOT NULL,
+    PRIMARY KEY (kind, witness)
+) STRICT;

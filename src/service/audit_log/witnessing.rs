@@ -1,0 +1,209 @@
+//! Witnesses: they cosign each checkpoint as a continuation of the one before, and tell after a restore what was there.
+//!
+//! Nobody who holds our keys and our database can show two histories to those who ask for a witness's signature; and a log
+//! that was set back finds out before it signs anything anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+use crate::domain::audit::checkpoint::{Verifier, verify_checkpoint};
+use crate::domain::audit::tree::{TreeHash, consistency_tiles, prove_consistency, root_at, root_tiles};
+use crate::domain::verify::address::Address;
+use crate::format::tlog::note::read_signature_lines;
+use crate::format::tlog::submission::AddCheckpoint;
+use crate::format::tlog::{Checkpoint, Note};
+use crate::service::Error as ServiceError;
+use crate::service::audit_log::keys::verifiers;
+use crate::service::audit_log::{AuditLog, Error, tiles};
+use crate::service::outside::web;
+use crate::service::outside::witness::{Submitted, WitnessClient};
+use crate::store::log::{self, StoredCosignature};
+
+/// From one round to the next, while witnesses are away.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// A witness that is asked.
+#[derive(Clone)]
+pub struct KnownWitness {
+    client: WitnessClient,
+    verifier: Verifier,
+}
+
+impl KnownWitness {
+    /// The witness at that address, with that key.
+    #[must_use]
+    pub fn new(address: Address, verifier: Verifier, tls: Option<Arc<ClientConfig>>) -> Self {
+        Self { client: WitnessClient::new(address, tls), verifier }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.verifier.name()
+    }
+}
+
+impl AuditLog {
+    /// Compares the log with what a witness saw last. A witness that cannot be asked is told in the log of the program, and
+    /// keeps nothing from starting.
+    ///
+    /// # Errors
+    /// [`Error::BehindWitness`]: the log was set back, and must not sign; [`Error::Forked`]: it was written anew.
+    pub async fn agree_with(&self, witness: &KnownWitness) -> Result<(), ServiceError> {
+        for tree in TreeHash::ALL {
+            let origin = tree.origin(self.origin());
+            let seen = match witness.client.latest(&origin).await {
+                Ok(Some(seen)) => seen,
+                Ok(None) => continue,
+                Err(error) => {
+                    let reason = web::told(&error);
+                    tracing::warn!(witness = witness.name(), code = error.code(), reason, "a witness is not asked");
+                    continue;
+                }
+            };
+            let own = verifiers(&self.services, self.origin(), tree).await?;
+            let note = Note::parse(&seen).map_err(|error| Error::Checkpoint(error.into()))?;
+            let by = std::slice::from_ref(&witness.verifier);
+            let believed = verify_checkpoint(&note, &origin, &own, by).map_err(Error::from)?;
+            let (size, name) = (believed.size(), witness.name().to_owned());
+            let head = self.head(tree).await?.size;
+            if size > head {
+                return Err(Error::BehindWitness { witness: name, tree, seen: size, signed: head }.into());
+            }
+            let wanted = root_tiles(size, head).map_err(Error::from)?;
+            let held = self.services.store.read(|tx| Box::pin(tiles::tiles(tx, tree, wanted))).await?;
+            if root_at(tree, size, head, &held).map_err(Error::from)? != *believed.root() {
+                return Err(Error::Forked { witness: name, tree, size }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a witness cosign the checkpoint of a tree that was signed last; tells whether it did.
+    ///
+    /// # Errors
+    /// [`Error::Forked`]: the witness saw another history; no answer; the store's.
+    pub async fn have_cosigned(&self, witness: &KnownWitness, tree: TreeHash) -> Result<bool, ServiceError> {
+        let head = self.head(tree).await?;
+        let kind = tiles::kind(tree);
+        let known = self.services.store.read(|tx| Box::pin(log::cosignatures(tx, kind))).await?;
+        let mut old = known.iter().find(|known| known.witness == witness.name()).map_or(0, |known| known.size);
+        if old >= head.size && known.iter().any(|known| known.witness == witness.name()) {
+            return Ok(false);
+        }
+        // Once more from the size that it names.
+        for _ in 0..2 {
+            let (from, to) = (old, head.size);
+            let wanted = consistency_tiles(from, to).map_err(Error::from)?;
+            let held = self.services.store.read(|tx| Box::pin(tiles::tiles(tx, tree, wanted))).await?;
+            let proof = prove_consistency(tree, from, to, &held).map_err(Error::from)?;
+            let body = AddCheckpoint::write(from, &proof, &String::from_utf8_lossy(&head.note));
+            match witness.client.submit(body).await.map_err(|error| Error::NoWitness { reason: web::told(&error) })? {
+                Submitted::Cosigned(lines) => {
+                    self.keep_cosigned(witness, (tree, &head.note), &lines).await?;
+                    return Ok(true);
+                }
+                Submitted::Stale(size) if size <= head.size => old = size,
+                Submitted::Stale(seen) => {
+                    let name = witness.name().to_owned();
+                    return Err(Error::BehindWitness { witness: name, tree, seen, signed: head.size }.into());
+                }
+                Submitted::Inconsistent => {
+                    return Err(Error::Forked { witness: witness.name().to_owned(), tree, size: old }.into());
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn keep_cosigned(
+        &self,
+        witness: &KnownWitness,
+        (tree, note): (TreeHash, &[u8]),
+        lines: &[u8],
+    ) -> Result<(), ServiceError> {
+        let wrong = |error| Error::Checkpoint(crate::domain::audit::checkpoint::CheckpointError::Format(error));
+        let note = Note::parse(note).map_err(wrong)?;
+        let answered = read_signature_lines(&String::from_utf8_lossy(lines)).map_err(wrong).map(|lines| {
+            // Of its lines the one that we can judge.
+            lines.into_iter().find(|line| witness.verifier.is_named_by(line)).map(|line| line.value)
+        })?;
+        let value = answered.ok_or(Error::NoWitness { reason: "its answer has no line of its key".to_owned() })?;
+        let mut lines = note.signatures.clone();
+        lines.push(witness.verifier.signature_line(&value));
+        let cosigned = Note::write(note.text, &lines).map_err(wrong)?;
+        // Believed only when it verifies.
+        let read = Note::parse(cosigned.as_bytes()).map_err(wrong)?;
+        let own = verifiers(&self.services, self.origin(), tree).await?;
+        let by = std::slice::from_ref(&witness.verifier);
+        let origin = tree.origin(self.origin());
+        let size = verify_checkpoint(&read, &origin, &own, by).map_err(Error::from)?.size();
+        let new = &StoredCosignature {
+            kind: tiles::kind(tree),
+            witness: witness.name().to_owned(),
+            size,
+            at: self.services.clock.now(),
+            note: cosigned.clone().into_bytes(),
+        };
+        self.services.store.run("keep cosignature", |tx| Box::pin(log::put_cosignature(tx, new))).await?;
+        Ok(())
+    }
+
+    /// The newest checkpoint of a tree with the cosignatures that it has, and the newest that has any.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn with_cosignatures(&self, tree: TreeHash, note: Vec<u8>) -> Result<Vec<u8>, ServiceError> {
+        let kind = tiles::kind(tree);
+        let known = self.services.store.read(|tx| Box::pin(log::cosignatures(tx, kind))).await?;
+        let wrong = |error| Error::Checkpoint(crate::domain::audit::checkpoint::CheckpointError::Format(error));
+        let head = Note::parse(&note).map_err(wrong)?;
+        let mut lines = head.signatures.clone();
+        for cosigned in &known {
+            let other = Note::parse(&cosigned.note).map_err(wrong)?;
+            if other.text == head.text {
+                lines.extend(other.signatures.into_iter().filter(|line| line.name == cosigned.witness));
+            }
+        }
+        Ok(Note::write(head.text, &lines).map_err(wrong)?.into_bytes())
+    }
+
+    /// The newest checkpoint of a tree that each of its witnesses cosigned, one behind the other.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn cosigned(&self, tree: TreeHash) -> Result<Option<Vec<u8>>, ServiceError> {
+        let kind = tiles::kind(tree);
+        let known = self.services.store.read(|tx| Box::pin(log::cosignatures(tx, kind))).await?;
+        let newest = known.into_iter().max_by_key(|cosigned| cosigned.size);
+        Ok(newest.filter(|cosigned| is_checkpoint(&cosigned.note)).map(|cosigned| cosigned.note))
+    }
+}
+
+fn is_checkpoint(note: &[u8]) -> bool {
+    Note::parse(note).is_ok_and(|note| Checkpoint::parse(note.text).is_ok())
+}
+
+/// Has the witnesses cosign whatever is new, for as long as it is polled.
+pub async fn keep_witnessed(log: AuditLog, witnesses: Vec<KnownWitness>) {
+    if witnesses.is_empty() {
+        return;
+    }
+    loop {
+        let mut pause = log.options.every;
+        for witness in &witnesses {
+            for tree in TreeHash::ALL {
+                match log.have_cosigned(witness, tree).await {
+                    Ok(_) | Err(ServiceError::AuditLog(Error::TreeOff { .. })) => {}
+                    Err(error) => {
+                        tracing::error!(witness = witness.name(), %tree, code = error.code(), "not cosigned: {error}");
+                        pause = AFTER_FAILURE;
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
