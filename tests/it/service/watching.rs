@@ -336,3 +336,31 @@ async fn a_receiver_that_stays_away_is_told_of_once_a_day(services: &Services) {
     assert_eq!(steps.step().await.unwrap(), Step::Done(3));
     assert_eq!(receiver.numbers().len(), 3);
 }
+
+/// `cargo test --release --test it -- --ignored --nocapture how_many_events_are_judged`: prints events a second on SQLite,
+/// for few subjects and for one subject an event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, not a check"]
+async fn how_many_events_are_judged_in_a_second() {
+    const EVENTS: usize = 50_000;
+    let folder = Folder::new("watching-speed");
+    let place = Place { url: format!("sqlite:{}", folder.path().join("rows.db").display()), folder };
+    let services = place.open().await;
+    let misuse = Misuse { refusals: Some(Threshold { most: 1_000_000, minutes: 10 }), ..Misuse::default() };
+    let mut watch = Watch::begin(services.clone(), misuse).await.unwrap();
+    for subjects in [10, EVENTS] {
+        let body = EventBody::AccessRefused { endpoint: "POST /x".into(), code: "role-missing".into() };
+        let by = |number: usize| {
+            let id = yinxin::base::id::CallerId::parse(&format!("c-{subjects}-{}", number % subjects)).unwrap();
+            Actor::Caller { id, roles: yinxin::domain::caller::Roles::default() }
+        };
+        let event =
+            |number| yinxin::domain::audit::Event { at: NOW, actor: by(number), request: None, body: body.clone() };
+        let all = (0..EVENTS).map(event).collect::<Vec<_>>();
+        services.store.run("append", |tx| Box::pin(audit::append_many(tx, &all))).await.unwrap();
+        let started = std::time::Instant::now();
+        looked(&mut watch).await;
+        let rate = f64::from(u32::try_from(EVENTS).unwrap()) / started.elapsed().as_secs_f64();
+        println!("{subjects} subjects: {rate:.0} events a second");
+    }
+}
