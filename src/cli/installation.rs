@@ -205,6 +205,7 @@ pub(crate) struct Listening {
     lapse_days: u32,
     keeping: Keeping,
     alert_days: Vec<u32>,
+    witnesses: Vec<KnownWitness>,
     watching: Watching,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::base::clock::SystemClock;
-use crate::base::random::SystemRandom;
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::random::{Random, SystemRandom};
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             }
         }
     }
-    let parts = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let parts: (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let witness = match Witness::open(&arguments.folder, &arguments.name, logs, parts) {
         Ok(witness) => witness,
         Err(error) => {

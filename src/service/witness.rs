@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::random::{Random, RandomUnavailable};
 use crate::base::secret::Secret;
 use crate::crypto::digest::{hex, sha256};
-use crate::crypto::{self, Signer as _, ed25519};
+use crate::crypto::{self, PublicKey, ed25519};
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
 use crate::domain::audit::witness::{NotCosigned, SeenHead, judge};
 use crate::format::tlog::submission::{self, AddCheckpoint};
@@ -106,7 +106,7 @@ impl Witness {
         let file = |path: &Path, source| Error::File { path: path.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(|source| file(folder, source))?;
         let key = own_key(&folder.join("witness.key"), &*random)?;
-        let verifier = Verifier::of_witness(name, &key.public_key())?;
+        let verifier = Verifier::of_witness(name, &PublicKey::Ed25519(key.public_key().clone()))?;
         let mut by_origin = BTreeMap::<String, Vec<Verifier>>::new();
         for log in logs {
             by_origin.entry(log.name().to_owned()).or_default().push(log);

@@ -279,7 +279,7 @@ impl Body for Once {
 }
 
 /// An error with those behind it, for the log.
-pub(super) fn told(error: &dyn StdError) -> String {
+pub(in crate::service) fn told(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(next) = source {

@@ -1,5 +1,6 @@
 //! The server as a process: started, called with curl, stopped, killed, started again.
 
+mod audit_log;
 mod calls;
 mod certificate_requests;
 mod certificates;
