@@ -39,8 +39,8 @@ pub(crate) async fn open(services: &Services) -> AuditLog {
     AuditLog::open(services, options()).await.unwrap()
 }
 
-async fn refused(services: &Services) -> String {
-    let error = AuditLog::open(services, options()).await.err().expect("the log was opened");
+async fn refused(services: &Services, what: &str) -> String {
+    let error = AuditLog::open(services, options()).await.err().unwrap_or_else(|| panic!("{what}: the log was opened"));
     format!("{} {error}", error.code())
 }
 
@@ -277,7 +277,7 @@ async fn sequencers_that_compete_make_one_log(services: &Services, log: &AuditLo
     }
     sequencers.join_all().await;
     Arc::into_inner(recording).unwrap().await.unwrap();
-    let _ = log.sequence().await.unwrap();
+    while log.sequence().await.unwrap().is_some() {}
     let (size, _) = head(log, TreeHash::Sm3).await;
     assert_eq!(size, count(services).await);
     let seen = seen.lock().unwrap().clone();
@@ -359,10 +359,10 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
     let restored = "DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM kept_events; \
                     DELETE FROM log_tiles; INSERT INTO log_tiles SELECT * FROM kept_tiles; \
                     UPDATE log_head SET size = (SELECT size FROM kept_head), sm3_note = (SELECT sm3_note FROM kept_head)";
-    let swapped = last - 3;
+    let swapped = last - 9;
     let (quote, one) = if place.is_sqlite() { ("x'", "x'01'") } else { ("'\\x", "'\\x01'") };
     let zeros = |count: usize| format!("{quote}{}'", "00".repeat(count));
-    let other = |row: &str| format!("(SELECT {row} FROM kept_events WHERE number = {last})");
+    let other = |row: &str| format!("(SELECT {row} FROM kept_events WHERE number = 0)");
     let wide = size % 256;
     for (what, by_hand, expected) in [
         (
@@ -436,7 +436,7 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
         ),
     ] {
         place.script(&by_hand).await;
-        assert_eq!(refused(services).await, expected, "{what}");
+        assert_eq!(refused(services, what).await, expected, "{what}");
         place.script(restored).await;
         place.script(&format!("UPDATE audit_head SET next = {size}")).await;
         assert_eq!(head(&open(services).await, TreeHash::Sm3).await, head(&log, TreeHash::Sm3).await);
@@ -451,7 +451,7 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
     let forged = Note::write(&text, &[line]).unwrap();
     let hex = forged.bytes().map(|octet| format!("{octet:02x}")).collect::<String>();
     place.script(&format!("UPDATE log_head SET sm3_note = {quote}{hex}'")).await;
-    assert_eq!(refused(services).await, "log-checkpoint-wrong a checkpoint of the log is not right");
+    assert_eq!(refused(services, "a stranger signed").await, "log-checkpoint-wrong a checkpoint of the log is not right");
     place.script(restored).await;
     open(services).await;
 }
