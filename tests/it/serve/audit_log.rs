@@ -278,7 +278,7 @@ fn a_witness_sees_what_was_set_back_or_written_anew() {
 
     let running = installation.serve_with(&with_witness);
     let client = installation.client(&running);
-    let (receipts, _) = seal_with_receipts(&installation, &client, "after the backup");
+    let (receipts, _) = seal_with_receipts(&installation, &client, "after-the-backup");
     assert_eq!(receipts.len(), 2);
     let grown = until("growth", || Some(head(&client, &keys, TreeHash::Sm3).0).filter(|now| *now > size + 2));
     for tree in TreeHash::ALL {
@@ -296,7 +296,7 @@ fn a_witness_sees_what_was_set_back_or_written_anew() {
     let running = installation.serve();
     let client = installation.client(&running);
     for number in 0..4 {
-        seal_with_receipts(&installation, &client, &format!("another history {number}"));
+        seal_with_receipts(&installation, &client, &format!("another-history-{number}"));
     }
     until("growth", || (head(&client, &keys, TreeHash::Sm3).0 > grown + 2).then_some(()));
     assert_eq!(running.terminate().0, Some(0));
