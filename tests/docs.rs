@@ -109,10 +109,19 @@ fn missing(name: &str) -> Option<String> {
 
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    let folders =
-        ["", "constant-time", "docs", "docs/formats", "docs/runbooks", "certs", "policies", "assets", "fuzz", "tests/vectors"];
-    for folder in folders
-    {
+    let folders = [
+        "",
+        "constant-time",
+        "docs",
+        "docs/formats",
+        "docs/runbooks",
+        "certs",
+        "policies",
+        "assets",
+        "fuzz",
+        "tests/vectors",
+    ];
+    for folder in folders {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {

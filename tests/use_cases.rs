@@ -12,9 +12,15 @@ use std::path::{Path, PathBuf};
 const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("alarms::tidy", "Acknowledged alarms are forgotten as rows; the events that raised and ended them stay."),
     ("audit_log/opening::begin", "The first head of the log, over no event at all."),
-    ("audit_log/sequencing::sequence", "Events become leaves: it writes the log itself, and would otherwise never end."),
+    (
+        "audit_log/sequencing::sequence",
+        "Events become leaves: it writes the log itself, and would otherwise never end.",
+    ),
     ("audit_log/sequencing::unmerged", "Salts for events that an older program wrote; each is an event already."),
-    ("audit_log/witnessing::keep_cosigned", "A witness's signature over the log's own head, which anybody can ask for."),
+    (
+        "audit_log/witnessing::keep_cosigned",
+        "A witness's signature over the log's own head, which anybody can ask for.",
+    ),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),

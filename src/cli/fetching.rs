@@ -61,9 +61,8 @@ pub(crate) fn https_anchors(paths: &[PathBuf]) -> Result<Option<Arc<ClientConfig
         pem.extend_from_slice(&octets);
         pem.push(b'\n');
     }
-    let anchors = paths.first().map(|path| {
-        server_anchors(&pem).map_err(|source| Error::Anchors { path: path.clone(), source })
-    });
+    let anchors =
+        paths.first().map(|path| server_anchors(&pem).map_err(|source| Error::Anchors { path: path.clone(), source }));
     anchors.transpose()
 }
 

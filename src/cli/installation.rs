@@ -33,6 +33,7 @@ use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
+use crate::service::audit_log::{KnownWitness, keep_sequencing, keep_witnessed};
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::due::{self, Keeping};
@@ -45,7 +46,6 @@ use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::publication::{self, Plan};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
-use crate::service::audit_log::{KnownWitness, keep_sequencing, keep_witnessed};
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
 pub(crate) use parts::audit_log;

@@ -76,7 +76,9 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Action::Verify { folder: Some(folder), key, witness, json } => {
             let believed = match believed(key, witness) {
                 Ok(believed) if believed.log.is_empty() => {
-                    console.complain("error: a copy is checked by keys that you know from elsewhere: --key (log-key-missing)");
+                    console.complain(
+                        "error: a copy is checked by keys that you know from elsewhere: --key (log-key-missing)",
+                    );
                     return Outcome::Usage;
                 }
                 Ok(believed) => believed,
@@ -184,7 +186,8 @@ fn told(checked: &Result<CheckedLog, CheckError>, as_json: bool) -> String {
     match checked {
         Ok(log) => {
             let [sm3, sha256] = &log.roots;
-            let witnessed = |(tree, name, at): &(TreeHash, String, u64)| json!({ "tree": tree.name(), "witness": name, "at": at });
+            let witnessed =
+                |(tree, name, at): &(TreeHash, String, u64)| json!({ "tree": tree.name(), "witness": name, "at": at });
             if as_json {
                 let witnessed = log.witnessed.iter().map(witnessed).collect::<Vec<_>>();
                 let object = json!({

@@ -50,7 +50,8 @@ impl AuditLogSettings {
                 let (address, key) = (Address::parse(url).ok()?, Verifier::parse(key.trim()).ok()?);
                 key.is_witness().then_some((address, key))
             });
-            let wanted = || format!("{line:?} is not an address of http or https, a space, and a witness's verifier key");
+            let wanted =
+                || format!("{line:?} is not an address of http or https, a space, and a witness's verifier key");
             witnesses.push(witness.ok_or_else(|| ("audit_log.witnesses", wanted()))?);
         }
         if witnesses.len() > MOST_WITNESSES {

@@ -18,8 +18,8 @@ use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Policy, Report};
 use crate::format::x509::ocsp::OcspRefusal;
-use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::audit_log::AuditLog;
+use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change};
 use crate::service::door::{

@@ -200,7 +200,8 @@ impl Services {
         let throw_away = Arc::new(ThrowAwayKeys::new(Arc::clone(&random)));
         let store = opened.store;
         let recorder = Arc::default();
-        let services = Self { store, clock, random, keys, pool, devices, algorithms, publication, throw_away, recorder };
+        let services =
+            Self { store, clock, random, keys, pool, devices, algorithms, publication, throw_away, recorder };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 

@@ -132,11 +132,7 @@ pub async fn salted(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<Salted
 ///
 /// # Errors
 /// An event that has no salt yet is [`Error::Inconsistent`].
-pub async fn commitments(
-    tx: &mut Tx<'_>,
-    from: i64,
-    limit: i64,
-) -> Result<BTreeMap<i64, Option<SaltedEvent>>, Error> {
+pub async fn commitments(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<BTreeMap<i64, Option<SaltedEvent>>, Error> {
     let end = from.saturating_add(limit);
     let mut known = BTreeMap::new();
     for number in erasures(tx, from, end.saturating_sub(1)).await? {

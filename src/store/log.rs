@@ -79,7 +79,8 @@ pub async fn head(tx: &mut Tx<'_>) -> Result<Option<LogHead>, Error> {
 /// [`Error::Conflict`] when there is one already.
 pub async fn begin(tx: &mut Tx<'_>, head: &LogHead) -> Result<(), Error> {
     let size = i64::try_from(head.size).unwrap_or(i64::MAX);
-    let sql = "INSERT INTO log_head (single, origin, size, signed_at, sm3_note, sha256_note) VALUES (1, $1, $2, $3, $4, $5)";
+    let sql =
+        "INSERT INTO log_head (single, origin, size, signed_at, sm3_note, sha256_note) VALUES (1, $1, $2, $3, $4, $5)";
     execute!(tx, sql, &head.origin[..], size, head.signed_at.unix(), &head.sm3_note[..], head.sha256_note.as_deref())?;
     Ok(())
 }
@@ -116,10 +117,7 @@ pub async fn put_tile(tx: &mut Tx<'_>, tile: &StoredTile) -> Result<(), Error> {
 ///
 /// # Errors
 /// A row that says what no tile can is [`Error::Inconsistent`].
-pub async fn tile(
-    tx: &mut Tx<'_>,
-    (kind, level, number): (TileKind, u8, u64),
-) -> Result<Option<StoredTile>, Error> {
+pub async fn tile(tx: &mut Tx<'_>, (kind, level, number): (TileKind, u8, u64)) -> Result<Option<StoredTile>, Error> {
     Ok(tiles(tx, (kind, level, number), 1).await?.into_iter().find(|tile| tile.number == number))
 }
 

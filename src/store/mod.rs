@@ -140,7 +140,13 @@ impl Store {
     /// # Errors
     /// No such database, or its migrations are not ours.
     pub async fn open(url: &str, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
-        let store = Self { pools: connect(url).await?, integrity, random, writers: Writers::default(), appended: Appended::default() };
+        let store = Self {
+            pools: connect(url).await?,
+            integrity,
+            random,
+            writers: Writers::default(),
+            appended: Appended::default(),
+        };
         store.migrate().await?;
         Ok(store)
     }
@@ -151,7 +157,13 @@ impl Store {
     /// As [`Self::open`].
     pub async fn open_file(path: &Path, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new().filename(path);
-        let store = Self { pools: connect_sqlite(options).await?, integrity, random, writers: Writers::default(), appended: Appended::default() };
+        let store = Self {
+            pools: connect_sqlite(options).await?,
+            integrity,
+            random,
+            writers: Writers::default(),
+            appended: Appended::default(),
+        };
         store.migrate().await?;
         Ok(store)
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::base::clock::SystemClock;
 use crate::base::random::{HealthChecked, SystemRandom};
+use crate::cli::fetching;
 use crate::cli::installation::{Error, Installation};
 use crate::config::Settings;
-use crate::service::{self, Services};
-use crate::cli::fetching;
 use crate::service::audit_log::{self, AuditLog, KnownWitness};
 use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
+use crate::service::{self, Services};
 
 /// The audit log of an installation with these settings, opened and proven.
 pub(crate) async fn audit_log(services: &Services, settings: &Settings) -> Result<AuditLog, Error> {

@@ -18,6 +18,10 @@ named! {
         RepeatedRefusals = 4, "repeated-refusals";
         /// Security events do not reach one of the places that they are sent to.
         SinkDown = 5, "sink-down";
+        /// An acknowledged event is outside the trees of the audit log for longer than receipts promise.
+        LogBehind = 6, "log-behind";
+        /// A witness does not cosign the audit log, or saw another history of it.
+        LogWitness = 7, "log-witness";
     }
 }
 
@@ -35,7 +39,7 @@ impl AlarmKind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Burst | Self::NewCaller => Severity::Alert,
+            Self::Burst | Self::NewCaller | Self::LogBehind | Self::LogWitness => Severity::Alert,
             Self::SinkDown => Severity::Error,
             Self::NightUse | Self::RepeatedRefusals => Severity::Warning,
         }
@@ -50,6 +54,8 @@ impl AlarmKind {
             Self::NewCaller => "docs/runbooks/new-caller.md",
             Self::RepeatedRefusals => "docs/runbooks/repeated-refusals.md",
             Self::SinkDown => "docs/runbooks/sink-down.md",
+            Self::LogBehind => "docs/runbooks/log-behind.md",
+            Self::LogWitness => "docs/runbooks/log-witness.md",
         }
     }
 
@@ -59,7 +65,7 @@ impl AlarmKind {
         match self {
             Self::NightUse | Self::Burst | Self::NewCaller => Some(Suspends::Seal),
             Self::RepeatedRefusals => Some(Suspends::Caller),
-            Self::SinkDown => None,
+            Self::SinkDown | Self::LogBehind | Self::LogWitness => None,
         }
     }
 }
@@ -73,11 +79,11 @@ pub struct Alarm {
     pub seal: Option<SealId>,
     /// Who used it, or was refused; nobody for strangers and for the operator.
     pub caller: Option<CallerId>,
-    /// Where events do not arrive.
+    /// Where events do not arrive: a receiver, or a witness.
     pub sink: Option<String>,
     /// The number of the event that tipped the balance.
     pub event: Option<u64>,
-    /// How many there were in the window: uses, refusals, minutes of silence.
+    /// How many there were in the window: uses, refusals, minutes of silence or of delay.
     pub count: u64,
 }
 

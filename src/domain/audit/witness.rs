@@ -147,7 +147,8 @@ mod tests {
         assert_eq!(log.judged(&log.submission(5), None), Err(NotCosigned::Stale { size: 0 }));
 
         // The same log from another past, and one that lost its end.
-        let mut split = Log { key: log.key, verifier: log.verifier.clone(), growth: Growth::default(), tiles: Tiles::new() };
+        let mut split =
+            Log { key: log.key, verifier: log.verifier.clone(), growth: Growth::default(), tiles: Tiles::new() };
         split.grow(400);
         assert_eq!(split.judged(&split.submission(305), Some(second)), Err(NotCosigned::Inconsistent));
         let mut shorter = Log { growth: Growth::default(), tiles: Tiles::new(), ..split };

@@ -149,7 +149,8 @@ pub(crate) async fn file(
     Extension(actor): Extension<Actor>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(path) = path.map_err(|_| Problem::new(Code::IdentifierMalformed, "Such a path has no file of the log."))?;
+    let Path(path) =
+        path.map_err(|_| Problem::new(Code::IdentifierMalformed, "Such a path has no file of the log."))?;
     match app.door.audit_log(&actor, LogRequest::File { path }).await? {
         LogAnswer::File(LogFile { octets, is_text, is_fixed }) => {
             let kind = if is_text { TEXT } else { OCTETS };
@@ -218,12 +219,10 @@ pub(crate) async fn search(
 ) -> Result<Json<EventsShape>, Problem> {
     const KNOWN: &str = "Known are from, class, actor, since, until and noun, each once.";
     let Query(query) = query.map_err(|_| Problem::new(Code::QueryMalformed, KNOWN))?;
-    let class = query.class.map(|name| {
-        EventClass::from_name(&name).ok_or_else(|| malformed("class", "the name of a class of events"))
-    });
-    let by = query.actor.map(|name| {
-        CallerId::parse(&name).map_err(|_| malformed("actor", "the name of a caller"))
-    });
+    let class = query
+        .class
+        .map(|name| EventClass::from_name(&name).ok_or_else(|| malformed("class", "the name of a class of events")));
+    let by = query.actor.map(|name| CallerId::parse(&name).map_err(|_| malformed("actor", "the name of a caller")));
     let at = |name, text: Option<String>| text.map(|text| moment(name, &text)).transpose();
     let noun = query.noun.map(|text| match text.chars().count() {
         1..=256 => Ok(text),

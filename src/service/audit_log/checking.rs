@@ -139,7 +139,10 @@ pub struct Believed {
 ///
 /// # Errors
 /// The source's.
-pub async fn check<S: LogSource>(source: Arc<S>, believed: &Believed) -> Result<Result<CheckedLog, CheckError>, ServiceError> {
+pub async fn check<S: LogSource>(
+    source: Arc<S>,
+    believed: &Believed,
+) -> Result<Result<CheckedLog, CheckError>, ServiceError> {
     let mut heads = Vec::new();
     let mut witnessed = Vec::new();
     for tree in TreeHash::ALL {

@@ -119,8 +119,7 @@ impl AuditLog {
             }
             LogRequest::ProofsOf { thing } => {
                 let wanted = &thing;
-                let steps =
-                    self.services.store.read(|tx| Box::pin(log::of_thing(tx, wanted, MOST_OF_A_THING)));
+                let steps = self.services.store.read(|tx| Box::pin(log::of_thing(tx, wanted, MOST_OF_A_THING)));
                 let mut proofs = Vec::new();
                 for number in steps.await? {
                     // Whoever holds the thing knows what its event says: the hash names nothing else.
@@ -239,4 +238,3 @@ fn hidden(actor: &Actor, error: ServiceError) -> ServiceError {
         error => error,
     }
 }
-

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use crate::domain::audit::log_check::Piece;
 use crate::domain::audit::tree::TreeHash;
 use crate::format::tlog::tile::{TileCoordinate, TilePath, bundles_of, tiles_of};
+use crate::service::Error as ServiceError;
 use crate::service::audit_log::Error;
 use crate::service::audit_log::checking::{LogSource, ReadPiece, ReadTree};
 use crate::service::audit_log::stored::StoredLog;
-use crate::service::Error as ServiceError;
 
 /// More than any file of a log has.
 const MOST: u64 = 1 << 20;

@@ -7,8 +7,8 @@ use crate::crypto::digest::sm3;
 use crate::format::keys::read_pem;
 use crate::format::ofd::container::Container;
 use crate::format::ses::{SesSeal, SesSignature};
-use crate::service::audit_log::{AuditLog, EventProof};
 use crate::service::Error;
+use crate::service::audit_log::{AuditLog, EventProof};
 use crate::store::log;
 
 /// Parts of a package that are looked at.

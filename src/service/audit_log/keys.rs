@@ -12,8 +12,8 @@ use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyState, Owne
 use crate::service::audit_log;
 use crate::service::keys::making::{generate, public_key_of};
 use crate::service::{Error, Services};
-use crate::store::keys::StoredKey;
 use crate::store::keys;
+use crate::store::keys::StoredKey;
 
 /// A key that signs checkpoints of one tree now.
 #[derive(Clone)]
@@ -37,9 +37,8 @@ pub(super) async fn current(services: &Services, origin: &str, tree: TreeHash) -
     if services.keys.permit_algorithm(algorithm).is_err() {
         return Ok(None);
     }
-    let usable = |key: &StoredKey| {
-        key.attributes.algorithm == algorithm && matches!(key.state, KeyState::Active { .. })
-    };
+    let usable =
+        |key: &StoredKey| key.attributes.algorithm == algorithm && matches!(key.state, KeyState::Active { .. });
     let known = of_log(services).await?;
     let key = match known.into_iter().rev().find(usable) {
         Some(key) => key,

@@ -5,6 +5,7 @@
 //! leaf. So what is signed is a function of the rows, whoever signs and however often one begins again. No two heads can
 //! disagree that were signed over the same rows, and no acknowledged event can be left out of the next one.
 
+mod alarming;
 pub mod checking;
 pub mod desk;
 mod error;

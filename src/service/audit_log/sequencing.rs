@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use crate::domain::audit::{Entry, EntryError, Event};
-use crate::service::audit_log::{AuditLog, Error, tiles};
+use crate::domain::audit::{AlarmKind, Entry, EntryError, Event};
 use crate::service::Error as ServiceError;
+use crate::service::audit_log::{AuditLog, Error, alarming, tiles};
 use crate::store::{self, audit, log};
 
 /// Leaves that one head takes in.
@@ -176,6 +176,12 @@ async fn watch_delay(log: &AuditLog) {
     metrics::gauge!(UNMERGED).set(waited.as_secs_f64());
     if waited > log.options.merge_delay {
         let seconds = waited.as_secs();
-        tracing::error!(code = "log-merge-delay", seconds, "acknowledged events are outside the audit log for too long");
+        tracing::error!(
+            code = "log-merge-delay",
+            seconds,
+            "acknowledged events are outside the audit log for too long"
+        );
+        let number = log.growth.lock().await.size();
+        alarming::raise(&log.services, AlarmKind::LogBehind, (None, Some(number)), seconds / 60).await;
     }
 }

@@ -3,8 +3,8 @@
 use crate::domain::audit::growth::{Grown, RECORD};
 use crate::domain::audit::tree::{Tiles, TreeHash, WrittenTile};
 use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate};
-use crate::service::audit_log;
 use crate::service::Error;
+use crate::service::audit_log;
 use crate::store::Tx;
 use crate::store::log::{self, StoredTile, TileKind};
 
@@ -19,11 +19,7 @@ pub(super) const fn kind(tree: TreeHash) -> TileKind {
 }
 
 /// A tile of a tree in the width that is asked for; none where there is none so wide.
-pub(super) async fn tile(
-    tx: &mut Tx<'_>,
-    tree: TreeHash,
-    wanted: TileCoordinate,
-) -> Result<Option<Vec<u8>>, Error> {
+pub(super) async fn tile(tx: &mut Tx<'_>, tree: TreeHash, wanted: TileCoordinate) -> Result<Option<Vec<u8>>, Error> {
     let found = log::tile(tx, (kind(tree), wanted.level(), wanted.index())).await?;
     Ok(found.and_then(|tile| beginning(tile, wanted.width(), HASH)))
 }
@@ -64,12 +60,14 @@ pub(super) fn beginning(tile: StoredTile, width: u16, each: usize) -> Option<Vec
 
 /// What the log grew by, as rows.
 pub(super) fn rows(grown: Grown) -> Vec<StoredTile> {
-    let hashes = |tree| move |WrittenTile { tile, octets }: WrittenTile| StoredTile {
-        kind: kind(tree),
-        level: tile.level(),
-        number: tile.index(),
-        width: tile.width(),
-        octets,
+    let hashes = |tree| {
+        move |WrittenTile { tile, octets }: WrittenTile| StoredTile {
+            kind: kind(tree),
+            level: tile.level(),
+            number: tile.index(),
+            width: tile.width(),
+            octets,
+        }
     };
     let bundles = grown.bundles.into_iter().map(|(bundle, octets)| StoredTile {
         kind: TileKind::Entries,

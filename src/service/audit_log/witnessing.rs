@@ -3,11 +3,14 @@
 //! Nobody who holds our keys and our database can show two histories to those who ask for a witness's signature; and a log
 //! that was set back finds out before it signs anything anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use crate::base::clock::Timestamp;
+use crate::domain::audit::AlarmKind;
 use crate::domain::audit::checkpoint::{Verifier, verify_checkpoint};
 use crate::domain::audit::tree::{TreeHash, consistency_tiles, prove_consistency, root_at, root_tiles};
 use crate::domain::verify::address::Address;
@@ -16,13 +19,16 @@ use crate::format::tlog::submission::AddCheckpoint;
 use crate::format::tlog::{Checkpoint, Note};
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::keys::verifiers;
-use crate::service::audit_log::{AuditLog, Error, tiles};
+use crate::service::audit_log::{AuditLog, Error, alarming, tiles};
 use crate::service::outside::web;
 use crate::service::outside::witness::{Submitted, WitnessClient};
 use crate::store::log::{self, StoredCosignature};
 
 /// From one round to the next, while witnesses are away.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Seconds without a cosignature that are alarmed.
+const SILENCE: u64 = 300;
 
 /// A witness that is asked.
 #[derive(Clone)]
@@ -191,19 +197,50 @@ pub async fn keep_witnessed(log: AuditLog, witnesses: Vec<KnownWitness>) {
     if witnesses.is_empty() {
         return;
     }
+    let mut failing = BTreeMap::<String, Timestamp>::new();
     loop {
         let mut pause = log.options.every;
         for witness in &witnesses {
-            for tree in TreeHash::ALL {
-                match log.have_cosigned(witness, tree).await {
-                    Ok(_) | Err(ServiceError::AuditLog(Error::TreeOff { .. })) => {}
-                    Err(error) => {
-                        tracing::error!(witness = witness.name(), %tree, code = error.code(), "not cosigned: {error}");
-                        pause = AFTER_FAILURE;
-                    }
-                }
+            let outcome = log.have_all_cosigned(witness).await;
+            if !judged(&log, witness, outcome, &mut failing).await {
+                pause = AFTER_FAILURE;
             }
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+impl AuditLog {
+    async fn have_all_cosigned(&self, witness: &KnownWitness) -> Result<(), ServiceError> {
+        for tree in TreeHash::ALL {
+            match self.have_cosigned(witness, tree).await {
+                Ok(_) | Err(ServiceError::AuditLog(Error::TreeOff { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the witness cosigned; where it did not, that is told, and alarmed: another history at once, silence when it lasts.
+async fn judged(
+    log: &AuditLog,
+    witness: &KnownWitness,
+    outcome: Result<(), ServiceError>,
+    failing: &mut BTreeMap<String, Timestamp>,
+) -> bool {
+    let Err(error) = outcome else {
+        failing.remove(witness.name());
+        return true;
+    };
+    tracing::error!(witness = witness.name(), code = error.code(), "not cosigned: {error}");
+    let now = log.services.clock.now();
+    let since = *failing.entry(witness.name().to_owned()).or_insert(now);
+    let seconds = u64::try_from(now.unix().saturating_sub(since.unix())).unwrap_or(0);
+    let is_split = matches!(error, ServiceError::AuditLog(Error::Forked { .. } | Error::BehindWitness { .. }));
+    if is_split || seconds >= SILENCE {
+        let about = (Some(witness.name()), None);
+        alarming::raise(&log.services, AlarmKind::LogWitness, about, seconds / 60).await;
+    }
+    false
 }

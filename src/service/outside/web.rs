@@ -161,11 +161,7 @@ impl Web {
         timeout(whole, self.exchange(question, statuses)).await.unwrap_or(Err(Error::TimedOut(whole)))
     }
 
-    async fn exchange(
-        &self,
-        question: Question,
-        statuses: &[StatusCode],
-    ) -> Result<(StatusCode, Vec<u8>), Error> {
+    async fn exchange(&self, question: Question, statuses: &[StatusCode]) -> Result<(StatusCode, Vec<u8>), Error> {
         let address = &question.address;
         let tls = match (&self.tls, address.is_secure) {
             (Some(config), true) => Some(Arc::clone(config)),

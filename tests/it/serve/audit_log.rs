@@ -85,9 +85,9 @@ fn whoever_is_served_can_prove_it() {
 
     // Two events of one request: the intent, and the result.
     let (receipts, sealed) = seal_with_receipts(&installation, &client, "one");
-    let promises = receipts.iter().map(|note| {
-        Promise::verified(&Note::parse(note.as_bytes()).unwrap(), &of_tree(&keys, TreeHash::Sm3)).unwrap()
-    });
+    let promises = receipts
+        .iter()
+        .map(|note| Promise::verified(&Note::parse(note.as_bytes()).unwrap(), &of_tree(&keys, TreeHash::Sm3)).unwrap());
     let promises = promises.collect::<Vec<_>>();
     let classes = promises.iter().map(|promise| promise.entry.event_class().unwrap().name()).collect::<Vec<_>>();
     assert_eq!(classes, ["signing-intended", "document-signed"]);
@@ -136,7 +136,7 @@ fn whoever_is_served_can_prove_it() {
     let (code, said, complaint) =
         log_command(&installation, &["prove", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}{complaint}");
-    assert!(said.contains(&format!("the file: document-signed at ")), "{said}");
+    assert!(said.contains("the file: document-signed at "), "{said}");
     assert!(said.contains("seal-issued"), "the seal inside is known too: {said}");
     let written = fs::read(out.join(format!("{last}.sm3.tlog-proof"))).unwrap();
     assert_eq!(LogProof::parse(&written).unwrap().index, last);
@@ -165,7 +165,10 @@ fn a_copy_is_checked_by_anybody(installation: &Installation, keys: &[Verifier]) 
     let (code, _, complaint) = log_command(installation, &["verify", place]);
     assert_eq!((code, complaint.contains("log-key-missing")), (Some(64), true));
     let (code, said, _) = log_command(installation, &["verify", place, "--key", &vkeys[0]]);
-    assert_eq!((code, said), (Some(1), "WRONG: no verifier key is known for the sha256 tree (log-key-missing)\n".to_owned()));
+    assert_eq!(
+        (code, said),
+        (Some(1), "WRONG: no verifier key is known for the sha256 tree (log-key-missing)\n".to_owned())
+    );
     checked_in_python(&copy, &vkeys, Some(size));
 
     let entries = copy.join("sm3/tile/entries/000.p").join(size.to_string());

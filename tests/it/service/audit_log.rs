@@ -84,7 +84,7 @@ async fn record(services: &Services, count: u64) {
         tasks.spawn(async move { services.record(&Actor::Anonymous, None, refusal(number)).await.unwrap() });
     }
     let numbers = tasks.join_all().await.into_iter().collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(numbers.len() as u64, count, "each has a number of its own");
+    assert_eq!(numbers.len(), usize::try_from(count).unwrap(), "each has a number of its own");
 }
 
 async fn count(services: &Services) -> u64 {
@@ -306,12 +306,13 @@ async fn what_an_older_program_wrote_is_taken_in(place: &Place, services: &Servi
     let hex = event.to_der().iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let octets = if place.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'") };
     let class = event.class().number();
-    place.script(&format!(
-        "INSERT INTO audit_events (number, class, at, event) VALUES ({number}, {class}, {}, {octets}); \
+    place
+        .script(&format!(
+            "INSERT INTO audit_events (number, class, at, event) VALUES ({number}, {class}, {}, {octets}); \
          UPDATE audit_head SET next = {number} + 1",
-        NOW.unix()
-    ))
-    .await;
+            NOW.unix()
+        ))
+        .await;
     assert_eq!(log.sequence().await.unwrap(), Some(number + 1));
     assert_eq!(log.prove(number).await.unwrap().event, event.to_der());
 }
@@ -367,7 +368,11 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
     for (what, by_hand, expected) in [
         (
             "an event is another one's",
-            format!("UPDATE audit_events SET event = {}, class = {} WHERE number = {swapped}", other("event"), other("class")),
+            format!(
+                "UPDATE audit_events SET event = {}, class = {} WHERE number = {swapped}",
+                other("event"),
+                other("class")
+            ),
             format!("log-event-changed event {swapped} is not what its leaf commits to"),
         ),
         (
@@ -406,19 +411,21 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
                 zeros(usize::try_from(wide).unwrap() * 32),
                 edge / 256
             ),
-            format!("log-diverged the tiles of the sha256 tree lead to another root than its checkpoint of {size} leaves"),
+            format!(
+                "log-diverged the tiles of the sha256 tree lead to another root than its checkpoint of {size} leaves"
+            ),
         ),
         (
             "a tile is cut",
-            format!("UPDATE log_tiles SET octets = {one}, width = 1 WHERE kind = 1 AND level = 0 AND number = {}", edge / 256),
+            format!(
+                "UPDATE log_tiles SET octets = {one}, width = 1 WHERE kind = 1 AND level = 0 AND number = {}",
+                edge / 256
+            ),
             "log-tiles-wrong the tiles of the log are not right".to_owned(),
         ),
         (
             "an entry is another one's",
-            format!(
-                "UPDATE log_tiles SET octets = {} WHERE kind = 0 AND number = 1",
-                zeros(256 * 41)
-            ),
+            format!("UPDATE log_tiles SET octets = {} WHERE kind = 0 AND number = 1", zeros(256 * 41)),
             "log-event-changed event 256 is not what its leaf commits to".to_owned(),
         ),
         (
@@ -451,7 +458,10 @@ async fn whatever_is_changed_by_hand_is_found(place: &Place, services: &Services
     let forged = Note::write(&text, &[line]).unwrap();
     let hex = forged.bytes().map(|octet| format!("{octet:02x}")).collect::<String>();
     place.script(&format!("UPDATE log_head SET sm3_note = {quote}{hex}'")).await;
-    assert_eq!(refused(services, "a stranger signed").await, "log-checkpoint-wrong a checkpoint of the log is not right");
+    assert_eq!(
+        refused(services, "a stranger signed").await,
+        "log-checkpoint-wrong a checkpoint of the log is not right"
+    );
     place.script(restored).await;
     open(services).await;
 }

@@ -190,7 +190,9 @@ async fn no_kill_loses_a_leaf_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_kill_loses_a_leaf_on_postgresql() {
-    let Some(server) = Postgres::start() else { return crate::skip("kills of the sequencer on PostgreSQL", "PostgreSQL") };
+    let Some(server) = Postgres::start() else {
+        return crate::skip("kills of the sequencer on PostgreSQL", "PostgreSQL");
+    };
     let place = Place { url: server.url.clone(), folder: Folder::new("audit-log-crash-postgres") };
     rounds(place, wanted(12), 2).await;
 }

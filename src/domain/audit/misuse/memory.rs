@@ -22,6 +22,12 @@ impl Topic {
         Self::new(AlarmKind::SinkDown, &[name])
     }
 
+    /// Of the audit log itself: what is wrong, and with which witness.
+    #[must_use]
+    pub fn log(kind: AlarmKind, witness: &str) -> Self {
+        Self::new(kind, &[witness])
+    }
+
     /// As in a row.
     #[must_use]
     pub fn as_str(&self) -> &str {
