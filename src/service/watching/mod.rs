@@ -194,3 +194,6 @@ pub async fn keep_watching(services: Services, misuse: Misuse, retention_days: u
         tokio::time::sleep(SOON).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

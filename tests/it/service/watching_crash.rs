@@ -111,6 +111,8 @@ async fn killed(url: &str, home: &Path, rounds: usize) {
         for _ in lines.filter(|line| line.starts_with("alarm ")) {
             told += 1;
             if told == 3 + 4 * round {
+                // Not always right behind a commit.
+                std::thread::sleep(Duration::from_millis(u64::try_from(3 * round).unwrap()));
                 child.kill().unwrap();
             }
         }
