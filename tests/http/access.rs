@@ -21,11 +21,13 @@ fn request_for(method: &str, path: &str) -> Request {
         .replace("{authority}", "ca")
         .replace("{list}", "0.crl");
     let path = path.replace("{certificate}", "ca.cer").replace("{*request}", "MAA=").replace("{name}", "a.ofd");
+    let path = path.replace("{number}", "7").replace("{*path}", "sm3/checkpoint");
     match method {
         "POST" if path == "/ocsp/ca" => Request::new("POST", &path)
             .form(&[])
             .without("content-type")
             .header("content-type", "application/ocsp-request"),
+        "GET" if path == "/api/v1/log/proofs" => Request::new("GET", &format!("{path}?sm3={}", "ab".repeat(32))),
         "GET" => Request::new("GET", &path),
         "DELETE" => Request::new("DELETE", &path),
         "PUT" => Request::new("PUT", &path).body("application/ofd", b"PK"),
@@ -103,7 +105,8 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
     let server = Server::start().await;
     let table = Table::parse(SHIPPED).unwrap();
     assert!(table.rules().len() >= 7);
-    let roles = ["seal-user", "verifier", "auditor", "system-administrator", "certificate-officer"];
+    let roles =
+        ["seal-user", "verifier", "auditor", "audit-administrator", "system-administrator", "certificate-officer"];
     let keys: Vec<_> = roles.iter().map(|role| (role, development_client(role, now()).unwrap())).collect();
     for (role, key) in &keys {
         server.double.register(role, &[role], key.fingerprint, &key.spki);
@@ -130,6 +133,46 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
     assert!(refusals.contains(&(None, seal.clone(), "signature-missing".into())));
     let auditor = Some(("auditor".to_owned(), Proof::MessageSignature));
     assert!(refusals.contains(&(auditor, seal, "role-missing".into())));
+}
+
+/// What the use cases wrote for a caller is receipted; a stranger gets none.
+#[tokio::test]
+async fn callers_get_receipts_and_strangers_get_none() {
+    let server = Server::start().await;
+    let key = development_client("user", now()).unwrap();
+    server.double.register("user", &["seal-user"], key.fingerprint, &key.spki);
+    let request = Request::new("GET", "/api/v1/seals/seal-1");
+    let answer = server.send(&request.clone().signed(&key)).await;
+    // "note" and a newline, as the double signs them.
+    assert_eq!((answer.status, &answer.headers["yinxin-receipt"]), (200, &"bm90ZQo=".parse().unwrap()));
+    let stranger = server.send(&Request::new("GET", "/log/sm3/checkpoint")).await;
+    assert_eq!((stranger.status, stranger.headers.get("yinxin-receipt")), (200, None));
+}
+
+/// Queries of the log are bounded, and refused with what is known.
+#[tokio::test]
+async fn questions_to_the_log_are_refused_by_their_field() {
+    let server = Server::start().await;
+    let key = development_client("auditor", now()).unwrap();
+    server.double.register("auditor", &["audit-administrator"], key.fingerprint, &key.spki);
+    for (query, code) in [
+        ("from=-1", "field-malformed"),
+        ("class=nothing", "field-malformed"),
+        ("since=yesterday", "field-malformed"),
+        ("noun=", "field-malformed"),
+        ("sort=up", "query-malformed"),
+        ("from=1&from=2", "query-malformed"),
+    ] {
+        let request = Request::new("GET", &format!("/api/v1/log/events?{query}"));
+        server.send(&request.signed(&key)).await.assert_refused(400, code);
+    }
+    for number in ["07", "-1", "x", "18446744073709551616"] {
+        let request = Request::new("GET", &format!("/api/v1/log/events/{number}/proof"));
+        server.send(&request.signed(&key)).await.assert_refused(400, "identifier-malformed");
+    }
+    for (query, code) in [("", "query-malformed"), ("sm3=ab", "field-malformed"), ("sm3=zz", "field-malformed")] {
+        server.send(&Request::new("GET", &format!("/api/v1/log/proofs?{query}"))).await.assert_refused(400, code);
+    }
 }
 
 #[tokio::test]
