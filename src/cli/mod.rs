@@ -1,6 +1,7 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
 mod alarms;
+mod audit;
 mod bench;
 mod ca;
 mod console;
@@ -51,6 +52,7 @@ enum Command {
     Ca(ca::Arguments),
     Trust(trust::Arguments),
     Log(log::Arguments),
+    Audit(audit::Arguments),
     Alarms(alarms::Arguments),
     Witness(witness::Arguments),
     Bench(bench::Arguments),
@@ -68,6 +70,7 @@ impl Command {
             Self::Ca(arguments) => ca::run(&arguments, console),
             Self::Trust(arguments) => trust::run(&arguments, console),
             Self::Log(arguments) => log::run(&arguments, console),
+            Self::Audit(arguments) => audit::run(&arguments, console),
             Self::Alarms(arguments) => alarms::run(&arguments, console),
             Self::Witness(arguments) => witness::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),

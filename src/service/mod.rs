@@ -184,12 +184,14 @@ impl Services {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<(Self, Wrapping), Error> {
+        // Salts of events are no keys: what needs no key of ours goes on while the device is away.
+        let salts = Arc::clone(&random);
         let random = match settings.profile {
             Profile::Standard => random,
             Profile::Gm3 => device_random(&settings.devices).await?,
         };
         let how = (&settings.source, settings.sealing, settings.profile);
-        let opened = keys::open(url, how, &*clock, Arc::clone(&random)).await?;
+        let opened = keys::open(url, how, &*clock, (Arc::clone(&random), salts)).await?;
         let devices = settings.devices.clone();
         let keys = Arc::new(
             opened.keys.with_devices(Arc::new(devices.clone())).with_algorithms(Arc::clone(&settings.algorithms)),

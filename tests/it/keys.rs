@@ -237,9 +237,9 @@ fn beside_a_service_only_rotation_has_to_wait() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    // Six of the development PKI, the one of its time-stamping authority, and the one that signs reports.
+    // Six of the development PKI, the one of its time-stamping authority, the one that signs reports, two of the audit log.
     let (code, listed, told) = keys(&["list"]);
-    assert_eq!((code, listed.lines().count()), (0, 8), "{told}");
+    assert_eq!((code, listed.lines().count()), (0, 10), "{told}");
     let (code, _, told) = keys(&["rotate"]);
     assert_eq!(code, 4);
     assert!(told.contains("one service at a time (installation-in-use)"), "{told}");

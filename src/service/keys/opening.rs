@@ -32,7 +32,8 @@ pub struct Opened {
     pub integrity: IntegritySecret,
 }
 
-/// Opens the keys of the database at `url`, and makes them when it has none.
+/// Opens the keys of the database at `url`, and makes them when it has none. Keys come from the first generator, salts of
+/// events from the second.
 ///
 /// # Errors
 /// The database or the source's key is not the right one, or cannot be had; the profile forbids the source or a key.
@@ -40,13 +41,13 @@ pub async fn open(
     url: &str,
     (source, sealing, profile): (&KeySource, SealingAlgorithm, Profile),
     clock: &dyn Clock,
-    random: Arc<dyn Random>,
+    (random, salts): (Arc<dyn Random>, Arc<dyn Random>),
 ) -> Result<Opened, Error> {
     if !profile.permits_source(source.kind()) {
         return Err(Error::SourceForbidden { profile, given: source.kind() });
     }
     // The integrity key is wrapped in the database itself; until it is had, no row that carries an integrity value is read.
-    let store = Store::open(url, IntegrityKey::none(), Arc::clone(&random)).await?;
+    let store = Store::open(url, IntegrityKey::none(), salts).await?;
     let read = store.read(|tx| {
         Box::pin(async move {
             let known = installation::find(tx).await?;
