@@ -106,7 +106,9 @@ impl Refusal for Error {
             Self::Stamping(stamping::Error::Unfit(_)) => ErrorKind::Refused,
             Self::Stamping(_) => ErrorKind::Unavailable,
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => ErrorKind::Unavailable,
-            Self::Store(store::Error::Integrity(_) | store::Error::Random(_)) | Self::Random(_) => ErrorKind::Unavailable,
+            Self::Store(store::Error::Integrity(_) | store::Error::Random(_)) | Self::Random(_) => {
+                ErrorKind::Unavailable
+            }
             // A device that is away or busy may be back for the next request.
             Self::Keys(error) if error.passes() => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Refused(_)) => ErrorKind::Conflict,

@@ -22,7 +22,8 @@ pub struct SaltedEvent {
     pub salt: [u8; SALT_LENGTH],
 }
 
-/// Writes an event behind all others; gives its number.
+/// Writes an event behind all others; gives its number. What happened is kept even where there is no randomness now: its salt
+/// is drawn before it becomes a leaf ([`fill_salts`]), and there is no receipt meanwhile.
 ///
 /// # Errors
 /// The database's.
@@ -30,11 +31,13 @@ pub async fn append(tx: &mut Tx<'_>, event: &Event) -> Result<i64, Error> {
     let next = "UPDATE audit_head SET next = next + 1 WHERE single = 1 RETURNING next - 1";
     let (number,) = fetch_one!(tx, (i64,), next)?;
     let class = i64::try_from(event.class().number()).unwrap_or(i64::MAX);
-    let salt = tx.salt()?;
+    let salt = tx.salt().ok();
     let insert = "INSERT INTO audit_events (number, class, at, event, salt) VALUES ($1, $2, $3, $4, $5)";
     let der = event.to_der();
-    execute!(tx, insert, number, class, event.at.unix(), &der[..], &salt[..])?;
-    note(tx, event, SaltedEvent { number, event: der, salt });
+    execute!(tx, insert, number, class, event.at.unix(), &der[..], salt.as_ref().map(<[u8; SALT_LENGTH]>::as_slice))?;
+    if let Some(salt) = salt {
+        note(tx, event, SaltedEvent { number, event: der, salt });
+    }
     Ok(number)
 }
 
@@ -48,18 +51,18 @@ pub async fn append_many(tx: &mut Tx<'_>, events: &[Event]) -> Result<i64, Error
     let (first,) = fetch_one!(tx, (i64,), next, count)?;
     // Far below the number of values that a statement may bind.
     for (numbers, part) in (first..).step_by(PART).zip(events.chunks(PART)) {
-        let salts = part.iter().map(|_| tx.salt()).collect::<Result<Vec<_>, _>>()?;
+        let salts = part.iter().map(|_| tx.salt().ok()).collect::<Vec<_>>();
         let into = "INSERT INTO audit_events (number, class, at, event, salt) ";
         insert_many!(tx, into, (numbers..).zip(part.iter().zip(&salts)), |row, (number, (event, salt))| {
             row.push_bind(number);
             row.push_bind(i64::try_from(event.class().number()).unwrap_or(i64::MAX));
             row.push_bind(event.at.unix());
             row.push_bind(event.to_der());
-            row.push_bind(&salt[..]);
+            row.push_bind(salt.as_ref().map(<[u8; SALT_LENGTH]>::as_slice));
         })?;
         for (number, (event, salt)) in (numbers..).zip(part.iter().zip(&salts)) {
-            if is_noted(event) {
-                note(tx, event, SaltedEvent { number, event: event.to_der(), salt: *salt });
+            if let Some(salt) = salt.filter(|_| is_noted(event)) {
+                note(tx, event, SaltedEvent { number, event: event.to_der(), salt });
             }
         }
     }
