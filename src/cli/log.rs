@@ -77,7 +77,9 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Action::Verify { folder: Some(folder), key, witness, json } => {
             let believed = match believed(key, witness) {
                 Ok(believed) if believed.log.is_empty() => {
-                    console.complain("error: a copy is checked by keys that you know from elsewhere: --key (log-key-missing)");
+                    console.complain(
+                        "error: a copy is checked by keys that you know from elsewhere: --key (log-key-missing)",
+                    );
                     return Outcome::Usage;
                 }
                 Ok(believed) => believed,
@@ -203,12 +205,12 @@ fn verifiers(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
         // A key has two plus signs; a file that has them in its name is named with its folder.
         let lines = match text.matches('+').count() >= 2 && !Path::new(text).exists() {
             true => text.clone(),
-            false => std::fs::read_to_string(text)
-                .map_err(|source| KeyError::Unreadable { path: text.clone(), source })?,
+            false => {
+                std::fs::read_to_string(text).map_err(|source| KeyError::Unreadable { path: text.clone(), source })?
+            }
         };
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let key =
-                Verifier::parse(line).map_err(|source| KeyError::Malformed { line: line.to_owned(), source })?;
+            let key = Verifier::parse(line).map_err(|source| KeyError::Malformed { line: line.to_owned(), source })?;
             keys.push(key);
         }
     }
@@ -228,7 +230,8 @@ fn told(checked: &Result<CheckedLog, CheckError>, as_json: bool) -> String {
     match checked {
         Ok(log) => {
             let [sm3, sha256] = &log.roots;
-            let witnessed = |(tree, name, at): &(TreeHash, String, u64)| json!({ "tree": tree.name(), "witness": name, "at": at });
+            let witnessed =
+                |(tree, name, at): &(TreeHash, String, u64)| json!({ "tree": tree.name(), "witness": name, "at": at });
             if as_json {
                 let witnessed = log.witnessed.iter().map(witnessed).collect::<Vec<_>>();
                 let object = json!({

@@ -160,7 +160,8 @@ fn told(report: &Value) -> [Value; 5] {
     let signature = &report["signatures"][0];
     let axis = &signature["logged"];
     assert_eq!(axis["detail_zh"].as_str().unwrap().is_ascii(), false, "{axis}");
-    [&signature["indication"], &signature["sub_indication"], &signature["code"], &axis["status"], &axis["code"]].map(Clone::clone)
+    [&signature["indication"], &signature["sub_indication"], &signature["code"], &axis["status"], &axis["code"]]
+        .map(Clone::clone)
 }
 
 fn passed(status: &str, code: &str) -> [Value; 5] {
@@ -213,7 +214,9 @@ fn a_seal_made_with_a_stolen_key_is_exposed_by_the_log() {
         assert_eq!(told(&judged(&forged)), passed("unknown", "receipt-missing"));
 
         // The same of the seals alone.
-        for (bench, expected) in [(&mut genuine, passed("ok", "in-log")), (&mut forged, exposed("unknown", "receipt-missing"))] {
+        for (bench, expected) in
+            [(&mut genuine, passed("ok", "in-log")), (&mut forged, exposed("unknown", "receipt-missing"))]
+        {
             bench.policy("strict");
             bench.bytes = Some(bench.pack.get(SEAL).to_vec());
             assert_eq!(told(&judged(bench)), expected);
@@ -261,14 +264,17 @@ fn a_wrong_proof_proves_nothing_and_harms_nothing() {
         &with(|theft| remade(theft, 2, &|_| {}, &note(theft).replace("\n5\n", "\n6\n"))),
     );
     // Another salt, and an event of somebody else's that is made to name this signature.
-    wrong(other_root, &with(|theft| {
-        let at = theft.signature;
-        theft.log.events[at].1 = [9; 32];
-        let extra = theft.log.extra(at);
-        theft.log.events[at].1 = [2; 32];
-        let hashes = path(TreeHash::Sm3, at, &theft.log.leaves(TreeHash::Sm3));
-        LogProof::write(Some(&extra), 2, &hashes, &theft.log.note(TreeHash::Sm3))
-    }));
+    wrong(
+        other_root,
+        &with(|theft| {
+            let at = theft.signature;
+            theft.log.events[at].1 = [9; 32];
+            let extra = theft.log.extra(at);
+            theft.log.events[at].1 = [2; 32];
+            let hashes = path(TreeHash::Sm3, at, &theft.log.leaves(TreeHash::Sm3));
+            LogProof::write(Some(&extra), 2, &hashes, &theft.log.note(TreeHash::Sm3))
+        }),
+    );
 
     // Beside a right one it is told all the same, and decides nothing.
     let report = with(|theft| {
@@ -472,7 +478,12 @@ fn keys_and_proofs_that_cannot_be_used_are_named() {
         assert!(said.starts_with(begins) && said.ends_with(&format!(" ({ends})\n")), "{said}");
     };
     refused(&["--log-key", "absent"], 66, "error: absent cannot be read: ", "log-key-unreadable");
-    refused(&["--log-key", "a/sm3+00000000+AAAA"], 64, "error: a/sm3+00000000+AAAA is no verifier key: ", "log-key-malformed");
+    refused(
+        &["--log-key", "a/sm3+00000000+AAAA"],
+        64,
+        "error: a/sm3+00000000+AAAA is no verifier key: ",
+        "log-key-malformed",
+    );
     let witness = ed25519::PrivateKey::from_bytes(&[0x21; 32]).unwrap();
     let witness = Verifier::of_witness("witness.example/w1", &Signer::public_key(&witness)).unwrap().to_vkey();
     let says = "error: witness.example/w1 is the key of a witness";

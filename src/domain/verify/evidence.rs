@@ -114,9 +114,10 @@ impl<'a> Evidence<'a> {
     }
 
     /// The proofs of logs.
-    pub fn log_proofs(&self) -> impl Iterator<Item = &Opened<'a>> {
-        let before = self.before.iter().flat_map(|before| before.log_proofs.iter());
-        before.chain(&self.log_proofs)
+    #[must_use]
+    pub fn log_proofs(&self) -> Vec<&Opened<'a>> {
+        let before = self.before.iter().flat_map(|before| before.log_proofs());
+        before.chain(&self.log_proofs).collect()
     }
 
     /// The time stamps over those octets, by their imprint.

@@ -9,10 +9,10 @@ use crate::crypto::sm3::sm3;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
 use crate::domain::audit::tree::{TreeHash, verify_inclusion};
 use crate::domain::audit::{EncodingError, Entry, EntryError, Event, EventBody};
+use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Unlogged;
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
-use crate::domain::verify::Ground;
 use crate::format::tlog::{self, LogProof};
 
 /// Octets of a salt, which stands before the event.
@@ -151,15 +151,10 @@ impl Thing {
 }
 
 /// What the proofs at hand say of one thing: the first that is right, else why none is. Wrong ones are told.
-fn proven(
-    thing: Thing,
-    octets: &[u8],
-    ground: &Ground<'_>,
-    warnings: &mut Vec<Warning>,
-) -> Option<Judged> {
+fn proven(thing: Thing, octets: &[u8], ground: &Ground<'_>, warnings: &mut Vec<Warning>) -> Option<Judged> {
     let named = sm3(octets);
     let mut best: Option<Judged> = None;
-    for opened in ground.evidence.log_proofs().filter(|opened| thing.is_named_by(&opened.event.body, &named)) {
+    for opened in ground.evidence.log_proofs().into_iter().filter(|opened| thing.is_named_by(&opened.event.body, &named)) {
         let judged = opened.judge(ground.log_keys);
         if let Judged::Wrong { detail } = &judged {
             let warning = Warning { code: "log-proof-wrong", part: None, detail: detail.clone() };
@@ -184,7 +179,7 @@ pub(in crate::domain::verify) fn judge_logged(
     ground: &Ground<'_>,
     warnings: &mut Vec<Warning>,
 ) {
-    if ground.log_keys.is_empty() && ground.evidence.log_proofs().next().is_none() {
+    if ground.log_keys.is_empty() && ground.evidence.log_proofs().is_empty() {
         return;
     }
     let what = thing.name();
@@ -202,7 +197,8 @@ pub(in crate::domain::verify) fn judge_logged(
             let detail = format!("the {what} is in the log {origin}, as leaf {index} of {size}{of_seal}");
             let own = [format!("log {origin}"), format!("leaf {index}"), format!("tree size {size}")];
             let seal = seal.flatten();
-            let seal = seal.map(|place| format!("seal: log {}, leaf {}, tree size {}", place.origin, place.index, place.size));
+            let seal =
+                seal.map(|place| format!("seal: log {}, leaf {}, tree size {}", place.origin, place.index, place.size));
             Axis::new(Status::Ok, "in-log", detail).with(own.into_iter().chain(seal).collect())
         }
         Some(Judged::Wrong { detail }) => Axis::new(Status::Failed, "log-proof-wrong", detail),

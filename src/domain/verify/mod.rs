@@ -40,8 +40,8 @@ pub mod words;
 
 pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
-pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
 pub use logged::{LogProofRefused, Opened};
+pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
 pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation, Unlogged};
 pub use remembered::Remembered;
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
