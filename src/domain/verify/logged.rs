@@ -154,7 +154,9 @@ impl Thing {
 fn proven(thing: Thing, octets: &[u8], ground: &Ground<'_>, warnings: &mut Vec<Warning>) -> Option<Judged> {
     let named = sm3(octets);
     let mut best: Option<Judged> = None;
-    for opened in ground.evidence.log_proofs().into_iter().filter(|opened| thing.is_named_by(&opened.event.body, &named)) {
+    for opened in
+        ground.evidence.log_proofs().into_iter().filter(|opened| thing.is_named_by(&opened.event.body, &named))
+    {
         let judged = opened.judge(ground.log_keys);
         if let Judged::Wrong { detail } = &judged {
             let warning = Warning { code: "log-proof-wrong", part: None, detail: detail.clone() };
