@@ -497,7 +497,7 @@ fn sign(input: &[u8], container: &Container) {
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
     use crate::domain::verify::{
-        Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, verify,
+        Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, Unlogged, verify,
     };
     let policy = Policy {
         name: "fuzz".to_owned(),
@@ -510,6 +510,7 @@ pub fn verify(input: &[u8]) {
         future_seconds: 300,
         maker_late_days: 30,
         past: Past::AtProof,
+        unlogged: Unlogged::Refuse,
         greatest_revocation_age: None,
     };
     let trust = crate::domain::trust::TrustAnchors::none();
@@ -520,6 +521,7 @@ pub fn verify(input: &[u8]) {
         limits: &LIMITS,
         remembered: &crate::domain::verify::Remembered::default(),
         evidence: &Evidence::none(),
+        log_keys: &[],
     };
     for original in [None, Some(input)] {
         let report = verify("fuzz", input, original, &ground);

@@ -76,7 +76,7 @@ fn report(root: &Path, row: &Value, policy: &Policy, now: Timestamp) -> Value {
     }
     let limits = &Limits::DEFAULT;
     let [new, known, again] = [&Remembered::default(), &REMEMBERED, &REMEMBERED].map(|remembered| {
-        let ground = Ground { trust: &trust, policy, now, limits, remembered, evidence: &evidence };
+        let ground = Ground { trust: &trust, policy, now, limits, remembered, evidence: &evidence, log_keys: &[] };
         verify(name, &bytes, original.as_deref(), &ground).to_json()
     });
     assert_eq!((&new, &new), (&known, &again), "{name}");
@@ -388,7 +388,7 @@ fn any_changed_byte_of_a_signature_is_noticed() {
         trust.add_anchors(&fs::read(root.join(name)).unwrap(), name).unwrap();
     }
     let (limits, remembered, evidence) = (&Limits::DEFAULT, &Remembered::default(), &Evidence::none());
-    let ground = Ground { trust: &trust, policy: &policy, now, limits, remembered, evidence };
+    let ground = Ground { trust: &trust, policy: &policy, now, limits, remembered, evidence, log_keys: &[] };
     let mut count = 0;
     for name in ["v1_basic", "v1_rsa_sha256", "v1_timeinfo_octetstring", "v5_basic", "v5_seal_and_sig_timestamp"] {
         let (value, original) = first_signature(&fs::read(root.join(format!("generated/{name}.ofd"))).unwrap());

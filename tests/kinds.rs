@@ -87,6 +87,7 @@ impl Bench {
             limits: &Limits::DEFAULT,
             remembered: &Remembered::default(),
             evidence: &evidence,
+            log_keys: &[],
         };
         serde_json::to_value(verify_over("file", bytes, original, &ground)).unwrap()
     }

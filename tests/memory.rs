@@ -145,7 +145,8 @@ fn a_package_of_many_large_parts_takes_little_more_than_its_largest() {
     let (trust, evidence) = (TrustAnchors::none(), Evidence::none());
     let judge = |bytes: &[u8]| {
         let remembered = &Remembered::default();
-        let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence };
+        let ground =
+            Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence, log_keys: &[] };
         verify("file", bytes, None, &ground)
     };
     let held = most_held(|| judge(&bytes).to_json());
@@ -184,8 +185,15 @@ fn a_verification_holds_at_most_three_times_the_largest_part_and_8_mib() {
             drop(container);
             let held = most_held(|| {
                 let remembered = &Remembered::default();
-                let ground =
-                    Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence };
+                let ground = Ground {
+                    trust: &trust,
+                    policy: &policy,
+                    now: NOW,
+                    limits,
+                    remembered,
+                    evidence: &evidence,
+                    log_keys: &[],
+                };
                 verify("file", &bytes, None, &ground).to_json()
             });
             let name = format!("{folder}/{}", path.file_stem().unwrap().to_string_lossy());
@@ -227,7 +235,8 @@ fn what_is_inflated_again_has_a_bound() {
     let limits = &Limits { zip_total_bytes: 20 << 20, ..Limits::DEFAULT };
     let policy = built_in("default", &|text| hex(&sm3(text))).unwrap();
     let (trust, evidence, remembered) = (TrustAnchors::none(), Evidence::none(), &Remembered::default());
-    let ground = Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence };
+    let ground =
+        Ground { trust: &trust, policy: &policy, now: NOW, limits, remembered, evidence: &evidence, log_keys: &[] };
     let report = serde_json::to_value(verify("file", &packed(&parts), None, &ground)).unwrap();
     let codes: Vec<&str> = report["signatures"]
         .as_array()

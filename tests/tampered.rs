@@ -21,6 +21,8 @@ mod content;
 mod evidence;
 #[path = "tampered/flips.rs"]
 mod flips;
+#[path = "tampered/logged.rs"]
+mod logged;
 #[path = "tampered/references.rs"]
 mod references;
 #[path = "tampered/seal.rs"]

@@ -38,7 +38,7 @@ const DOMAIN: Arrows = &[
     ("seal", &["audit", "identity", "key", "trust"]),
     ("stamp", &["audit", "key", "trust"]),
     ("licence", &["audit", "identity", "seal"]),
-    ("verify", &["licence", "seal", "stamp", "trust"]),
+    ("verify", &["audit", "licence", "seal", "stamp", "trust"]),
 ];
 
 /// Layers that turn values into values: no clock, no files, no sockets, no database.

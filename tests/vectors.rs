@@ -104,6 +104,7 @@ fn judge_package(vector: &Vector) -> Answer {
         limits: &Limits::DEFAULT,
         remembered: &Remembered::default(),
         evidence: &Evidence::none(),
+        log_keys: &[],
     };
     let report = verify("vector.ofd", &vector.bytes, None, &ground);
     match &report.error {

@@ -225,7 +225,7 @@ fn one(
 ) -> Option<[f64; 2]> {
     let limits = &Limits::DEFAULT;
     let evidence = Evidence::none();
-    let ground = Ground { trust, policy, now: NOW, limits, remembered: nothing, evidence: &evidence };
+    let ground = Ground { trust, policy, now: NOW, limits, remembered: nothing, evidence: &evidence, log_keys: &[] };
     let warm = Ground { remembered: much, ..ground };
     let tables = &nothing.tables;
     let report = verify(name, bytes, None, &ground);

@@ -82,7 +82,12 @@ impl Material {
     /// Judges a file on every axis.
     pub(crate) fn judge(&self, bytes: &[u8], trust: &TrustAnchors, policy: &Policy) -> Report {
         let (limits, evidence) = (&Limits::DEFAULT, &Evidence::none());
-        verify("file", bytes, None, &Ground { trust, policy, now: self.now, limits, remembered: &REMEMBERED, evidence })
+        verify(
+            "file",
+            bytes,
+            None,
+            &Ground { trust, policy, now: self.now, limits, remembered: &REMEMBERED, evidence, log_keys: &[] },
+        )
     }
 }
 

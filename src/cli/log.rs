@@ -1,18 +1,19 @@
 //! `yinxin log`: the audit log checked, copied out, and asked for proofs.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::console::Console;
+use crate::cli::console::{Console, error_line};
 use crate::cli::exit::Outcome;
 use crate::cli::files::{create_folder, write_new};
 use crate::cli::installation::{Error, audit_log};
 use crate::cli::keys::attached;
 use crate::cli::serve::runtime;
-use crate::domain::audit::checkpoint::Verifier;
+use crate::domain::audit::checkpoint::{CheckpointError, Verifier};
 use crate::domain::audit::tree::TreeHash;
 use crate::service;
 use crate::service::audit_log::checking::{Believed, CheckError, CheckedLog, check};
@@ -162,24 +163,67 @@ fn verify_copy(folder: &Path, believed: &Believed, json: bool, console: &mut Con
 
 /// Keys as text, or in files.
 fn believed(log: &[String], witnesses: &[String]) -> Result<Believed, (Outcome, String)> {
-    let read = |named: &[String]| {
-        let mut keys = Vec::new();
-        for text in named {
-            // A key has two plus signs; a file that has them in its name is named with its folder.
-            let lines = match text.matches('+').count() >= 2 && !Path::new(text).exists() {
-                true => text.clone(),
-                false => std::fs::read_to_string(text)
-                    .map_err(|error| (Outcome::Unreadable, format!("error: {text} cannot be read: {error}")))?,
-            };
-            for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                let key = Verifier::parse(line)
-                    .map_err(|error| (Outcome::Usage, format!("error: {line} is no verifier key: {error}")))?;
-                keys.push(key);
-            }
-        }
-        Ok(keys)
-    };
+    let read = |named| verifiers(named).map_err(|error| (error.outcome(), error_line(&error, error.code())));
     Ok(Believed { log: read(log)?, witnesses: read(witnesses)? })
+}
+
+/// Why a verifier key was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum KeyError {
+    #[error("{path} cannot be read")]
+    Unreadable { path: String, source: io::Error },
+    #[error("{line} is no verifier key")]
+    Malformed { line: String, source: CheckpointError },
+    #[error("{name} is the key of a witness, which says of no log what it holds")]
+    OfWitness { name: String },
+}
+
+impl KeyError {
+    /// Stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "log-key-unreadable",
+            Self::Malformed { .. } => "log-key-malformed",
+            Self::OfWitness { .. } => "log-key-of-witness",
+        }
+    }
+
+    /// How the program ends.
+    pub(crate) const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unreadable { .. } => Outcome::Unreadable,
+            Self::Malformed { .. } | Self::OfWitness { .. } => Outcome::Usage,
+        }
+    }
+}
+
+/// Verifier keys, as text or in files with one a line.
+fn verifiers(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
+    let mut keys = Vec::new();
+    for text in named {
+        // A key has two plus signs; a file that has them in its name is named with its folder.
+        let lines = match text.matches('+').count() >= 2 && !Path::new(text).exists() {
+            true => text.clone(),
+            false => {
+                std::fs::read_to_string(text).map_err(|source| KeyError::Unreadable { path: text.clone(), source })?
+            }
+        };
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let key = Verifier::parse(line).map_err(|source| KeyError::Malformed { line: line.to_owned(), source })?;
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Verifier keys of logs: none of a witness is among them.
+pub(crate) fn log_keys(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
+    let keys = verifiers(named)?;
+    match keys.iter().find(|key| key.is_witness()) {
+        Some(key) => Err(KeyError::OfWitness { name: key.name().to_owned() }),
+        None => Ok(keys),
+    }
 }
 
 fn told(checked: &Result<CheckedLog, CheckError>, as_json: bool) -> String {

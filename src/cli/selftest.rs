@@ -40,22 +40,22 @@ const SHIPPED: [(&str, &str, &str); 6] = [
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "4ed14528ec3368bd851f4d3a30cd6c2f024e1db4b3a816e28bc25d25039b8bd3",
+        "38da65221265993a75510a37b3202684d8fe3013e32938085ddd44b972f0bddf",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "3bf91b8b6c33f18daca581ca828e2b49b8f03514e9d3e29b756f6e8baace51ec",
+        "b44a04c189e499e9bfd3d825cd51e63ce472d06b3e7c8291046f98ddd133a1d5",
     ),
     (
         "verification/archive.toml",
         verification::BUILT_IN[2].1,
-        "2b1b91ae21cfe5ca485665a07f790d9d6f5afe1b6737fae9225fc71fb57731a4",
+        "cf2a893136c1eaba33de5eed4cbe2f18314e94a992493343b90e82f90af8e7ea",
     ),
     (
         "verification/lenient-field.toml",
         verification::BUILT_IN[3].1,
-        "e1a1f08bec62f3dd3bb5840d2da8b4da7955065fe8b89ef5f65f94b4e595711f",
+        "1409a8b84bbfcf7ded70216f33cc9fb771dab5aa5543cd0b37f48f79207aa607",
     ),
 ];
 

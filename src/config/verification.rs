@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::config::algorithms::{self, AlgorithmPolicyError};
-use crate::domain::verify::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
+use crate::domain::verify::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation, Unlogged};
 
 /// The built-in policies: name and text.
 pub const BUILT_IN: [(&str, &str); 4] = [
@@ -64,6 +64,7 @@ struct RawDemands {
     future_seconds: u32,
     maker_late_days: u32,
     past: RawPast,
+    unlogged: RawUnlogged,
     revocation_age_seconds: Option<u32>,
 }
 
@@ -72,6 +73,13 @@ struct RawDemands {
 enum RawPast {
     Now,
     AtProof,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawUnlogged {
+    Tell,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -151,6 +159,10 @@ pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<
             RawPast::Now => Past::Now,
             RawPast::AtProof => Past::AtProof,
         },
+        unlogged: match demands.unlogged {
+            RawUnlogged::Tell => Unlogged::Tell,
+            RawUnlogged::Refuse => Unlogged::Refuse,
+        },
         greatest_revocation_age: demands.revocation_age_seconds.map(i64::from),
     })
 }
@@ -168,6 +180,10 @@ mod tests {
         let strict = built_in("strict", &name_of).unwrap();
         assert!(strict.tolerances.is_empty());
         assert_eq!(strict.unknown_revocation, UnknownRevocation::Refuse);
+        for (name, _) in BUILT_IN {
+            let expected = if name == "strict" { Unlogged::Refuse } else { Unlogged::Tell };
+            assert_eq!(built_in(name, &name_of).unwrap().unlogged, expected, "{name}");
+        }
         let lenient = built_in("lenient-field", &name_of).unwrap();
         assert_eq!(lenient.tolerances.len(), Tolerance::ALL.len());
         let default = built_in("default", &name_of).unwrap();

@@ -605,7 +605,7 @@ mod tests {
     use crate::base::id::RequestId;
     use crate::base::random::SystemRandom;
     use crate::base::secret::Secret;
-    use crate::domain::verify::{ExtraParts, Past, UnknownRevocation};
+    use crate::domain::verify::{ExtraParts, Past, UnknownRevocation, Unlogged};
     use crate::service::door::{ErrorKind, Refusal};
     use crate::service::keys::KeySource;
 
@@ -621,6 +621,7 @@ mod tests {
             future_seconds: 0,
             maker_late_days: 0,
             past: Past::Now,
+            unlogged: Unlogged::Tell,
             greatest_revocation_age: None,
         }
     }

@@ -138,6 +138,7 @@ impl Judging {
                     limits: &Limits::DEFAULT,
                     remembered: &remembered,
                     evidence: &by.evidence(with_lists, &at_hand),
+                    log_keys: &[],
                 };
                 let original = subject.original.as_deref().map(SignedOriginal::as_original);
                 verify_over(&subject.file_name, &subject.document, original, &ground)

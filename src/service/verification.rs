@@ -8,7 +8,9 @@ use std::path::Path;
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
+use crate::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::words::Summary;
 use crate::domain::verify::{
@@ -16,6 +18,7 @@ use crate::domain::verify::{
 };
 use crate::format::der::{Reader, Tag};
 use crate::format::keys::{read_pem, write_pem};
+use crate::format::tlog::proof;
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustListError};
 use crate::format::x509::Certificate;
 use crate::service::gathering::{Appetite, Fetched, Gathering, NotHad};
@@ -124,6 +127,7 @@ pub struct Verification {
     lists: Vec<SignedTrustList>,
     certificates: Vec<Vec<u8>>,
     others: Vec<(Kind, Vec<u8>)>,
+    log_keys: Vec<Verifier>,
 }
 
 /// What evidence is, beside certificates.
@@ -135,10 +139,12 @@ enum Kind {
     Answer,
     /// A time stamp.
     Token,
+    /// A proof that something is in a log.
+    LogProof,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::List, Self::Answer, Self::Token];
+    const ALL: [Self; 4] = [Self::List, Self::Answer, Self::Token, Self::LogProof];
 
     /// For people.
     const fn name(self) -> &'static str {
@@ -146,15 +152,17 @@ impl Kind {
             Self::List => "a certificate revocation list",
             Self::Answer => "an OCSP answer",
             Self::Token => "a time stamp",
+            Self::LogProof => "a proof of a log",
         }
     }
 
-    /// The label of PEM that we write; RFC 7468 has none for the last two.
+    /// The label of PEM that we write; RFC 7468 has none but the first.
     const fn label(self) -> &'static str {
         match self {
             Self::List => "X509 CRL",
             Self::Answer => "OCSP RESPONSE",
             Self::Token => "TIME STAMP TOKEN",
+            Self::LogProof => "TLOG PROOF",
         }
     }
 
@@ -168,6 +176,7 @@ impl Kind {
             Self::List => evidence.add_crl(der)?,
             Self::Answer => evidence.add_ocsp(der)?,
             Self::Token => evidence.add_token(der)?,
+            Self::LogProof => evidence.add_log_proof(der)?,
         }
         Ok(())
     }
@@ -198,6 +207,7 @@ impl Ready<'_> {
             limits: &of.limits,
             remembered: &of.remembered,
             evidence: &self.evidence,
+            log_keys: &of.log_keys,
         };
         verify_over(file, bytes, original, &ground)
     }
@@ -217,6 +227,7 @@ impl Verification {
             lists: Vec::new(),
             certificates: Vec::new(),
             others: Vec::new(),
+            log_keys: Vec::new(),
         }
     }
 
@@ -303,7 +314,8 @@ impl Verification {
     }
 
     /// Takes in what may help: certificates that may stand in a path but are not trusted by themselves, revocation lists,
-    /// OCSP answers, time stamps over signature values. PEM of any of them in any order, or one in DER.
+    /// OCSP answers, time stamps over signature values, proofs of logs. PEM of any of them in any order, one in DER, or a
+    /// proof as its log gives it.
     ///
     /// # Errors
     /// The file holds none of these, or one that cannot be read; then nothing is taken.
@@ -329,7 +341,29 @@ impl Verification {
                 self.others.push(other);
             }
         }
+        let proofs = self.others.iter().filter(|(kind, _)| *kind == Kind::LogProof).count();
+        if proofs > MOST_LOG_PROOFS {
+            return Err(Error::EvidenceMalformed {
+                origin: origin.to_owned(),
+                kind: Kind::LogProof.name(),
+                source: LogProofRefused::TooMany { limit: MOST_LOG_PROOFS }.into(),
+            });
+        }
         Ok(())
+    }
+
+    /// From here on checkpoints of the log of that name are believed by that key. A key counts once.
+    pub fn add_log_key(&mut self, key: Verifier) {
+        if !self.log_keys.contains(&key) {
+            self.log_keys.push(key);
+        }
+    }
+
+    /// The keys of logs, one a line, in the order in which they came; none where there is none.
+    #[must_use]
+    pub fn log_keys(&self) -> Option<String> {
+        let text: String = self.log_keys.iter().map(|key| format!("{}\n", key.to_vkey())).collect();
+        (!text.is_empty()).then_some(text)
     }
 
     /// Takes in what was fetched, once.
@@ -389,7 +423,7 @@ impl Verification {
         pem(&self.certificates)
     }
 
-    /// Revocation lists, answers and time stamps as PEM, in the order in which they came; none where there is none.
+    /// Revocation lists, answers, time stamps and proofs of logs as PEM, in the order in which they came; none where there is none.
     #[must_use]
     pub fn others_pem(&self) -> Option<String> {
         let text: String = self.others.iter().map(|(kind, der)| write_pem(der, kind.label())).collect();
@@ -432,7 +466,7 @@ impl Verification {
             coverage: None,
             shown: None,
             policy: PolicySummary::of(&self.policy),
-            trust: TrustSummary::of(&self.trust),
+            trust: TrustSummary::of(&self.trust, &self.log_keys),
             verified_at: self.now,
         }
     }
@@ -460,6 +494,9 @@ fn certificates(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, Error> {
 
 /// What the bytes hold beside certificates: told by the labels of PEM (RFC 7468), by structure in DER.
 fn others(bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
+    if bytes.starts_with(proof::FIRST_LINE.as_bytes()) {
+        return vec![(Kind::LogProof, bytes.to_vec())];
+    }
     if let Ok(text) = std::str::from_utf8(bytes)
         && text.contains("-----BEGIN")
     {
@@ -545,6 +582,9 @@ mod tests {
         // Certificate { TBSCertificate { serial, {}, {}, Validity } }, of version 1
         let certificate = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x30, 0];
         assert_eq!(kind_of(&certificate), None);
+        let proof = b"c2sp.org/tlog-proof@v1\nindex 0\n";
+        assert_eq!(others(proof), [(Kind::LogProof, proof.to_vec())]);
+        assert_eq!(others(write_pem(proof, "TLOG PROOF").as_bytes()), [(Kind::LogProof, proof.to_vec())]);
         assert_eq!(others(b""), []);
     }
 

@@ -16,6 +16,7 @@ use yinxin::crypto::algorithm::OID_SM2_WITH_SM3;
 use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer as _};
+use yinxin::domain::audit::checkpoint::Verifier;
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, Report, verify};
@@ -422,6 +423,10 @@ pub(crate) struct Bench {
     pub(crate) crls: Vec<Vec<u8>>,
     /// Time stamps that are at hand.
     pub(crate) tokens: Vec<Vec<u8>>,
+    /// Proofs of logs that are at hand.
+    pub(crate) log_proofs: Vec<String>,
+    /// Keys of logs that are known.
+    pub(crate) log_keys: Vec<Verifier>,
 }
 
 pub(crate) fn policy(name: &str) -> Policy {
@@ -446,6 +451,8 @@ impl Bench {
             others: Vec::new(),
             crls: Vec::new(),
             tokens: Vec::new(),
+            log_proofs: Vec::new(),
+            log_keys: Vec::new(),
             now: at("2026-11-23T00:00:00Z"),
             limits: Limits::DEFAULT,
         }
@@ -498,6 +505,7 @@ impl Bench {
         let mut evidence = Evidence::none();
         self.crls.iter().for_each(|list| evidence.add_crl(list).unwrap());
         self.tokens.iter().for_each(|token| evidence.add_token(token).unwrap());
+        self.log_proofs.iter().for_each(|proof| evidence.add_log_proof(proof.as_bytes()).unwrap());
         let ground = Ground {
             trust: &trust,
             policy: &self.policy,
@@ -505,6 +513,7 @@ impl Bench {
             limits: &self.limits,
             remembered: &REMEMBERED,
             evidence: &evidence,
+            log_keys: &self.log_keys,
         };
         let bytes = self.bytes.clone().unwrap_or_else(|| self.pack.to_bytes());
         verify(name, &bytes, None, &ground)

@@ -70,6 +70,17 @@ impl List {
     }
 }
 
+/// A list of a day ago, of the authority above signers and makers, that names neither.
+pub(crate) fn fresh_list() -> Vec<u8> {
+    let other = Issue::default().by(Some(&ca()));
+    List { from: "2026-11-22T00:00:00Z", ..List::of(&other, BEFORE, RevocationReason::KeyCompromise) }.to_der()
+}
+
+/// A time stamp of an authority that is trusted.
+pub(crate) fn time_stamp(over: &[u8]) -> Vec<u8> {
+    token(&lasting(), over, STAMPED)
+}
+
 /// A time-stamping authority under that issuer.
 fn stamper(issuer: &Party, until: &str) -> Party {
     let party = Issue { name: "time", key: 0x51, ..Issue::default() }.by(None);

@@ -13,6 +13,7 @@ const ANCHORS: &str = "anchors.pem";
 const TRUST_LISTS: &str = "trust-lists.json";
 const CERTIFICATES: &str = "certificates.pem";
 const OTHERS: &str = "evidence.pem";
+const LOG_KEYS: &str = "log-keys.txt";
 const POLICY: &str = "policy.toml";
 const ALGORITHMS: &str = "algorithms.toml";
 const INDEX: &str = "evidence.json";
@@ -29,6 +30,8 @@ struct Index<'a> {
     trust_lists: Option<&'static str>,
     certificates: Option<&'static str>,
     evidence: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_keys: Option<&'static str>,
     inputs: &'a [Input],
     original: Option<Input>,
     replay: String,
@@ -65,7 +68,7 @@ impl<'a> Bundle<'a> {
     /// The folder holds a file that would be written.
     pub(crate) fn open(folder: &'a Path, inputs: &[PathBuf]) -> Result<Self, Error> {
         let names = report_names(inputs);
-        let fixed = [ANCHORS, TRUST_LISTS, CERTIFICATES, OTHERS, POLICY, ALGORITHMS, INDEX];
+        let fixed = [ANCHORS, TRUST_LISTS, CERTIFICATES, OTHERS, LOG_KEYS, POLICY, ALGORITHMS, INDEX];
         refuse_existing(folder, names.iter().map(String::as_str).chain(fixed))?;
         Ok(Self { folder, names: names.into_iter(), inputs: Vec::new(), files: Vec::new() })
     }
@@ -89,6 +92,7 @@ impl<'a> Bundle<'a> {
     ) -> Result<(), Error> {
         let (anchors, certificates) = (verification.anchors_pem(), verification.certificates_pem());
         let (others, trust_lists) = (verification.others_pem(), verification.trust_lists());
+        let log_keys = verification.log_keys();
         let mut replay = vec!["yinxin".to_owned(), "verify".to_owned(), "--json".to_owned(), "--offline".to_owned()];
         let mut option = |name: &str, value: String| replay.extend([name.to_owned(), quoted(&value)]);
         let inside = |name: &str| self.folder.join(name).display().to_string();
@@ -107,6 +111,9 @@ impl<'a> Bundle<'a> {
         if others.is_some() {
             option("--evidence", inside(OTHERS));
         }
+        if log_keys.is_some() {
+            option("--log-key", inside(LOG_KEYS));
+        }
         match original {
             Some(Signed::Document(path, _)) => option("--original", path.display().to_string()),
             Some(Signed::Digest(digest)) => option("--original-digest", digest.to_string()),
@@ -123,6 +130,7 @@ impl<'a> Bundle<'a> {
             trust_lists: trust_lists.as_ref().map(|_| TRUST_LISTS),
             certificates: certificates.as_ref().map(|_| CERTIFICATES),
             evidence: others.as_ref().map(|_| OTHERS),
+            log_keys: log_keys.as_ref().map(|_| LOG_KEYS),
             inputs: &self.inputs,
             original: match original {
                 Some(Signed::Document(path, content)) => {
@@ -145,6 +153,9 @@ impl<'a> Bundle<'a> {
         }
         if let Some(text) = others {
             add(OTHERS, text);
+        }
+        if let Some(text) = log_keys {
+            add(LOG_KEYS, text);
         }
         add(POLICY, policy.to_owned());
         add(ALGORITHMS, algorithms.to_owned());

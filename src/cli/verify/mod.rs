@@ -18,6 +18,7 @@ use crate::base::limits::Limits;
 use crate::cli::console::{Console, error_line, json_shown};
 use crate::cli::exit::{Outcome, over_all};
 use crate::cli::fetching;
+use crate::cli::log::{KeyError, log_keys};
 use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
@@ -45,10 +46,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     trust: Vec<PathBuf>,
 
-    /// What may help: certificates that may stand between, revocation lists, OCSP answers, time stamps. A PEM or DER file,
-    /// or a folder. May be repeated
+    /// What may help: certificates that may stand between, revocation lists, OCSP answers, time stamps, proofs of logs. A
+    /// PEM, DER or tlog-proof file, or a folder. May be repeated
     #[arg(long, value_name = "PATH")]
     evidence: Vec<PathBuf>,
+
+    /// A verifier key of a log, or a file with such keys, one a line: what is judged should be in it. May be repeated
+    #[arg(long, value_name = "KEY|FILE")]
+    log_key: Vec<String>,
 
     /// The document that a detached signature signs
     #[arg(long, value_name = "FILE")]
@@ -119,6 +124,8 @@ enum Error {
     #[error(transparent)]
     Evidence(#[from] verification::Error),
     #[error(transparent)]
+    LogKey(#[from] KeyError),
+    #[error(transparent)]
     Fetching(#[from] fetching::Error),
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
@@ -154,6 +161,7 @@ impl Error {
             Self::ReportNotSealed => "report-not-sealed",
             Self::ReportExists { .. } => "report-exists",
             Self::ReportNotWritten { .. } => "report-not-written",
+            Self::LogKey(error) => error.code(),
             Self::Fetching(error) => error.code(),
             Self::Runtime(_) | Self::Json(_) | Self::Page(_) => "internal-error",
         }
@@ -162,6 +170,7 @@ impl Error {
     const fn outcome(&self) -> Outcome {
         match self {
             Self::Unreadable { .. } => Outcome::Unreadable,
+            Self::LogKey(error) => error.outcome(),
             Self::Json(_)
             | Self::Page(_)
             | Self::Runtime(_)
@@ -199,6 +208,7 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
     for path in &arguments.evidence {
         input::each_file(path, input::EVIDENCE, |bytes, origin| Ok(verification.add_evidence(bytes, origin)?))?;
     }
+    log_keys(&arguments.log_key)?.into_iter().for_each(|key| verification.add_log_key(key));
     let folder = arguments.save_evidence.as_deref();
     let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
     let original = match (arguments.original.as_deref(), &arguments.original_digest) {

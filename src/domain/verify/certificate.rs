@@ -5,6 +5,7 @@
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_signed};
 use crate::domain::verify::cms::{name_of, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity};
 use crate::domain::verify::shape::{Shape, ders};
@@ -67,6 +68,7 @@ impl FileFormat for CertificateFile {
             if paths.is_some() && report.algorithm.status == Status::Unknown {
                 report.algorithm = Axis::new(Status::Ok, "ok", "every signature on the path is accepted");
             }
+            judge_logged(&mut report, (Thing::Certificate, certificate.raw, None), ground, &mut body.warnings);
             body.signatures.push(report);
         }
         Ok(body)

@@ -4,6 +4,7 @@ use crate::domain::trust::Budget;
 use crate::domain::verify::certificate::Signed;
 use crate::domain::verify::cms::{no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status};
 use crate::domain::verify::shape::{Shape, ders};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
@@ -68,6 +69,7 @@ impl FileFormat for CrlFile {
                     no_certificate(&mut report, "issuer-missing", detail);
                 }
             }
+            judge_logged(&mut report, (Thing::RevocationList, der, None), ground, &mut body.warnings);
             body.signatures.push(report);
         }
         Ok(body)

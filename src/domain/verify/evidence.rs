@@ -1,9 +1,10 @@
-//! What is at hand beside the file: revocation lists, OCSP answers, time stamps, certificates. Parsed once, for any number
+//! What is at hand beside the file: revocation lists, OCSP answers, time stamps, certificates, proofs of logs. Parsed once, for any number
 //! of files.
 
 use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::digest::digest;
 use crate::domain::trust::{CrlEvidence, OcspEvidence};
+use crate::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS, Opened};
 use crate::format::der;
 use crate::format::tsp::{self, TimeStampToken};
 use crate::format::x509::Certificate;
@@ -20,7 +21,8 @@ pub struct Evidence<'a> {
     answers: Vec<OcspResponse<'a>>,
     certificates: Vec<Certificate<'a>>,
     tokens: Vec<TimeStampToken<'a>>,
-    /// What was at hand before: its lists and answers count too.
+    log_proofs: Vec<Opened<'a>>,
+    /// What was at hand before: its lists, answers and proofs count too.
     before: Option<&'a Evidence<'a>>,
 }
 
@@ -28,7 +30,14 @@ impl<'a> Evidence<'a> {
     /// Nothing is at hand.
     #[must_use]
     pub const fn none() -> Self {
-        Self { lists: Vec::new(), answers: Vec::new(), certificates: Vec::new(), tokens: Vec::new(), before: None }
+        Self {
+            lists: Vec::new(),
+            answers: Vec::new(),
+            certificates: Vec::new(),
+            tokens: Vec::new(),
+            log_proofs: Vec::new(),
+            before: None,
+        }
     }
 
     /// The same, to which more can be added for one file alone.
@@ -90,6 +99,25 @@ impl<'a> Evidence<'a> {
     pub fn add_token(&mut self, der: &'a [u8]) -> Result<(), tsp::Error> {
         self.tokens.push(TimeStampToken::parse(der)?);
         Ok(())
+    }
+
+    /// Adds a proof that an event is in a log (C2SP tlog-proof; salt and event are its extra octets).
+    ///
+    /// # Errors
+    /// It is not one, or there are [`MOST_LOG_PROOFS`] already.
+    pub fn add_log_proof(&mut self, octets: &'a [u8]) -> Result<(), LogProofRefused> {
+        if self.log_proofs.len() >= MOST_LOG_PROOFS {
+            return Err(LogProofRefused::TooMany { limit: MOST_LOG_PROOFS });
+        }
+        self.log_proofs.push(Opened::parse(octets)?);
+        Ok(())
+    }
+
+    /// The proofs of logs.
+    #[must_use]
+    pub fn log_proofs(&self) -> Vec<&Opened<'a>> {
+        let before = self.before.iter().flat_map(|before| before.log_proofs());
+        before.chain(&self.log_proofs).collect()
     }
 
     /// The time stamps over those octets, by their imprint.

@@ -85,13 +85,15 @@ pub enum Case {
     TimeStamp,
     /// An unprotected part or an unlisted signature, where the policy refuses them.
     ExtraPart,
+    /// A seal, or its use, that no log of the known keys is proven to hold, where the policy refuses that.
+    Unlogged,
     /// A kind of signature that this version does not judge.
     UnsupportedKind,
 }
 
 impl Case {
     /// All of them, in this order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Hash,
         Self::SignatureValue,
         Self::Format,
@@ -117,6 +119,7 @@ impl Case {
         Self::TimeOrder,
         Self::TimeStamp,
         Self::ExtraPart,
+        Self::Unlogged,
         Self::UnsupportedKind,
     ];
 
@@ -149,6 +152,7 @@ impl Case {
             | Self::TimeOrder
             | Self::TimeStamp
             | Self::ExtraPart
+            | Self::Unlogged
             | Self::UnsupportedKind => Indication::Indeterminate,
         }
     }
@@ -174,7 +178,7 @@ impl Case {
             Self::AuthorityRevokedNoProof => Some("REVOKED_CA_NO_POE"),
             Self::Suspended | Self::RevocationUnknown => Some("TRY_LATER"),
             Self::TimeOrder => Some("TIMESTAMP_ORDER_FAILURE"),
-            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart => {
+            Self::FutureTime | Self::TimeStamp | Self::CoveragePartial | Self::ExtraPart | Self::Unlogged => {
                 Some("SIG_CONSTRAINTS_FAILURE")
             }
             Self::UnsupportedKind => None,

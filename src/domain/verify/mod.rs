@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod finding;
 mod issuers;
 pub mod jws;
+pub mod logged;
 pub mod ofd;
 pub mod ofd_sign;
 pub mod original;
@@ -39,14 +40,16 @@ pub mod words;
 
 pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
+pub use logged::{LogProofRefused, Opened};
 pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
-pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation};
+pub use policy::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation, Unlogged};
 pub use remembered::Remembered;
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 pub use wanted::{EvidenceSource, Lacking, NotFetched, WantedEvidence};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::TrustAnchors;
 use crate::format::ses::Kind;
 
@@ -65,6 +68,8 @@ pub struct Ground<'a> {
     pub remembered: &'a Remembered,
     /// Revocation lists, OCSP answers and certificates that are at hand.
     pub evidence: &'a Evidence<'a>,
+    /// Keys of logs, known from elsewhere. Each believes for checkpoints of the origin that is its name, and for no other.
+    pub log_keys: &'a [Verifier],
 }
 
 impl<'a> Ground<'a> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::base::clock::Timestamp;
 use crate::crypto::digest::hex;
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
 use crate::domain::verify::wanted::WantedEvidence;
@@ -267,7 +268,7 @@ impl SignatureReport {
     /// A report in which nothing was judged yet.
     #[must_use]
     pub fn blank(id: &str, kind: &'static str) -> Self {
-        let absent = Axis::new(Status::NotApplicable, "not-in-log", "no log was asked");
+        let absent = Axis::new(Status::NotApplicable, "not-in-log", "no log was asked for it");
         Self {
             id: id.to_owned(),
             kind,
@@ -433,18 +434,22 @@ pub struct TrustSummary {
     /// The trust lists that the anchors came from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<ListSummary>,
+    /// The verifier keys of logs that were believed (C2SP signed-note), in the order in which they came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_keys: Vec<String>,
 }
 
 impl TrustSummary {
-    /// What a report says of these anchors.
+    /// What a report says of these anchors and keys.
     #[must_use]
-    pub fn of(trust: &TrustAnchors) -> Self {
+    pub fn of(trust: &TrustAnchors, log_keys: &[Verifier]) -> Self {
         let list = |list: &ListNamed| ListSummary { name: list.name.clone(), number: list.number, sm3: hex(&list.sm3) };
         Self {
             anchors: trust.anchor_count(),
             sm3: trust.anchors_sm3(),
             notice: trust.is_development().then_some("DEVELOPMENT TRUST"),
             lists: trust.lists().map(list).collect(),
+            log_keys: log_keys.iter().map(Verifier::to_vkey).collect(),
         }
     }
 }
@@ -567,7 +572,7 @@ impl Report {
             coverage: body.coverage,
             shown: body.shown,
             policy: PolicySummary::of(ground.policy),
-            trust: TrustSummary::of(ground.trust),
+            trust: TrustSummary::of(ground.trust, ground.log_keys),
             verified_at: ground.now,
         }
     }

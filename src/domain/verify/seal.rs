@@ -7,6 +7,7 @@ use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::hex;
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{prove, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity};
@@ -100,6 +101,7 @@ fn judge_alone(report: &mut SignatureReport, seal: &SesSeal<'_>, ground: &Ground
         judge_chains(report, &[question], ground, &mut budget, &mut body.warnings);
     }
     report.details.tolerances.sort_unstable();
+    judge_logged(report, (Thing::Seal, seal.raw, None), ground, &mut body.warnings);
 }
 
 /// The maker's value over its part of the seal. Gives the axis seal, as far as that goes, and the algorithm of a right

@@ -15,6 +15,8 @@ type Message<'m> = (Option<[u8; 32]>, Cow<'m, [u8]>);
 /// A seal signature and its certificates.
 #[derive(Debug)]
 pub(in crate::domain::verify) struct Sealed<'a> {
+    /// All of it, as it arrived.
+    pub(in crate::domain::verify) value: &'a [u8],
     pub(in crate::domain::verify) signature: SesSignature<'a>,
     pub(in crate::domain::verify) signer: Result<Certificate<'a>, der::Error>,
     pub(in crate::domain::verify) maker: Result<Certificate<'a>, der::Error>,
@@ -60,7 +62,7 @@ impl<'a> Sealed<'a> {
         let signature = SesSignature::parse_any(value)?;
         let signer = Certificate::parse(signature.certificate);
         let maker = Certificate::parse(signature.seal.maker_certificate);
-        Ok(Self { signature, signer, maker })
+        Ok(Self { value, signature, signer, maker })
     }
 
     /// The digests of one signature over its original.

@@ -9,6 +9,7 @@ use crate::crypto::{PublicKey, sm2};
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_digested, public_key};
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{Unproved, prove, prove_parsed, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
@@ -125,6 +126,7 @@ pub(in crate::domain::verify) fn judge(
     }
     report.details.tolerances.sort_unstable();
     report.details.tolerances.dedup();
+    judge_logged(report, (Thing::Signature, sealed.value, Some(signature.seal.raw)), ground, warnings);
 }
 
 /// A value, or a seal, that is not of the structure.

@@ -22,7 +22,7 @@ pub(in crate::domain::verify) fn axes(report: &SignatureReport) -> [String; 9] {
         told("revocation", revocation, of_revocation(report)),
         told("coverage", coverage, of_coverage(report)),
         told("algorithm", algorithm, of_algorithm(report)),
-        told("logged", logged, (logged.code == "not-in-log").then(|| "未查询审计日志".to_owned())),
+        told("logged", logged, of_logged(logged)),
     ]
 }
 
@@ -200,6 +200,20 @@ fn of_algorithm(report: &SignatureReport) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn of_logged(axis: &Axis) -> Option<String> {
+    match axis.code.as_str() {
+        "not-in-log" => Some("未查询审计日志".to_owned()),
+        "in-log" => {
+            let [log, leaf, size, seal @ ..] = axis.evidence.as_slice() else { return None };
+            let (log, leaf) = (log.strip_prefix("log ")?, leaf.strip_prefix("leaf ")?);
+            let size = size.strip_prefix("tree size ")?;
+            let seal = if seal.is_empty() { "" } else { "；其印章的登记也有证明" };
+            Some(format!("已登记在审计日志 {log} 中，叶序号 {leaf}，树的大小为 {size}{seal}"))
+        }
+        _ => None,
+    }
 }
 
 /// A warning in Chinese, by its code; the part that it concerns stands beside it.

@@ -8,6 +8,7 @@ use crate::domain::trust::{Budget, SignedDataError};
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::cms::{no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::proof::{Unproved, prove, prove_parsed};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
@@ -51,7 +52,8 @@ impl FileFormat for TimeStamp {
         let carried = Carried::by_token(Some(token));
         let evidence = carried.beside(ground, &mut body.warnings);
         let ground = &Ground { evidence: &evidence, ..*ground };
-        let token = TimeStampToken::parse(token).map_err(|error| refusal(&error))?;
+        let octets = token;
+        let token = TimeStampToken::parse(octets).map_err(|error| refusal(&error))?;
         let mut report = SignatureReport::blank("1", KIND);
         let mut budget = Budget::new(ground.limits);
         let imprint = DigestAlgorithm::from_oid(token.info.imprint.algorithm.oid);
@@ -73,6 +75,7 @@ impl FileFormat for TimeStamp {
             report.intact = Axis::new(Status::Unknown, code, detail.clone());
             report.add(Finding::new(Case::SignedDataMissing, code, detail));
         }
+        judge_logged(&mut report, (Thing::TimeStamp, octets, None), ground, &mut body.warnings);
         body.signatures.push(report);
         Ok(body)
     }

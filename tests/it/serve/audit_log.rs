@@ -140,11 +140,34 @@ fn whoever_is_served_can_prove_it() {
     assert!(said.contains("seal-issued"), "the seal inside is known too: {said}");
     let written = fs::read(out.join(format!("{last}.sm3.tlog-proof"))).unwrap();
     assert_eq!(LogProof::parse(&written).unwrap().index, last);
+    the_verdict_says_so(&installation, &file, &out, last);
     let unknown = log_command(&installation, &["prove", NOTICE]);
     assert_eq!((unknown.0, unknown.1.ends_with("the log knows nothing of it\n")), (Some(1), true), "{unknown:?}");
 
     a_copy_is_checked_by_anybody(&installation, &keys);
     assert_eq!(running.terminate().0, Some(0));
+}
+
+/// Whoever has the file, the proofs and the log's keys is told by `verify`, away from the installation.
+fn the_verdict_says_so(installation: &Installation, file: &Path, proofs: &Path, leaf: u64) {
+    let (code, keys, _) = log_command(installation, &["keys"]);
+    assert_eq!((code, keys.lines().count()), (Some(0), 2));
+    let keys = installation.write("log.keys", keys.as_bytes());
+    let logged = |with_proofs: bool| {
+        let mut command = program();
+        command.args(["verify", "--json", "--log-key"]).arg(&keys).arg(file);
+        if with_proofs {
+            command.arg("--evidence").arg(proofs);
+        }
+        let report: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        report["signatures"][0]["logged"].clone()
+    };
+    let axis = logged(true);
+    assert_eq!((&axis["status"], &axis["code"]), (&"ok".into(), &"in-log".into()), "{axis}");
+    assert_eq!(axis["evidence"][1], format!("leaf {leaf}"));
+    assert!(axis["detail"].as_str().unwrap().contains("that its seal was issued is proven too"), "{axis}");
+    let axis = logged(false);
+    assert_eq!((&axis["status"], &axis["code"]), (&"unknown".into(), &"receipt-missing".into()), "{axis}");
 }
 
 fn a_copy_is_checked_by_anybody(installation: &Installation, keys: &[Verifier]) {

@@ -1,0 +1,225 @@
+//! The axis *logged*: whether a log, by a key that is known from elsewhere, holds the event of what is judged (C2SP
+//! tlog-proof, docs/audit-log.md).
+//!
+//! A stolen key signs whatever its thief wants, but not into a log that others watch. A proof counts when a known key of
+//! its log signed the checkpoint, the entry of its event and salt is included, and the event names what is judged. A proof
+//! that is wrong proves nothing, and harms nothing: who brings it may have made it.
+
+use crate::crypto::sm3::sm3;
+use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
+use crate::domain::audit::tree::{TreeHash, verify_inclusion};
+use crate::domain::audit::{EncodingError, Entry, EntryError, Event, EventBody};
+use crate::domain::verify::Ground;
+use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::policy::Unlogged;
+use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
+use crate::format::tlog::{self, LogProof};
+
+/// Octets of a salt, which stands before the event.
+const SALT: usize = 32;
+
+/// Proofs of one judgement: a package has 64 signatures at most, each with its own proofs and those of its seal, by both trees.
+pub const MOST_LOG_PROOFS: usize = 256;
+
+/// Why a proof was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogProofRefused {
+    /// Not of the form.
+    #[error(transparent)]
+    Format(#[from] tlog::Error),
+    /// It opens nothing: no salt and event stand in its extra line.
+    #[error("the proof does not open its entry: its extra line holds no salt and event (docs/audit-log.md)")]
+    NotOpened,
+    /// What stands there is no event.
+    #[error("the extra line of the proof holds no event")]
+    Event(#[from] EncodingError),
+    /// The event has no entry.
+    #[error("the event of the proof has no entry")]
+    Entry(#[from] EntryError),
+    /// Too many.
+    #[error("there are more than {limit} proofs of logs")]
+    TooMany {
+        /// How many are taken.
+        limit: usize,
+    },
+}
+
+/// A proof as it arrived, with the event that it opens. Who signed it is judged where it is used.
+#[derive(Debug, Clone)]
+pub struct Opened<'a> {
+    proof: LogProof<'a>,
+    event: Event,
+    entry: Entry,
+}
+
+impl<'a> Opened<'a> {
+    /// Reads a proof whose extra octets are the salt and the event.
+    ///
+    /// # Errors
+    /// [`LogProofRefused`], each but `TooMany`.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, LogProofRefused> {
+        let proof = LogProof::parse(octets)?;
+        let opening = proof.extra.as_deref().and_then(<[u8]>::split_first_chunk::<SALT>);
+        let (salt, event) = opening.ok_or(LogProofRefused::NotOpened)?;
+        let (entry, event) = (Entry::of_der(event, salt), Event::from_der(event)?);
+        Ok(Self { entry: entry?, event, proof })
+    }
+
+    /// Whether it is right by one of those keys.
+    fn judge(&self, keys: &[Verifier]) -> Judged {
+        let (origin, size) = (self.proof.checkpoint.origin, self.proof.checkpoint.size);
+        let wrong = |why: String| Judged::Wrong { detail: format!("the proof of log {origin} is wrong: {why}") };
+        let of_log = |key: &&Verifier| key.name() == origin && !key.is_witness();
+        let own: Vec<Verifier> = keys.iter().filter(of_log).cloned().collect();
+        let verified = match verify_checkpoint(&self.proof.note, origin, &own, &[]) {
+            Ok(verified) => verified,
+            Err(CheckpointError::NotSigned) => return Judged::Unknown { origin: origin.to_owned() },
+            Err(refused) => return wrong(refused.to_string()),
+        };
+        let Some(tree) = TreeHash::ALL.into_iter().find(|tree| origin.ends_with(&format!("/{tree}"))) else {
+            return wrong("the origin does not name the hash of its tree".to_owned());
+        };
+        let leaf = tree.leaf(&self.entry.to_octets());
+        let index = self.proof.index;
+        match verify_inclusion(tree, &leaf, index, size, &self.proof.hashes, verified.root()) {
+            Ok(()) => Judged::Right(Place { origin: origin.to_owned(), index, size }),
+            Err(refused) => wrong(refused.to_string()),
+        }
+    }
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    origin: String,
+    index: u64,
+    size: u64,
+}
+
+/// What a proof comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Judged {
+    Right(Place),
+    Wrong { detail: String },
+    Unknown { origin: String },
+}
+
+/// What is judged, as logs know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::domain::verify) enum Thing {
+    /// A signature with a seal: SM3 of its value's octets.
+    Signature,
+    /// A seal.
+    Seal,
+    /// A certificate.
+    Certificate,
+    /// A time stamp: its token.
+    TimeStamp,
+    /// A revocation list.
+    RevocationList,
+}
+
+impl Thing {
+    /// For people.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Seal => "seal",
+            Self::Certificate => "certificate",
+            Self::TimeStamp => "time stamp",
+            Self::RevocationList => "revocation list",
+        }
+    }
+
+    /// Whether that happened to the thing with that SM3: that it was made here, or taken in.
+    fn is_named_by(self, body: &EventBody, thing: &[u8; 32]) -> bool {
+        let named = match (self, body) {
+            (Self::Signature, EventBody::DocumentSigned { signed_value_sm3, .. }) => signed_value_sm3,
+            (Self::Seal, EventBody::SealIssued { seal_sm3, .. } | EventBody::SealTaken { seal_sm3, .. }) => seal_sm3,
+            (
+                Self::Certificate,
+                EventBody::CertificateIssued { certificate_sm3, .. }
+                | EventBody::AuthorityCrossed { certificate_sm3, .. },
+            ) => certificate_sm3,
+            (Self::RevocationList, EventBody::CrlIssued { crl_sm3, .. }) => crl_sm3,
+            (Self::TimeStamp, EventBody::TimeStampsIssued { .. }) => return body.things().contains(thing),
+            _ => return false,
+        };
+        named == thing
+    }
+}
+
+/// What the proofs at hand say of one thing: the first that is right, else why none is. Wrong ones are told.
+fn proven(thing: Thing, octets: &[u8], ground: &Ground<'_>, warnings: &mut Vec<Warning>) -> Option<Judged> {
+    let named = sm3(octets);
+    let mut best: Option<Judged> = None;
+    for opened in
+        ground.evidence.log_proofs().into_iter().filter(|opened| thing.is_named_by(&opened.event.body, &named))
+    {
+        let judged = opened.judge(ground.log_keys);
+        if let Judged::Wrong { detail } = &judged {
+            let warning = Warning { code: "log-proof-wrong", part: None, detail: detail.clone() };
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        best = Some(match (best, judged) {
+            (Some(right @ Judged::Right(_)), _) | (_, right @ Judged::Right(_)) => right,
+            (Some(wrong @ Judged::Wrong { .. }), _) | (_, wrong @ Judged::Wrong { .. }) => wrong,
+            (Some(known), _) => known,
+            (None, judged) => judged,
+        });
+    }
+    best
+}
+
+/// The axis *logged* of a thing in its octets as they arrived, and of the seal inside a signature.
+pub(in crate::domain::verify) fn judge_logged(
+    report: &mut SignatureReport,
+    (thing, octets, seal): (Thing, &[u8], Option<&[u8]>),
+    ground: &Ground<'_>,
+    warnings: &mut Vec<Warning>,
+) {
+    if ground.log_keys.is_empty() && ground.evidence.log_proofs().is_empty() {
+        return;
+    }
+    let what = thing.name();
+    let seal = seal.map(|seal| match proven(Thing::Seal, seal, ground, warnings) {
+        Some(Judged::Right(place)) => Some(place),
+        _ => None,
+    });
+    let of_seal = match &seal {
+        Some(Some(place)) => format!("; that its seal was issued is proven too, as leaf {}", place.index),
+        Some(None) => "; that its seal was issued is not proven".to_owned(),
+        None => String::new(),
+    };
+    report.logged = match proven(thing, octets, ground, warnings) {
+        Some(Judged::Right(Place { origin, index, size })) => {
+            let detail = format!("the {what} is in the log {origin}, as leaf {index} of {size}{of_seal}");
+            let own = [format!("log {origin}"), format!("leaf {index}"), format!("tree size {size}")];
+            let seal = seal.flatten();
+            let seal =
+                seal.map(|place| format!("seal: log {}, leaf {}, tree size {}", place.origin, place.index, place.size));
+            Axis::new(Status::Ok, "in-log", detail).with(own.into_iter().chain(seal).collect())
+        }
+        Some(Judged::Wrong { detail }) => Axis::new(Status::Failed, "log-proof-wrong", detail),
+        Some(Judged::Unknown { origin }) => {
+            let detail = format!("there is a proof for the {what}, of the log {origin}, and no known key signed it");
+            Axis::new(Status::Unknown, "log-unknown", detail).with(vec![format!("log {origin}")])
+        }
+        // Proofs of other things alone ask nothing.
+        None if ground.log_keys.is_empty() => return,
+        None => {
+            let detail = format!("no proof that the {what} is in a known log is at hand{of_seal}");
+            Axis::new(Status::Unknown, "receipt-missing", detail)
+        }
+    };
+    let is_demanded = matches!(thing, Thing::Signature | Thing::Seal)
+        && ground.policy.unlogged == Unlogged::Refuse
+        && !ground.log_keys.is_empty();
+    if is_demanded && report.logged.status != Status::Ok {
+        let detail = format!("policy {} asks for a proof of a log: {}", ground.policy.name, report.logged.detail);
+        report.add(Finding::new(Case::Unlogged, "receipt-missing", detail));
+    }
+}
