@@ -1,6 +1,7 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
 mod alarms;
+mod backup;
 mod bench;
 mod ca;
 mod console;
@@ -51,6 +52,9 @@ enum Command {
     Ca(ca::Arguments),
     Trust(trust::Arguments),
     Log(log::Arguments),
+    Backup(backup::BackupArguments),
+    Restore(backup::RestoreArguments),
+    Migrate(backup::MigrateArguments),
     Alarms(alarms::Arguments),
     Witness(witness::Arguments),
     Bench(bench::Arguments),
@@ -68,6 +72,9 @@ impl Command {
             Self::Ca(arguments) => ca::run(&arguments, console),
             Self::Trust(arguments) => trust::run(&arguments, console),
             Self::Log(arguments) => log::run(&arguments, console),
+            Self::Backup(arguments) => backup::backup(&arguments, console),
+            Self::Restore(arguments) => backup::restore(&arguments, console),
+            Self::Migrate(arguments) => backup::migrate(&arguments, console),
             Self::Alarms(arguments) => alarms::run(&arguments, console),
             Self::Witness(arguments) => witness::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),

@@ -336,6 +336,20 @@ mod tests {
                     count
                 }),
             (kind(), number()).prop_map(|(alarm, event)| EventBody::AlarmAcknowledged { alarm, event }),
+            ((number(), number()), (hash(), hash()), (caller_id(), octets()), (caller_id(), octets())).prop_map(
+                |((from, to), (sm3_root, sha256_root), (first, first_signature), (second, second_signature))| {
+                    EventBody::LogGapRecorded {
+                        from,
+                        to,
+                        sm3_root,
+                        sha256_root,
+                        first,
+                        first_signature,
+                        second,
+                        second_signature,
+                    }
+                }
+            ),
             (text(), number(), 0..1_i64 << 40).prop_map(|(kind, count, before)| EventBody::RecordsForgotten {
                 kind,
                 count,
