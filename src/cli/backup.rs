@@ -112,7 +112,10 @@ pub(crate) fn restore(arguments: &RestoreArguments, console: &mut Console) -> Ou
             let (size, roots) = log.roots().await?;
             text.push_str(&format!("audit log {}: {size} leaves, proven\n", log.origin()));
             for (tree, root) in roots {
-                text.push_str(&format!("{tree:<6} {}\n", root.iter().map(|octet| format!("{octet:02x}")).collect::<String>()));
+                text.push_str(&format!(
+                    "{tree:<6} {}\n",
+                    root.iter().map(|octet| format!("{octet:02x}")).collect::<String>()
+                ));
             }
         }
         services.store.close().await;

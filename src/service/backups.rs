@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use crate::base::clock::Timestamp;
 use crate::crypto::digest::{hex, sm3};
 use crate::crypto::sm3::Sm3;
-use crate::format::backup::{BackupDatabase, BackupFile, BackupLog, BackupManifest, BackupManifestError, MOST_MANIFEST};
+use crate::format::backup::{
+    BackupDatabase, BackupFile, BackupLog, BackupManifest, BackupManifestError, MOST_MANIFEST,
+};
 use crate::format::tlog::{Checkpoint, Note};
 use crate::store::backups::{DatabaseKind, file_of, kind_of};
 use crate::store::{self, Store};

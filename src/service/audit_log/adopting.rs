@@ -156,7 +156,8 @@ impl Adoption {
                     log::put_tile(tx, tile).await?;
                 }
                 log::note_things(tx, &self.things).await?;
-                let (Some((first, first_signature)), Some((second, second_signature))) = (officers.first(), officers.get(1))
+                let (Some((first, first_signature)), Some((second, second_signature))) =
+                    (officers.first(), officers.get(1))
                 else {
                     return Ok(None);
                 };

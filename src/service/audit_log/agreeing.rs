@@ -62,11 +62,7 @@ pub async fn agree(
 }
 
 /// Compares with the mirror; tells whether it has anything.
-async fn mirrored(
-    services: &Services,
-    (origin, head): (&str, u64),
-    mirror: &FolderLog,
-) -> Result<bool, ServiceError> {
+async fn mirrored(services: &Services, (origin, head): (&str, u64), mirror: &FolderLog) -> Result<bool, ServiceError> {
     let mut any = false;
     for tree in TreeHash::ALL {
         let Some(note) = mirror.note(tree).await? else { continue };
