@@ -106,7 +106,7 @@ impl Witness {
         let file = |path: &Path, source| Error::File { path: path.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(|source| file(folder, source))?;
         let key = own_key(&folder.join("witness.key"), &*random)?;
-        let verifier = Verifier::of_witness(name, &PublicKey::Ed25519(key.public_key().clone()))?;
+        let verifier = Verifier::of_witness(name, &PublicKey::Ed25519(*key.public_key()))?;
         let mut by_origin = BTreeMap::<String, Vec<Verifier>>::new();
         for log in logs {
             by_origin.entry(log.name().to_owned()).or_default().push(log);

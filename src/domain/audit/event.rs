@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn alarm_event() -> impl Strategy<Value = EventBody> {
-        let kind = || select(AlarmKind::ALL);
+        let (kind, octets) = (|| select(AlarmKind::ALL), || vec(any::<u8>(), 0..100));
         let number = || 0..u64::from(u32::MAX);
         let option = proptest::option::of::<BoxedStrategy<u64>>;
         prop_oneof![

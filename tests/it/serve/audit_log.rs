@@ -136,7 +136,7 @@ fn whoever_is_served_can_prove_it() {
     let (code, said, complaint) =
         log_command(&installation, &["prove", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}{complaint}");
-    assert!(said.contains(&format!("the file: document-signed at ")), "{said}");
+    assert!(said.contains("the file: document-signed at "), "{said}");
     assert!(said.contains("seal-issued"), "the seal inside is known too: {said}");
     let written = fs::read(out.join(format!("{last}.sm3.tlog-proof"))).unwrap();
     assert_eq!(LogProof::parse(&written).unwrap().index, last);
