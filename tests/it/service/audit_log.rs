@@ -84,7 +84,7 @@ async fn record(services: &Services, count: u64) {
         tasks.spawn(async move { services.record(&Actor::Anonymous, None, refusal(number)).await.unwrap() });
     }
     let numbers = tasks.join_all().await.into_iter().collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(numbers.len() as u64, count, "each has a number of its own");
+    assert_eq!(numbers.len(), usize::try_from(count).unwrap(), "each has a number of its own");
 }
 
 async fn count(services: &Services) -> u64 {
