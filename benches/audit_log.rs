@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use yinxin::base::clock::SystemClock;
 use yinxin::base::random::SystemRandom;
-use yinxin::domain::audit::{Actor, Entry, EventBody};
 use yinxin::domain::audit::log_check::{CheckedPiece, LogCheck, PIECE, Piece, PieceOfTree, check_piece};
 use yinxin::domain::audit::tree::{Frontier, Tiles, TreeHash, inclusion_tiles, prove_inclusion, verify_inclusion};
+use yinxin::domain::audit::{Actor, Entry, EventBody};
 use yinxin::format::tlog::tile::write_entry;
 use yinxin::service::Services;
 use yinxin::service::audit_log::{AuditLog, Options, keep_sequencing};
@@ -100,7 +100,8 @@ async fn sustained(url: &str, folder: &std::path::Path) -> (f64, f64) {
         callers.spawn(async move {
             let mut done = 0_u64;
             while start.elapsed() < SUSTAINED {
-                let body = EventBody::AccessRefused { endpoint: format!("GET /{caller}/{done}"), code: "role-missing".into() };
+                let body =
+                    EventBody::AccessRefused { endpoint: format!("GET /{caller}/{done}"), code: "role-missing".into() };
                 services.record(&Actor::Anonymous, None, body).await.unwrap();
                 done += 1;
             }
@@ -112,9 +113,8 @@ async fn sustained(url: &str, folder: &std::path::Path) -> (f64, f64) {
     let merged = log.head(TreeHash::Sm3).await.unwrap().size - before;
     sequencing.abort();
     services.store.close().await;
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    let rates = (done as f64 / spent, merged as f64 / spent);
-    rates
+    let rate = |count: u64| f64::from(u32::try_from(count).unwrap()) / spent;
+    (rate(done), rate(merged))
 }
 
 /// Rows of the size of an event, in transactions of a thousand, by one writer.
@@ -135,9 +135,7 @@ async fn ceiling(path: &std::path::Path) -> f64 {
         });
         insert.build().execute(&mut connection).await.unwrap();
     }
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    let rate = number as f64 / start.elapsed().as_secs_f64();
-    rate
+    f64::from(u32::try_from(number).unwrap()) / start.elapsed().as_secs_f64()
 }
 
 fn recording() {
@@ -156,7 +154,9 @@ fn recording() {
         let folder = folder.join("postgres");
         std::fs::create_dir_all(&folder).unwrap();
         let (recorded, merged) = runtime.block_on(sustained(&url, &folder));
-        println!("PostgreSQL: {recorded:.0} events/s recorded durably by {CALLERS} callers, {merged:.0} leaves/s signed meanwhile");
+        println!(
+            "PostgreSQL: {recorded:.0} events/s recorded durably by {CALLERS} callers, {merged:.0} leaves/s signed meanwhile"
+        );
     } else {
         println!("SKIPPED recording on PostgreSQL: YINXIN_BENCH_POSTGRES names none");
     }

@@ -109,10 +109,19 @@ fn missing(name: &str) -> Option<String> {
 
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    let folders =
-        ["", "constant-time", "docs", "docs/formats", "docs/runbooks", "certs", "policies", "assets", "fuzz", "tests/vectors"];
-    for folder in folders
-    {
+    let folders = [
+        "",
+        "constant-time",
+        "docs",
+        "docs/formats",
+        "docs/runbooks",
+        "certs",
+        "policies",
+        "assets",
+        "fuzz",
+        "tests/vectors",
+    ];
+    for folder in folders {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -203,7 +212,11 @@ fn the_manual_lists_every_key_of_the_configuration() {
             // `KeysSdf` is `[keys.sdf]`.
             let dotted = |c: char| if c.is_uppercase() { format!(".{}", c.to_lowercase()) } else { c.to_string() };
             let path: String = name.chars().map(dotted).collect();
-            section = if name == "Raw" { String::new() } else { format!("{}.", path.trim_start_matches('.')) };
+            let path = path.trim_start_matches('.').to_owned();
+            // `AuditLog` is `[audit_log]`: there is no section `[audit]`.
+            let (above, _) = path.split_once('.').unwrap_or((&path, ""));
+            let path = if body.contains(&format!("        {above}: ")) { path } else { path.replace('.', "_") };
+            section = if name == "Raw" { String::new() } else { format!("{path}.") };
         } else if let Some((key, kind)) = line.strip_suffix(',').and_then(|line| line.split_once(": ")) {
             let is_section = body.contains(&format!("\n    {kind} {{"));
             if !is_section {
