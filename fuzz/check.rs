@@ -13,6 +13,7 @@ use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
 use crate::domain::trust::{
     AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list, find_signer_certificate, verify_signer,
 };
+use crate::format::backup::BackupManifest;
 use crate::format::cms::ber;
 use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, SignedData};
 use crate::format::der::walk;
@@ -85,6 +86,15 @@ pub fn trust_list(input: &[u8]) {
             assert_eq!(trust.anchor_count(), list.list().anchors.len());
             assert!(list.introduced(Some(&list), &[]).is_err(), "no list follows itself");
         }
+    }
+}
+
+/// Any bytes as the manifest of a backup.
+pub fn backup_manifest(input: &[u8]) {
+    let Ok(manifest) = BackupManifest::parse(input) else { return };
+    assert_eq!(BackupManifest::parse(&manifest.to_json()).as_ref(), Ok(&manifest));
+    for file in &manifest.files {
+        assert!(!file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'), "a name leads out of the folder");
     }
 }
 

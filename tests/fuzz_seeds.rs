@@ -23,6 +23,7 @@ use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::Indication;
+use yinxin::format::backup::BackupManifest;
 use yinxin::format::cms::ber;
 use yinxin::format::cms::{
     ContentType, EnvelopedData, Family, NewAttribute, NewEnvelopedData, NewKeyTransport, NewSignedData, NewSigner,
@@ -138,6 +139,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
 
     let named = |all: &[(&str, &[u8])]| all.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
     BTreeMap::from([
+        ("backup_manifest", named(&[("sqlite", BACKUP.as_bytes())])),
         ("certificate", named(&[("root", &made.root), ("sm2", &made.signer), ("rsa", &of_rsa)])),
         ("cms", messages()),
         ("cms_ber", streamed()),
@@ -169,6 +171,13 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("verify", whole_files(&made, [&once.document, &twice.document, &once.signed_value])),
     ])
 }
+
+/// A backup of one file, before any log.
+const BACKUP: &str = concat!(
+    r#"{"version":1,"program":"0.1.0","database":"sqlite","migration":18,"taken_at":1800000000,"files":[{"name":"#,
+    r#""database.sqlite","size":4096,"sm3":"1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b"}],"log":null}"#,
+    "\n"
+);
 
 /// The text of a checkpoint of nobody's log.
 const HEAD: &str = "log.example/audit/sha256\n3\nAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
@@ -691,6 +700,7 @@ fn every_committed_seed_is_accepted_by_its_reader() {
             let bytes = fs::read(corpus().join(target).join(format!("seed-{name}"))).expect("run with UPDATE=1");
             let label = format!("{target}/{name}");
             match target {
+                "backup_manifest" => assert_eq!(BackupManifest::parse(&bytes).unwrap().files.len(), 1, "{label}"),
                 "certificate" => assert_eq!(Certificate::parse(&bytes).unwrap().raw, bytes, "{label}"),
                 "cms" if name == "enveloped" => {
                     assert_eq!(EnvelopedData::parse(&bytes).unwrap().recipients.len(), 1, "{label}");

@@ -33,7 +33,9 @@ use crate::domain::trust::{AlgorithmPolicy, TrustAnchors, TrustError};
 use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
-use crate::service::audit_log::{KnownWitness, keep_sequencing, keep_witnessed};
+use crate::service::audit_log::folder::FolderLog;
+use crate::service::audit_log::{KnownWitness, keep_mirrored, keep_sequencing, keep_witnessed};
+use crate::service::backups;
 use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::due::{self, Keeping};
@@ -97,6 +99,17 @@ pub(crate) enum Error {
     /// A use case.
     #[error(transparent)]
     Service(#[from] service::Error),
+    /// A backup is not taken, or not put back.
+    #[error(transparent)]
+    Backup(#[from] backups::Error),
+    /// It was restored, and nothing writes before a start compared its log.
+    #[error(
+        "{path} was restored, and no start has compared its audit log with a mirror or a witness (restore-not-compared)"
+    )]
+    NotCompared {
+        /// The installation's folder.
+        path: PathBuf,
+    },
     /// Another process works on it.
     #[error("another process is at work in {path}: one service at a time (installation-in-use)")]
     InUse {
@@ -166,6 +179,7 @@ impl Error {
         match self {
             Self::Service(error) => format!("{line} ({})", error.code()),
             Self::Keys(error) => format!("{line} ({})", error.code()),
+            Self::Backup(error) => format!("{line} ({})", error.code()),
             Self::Fetching(error) => format!("{line} ({})", error.code()),
             _ => line,
         }
@@ -206,6 +220,7 @@ pub(crate) struct Listening {
     keeping: Keeping,
     alert_days: Vec<u32>,
     witnesses: Vec<KnownWitness>,
+    mirror: Option<FolderLog>,
     watching: Watching,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -233,6 +248,9 @@ impl Listening {
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
         let witnesses = self.witnesses;
         let cosigning = self.front.log().cloned().map(|log| tokio::spawn(keep_witnessed(log, witnesses)));
+        let mirror = self.mirror;
+        let mirroring =
+            self.front.log().cloned().zip(mirror).map(|(log, mirror)| tokio::spawn(keep_mirrored(log, mirror)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
@@ -252,6 +270,7 @@ impl Listening {
         // What is not signed yet is signed by the next start.
         sequencing.inspect(tokio::task::JoinHandle::abort);
         cosigning.inspect(tokio::task::JoinHandle::abort);
+        mirroring.inspect(tokio::task::JoinHandle::abort);
         Ok(served?)
     }
 }
@@ -266,7 +285,10 @@ impl Installation {
         let lock = occupy(&settings.data_dir)?;
         let keys = key_settings(&settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
-        let services = Services::open_with(&settings.database.url, &keys, clock, random).await?;
+        let (services, _) = Services::attach(&settings.database.url, &keys, clock, random).await?;
+        // Before an event takes a number that one has already, which a restore forgot.
+        parts::agree(&services, &settings).await?;
+        services.start().await?;
         let services = services.with_plan(plan(&settings));
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
@@ -385,6 +407,7 @@ impl Installation {
             },
             alert_days: self.settings.publication.alert_days.clone(),
             witnesses: parts::witnesses(&self.settings)?,
+            mirror: parts::mirror(&self.settings),
             watching: watching::served(&self.settings)?,
             tls,
             app,

@@ -24,6 +24,7 @@ use crate::domain::key::{
     Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState, KeySuspensionReason,
     Owner, Validity,
 };
+use crate::service::backups::RESTORED;
 use crate::service::keys::export::{Protection, public_key_pem};
 use crate::service::keys::life_cycle::{destroy, find, list, resume, suspend};
 use crate::service::keys::making::generate;
@@ -228,6 +229,21 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
 /// Opens the installation that the configuration names, beside a service at work unless it is to be `alone`, does the
 /// work, and prints what it gives.
 pub(crate) fn attached(
+    (config, alone): (Option<&Path>, bool),
+    console: &mut Console,
+    work: impl AsyncFnOnce(Services, Wrapping, &Settings) -> Result<String, Error>,
+) -> Outcome {
+    attached_even_restored((config, alone), console, async |services, wrapping, settings| {
+        match settings.data_dir.join(RESTORED).exists() {
+            true => Err(Error::NotCompared { path: settings.data_dir.clone() }),
+            false => work(services, wrapping, settings).await,
+        }
+    })
+}
+
+/// As [`attached`], also where a restored installation has not been compared yet: for what looks at its log, and puts it
+/// right.
+pub(crate) fn attached_even_restored(
     (config, alone): (Option<&Path>, bool),
     console: &mut Console,
     work: impl AsyncFnOnce(Services, Wrapping, &Settings) -> Result<String, Error>,

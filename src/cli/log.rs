@@ -7,15 +7,17 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::base::id::CallerId;
 use crate::cli::console::{Console, error_line};
 use crate::cli::exit::Outcome;
 use crate::cli::files::{create_folder, write_new};
 use crate::cli::installation::{Error, audit_log};
-use crate::cli::keys::attached;
+use crate::cli::keys::attached_even_restored;
 use crate::cli::serve::runtime;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier};
 use crate::domain::audit::tree::TreeHash;
 use crate::service;
+use crate::service::audit_log::adopting::ahead;
 use crate::service::audit_log::checking::{Believed, CheckError, CheckedLog, check};
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::held::KnownThing;
@@ -68,6 +70,24 @@ enum Action {
     },
     /// The verifier keys of the log
     Keys,
+    /// After a restore: take in the leaves that a mirror has and the backup lacks
+    ///
+    /// The service is stopped. The mirror is checked whole, with our keys. Events are lost where the mirror has more than
+    /// the database: two officers (approvers of `ca officer`) sign that, and an event of the log names the gap.
+    Adopt {
+        /// The mirror
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// Only write the octets that an officer signs there
+        #[arg(long, value_name = "FILE", requires = "officer", conflicts_with = "approval")]
+        to_sign: Option<PathBuf>,
+        /// The officer who will sign
+        #[arg(long, value_name = "CALLER", requires = "to_sign")]
+        officer: Option<String>,
+        /// An officer and the file of the signature, DER or r‖s; twice
+        #[arg(long, value_name = "CALLER:FILE")]
+        approval: Vec<String>,
+    },
 }
 
 /// Does what is asked.
@@ -99,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                 }
             };
             let mut outcome = Outcome::Passed;
-            let done = attached((config, false), console, async |services, _, _| {
+            let done = attached_even_restored((config, false), console, async |services, _, _| {
                 let (log, own) = StoredLog::of(&services).await?;
                 let believed = Believed { log: [own.log, more.log].concat(), witnesses: more.witnesses };
                 let checked = check(Arc::new(log), &believed).await?;
@@ -119,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                 }
             };
             let mut outcome = Outcome::Passed;
-            let done = attached((config, false), console, async |services, _, settings| {
+            let done = attached_even_restored((config, false), console, async |services, _, settings| {
                 let known = audit_log(&services, settings).await?.known_things(octets).await?;
                 if known.is_empty() {
                     outcome = Outcome::Failed;
@@ -129,16 +149,67 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             });
             done.min(outcome)
         }
-        Action::Export { folder } => attached((config, false), console, async |services, _, _| {
+        Action::Export { folder } => attached_even_restored((config, false), console, async |services, _, _| {
             let (log, _) = StoredLog::of(&services).await?;
             let written = FolderLog::new(folder).write(&log).await?;
             Ok(format!("{} leaves, {written} new files in {}\n", log.size(), folder.display()))
         }),
-        Action::Keys => attached((config, false), console, async |services, _, _| {
+        Action::Keys => attached_even_restored((config, false), console, async |services, _, _| {
             let (_, own) = StoredLog::of(&services).await?;
             Ok(own.log.iter().map(|key| format!("{}\n", key.to_vkey())).collect())
         }),
+        Action::Adopt { folder, to_sign, officer, approval } => {
+            let signing = to_sign.as_deref().zip(officer.as_deref());
+            adopt((config, folder), signing, approval, console)
+        }
     }
+}
+
+fn adopt(
+    (config, folder): (Option<&Path>, &Path),
+    signing: Option<(&Path, &str)>,
+    approvals: &[String],
+    console: &mut Console,
+) -> Outcome {
+    let mut signatures = Vec::new();
+    for named in approvals {
+        let read = named.split_once(':').and_then(|(officer, file)| Some((CallerId::parse(officer).ok()?, file)));
+        let Some((officer, file)) = read else {
+            console.complain(&format!("error: {named} is not CALLER:FILE"));
+            return Outcome::Usage;
+        };
+        match std::fs::read(file) {
+            Ok(octets) => signatures.push((officer, octets)),
+            Err(error) => {
+                console.complain(&format!("error: {file} cannot be read: {error}"));
+                return Outcome::Unreadable;
+            }
+        }
+    }
+    let signer = match signing.map(|(file, officer)| (file, CallerId::parse(officer))) {
+        None => None,
+        Some((file, Ok(officer))) => Some((file, officer)),
+        Some((_, Err(_))) => {
+            console.complain("error: --officer is no caller's id");
+            return Outcome::Usage;
+        }
+    };
+    attached_even_restored((config, true), console, async |services, _, _| {
+        let found = ahead(&services, &FolderLog::new(folder)).await?;
+        let gap = &found.gap;
+        let lost = match gap.is_empty() {
+            true => "no event is lost".to_owned(),
+            false => format!("events {} to {} are lost", gap.from, gap.to.saturating_sub(1)),
+        };
+        let leaves = format!("{} leaves are signed here, {} has {}", found.signed, folder.display(), gap.to);
+        if let Some((file, officer)) = signer {
+            write_new(file, &found.to_sign(&services, &officer).await?)?;
+            return Ok(format!("{leaves}: {lost}\n{} is for {officer} to sign\n", file.display()));
+        }
+        let event = found.adopt(&services, &signatures).await?;
+        let recorded = event.map_or_else(String::new, |number| format!(", which event {number} says"));
+        Ok(format!("{leaves}: taken in; {lost}{recorded}\n"))
+    })
 }
 
 fn verify_copy(folder: &Path, believed: &Believed, json: bool, console: &mut Console) -> Outcome {

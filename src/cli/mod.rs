@@ -2,6 +2,7 @@
 
 mod alarms;
 mod audit;
+mod backup;
 mod bench;
 mod ca;
 mod console;
@@ -53,6 +54,9 @@ enum Command {
     Trust(trust::Arguments),
     Log(log::Arguments),
     Audit(audit::Arguments),
+    Backup(backup::BackupArguments),
+    Restore(backup::RestoreArguments),
+    Migrate(backup::MigrateArguments),
     Alarms(alarms::Arguments),
     Witness(witness::Arguments),
     Bench(bench::Arguments),
@@ -71,6 +75,9 @@ impl Command {
             Self::Trust(arguments) => trust::run(&arguments, console),
             Self::Log(arguments) => log::run(&arguments, console),
             Self::Audit(arguments) => audit::run(&arguments, console),
+            Self::Backup(arguments) => backup::backup(&arguments, console),
+            Self::Restore(arguments) => backup::restore(&arguments, console),
+            Self::Migrate(arguments) => backup::migrate(&arguments, console),
             Self::Alarms(arguments) => alarms::run(&arguments, console),
             Self::Witness(arguments) => witness::run(&arguments, console),
             Self::Bench(arguments) => bench::run(&arguments, console),

@@ -1,5 +1,6 @@
 //! `[audit_log]`: under which name the audit log is published, and how soon.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::raw;
@@ -19,6 +20,8 @@ pub struct AuditLogSettings {
     pub merge_delay: Duration,
     /// Witnesses: where each is, and its verifier key.
     pub witnesses: Vec<(Address, Verifier)>,
+    /// A folder that has each head soon after it is signed; best on another disk.
+    pub mirror: Option<PathBuf>,
 }
 
 /// Witnesses that are asked.
@@ -62,6 +65,7 @@ impl AuditLogSettings {
             every: Duration::from_millis(every),
             merge_delay: Duration::from_secs(merge_delay),
             witnesses,
+            mirror: raw.mirror.clone(),
         })
     }
 
@@ -71,6 +75,7 @@ impl AuditLogSettings {
             checkpoint_ms: u64::try_from(self.every.as_millis()).ok(),
             merge_delay: Some(self.merge_delay.as_secs()),
             witnesses: Some(self.witnesses.iter().map(|(url, key)| format!("{url} {}", key.to_vkey())).collect()),
+            mirror: self.mirror.clone(),
         }
     }
 }

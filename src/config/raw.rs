@@ -55,6 +55,7 @@ sections! {
         checkpoint_ms: u64,
         merge_delay: u64,
         witnesses: Vec<String>,
+        mirror: PathBuf,
     }
     Keys {
         encryption_key_file: PathBuf,

@@ -1,5 +1,6 @@
 //! Bytes ↔ types: strict readers that borrow, and writers beside them. Nothing is decided here.
 
+pub mod backup;
 pub mod cms;
 pub mod der;
 pub mod jose;

@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod audit_log;
 pub mod authorities;
 pub mod authority_requests;
+pub mod backups;
 pub mod callers;
 pub mod ceremony;
 pub mod certificate_status;
@@ -225,7 +226,10 @@ impl Services {
     /// Abandons every open intent, frees keys of requests that never ended, and records the start, all or nothing.
     ///
     /// One service at a time: another one's signings on the same database would be abandoned, and their results refused.
-    async fn start(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn start(&self) -> Result<(), Error> {
         let now = self.clock.now();
         let event = |body| Event { at: now, actor: Actor::Operator, request: None, body };
         let event = &event;

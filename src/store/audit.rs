@@ -194,6 +194,26 @@ pub async fn erase(tx: &mut Tx<'_>, number: i64, at: Timestamp) -> Result<bool, 
     Ok(true)
 }
 
+/// Notes that the events of those numbers, up to and not with the second, are lost, as if they were erased: the next number
+/// is the one behind them.
+///
+/// # Errors
+/// [`Error::Stale`] where the first one is not the next number; the database's.
+pub async fn lose(tx: &mut Tx<'_>, (from, to): (i64, i64), at: Timestamp) -> Result<(), Error> {
+    let head = "UPDATE audit_head SET next = $2 WHERE single = 1 AND next = $1";
+    if execute!(tx, head, from, to)? != 1 {
+        return Err(Error::Stale { table: "audit_head", row: "1".to_owned() });
+    }
+    for first in (from..to).step_by(PART) {
+        let last = first.saturating_add(i64::try_from(PART).unwrap_or(1)).min(to);
+        insert_many!(tx, "INSERT INTO audit_erasures (number, at) ", first..last, |row, number| {
+            row.push_bind(number);
+            row.push_bind(at.unix());
+        })?;
+    }
+    Ok(())
+}
+
 /// How many events there are: also the next number.
 ///
 /// # Errors

@@ -51,6 +51,23 @@ pub enum Error {
         /// The newest version known here.
         known: i64,
     },
+    /// There is no such file.
+    #[error("there is no database")]
+    NoDatabase,
+    /// A backup of tables does not fit what its migrations make.
+    #[error("the tables of the backup are not those of version {version}")]
+    OtherTables {
+        /// Its version.
+        version: i64,
+    },
+    /// A file beside the database cannot be used.
+    #[error("{path} cannot be used")]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The URL names no database that we can use.
     #[error("a database URL begins with sqlite: or postgres:")]
     UnknownDatabase,

@@ -4,7 +4,8 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
 use crate::crypto::digest;
-use crate::store::Error;
+use crate::store::sql::{fetch_all, fetch_one};
+use crate::store::{Backend, Error, Tx};
 
 struct Migration {
     version: i64,
@@ -102,34 +103,70 @@ const RECORD: &str =
     "INSERT INTO schema_migrations (version, sm3, applied_at) VALUES ($1, $2, CAST(CURRENT_TIMESTAMP AS TEXT))";
 
 macro_rules! migrate {
-    ($tx:expr, $database:ty, $table:expr, $text:ident) => {{
-        let mut tx = $tx;
-        sqlx::raw_sql($table).execute(&mut *tx).await?;
-        let applied = sqlx::query_as::<$database, (i64, Vec<u8>)>(APPLIED).fetch_all(&mut *tx).await?;
+    ($tx:expr, $database:ty, $table:expr, $text:ident, $up_to:expr) => {{
+        let tx = $tx;
+        sqlx::raw_sql($table).execute(&mut **tx).await?;
+        let applied = sqlx::query_as::<$database, (i64, Vec<u8>)>(APPLIED).fetch_all(&mut **tx).await?;
         let ours = ALL.iter().map(|migration| (migration.version, sm3(migration.$text))).collect::<Vec<_>>();
-        for migration in ALL.iter().skip(settle(&ours, &applied)?) {
-            sqlx::raw_sql(migration.$text).execute(&mut *tx).await?;
+        let wanted = |migration: &&Migration| migration.version <= $up_to;
+        for migration in ALL.iter().take_while(wanted).skip(settle(&ours, &applied)?) {
+            sqlx::raw_sql(migration.$text).execute(&mut **tx).await?;
             sqlx::query::<$database>(RECORD)
                 .bind(migration.version)
                 .bind(sm3(migration.$text))
-                .execute(&mut *tx)
+                .execute(&mut **tx)
                 .await?;
         }
-        tx.commit().await?;
         Ok(())
     }};
 }
 
 pub(in crate::store) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
-    migrate!(pool.begin_with("BEGIN IMMEDIATE").await?, sqlx::Sqlite, SQLITE_TABLE, sqlite)
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let done: Result<(), Error> = async { migrate!(&mut tx, sqlx::Sqlite, SQLITE_TABLE, sqlite, i64::MAX) }.await;
+    done?;
+    Ok(tx.commit().await?)
 }
 
 pub(in crate::store) async fn migrate_postgres(pool: &PgPool) -> Result<(), Error> {
     let mut tx = pool.begin().await?;
+    migrate_postgres_in(&mut tx, i64::MAX).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The migrations up to that version, in a transaction of the caller's.
+pub(in crate::store) async fn migrate_postgres_in(
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    up_to: i64,
+) -> Result<(), Error> {
     // CREATE TABLE IF NOT EXISTS is not safe beside itself, so the lock comes first.
-    sqlx::query("SET LOCAL lock_timeout = '120s'").execute(&mut *tx).await?;
-    sqlx::query(LOCK).execute(&mut *tx).await?;
-    migrate!(tx, sqlx::Postgres, POSTGRES_TABLE, postgres)
+    sqlx::query("SET LOCAL lock_timeout = '120s'").execute(&mut **tx).await?;
+    sqlx::query(LOCK).execute(&mut **tx).await?;
+    migrate!(tx, sqlx::Postgres, POSTGRES_TABLE, postgres, up_to)
+}
+
+/// The newest version that this program knows.
+#[must_use]
+pub fn newest() -> i64 {
+    ALL.last().map_or(0, |migration| migration.version)
+}
+
+/// The newest version that ran, where every one that ran is ours; 0 where none did.
+pub(in crate::store) async fn applied(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    let (any, ours): (_, fn(&Migration) -> &'static str) = match &tx.backend {
+        Backend::Sqlite(_) => ("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'", |one| one.sqlite),
+        Backend::Postgres(_) => (
+            "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'",
+            |one| one.postgres,
+        ),
+    };
+    if fetch_one!(tx, (i64,), any)?.0 == 0 {
+        return Ok(0);
+    }
+    let applied = fetch_all!(tx, (i64, Vec<u8>), APPLIED)?;
+    let ours = ALL.iter().map(|migration| (migration.version, sm3(ours(migration)))).collect::<Vec<_>>();
+    settle(&ours, &applied)?;
+    Ok(applied.last().map_or(0, |(version, _)| *version))
 }
 
 /// How many of ours have run; refuses any that we do not know as it is.

@@ -8,6 +8,7 @@ pub mod alarms;
 pub mod audit;
 pub mod authorities;
 pub mod authority_requests;
+pub mod backups;
 pub mod callers;
 pub mod certificate_requests;
 pub mod certificates;
@@ -58,6 +59,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
 pub use leadership::Leadership;
+pub use migrations::newest as newest_version;
 
 use crate::base::id::RequestId;
 use crate::base::random::Random;
@@ -174,7 +176,33 @@ impl Store {
         Self { integrity, ..self }
     }
 
-    async fn migrate(&self) -> Result<(), Error> {
+    /// Opens the database as it is: nothing is made, nothing is brought to a version.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Error::NoDatabase`].
+    pub async fn open_as_it_is(url: &str, random: Arc<dyn Random>) -> Result<Self, Error> {
+        if let Some(file) = backups::file_of(url)?
+            && !file.exists()
+        {
+            return Err(Error::NoDatabase);
+        }
+        let (pools, integrity) = (connect(url).await?, IntegrityKey::none());
+        Ok(Self { pools, integrity, random, writers: Writers::default(), appended: Appended::default() })
+    }
+
+    /// The version that the database is at, 0 before the first; and the newest that this program knows.
+    ///
+    /// # Errors
+    /// [`Error::TooNew`], [`Error::MigrationChanged`]; the database's.
+    pub async fn version(&self) -> Result<(i64, i64), Error> {
+        Ok((self.read(|tx| Box::pin(migrations::applied(tx))).await?, migrations::newest()))
+    }
+
+    /// Brings the database to this program's version.
+    ///
+    /// # Errors
+    /// As [`Self::version`].
+    pub async fn migrate(&self) -> Result<(), Error> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => migrations::migrate_sqlite(writer).await,
             Pools::Postgres(pool) => migrations::migrate_postgres(pool).await,

@@ -8,7 +8,9 @@ use crate::base::random::{HealthChecked, SystemRandom};
 use crate::cli::fetching;
 use crate::cli::installation::{Error, Installation};
 use crate::config::Settings;
-use crate::service::audit_log::{self, AuditLog, KnownWitness};
+use crate::service::audit_log::folder::FolderLog;
+use crate::service::audit_log::{self, AuditLog, KnownWitness, agree as agree_with};
+use crate::service::backups::RESTORED;
 use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
@@ -33,14 +35,32 @@ pub(super) fn witnesses(settings: &Settings) -> Result<Vec<KnownWitness>, Error>
     Ok(known.map(|(address, key)| KnownWitness::new(address.clone(), key.clone(), tls.clone())).collect())
 }
 
+/// The mirror of these settings.
+pub(super) fn mirror(settings: &Settings) -> Option<FolderLog> {
+    settings.audit_log.mirror.as_deref().map(FolderLog::new)
+}
+
+/// Compares the audit log with what witnesses and the mirror saw, before anything is written. After a restore one of them
+/// has to have seen it, where there are any.
+pub(super) async fn agree(services: &Services, settings: &Settings) -> Result<(), Error> {
+    let (witnesses, mirror) = (witnesses(settings)?, mirror(settings));
+    let compared = agree_with(services, &witnesses, mirror.as_ref()).await?;
+    let restored = settings.data_dir.join(RESTORED);
+    if !restored.exists() {
+        return Ok(());
+    }
+    if witnesses.is_empty() && mirror.is_none() {
+        tracing::warn!("a restored audit log is compared with nothing: there is neither a witness nor a mirror");
+    } else if compared == 0 {
+        return Err(Error::NotCompared { path: settings.data_dir.clone() });
+    }
+    std::fs::remove_file(&restored).map_err(|source| Error::File { path: restored, source })
+}
+
 impl Installation {
     /// The audit log, opened and proven: nothing is served before.
     pub(super) async fn audit_log(&self) -> Result<AuditLog, Error> {
-        let log = audit_log(&self.services, &self.settings).await?;
-        for witness in witnesses(&self.settings)? {
-            log.agree_with(&witness).await?;
-        }
-        Ok(log)
+        audit_log(&self.services, &self.settings).await
     }
 
     /// Batches of files to verify.

@@ -36,6 +36,26 @@ macro_rules! with_alarm_events {
                 /// What ended before this moment.
                 2 ended_before: Timestamp,
             }
+            /// After a restore the leaves from one number up to, not with, another were taken in from a mirror; their events
+            /// are lost. Two officers approved that.
+            100 "log-gap-recorded" LogGapRecorded {
+                /// The first number whose event is lost.
+                0 from: u64,
+                /// The number after the last one: the leaves that the mirror had.
+                1 to: u64,
+                /// The root of the mirror's tree of SM3.
+                2 sm3_root: [u8; 32],
+                /// The root of the mirror's tree of SHA-256.
+                3 sha256_root: [u8; 32],
+                /// One officer.
+                4 first: CallerId,
+                /// The value of that officer's signature.
+                5 first_signature: Vec<u8>,
+                /// The other officer.
+                6 second: CallerId,
+                /// The value of that officer's signature.
+                7 second_signature: Vec<u8>,
+            }
         }
     };
 }

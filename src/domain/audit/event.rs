@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn alarm_event() -> impl Strategy<Value = EventBody> {
-        let kind = || select(AlarmKind::ALL);
+        let (kind, octets) = (|| select(AlarmKind::ALL), || vec(any::<u8>(), 0..100));
         let number = || 0..u64::from(u32::MAX);
         let option = proptest::option::of::<BoxedStrategy<u64>>;
         prop_oneof![
@@ -336,6 +336,20 @@ mod tests {
                     count
                 }),
             (kind(), number()).prop_map(|(alarm, event)| EventBody::AlarmAcknowledged { alarm, event }),
+            ((number(), number()), (hash(), hash()), (caller_id(), octets()), (caller_id(), octets())).prop_map(
+                |((from, to), (sm3_root, sha256_root), (first, first_signature), (second, second_signature))| {
+                    EventBody::LogGapRecorded {
+                        from,
+                        to,
+                        sm3_root,
+                        sha256_root,
+                        first,
+                        first_signature,
+                        second,
+                        second_signature,
+                    }
+                }
+            ),
             (text(), number(), 0..1_i64 << 40).prop_map(|(kind, count, before)| EventBody::RecordsForgotten {
                 kind,
                 count,

@@ -27,7 +27,7 @@ named! {
 pub const fn severity(class: EventClass) -> Option<Severity> {
     use EventClass as Class;
     match class {
-        Class::AlarmRaised => Some(Severity::Alert),
+        Class::AlarmRaised | Class::LogGapRecorded => Some(Severity::Alert),
         Class::ClockDistrusted => Some(Severity::Error),
         Class::AccessRefused
         | Class::SealSuspended

@@ -7,6 +7,7 @@ pub mod job;
 pub mod job_approval;
 pub mod job_file;
 pub mod lint;
+pub mod log_gap;
 pub mod pair;
 pub mod possession;
 pub mod profile;

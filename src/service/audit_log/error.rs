@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use crate::domain::audit::EntryError;
 use crate::domain::audit::checkpoint::CheckpointError;
 use crate::domain::audit::tree::{TreeError, TreeHash};
+use crate::domain::ca::log_gap::LogGapRefused;
+use crate::service::audit_log::checking::CheckError;
 
 /// What is wrong with the log, or with what is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +103,41 @@ pub enum Error {
         /// What is signed here.
         signed: u64,
     },
+    /// A mirror has more than there is.
+    #[error(
+        "the mirror {folder} has {seen} leaves of the {tree} tree, and {signed} are signed here: the log was set back"
+    )]
+    BehindMirror {
+        /// The mirror.
+        folder: PathBuf,
+        /// Which tree.
+        tree: TreeHash,
+        /// What it has.
+        seen: u64,
+        /// What is signed here.
+        signed: u64,
+    },
+    /// A mirror has nothing that is not here.
+    #[error("the mirror {folder} has {size} leaves, and {signed} are signed here: there is nothing to take in")]
+    NothingToAdopt {
+        /// The mirror.
+        folder: PathBuf,
+        /// What it has.
+        size: u64,
+        /// What is signed here.
+        signed: u64,
+    },
+    /// A log that would be taken in, or go on, is wrong.
+    #[error("{whose}: {error}")]
+    Unsound {
+        /// Whose.
+        whose: String,
+        /// What is wrong.
+        error: Box<CheckError>,
+    },
+    /// A gap is not approved.
+    #[error(transparent)]
+    Gap(LogGapRefused),
     /// A witness saw another history.
     #[error("the {tree} tree is not a continuation of the {size} leaves that {witness} saw")]
     Forked {
@@ -133,7 +170,7 @@ pub enum Error {
 impl Error {
     /// Stable code.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::OriginChanged { .. } => "log-origin-changed",
             Self::Diverged { .. } => "log-diverged",
@@ -149,6 +186,10 @@ impl Error {
             Self::TreeOff { .. } => "log-tree-off",
             Self::NotEntitled => "log-not-entitled",
             Self::BehindWitness { .. } => "log-behind-witness",
+            Self::BehindMirror { .. } => "log-behind-mirror",
+            Self::NothingToAdopt { .. } => "log-nothing-to-adopt",
+            Self::Unsound { error, .. } => error.code(),
+            Self::Gap(refused) => refused.code(),
             Self::Forked { .. } => "log-forked",
             Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",

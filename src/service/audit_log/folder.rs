@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use crate::domain::audit::log_check::Piece;
 use crate::domain::audit::tree::TreeHash;
-use crate::format::tlog::tile::{TileCoordinate, TilePath, bundles_of, tiles_of};
+use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate, TilePath, bundles_between, tiles_between};
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::Error;
+use crate::service::audit_log::agreeing::stated;
 use crate::service::audit_log::checking::{LogSource, ReadPiece, ReadTree};
 use crate::service::audit_log::stored::StoredLog;
 
@@ -64,17 +65,47 @@ impl FolderLog {
         tokio::task::spawn_blocking(move || work(&log)).await.map_err(|_| ServiceError::Interrupted)?
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A bundle of entries; none where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn bundle(&self, bundle: BundleCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
+        self.off_the_runtime(move |log| log.read(TreeHash::Sm3, &bundle.to_string())).await
+    }
+
     /// Writes the log there as it is signed now; tells how many files are new. What is there already, and full, stays as it
     /// is: it is not compared, `check` does that.
     ///
     /// # Errors
-    /// A file cannot be written; a tile is missing in the database; the store's.
+    /// [`Error::BehindMirror`], [`Error::Forked`]: what is there is more, or another history, and stays; a file cannot be
+    /// written; a tile is missing in the database; the store's.
     pub async fn write(&self, log: &StoredLog) -> Result<u64, ServiceError> {
+        self.write_from(log, 0).await
+    }
+
+    /// As [`Self::write`], where the files of the first `known` leaves are there for sure.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_from(&self, log: &StoredLog, known: u64) -> Result<u64, ServiceError> {
+        for tree in TreeHash::ALL {
+            if let Some(note) = self.note(tree).await? {
+                log.must_continue(tree, stated(&note)?, self.folder()).await?;
+            }
+        }
         let mut written = 0_u64;
         for tree in TreeHash::ALL {
-            let Some(note) = log.note(tree).await? else { continue };
-            let bundles = bundles_of(log.size()).map(TilePath::Entries);
-            for path in bundles.chain(tiles_of(log.size()).map(TilePath::Tile)) {
+            if log.note(tree).await?.is_none() {
+                continue;
+            }
+            let bundles = bundles_between(known, log.size()).map(TilePath::Entries);
+            for path in bundles.chain(tiles_between(known, log.size()).map(TilePath::Tile)) {
                 let name = path.to_string();
                 if self.has(tree, &name) {
                     continue;
@@ -87,7 +118,12 @@ impl FolderLog {
                 self.off_the_runtime(move |log| log.put(tree, &name, &octets)).await?;
                 written = written.saturating_add(1);
             }
-            self.off_the_runtime(move |log| log.put(tree, "checkpoint", &note)).await?;
+        }
+        // Both behind all that they stand on.
+        for tree in TreeHash::ALL {
+            if let Some(note) = log.note(tree).await? {
+                self.off_the_runtime(move |log| log.put(tree, "checkpoint", &note)).await?;
+            }
         }
         Ok(written)
     }
@@ -107,7 +143,12 @@ impl FolderLog {
             let mut file = std::fs::File::create(&draft)?;
             file.write_all(octets)?;
             file.sync_all()?;
-            std::fs::rename(&draft, &path)
+            std::fs::rename(&draft, &path)?;
+            // Narrower forms of what is full now are its beginning (C2SP tlog-tiles, partial tiles).
+            match std::fs::remove_dir_all(path.with_added_extension("p")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
         };
         write().map_err(|error| unreadable(&path, &error))
     }

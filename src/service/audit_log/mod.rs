@@ -5,6 +5,8 @@
 //! leaf. So what is signed is a function of the rows, whoever signs and however often one begins again. No two heads can
 //! disagree that were signed over the same rows, and no acknowledged event can be left out of the next one.
 
+pub mod adopting;
+mod agreeing;
 mod alarming;
 pub mod checking;
 pub mod desk;
@@ -12,6 +14,7 @@ mod error;
 pub mod folder;
 pub mod held;
 mod keys;
+mod mirroring;
 mod opening;
 mod proving;
 mod receipts;
@@ -27,14 +30,16 @@ use tokio::sync::Mutex;
 
 use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::audit::growth::Growth;
-use crate::domain::audit::tree::TreeHash;
+use crate::domain::audit::tree::{Hash, TreeHash};
 use crate::format::tlog::tile::TilePath;
 use crate::service::{Error as ServiceError, Services};
 use crate::store::log;
 
 use keys::LogKey;
 
+pub use agreeing::agree;
 pub use error::Error;
+pub use mirroring::keep_mirrored;
 pub use proving::EventProof;
 pub use receipts::Receipt;
 pub use sequencing::{Step, keep_sequencing};
@@ -120,6 +125,15 @@ impl AuditLog {
             TreeHash::Sha256 => head.sha256_note,
         };
         Ok(SignedHead { size: head.size, note: note.ok_or(Error::TreeOff { tree })? })
+    }
+
+    /// The size that is proven, and the roots of its trees.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn roots(&self) -> Result<(u64, [(TreeHash, Hash); 2]), ServiceError> {
+        let growth = self.proven().await?;
+        Ok((growth.size(), TreeHash::ALL.map(|tree| (tree, growth.root(tree)))))
     }
 
     /// A tile or bundle as its path names it; none where the log has none so wide.

@@ -1,10 +1,13 @@
 //! The log as the database holds it, with its rows: for checking it, and for copying it out.
 
+use std::path::Path;
+
 use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::audit::growth::RECORD;
 use crate::domain::audit::log_check::Piece;
-use crate::domain::audit::tree::TreeHash;
+use crate::domain::audit::tree::{Hash, TreeHash};
 use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate};
+use crate::service::audit_log::agreeing::must_continue;
 use crate::service::audit_log::checking::{Believed, LogSource, ReadPiece, ReadRow, ReadTree};
 use crate::service::audit_log::keys::verifiers;
 use crate::service::audit_log::{Error, tiles};
@@ -32,6 +35,22 @@ impl StoredLog {
         }
         let log = Self { store: services.store.clone(), head };
         Ok((log, Believed { log: own, witnesses: Vec::new() }))
+    }
+
+    /// Its origin, without `/sm3` and `/sha256`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.head.origin
+    }
+
+    /// Refuses where the log is not the continuation of what that folder has.
+    pub(super) async fn must_continue(
+        &self,
+        tree: TreeHash,
+        seen: (u64, Hash),
+        folder: &Path,
+    ) -> Result<(), ServiceError> {
+        must_continue(&self.store, (tree, self.head.size), seen, folder).await
     }
 
     /// Its size.

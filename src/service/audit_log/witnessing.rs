@@ -12,16 +12,17 @@ use rustls::ClientConfig;
 use crate::base::clock::Timestamp;
 use crate::domain::audit::AlarmKind;
 use crate::domain::audit::checkpoint::{Verifier, verify_checkpoint};
-use crate::domain::audit::tree::{TreeHash, consistency_tiles, prove_consistency, root_at, root_tiles};
+use crate::domain::audit::tree::{TreeHash, consistency_tiles, prove_consistency};
 use crate::domain::verify::address::Address;
 use crate::format::tlog::note::read_signature_lines;
 use crate::format::tlog::submission::AddCheckpoint;
 use crate::format::tlog::{Checkpoint, Note};
-use crate::service::Error as ServiceError;
+use crate::service::audit_log::agreeing::{Standing, standing};
 use crate::service::audit_log::keys::verifiers;
 use crate::service::audit_log::{AuditLog, Error, alarming, tiles};
 use crate::service::outside::web;
 use crate::service::outside::witness::{Submitted, WitnessClient};
+use crate::service::{Error as ServiceError, Services};
 use crate::store::log::{self, StoredCosignature};
 
 /// From one round to the next, while witnesses are away.
@@ -51,42 +52,44 @@ impl KnownWitness {
     }
 }
 
-impl AuditLog {
-    /// Compares the log with what a witness saw last. A witness that cannot be asked is told in the log of the program, and
-    /// keeps nothing from starting.
+impl KnownWitness {
+    /// Compares the log of that origin, signed up to `head`, with what this witness saw last; tells whether it was asked and
+    /// had seen it. One that cannot be asked is told in the log of the program, and keeps nothing from starting.
     ///
     /// # Errors
     /// [`Error::BehindWitness`]: the log was set back, and must not sign; [`Error::Forked`]: it was written anew.
-    pub async fn agree_with(&self, witness: &KnownWitness) -> Result<(), ServiceError> {
+    pub(super) async fn agrees(&self, services: &Services, (log, head): (&str, u64)) -> Result<bool, ServiceError> {
+        let mut any = false;
         for tree in TreeHash::ALL {
-            let origin = tree.origin(self.origin());
-            let seen = match witness.client.latest(&origin).await {
+            let origin = tree.origin(log);
+            let seen = match self.client.latest(&origin).await {
                 Ok(Some(seen)) => seen,
                 Ok(None) => continue,
                 Err(error) => {
                     let reason = web::told(&error);
-                    tracing::warn!(witness = witness.name(), code = error.code(), reason, "a witness is not asked");
+                    tracing::warn!(witness = self.name(), code = error.code(), reason, "a witness is not asked");
                     continue;
                 }
             };
-            let own = verifiers(&self.services, self.origin(), tree).await?;
+            any = true;
+            let own = verifiers(services, log, tree).await?;
             let note = Note::parse(&seen).map_err(|error| Error::Checkpoint(error.into()))?;
-            let by = std::slice::from_ref(&witness.verifier);
+            let by = std::slice::from_ref(&self.verifier);
             let believed = verify_checkpoint(&note, &origin, &own, by).map_err(Error::from)?;
-            let (size, name) = (believed.size(), witness.name().to_owned());
-            let head = self.head(tree).await?.size;
-            if size > head {
-                return Err(Error::BehindWitness { witness: name, tree, seen: size, signed: head }.into());
-            }
-            let wanted = root_tiles(size, head).map_err(Error::from)?;
-            let held = self.services.store.read(|tx| Box::pin(tiles::tiles(tx, tree, wanted))).await?;
-            if root_at(tree, size, head, &held).map_err(Error::from)? != *believed.root() {
-                return Err(Error::Forked { witness: name, tree, size }.into());
+            let (size, witness) = (believed.size(), self.name().to_owned());
+            match standing(&services.store, (tree, head), (size, *believed.root())).await? {
+                Standing::Continued => {}
+                Standing::Behind => {
+                    return Err(Error::BehindWitness { witness, tree, seen: size, signed: head }.into());
+                }
+                Standing::Forked => return Err(Error::Forked { witness, tree, size }.into()),
             }
         }
-        Ok(())
+        Ok(any)
     }
+}
 
+impl AuditLog {
     /// Has a witness cosign the checkpoint of a tree that was signed last; tells whether it did.
     ///
     /// # Errors

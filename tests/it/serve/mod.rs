@@ -1,6 +1,7 @@
 //! The server as a process: started, called with curl, stopped, killed, started again.
 
 mod audit_log;
+mod backups;
 mod calls;
 mod certificate_requests;
 mod certificates;

@@ -31,7 +31,7 @@ const ROUNDS: &str = "YINXIN_CRASH_ROUNDS";
 /// Who record at the same time.
 const AT_ONCE: usize = 24;
 
-async fn attach(url: &str, key: &Path) -> Services {
+pub(crate) async fn attach(url: &str, key: &Path) -> Services {
     let settings = KeySettings::from_source(KeySource::File { path: key.to_owned(), create: true });
     let attached = Services::attach(url, &settings, Arc::new(FixedClock(NOW)), Arc::new(SystemRandom)).await;
     attached.unwrap().0

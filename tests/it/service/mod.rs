@@ -8,6 +8,7 @@ mod audit_log_crash;
 pub(crate) mod authority;
 mod authority_crash;
 mod authority_requests;
+mod backups;
 mod crash;
 mod crossing;
 pub(crate) mod escrow;

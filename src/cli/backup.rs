@@ -1,0 +1,190 @@
+//! `yinxin backup`, `yinxin restore` and `yinxin migrate`: an installation copied while it works, put back, brought to this
+//! program's version.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::random::Random;
+use crate::cli::console::Console;
+use crate::cli::exit::Outcome;
+use crate::cli::installation::{Error, audit_log, create_folder, key_settings, occupy};
+use crate::cli::selftest::{Sound, before_start};
+use crate::cli::serve::{log, runtime};
+use crate::config::{Settings, Source};
+use crate::service::backups::{self, Destination};
+use crate::service::{self, Services};
+use crate::store::{self, Store};
+
+/// Copy the installation into an empty folder, beside a service at work
+///
+/// One consistent point of the database, and so of keys, tiles and head of the audit log. Who holds it holds the database:
+/// keep it as safe. The configuration is not copied. Exit code 0 done, 4 refused, 64 usage, 70 internal error.
+#[derive(Args)]
+pub(crate) struct BackupArguments {
+    /// Where to
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Copy the file of the key-encryption key too. Who has both has every key: without this, keep it elsewhere
+    #[arg(long)]
+    with_key: bool,
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Put a backup back into an empty installation, and prove it
+///
+/// The next start compares the audit log with what mirrors and witnesses saw; until then nothing else writes. Exit code 0
+/// done, 4 refused, 64 usage, 70 internal error.
+#[derive(Args)]
+pub(crate) struct RestoreArguments {
+    /// The backup
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Bring the database to this program's version
+///
+/// A start does the same. Exit code 0 done or at this version, 4 refused or, with --check, at another version, 64 usage,
+/// 70 internal error.
+#[derive(Args)]
+pub(crate) struct MigrateArguments {
+    /// Only tell the version
+    #[arg(long)]
+    check: bool,
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Takes a backup.
+pub(crate) fn backup(arguments: &BackupArguments, console: &mut Console) -> Outcome {
+    with(arguments.config.as_deref(), console, async |settings, sound| {
+        let key = match (&settings.keys.source, arguments.with_key) {
+            (_, false) => None,
+            (Source::File(path), true) => Some(path.as_path()),
+            (_, true) => return Err(backups::Error::NoKeyFile.into()),
+        };
+        let store = open(settings, sound).await?;
+        let taken = backups::take(&store, &arguments.folder, key, SystemClock.now()).await;
+        store.close().await;
+        let manifest = taken?;
+        let octets = manifest.files.iter().map(|file| file.size).sum::<u64>();
+        let mut text = format!("{}: {} files, {octets} octets", arguments.folder.display(), manifest.files.len());
+        text.push_str(&format!(", database at version {}\n", manifest.migration));
+        if let Some(log) = &manifest.log {
+            text.push_str(&format!("audit log {}: {} leaves\nsm3    {}\n", log.origin, log.size, log.sm3));
+            if let Some(root) = &log.sha256 {
+                text.push_str(&format!("sha256 {root}\n"));
+            }
+        }
+        Ok((text, Outcome::Passed))
+    })
+}
+
+/// Puts a backup back.
+pub(crate) fn restore(arguments: &RestoreArguments, console: &mut Console) -> Outcome {
+    with(arguments.config.as_deref(), console, async |settings, sound| {
+        create_folder(&settings.data_dir)?;
+        let _lock = occupy(&settings.data_dir)?;
+        let key_file = match &settings.keys.source {
+            Source::File(path) => Some(path.as_path()),
+            _ => None,
+        };
+        let to = Destination { url: &settings.database.url, data_dir: &settings.data_dir, key_file };
+        let random = Arc::clone(&sound.random);
+        let opening = async move || Store::open_as_it_is(&settings.database.url, random).await;
+        let manifest = backups::put_back(&arguments.folder, to, opening).await?;
+        // Now it is an installation like any other: whatever is wrong with its rows, keys or log is found here.
+        let keys = key_settings(settings, &sound.algorithms)?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
+        let (services, _) = Services::attach(&settings.database.url, &keys, clock, random).await?;
+        let mut text = format!("restored: database at version {}, taken at ", manifest.migration);
+        text.push_str(&format!("{}\n", crate::base::clock::Timestamp::from_unix(manifest.taken_at)));
+        if manifest.log.is_some() {
+            let log = audit_log(&services, settings).await?;
+            let (size, roots) = log.roots().await?;
+            text.push_str(&format!("audit log {}: {size} leaves, proven\n", log.origin()));
+            for (tree, root) in roots {
+                text.push_str(&format!(
+                    "{tree:<6} {}\n",
+                    root.iter().map(|octet| format!("{octet:02x}")).collect::<String>()
+                ));
+            }
+        }
+        services.store.close().await;
+        text.push_str("the next start compares the log with what mirrors and witnesses saw\n");
+        Ok((text, Outcome::Passed))
+    })
+}
+
+/// Brings the database to this program's version.
+pub(crate) fn migrate(arguments: &MigrateArguments, console: &mut Console) -> Outcome {
+    with(arguments.config.as_deref(), console, async |settings, sound| {
+        let store = open(settings, sound).await?;
+        let (found, known) = store.version().await.map_err(service::Error::from)?;
+        let (text, outcome) = match (found == known, arguments.check) {
+            (true, _) => (format!("the database is at version {known}, that of this program\n"), Outcome::Passed),
+            (false, true) => {
+                (format!("the database is at version {found}, this program's is {known}\n"), Outcome::Refused)
+            }
+            (false, false) => {
+                store.migrate().await.map_err(service::Error::from)?;
+                (format!("from version {found} to {known}\n"), Outcome::Passed)
+            }
+        };
+        store.close().await;
+        Ok((text, outcome))
+    })
+}
+
+async fn open(settings: &Settings, sound: &Sound) -> Result<Store, Error> {
+    let random: Arc<dyn Random> = sound.random.clone();
+    let opened = Store::open_as_it_is(&settings.database.url, random).await;
+    opened.map_err(|error| backups::Error::Store(error).into())
+}
+
+/// Does the work by the settings, and prints what it gives.
+fn with(
+    config: Option<&Path>,
+    console: &mut Console,
+    work: impl AsyncFnOnce(&Settings, &Sound) -> Result<(String, Outcome), Error>,
+) -> Outcome {
+    let settings = match Settings::load(config, std::env::vars()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            console.complain(&Error::from(error).line());
+            return Outcome::Usage;
+        }
+    };
+    log(&settings.log);
+    // Before anything is touched.
+    let sound = match before_start(&settings.policies) {
+        Ok(sound) => sound,
+        Err(error) => {
+            console.complain(&error.line());
+            return Outcome::Internal;
+        }
+    };
+    match runtime().and_then(|runtime| runtime.block_on(work(&settings, &sound))) {
+        Ok((text, outcome)) => {
+            console.print(&text);
+            outcome
+        }
+        Err(error) => {
+            console.complain(&error.line());
+            match error {
+                Error::File { .. } | Error::Runtime(_) => Outcome::Internal,
+                Error::Backup(backups::Error::File { .. }) => Outcome::Internal,
+                Error::Backup(backups::Error::Store(store::Error::Database(_))) => Outcome::Internal,
+                _ => Outcome::Refused,
+            }
+        }
+    }
+}
