@@ -200,7 +200,7 @@ mod tests {
             numbers,
             (1..=47)
                 .chain(50..=59)
-                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92])
+                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100])
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
