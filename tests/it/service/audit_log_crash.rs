@@ -185,7 +185,7 @@ fn wanted(usual: u32) -> u32 {
 async fn no_kill_loses_a_leaf_on_sqlite() {
     let folder = Folder::new("audit-log-crash");
     let url = format!("sqlite:{}", folder.path().join("rows.db").display());
-    rounds(Place { url, folder }, wanted(12), 1).await;
+    rounds(Place { url, folder }, wanted(6), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,5 +194,5 @@ async fn no_kill_loses_a_leaf_on_postgresql() {
         return crate::skip("kills of the sequencer on PostgreSQL", "PostgreSQL");
     };
     let place = Place { url: server.url.clone(), folder: Folder::new("audit-log-crash-postgres") };
-    rounds(place, wanted(12), 2).await;
+    rounds(place, wanted(6), 2).await;
 }

@@ -369,11 +369,11 @@ fn wanted(usual: u32) -> u32 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_restore_forks_the_log_on_sqlite() {
     let folder = Folder::new("restores");
-    rounds(Ground::Files(folder.path().to_owned()), folder, wanted(20)).await;
+    rounds(Ground::Files(folder.path().to_owned()), folder, wanted(8)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_restore_forks_the_log_on_postgresql() {
     let Some(server) = Postgres::start() else { return crate::skip("restores on PostgreSQL", "PostgreSQL") };
-    rounds(Ground::Server(server), Folder::new("restores-postgres"), wanted(6)).await;
+    rounds(Ground::Server(server), Folder::new("restores-postgres"), wanted(4)).await;
 }
