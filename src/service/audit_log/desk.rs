@@ -8,14 +8,12 @@ use crate::domain::caller::Role;
 use crate::format::tlog::tile::TilePath;
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::{AuditLog, Error, EventProof, Receipt};
-use crate::store::{audit, log};
+use crate::store::audit;
 
 /// Events that one answer lists.
 pub const MOST_LISTED: usize = 200;
 /// Events that one search looks at; the answer tells where to go on.
 const MOST_LOOKED_AT: i64 = 20_000;
-/// Proofs of one thing.
-const MOST_OF_A_THING: i64 = 16;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,20 +115,8 @@ impl AuditLog {
                 let proof = proof.and_then(|proof| entitled(actor, proof));
                 proof.map(|proof| LogAnswer::Proofs(vec![proof])).map_err(|error| hidden(actor, error))
             }
-            LogRequest::ProofsOf { thing } => {
-                let wanted = &thing;
-                let steps = self.services.store.read(|tx| Box::pin(log::of_thing(tx, wanted, MOST_OF_A_THING)));
-                let mut proofs = Vec::new();
-                for number in steps.await? {
-                    // Whoever holds the thing knows what its event says: the hash names nothing else.
-                    match self.prove(u64::try_from(number).unwrap_or(u64::MAX)).await {
-                        Ok(proof) => proofs.push(proof),
-                        Err(ServiceError::AuditLog(Error::Erased { .. })) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(LogAnswer::Proofs(proofs))
-            }
+            // Whoever holds the thing knows what its event says: the hash names nothing else.
+            LogRequest::ProofsOf { thing } => self.proofs_of(&thing).await.map(LogAnswer::Proofs),
             LogRequest::Receipts { request } => self.receipts(&request).await.map(LogAnswer::Receipts),
             LogRequest::Search(_) if !is_auditor(actor) => Err(Error::NotEntitled.into()),
             LogRequest::Search(query) => self.search(&query).await.map(LogAnswer::Events),

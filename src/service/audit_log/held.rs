@@ -9,12 +9,9 @@ use crate::format::ofd::container::Container;
 use crate::format::ses::{SesSeal, SesSignature};
 use crate::service::Error;
 use crate::service::audit_log::{AuditLog, EventProof};
-use crate::store::log;
 
 /// Parts of a package that are looked at.
 const MOST_PARTS: usize = 1_000;
-/// Events of one thing.
-const MOST_OF_A_THING: i64 = 16;
 
 /// A thing of a file that the log knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +68,7 @@ impl AuditLog {
         let finding = tokio::task::spawn_blocking(move || things(&file));
         let mut known = Vec::new();
         for (sm3, what) in finding.await.map_err(|_| Error::Interrupted)? {
-            let wanted = &sm3;
-            let steps = self.services.store.read(|tx| Box::pin(log::of_thing(tx, wanted, MOST_OF_A_THING)));
-            let mut proofs = Vec::new();
-            for number in steps.await? {
-                proofs.push(self.prove(u64::try_from(number).unwrap_or(u64::MAX)).await?);
-            }
+            let proofs = self.proofs_of(&sm3).await?;
             if !proofs.is_empty() {
                 known.push(KnownThing { what, sm3, proofs });
             }

@@ -22,7 +22,27 @@ pub struct EventProof {
     pub sha256: Option<String>,
 }
 
+/// Events of one thing that are proven.
+const MOST_OF_A_THING: i64 = 16;
+
 impl AuditLog {
+    /// The proofs of the events of a thing, by its SM3, oldest first; those whose events were erased are left out.
+    ///
+    /// # Errors
+    /// As [`Self::prove`].
+    pub async fn proofs_of(&self, thing: &[u8; 32]) -> Result<Vec<EventProof>, ServiceError> {
+        let numbers = self.services.store.read(|tx| Box::pin(log::of_thing(tx, thing, MOST_OF_A_THING))).await?;
+        let mut proofs = Vec::new();
+        for number in numbers {
+            match self.prove(u64::try_from(number).unwrap_or(u64::MAX)).await {
+                Ok(proof) => proofs.push(proof),
+                Err(ServiceError::AuditLog(Error::Erased { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(proofs)
+    }
+
     /// The proof of an event under the head that was signed last. Whether somebody may see it, who asks decides.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::domain::audit::tree::{TreeHash, consistency_tiles, prove_consistency}
 use crate::domain::verify::address::Address;
 use crate::format::tlog::note::read_signature_lines;
 use crate::format::tlog::submission::AddCheckpoint;
-use crate::format::tlog::{Checkpoint, Note};
+use crate::format::tlog::Note;
 use crate::service::audit_log::agreeing::{Standing, standing};
 use crate::service::audit_log::keys::verifiers;
 use crate::service::audit_log::{AuditLog, Error, alarming, tiles};
@@ -160,7 +160,7 @@ impl AuditLog {
         Ok(())
     }
 
-    /// The newest checkpoint of a tree with the cosignatures that it has, and the newest that has any.
+    /// The newest checkpoint of a tree with the cosignatures that it has.
     ///
     /// # Errors
     /// The store's.
@@ -179,20 +179,15 @@ impl AuditLog {
         Ok(Note::write(head.text, &lines).map_err(wrong)?.into_bytes())
     }
 
-    /// The newest checkpoint of a tree that each of its witnesses cosigned, one behind the other.
+    /// The newest checkpoint of a tree that any witness cosigned, with that witness's signature.
     ///
     /// # Errors
     /// The store's.
     pub(super) async fn cosigned(&self, tree: TreeHash) -> Result<Option<Vec<u8>>, ServiceError> {
         let kind = tiles::kind(tree);
         let known = self.services.store.read(|tx| Box::pin(log::cosignatures(tx, kind))).await?;
-        let newest = known.into_iter().max_by_key(|cosigned| cosigned.size);
-        Ok(newest.filter(|cosigned| is_checkpoint(&cosigned.note)).map(|cosigned| cosigned.note))
+        Ok(known.into_iter().max_by_key(|cosigned| cosigned.size).map(|cosigned| cosigned.note))
     }
-}
-
-fn is_checkpoint(note: &[u8]) -> bool {
-    Note::parse(note).is_ok_and(|note| Checkpoint::parse(note.text).is_ok())
 }
 
 /// Has the witnesses cosign whatever is new, for as long as it is polled.
