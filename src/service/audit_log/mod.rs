@@ -19,6 +19,7 @@ mod opening;
 mod proving;
 mod receipts;
 mod sequencing;
+pub mod served;
 pub mod stored;
 mod tiles;
 mod witnessing;

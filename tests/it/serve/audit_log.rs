@@ -22,7 +22,7 @@ use crate::serve::{Client, Installation, NOTICE};
 const ORIGIN: &str = "localhost/log";
 
 /// The keys that the log says it has: a stranger would compare them with paper.
-fn keys(client: &Client) -> Vec<Verifier> {
+pub(super) fn keys(client: &Client) -> Vec<Verifier> {
     let text = client.call("/log/keys", &[]).ok();
     String::from_utf8(text).unwrap().lines().map(|line| Verifier::parse(line).unwrap()).collect()
 }
@@ -38,7 +38,7 @@ fn head(client: &Client, keys: &[Verifier], tree: TreeHash) -> (u64, [u8; 32]) {
     (believed.size(), *believed.root())
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -49,7 +49,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn log_command(installation: &Installation, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(super) fn log_command(installation: &Installation, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = program();
     command.env("YINXIN_DATA_DIR", installation.home()).env("YINXIN_LOG__LEVEL", "error");
     let done = command.arg("log").args(arguments).output().unwrap();
@@ -255,7 +255,7 @@ impl Drop for Witness {
     }
 }
 
-fn copied(from: &Path, to: &Path) {
+pub(super) fn copied(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
