@@ -71,6 +71,10 @@ enum Action {
         /// Write them there, as `.tlog-proof` files
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
+        /// Where the log knows nothing of it: write the service's signed statement of that there, over the SM3 of the file.
+        /// It is what the service says, and no proof
+        #[arg(long, value_name = "OUT")]
+        statement: Option<PathBuf>,
     },
     /// Copy the log out as plain files, or bring such a copy up to date
     Export {
@@ -143,7 +147,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             });
             done.min(outcome)
         }
-        Action::Prove { file, out } => {
+        Action::Prove { file, out, statement } => {
             let octets = match std::fs::read(file) {
                 Ok(octets) => octets,
                 Err(error) => {
@@ -153,10 +157,18 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             };
             let mut outcome = Outcome::Passed;
             let done = attached_even_restored((config, false), console, async |services, _, settings| {
-                let known = installation::audit_log(&services, settings).await?.known_things(octets).await?;
+                let log = installation::audit_log(&services, settings).await?;
+                let known = log.known_things(octets.clone()).await?;
                 if known.is_empty() {
                     outcome = Outcome::Failed;
-                    return Ok(format!("{}: the log knows nothing of it\n", file.display()));
+                    let mut text = format!("{}: the log knows nothing of it\n", file.display());
+                    if let Some(path) = statement {
+                        let signed = log.state_unknown_file(&octets).await?;
+                        write_new(path, signed.note.as_bytes())?;
+                        let said = format!("what the service says, and no proof, is in {}\n", path.display());
+                        text.push_str(&said);
+                    }
+                    return Ok(text);
                 }
                 proofs(&known, out.as_deref())
             });
