@@ -2,6 +2,7 @@
 
 use crate::domain::audit::Entry;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
+use crate::domain::audit::statement::Statement;
 use crate::domain::audit::tree::{TreeHash, verify_consistency, verify_inclusion};
 use crate::format::tlog::note::read_signature_lines;
 use crate::format::tlog::submission::{read_size, write_size};
@@ -77,6 +78,15 @@ pub fn tile(input: &[u8]) {
             write_entry(&mut again, entry).expect("it was read");
         }
         assert_eq!(again, octets);
+    }
+}
+
+/// Any text as that of a statement: it has one form, and is neither a checkpoint's nor an entry.
+pub fn statement(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Ok(statement) = Statement::parse(text) {
+        assert_eq!(statement.to_text(), text);
+        assert!(Checkpoint::parse(text).is_err() && Entry::from_octets(input).is_err());
     }
 }
 

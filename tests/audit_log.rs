@@ -19,6 +19,7 @@ use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::digest::hex;
 use yinxin::crypto::{Signer, ed25519, sm2};
 use yinxin::domain::audit::checkpoint::{Verifier, checkpoint_text, verify_checkpoint};
+use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::tree::{Frontier, TreeHash};
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody, Salt, SuspensionReason};
 use yinxin::domain::caller::{Role, Roles};
@@ -86,6 +87,17 @@ impl Log {
             lines.push(witness.cosign(&text, at_seconds(1_800_000_000), &signer, &Fixed).unwrap());
         }
         Note::write(&text, &lines).unwrap()
+    }
+
+    /// The statement that nothing is known of a thing, signed by both keys.
+    fn statement(&self, thing: [u8; 32]) -> String {
+        let (frontier, _) = self.frontier(TreeHash::Sm3);
+        let (size, root, at) = (frontier.size(), frontier.root(), at_seconds(1_800_000_000));
+        let text = Statement { origin: self.origin.into(), thing, size, root, at }.to_text();
+        let keys = TreeHash::ALL.map(|hash| self.key(hash));
+        let lines = TreeHash::ALL.iter().zip(&keys);
+        let lines = lines.map(|(hash, key)| key.sign(&text, Self::signer(*hash).as_ref(), &Fixed).unwrap());
+        Note::write(&text, &lines.collect::<Vec<_>>()).unwrap()
     }
 
     fn write(&self, folder: &Path) {
@@ -174,6 +186,7 @@ fn vectors() -> Value {
         "vkey_witness": Log::witness().to_vkey(),
         "checkpoint_sm3": log.checkpoint(TreeHash::Sm3),
         "checkpoint_sha256": log.checkpoint(TreeHash::Sha256),
+        "statement": log.statement([0xcd; 32]),
     })
 }
 
@@ -197,6 +210,9 @@ fn the_vectors_are_what_the_code_makes() {
         let verified = verify_checkpoint(&note, key.name(), std::slice::from_ref(&key), &[witness]).unwrap();
         assert_eq!((verified.size(), hex(verified.root())), (3, held[format!("root_{hash}")].as_str().unwrap().into()));
         assert_eq!(verified.cosignatures().len(), usize::from(hash == TreeHash::Sha256));
+        let note = Note::parse(held["statement"].as_str().unwrap().as_bytes()).unwrap();
+        let stated = Statement::verified(&note, std::slice::from_ref(&key)).unwrap();
+        assert_eq!((stated.thing, stated.size, stated.at), ([0xcd; 32], 3, at_seconds(1_800_000_000)));
     }
 }
 

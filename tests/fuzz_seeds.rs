@@ -17,6 +17,7 @@ use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, OID_SM3};
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer, rsa};
 use yinxin::domain::audit::checkpoint::Verifier;
+use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::ca::job_file::{self, RowOrder};
 use yinxin::domain::ca::profile::AttributeKind;
@@ -159,6 +160,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("sm2", sm2_seeds()),
         ("sm3", named(&[("messages", b"|\x0done|two|a longer message, |and the last")])),
         ("sm4", named(&[("text", &[&[0x11; 16][..], &[0x22; 16], &[12, 5, 16], &[0x33; 100]].concat())])),
+        ("log_statement", named(&[("unknown", log_statement().as_bytes())])),
         ("tlog_checkpoint", named(&[("head", HEAD.as_bytes()), ("size", b"20852014\n")])),
         ("tlog_entry", log_entries()),
         ("tlog_note", log_notes()),
@@ -188,6 +190,11 @@ fn log_note() -> String {
     let seen = Cosignature { timestamp: 1_800_000_000, signature: [9; 64] };
     let witness = SignatureLine { name: "witness.example/w1", key_id: [5, 6, 7, 8], value: seen.to_octets() };
     Note::write(HEAD, &[log, witness]).unwrap()
+}
+
+fn log_statement() -> String {
+    let at = Timestamp::from_unix(1_800_000_000);
+    Statement { origin: "log.example/audit".into(), thing: [7; 32], size: 3, root: [7; 32], at }.to_text()
 }
 
 fn log_notes() -> BTreeMap<String, Vec<u8>> {
@@ -238,6 +245,7 @@ fn trust_lists(root: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let anchor = ListedAnchor {
         certificate: root.to_vec(),
         from: Some(now),
+        logs: vec![Verifier::of_log("log.example/audit/sm3", &Signer::public_key(&key(0x44))).unwrap().to_vkey()],
         name: "根".into(),
         regions: vec![region.clone()],
         signer_id: SignerIdRule::DefaultOrEmpty,
@@ -726,6 +734,10 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                         "lines" => assert_eq!(read_signature_lines(text).unwrap().len(), 2, "{label}"),
                         _ => assert_eq!(Verifier::parse(text).unwrap().name(), "log.example/audit/sm3", "{label}"),
                     }
+                }
+                "log_statement" => {
+                    let stated = Statement::parse(str::from_utf8(&bytes).unwrap()).unwrap();
+                    assert_eq!((stated.thing, stated.size), ([7; 32], 3), "{label}");
                 }
                 "tlog_proof" => {
                     let read = LogProof::parse(&bytes).unwrap();

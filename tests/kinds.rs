@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 mod carried;
 #[path = "kinds/curves.rs"]
 mod curves;
+#[path = "kinds/logged.rs"]
+mod logged;
 
 use serde_json::Value;
 use yinxin::base::clock::Timestamp;

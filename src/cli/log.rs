@@ -10,17 +10,22 @@ use serde_json::json;
 use crate::base::id::CallerId;
 use crate::cli::console::{Console, error_line};
 use crate::cli::exit::Outcome;
+use crate::cli::fetching::https_anchors;
 use crate::cli::files::{create_folder, write_new};
-use crate::cli::installation::{Error, audit_log};
+use crate::cli::installation::{self, Error};
 use crate::cli::keys::attached_even_restored;
 use crate::cli::serve::runtime;
+use crate::config::Settings;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier};
 use crate::domain::audit::tree::TreeHash;
+use crate::domain::verify::address::Address;
 use crate::service;
+use crate::service::audit_log;
 use crate::service::audit_log::adopting::ahead;
 use crate::service::audit_log::checking::{Believed, CheckError, CheckedLog, check};
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::held::KnownThing;
+use crate::service::audit_log::served::ServedLog;
 use crate::service::audit_log::stored::StoredLog;
 
 /// The audit log: a Merkle log that anyone can check
@@ -40,15 +45,20 @@ pub(crate) struct Arguments {
 enum Action {
     /// Check a whole log: every entry, every hash, both checkpoints; of an installation its rows too
     Verify {
-        /// A copy of the log (`yinxin log export`, or any mirror); without one, the log of the installation
-        #[arg(value_name = "FOLDER")]
-        folder: Option<PathBuf>,
-        /// A verifier key of the log, or a file with such keys, one a line; needed for a copy
+        /// A copy of the log (`yinxin log export`, or any mirror), or the address below which a log is served, such as
+        /// `https://HOST/log`; without either, the log of the installation
+        #[arg(value_name = "FOLDER|URL")]
+        place: Option<PathBuf>,
+        /// A verifier key of the log, or a file with such keys, one a line; needed for a copy and for an address
         #[arg(long, value_name = "KEY|FILE")]
         key: Vec<String>,
         /// A verifier key of a witness, or a file with such keys
         #[arg(long, value_name = "KEY|FILE")]
         witness: Vec<String>,
+        /// Authorities by which the server of an address of https must be known, a PEM file; without any, those of the
+        /// configuration. May be repeated
+        #[arg(long, value_name = "FILE")]
+        https_anchors: Vec<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -61,6 +71,10 @@ enum Action {
         /// Write them there, as `.tlog-proof` files
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
+        /// Where the log knows nothing of it: write the service's signed statement of that there, over the SM3 of the file.
+        /// It is what the service says, and no proof
+        #[arg(long, value_name = "OUT")]
+        statement: Option<PathBuf>,
     },
     /// Copy the log out as plain files, or bring such a copy up to date
     Export {
@@ -94,7 +108,7 @@ enum Action {
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
     let config = arguments.config.as_deref();
     match &arguments.action {
-        Action::Verify { folder: Some(folder), key, witness, json } => {
+        Action::Verify { place: Some(place), key, witness, https_anchors, json } => {
             let believed = match believed(key, witness) {
                 Ok(believed) if believed.log.is_empty() => {
                     console.complain(
@@ -108,9 +122,12 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                     return outcome;
                 }
             };
-            verify_copy(folder, &believed, *json, console)
+            match place.to_str().filter(|text| is_address(text)) {
+                Some(address) => verify_served((address, config), https_anchors, &believed, (*json, console)),
+                None => verify_copy(place, &believed, *json, console),
+            }
         }
-        Action::Verify { folder: None, key, witness, json } => {
+        Action::Verify { place: None, key, witness, https_anchors: _, json } => {
             let more = match believed(key, witness) {
                 Ok(more) => more,
                 Err((outcome, line)) => {
@@ -130,7 +147,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             });
             done.min(outcome)
         }
-        Action::Prove { file, out } => {
+        Action::Prove { file, out, statement } => {
             let octets = match std::fs::read(file) {
                 Ok(octets) => octets,
                 Err(error) => {
@@ -140,10 +157,18 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             };
             let mut outcome = Outcome::Passed;
             let done = attached_even_restored((config, false), console, async |services, _, settings| {
-                let known = audit_log(&services, settings).await?.known_things(octets).await?;
+                let log = installation::audit_log(&services, settings).await?;
+                let known = log.known_things(octets.clone()).await?;
                 if known.is_empty() {
                     outcome = Outcome::Failed;
-                    return Ok(format!("{}: the log knows nothing of it\n", file.display()));
+                    let mut text = format!("{}: the log knows nothing of it\n", file.display());
+                    if let Some(path) = statement {
+                        let signed = log.state_unknown_file(&octets).await?;
+                        write_new(path, signed.note.as_bytes())?;
+                        let said = format!("what the service says, and no proof, is in {}\n", path.display());
+                        text.push_str(&said);
+                    }
+                    return Ok(text);
                 }
                 proofs(&known, out.as_deref())
             });
@@ -212,11 +237,61 @@ fn adopt(
     })
 }
 
+/// Whether it is meant as an address; a folder of such a name is written with `./` before it.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+}
+
+/// What is served at an address is checked as a folder is. Nothing is written.
+fn verify_served(
+    (url, config): (&str, Option<&Path>),
+    anchors: &[PathBuf],
+    believed: &Believed,
+    (json, console): (bool, &mut Console),
+) -> Outcome {
+    let address = match Address::parse(url) {
+        Ok(address) => address,
+        Err(refused) => {
+            console.complain(&format!("error: {url} is no address: {} (log-address-malformed)", refused));
+            return Outcome::Usage;
+        }
+    };
+    let anchors = match (address.is_secure, anchors) {
+        (true, []) => match Settings::load(config, std::env::vars()) {
+            Ok(settings) => settings.fetching.https_anchors,
+            Err(error) => {
+                console.complain(&Error::from(error).line());
+                return Outcome::Usage;
+            }
+        },
+        (_, named) => named.to_vec(),
+    };
+    let tls = match https_anchors(&anchors) {
+        Ok(tls) => tls,
+        Err(error) => {
+            console.complain(&error_line(&error, error.code()));
+            return Outcome::Usage;
+        }
+    };
+    let checking = runtime().and_then(|runtime| {
+        Ok(runtime.block_on(async {
+            let log = ServedLog::open(address, tls).await?;
+            check(Arc::new(log), believed).await
+        })?)
+    });
+    concluded(checking, json, console)
+}
+
 fn verify_copy(folder: &Path, believed: &Believed, json: bool, console: &mut Console) -> Outcome {
     let checking = runtime().and_then(|runtime| {
         let checking = check(Arc::new(FolderLog::new(folder)), believed);
         Ok(runtime.block_on(checking)?)
     });
+    concluded(checking, json, console)
+}
+
+fn concluded(checking: Result<Result<CheckedLog, CheckError>, Error>, json: bool, console: &mut Console) -> Outcome {
     match checking {
         Ok(checked) => {
             console.print(&told(&checked, json));
@@ -225,6 +300,7 @@ fn verify_copy(folder: &Path, believed: &Believed, json: bool, console: &mut Con
         Err(error) => {
             console.complain(&error.line());
             match error {
+                Error::Service(service::Error::AuditLog(audit_log::Error::AddressPlain { .. })) => Outcome::Usage,
                 Error::Service(service::Error::AuditLog(_)) => Outcome::Unreadable,
                 _ => Outcome::Internal,
             }

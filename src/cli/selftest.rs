@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
 const SHIPPED: [(&str, &str, &str); 6] = [
-    ("access.toml", access::SHIPPED, "88f34e68de8f6bd7b54f34dbb3e9724d2df8b0a3001c6b207f9607894ce10bcc"),
+    ("access.toml", access::SHIPPED, "bdd3576c72694b42affdc6940bb96aee04037eaff576a461908c946b0203864c"),
     ("algorithms.toml", algorithms::BUILT_IN, "2444af3ce180439bc107e4079f11b87f9ab394d5f2128099944f3b16f2e8e750"),
     (
         "verification/default.toml",

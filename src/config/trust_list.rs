@@ -57,6 +57,8 @@ pub struct DraftAnchor {
     pub signer_id: SignerIdRule,
     /// Where the status of certificates can be asked.
     pub status: Vec<StatusService>,
+    /// Verifier keys of the logs in which whatever is issued below it must be.
+    pub logs: Vec<String>,
 }
 
 /// A list below.
@@ -141,6 +143,8 @@ struct RawAnchor {
     signer_id: Option<SignerIdRule>,
     #[serde(default)]
     status: Vec<StatusService>,
+    #[serde(default)]
+    logs: Vec<String>,
 }
 
 /// The draft that a TOML text is.
@@ -164,6 +168,7 @@ pub fn parse(text: &str) -> Result<Draft, DraftError> {
             until: moment("anchor.until", raw.until.as_deref())?,
             signer_id: raw.signer_id.unwrap_or(SignerIdRule::Default),
             status: raw.status,
+            logs: raw.logs,
         })
     };
     Ok(Draft {

@@ -94,6 +94,7 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::authorities::issue_list))   // POST /api/v1/authorities/{id}/crl
         .routes(routes!(api::audit_log::file))           // GET  /log/{*path}
         .routes(routes!(api::audit_log::proofs))         // GET  /api/v1/log/proofs
+        .routes(routes!(api::audit_log::statement))      // GET  /api/v1/log/statements
         .routes(routes!(api::audit_log::search))         // GET  /api/v1/log/events
         .routes(routes!(api::audit_log::event_proof))    // GET  /api/v1/log/events/{number}/proof
         .routes(routes!(pages::verify::form, pages::verify::verify)) // GET, POST /verify

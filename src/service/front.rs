@@ -141,7 +141,7 @@ impl Front {
     /// With the published audit log, or without.
     #[must_use]
     pub fn with_log(self, log: Option<AuditLog>) -> Self {
-        Self { log, ..self }
+        Self { judging: self.judging.with_log(log.clone()), log, ..self }
     }
 
     /// The published audit log.

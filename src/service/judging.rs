@@ -5,11 +5,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
+use crate::domain::audit::checkpoint::Verifier;
+use crate::domain::audit::tree::TreeHash;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::verify::{
     Evidence, Ground, Lacking, Original, OriginalDigest, Policy, Remembered, Report, WantedEvidence, verify_over,
 };
 use crate::service::Error;
+use crate::service::audit_log::AuditLog;
 use crate::service::gathering::{Appetite, Fetched, Gathering};
 use crate::service::outside::status::StatusFetcher;
 use crate::service::trust_lists::InForce;
@@ -90,7 +93,13 @@ pub struct Judging {
     remembered: Arc<Remembered>,
     fetcher: Option<StatusFetcher>,
     appetite: Appetite,
+    log: Option<AuditLog>,
 }
+
+/// Things of one file that the own log is asked for, each by one look-up: a package has 64 signatures, each with its seal.
+const MOST_THINGS: usize = 128;
+/// Proofs of each of them that are taken; of its own events the first is that of its making.
+const MOST_OF_EACH: usize = 2;
 
 impl Judging {
     /// By these anchors; nothing is fetched.
@@ -98,13 +107,33 @@ impl Judging {
     pub fn new(trust: TrustAnchors) -> Self {
         let standing = Arc::new(Standing { trust, ..Standing::default() });
         let (remembered, appetite) = (Arc::default(), Appetite::default());
-        Self { standing: Arc::new(RwLock::new(standing)), remembered, fetcher: None, appetite }
+        Self { standing: Arc::new(RwLock::new(standing)), remembered, fetcher: None, appetite, log: None }
     }
 
     /// With somebody who fetches, or without.
     #[must_use]
     pub fn with_fetcher(self, fetcher: Option<StatusFetcher>, appetite: Appetite) -> Self {
         Self { fetcher, appetite, ..self }
+    }
+
+    /// With the service's own log, which tells what it knows of what is judged, or without one.
+    #[must_use]
+    pub fn with_log(self, log: Option<AuditLog>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// The proofs that the own log has of these things; by the tree of SM3, which every log has. Where it cannot be asked the
+    /// report says less, and the log of the program why.
+    async fn own_proofs(&self, things: &[[u8; 32]]) -> Vec<String> {
+        let Some(log) = &self.log else { return Vec::new() };
+        let mut proofs = Vec::new();
+        for thing in things.iter().take(MOST_THINGS) {
+            match log.proofs_of(thing).await {
+                Ok(found) => proofs.extend(found.into_iter().take(MOST_OF_EACH).map(|proof| proof.sm3)),
+                Err(error) => tracing::warn!(code = error.code(), "the audit log is not asked for a proof: {error}"),
+            }
+        }
+        proofs
     }
 
     /// From now on this counts.
@@ -127,23 +156,41 @@ impl Judging {
         let mut gathering = self.fetcher.as_ref().map(|fetcher| Gathering::new(fetcher, self.appetite));
         let (mut with_lists, mut fetched) = (false, Arc::new(Vec::<Fetched>::new()));
         let mut trust: Option<Arc<TrustAnchors>> = None;
+        let own_log: Arc<[Verifier]> = self.log.iter().filter_map(|log| log.verifier(TreeHash::Sm3)).cloned().collect();
+        let mut own_proofs: Option<Arc<Vec<String>>> = None;
         loop {
             let (subject, policy, remembered) = (subject.clone(), Arc::clone(policy), Arc::clone(&self.remembered));
             let (by, at_hand, more_trust) = (Arc::clone(&standing), Arc::clone(&fetched), trust.clone());
+            let (own_log, proofs) = (Arc::clone(&own_log), own_proofs.clone());
             let judge = move || {
+                let mut evidence = by.evidence(with_lists, &at_hand);
+                evidence.consult(&own_log);
+                for proof in proofs.iter().flat_map(|proofs| proofs.iter()) {
+                    // We wrote it, and there are no more than are taken.
+                    let _ = evidence.add_log_proof(proof.as_bytes());
+                }
                 let ground = Ground {
                     trust: more_trust.as_deref().unwrap_or(&by.trust),
                     policy: &policy,
                     now,
                     limits: &Limits::DEFAULT,
                     remembered: &remembered,
-                    evidence: &by.evidence(with_lists, &at_hand),
+                    evidence: &evidence,
                     log_keys: &[],
                 };
                 let original = subject.original.as_deref().map(SignedOriginal::as_original);
                 verify_over(&subject.file_name, &subject.document, original, &ground)
             };
             let report = tokio::task::spawn_blocking(judge).await.map_err(|_| Error::Interrupted)?;
+            // Once: what is judged, and so what may be known of it, is the same in each round.
+            if own_proofs.is_none() {
+                let found = self.own_proofs(&report.things()).await;
+                let is_known = !found.is_empty();
+                own_proofs = Some(Arc::new(found));
+                if is_known {
+                    continue;
+                }
+            }
             let wanted: Vec<WantedEvidence> = report.wanted().into_iter().cloned().collect();
             if wanted.is_empty() {
                 return Ok(report);

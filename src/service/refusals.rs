@@ -124,7 +124,9 @@ impl Refusal for Error {
                 | audit_log::Error::NoSuchFile
                 | audit_log::Error::TreeOff { .. }
                 | audit_log::Error::Off => ErrorKind::NotFound,
-                audit_log::Error::Erased { .. } | audit_log::Error::NotMerged { .. } => ErrorKind::Conflict,
+                audit_log::Error::Erased { .. } | audit_log::Error::NotMerged { .. } | audit_log::Error::EventKnown => {
+                    ErrorKind::Conflict
+                }
                 audit_log::Error::NotEntitled => ErrorKind::Forbidden,
                 _ => ErrorKind::Internal,
             },

@@ -244,6 +244,7 @@ impl Authority {
         let anchor = ListedAnchor {
             certificate: self.root(),
             from: None,
+            logs: Vec::new(),
             name: "root".into(),
             regions: Vec::new(),
             signer_id: SignerIdRule::Default,

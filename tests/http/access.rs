@@ -27,7 +27,9 @@ fn request_for(method: &str, path: &str) -> Request {
             .form(&[])
             .without("content-type")
             .header("content-type", "application/ocsp-request"),
-        "GET" if path == "/api/v1/log/proofs" => Request::new("GET", &format!("{path}?sm3={}", "ab".repeat(32))),
+        "GET" if path == "/api/v1/log/proofs" || path == "/api/v1/log/statements" => {
+            Request::new("GET", &format!("{path}?sm3={}", "ab".repeat(32)))
+        }
         "GET" => Request::new("GET", &path),
         "DELETE" => Request::new("DELETE", &path),
         "PUT" => Request::new("PUT", &path).body("application/ofd", b"PK"),

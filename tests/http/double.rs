@@ -9,14 +9,15 @@ use yinxin::base::clock::{Clock, FixedClock, Timestamp};
 use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, JobId, SealId, SignatureId, VerificationBatchId};
 use yinxin::base::random::SystemRandom;
 use yinxin::domain::audit::Actor as RecordedActor;
+use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::ca::job::{Job, JobState};
 use yinxin::domain::ca::job_approval::{JobConsent, JobStep};
 use yinxin::domain::ca::request::{Approval, Hand};
 use yinxin::domain::ca::trust_list::ListApproval;
 use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::trust::list_diff::ListChange;
-use yinxin::service::audit_log::Receipt;
 use yinxin::service::audit_log::desk::{EventPage, LogAnswer, LogFile, LogRequest};
+use yinxin::service::audit_log::{Receipt, SignedStatement};
 use yinxin::service::certificate_status::Change;
 use yinxin::service::door::{
     Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
@@ -304,6 +305,11 @@ impl UseCases for Double {
             }
             LogRequest::Search(_) => LogAnswer::Events(EventPage { events: Vec::new(), next: None }),
             LogRequest::Proof { .. } | LogRequest::ProofsOf { .. } => LogAnswer::Proofs(Vec::new()),
+            LogRequest::Statement { thing } => {
+                let at = Timestamp::from_unix(1_800_000_000);
+                let statement = Statement { origin: "log.example/a".into(), thing, size: 3, root: [0; 32], at };
+                LogAnswer::Statement(SignedStatement { statement, note: "note\n".to_owned() })
+            }
             LogRequest::Receipts { .. } => LogAnswer::Receipts(vec![Receipt { index: 7, note: "note\n".to_owned() }]),
         })
     }

@@ -17,8 +17,8 @@ use yinxin::crypto::digest::{hex, sm3};
 use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer as _};
 use yinxin::domain::audit::checkpoint::Verifier;
-use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::trust::key::subject_public_key_info;
+use yinxin::domain::trust::{CheckedList, TrustAnchors, add_trust_list};
 use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, Report, verify};
 use yinxin::format::der::{ObjectIdentifier, Reader, Writer};
 use yinxin::format::keys::{read_pem, write_sm2_signature};
@@ -427,6 +427,8 @@ pub(crate) struct Bench {
     pub(crate) log_proofs: Vec<String>,
     /// Keys of logs that are known.
     pub(crate) log_keys: Vec<Verifier>,
+    /// Trust lists beside the anchors.
+    pub(crate) lists: Vec<CheckedList>,
 }
 
 pub(crate) fn policy(name: &str) -> Policy {
@@ -453,6 +455,7 @@ impl Bench {
             tokens: Vec::new(),
             log_proofs: Vec::new(),
             log_keys: Vec::new(),
+            lists: Vec::new(),
             now: at("2026-11-23T00:00:00Z"),
             limits: Limits::DEFAULT,
         }
@@ -497,6 +500,7 @@ impl Bench {
         for other in &self.others {
             trust.add_certificates(other, "test certificate").unwrap();
         }
+        self.lists.iter().for_each(|list| add_trust_list(&mut trust, list));
         trust
     }
 

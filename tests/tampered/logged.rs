@@ -13,8 +13,13 @@ use yinxin::crypto::{Signer, ed25519, sm2};
 use yinxin::domain::audit::checkpoint::{Verifier, checkpoint_text};
 use yinxin::domain::audit::tree::{Hash, TreeHash};
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody, Salt};
+use yinxin::domain::trust::key::subject_public_key_info;
+use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::{Evidence, LogProofRefused};
 use yinxin::format::tlog::{LogProof, Note, SignatureLine};
+use yinxin::format::trust_list::{
+    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, TrustList, TrustUse,
+};
 
 use crate::bench::{Bench, SEAL, VALUE, at, basic, certificate};
 use crate::evidence::{fresh_list, time_stamp};
@@ -369,6 +374,102 @@ fn certificates_and_time_stamps_are_found_by_their_events() {
         let axis = &judged(&bench)["signatures"][0]["logged"];
         let expected = format!("the {name} is in the log log.example/audit/sha256, as leaf {event} of 3");
         assert_eq!((&axis["code"], &axis["detail"]), (&json!("in-log"), &json!(expected)));
+    }
+}
+
+/// A trust list that trusts the authority of the test keys for seals, and says in which logs must be what is issued below it.
+fn listing(logs: Vec<String>, name: &str) -> CheckedList {
+    listing_of(certificate("ca.pem"), logs, name)
+}
+
+fn listing_of(certificate: Vec<u8>, logs: Vec<String>, name: &str) -> CheckedList {
+    let now = at(NOW);
+    let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+    let info = subject_public_key_info(&Signer::public_key(&keeper));
+    let anchor = ListedAnchor {
+        certificate,
+        from: None,
+        logs,
+        name: "root".into(),
+        regions: Vec::new(),
+        signer_id: SignerIdRule::Default,
+        status: Vec::new(),
+        until: None,
+        uses: vec![TrustUse::SealMaking, TrustUse::SealSigning],
+    };
+    let list = TrustList {
+        anchors: vec![anchor],
+        expires: now.plus_days(30),
+        issued: now.plus_days(-1),
+        lists: Vec::new(),
+        name: name.into(),
+        number: 1,
+        operator: "示例".into(),
+        signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
+        threshold: 1,
+        version: 1,
+    };
+    let unsigned = SignedTrustList::unsigned(list).unwrap();
+    let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
+    let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
+    let signed = unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap();
+    CheckedList::check(signed, &AlgorithmPolicy::whatever_we_compute(), now).unwrap()
+}
+
+#[test]
+fn who_is_asked_for_a_proof_a_trust_list_says() {
+    for tree in TreeHash::ALL {
+        let Theft { log, mut genuine, mut forged, seal, signature } = Theft::new("strict");
+        let key = log.key(tree).to_vkey();
+        let stranger = Log::new("other.example/audit", 0x13);
+        for bench in [&mut genuine, &mut forged] {
+            bench.anchors.clear();
+            // No list names a log: nobody is asked, and nothing is said of logs.
+            bench.lists = vec![listing(Vec::new(), "silent")];
+            assert_eq!(told(&judged(bench)), passed("not_applicable", "not-in-log"));
+            // This one says that the issuer logs.
+            bench.lists = vec![listing(vec![key.clone()], "telling")];
+            assert_eq!(told(&judged(bench)), exposed("unknown", "receipt-missing"));
+            bench.log_proofs = vec![log.proof(tree, signature), log.proof(tree, seal)];
+        }
+        let report = judged(&genuine);
+        assert_eq!(told(&report), passed("ok", "in-log"));
+        let place = format!("the signature is in the log log.example/audit/{tree}, as leaf 2 of 5");
+        let detail = format!("{place}; that its seal was issued is proven too, as leaf 1");
+        assert_eq!(report["signatures"][0]["logged"]["detail"], detail);
+        assert_eq!(told(&judged(&forged)), exposed("unknown", "receipt-missing"));
+        forged.policy("default");
+        assert_eq!(told(&judged(&forged)), passed("unknown", "receipt-missing"));
+        forged.policy("strict");
+
+        // By the keys that stand in the list and no others: a thief's log proves nothing.
+        genuine.lists = vec![listing(vec![stranger.key(tree).to_vkey()], "other")];
+        assert_eq!(told(&judged(&genuine)), exposed("unknown", "log-unknown"));
+
+        // Its anchor logs, and this one's, which is another entry's, does not: it is not asked, though some are.
+        let elsewhere = listing_of(certificate("rsa_ca.pem"), vec![key.clone()], "elsewhere");
+        for bench in [&mut genuine, &mut forged] {
+            bench.anchors = vec![certificate("ca.pem")];
+            bench.lists = vec![elsewhere.clone()];
+            bench.log_proofs.clear();
+            let report = judged(bench);
+            assert_eq!(told(&report), passed("not_applicable", "log-not-asked"));
+            let zh = "信任列表未要求其签发机构登记审计日志，未查询";
+            assert_eq!(report["signatures"][0]["logged"]["detail_zh"], zh);
+            // A key that the caller names asks every one.
+            bench.log_keys = vec![log.key(tree)];
+            assert_eq!(told(&judged(bench)), exposed("unknown", "receipt-missing"));
+            bench.log_keys.clear();
+            // The seal alone, whose maker's path ends at the anchor.
+            bench.bytes = Some(bench.pack.get(SEAL).to_vec());
+            assert_eq!(told(&judged(bench)), passed("not_applicable", "log-not-asked"));
+            bench.anchors.clear();
+            bench.lists = vec![listing(vec![key.clone()], "telling")];
+            assert_eq!(told(&judged(bench)), exposed("unknown", "receipt-missing"));
+            bench.log_proofs = vec![log.proof(tree, seal)];
+        }
+        assert_eq!(told(&judged(&genuine)), passed("ok", "in-log"));
+        assert_eq!(told(&judged(&forged)), exposed("unknown", "receipt-missing"));
     }
 }
 

@@ -165,10 +165,10 @@ fn drafted(draft: Draft, folder: &Path) -> Result<TrustList, Error> {
     };
     let anchor = |anchor: DraftAnchor| {
         let path = folder.join(&anchor.file);
-        let DraftAnchor { name, regions, from, until, signer_id, status, mut uses, .. } = anchor;
+        let DraftAnchor { name, regions, from, until, signer_id, status, logs, mut uses, .. } = anchor;
         uses.sort_unstable();
         let certificate = in_file(&path, trust_files::one_certificate(&octets(&path)?))?;
-        Ok::<_, Error>(ListedAnchor { certificate, from, name, regions, signer_id, status, until, uses })
+        Ok::<_, Error>(ListedAnchor { certificate, from, logs, name, regions, signer_id, status, until, uses })
     };
     let mut lists = Vec::new();
     for list in draft.lists {

@@ -16,6 +16,7 @@ pub mod promise;
 mod reason;
 mod security_event;
 mod severity;
+pub mod statement;
 mod things;
 pub mod tree;
 pub mod witness;

@@ -179,6 +179,12 @@ impl TrustAnchors {
         self.lists.iter().map(|list| &**list)
     }
 
+    /// Whether a trust list says of any of them in which logs must be what is issued below it.
+    #[must_use]
+    pub fn names_logs(&self) -> bool {
+        self.anchors.held.iter().filter_map(Held::scope).any(|scope| !scope.logs.is_empty())
+    }
+
     /// Adds certificates that may stand in a path but are not trusted by themselves.
     ///
     /// # Errors

@@ -8,15 +8,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
-use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
-use crate::crypto::digest::{hex, sm3};
+use crate::crypto::digest::{hex, sha256, sm3};
+use crate::crypto::{PublicKey, ed25519, sm2};
 use crate::domain::trust::acceptance::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::domain::trust::anchor::TrustAnchors;
 use crate::domain::trust::key::public_key;
 use crate::domain::trust::scope::{AnchorScope, ListNamed};
 use crate::domain::trust::signature::SignerIdPolicy;
 use crate::format::keys::SubjectPublicKeyInfo;
+use crate::format::tlog::{NoteKey, VerifierKey};
 use crate::format::trust_list::{
     ListAlgorithm, ListSigner, ListedList, SignedTrustList, SignerIdRule, TrustList, TrustUse,
 };
@@ -132,6 +133,14 @@ pub enum ListRefused {
         /// The list above.
         above: String,
     },
+    /// The key of a log that an anchor names is none.
+    #[error("the anchor {anchor} names {key} as a log's key, which is none: key ID or point is wrong")]
+    LogKey {
+        /// The anchor's name.
+        anchor: String,
+        /// The key.
+        key: String,
+    },
     /// There is one list above the others, not two.
     #[error("a list that is named by the list {above} names lists itself")]
     ThirdStorey {
@@ -160,6 +169,7 @@ impl ListRefused {
             Self::NoLongerNamed { .. } => "trust-list-no-longer-named",
             Self::BeyondUses { .. } => "trust-list-beyond-uses",
             Self::BeyondRegions { .. } => "trust-list-beyond-regions",
+            Self::LogKey { .. } => "trust-list-log-key",
             Self::ThirdStorey { .. } => "trust-list-third-storey",
         }
     }
@@ -194,6 +204,11 @@ impl CheckedList {
     /// A signature is wrong or not accepted now, or too few are there.
     pub fn check(signed: SignedTrustList, algorithms: &AlgorithmPolicy, now: Timestamp) -> Result<Self, ListRefused> {
         let list = signed.list();
+        for anchor in &list.anchors {
+            if let Some(key) = anchor.logs.iter().find(|key| !is_log_key(key)) {
+                return Err(ListRefused::LogKey { anchor: anchor.name.clone(), key: key.clone() });
+            }
+        }
         let (right, needed) = (right_of(&signed, &list.signers, Some((algorithms, now)))?, list.threshold);
         if right < needed {
             return Err(ListRefused::TooFewSignatures { right, needed });
@@ -327,6 +342,17 @@ impl CheckedList {
     }
 }
 
+/// Whether the key ID is the hash of name and key (C2SP signed-note, signatures), and the key one that can be used.
+fn is_log_key(text: &str) -> bool {
+    let Ok(read) = VerifierKey::parse(text) else { return false };
+    let is_usable = match &read.key {
+        NoteKey::Ed25519(point) => ed25519::PublicKey::from_bytes(point).is_ok(),
+        NoteKey::Sm2(point) => sm2::PublicKey::from_bytes(point).is_ok(),
+        NoteKey::Cosignature(_) => false,
+    };
+    is_usable && sha256(&read.key.identified_as(read.name)).starts_with(&read.key_id)
+}
+
 fn named_in<'a>(above: &'a TrustList, name: &str) -> Option<&'a ListedList> {
     above.lists.iter().find(|listed| listed.name == name)
 }
@@ -394,6 +420,7 @@ pub fn add_trust_list(trust: &mut TrustAnchors, list: &CheckedList) {
             from: anchor.from,
             until: anchor.until,
             status: anchor.status.clone(),
+            logs: anchor.logs.clone(),
         };
         (anchor.certificate.clone(), ids, scope)
     });

@@ -95,6 +95,9 @@ pub fn anchor_words(anchor: &ListedAnchor) -> String {
     for service in &anchor.status {
         words.push_str(&format!(", status {}", service.url));
     }
+    for log in &anchor.logs {
+        words.push_str(&format!(", in the log {log}"));
+    }
     words
 }
 

@@ -61,6 +61,8 @@ pub struct AnchorScope {
     pub until: Option<Timestamp>,
     /// Where the status of certificates below it can be asked.
     pub status: Vec<StatusService>,
+    /// Verifier keys of the logs of which one must hold whatever is issued and signed below it; nothing: none must.
+    pub logs: Vec<String>,
 }
 
 impl AnchorScope {

@@ -45,6 +45,15 @@ impl Host {
             Self::Ip(_) => true,
         }
     }
+
+    /// Whether it is the machine itself.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Name(_) => self.is_literal(),
+            Self::Ip(ip) => ip.to_canonical().is_loopback(),
+        }
+    }
 }
 
 impl std::fmt::Display for Host {
@@ -183,5 +192,12 @@ mod tests {
         assert_eq!(literal("http://localhost/"), Ok(true));
         assert_eq!(literal("http://127.0.0.1/"), Ok(true));
         assert_eq!(literal("http://localhost.example/"), Ok(false));
+        let loopback = |url| Address::parse(url).map(|address| address.host.is_loopback());
+        for url in ["http://localhost/", "http://127.0.0.9/", "http://[::1]/", "http://[::ffff:127.0.0.1]/"] {
+            assert_eq!(loopback(url), Ok(true), "{url}");
+        }
+        for url in ["http://localhost.example/", "http://10.0.0.1/", "http://[::2]/", "http://0.0.0.0/"] {
+            assert_eq!(loopback(url), Ok(false), "{url}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::domain::trust::{
 };
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::Unproved;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
@@ -229,6 +230,7 @@ impl<'a> Messages<'_, 'a> {
         }
         report.details.tolerances.sort_unstable();
         report.details.tolerances.dedup();
+        judge_logged(report, (Thing::Signature, signer.signature, None), self.ground, warnings);
     }
 
     /// Whether the message is over the document that is at hand.

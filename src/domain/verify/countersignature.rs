@@ -5,6 +5,7 @@ use crate::domain::verify::cms::{
     Messages, Place, StandsFor, claimed_time, kind, no_certificate, no_seal, right, unproved, wrong,
 };
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::report::{Axis, Body, SignatureReport, Status, Warning};
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
 use crate::domain::verify::time_stamp;
@@ -92,6 +93,7 @@ impl<'a> Messages<'_, 'a> {
         unproved(report, why.as_ref().filter(|_| proof.is_none()), &mut body.warnings);
         report.details.tolerances.sort_unstable();
         report.details.tolerances.dedup();
+        judge_logged(report, (Thing::Signature, counter.signature, None), ground, &mut body.warnings);
         if counter.countersignatures().next().is_some() {
             not_judged(&mut body.warnings);
         }

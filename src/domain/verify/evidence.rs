@@ -3,6 +3,7 @@
 
 use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::digest::digest;
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{CrlEvidence, OcspEvidence};
 use crate::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS, Opened};
 use crate::format::der;
@@ -22,6 +23,8 @@ pub struct Evidence<'a> {
     certificates: Vec<Certificate<'a>>,
     tokens: Vec<TimeStampToken<'a>>,
     log_proofs: Vec<Opened<'a>>,
+    /// Keys of the service's own log, which knows what the service made and asks nothing of what it did not.
+    own_log: &'a [Verifier],
     /// What was at hand before: its lists, answers and proofs count too.
     before: Option<&'a Evidence<'a>>,
 }
@@ -36,6 +39,7 @@ impl<'a> Evidence<'a> {
             certificates: Vec::new(),
             tokens: Vec::new(),
             log_proofs: Vec::new(),
+            own_log: &[],
             before: None,
         }
     }
@@ -111,6 +115,21 @@ impl<'a> Evidence<'a> {
         }
         self.log_proofs.push(Opened::parse(octets)?);
         Ok(())
+    }
+
+    /// Believes checkpoints by these keys of the service's own log, and asks nobody for a proof because of them. Reports tell
+    /// then of which things the log may know ([`Report::things`](crate::domain::verify::Report::things)).
+    pub const fn consult(&mut self, own_log: &'a [Verifier]) {
+        self.own_log = own_log;
+    }
+
+    /// Keys of the service's own log, where it is consulted.
+    #[must_use]
+    pub fn own_log(&self) -> &[Verifier] {
+        match self.before {
+            Some(before) if self.own_log.is_empty() => before.own_log(),
+            _ => self.own_log,
+        }
     }
 
     /// The proofs of logs.

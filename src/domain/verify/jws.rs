@@ -14,6 +14,7 @@ use crate::crypto::digest::sha256;
 use crate::domain::trust::{Budget, public_key};
 use crate::domain::verify::cms::{name_of, no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
@@ -74,6 +75,7 @@ impl FileFormat for JwsFile {
                 Payload::Detached => Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing"),
             };
             judge(&mut report, (&jws, signature), original, ground, &mut budget, &mut body.warnings);
+            judge_logged(&mut report, (Thing::Signature, &signature.value, None), ground, &mut body.warnings);
             body.signatures.push(report);
         }
         Ok(body)

@@ -4,6 +4,9 @@
 //! A stolen key signs whatever its thief wants, but not into a log that others watch. A proof counts when a known key of
 //! its log signed the checkpoint, the entry of its event and salt is included, and the event names what is judged. A proof
 //! that is wrong proves nothing, and harms nothing: who brings it may have made it.
+//!
+//! Who is asked for a proof: everything, where the caller names keys of logs; else what leads to an anchor of which its trust
+//! list says in which logs must be what is issued below it, by these keys and for nothing below other anchors.
 
 use crate::crypto::sm3::sm3;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
@@ -108,7 +111,7 @@ enum Judged {
 /// What is judged, as logs know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::domain::verify) enum Thing {
-    /// A signature with a seal: SM3 of its value's octets.
+    /// A signature of any kind: SM3 of its value's octets; of a signature with a seal, of the whole structure.
     Signature,
     /// A seal.
     Seal,
@@ -151,13 +154,18 @@ impl Thing {
 }
 
 /// What the proofs at hand say of one thing: the first that is right, else why none is. Wrong ones are told.
-fn proven(thing: Thing, octets: &[u8], ground: &Ground<'_>, warnings: &mut Vec<Warning>) -> Option<Judged> {
+fn proven(
+    (thing, octets): (Thing, &[u8]),
+    keys: &[Verifier],
+    ground: &Ground<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Option<Judged> {
     let named = sm3(octets);
     let mut best: Option<Judged> = None;
     for opened in
         ground.evidence.log_proofs().into_iter().filter(|opened| thing.is_named_by(&opened.event.body, &named))
     {
-        let judged = opened.judge(ground.log_keys);
+        let judged = opened.judge(keys);
         if let Judged::Wrong { detail } = &judged {
             let warning = Warning { code: "log-proof-wrong", part: None, detail: detail.clone() };
             if !warnings.contains(&warning) {
@@ -181,11 +189,24 @@ pub(in crate::domain::verify) fn judge_logged(
     ground: &Ground<'_>,
     warnings: &mut Vec<Warning>,
 ) {
-    if ground.log_keys.is_empty() && ground.evidence.log_proofs().is_empty() {
+    // Keys that the caller named ask everything; those that a trust list names ask what is issued below their anchor.
+    let mut keys: Vec<Verifier> = ground.log_keys.iter().chain(report.asked.logs()).cloned().collect();
+    let is_asked = !keys.is_empty();
+    // What the service's own log knows counts, and nothing is asked because of it.
+    let own = ground.evidence.own_log();
+    if !own.is_empty() {
+        keys.extend(own.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
+        [Some(octets), seal].into_iter().flatten().for_each(|thing| report.asked.may_be_known(sm3(thing)));
+    }
+    if !is_asked && ground.trust.names_logs() {
+        let detail = "no trust list says that what is issued below its anchor must be in a log";
+        report.logged = Axis::new(Status::NotApplicable, "log-not-asked", detail);
+    }
+    if keys.is_empty() && ground.evidence.log_proofs().is_empty() {
         return;
     }
     let what = thing.name();
-    let seal = seal.map(|seal| match proven(Thing::Seal, seal, ground, warnings) {
+    let seal = seal.map(|seal| match proven((Thing::Seal, seal), &keys, ground, warnings) {
         Some(Judged::Right(place)) => Some(place),
         _ => None,
     });
@@ -194,7 +215,7 @@ pub(in crate::domain::verify) fn judge_logged(
         Some(None) => "; that its seal was issued is not proven".to_owned(),
         None => String::new(),
     };
-    report.logged = match proven(thing, octets, ground, warnings) {
+    report.logged = match proven((thing, octets), &keys, ground, warnings) {
         Some(Judged::Right(Place { origin, index, size })) => {
             let detail = format!("the {what} is in the log {origin}, as leaf {index} of {size}{of_seal}");
             let own = [format!("log {origin}"), format!("leaf {index}"), format!("tree size {size}")];
@@ -209,15 +230,14 @@ pub(in crate::domain::verify) fn judge_logged(
             Axis::new(Status::Unknown, "log-unknown", detail).with(vec![format!("log {origin}")])
         }
         // Proofs of other things alone ask nothing.
-        None if ground.log_keys.is_empty() => return,
+        None if !is_asked => return,
         None => {
             let detail = format!("no proof that the {what} is in a known log is at hand{of_seal}");
             Axis::new(Status::Unknown, "receipt-missing", detail)
         }
     };
-    let is_demanded = matches!(thing, Thing::Signature | Thing::Seal)
-        && ground.policy.unlogged == Unlogged::Refuse
-        && !ground.log_keys.is_empty();
+    let is_demanded =
+        matches!(thing, Thing::Signature | Thing::Seal) && ground.policy.unlogged == Unlogged::Refuse && is_asked;
     if is_demanded && report.logged.status != Status::Ok {
         let detail = format!("policy {} asks for a proof of a log: {}", ground.policy.name, report.logged.detail);
         report.add(Finding::new(Case::Unlogged, "receipt-missing", detail));

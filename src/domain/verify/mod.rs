@@ -7,6 +7,7 @@
 //! first of them in the order of [`Case`].
 
 pub mod address;
+mod asked;
 pub mod carried;
 pub mod certificate;
 pub mod cms;

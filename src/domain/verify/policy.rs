@@ -133,7 +133,7 @@ pub enum Past {
     AtProof,
 }
 
-/// What it means that a seal, or a use of one, is not proven to be in a log, where keys of logs are known.
+/// What it means that a signature or a seal is not proven to be in a log, where it is asked for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlogged {
     /// The axis says so, and nothing comes of it.
@@ -165,7 +165,7 @@ pub struct Policy {
     pub maker_late_days: i64,
     /// Evidence that is no longer in force.
     pub past: Past,
-    /// Seals and their uses that no log is proven to hold.
+    /// Signatures and seals that no log is proven to hold.
     pub unlogged: Unlogged,
     /// Seconds after thisUpdate from which a source of revocation is too old, although its own period lasts.
     pub greatest_revocation_age: Option<i64>,

@@ -10,6 +10,7 @@ use crate::domain::trust::key::decode_value;
 use crate::domain::trust::{Budget, public_key};
 use crate::domain::verify::cms::{date_time, name_of, no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
+use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::ofd_sign::Place;
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
@@ -67,6 +68,7 @@ impl FileFormat for Raw {
             report.intact = Axis::new(Status::Unknown, "original-missing", detail);
             report.add(Finding::new(Case::SignedDataMissing, "original-missing", detail));
         }
+        judge_logged(&mut report, (Thing::Signature, bytes, None), ground, &mut body.warnings);
         body.signatures.push(report);
         Ok(body)
     }
@@ -93,6 +95,7 @@ pub(in crate::domain::verify) fn judge_described(
     report.details.claimed_time_raw = place.date_time.map(str::to_owned);
     let over = Over { original: Original::Bytes(place.original), date_time: place.date_time };
     judge(report, (value, Named::Nobody), &over, ground, budget, warnings);
+    judge_logged(report, (Thing::Signature, value, None), ground, warnings);
     // The References say whether the parts are whole; that the description itself is, only a right value could say.
     if report.intact.status == Status::Unknown && report.signature.status != Status::Ok {
         let detail = "nothing but the signature value protects the description, and whose it is cannot be told";

@@ -6,6 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::crypto::digest::hex;
 use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{ListNamed, TrustAnchors};
+use crate::domain::verify::asked::Asked;
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
 use crate::domain::verify::wanted::WantedEvidence;
 use crate::domain::verify::words::{Summary, Words, meaning};
@@ -262,6 +263,8 @@ pub struct SignatureReport {
     findings: Vec<Finding>,
     #[serde(skip)]
     wanted: Vec<WantedEvidence>,
+    #[serde(skip)]
+    pub(in crate::domain::verify) asked: Asked,
 }
 
 impl SignatureReport {
@@ -292,6 +295,7 @@ impl SignatureReport {
             reasons: Vec::new(),
             findings: Vec::new(),
             wanted: Vec::new(),
+            asked: Asked::default(),
         }
     }
 

@@ -309,6 +309,9 @@ fn trust(
             Ok(path) => {
                 let subjects = path.subjects().join(" ← ");
                 shown.push(format!("{whose}: {subjects} (anchor from {})", path.anchor_origin()));
+                if let Some(scope) = path.anchor_scope() {
+                    report.asked.must_be_in(&scope.logs);
+                }
                 found.push(path);
             }
             Err(failure) => missing.push(format!("{whose}: {failure}")),

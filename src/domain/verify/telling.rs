@@ -205,6 +205,7 @@ fn of_algorithm(report: &SignatureReport) -> Option<String> {
 fn of_logged(axis: &Axis) -> Option<String> {
     match axis.code.as_str() {
         "not-in-log" => Some("未查询审计日志".to_owned()),
+        "log-not-asked" => Some("信任列表未要求其签发机构登记审计日志，未查询".to_owned()),
         "in-log" => {
             let [log, leaf, size, seal @ ..] = axis.evidence.as_slice() else { return None };
             let (log, leaf) = (log.strip_prefix("log ")?, leaf.strip_prefix("leaf ")?);

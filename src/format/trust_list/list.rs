@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::format::keys::SubjectPublicKeyInfo;
+use crate::format::tlog::{NoteKey, VerifierKey};
 use crate::format::trust_list::error::TrustListError;
 use crate::format::x509::Certificate;
 
@@ -22,6 +23,8 @@ pub const MOST_SIGNERS: usize = 16;
 const MOST_REGIONS: usize = 64;
 const MOST_NAMES: usize = 8;
 const MOST_STATUS: usize = 8;
+/// Keys of logs of an anchor: two trees, and as many again while keys change.
+const MOST_LOGS: usize = 16;
 /// Characters of a text, octets of an address.
 const MOST_TEXT: usize = 200;
 const MOST_URL: usize = 512;
@@ -123,6 +126,10 @@ pub struct ListedAnchor {
     /// From when on it is trusted; its certificate's own validity counts beside it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_moment")]
     pub from: Option<Timestamp>,
+    /// Verifier keys of the logs (C2SP signed-note) of which one must hold whatever is issued and signed below it; nothing: it
+    /// need not be in any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
     /// What people call it.
     pub name: String,
     /// Whose certificates it is trusted for; nothing: everywhere.
@@ -270,6 +277,9 @@ impl ListedAnchor {
         for service in &self.status {
             is_address("anchors.status", &service.url)?;
         }
+        rule("anchors.logs", "are 16 at most", self.logs.len() <= MOST_LOGS)?;
+        distinct("anchors.logs", &self.logs)?;
+        rule("anchors.logs", "are verifier keys of logs", self.logs.iter().all(|key| is_log_key(key)))?;
         let read = Certificate::parse(&self.certificate);
         read.map_err(|source| TrustListError::Malformed { what: "the certificate of anchor", index, source })?;
         Ok(())
@@ -299,6 +309,15 @@ fn distinct<T: Ord>(member: &'static str, all: impl IntoIterator<Item = T>) -> R
     let mut seen = BTreeSet::new();
     let repeated = all.into_iter().any(|one| !seen.insert(one));
     rule(member, "do not repeat each other", !repeated)
+}
+
+/// Whether it is a verifier key, and no witness's. That its key ID is the right hash is not checked here.
+fn is_log_key(text: &str) -> bool {
+    text.len() <= MOST_URL
+        && VerifierKey::parse(text).is_ok_and(|key| {
+            let is_of_log = !matches!(key.key, NoteKey::Cosignature(_));
+            is_of_log && key.to_string() == text
+        })
 }
 
 fn is_name(name: &str) -> Result<(), TrustListError> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 use crate::format::der::ObjectIdentifier;
+use crate::format::tlog::{NoteKey, VerifierKey};
 use crate::format::trust_list::{
     ListAlgorithm, ListSignature, ListSigner, ListedAnchor, Region, SignedTrustList, SignerIdRule, StatusKind,
     StatusService, TrustBundle, TrustList, TrustListError, TrustUse,
@@ -47,10 +48,14 @@ fn certificate(octet: u8) -> Vec<u8> {
     NewCertificate::assemble(&new.to_tbs(), algorithm, &[octet])
 }
 
+/// C2SP signed-note, its example of a verifier key.
+const LOG: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+
 fn anchor(octet: u8) -> ListedAnchor {
     ListedAnchor {
         certificate: certificate(octet),
         from: Some(NOW),
+        logs: vec![LOG.into()],
         name: "示例根证书".into(),
         regions: vec![Region { code: "330000".into(), names: vec!["浙江省".into()] }],
         signer_id: SignerIdRule::DefaultOrEmpty,
@@ -176,6 +181,14 @@ fn every_rule_of_the_format_is_held() {
     for url in ["ftp://a", "http://", "http://a b", "http://u@a", "https:///x", "http://a/#f"] {
         assert_eq!(in_anchor(|anchor| anchor.status[0].url = url.into()), "anchors.status", "{url}");
     }
+    let witness = VerifierKey { name: "a", key_id: [0; 4], key: NoteKey::Cosignature([1; 32]) }.to_string();
+    for log in ["", "example.com/foo", &LOG.replace("foo", "f oo"), &LOG[..LOG.len() - 1], &witness] {
+        assert_eq!(in_anchor(|anchor| anchor.logs = vec![log.into()]), "anchors.logs", "{log}");
+    }
+    assert_eq!(in_anchor(|anchor| anchor.logs = vec![LOG.into(); 2]), "anchors.logs");
+    let many =
+        (0..17_u8).map(|n| VerifierKey { name: "a", key_id: [n; 4], key: NoteKey::Ed25519([1; 32]) }.to_string());
+    assert_eq!(in_anchor(|anchor| anchor.logs = many.collect()), "anchors.logs");
     let mut broken = list();
     broken.anchors[0].certificate = vec![0x30, 0];
     let source = crate::format::der::Error::Missing { what: "tbsCertificate" };

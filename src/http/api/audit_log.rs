@@ -22,9 +22,10 @@ use crate::http::api::form::malformed;
 use crate::http::api::json::{hexadecimal, moment};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::problem::{Code, Problem};
-use crate::service::audit_log::EventProof;
 use crate::service::audit_log::desk::{EventQuery, LogAnswer, LogFile, LogRequest};
+use crate::service::audit_log::{EventProof, SignedStatement};
 use crate::service::door::Actor;
+use crate::service::inventory::hexadecimal as hex;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OCTETS: &str = "application/octet-stream";
@@ -50,6 +51,20 @@ pub(crate) struct ProofShape {
     /// The same in the tree of SHA-256.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+}
+
+/// What the service says, signed: the log knows no event of a thing. No tree proves it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LogStatement)]
+pub(crate) struct StatementShape {
+    /// SM3 of the thing, hex.
+    sm3: String,
+    /// The leaves that were looked at: those of the newest checkpoint.
+    size: u64,
+    /// When, RFC 3339.
+    at: String,
+    /// The signed note (`docs/formats/audit-notes.md`).
+    note: String,
 }
 
 /// Proofs, oldest first.
@@ -176,9 +191,41 @@ pub(crate) async fn proofs(
     Extension(actor): Extension<Actor>,
     query: Result<Query<ThingQuery>, QueryRejection>,
 ) -> Result<Json<ProofsShape>, Problem> {
-    let Query(query) = query.map_err(|_| Problem::new(Code::QueryMalformed, "Needed is sm3, once."))?;
-    let thing = hexadecimal(&query.sm3).ok_or_else(|| malformed("sm3", "an SM3: 64 hexadecimal digits"))?;
+    let thing = thing(query)?;
     proven(&app, &actor, LogRequest::ProofsOf { thing }).await
+}
+
+/// The statement that the log knows no event of a thing: what the service says, not something that the tree proves.
+#[utoipa::path(
+    get, path = "/api/v1/log/statements", operation_id = "log_statement", tag = "audit log",
+    params(ThingQuery),
+    responses(
+        (status = 200, description = "The statement", body = StatementShape),
+        (status = 409, description = "An event is known: ask for its proofs", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "4XX", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn statement(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    query: Result<Query<ThingQuery>, QueryRejection>,
+) -> Result<Json<StatementShape>, Problem> {
+    let thing = thing(query)?;
+    match app.door.audit_log(&actor, LogRequest::Statement { thing }).await? {
+        LogAnswer::Statement(SignedStatement { statement, note }) => Ok(Json(StatementShape {
+            sm3: hex(&statement.thing),
+            size: statement.size,
+            at: Timestamp::to_string(&statement.at),
+            note,
+        })),
+        _ => Err(no_such_answer()),
+    }
+}
+
+fn thing(query: Result<Query<ThingQuery>, QueryRejection>) -> Result<[u8; 32], Problem> {
+    let Query(query) = query.map_err(|_| Problem::new(Code::QueryMalformed, "Needed is sm3, once."))?;
+    hexadecimal(&query.sm3).ok_or_else(|| malformed("sm3", "an SM3: 64 hexadecimal digits"))
 }
 
 /// The proof of an event, for whoever did what it says, and for auditors.

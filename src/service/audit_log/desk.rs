@@ -7,7 +7,7 @@ use crate::domain::audit::{Actor, Event, EventClass};
 use crate::domain::caller::Role;
 use crate::format::tlog::tile::TilePath;
 use crate::service::Error as ServiceError;
-use crate::service::audit_log::{AuditLog, Error, EventProof, Receipt};
+use crate::service::audit_log::{AuditLog, Error, EventProof, Receipt, SignedStatement};
 use crate::store::audit;
 
 /// Events that one answer lists.
@@ -30,6 +30,11 @@ pub enum LogRequest {
     },
     /// Proofs of the events of a thing.
     ProofsOf {
+        /// Its SM3.
+        thing: [u8; 32],
+    },
+    /// The statement that no event of a thing is known.
+    Statement {
         /// Its SM3.
         thing: [u8; 32],
     },
@@ -74,6 +79,8 @@ pub enum LogAnswer {
     File(LogFile),
     /// Proofs, oldest first.
     Proofs(Vec<EventProof>),
+    /// A statement.
+    Statement(SignedStatement),
     /// Events.
     Events(EventPage),
     /// Receipts.
@@ -117,6 +124,7 @@ impl AuditLog {
             }
             // Whoever holds the thing knows what its event says: the hash names nothing else.
             LogRequest::ProofsOf { thing } => self.proofs_of(&thing).await.map(LogAnswer::Proofs),
+            LogRequest::Statement { thing } => self.state_unknown(&thing).await.map(LogAnswer::Statement),
             LogRequest::Receipts { request } => self.receipts(&request).await.map(LogAnswer::Receipts),
             LogRequest::Search(_) if !is_auditor(actor) => Err(Error::NotEntitled.into()),
             LogRequest::Search(query) => self.search(&query).await.map(LogAnswer::Events),

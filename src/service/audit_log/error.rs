@@ -162,6 +162,25 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A statement that no event of a thing is known, where one is.
+    #[error("the log knows an event of it: GET /api/v1/log/proofs has the proofs")]
+    EventKnown,
+    /// A log is asked for over http at another machine than this one.
+    #[error("{address} is of http, which is for this machine alone")]
+    AddressPlain {
+        /// Where.
+        address: String,
+    },
+    /// A file of a log has no answer.
+    #[error("{address} cannot be read: {reason}")]
+    NotServed {
+        /// Where.
+        address: String,
+        /// Stable code of why.
+        code: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// No log is kept here.
     #[error("no audit log is published here")]
     Off,
@@ -194,6 +213,9 @@ impl Error {
             Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",
             Self::NoSuchFile => "log-no-such-file",
+            Self::EventKnown => "log-event-known",
+            Self::AddressPlain { .. } => "log-address-plain",
+            Self::NotServed { code, .. } => code,
             Self::Off => "log-off",
         }
     }

@@ -19,6 +19,8 @@ mod opening;
 mod proving;
 mod receipts;
 mod sequencing;
+pub mod served;
+mod stating;
 pub mod stored;
 mod tiles;
 mod witnessing;
@@ -43,6 +45,7 @@ pub use mirroring::keep_mirrored;
 pub use proving::EventProof;
 pub use receipts::Receipt;
 pub use sequencing::{Step, keep_sequencing};
+pub use stating::SignedStatement;
 pub use witnessing::{KnownWitness, keep_witnessed};
 
 /// How the log is kept.
@@ -70,6 +73,12 @@ pub struct AuditLog {
     /// What the trees are now. Held by whoever makes them grow.
     growth: Arc<Mutex<Growth>>,
     watcher: Watcher,
+}
+
+impl std::fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditLog").field("origin", &self.origin()).finish_non_exhaustive()
+    }
 }
 
 struct Signers {

@@ -1,5 +1,5 @@
-//! One question over HTTP/1.1, with bounds on everything: no redirects, no cookies, no reuse of connections, and nothing
-//! told of who asks.
+//! One question over HTTP/1.1, with bounds on everything: no redirects, no cookies, and nothing told of who asks.
+//! A connection ends with its answer, but for those of `kept`.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -162,7 +162,28 @@ impl Web {
     }
 
     async fn exchange(&self, question: Question, statuses: &[StatusCode]) -> Result<(StatusCode, Vec<u8>), Error> {
-        let address = &question.address;
+        let (mut sender, connection) = self.connected(&question.address).await?;
+        let asking = async move {
+            let response = sender.send_request(request(&question, Afterwards::Close)?).await?;
+            answer(response, statuses, question.most).await
+        };
+        // Both in one task: when the asking ends, so does the connection.
+        let mut asking = std::pin::pin!(asking);
+        let mut connection = std::pin::pin!(connection);
+        let mut is_over = false;
+        poll_fn(|context| {
+            if !is_over && connection.as_mut().poll(context).is_ready() {
+                is_over = true;
+            }
+            asking.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+impl Web {
+    /// A connection to that server, TLS counted, in the time for it.
+    pub(super) async fn connected(&self, address: &Address) -> Result<Connected, Error> {
         let tls = match (&self.tls, address.is_secure) {
             (Some(config), true) => Some(Arc::clone(config)),
             (None, true) => return Err(Error::NoServerAnchors),
@@ -190,42 +211,48 @@ impl Web {
         let stream = timeout(limit, connecting).await.unwrap_or(Err(Error::TimedOut(limit)))?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_HEAD).max_headers(MOST_FIELDS);
-        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        let asking = async move {
-            let response = sender.send_request(request(&question)?).await?;
-            let status = response.status();
-            match status {
-                status if statuses.contains(&status) => {}
-                status if status.is_redirection() => return Err(Error::Redirect),
-                status => return Err(Error::Status(status.as_u16())),
-            }
-            Ok((status, whole_body(response.into_body(), question.most).await?))
-        };
-        // Both in one task: when the asking ends, so does the connection.
-        let mut asking = std::pin::pin!(asking);
-        let mut connection = std::pin::pin!(connection);
-        let mut is_over = false;
-        poll_fn(|context| {
-            if !is_over && connection.as_mut().poll(context).is_ready() {
-                is_over = true;
-            }
-            asking.as_mut().poll(context)
-        })
-        .await
+        Ok(builder.handshake(TokioIo::new(stream)).await?)
     }
 }
 
+/// Whoever sends, and the connection, which somebody has to drive.
+pub(super) type Connected = (http1::SendRequest<Once>, http1::Connection<TokioIo<Box<dyn Stream>>, Once>);
+
+/// What becomes of a connection when it has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// It ends.
+    Close,
+    /// It stays for the next question.
+    Keep,
+}
+
+/// The answer, where it has one of these statuses and no more octets than that.
+pub(super) async fn answer(
+    response: hyper::Response<hyper::body::Incoming>,
+    statuses: &[StatusCode],
+    most: usize,
+) -> Result<(StatusCode, Vec<u8>), Error> {
+    let status = response.status();
+    match status {
+        status if statuses.contains(&status) => {}
+        status if status.is_redirection() => return Err(Error::Redirect),
+        status => return Err(Error::Status(status.as_u16())),
+    }
+    Ok((status, whole_body(response.into_body(), most).await?))
+}
+
 /// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-fn request(question: &Question) -> Result<Request<Once>, hyper::http::Error> {
+pub(super) fn request(question: &Question, afterwards: Afterwards) -> Result<Request<Once>, hyper::http::Error> {
     let address = &question.address;
-    let request = Request::builder()
-        .uri(address.target.as_str())
-        .header(header::HOST, address.authority())
-        .header(header::CONNECTION, "close");
+    let mut request = Request::builder().uri(address.target.as_str()).header(header::HOST, address.authority());
+    if afterwards == Afterwards::Close {
+        request = request.header(header::CONNECTION, "close");
+    }
     match &question.body {
         None => request.body(Once(None)),
         Some((kind, body)) => {
@@ -255,7 +282,7 @@ async fn whole_body(
 }
 
 /// A body that is there whole, or none.
-struct Once(Option<Bytes>);
+pub(super) struct Once(Option<Bytes>);
 
 impl Body for Once {
     type Data = Bytes;

@@ -1,10 +1,12 @@
 """Checks an audit log from its files alone, written from the texts of C2SP and docs/formats, sharing no code with Yinxin.
 
     python check_log.py DIR --sm3 VKEY --sha256 VKEY [--witness VKEY]...
+    python check_log.py --statement FILE --sha256 VKEY [--sm3 VKEY]
     python check_log.py --vectors FILE
 
 DIR holds sm3/ and sha256/, each with `checkpoint` and `tile/...` of C2SP tlog-tiles. Prints `ok SIZE ROOT ROOT` and ends with 0;
-or `entry N: why` with the first index that is wrong, or `refused: why`, and ends with 1.
+or `entry N: why` with the first index that is wrong, or `refused: why`, and ends with 1. A statement that the log knows nothing
+of a thing is what its service says, and proves nothing of the tree: what is checked is who signed it.
 """
 
 import argparse
@@ -74,8 +76,8 @@ def is_right(key, text, value):
     return gmssl_pyx.sm2_verify(key[len(SM2_TYPE) + 1 :], text, der)
 
 
-def checkpoint(octets, origin, log, witnesses):
-    """Size and root; the log must have signed, and no known key may have signed wrongly."""
+def signed_text(octets, log, others):
+    """The lines of a note; the log must have signed, and no known key may have signed wrongly."""
     at = octets.rindex(b"\n\n") + 1
     text, lines = octets[:at], octets[at + 1 :].decode()
     need(lines.endswith("\n") and all(o >= 32 or o == 10 for o in octets), "not a note")
@@ -84,17 +86,36 @@ def checkpoint(octets, origin, log, witnesses):
         dash, name, value = line.split(" ")
         need(dash == "\u2014", "not a signature line")
         value = unbase64(value, "signature")
-        for known in [log, *witnesses]:
+        for known in [log, *others]:
             if (name, value[:4]) == known[:2]:
                 need(is_right(known[2], text, value[4:]), f"the signature of {name} is wrong")
                 signed = signed or known is log
     need(signed, f"no signature of {log[0]}")
+    return text
+
+
+def checkpoint(octets, origin, log, witnesses):
+    """Size and root."""
+    text = signed_text(octets, log, witnesses)
     found, size, root, rest = text.decode().split("\n")  # three lines, each with its newline
     need(found == origin and rest == "", f"the origin is {found}")
     need(size == str(int(size)), "tree size")
     root = unbase64(root, "root")
     need(len(root) == 32, "root")
     return int(size), root
+
+
+def statement(octets, keys):
+    """The thing of which the service says that it knows no event, and the size of the tree then."""
+    log = keys["sha256"]
+    text = signed_text(octets, log, [key for key in keys.values() if key is not log])
+    first, origin, unknown, thing, size, root, moment, rest = text.decode().split("\n")
+    need((first, unknown, rest) == ("yinxin statement v1", "no event is known", ""), "not a statement")
+    need(all(key[0] == f"{origin}/{name}" for name, key in keys.items()), f"the origin is {origin}")
+    need(thing == thing.lower() and len(bytes.fromhex(thing)) == 32, "SM3")
+    need(size == str(int(size)) and moment == str(int(moment)), "number")
+    need(len(unbase64(root, "root")) == 32, "root")
+    return thing, int(size)
 
 
 # ---- C2SP tlog-tiles, RFC 6962 2.1; docs/formats/audit-leaf.md ----
@@ -201,6 +222,8 @@ def vectors(file):
         key, witness = verifier(held["vkey_" + name]), verifier(held["vkey_witness"])
         found = checkpoint(held["checkpoint_" + name].encode(), f"{held['origin']}/{name}", key, [witness])
         need(found == (3, root) and held["root_" + name] == root.hex(), "root")
+    keys = {name: verifier(held["vkey_" + name]) for name in ["sm3", "sha256"]}
+    need(statement(held["statement"].encode(), keys) == ("cd" * 32, 3), "statement")
     return "ok"
 
 
@@ -208,6 +231,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder", nargs="?", type=pathlib.Path)
     arguments.add_argument("--vectors")
+    arguments.add_argument("--statement", type=pathlib.Path)
     arguments.add_argument("--sm3")
     arguments.add_argument("--sha256")
     arguments.add_argument("--witness", action="append", default=[])
@@ -215,6 +239,10 @@ def main():
     try:
         if given.vectors:
             print(vectors(given.vectors))
+        elif given.statement:
+            named = {"sm3": given.sm3, "sha256": given.sha256}
+            keys = {name: verifier(key) for name, key in named.items() if key}
+            print("ok", *statement(given.statement.read_bytes(), keys))
         else:
             keys = {"sm3": verifier(given.sm3), "sha256": verifier(given.sha256)}
             print(check(given.folder, keys, [verifier(key) for key in given.witness]))

@@ -12,6 +12,7 @@ use serde_json::Value;
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::checkpoint::{Verifier, verify_checkpoint};
 use yinxin::domain::audit::promise::Promise;
+use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::tree::{TreeHash, verify_inclusion};
 use yinxin::domain::audit::{Entry, Event, EventBody};
 use yinxin::format::tlog::{LogProof, Note};
@@ -22,7 +23,7 @@ use crate::serve::{Client, Installation, NOTICE};
 const ORIGIN: &str = "localhost/log";
 
 /// The keys that the log says it has: a stranger would compare them with paper.
-fn keys(client: &Client) -> Vec<Verifier> {
+pub(super) fn keys(client: &Client) -> Vec<Verifier> {
     let text = client.call("/log/keys", &[]).ok();
     String::from_utf8(text).unwrap().lines().map(|line| Verifier::parse(line).unwrap()).collect()
 }
@@ -38,7 +39,7 @@ fn head(client: &Client, keys: &[Verifier], tree: TreeHash) -> (u64, [u8; 32]) {
     (believed.size(), *believed.root())
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -49,7 +50,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn log_command(installation: &Installation, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(super) fn log_command(installation: &Installation, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = program();
     command.env("YINXIN_DATA_DIR", installation.home()).env("YINXIN_LOG__LEVEL", "error");
     let done = command.arg("log").args(arguments).output().unwrap();
@@ -122,6 +123,7 @@ fn whoever_is_served_can_prove_it() {
     assert_eq!(foreign.refusal(), (403, "log-not-entitled".to_owned()));
     let none = client.call(&format!("/api/v1/log/proofs?sm3={}", "00".repeat(32)), &[]).ok();
     assert_eq!(String::from_utf8(none).unwrap(), "{\"proofs\":[]}");
+    what_is_not_known_is_said_and_not_proven(&installation, &client, (&keys, &sealed));
     let searched = client.call_as_caller("/api/v1/log/events", &[]);
     assert_eq!(searched.refusal(), (403, "role-missing".to_owned()));
     for path in ["/log/tile/0/999", "/log/tile/0/1", "/log/sm4/checkpoint", "/log/tile/8/000", "/log/nothing"] {
@@ -146,6 +148,39 @@ fn whoever_is_served_can_prove_it() {
 
     a_copy_is_checked_by_anybody(&installation, &keys);
     assert_eq!(running.terminate().0, Some(0));
+}
+
+/// A statement is signed by both keys of the log, given to callers, and refused where an event is known.
+fn what_is_not_known_is_said_and_not_proven(
+    installation: &Installation,
+    client: &Client,
+    (keys, sealed): (&[Verifier], &[u8]),
+) {
+    let of = |octets: &[u8]| format!("/api/v1/log/statements?sm3={}", yinxin::crypto::digest::hex(&sm3(octets)));
+    assert_eq!(client.call(&of(b"nothing"), &[]).refusal(), (401, "signature-missing".to_owned()));
+    assert_eq!(client.call_as_caller(&of(sealed), &[]).refusal(), (409, "log-event-known".to_owned()));
+    let malformed = client.call_as_caller("/api/v1/log/statements?sm3=00", &[]);
+    assert_eq!(malformed.refusal(), (400, "field-malformed".to_owned()));
+    let answer: Value = serde_json::from_slice(&client.call_as_caller(&of(b"nothing"), &[]).ok()).unwrap();
+    let note = answer["note"].as_str().unwrap();
+    let stated = Statement::verified(&Note::parse(note.as_bytes()).unwrap(), keys).unwrap();
+    assert_eq!((stated.thing, stated.origin.as_str()), (sm3(b"nothing"), ORIGIN));
+    assert_eq!(answer["size"].as_u64(), Some(stated.size));
+
+    let file = installation.write("unknown.bin", b"nothing");
+    let place = installation.path("said");
+    let (file, out) = (file.to_str().unwrap(), place.to_str().unwrap());
+    let (code, said, complaint) = log_command(installation, &["prove", file, "--statement", out]);
+    assert_eq!(code, Some(1), "{complaint}");
+    assert!(said.ends_with(&format!("what the service says, and no proof, is in {out}\n")), "{said}");
+    let written = fs::read(&place).unwrap();
+    assert_eq!(Statement::verified(&Note::parse(&written).unwrap(), keys).unwrap().thing, sm3(b"nothing"));
+    let Some(mut python) = checker("serve::whoever_is_served_can_prove_it (a statement in Python)") else { return };
+    let vkeys = keys.iter().map(Verifier::to_vkey).collect::<Vec<_>>();
+    python.arg("--statement").arg(&place).args(["--sm3", &vkeys[0], "--sha256", &vkeys[1]]);
+    let done = python.output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(said.starts_with(&format!("ok {} ", yinxin::crypto::digest::hex(&sm3(b"nothing")))), "{said}");
 }
 
 /// Whoever has the file, the proofs and the log's keys is told by `verify`, away from the installation.
@@ -208,15 +243,22 @@ fn a_copy_is_checked_by_anybody(installation: &Installation, keys: &[Verifier]) 
     assert_eq!((code, said), (Some(1), "WRONG: the sm3 tree has no checkpoint (log-checkpoint-missing)\n".to_owned()));
 }
 
-/// By a checker that shares no code with us.
-fn checked_in_python(copy: &Path, vkeys: &[String], right: Option<u64>) {
+/// A checker that shares no code with us, or nothing where it is absent.
+fn checker(test: &str) -> Option<Command> {
     let checker = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/python/check_log.py");
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("peers/venv/bin/python");
     if !python.exists() {
-        return crate::skip("serve::whoever_is_served_can_prove_it (checked in Python)", "scripts/test-peers");
+        crate::skip(test, "scripts/test-peers");
+        return None;
     }
     let mut command = Command::new(python);
-    command.arg(checker).arg(copy).args(["--sm3", &vkeys[0], "--sha256", &vkeys[1]]);
+    command.arg(checker);
+    Some(command)
+}
+
+fn checked_in_python(copy: &Path, vkeys: &[String], right: Option<u64>) {
+    let Some(mut command) = checker("serve::whoever_is_served_can_prove_it (checked in Python)") else { return };
+    command.arg(copy).args(["--sm3", &vkeys[0], "--sha256", &vkeys[1]]);
     let done = command.output().unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
     match right {
@@ -255,7 +297,7 @@ impl Drop for Witness {
     }
 }
 
-fn copied(from: &Path, to: &Path) {
+pub(super) fn copied(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
@@ -339,6 +381,43 @@ fn a_witness_sees_what_was_set_back_or_written_anew() {
     let running = installation.serve_with(&[("YINXIN_AUDIT_LOG__WITNESSES", settings.as_str())]);
     let client = installation.client(&running);
     cosigned(&client, TreeHash::Sha256, grown + 1);
+    assert_eq!(running.terminate().0, Some(0));
+}
+
+/// The service's own log counts for what is uploaded: what it sealed is in it; what somebody sealed elsewhere with the very
+/// same keys is not. Who is refused for that, trust lists say, and none is in force here.
+#[test]
+fn the_own_log_is_asked_for_what_is_uploaded() {
+    if !has_curl() {
+        return crate::skip("serve::the_own_log_is_asked_for_what_is_uploaded", "curl");
+    }
+    let (installation, thief) = (Installation::new("serve-own-log"), Installation::new("serve-own-log-thief"));
+    assert_eq!(installation.serve().terminate().0, Some(0));
+    copied(&installation.home(), &thief.home());
+    let running = thief.serve();
+    let (_, forged) = seal_with_receipts(&thief, &thief.client(&running), "forged");
+    assert_eq!(running.terminate().0, Some(0));
+
+    let running = installation.serve();
+    let client = installation.client(&running);
+    let keys = keys(&client);
+    let (receipts, genuine) = seal_with_receipts(&installation, &client, "genuine");
+    let promise = Promise::verified(&Note::parse(receipts[1].as_bytes()).unwrap(), &of_tree(&keys, TreeHash::Sm3));
+    let leaf = promise.unwrap().index;
+    until("the leaf", || (head(&client, &keys, TreeHash::Sm3).0 > leaf).then_some(()));
+    let judged = |name: &str, octets: &[u8]| client.verify(&installation.write(name, octets));
+    let report = judged("genuine.ofd", &genuine);
+    let axis = &report["signatures"][0]["logged"];
+    assert_eq!((&axis["status"], &axis["code"]), (&"ok".into(), &"in-log".into()), "{axis}");
+    assert_eq!(
+        (&axis["evidence"][0], &axis["evidence"][1]),
+        (&"log localhost/log/sm3".into(), &format!("leaf {leaf}").into())
+    );
+    assert!(axis["detail"].as_str().unwrap().contains("that its seal was issued is proven too"), "{axis}");
+    let report = judged("forged.ofd", &forged);
+    assert_eq!(report["signatures"][0]["signature"]["status"], "ok", "{report}");
+    let axis = &report["signatures"][0]["logged"];
+    assert_eq!((&axis["status"], &axis["code"]), (&"not_applicable".into(), &"not-in-log".into()), "{axis}");
     assert_eq!(running.terminate().0, Some(0));
 }
 

@@ -9,6 +9,7 @@ mod durability;
 mod gm3;
 mod hostile;
 mod issuance_jobs;
+mod log_addresses;
 mod logs;
 mod manual;
 mod page;

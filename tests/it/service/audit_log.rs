@@ -8,6 +8,7 @@ use std::time::Duration;
 use yinxin::base::id::CallerId;
 use yinxin::domain::audit::checkpoint::{Verifier, verify_checkpoint};
 use yinxin::domain::audit::growth::Growth;
+use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::tree::{
     Hash, Tiles, TreeHash, consistency_tiles, prove_consistency, verify_consistency, verify_inclusion,
 };
@@ -17,7 +18,7 @@ use yinxin::format::tlog::tile::{TilePath, bundles_of, tiles_of};
 use yinxin::format::tlog::{LogProof, Note};
 use yinxin::service::Services;
 use yinxin::service::audit_log::desk::{EventQuery, LogAnswer, LogRequest};
-use yinxin::service::audit_log::{AuditLog, Options};
+use yinxin::service::audit_log::{AuditLog, Options, SignedStatement};
 use yinxin::store::audit;
 
 use crate::service::installation::{NOW, Place};
@@ -225,6 +226,8 @@ async fn only_the_entitled_see_events(services: &Services, log: &AuditLog) {
     let unknown = ask(&Actor::Anonymous, LogRequest::ProofsOf { thing: [0xcd; 32] }).await;
     assert_eq!(unknown, Ok(LogAnswer::Proofs(Vec::new())));
 
+    the_service_says_what_it_does_not_know(log, &user).await;
+
     let everything = || LogRequest::Search(EventQuery::default());
     for stranger in [&user, &Actor::Anonymous] {
         assert_eq!(ask(stranger, everything()).await, Err("log-not-entitled".to_owned()));
@@ -245,6 +248,21 @@ async fn only_the_entitled_see_events(services: &Services, log: &AuditLog) {
     assert_eq!(found(late).await, (Vec::new(), None));
     let early = EventQuery { until: Some(NOW), ..EventQuery::default() };
     assert_eq!(found(early).await, (Vec::new(), None));
+}
+
+async fn the_service_says_what_it_does_not_know(log: &AuditLog, user: &Actor) {
+    let ask = async |thing| log.answer(user, LogRequest::Statement { thing }).await;
+    let Ok(LogAnswer::Statement(SignedStatement { statement, note })) = ask([0xcd; 32]).await else { panic!() };
+    let (size, root) = head(log, TreeHash::Sm3).await;
+    let expected = Statement { origin: ORIGIN.into(), thing: [0xcd; 32], size, root, at: NOW };
+    assert_eq!(statement, expected);
+    for tree in TreeHash::ALL {
+        let keys = [log.verifier(tree).unwrap().clone()];
+        assert_eq!(Statement::verified(&Note::parse(note.as_bytes()).unwrap(), &keys), Ok(expected.clone()));
+    }
+    let known = ask([0xcc; 32]).await.unwrap_err();
+    let words = "the log knows an event of it: GET /api/v1/log/proofs has the proofs";
+    assert_eq!((known.code(), known.to_string()), ("log-event-known", words.to_owned()));
 }
 
 async fn sequencers_that_compete_make_one_log(services: &Services, log: &AuditLog) {

@@ -115,6 +115,7 @@ fn anchor(der: &[u8], uses: &[TrustUse]) -> ListedAnchor {
     ListedAnchor {
         certificate: der.to_vec(),
         from: None,
+        logs: Vec::new(),
         name: "根".into(),
         regions: Vec::new(),
         signer_id: SignerIdRule::Default,
@@ -126,6 +127,29 @@ fn anchor(der: &[u8], uses: &[TrustUse]) -> ListedAnchor {
 
 fn province(code: &str, name: &str) -> Region {
     Region { code: code.into(), names: vec![name.into()] }
+}
+
+#[test]
+fn keys_of_logs_are_real_ones() {
+    let keeper = Keeper::sm2("甲");
+    let of = |logs: Vec<String>| {
+        let (der, _, _) = root();
+        let anchor = ListedAnchor { logs, ..anchor(&der, &[TrustUse::SealMaking]) };
+        TrustList { anchors: vec![anchor], ..list("a", 1, &[&keeper], 1) }
+    };
+    const LOG: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+    let named = checked(of(vec![LOG.into()]), &[&keeper]).unwrap();
+    let mut trust = TrustAnchors::none();
+    add_trust_list(&mut trust, &checked(of(Vec::new()), &[&keeper]).unwrap());
+    assert!(!trust.names_logs());
+    add_trust_list(&mut trust, &named);
+    assert!(trust.names_logs());
+    let other = LOG.replace("530d903a", "530d903b");
+    let refused = checked(of(vec![other.clone()]), &[&keeper]).unwrap_err();
+    assert_eq!(refused, ListRefused::LogKey { anchor: "根".into(), key: other });
+    assert_eq!(refused.code(), "trust-list-log-key");
+    let changes = diff(Some(&of(Vec::new())), &of(vec![LOG.into()]));
+    assert!(changes[0].detail.ends_with(&format!("→ 根: seal-making, in the log {LOG}")), "{changes:?}");
 }
 
 #[test]
