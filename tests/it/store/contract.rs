@@ -23,8 +23,8 @@ use yinxin::store::outbox::StoredMessage;
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
-    Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
-    outbox, seals, signatures,
+    Error, IntegrityKey, SchemaVersion, Store, audit, callers, certificates, idempotency, installation,
+    key_encryption_keys, keys, outbox, seals, signatures,
 };
 
 use crate::store::postgres::Postgres;
@@ -632,7 +632,17 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 18 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 19 })), "{refused:?}");
+    // It says whom it serves: a newer program's alone, or ours too.
+    by_hand(url, "UPDATE schema_migrations SET serves_from = 20 WHERE version = 99").await.unwrap();
+    let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 19 })), "{refused:?}");
+    by_hand(url, "UPDATE schema_migrations SET serves_from = 19 WHERE version = 99").await.unwrap();
+    let served = Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap();
+    let version = SchemaVersion { database: 99, before: 19, serves_from: 19, program: 19 };
+    assert_eq!(served.version().await.unwrap(), version);
+    assert!(version.can_go_back());
+    served.close().await;
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,
