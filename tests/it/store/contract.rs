@@ -628,9 +628,13 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
 
 async fn migrations_are_checked(url: &str) {
     Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap().close().await;
-    by_hand(url, "INSERT INTO schema_migrations SELECT 99, sm3, applied_at FROM schema_migrations WHERE version = 1")
-        .await
-        .unwrap();
+    by_hand(
+        url,
+        "INSERT INTO schema_migrations (version, sm3, applied_at) \
+         SELECT 99, sm3, applied_at FROM schema_migrations WHERE version = 1",
+    )
+    .await
+    .unwrap();
     let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
     assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 19 })), "{refused:?}");
     // It says whom it serves: a newer program's alone, or ours too.
