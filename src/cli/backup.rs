@@ -144,7 +144,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments, console: &mut Console) -> Ou
 
 /// Which version the database is at, and who may work on it.
 fn told(at: &SchemaVersion) -> String {
-    let SchemaVersion { database, before, serves_from, program } = at;
+    let SchemaVersion { database, before, serves_from, will_serve_from, program } = at;
     let mut text = match database.cmp(program) {
         Ordering::Equal => format!("the database is at version {database}, that of this program\n"),
         Ordering::Less => format!("the database is at version {database}, this program's is {program}\n"),
@@ -159,6 +159,11 @@ fn told(at: &SchemaVersion) -> String {
             (before, true) => format!("a downgrade to version {before} is possible\n"),
             (before, false) => format!("a downgrade to version {before} is not possible: restore a backup of before\n"),
         });
+    }
+    if database < program {
+        text.push_str(&format!(
+            "once it is brought to version {program}, programs from version {will_serve_from} on may\n"
+        ));
     }
     text
 }
@@ -205,5 +210,37 @@ fn with(
                 _ => Outcome::Refused,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_is_told_who_may_work_on_the_database() {
+        let at = |database, before, serves_from, will_serve_from| {
+            told(&SchemaVersion { database, before, serves_from, will_serve_from, program: 20 })
+        };
+        let expected = "the database is at version 20, that of this program\n\
+                        programs from version 19 on may work on it\n\
+                        a downgrade to version 19 is possible\n";
+        assert_eq!(at(20, 19, 19, 19), expected);
+        let expected = "the database is at version 20, that of this program\n\
+                        programs from version 20 on may work on it\n\
+                        a downgrade to version 19 is not possible: restore a backup of before\n";
+        assert_eq!(at(20, 19, 20, 20), expected);
+        let expected = "the database is at version 21, this program's is 20, which may work on it\n\
+                        programs from version 20 on may work on it\n\
+                        a downgrade to version 20 is possible\n";
+        assert_eq!(at(21, 20, 20, 20), expected);
+        let expected = "the database is at version 18, this program's is 20\n\
+                        programs from version 18 on may work on it\n\
+                        a downgrade to version 17 is not possible: restore a backup of before\n\
+                        once it is brought to version 20, programs from version 19 on may\n";
+        assert_eq!(at(18, 17, 18, 19), expected);
+        let expected = "the database is at version 0, this program's is 20\n\
+                        once it is brought to version 20, programs from version 19 on may\n";
+        assert_eq!(at(0, 0, 0, 19), expected);
     }
 }

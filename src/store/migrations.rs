@@ -72,6 +72,8 @@ pub struct SchemaVersion {
     pub before: i64,
     /// The oldest version whose program may work on the database.
     pub serves_from: i64,
+    /// The same, once this program has brought it to its own version.
+    pub will_serve_from: i64,
     /// That of this program.
     pub program: i64,
 }
@@ -291,8 +293,12 @@ pub(in crate::store) async fn applied(tx: &mut Tx<'_>, migrations: &Migrations) 
         ),
     };
     let program = migrations.newest();
+    let beyond = |version: i64| {
+        let pending = migrations.0.iter().filter(|one| one.version > version);
+        pending.map(|one| one.serves_from).max().unwrap_or(0)
+    };
     if fetch_one!(tx, (i64,), any)?.0 == 0 {
-        return Ok(SchemaVersion { database: 0, before: 0, serves_from: 0, program });
+        return Ok(SchemaVersion { database: 0, before: 0, serves_from: 0, will_serve_from: beyond(0), program });
     }
     let applied = fetch_all!(tx, (i64, Vec<u8>), APPLIED)?;
     let stated = match applied.last() {
@@ -302,10 +308,13 @@ pub(in crate::store) async fn applied(tx: &mut Tx<'_>, migrations: &Migrations) 
     let applied = joined(applied, &stated);
     settle(&migrations.digests(ours), &applied)?;
     let newest_first = || applied.iter().rev().map(|one| one.version);
+    let database = newest_first().next().unwrap_or(0);
+    let serves_from = applied.iter().map(Applied::serves_from).max().unwrap_or(0);
     Ok(SchemaVersion {
-        database: newest_first().next().unwrap_or(0),
+        database,
         before: newest_first().nth(1).unwrap_or(0),
-        serves_from: applied.iter().map(Applied::serves_from).max().unwrap_or(0),
+        serves_from,
+        will_serve_from: serves_from.max(beyond(database)),
         program,
     })
 }

@@ -326,7 +326,10 @@ async fn everything_is_there(
     let services = attach(&place.url, &place.folder.path().join("key")).await;
     let at = services.store.version().await.unwrap();
     let (this, next) = (newest_version(), newest_version() + 1);
-    assert_eq!(at, SchemaVersion { database: next, before: this, serves_from: this, program: this });
+    assert_eq!(
+        at,
+        SchemaVersion { database: next, before: this, serves_from: this, will_serve_from: this, program: this }
+    );
     let log = open(&services).await;
     let events = services.store.read(|tx| Box::pin(audit::logged(tx, 0, i64::MAX))).await.unwrap();
     let (mut names, mut unknown, acknowledged) = (BTreeSet::new(), 0_i64, told.acknowledged.len());

@@ -643,7 +643,7 @@ async fn migrations_are_checked(url: &str) {
     assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 19 })), "{refused:?}");
     by_hand(url, "UPDATE schema_migrations SET serves_from = 19 WHERE version = 99").await.unwrap();
     let served = Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap();
-    let version = SchemaVersion { database: 99, before: 19, serves_from: 19, program: 19 };
+    let version = SchemaVersion { database: 99, before: 19, serves_from: 19, will_serve_from: 19, program: 19 };
     assert_eq!(served.version().await.unwrap(), version);
     assert!(version.can_go_back());
     served.close().await;
