@@ -197,7 +197,9 @@ async fn child() {
                 let (sm3, sha256) = (head(&log, TreeHash::Sm3).await, head(&log, TreeHash::Sha256).await);
                 println!("sm3 {} {}.", sm3.0, hex(&sm3.1));
                 println!("sha256 {} {}.", sha256.0, hex(&sha256.1));
-            } else if done {
+            }
+            // Another program may go on for ever.
+            if done {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
