@@ -1,6 +1,6 @@
 //! What must hold of whatever the readers of transparency logs accept.
 
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Entry, Event, LoggedEvent};
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
 use crate::domain::audit::statement::Statement;
 use crate::domain::audit::tree::{TreeHash, verify_consistency, verify_inclusion};
@@ -103,6 +103,12 @@ pub fn entry(input: &[u8]) {
         let mut other = *salt;
         other[0] ^= 1;
         assert!(!entry.commits_to(event, &other));
+        // Known or not, it is read, by class and hour of its entry; and what is known is what was written.
+        let logged = LoggedEvent::from_der(event).expect("it has an entry");
+        assert_eq!(logged.class_number(), u64::from(entry.class));
+        assert_eq!(LoggedEvent::class_named(&logged.class_name()), Some(logged.class_number()));
+        assert_eq!(logged.known(), Event::from_der(event).ok().as_ref());
+        assert!(logged.known().is_none_or(|known| known.to_der() == event));
     }
 }
 

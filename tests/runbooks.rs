@@ -19,6 +19,14 @@ fn runbooks() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Pages of planned work, which no alarm begins.
+const PLANNED: [&str; 1] = ["upgrade.md"];
+
+/// Those of alarms.
+fn of_alarms() -> BTreeMap<String, String> {
+    runbooks().into_iter().filter(|(name, _)| !PLANNED.contains(&name.as_str())).collect()
+}
+
 /// The commands of a text: what stands in code and begins with the program's name.
 fn commands(text: &str) -> BTreeSet<String> {
     let spans = text.split('`').skip(1).step_by(2).map(str::to_owned);
@@ -49,7 +57,7 @@ fn fault(command: &str) -> Option<String> {
 
 #[test]
 fn every_alarm_has_its_runbook_and_every_runbook_its_alarm() {
-    let found = runbooks().into_keys().collect::<BTreeSet<_>>();
+    let found = of_alarms().into_keys().collect::<BTreeSet<_>>();
     let expected = AlarmKind::ALL.iter().map(|kind| format!("{kind}.md")).collect::<BTreeSet<_>>();
     assert_eq!(found, expected);
     for kind in AlarmKind::ALL {
@@ -59,7 +67,7 @@ fn every_alarm_has_its_runbook_and_every_runbook_its_alarm() {
 
 #[test]
 fn every_runbook_says_what_it_must() {
-    for (name, text) in runbooks() {
+    for (name, text) in of_alarms() {
         let kind = name.trim_end_matches(".md");
         assert!(text.starts_with(&format!("# Alarm `{kind}`: ")), "{name}");
         let headings = text.lines().filter_map(|line| line.strip_prefix("## ")).collect::<Vec<_>>();

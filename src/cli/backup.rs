@@ -1,6 +1,7 @@
 //! `yinxin backup`, `yinxin restore` and `yinxin migrate`: an installation copied while it works, put back, brought to this
 //! program's version.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::cli::serve::{log, runtime};
 use crate::config::{Settings, Source};
 use crate::service::backups::{self, Destination};
 use crate::service::{self, Services};
-use crate::store::{self, Store};
+use crate::store::{self, SchemaVersion, Store};
 
 /// Copy the installation into an empty folder, beside a service at work
 ///
@@ -55,7 +56,7 @@ pub(crate) struct RestoreArguments {
 /// 70 internal error.
 #[derive(Args)]
 pub(crate) struct MigrateArguments {
-    /// Only tell the version
+    /// Only tell the version, which programs may work on the database, and whether a downgrade is possible
     #[arg(long)]
     check: bool,
     /// The configuration, TOML
@@ -128,20 +129,43 @@ pub(crate) fn restore(arguments: &RestoreArguments, console: &mut Console) -> Ou
 pub(crate) fn migrate(arguments: &MigrateArguments, console: &mut Console) -> Outcome {
     with(arguments.config.as_deref(), console, async |settings, sound| {
         let store = open(settings, sound).await?;
-        let (found, known) = store.version().await.map_err(service::Error::from)?;
-        let (text, outcome) = match (found == known, arguments.check) {
-            (true, _) => (format!("the database is at version {known}, that of this program\n"), Outcome::Passed),
-            (false, true) => {
-                (format!("the database is at version {found}, this program's is {known}\n"), Outcome::Refused)
-            }
-            (false, false) => {
-                store.migrate().await.map_err(service::Error::from)?;
-                (format!("from version {found} to {known}\n"), Outcome::Passed)
-            }
-        };
+        let at = store.version().await.map_err(service::Error::from)?;
+        if at.database < at.program && !arguments.check {
+            store.migrate().await.map_err(service::Error::from)?;
+            store.close().await;
+            return Ok((format!("from version {} to {}\n", at.database, at.program), Outcome::Passed));
+        }
         store.close().await;
-        Ok((text, outcome))
+        // Whoever only asks is told by the exit code too whether it is this version.
+        let outcome = if at.database == at.program || !arguments.check { Outcome::Passed } else { Outcome::Refused };
+        Ok((told(&at), outcome))
     })
+}
+
+/// Which version the database is at, and who may work on it.
+fn told(at: &SchemaVersion) -> String {
+    let SchemaVersion { database, before, serves_from, will_serve_from, program } = at;
+    let mut text = match database.cmp(program) {
+        Ordering::Equal => format!("the database is at version {database}, that of this program\n"),
+        Ordering::Less => format!("the database is at version {database}, this program's is {program}\n"),
+        Ordering::Greater => {
+            format!("the database is at version {database}, this program's is {program}, which may work on it\n")
+        }
+    };
+    if *database > 0 {
+        text.push_str(&format!("programs from version {serves_from} on may work on it\n"));
+        text.push_str(&match (before, at.can_go_back()) {
+            (0, _) => "there is no version before it\n".to_owned(),
+            (before, true) => format!("a downgrade to version {before} is possible\n"),
+            (before, false) => format!("a downgrade to version {before} is not possible: restore a backup of before\n"),
+        });
+    }
+    if database < program {
+        text.push_str(&format!(
+            "once it is brought to version {program}, programs from version {will_serve_from} on may\n"
+        ));
+    }
+    text
 }
 
 async fn open(settings: &Settings, sound: &Sound) -> Result<Store, Error> {
@@ -186,5 +210,37 @@ fn with(
                 _ => Outcome::Refused,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_is_told_who_may_work_on_the_database() {
+        let at = |database, before, serves_from, will_serve_from| {
+            told(&SchemaVersion { database, before, serves_from, will_serve_from, program: 20 })
+        };
+        let expected = "the database is at version 20, that of this program\n\
+                        programs from version 19 on may work on it\n\
+                        a downgrade to version 19 is possible\n";
+        assert_eq!(at(20, 19, 19, 19), expected);
+        let expected = "the database is at version 20, that of this program\n\
+                        programs from version 20 on may work on it\n\
+                        a downgrade to version 19 is not possible: restore a backup of before\n";
+        assert_eq!(at(20, 19, 20, 20), expected);
+        let expected = "the database is at version 21, this program's is 20, which may work on it\n\
+                        programs from version 20 on may work on it\n\
+                        a downgrade to version 20 is possible\n";
+        assert_eq!(at(21, 20, 20, 20), expected);
+        let expected = "the database is at version 18, this program's is 20\n\
+                        programs from version 18 on may work on it\n\
+                        a downgrade to version 17 is not possible: restore a backup of before\n\
+                        once it is brought to version 20, programs from version 19 on may\n";
+        assert_eq!(at(18, 17, 18, 19), expected);
+        let expected = "the database is at version 0, this program's is 20\n\
+                        once it is brought to version 20, programs from version 19 on may\n";
+        assert_eq!(at(0, 0, 0, 19), expected);
     }
 }

@@ -414,7 +414,7 @@ fn proofs(known: &[KnownThing], out: Option<&Path>) -> Result<String, Error> {
     for thing in known {
         for proof in &thing.proofs {
             let event = proof.read().map_err(service::Error::from)?;
-            text.push_str(&format!("{}: {} at {}, leaf {}\n", thing.what, event.class().name(), event.at, proof.index));
+            text.push_str(&format!("{}: {} at {}, leaf {}\n", thing.what, event.class_name(), event.at(), proof.index));
             let Some(folder) = out else { continue };
             for (tree, proof_text) in [(TreeHash::Sm3, Some(&proof.sm3)), (TreeHash::Sha256, proof.sha256.as_ref())] {
                 let Some(proof_text) = proof_text else { continue };

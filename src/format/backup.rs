@@ -20,6 +20,9 @@ pub struct BackupManifest {
     pub database: BackupDatabase,
     /// The version that the database was at.
     pub migration: i64,
+    /// The oldest version whose program may work on it; nothing where no older one may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves_from: Option<i64>,
     /// When it was taken, in seconds since 1970.
     pub taken_at: i64,
     /// Its files, in the order in which they are put back.
@@ -148,7 +151,8 @@ mod tests {
             version: 1,
             program: "0.1.0".into(),
             database: BackupDatabase::Sqlite,
-            migration: 18,
+            migration: 20,
+            serves_from: Some(19),
             taken_at: 1_800_000_000,
             files: vec![BackupFile { name: "database.sqlite".into(), size: 4096, sm3: "0a".repeat(32) }],
             log: Some(BackupLog {
@@ -164,7 +168,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        assert_eq!(BackupManifest::parse(&manifest().to_json()), Ok(manifest()));
+        let without = BackupManifest { serves_from: None, ..manifest() };
+        for manifest in [manifest(), without] {
+            assert_eq!(BackupManifest::parse(&manifest.to_json()), Ok(manifest));
+        }
     }
 
     #[test]

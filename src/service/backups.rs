@@ -146,6 +146,7 @@ pub async fn take(store: &Store, folder: &Path, key: Option<&Path>, now: Timesta
         program: env!("CARGO_PKG_VERSION").to_owned(),
         database: of_kind(snapshot.kind),
         migration: snapshot.version,
+        serves_from: Some(snapshot.serves_from).filter(|oldest| *oldest < snapshot.version),
         taken_at: now.unix(),
         files,
         log,
@@ -220,10 +221,16 @@ pub async fn put_back(
     if manifest.database != of_kind(kind_of(to.url)?) {
         return Err(Error::OtherDatabase);
     }
-    if manifest.migration > store::newest_version() {
-        let known = |version| u64::try_from(version).unwrap_or(0);
-        return Err(Error::TooNew { found: known(manifest.migration), known: known(store::newest_version()) });
-    }
+    let unknown = |oldest: i64, known: i64| match oldest > known {
+        true => {
+            let positive = |version| u64::try_from(version).unwrap_or(0);
+            Err(Error::TooNew { found: positive(manifest.migration), known: positive(known) })
+        }
+        false => Ok(()),
+    };
+    // The file of SQLite brings its tables with it. The tables of PostgreSQL are made anew, by the migrations of their
+    // version, so only a program that has these can.
+    unknown(manifest.serves_from.unwrap_or(manifest.migration), store::newest_version())?;
     let tables = manifest.files.iter().filter(|file| file.name != KEY_FILE).map(|file| file.name.clone());
     let tables = tables.collect::<Vec<_>>();
     let key = manifest.files.iter().any(|file| file.name == KEY_FILE);
@@ -262,6 +269,7 @@ pub async fn put_back(
         sync_folder(path.parent().unwrap_or(Path::new(".")))?;
     } else {
         let store = open().await?;
+        unknown(manifest.migration, store.newest_version())?;
         if !store.is_empty().await? {
             return Err(Error::Occupied { what: "a table of the database".to_owned() });
         }

@@ -68,7 +68,7 @@ use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::service::publication::{Plan, Publishing};
 use crate::store::issuance_batches::OpenBatch;
-use crate::store::{Store, audit, issuance_batches, signatures};
+use crate::store::{Database, Store, audit, issuance_batches, signatures};
 
 pub use error::Error;
 pub use recorder::Recorder;
@@ -145,18 +145,18 @@ pub struct Wrapping {
 }
 
 impl Services {
-    /// Opens the database at `url`, brings it up to date, opens the key store, closes what a crash left open,
+    /// Opens the database, brings it up to date, opens the key store, closes what a crash left open,
     /// and records the start.
     ///
     /// # Errors
     /// The database or the key-encryption key is not the right one, or cannot be had.
     pub async fn open(
-        url: &str,
+        database: impl Into<Database>,
         source: &KeySource,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, Error> {
-        Self::open_with(url, &KeySettings::from_source(source.clone()), clock, random).await
+        Self::open_with(database, &KeySettings::from_source(source.clone()), clock, random).await
     }
 
     /// As [`Self::open`], with settings of the key store. Under profile `gm3` the device's generator stands in for the
@@ -165,12 +165,12 @@ impl Services {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_with(
-        url: &str,
+        database: impl Into<Database>,
         settings: &KeySettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, Error> {
-        let (services, _) = Self::attach(url, settings, clock, random).await?;
+        let (services, _) = Self::attach(database, settings, clock, random).await?;
         services.start().await?;
         Ok(services)
     }
@@ -180,7 +180,7 @@ impl Services {
     /// # Errors
     /// As [`Self::open`].
     pub async fn attach(
-        url: &str,
+        database: impl Into<Database>,
         settings: &KeySettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
@@ -192,7 +192,7 @@ impl Services {
             Profile::Gm3 => device_random(&settings.devices).await?,
         };
         let how = (&settings.source, settings.sealing, settings.profile);
-        let opened = keys::open(url, how, &*clock, (Arc::clone(&random), salts)).await?;
+        let opened = keys::open(database.into(), how, &*clock, (Arc::clone(&random), salts)).await?;
         let devices = settings.devices.clone();
         let keys = Arc::new(
             opened.keys.with_devices(Arc::new(devices.clone())).with_algorithms(Arc::clone(&settings.algorithms)),

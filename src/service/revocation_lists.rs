@@ -3,6 +3,11 @@
 //! What a crash means at each arrow of `intent → load → sign → keep → publish`: before *intent* nothing happened; between
 //! *intent* and *keep* the number is lost and the next issuance abandons the row, and a list that was signed never left;
 //! *keep* writes list and audit event or neither; *publish* is reading the row, so that nothing lies between.
+//!
+//! Numbers grow with time. A database that was restored does not know the numbers of lists that were published after the
+//! backup, and no number may name two lists (RFC 5280 5.2.3). So a number is never below its moment in microseconds: since
+//! no shard has a million lists a second, each number that was lost is below those of the next second, whichever copy of
+//! the database came back, so long as the clock was not set back behind the lost lists.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +156,12 @@ struct Material {
     ended: Option<(Timestamp, i64)>,
 }
 
+/// The least number of a list that is begun at that moment: the moment in microseconds.
+#[must_use]
+pub fn least_number(at: Timestamp) -> u64 {
+    u64::try_from(at.unix()).unwrap_or(0).saturating_mul(1_000_000)
+}
+
 /// Issues a list of that shard now.
 ///
 /// # Errors
@@ -158,6 +169,7 @@ struct Material {
 /// the store refuses. Nothing is published then.
 pub async fn issue(services: &Services, actor: &Actor, key: &ShardKey, kind: Kind) -> Result<CrlHead, Error> {
     let now = services.clock.now();
+    let least = least_number(now);
     let intent = services.store.run("intend revocation list", |tx| {
         Box::pin(async move {
             let authority = authorities::find(tx, &key.authority).await?.ok_or(Refusal::UnknownAuthority)?;
@@ -166,7 +178,7 @@ pub async fn issue(services: &Services, actor: &Actor, key: &ShardKey, kind: Kin
                 let highest = crls::highest_shard(tx, &key.authority).await?;
                 highest.filter(|highest| key.shard <= *highest).ok_or(Refusal::UnknownShard)?;
             }
-            let number = crls::record_intent(tx, key, now, now.plus_seconds(-OPEN_FOR)).await?;
+            let number = crls::record_intent(tx, key, (now, least), now.plus_seconds(-OPEN_FOR)).await?;
             revocation_pages::prepare(tx, key).await?;
             Ok::<_, Error>(number.ok_or(Refusal::InProgress)?)
         })

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::clock::Timestamp;
-use crate::domain::audit::{Actor, Event, EventClass};
+use crate::domain::audit::{Actor, Event, EventClass, LoggedEvent};
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
 use crate::store::{Error, Tx};
 
@@ -83,11 +83,24 @@ fn note(tx: &mut Tx<'_>, event: &Event, written: SaltedEvent) {
 /// Events that one statement inserts.
 const PART: usize = 500;
 
-/// Events from that number on, with their numbers, at most `limit`. Those that were erased are passed over.
+/// As [`logged`], for whoever must understand every event: one that only a newer program knows is refused.
 ///
 /// # Errors
-/// A gap, or an event that does not decode, is [`Error::Inconsistent`].
+/// As [`logged`]; an event that is not known is [`Error::Inconsistent`].
 pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Event)>, Error> {
+    let events = logged(tx, from, limit).await?.into_iter().map(|(number, event)| match event {
+        LoggedEvent::Known(event) => Ok((number, event)),
+        LoggedEvent::Unknown(_) => Err(broken(number)),
+    });
+    events.collect()
+}
+
+/// Events from that number on, with their numbers, at most `limit`, whoever wrote them. Those that were erased are passed
+/// over.
+///
+/// # Errors
+/// A gap, or what is no event, is [`Error::Inconsistent`].
+pub async fn logged(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, LoggedEvent)>, Error> {
     let sql = "SELECT number, class, at, event FROM audit_events WHERE number >= $1 ORDER BY number LIMIT $2";
     let rows = fetch_all!(tx, (i64, i64, i64, Vec<u8>), sql, from, limit)?;
     let mut erased = erasures(tx, from, rows.last().map_or(from, |row| row.0)).await?.into_iter().peekable();
@@ -97,8 +110,8 @@ pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Ev
         while erased.next_if_eq(&expected).is_some() {
             expected = expected.saturating_add(1);
         }
-        let event = Event::from_der(&der).ok().filter(|event| {
-            number == expected && i64::try_from(event.class().number()) == Ok(class) && event.at.unix() == at
+        let event = LoggedEvent::from_der(&der).ok().filter(|event| {
+            number == expected && i64::try_from(event.class_number()) == Ok(class) && event.at().unix() == at
         });
         events.push((number, event.ok_or_else(|| broken(number))?));
         expected = expected.saturating_add(1);

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::store::log::{self, LogHead};
-use crate::store::{Backend, Error, Pools, Store, Tx, migrations};
+use crate::store::{Backend, Error, Migrations, Pools, SchemaVersion, Store, Tx, migrations};
 
 /// The file that holds a whole database of SQLite.
 const DATABASE: &str = "database.sqlite";
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub kind: DatabaseKind,
     /// The version that it was at.
     pub version: i64,
+    /// The oldest version whose program may work on it.
+    pub serves_from: i64,
     /// The head of the audit log in it; none before it began.
     pub head: Option<LogHead>,
     /// Names of its files, in the order in which they are put back.
@@ -85,13 +87,17 @@ impl Store {
                 let mut connection = options.connect().await?;
                 sqlx::query("VACUUM INTO $1").bind(name).execute(&mut connection).await?;
                 connection.close().await?;
-                let (version, head) = self.over_file(&path).await?.read(|tx| Box::pin(state(tx))).await?;
-                Ok(Snapshot { kind: DatabaseKind::Sqlite, version, head, files: vec![DATABASE.to_owned()] })
+                let own = &self.migrations;
+                let (at, head) = self.over_file(&path).await?.read(|tx| Box::pin(state(tx, own))).await?;
+                let (kind, files) = (DatabaseKind::Sqlite, vec![DATABASE.to_owned()]);
+                Ok(Snapshot { kind, version: at.database, serves_from: at.serves_from, head, files })
             }
             Pools::Postgres(_) => {
-                let (version, head, tables) = self.read(|tx| Box::pin(copy_out(tx, folder))).await?;
+                let own = &self.migrations;
+                let (at, head, tables) = self.read(|tx| Box::pin(copy_out(tx, own, folder))).await?;
                 let files = tables.iter().map(|table| format!("{table}{TABLE}")).collect();
-                Ok(Snapshot { kind: DatabaseKind::Postgres, version, head, files })
+                let kind = DatabaseKind::Postgres;
+                Ok(Snapshot { kind, version: at.database, serves_from: at.serves_from, head, files })
             }
         }
     }
@@ -121,14 +127,19 @@ impl Store {
     }
 
     /// Puts tables back into an empty database of PostgreSQL, all or none of them: as migrations of that version make them,
-    /// with the rows of these files.
+    /// with the rows of these files. A newer version than this program's is refused, whomever it serves: only its own migrations
+    /// make its tables.
     ///
     /// # Errors
-    /// [`Error::OtherTables`]; the migrations are not ours; a file cannot be read; the database's.
+    /// [`Error::TooNew`]; [`Error::OtherTables`]; the migrations are not ours; a file cannot be read; the database's.
     pub async fn put_tables_back(&self, folder: &Path, files: &[String], version: i64) -> Result<(), Error> {
         let Pools::Postgres(pool) = &self.pools else { return Err(Error::UnknownDatabase) };
+        let known = self.migrations.newest();
+        if version > known {
+            return Err(Error::TooNew { found: version, known });
+        }
         let mut backend = pool.begin().await?;
-        migrations::migrate_postgres_in(&mut backend, version).await?;
+        migrations::migrate_postgres_in(&mut backend, &self.migrations, version).await?;
         let mut tx = Tx::new(Backend::Postgres(backend), self);
         let made = tables(&mut tx).await?;
         let names = files.iter().map(|file| file.strip_suffix(TABLE).unwrap_or(file)).collect::<BTreeSet<_>>();
@@ -164,7 +175,7 @@ impl Store {
             let sql = format!("ALTER TABLE \"{table}\" ENABLE TRIGGER USER");
             sqlx::query(AssertSqlSafe(sql)).execute(&mut **on).await?;
         }
-        migrations::applied(&mut tx).await?;
+        migrations::applied(&mut tx, &self.migrations).await?;
         match tx.backend {
             Backend::Postgres(on) => Ok(on.commit().await?),
             Backend::Sqlite(_) => Err(Error::UnknownDatabase),
@@ -173,14 +184,18 @@ impl Store {
 }
 
 /// Version and log of what a transaction sees.
-async fn state(tx: &mut Tx<'_>) -> Result<(i64, Option<LogHead>), Error> {
-    let version = migrations::applied(tx).await?;
-    let head = if version < WITH_LOG { None } else { log::head(tx).await? };
-    Ok((version, head))
+async fn state(tx: &mut Tx<'_>, own: &Migrations) -> Result<(SchemaVersion, Option<LogHead>), Error> {
+    let at = migrations::applied(tx, own).await?;
+    let head = if at.database < WITH_LOG { None } else { log::head(tx).await? };
+    Ok((at, head))
 }
 
-async fn copy_out(tx: &mut Tx<'_>, folder: &Path) -> Result<(i64, Option<LogHead>, Vec<String>), Error> {
-    let (version, head) = state(tx).await?;
+async fn copy_out(
+    tx: &mut Tx<'_>,
+    own: &Migrations,
+    folder: &Path,
+) -> Result<(SchemaVersion, Option<LogHead>, Vec<String>), Error> {
+    let (at, head) = state(tx, own).await?;
     let tables = tables(tx).await?;
     let Backend::Postgres(on) = &mut tx.backend else { return Err(Error::UnknownDatabase) };
     for table in &tables {
@@ -193,7 +208,7 @@ async fn copy_out(tx: &mut Tx<'_>, folder: &Path) -> Result<(i64, Option<LogHead
         }
         file.flush().await.map_err(wrong)?;
     }
-    Ok((version, head, tables))
+    Ok((at, head, tables))
 }
 
 /// The tables, those that others refer to before these.

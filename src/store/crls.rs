@@ -84,15 +84,15 @@ fn entity(tx: &Tx<'_>, key: &ShardKey, row: HeadRow) -> Result<CrlHead, Error> {
     Ok(head)
 }
 
-/// Takes the next number of that shard for a list that is about to be signed. Intents that began before `stale` are
-/// abandoned; nothing comes back while another is open.
+/// Takes the next number of that shard, and no lower one than `least`, for a list that is about to be signed. Intents that
+/// began before `stale` are abandoned; nothing comes back while another is open.
 ///
 /// # Errors
 /// [`Error::Conflict`] when there is no such authority.
 pub async fn record_intent(
     tx: &mut Tx<'_>,
     key: &ShardKey,
-    now: Timestamp,
+    (now, least): (Timestamp, u64),
     stale: Timestamp,
 ) -> Result<Option<u64>, Error> {
     let (authority, shard) = (key.authority.as_str(), i64::from(key.shard));
@@ -105,7 +105,8 @@ pub async fn record_intent(
         return Ok(None);
     }
     let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM crls WHERE authority = $1 AND shard = $2";
-    let (number,) = fetch_one!(tx, (i64,), sql, authority, shard)?;
+    let (next,) = fetch_one!(tx, (i64,), sql, authority, shard)?;
+    let number = next.max(column(least));
     let sql = "INSERT INTO crls (authority, shard, number, state, begun_at) VALUES ($1, $2, $3, 'issuing', $4)";
     execute!(tx, sql, authority, shard, number, now.unix())?;
     let wrong = || Error::Inconsistent { table: TABLE, row: name(key, number) };

@@ -167,6 +167,36 @@ pub async fn of_thing(tx: &mut Tx<'_>, thing: &[u8; 32], most: i64) -> Result<Ve
     Ok(fetch_all!(tx, (i64,), sql, &thing[..], most)?.into_iter().map(|(number,)| number).collect())
 }
 
+/// Notes that the events of those numbers became leaves without being understood.
+///
+/// # Errors
+/// [`Error::Conflict`]: one is noted already.
+pub async fn note_unread(tx: &mut Tx<'_>, numbers: &[i64]) -> Result<(), Error> {
+    for part in numbers.chunks(5_000) {
+        insert_many!(tx, "INSERT INTO log_unread (number) ", part.iter(), |row, number| {
+            row.push_bind(*number);
+        })?;
+    }
+    Ok(())
+}
+
+/// Numbers from that one on whose events became leaves without being understood, at most so many.
+///
+/// # Errors
+/// The database's.
+pub async fn unread(tx: &mut Tx<'_>, from: i64, most: i64) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT number FROM log_unread WHERE number >= $1 ORDER BY number LIMIT $2";
+    Ok(fetch_all!(tx, (i64,), sql, from, most)?.into_iter().map(|(number,)| number).collect())
+}
+
+/// The event of that number is understood now. Tells whether that was still to do.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_unread(tx: &mut Tx<'_>, number: i64) -> Result<bool, Error> {
+    Ok(execute!(tx, "DELETE FROM log_unread WHERE number = $1", number)? == 1)
+}
+
 /// A checkpoint that a witness cosigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCosignature {

@@ -59,7 +59,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
 pub use leadership::Leadership;
-pub use migrations::newest as newest_version;
+pub use migrations::{Migration, Migrations, SchemaVersion, newest as newest_version};
 
 use crate::base::id::RequestId;
 use crate::base::random::Random;
@@ -83,8 +83,42 @@ pub struct Store {
     pools: Pools,
     integrity: IntegrityKey,
     random: Arc<dyn Random>,
+    migrations: Migrations,
     writers: Writers,
     appended: Appended,
+}
+
+/// Where a database is, and what brings it to the version of the program that opens it.
+#[derive(Clone)]
+pub struct Database {
+    url: String,
+    migrations: Migrations,
+}
+
+impl Database {
+    /// The database at a URL: `sqlite:PATH` or `postgres://…`; with the migrations of this program.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), migrations: Migrations::built_in() }
+    }
+
+    /// The same with these migrations.
+    #[must_use]
+    pub fn with_migrations(self, migrations: Migrations) -> Self {
+        Self { migrations, ..self }
+    }
+}
+
+impl From<&str> for Database {
+    fn from(url: &str) -> Self {
+        Self::at(url)
+    }
+}
+
+impl From<&String> for Database {
+    fn from(url: &String) -> Self {
+        Self::at(url)
+    }
 }
 
 #[derive(Clone)]
@@ -137,20 +171,24 @@ impl<'env> Tx<'env> {
 impl Store {
     /// Opens the database and brings it to this program's version.
     ///
-    /// A URL is `sqlite:PATH` (made when absent) or `postgres://…`. Salts of events come from `random`.
+    /// A URL is `sqlite:PATH` (made when absent) or `postgres://…`. Salts of events come from `random`. A database that a
+    /// newer program has migrated stays as it is, where its migrations serve this program.
     ///
     /// # Errors
     /// No such database, or its migrations are not ours.
-    pub async fn open(url: &str, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
-        let store = Self {
-            pools: connect(url).await?,
-            integrity,
-            random,
-            writers: Writers::default(),
-            appended: Appended::default(),
-        };
+    pub async fn open(
+        database: impl Into<Database>,
+        integrity: IntegrityKey,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, Error> {
+        let Database { url, migrations } = database.into();
+        let store = Self::over(connect(&url).await?, migrations, integrity, random);
         store.migrate().await?;
         Ok(store)
+    }
+
+    fn over(pools: Pools, migrations: Migrations, integrity: IntegrityKey, random: Arc<dyn Random>) -> Self {
+        Self { pools, integrity, random, migrations, writers: Writers::default(), appended: Appended::default() }
     }
 
     /// Opens the SQLite database in that file, made when absent.
@@ -159,13 +197,7 @@ impl Store {
     /// As [`Self::open`].
     pub async fn open_file(path: &Path, integrity: IntegrityKey, random: Arc<dyn Random>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new().filename(path);
-        let store = Self {
-            pools: connect_sqlite(options).await?,
-            integrity,
-            random,
-            writers: Writers::default(),
-            appended: Appended::default(),
-        };
+        let store = Self::over(connect_sqlite(options).await?, Migrations::built_in(), integrity, random);
         store.migrate().await?;
         Ok(store)
     }
@@ -180,33 +212,49 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`]; [`Error::NoDatabase`].
-    pub async fn open_as_it_is(url: &str, random: Arc<dyn Random>) -> Result<Self, Error> {
-        if let Some(file) = backups::file_of(url)?
+    pub async fn open_as_it_is(database: impl Into<Database>, random: Arc<dyn Random>) -> Result<Self, Error> {
+        let Database { url, migrations } = database.into();
+        if let Some(file) = backups::file_of(&url)?
             && !file.exists()
         {
             return Err(Error::NoDatabase);
         }
-        let (pools, integrity) = (connect(url).await?, IntegrityKey::none());
-        Ok(Self { pools, integrity, random, writers: Writers::default(), appended: Appended::default() })
+        Ok(Self::over(connect(&url).await?, migrations, IntegrityKey::none(), random))
     }
 
-    /// The version that the database is at, 0 before the first; and the newest that this program knows.
+    /// Which version the database is at, which this program is, and which programs may work on the database.
     ///
     /// # Errors
     /// [`Error::TooNew`], [`Error::MigrationChanged`]; the database's.
-    pub async fn version(&self) -> Result<(i64, i64), Error> {
-        Ok((self.read(|tx| Box::pin(migrations::applied(tx))).await?, migrations::newest()))
+    pub async fn version(&self) -> Result<SchemaVersion, Error> {
+        let migrations = &self.migrations;
+        self.read(|tx| Box::pin(migrations::applied(tx, migrations))).await
     }
 
-    /// Brings the database to this program's version.
+    /// The newest version that this program knows.
+    #[must_use]
+    pub fn newest_version(&self) -> i64 {
+        self.migrations.newest()
+    }
+
+    /// Brings the database to this program's version, unless it is at a newer one that serves this program.
     ///
     /// # Errors
     /// As [`Self::version`].
     pub async fn migrate(&self) -> Result<(), Error> {
-        match &self.pools {
-            Pools::Sqlite { writer, .. } => migrations::migrate_sqlite(writer).await,
-            Pools::Postgres(pool) => migrations::migrate_postgres(pool).await,
+        let (migrations, program) = (&self.migrations, self.migrations.newest());
+        let found = match &self.pools {
+            Pools::Sqlite { writer, .. } => migrations::migrate_sqlite(writer, migrations).await?,
+            Pools::Postgres(pool) => migrations::migrate_postgres(pool, migrations).await?,
+        };
+        if found > program {
+            tracing::warn!(
+                database = found,
+                program,
+                "a newer program has migrated the database; it serves this one too"
+            );
         }
+        Ok(())
     }
 
     /// Runs the steps all or none of them, and commits; tries again, from the start, when it had to give way to others.

@@ -11,7 +11,12 @@ use serde_json::Value;
 
 /// The program, with none of this environment's own settings.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
+    program_at(Path::new(env!("CARGO_BIN_EXE_yinxin")))
+}
+
+/// A build of the program, with none of this environment's own settings.
+pub(crate) fn program_at(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("YINXIN_") {
             command.env_remove(name);

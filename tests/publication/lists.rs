@@ -8,7 +8,7 @@ use yinxin::format::x509::crl::{CertificateList, RevocationReason};
 use yinxin::format::x509::extension::DistributionPointName;
 use yinxin::format::x509::{Certificate, GeneralName};
 use yinxin::service::publication::{self, Plan, publish_due};
-use yinxin::service::revocation_lists::{Kind, current, issue};
+use yinxin::service::revocation_lists::{Kind, current, issue, least_number};
 use yinxin::service::{Error, Services};
 use yinxin::store::crls::{self, CrlHead, ShardKey};
 use yinxin::store::issued_certificates::{self, IssuedCertificate, StoredStatus};
@@ -48,7 +48,8 @@ async fn full_lists_and_deltas_share_a_series_and_tell_what_changed() {
 
     // The number of the refused delta is not given again.
     let (full, der) = list(&desk.services, &key, Kind::Full).await;
-    assert_eq!((full.number, full.base, full.entries), (2, None, 2));
+    let first = least_number(NOW);
+    assert_eq!((full.number, full.base, full.entries), (first + 1, None, 2));
     let parsed = CertificateList::parse(&der).unwrap();
     let mut expected = vec![
         (revoked.serial.to_vec(), Some(RevocationReason::KeyCompromise)),
@@ -69,9 +70,12 @@ async fn full_lists_and_deltas_share_a_series_and_tell_what_changed() {
     desk.status(&held, StoredStatus::Active).await;
     let later = desk.status(&rows[2], REVOKED).await;
     let (delta, der) = list(&desk.services, &key, Kind::Delta).await;
-    assert_eq!((delta.number, delta.base, delta.entries), (3, Some(2), 2));
+    let later_number = least_number(NOW.plus_seconds(60));
+    assert_eq!((delta.number, delta.base, delta.entries), (later_number, Some(first + 1), 2));
     let parsed = CertificateList::parse(&der).unwrap();
-    assert_eq!((parsed.number, parsed.delta_base, parsed.freshest.is_some()), (Some(&[3][..]), Some(&[2][..]), false));
+    let octets = |number: u64| signed(&number.to_be_bytes());
+    assert_eq!(parsed.number, Some(&octets(later_number)[..]));
+    assert_eq!((parsed.delta_base, parsed.freshest.is_some()), (Some(&octets(first + 1)[..]), false));
     let own = Certificate::parse(&authority.certificate).unwrap();
     let reason = |row: &[u8]| parsed.find(&signed(row), &own.subject).map(|entry| entry.reason);
     assert_eq!(reason(&held.serial), Some(Some(RevocationReason::RemoveFromCrl)));
@@ -93,6 +97,33 @@ fn signed(serial: &[u8]) -> Vec<u8> {
     if serial[0] >= 0x80 { [&[0], serial].concat() } else { serial.to_vec() }
 }
 
+/// What an older copy of the database does not know of was published all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_number_of_a_list_comes_again_after_a_restore() {
+    use sqlx::Connection as _;
+    let desk = Desk::new("restored", Plan::default()).await;
+    let authority = desk.authority("ca", KeyAlgorithm::Sm2, BASE, 1).await;
+    let key = key(&authority, 0);
+    let mut given = vec![list(&desk.services, &key, Kind::Full).await.0.number];
+    let copied = given[0];
+    // Many of one moment, then some later ones.
+    for number in 0..20 {
+        desk.clock.set(NOW.plus_seconds((number - 15).max(0)));
+        given.push(list(&desk.services, &key, Kind::Delta).await.0.number);
+    }
+    let url = format!("sqlite:{}", desk.folder.path().join("yinxin.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let forgotten = sqlx::query("DELETE FROM crls WHERE number > $1").bind(i64::try_from(copied).unwrap());
+    assert_eq!(forgotten.execute(&mut connection).await.unwrap().rows_affected(), 20);
+    connection.close().await.unwrap();
+    desk.clock.set(NOW.plus_seconds(5));
+    for kind in [Kind::Delta, Kind::Full, Kind::Full] {
+        let number = list(&desk.services, &key, kind).await.0.number;
+        assert!(given.iter().all(|other| *other < number), "{number} after {given:?}");
+        given.push(number);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_expired_stand_in_one_list_beyond_their_end() {
     let desk = Desk::new("expired", Plan { keep: 2, ..Plan::default() }).await;
@@ -111,7 +142,7 @@ async fn the_expired_stand_in_one_list_beyond_their_end() {
     desk.status(&rows[1], REVOKED).await;
     assert_eq!((count(4).await, count(5).await), (1, 0));
     let read = desk.services.store.read(|tx| Box::pin(crls::newest(tx, &key, false))).await.unwrap();
-    assert_eq!(read.unwrap().number, 5);
+    assert_eq!(read.unwrap().number, least_number(NOW.plus_days(5)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,10 +164,11 @@ async fn what_is_due_is_issued_for_every_shard_and_no_more() {
         assert!(found.iter().all(|shard| *shard == found[0]), "{found:?}");
         found[0]
     };
-    assert_eq!(numbers(0).await, (Some(1), Some(2)));
-    assert_eq!(numbers(99).await, (Some(1), Some(2)));
-    assert_eq!(numbers(100).await, (Some(1), Some(3)));
-    assert_eq!(numbers(1000).await, (Some(4), Some(5)));
+    let least = |seconds| least_number(NOW.plus_seconds(seconds));
+    assert_eq!(numbers(0).await, (Some(least(0)), Some(least(0) + 1)));
+    assert_eq!(numbers(99).await, (Some(least(0)), Some(least(0) + 1)));
+    assert_eq!(numbers(100).await, (Some(least(0)), Some(least(100))));
+    assert_eq!(numbers(1000).await, (Some(least(1000)), Some(least(1000) + 1)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,12 +177,12 @@ async fn an_open_intent_keeps_others_off_and_is_abandoned_later() {
     let authority = desk.authority("ca", KeyAlgorithm::Sm2, BASE, 1).await;
     let key = &key(&authority, 0);
     // As a crash before the list was kept leaves it.
-    let intend = desk.services.store.run("intend", |tx| Box::pin(crls::record_intent(tx, key, NOW, NOW)));
+    let intend = desk.services.store.run("intend", |tx| Box::pin(crls::record_intent(tx, key, (NOW, 1), NOW)));
     assert_eq!(intend.await.unwrap(), Some(1));
     let refused = issue(&desk.services, &Actor::Operator, key, Kind::Full).await;
     assert!(matches!(refused, Err(Error::Publishing(publication::Error::InProgress))), "{refused:?}");
     desk.clock.set(NOW.plus_seconds(601));
-    assert_eq!(list(&desk.services, key, Kind::Full).await.0.number, 2);
+    assert_eq!(list(&desk.services, key, Kind::Full).await.0.number, least_number(NOW.plus_seconds(601)));
     let nobody = ShardKey { authority: yinxin::base::id::AuthorityId::parse("nobody").unwrap(), shard: 0 };
     let refused = issue(&desk.services, &Actor::Operator, &nobody, Kind::Full).await.unwrap_err();
     assert_eq!(refused.code(), "unknown-authority");

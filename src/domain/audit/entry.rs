@@ -1,9 +1,11 @@
 //! The entry of an event in the public log: class, hour, and a commitment that opens with a salt.
 
+use crate::base::clock::Timestamp;
 use crate::crypto::sm3::Sm3;
 use crate::domain::audit::body::EventClass;
 use crate::domain::audit::encoding::EncodingError;
 use crate::domain::audit::event::Event;
+use crate::domain::audit::logged_event::LoggedEvent;
 
 /// What hides an event in its entry: 32 octets of randomness, kept beside the event and erased with it.
 pub type Salt = [u8; 32];
@@ -64,20 +66,21 @@ impl Entry {
     /// # Errors
     /// [`EntryError::Hour`], [`EntryError::Class`].
     pub fn of(event: &Event, salt: &Salt) -> Result<Self, EntryError> {
-        Self::under(event, &event.to_der(), salt)
+        Self::under((event.class().number(), event.at), &event.to_der(), salt)
     }
 
-    /// The entry of an event in its canonical form, as it is kept.
+    /// The entry of an event in its canonical form, as it is kept; also of one that only a newer program knows.
     ///
     /// # Errors
     /// [`EntryError::Event`]: the octets are not one; as [`Entry::of`].
     pub fn of_der(event: &[u8], salt: &Salt) -> Result<Self, EntryError> {
-        Self::under(&Event::from_der(event)?, event, salt)
+        let logged = LoggedEvent::from_der(event)?;
+        Self::under((logged.class_number(), logged.at()), event, salt)
     }
 
-    fn under(event: &Event, der: &[u8], salt: &Salt) -> Result<Self, EntryError> {
-        let hour = u32::try_from(event.at.unix().div_euclid(3600)).map_err(|_| EntryError::Hour)?;
-        let class = u16::try_from(event.class().number()).map_err(|_| EntryError::Class)?;
+    fn under((class, at): (u64, Timestamp), der: &[u8], salt: &Salt) -> Result<Self, EntryError> {
+        let hour = u32::try_from(at.unix().div_euclid(3600)).map_err(|_| EntryError::Hour)?;
+        let class = u16::try_from(class).map_err(|_| EntryError::Class)?;
         Ok(Self { class, hour, commitment: commitment(der, salt) })
     }
 
@@ -133,7 +136,6 @@ fn commitment(event: &[u8], salt: &Salt) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::clock::Timestamp;
     use crate::domain::audit::{Actor, EventBody};
 
     fn event(at: i64) -> Event {

@@ -23,6 +23,19 @@ pub enum Actor {
     Anonymous,
 }
 
+impl Actor {
+    pub(in crate::domain::audit) fn read(mut from: Reader<'_>) -> Result<Self, EncodingError> {
+        let actor = match from.field::<u64>(0)? {
+            1 => Self::Caller { id: from.field(1)?, roles: from.field(2)? },
+            2 => Self::Operator,
+            3 => Self::Anonymous,
+            _ => return Err(EncodingError::UnknownMember { tag: 2 }),
+        };
+        from.end()?;
+        Ok(actor)
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -89,14 +102,7 @@ impl Event {
             return Err(EncodingError::UnknownVersion { version });
         }
         let at = event.field(1)?;
-        let mut actor = event.nested(2)?;
-        let who = match actor.field::<u64>(0)? {
-            1 => Actor::Caller { id: actor.field(1)?, roles: actor.field(2)? },
-            2 => Actor::Operator,
-            3 => Actor::Anonymous,
-            _ => return Err(EncodingError::UnknownMember { tag: 2 }),
-        };
-        actor.end()?;
+        let actor = Actor::read(event.nested(2)?)?;
         let request = event.field(3)?;
         let class = event.field::<u64>(4)?;
         let class = EventClass::from_number(class).ok_or(EncodingError::UnknownClass { class })?;
@@ -104,7 +110,7 @@ impl Event {
         let body = EventBody::read(class, &mut fields)?;
         fields.end()?;
         event.end()?;
-        Ok(Self { at, actor: who, request, body })
+        Ok(Self { at, actor, request, body })
     }
 
     /// Of which class it is.

@@ -1,10 +1,13 @@
 //! An event as it is told to whoever watches the system's security: flat, text, without what stays inside.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
 use crate::domain::audit::body::EventBody;
 use crate::domain::audit::event::{Actor, Event};
+use crate::domain::audit::logged_event::LoggedEvent;
 use crate::domain::audit::severity::{Severity, severity};
 
 /// A security event. Like the event it holds identifiers and hashes, and no personal data.
@@ -14,11 +17,11 @@ pub struct SecurityEvent {
     pub number: u64,
     /// When.
     pub at: Timestamp,
-    /// The stable name of its class.
-    pub class: &'static str,
+    /// The stable name of its class; `class-` and its number for one that only a newer program knows.
+    pub class: Cow<'static, str>,
     /// How much it matters.
     pub severity: Severity,
-    /// `caller`, `operator` or `anonymous`.
+    /// `caller`, `operator` or `anonymous`; `unknown` where only a newer program can tell.
     pub actor: &'static str,
     /// Actor, request and the class's own fields, by name.
     pub fields: Vec<(&'static str, String)>,
@@ -30,24 +33,32 @@ impl SecurityEvent {
     /// What is told of an event; nothing where it is no security event.
     #[must_use]
     pub fn of(number: u64, event: &Event) -> Option<Self> {
-        let class = event.class();
-        let (severity, runbook) = match &event.body {
-            EventBody::AlarmRaised { alarm, .. } => (alarm.severity(), Some(alarm.runbook())),
-            _ => (severity(class)?, None),
+        Self::of_logged(number, &LoggedEvent::Known(event.clone()))
+    }
+
+    /// What is told of an event of the log. One that only a newer program knows is told too, by the SM3 of its octets: better
+    /// one line too many than none.
+    #[must_use]
+    pub fn of_logged(number: u64, event: &LoggedEvent) -> Option<Self> {
+        let (severity, runbook) = match event.known().map(|known| (&known.body, known.class())) {
+            Some((EventBody::AlarmRaised { alarm, .. }, _)) => (alarm.severity(), Some(alarm.runbook())),
+            Some((_, class)) => (severity(class)?, None),
+            None => (Severity::Notice, None),
         };
         let mut fields = Vec::new();
-        let actor = match &event.actor {
-            Actor::Caller { id, roles } => {
+        let actor = match event.actor() {
+            Some(Actor::Caller { id, roles }) => {
                 fields.push(("actor_id", id.to_string()));
                 fields.push(("actor_roles", roles.to_names()));
                 "caller"
             }
-            Actor::Operator => "operator",
-            Actor::Anonymous => "anonymous",
+            Some(Actor::Operator) => "operator",
+            Some(Actor::Anonymous) => "anonymous",
+            None => "unknown",
         };
-        fields.extend(event.request.as_ref().map(|request| ("request", request.to_string())));
-        fields.extend(event.body.fields());
-        Some(Self { number, at: event.at, class: class.name(), severity, actor, fields, runbook })
+        fields.extend(event.request().map(|request| ("request", request.to_string())));
+        fields.extend(event.told());
+        Some(Self { number, at: event.at(), class: event.class_name(), severity, actor, fields, runbook })
     }
 
     /// One line of JSON, without its end.
@@ -65,7 +76,7 @@ impl Serialize for SecurityEvent {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("number", &self.number)?;
         map.serialize_entry("at", &self.at)?;
-        map.serialize_entry("class", self.class)?;
+        map.serialize_entry("class", &self.class)?;
         map.serialize_entry("severity", &self.severity)?;
         map.serialize_entry("actor", self.actor)?;
         for (name, text) in &self.fields {

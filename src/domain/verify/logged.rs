@@ -11,7 +11,7 @@
 use crate::crypto::sm3::sm3;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
 use crate::domain::audit::tree::{TreeHash, verify_inclusion};
-use crate::domain::audit::{EncodingError, Entry, EntryError, Event, EventBody};
+use crate::domain::audit::{EncodingError, Entry, EntryError, EventBody, LoggedEvent};
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::Unlogged;
@@ -52,7 +52,7 @@ pub enum LogProofRefused {
 #[derive(Debug, Clone)]
 pub struct Opened<'a> {
     proof: LogProof<'a>,
-    event: Event,
+    event: LoggedEvent,
     entry: Entry,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Opened<'a> {
         let proof = LogProof::parse(octets)?;
         let opening = proof.extra.as_deref().and_then(<[u8]>::split_first_chunk::<SALT>);
         let (salt, event) = opening.ok_or(LogProofRefused::NotOpened)?;
-        let (entry, event) = (Entry::of_der(event, salt), Event::from_der(event)?);
+        let (entry, event) = (Entry::of_der(event, salt), LoggedEvent::from_der(event)?);
         Ok(Self { entry: entry?, event, proof })
     }
 
@@ -162,9 +162,9 @@ fn proven(
 ) -> Option<Judged> {
     let named = sm3(octets);
     let mut best: Option<Judged> = None;
-    for opened in
-        ground.evidence.log_proofs().into_iter().filter(|opened| thing.is_named_by(&opened.event.body, &named))
-    {
+    // What only a newer program knows names nothing here.
+    let names = |opened: &Opened<'_>| opened.event.known().is_some_and(|event| thing.is_named_by(&event.body, &named));
+    for opened in ground.evidence.log_proofs().into_iter().filter(|opened| names(opened)) {
         let judged = opened.judge(keys);
         if let Judged::Wrong { detail } = &judged {
             let warning = Warning { code: "log-proof-wrong", part: None, detail: detail.clone() };

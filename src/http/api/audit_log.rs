@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
-use crate::domain::audit::{self, Event, EventClass};
+use crate::domain::audit::{self, LoggedEvent};
 use crate::http::App;
 use crate::http::api::certificates::number;
 use crate::http::api::form::malformed;
@@ -83,9 +83,9 @@ pub(crate) struct EventShape {
     number: u64,
     /// When, RFC 3339.
     at: String,
-    /// Its class.
-    class: &'static str,
-    /// `caller`, `operator` or `anonymous`.
+    /// Its class; `class-` and its number where only a newer program knows it.
+    class: String,
+    /// `caller`, `operator` or `anonymous`; `unknown` where only a newer program can tell.
     actor: &'static str,
     /// The caller.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +96,7 @@ pub(crate) struct EventShape {
     /// The request.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<String>,
-    /// The fields of its class.
+    /// The fields of its class; of one that only a newer program knows `encoded`, all its octets in hex.
     fields: Vec<FieldShape>,
 }
 
@@ -268,7 +268,7 @@ pub(crate) async fn search(
     let Query(query) = query.map_err(|_| Problem::new(Code::QueryMalformed, KNOWN))?;
     let class = query
         .class
-        .map(|name| EventClass::from_name(&name).ok_or_else(|| malformed("class", "the name of a class of events")));
+        .map(|name| LoggedEvent::class_named(&name).ok_or_else(|| malformed("class", "the name of a class of events")));
     let by = query.actor.map(|name| CallerId::parse(&name).map_err(|_| malformed("actor", "the name of a caller")));
     let at = |name, text: Option<String>| text.map(|text| moment(name, &text)).transpose();
     let noun = query.noun.map(|text| match text.chars().count() {
@@ -315,23 +315,24 @@ fn proof(proof: EventProof) -> Result<ProofShape, Problem> {
     })
 }
 
-fn shape(number: u64, event: &Event) -> EventShape {
-    let (actor, caller, roles) = match &event.actor {
-        audit::Actor::Caller { id, roles } => {
+fn shape(number: u64, event: &LoggedEvent) -> EventShape {
+    let (actor, caller, roles) = match event.actor() {
+        Some(audit::Actor::Caller { id, roles }) => {
             ("caller", Some(id.to_string()), roles.iter().map(|role| role.name()).collect())
         }
-        audit::Actor::Operator => ("operator", None, Vec::new()),
-        audit::Actor::Anonymous => ("anonymous", None, Vec::new()),
+        Some(audit::Actor::Operator) => ("operator", None, Vec::new()),
+        Some(audit::Actor::Anonymous) => ("anonymous", None, Vec::new()),
+        None => ("unknown", None, Vec::new()),
     };
-    let fields = event.body.fields().into_iter().map(|(name, value)| FieldShape { name, value });
+    let fields = event.fields().into_iter().map(|(name, value)| FieldShape { name, value });
     EventShape {
         number,
-        at: Timestamp::to_string(&event.at),
-        class: event.class().name(),
+        at: Timestamp::to_string(&event.at()),
+        class: event.class_name().into_owned(),
         actor,
         caller,
         roles,
-        request: event.request.as_ref().map(ToString::to_string),
+        request: event.request().map(ToString::to_string),
         fields: fields.collect(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::base::id::CallerId;
 use crate::domain::audit::tree::{Tiles, TreeHash, root_at, root_tiles};
-use crate::domain::audit::{Actor, Entry, Event, EventBody};
+use crate::domain::audit::{Actor, Entry, Event, EventBody, LoggedEvent};
 use crate::domain::ca::log_gap::LogGap;
 use crate::format::tlog::tile::{FULL, bundles_between, read_bundle, tiles_between};
 use crate::service::audit_log::agreeing::stated;
@@ -33,6 +33,7 @@ pub struct Adoption {
     head: LogHead,
     tiles: Vec<StoredTile>,
     things: Vec<([u8; 32], i64)>,
+    unread: Vec<i64>,
 }
 
 /// Looks at a mirror that is ahead: checks it and the own log whole, that it is the own log's continuation, and that the
@@ -75,7 +76,7 @@ pub async fn ahead(services: &Services, mirror: &FolderLog) -> Result<Adoption, 
             tiles.push(StoredTile { kind: tiles::kind(tree), level, number, width, octets });
         }
     }
-    let mut things = Vec::new();
+    let (mut things, mut unread) = (Vec::new(), Vec::new());
     for bundle in bundles_between(from, to) {
         let octets = mirror.bundle(bundle).await?.ok_or(Error::NoSuchFile)?;
         let first = bundle.index().saturating_mul(u64::from(FULL));
@@ -89,8 +90,12 @@ pub async fn ahead(services: &Services, mirror: &FolderLog) -> Result<Adoption, 
                     if own.to_octets().as_slice() != entry {
                         return Err(Error::Forked { witness: named, tree: TreeHash::Sm3, size: index }.into());
                     }
-                    let event = Event::from_der(&row.event).map_err(|_| Error::OtherEvent { index })?;
-                    things.extend(event.body.things().into_iter().map(|thing| (thing, row.number)));
+                    match LoggedEvent::from_der(&row.event).map_err(|_| Error::OtherEvent { index })? {
+                        LoggedEvent::Known(event) => {
+                            things.extend(event.body.things().into_iter().map(|thing| (thing, row.number)));
+                        }
+                        LoggedEvent::Unknown(_) => unread.push(row.number),
+                    }
                 }
                 Some(None) => {}
                 None => return Err(Error::MissingEvent { index }.into()),
@@ -111,7 +116,7 @@ pub async fn ahead(services: &Services, mirror: &FolderLog) -> Result<Adoption, 
     let gap = LogGap { origin: own.origin().to_owned(), from: events.min(to), to, sm3_root, sha256_root };
     let signed_at = services.clock.now();
     let head = LogHead { origin: own.origin().to_owned(), size: to, signed_at, sm3_note, sha256_note };
-    Ok(Adoption { signed: from, gap, events, head, tiles, things })
+    Ok(Adoption { signed: from, gap, events, head, tiles, things, unread })
 }
 
 impl Adoption {
@@ -156,6 +161,7 @@ impl Adoption {
                     log::put_tile(tx, tile).await?;
                 }
                 log::note_things(tx, &self.things).await?;
+                log::note_unread(tx, &self.unread).await?;
                 let (Some((first, first_signature)), Some((second, second_signature))) =
                     (officers.first(), officers.get(1))
                 else {

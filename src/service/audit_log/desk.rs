@@ -3,7 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
 use crate::domain::audit::tree::TreeHash;
-use crate::domain::audit::{Actor, Event, EventClass};
+use crate::domain::audit::{Actor, LoggedEvent};
 use crate::domain::caller::Role;
 use crate::format::tlog::tile::TilePath;
 use crate::service::Error as ServiceError;
@@ -60,8 +60,8 @@ impl LogRequest {
 pub struct EventQuery {
     /// From that number on.
     pub from: u64,
-    /// Of that class.
-    pub class: Option<EventClass>,
+    /// Of the class of that number.
+    pub class: Option<u64>,
     /// By that caller.
     pub actor: Option<CallerId>,
     /// Not before that moment.
@@ -102,7 +102,7 @@ pub struct LogFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPage {
     /// With their numbers, oldest first.
-    pub events: Vec<(u64, Event)>,
+    pub events: Vec<(u64, LoggedEvent)>,
     /// From which number on to look next; nothing at the end.
     pub next: Option<u64>,
 }
@@ -175,7 +175,7 @@ impl AuditLog {
         let (mut events, mut from, mut looked) = (Vec::new(), query.from, 0);
         while looked < MOST_LOOKED_AT {
             let first = i64::try_from(from).unwrap_or(i64::MAX);
-            let rows = self.services.store.read(|tx| Box::pin(audit::read(tx, first, AT_ONCE))).await?;
+            let rows = self.services.store.read(|tx| Box::pin(audit::logged(tx, first, AT_ONCE))).await?;
             if rows.is_empty() {
                 return Ok(EventPage { events, next: None });
             }
@@ -196,16 +196,16 @@ impl AuditLog {
 }
 
 impl EventQuery {
-    fn is_met_by(&self, event: &Event) -> bool {
-        let by = match &event.actor {
-            Actor::Caller { id, .. } => Some(id),
-            Actor::Operator | Actor::Anonymous => None,
+    fn is_met_by(&self, event: &LoggedEvent) -> bool {
+        let by = match event.actor() {
+            Some(Actor::Caller { id, .. }) => Some(id),
+            Some(Actor::Operator | Actor::Anonymous) | None => None,
         };
-        self.class.is_none_or(|class| event.class() == class)
+        self.class.is_none_or(|class| event.class_number() == class)
             && self.actor.as_ref().is_none_or(|actor| by == Some(actor))
-            && self.since.is_none_or(|since| event.at >= since)
-            && self.until.is_none_or(|until| event.at < until)
-            && self.noun.as_ref().is_none_or(|noun| event.body.fields().iter().any(|(_, value)| value == noun))
+            && self.since.is_none_or(|since| event.at() >= since)
+            && self.until.is_none_or(|until| event.at() < until)
+            && self.noun.as_ref().is_none_or(|noun| event.names(noun))
     }
 }
 
@@ -219,8 +219,8 @@ fn is_auditor(actor: &Actor) -> bool {
 
 fn entitled(actor: &Actor, proof: EventProof) -> Result<EventProof, ServiceError> {
     let event = proof.read()?;
-    let is_party = match (actor, &event.actor) {
-        (Actor::Caller { id, .. }, Actor::Caller { id: by, .. }) => id == by,
+    let is_party = match (actor, event.actor()) {
+        (Actor::Caller { id, .. }, Some(Actor::Caller { id: by, .. })) => id == by,
         _ => false,
     };
     if is_party || is_auditor(actor) { Ok(proof) } else { Err(Error::NotEntitled.into()) }

@@ -1,7 +1,7 @@
 //! Proofs that an event is a leaf: what it says, its salt, and the way to a signed checkpoint of each tree.
 
 use crate::domain::audit::tree::{TreeHash, inclusion_tiles, prove_inclusion};
-use crate::domain::audit::{Event, Salt};
+use crate::domain::audit::{LoggedEvent, Salt};
 use crate::format::tlog::LogProof;
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::{AuditLog, Error, tiles};
@@ -88,7 +88,7 @@ impl EventProof {
     ///
     /// # Errors
     /// [`Error::OtherEvent`]: the row does not decode.
-    pub fn read(&self) -> Result<Event, Error> {
-        Event::from_der(&self.event).map_err(|_| Error::OtherEvent { index: self.index })
+    pub fn read(&self) -> Result<LoggedEvent, Error> {
+        LoggedEvent::from_der(&self.event).map_err(|_| Error::OtherEvent { index: self.index })
     }
 }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::domain::audit::{AlarmKind, Entry, EntryError, Event};
+use crate::domain::audit::{AlarmKind, Entry, EntryError, LoggedEvent};
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::{AuditLog, Error, alarming, tiles};
 use crate::store::{self, audit, log};
@@ -22,8 +22,18 @@ const UNMERGED: &str = "yinxin_log_unmerged_seconds";
 /// Leaves of the signed head.
 const SIZE: &str = "yinxin_log_size";
 
-/// Entries, and which things their events speak of, with the events' numbers.
-type Unmerged = (Vec<Entry>, Vec<([u8; 32], i64)>);
+/// Numbers of unread events that are looked at together.
+const TOGETHER: i64 = 500;
+
+/// What events become.
+#[derive(Default)]
+struct Unmerged {
+    entries: Vec<Entry>,
+    /// Which things the events speak of, with the events' numbers.
+    things: Vec<([u8; 32], i64)>,
+    /// Events that a newer program wrote: what they speak of is noted by it ([`AuditLog::reread`]).
+    unread: Vec<i64>,
+}
 
 /// A named step of the sequencer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +66,7 @@ impl AuditLog {
     pub async fn sequence(&self) -> Result<Option<u64>, ServiceError> {
         let mut known = self.growth.lock().await;
         let from = known.size();
-        let Some((entries, things)) = self.unmerged(from).await? else { return Ok(None) };
+        let Some(Unmerged { entries, things, unread }) = self.unmerged(from).await? else { return Ok(None) };
         (self.watcher)(Step::Read);
         let mut growth = known.clone();
         let computing = tokio::task::spawn_blocking(move || {
@@ -67,7 +77,7 @@ impl AuditLog {
         (self.watcher)(Step::Hashed);
         let head = self.signed(&growth).await?;
         (self.watcher)(Step::Signed);
-        let (head, tiles, things, watcher) = (&head, &tiles, &things, &self.watcher);
+        let (head, tiles, things, unread, watcher) = (&head, &tiles, &things, &unread, &self.watcher);
         let written = self.services.store.run("sign log", |tx| {
             Box::pin(async move {
                 log::advance(tx, from, head).await?;
@@ -76,6 +86,7 @@ impl AuditLog {
                     log::put_tile(tx, tile).await?;
                 }
                 log::note_things(tx, things).await?;
+                log::note_unread(tx, unread).await?;
                 watcher(Step::TilesWritten);
                 Ok::<_, store::Error>(())
             })
@@ -111,15 +122,55 @@ impl AuditLog {
             return Ok(None);
         }
         let reading = tokio::task::spawn_blocking(move || {
-            let (mut entries, mut things) = (Vec::with_capacity(events.len()), Vec::new());
+            let mut unmerged = Unmerged { entries: Vec::with_capacity(events.len()), ..Unmerged::default() };
             for row in &events {
-                let event = Event::from_der(&row.event).map_err(EntryError::from)?;
-                entries.push(Entry::of(&event, &row.salt)?);
-                things.extend(event.body.things().into_iter().map(|thing| (thing, row.number)));
+                unmerged.entries.push(Entry::of_der(&row.event, &row.salt)?);
+                match LoggedEvent::from_der(&row.event).map_err(EntryError::from)? {
+                    LoggedEvent::Known(event) => {
+                        unmerged.things.extend(event.body.things().into_iter().map(|thing| (thing, row.number)));
+                    }
+                    LoggedEvent::Unknown(_) => unmerged.unread.push(row.number),
+                }
             }
-            Ok::<_, EntryError>((entries, things))
+            Ok::<_, EntryError>(unmerged)
         });
         Ok(Some(reading.await.map_err(|_| ServiceError::Interrupted)?.map_err(Error::from)?))
+    }
+
+    /// Notes what those events speak of that an older program made leaves without understanding them; tells how many. Events
+    /// that are not understood here either wait for a newer program.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn reread(&self) -> Result<u64, ServiceError> {
+        let (mut from, mut done) = (0, 0_u64);
+        loop {
+            let steps = self.services.store.run("reread events", |tx| {
+                Box::pin(async move {
+                    let (mut read, mut next) = (0_u64, None);
+                    for number in log::unread(tx, from, TOGETHER).await? {
+                        next = Some(number.saturating_add(1));
+                        let things = match audit::logged(tx, number, 1).await?.into_iter().find(|(of, _)| *of == number)
+                        {
+                            Some((_, LoggedEvent::Unknown(_))) => continue,
+                            Some((_, event)) => event.things(),
+                            // Erased: nobody asks for it any more.
+                            None => Vec::new(),
+                        };
+                        if log::forget_unread(tx, number).await? {
+                            let things = things.into_iter().map(|thing| (thing, number)).collect::<Vec<_>>();
+                            log::note_things(tx, &things).await?;
+                            read = read.saturating_add(1);
+                        }
+                    }
+                    Ok::<_, store::Error>((read, next))
+                })
+            });
+            let (read, next) = steps.await?;
+            done = done.saturating_add(read);
+            let Some(next) = next else { return Ok(done) };
+            from = next;
+        }
     }
 
     /// How long the oldest event outside the trees has waited; nothing where there is none.
@@ -128,8 +179,9 @@ impl AuditLog {
     /// The store's.
     pub async fn unmerged_for(&self) -> Result<Option<Duration>, ServiceError> {
         let number = i64::try_from(self.growth.lock().await.size()).unwrap_or(i64::MAX);
-        let oldest = self.services.store.read(|tx| Box::pin(audit::read(tx, number, 1))).await?;
-        let waited = oldest.first().map(|(_, event)| self.services.clock.now().unix().saturating_sub(event.at.unix()));
+        let oldest = self.services.store.read(|tx| Box::pin(audit::logged(tx, number, 1))).await?;
+        let waited =
+            oldest.first().map(|(_, event)| self.services.clock.now().unix().saturating_sub(event.at().unix()));
         Ok(waited.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
     }
 }
@@ -161,6 +213,12 @@ async fn led_round(log: &AuditLog, leading: &mut Option<store::Leadership>) -> R
         *leading = log.services.store.lead().await?;
         if leading.is_none() {
             return Ok(());
+        }
+        match log.reread().await? {
+            0 => {}
+            events => {
+                tracing::info!(events, "events that an older program made leaves of are found by what they speak of")
+            }
         }
     }
     while let Some(size) = log.sequence().await? {

@@ -18,7 +18,7 @@ use crate::service::keys::{Error, KeyStore};
 use crate::store::installation::StoredInstallation;
 use crate::store::key_encryption_keys::{StoredEncryptionKey, Unchecked};
 use crate::store::keys::{Custody, StoredKey};
-use crate::store::{IntegrityKey, Store, Tx, audit, installation, key_encryption_keys, keys};
+use crate::store::{Database, IntegrityKey, Store, Tx, audit, installation, key_encryption_keys, keys};
 
 /// An installation whose keys can be used.
 pub struct Opened {
@@ -38,7 +38,7 @@ pub struct Opened {
 /// # Errors
 /// The database or the source's key is not the right one, or cannot be had; the profile forbids the source or a key.
 pub async fn open(
-    url: &str,
+    database: Database,
     (source, sealing, profile): (&KeySource, SealingAlgorithm, Profile),
     clock: &dyn Clock,
     (random, salts): (Arc<dyn Random>, Arc<dyn Random>),
@@ -47,7 +47,7 @@ pub async fn open(
         return Err(Error::SourceForbidden { profile, given: source.kind() });
     }
     // The integrity key is wrapped in the database itself; until it is had, no row that carries an integrity value is read.
-    let store = Store::open(url, IntegrityKey::none(), salts).await?;
+    let store = Store::open(database, IntegrityKey::none(), salts).await?;
     let read = store.read(|tx| {
         Box::pin(async move {
             let known = installation::find(tx).await?;

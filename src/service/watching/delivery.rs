@@ -104,7 +104,7 @@ impl Delivery {
         let next = last.saturating_add(1);
         let told = events
             .iter()
-            .filter_map(|(number, event)| SecurityEvent::of(u64::try_from(*number).unwrap_or(0), event))
+            .filter_map(|(number, event)| SecurityEvent::of_logged(u64::try_from(*number).unwrap_or(0), event))
             .collect::<Vec<_>>();
         if !told.is_empty()
             && let Err(error) = self.sink.hand_over(&told).await

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::domain::audit::misuse::{MOST_TOPICS, Memory, Misuse, Rule};
-use crate::domain::audit::{Alarm, Event};
+use crate::domain::audit::{Alarm, LoggedEvent};
 use crate::service::alarms;
 use crate::service::{Error, Services};
 use crate::store::alarms::StoredAlarm;
@@ -33,7 +33,7 @@ const SOON: Duration = Duration::from_secs(10);
 const ROUNDS: u32 = 600;
 
 /// Events in their order, with their numbers.
-type Events = Vec<(i64, Event)>;
+type Events = Vec<(i64, LoggedEvent)>;
 
 /// The rules, and where they stand.
 pub struct Watch {
@@ -75,7 +75,9 @@ impl Watch {
         let events = read(&self.services, from).await?;
         let Some((last, _)) = events.last() else { return Ok(Looked::default()) };
         let (next, count) = (last.saturating_add(1), events.len());
-        let concerned = events.iter().any(|(_, event)| self.rules.iter().any(|rule| !rule.topics(event).is_empty()));
+        // No rule says anything of an event that only a newer program knows.
+        let mut known = events.iter().filter_map(|(_, event)| event.known());
+        let concerned = known.any(|event| self.rules.iter().any(|rule| !rule.topics(event).is_empty()));
         if !concerned && next.saturating_sub(self.kept) < FAR {
             self.next = next;
             return Ok(Looked { events: count, alarms: Vec::new() });
@@ -104,7 +106,8 @@ impl Watch {
     /// Puts the events before the rules, with what is remembered of their subjects.
     async fn judge(&self, tx: &mut Tx<'_>, events: &Events, now: Timestamp) -> Result<Vec<StoredAlarm>, Error> {
         let mut memory = Memory::new(TOGETHER.saturating_mul(MOST_TOPICS));
-        for (_, event) in events {
+        let known = || events.iter().filter_map(|(number, event)| Some((*number, event.known()?)));
+        for (_, event) in known() {
             for topic in self.rules.iter().flat_map(|rule| rule.topics(event)) {
                 if memory.recall(&topic).is_none()
                     && let Some(trace) = watching::trace(tx, &topic).await?
@@ -114,8 +117,8 @@ impl Watch {
             }
         }
         let mut found: Vec<Alarm> = Vec::new();
-        for (number, event) in events {
-            let number = u64::try_from(*number).unwrap_or(0);
+        for (number, event) in known() {
+            let number = u64::try_from(number).unwrap_or(0);
             found.extend(self.rules.iter().filter_map(|rule| rule.observe(number, event, &mut memory)));
         }
         for (topic, trace) in memory.changed() {
@@ -159,7 +162,7 @@ pub(in crate::service::watching) async fn place(services: &Services, name: &str)
 /// The next events from that number on.
 pub(in crate::service::watching) async fn read(services: &Services, from: i64) -> Result<Events, Error> {
     let limit = i64::try_from(TOGETHER).unwrap_or(i64::MAX);
-    Ok(services.store.read(|tx| Box::pin(audit::read(tx, from, limit))).await?)
+    Ok(services.store.read(|tx| Box::pin(audit::logged(tx, from, limit))).await?)
 }
 
 /// Watches until it is dropped. What the rules cannot read is told in the log again and again.

@@ -168,7 +168,7 @@ fn message(sender: &Sender, event: &SecurityEvent) -> Vec<u8> {
         at: event.at,
         hostname: sender.hostname.as_deref(),
         app_name: "yinxin",
-        msg_id: event.class,
+        msg_id: &event.class,
         sd_id: &format!("yinxin@{}", sender.enterprise),
         parameters: &parameters,
         message: event.runbook,

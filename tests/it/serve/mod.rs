@@ -18,6 +18,7 @@ mod requests;
 mod security_events;
 mod stamping;
 mod trust_lists;
+mod upgrade;
 mod verification_batches;
 
 use std::fs;

@@ -23,8 +23,8 @@ use crate::service::installation::{NOW, Place};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
-const URL: &str = "YINXIN_TEST_LOG_URL";
-const KEY: &str = "YINXIN_TEST_LOG_KEY";
+pub(crate) const URL: &str = "YINXIN_TEST_LOG_URL";
+pub(crate) const KEY: &str = "YINXIN_TEST_LOG_KEY";
 const STEP: &str = "YINXIN_TEST_LOG_STEP";
 const TURN: &str = "YINXIN_TEST_LOG_TURN";
 const ROUNDS: &str = "YINXIN_CRASH_ROUNDS";
@@ -88,13 +88,13 @@ fn start(place: &Place, step: usize, turn: u32) -> Child {
 
 /// What all children ever told.
 #[derive(Default)]
-struct Told {
-    acknowledged: BTreeMap<i64, String>,
-    heads: [BTreeMap<u64, String>; 2],
+pub(crate) struct Told {
+    pub(crate) acknowledged: BTreeMap<i64, String>,
+    pub(crate) heads: [BTreeMap<u64, String>; 2],
 }
 
 impl Told {
-    fn hear(&mut self, line: &str) {
+    pub(crate) fn hear(&mut self, line: &str) {
         // The last line of one that was killed may be half.
         let Some(line) = line.strip_suffix('.') else { return };
         // The harness writes before the first line of a test.
@@ -112,6 +112,21 @@ impl Told {
             _ => {}
         }
     }
+}
+
+/// Each head that was ever told is one that the log went through; gives how many there are.
+pub(crate) async fn heads_agree(log: &AuditLog, heads: &[BTreeMap<u64, String>; 2]) -> usize {
+    let mut count = 0;
+    for (tree, seen) in TreeHash::ALL.into_iter().zip(heads) {
+        let (size, root) = head(log, tree).await;
+        let tiles = tiles(log, tree, size).await;
+        for (old, old_root) in seen {
+            let proof = prove_consistency(tree, *old, size, &tiles).unwrap();
+            verify_consistency(tree, (*old, &octets(old_root)), (size, &root), &proof).unwrap();
+            count += 1;
+        }
+    }
+    count
 }
 
 fn octets(hex: &str) -> Hash {
@@ -164,16 +179,7 @@ async fn rounds(place: Place, rounds: u32, at_once: u32) {
         assert!(known.is_none_or(|known| known == *endpoint), "another event stands at {index}");
     }
     assert!(told.acknowledged.is_empty(), "lost: {:?}", told.acknowledged);
-    let mut heads = 0;
-    for (tree, seen) in TreeHash::ALL.into_iter().zip(&told.heads) {
-        let (size, root) = head(&log, tree).await;
-        let tiles = tiles(&log, tree, size).await;
-        for (old, old_root) in seen {
-            let proof = prove_consistency(tree, *old, size, &tiles).unwrap();
-            verify_consistency(tree, (*old, &octets(old_root)), (size, &root), &proof).unwrap();
-            heads += 1;
-        }
-    }
+    let heads = heads_agree(&log, &told.heads).await;
     println!("{rounds} rounds of {at_once}: {} leaves, none lost or twice; {heads} heads agree", events.len());
 }
 

@@ -23,6 +23,7 @@ mod signing;
 mod stamping;
 mod trust_lists;
 mod units;
+mod upgrade;
 mod verification_batches;
 mod watching;
 mod watching_crash;

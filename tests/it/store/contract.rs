@@ -24,7 +24,7 @@ use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
     Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
-    outbox, seals, signatures,
+    newest_version, outbox, seals, signatures,
 };
 
 use crate::store::postgres::Postgres;
@@ -628,11 +628,28 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
 
 async fn migrations_are_checked(url: &str) {
     Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap().close().await;
-    by_hand(url, "INSERT INTO schema_migrations SELECT 99, sm3, applied_at FROM schema_migrations WHERE version = 1")
-        .await
-        .unwrap();
-    let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 18 })), "{refused:?}");
+    by_hand(
+        url,
+        "INSERT INTO schema_migrations (version, sm3, applied_at) \
+         SELECT 99, sm3, applied_at FROM schema_migrations WHERE version = 1",
+    )
+    .await
+    .unwrap();
+    let newest = newest_version();
+    let is_too_new = async || {
+        let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
+        matches!(refused, Some(Error::TooNew { found: 99, known }) if known == newest)
+    };
+    assert!(is_too_new().await);
+    // It says whom it serves: newer programs alone, or ours too.
+    by_hand(url, "UPDATE schema_migrations SET serves_from = 98 WHERE version = 99").await.unwrap();
+    assert!(is_too_new().await);
+    by_hand(url, "UPDATE schema_migrations SET serves_from = 19 WHERE version = 99").await.unwrap();
+    let served = Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap();
+    let version = served.version().await.unwrap();
+    assert_eq!((version.database, version.before, version.program), (99, newest, newest));
+    assert!(version.can_go_back());
+    served.close().await;
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,

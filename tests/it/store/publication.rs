@@ -44,7 +44,7 @@ pub(super) async fn contract(store: &Store, url: &str) {
 }
 
 async fn intend(store: &Store, key: &ShardKey, now: i64, stale: i64) -> Option<u64> {
-    store.run("intend", |tx| Box::pin(crls::record_intent(tx, key, at(now), at(stale)))).await.unwrap()
+    store.run("intend", |tx| Box::pin(crls::record_intent(tx, key, (at(now), 1), at(stale)))).await.unwrap()
 }
 
 async fn numbers_are_given_once(store: &Store) {
@@ -62,7 +62,7 @@ async fn numbers_are_given_once(store: &Store) {
     let again = store.run("abandon", |tx| Box::pin(crls::abandon(tx, key, 2))).await;
     assert!(matches!(again, Err(Error::Stale { table: "crls", .. })), "{again:?}");
     let nobody = &ShardKey { authority: AuthorityId::parse("nobody").unwrap(), shard: 0 };
-    let refused = store.run("intend", |tx| Box::pin(crls::record_intent(tx, nobody, at(1), at(0)))).await;
+    let refused = store.run("intend", |tx| Box::pin(crls::record_intent(tx, nobody, (at(1), 1), at(0)))).await;
     assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
 }
 
