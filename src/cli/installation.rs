@@ -50,7 +50,7 @@ use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
-pub(crate) use parts::audit_log;
+pub(crate) use parts::{audit_log, terms};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -404,6 +404,7 @@ impl Installation {
             keeping: Keeping {
                 request_days: self.settings.registration.keep_days,
                 keys: self.settings.escrow.keep_years.map(Retention::years).transpose()?,
+                events: self.settings.audit_log.keep_events_days.map(|days| (days, terms(&self.settings))),
             },
             alert_days: self.settings.publication.alert_days.clone(),
             witnesses: parts::witnesses(&self.settings)?,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::base::id::CallerId;
+use crate::cli::approving::{Approved, Approving};
 use crate::cli::console::{Console, error_line};
 use crate::cli::exit::Outcome;
 use crate::cli::files::{create_folder, write_new};
@@ -78,15 +78,8 @@ enum Action {
         /// The mirror
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
-        /// Only write the octets that an officer signs there
-        #[arg(long, value_name = "FILE", requires = "officer", conflicts_with = "approval")]
-        to_sign: Option<PathBuf>,
-        /// The officer who will sign
-        #[arg(long, value_name = "CALLER", requires = "to_sign")]
-        officer: Option<String>,
-        /// An officer and the file of the signature, DER or r‖s; twice
-        #[arg(long, value_name = "CALLER:FILE")]
-        approval: Vec<String>,
+        #[command(flatten)]
+        approving: Approving,
     },
 }
 
@@ -158,42 +151,14 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let (_, own) = StoredLog::of(&services).await?;
             Ok(own.log.iter().map(|key| format!("{}\n", key.to_vkey())).collect())
         }),
-        Action::Adopt { folder, to_sign, officer, approval } => {
-            let signing = to_sign.as_deref().zip(officer.as_deref());
-            adopt((config, folder), signing, approval, console)
-        }
+        Action::Adopt { folder, approving } => match approving.read(console) {
+            Ok(approved) => adopt((config, folder), approved, console),
+            Err(outcome) => outcome,
+        },
     }
 }
 
-fn adopt(
-    (config, folder): (Option<&Path>, &Path),
-    signing: Option<(&Path, &str)>,
-    approvals: &[String],
-    console: &mut Console,
-) -> Outcome {
-    let mut signatures = Vec::new();
-    for named in approvals {
-        let read = named.split_once(':').and_then(|(officer, file)| Some((CallerId::parse(officer).ok()?, file)));
-        let Some((officer, file)) = read else {
-            console.complain(&format!("error: {named} is not CALLER:FILE"));
-            return Outcome::Usage;
-        };
-        match std::fs::read(file) {
-            Ok(octets) => signatures.push((officer, octets)),
-            Err(error) => {
-                console.complain(&format!("error: {file} cannot be read: {error}"));
-                return Outcome::Unreadable;
-            }
-        }
-    }
-    let signer = match signing.map(|(file, officer)| (file, CallerId::parse(officer))) {
-        None => None,
-        Some((file, Ok(officer))) => Some((file, officer)),
-        Some((_, Err(_))) => {
-            console.complain("error: --officer is no caller's id");
-            return Outcome::Usage;
-        }
-    };
+fn adopt((config, folder): (Option<&Path>, &Path), approved: Approved<'_>, console: &mut Console) -> Outcome {
     attached_even_restored((config, true), console, async |services, _, _| {
         let found = ahead(&services, &FolderLog::new(folder)).await?;
         let gap = &found.gap;
@@ -202,10 +167,13 @@ fn adopt(
             false => format!("events {} to {} are lost", gap.from, gap.to.saturating_sub(1)),
         };
         let leaves = format!("{} leaves are signed here, {} has {}", found.signed, folder.display(), gap.to);
-        if let Some((file, officer)) = signer {
-            write_new(file, &found.to_sign(&services, &officer).await?)?;
-            return Ok(format!("{leaves}: {lost}\n{} is for {officer} to sign\n", file.display()));
-        }
+        let signatures = match approved {
+            Approved::ToSign(file, officer) => {
+                write_new(file, &found.to_sign(&services, &officer).await?)?;
+                return Ok(format!("{leaves}: {lost}\n{} is for {officer} to sign\n", file.display()));
+            }
+            Approved::By(signatures) => signatures,
+        };
         let event = found.adopt(&services, &signatures).await?;
         let recorded = event.map_or_else(String::new, |number| format!(", which event {number} says"));
         Ok(format!("{leaves}: taken in; {lost}{recorded}\n"))

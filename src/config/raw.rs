@@ -56,6 +56,7 @@ sections! {
         merge_delay: u64,
         witnesses: Vec<String>,
         mirror: PathBuf,
+        keep_events_days: u64,
     }
     Keys {
         encryption_key_file: PathBuf,

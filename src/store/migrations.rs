@@ -89,6 +89,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0018_audit_log.sql"),
         postgres: include_str!("migrations/postgres/0018_audit_log.sql"),
     },
+    Migration {
+        version: 20,
+        sqlite: include_str!("migrations/sqlite/0020_erasures.sql"),
+        postgres: include_str!("migrations/postgres/0020_erasures.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

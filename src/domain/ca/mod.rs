@@ -1,6 +1,7 @@
 //! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
 pub mod ceremony;
+pub mod erasure;
 pub mod identity;
 pub mod issuance;
 pub mod job;
@@ -25,6 +26,7 @@ pub mod submission;
 pub mod taking_in;
 pub mod throw_away;
 pub mod trust_list;
+pub mod two_hands;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::domain::audit::EntryError;
 use crate::domain::audit::checkpoint::CheckpointError;
 use crate::domain::audit::tree::{TreeError, TreeHash};
+use crate::domain::ca::erasure::ErasureRefused;
 use crate::domain::ca::log_gap::LogGapRefused;
 use crate::service::audit_log::checking::CheckError;
 
@@ -138,6 +139,9 @@ pub enum Error {
     /// A gap is not approved.
     #[error(transparent)]
     Gap(LogGapRefused),
+    /// Events are not erased.
+    #[error(transparent)]
+    Erasing(#[from] ErasureRefused),
     /// A witness saw another history.
     #[error("the {tree} tree is not a continuation of the {size} leaves that {witness} saw")]
     Forked {
@@ -190,6 +194,7 @@ impl Error {
             Self::NothingToAdopt { .. } => "log-nothing-to-adopt",
             Self::Unsound { error, .. } => error.code(),
             Self::Gap(refused) => refused.code(),
+            Self::Erasing(refused) => refused.code(),
             Self::Forked { .. } => "log-forked",
             Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",
