@@ -13,6 +13,10 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("alarms::tidy", "Acknowledged alarms are forgotten as rows; the events that raised and ended them stay."),
     ("audit_log/opening::begin", "The first head of the log, over no event at all."),
     (
+        "audit_log/opening::take_over_erasures",
+        "What an older program noted as lost gets an integrity value; the event that names the gap is there already.",
+    ),
+    (
         "audit_log/sequencing::sequence",
         "Events become leaves: it writes the log itself, and would otherwise never end.",
     ),

@@ -12,7 +12,7 @@ use crate::cli::console::{Console, error_line};
 use crate::cli::exit::Outcome;
 use crate::cli::files::{create_folder, write_new};
 use crate::cli::installation::{Error, audit_log};
-use crate::cli::keys::attached_even_restored;
+use crate::cli::keys::{attached, attached_even_restored};
 use crate::cli::serve::runtime;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier};
 use crate::domain::audit::tree::TreeHash;
@@ -21,6 +21,7 @@ use crate::service::audit_log::adopting::ahead;
 use crate::service::audit_log::checking::{Believed, CheckError, CheckedLog, check};
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::held::KnownThing;
+use crate::service::audit_log::moving::move_tiles;
 use crate::service::audit_log::stored::StoredLog;
 
 /// The audit log: a Merkle log that anyone can check
@@ -70,6 +71,15 @@ enum Action {
     },
     /// The verifier keys of the log
     Keys,
+    /// Move old tiles to the folder of `audit_log.old_tiles`: its files are read from then on, and its rows are deleted
+    ///
+    /// Full tiles of the lowest two levels, and entries. Each file is read back and compared with the tree first. Works
+    /// beside a service at work. Back the folder up as the database: a backup does not hold it.
+    MoveTiles {
+        /// Those of leaves below that number
+        #[arg(long, value_name = "LEAF")]
+        below: u64,
+    },
     /// After a restore: take in the leaves that a mirror has and the backup lacks
     ///
     /// The service is stopped. The mirror is checked whole, with our keys. Events are lost where the mirror has more than
@@ -150,6 +160,23 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Action::Keys => attached_even_restored((config, false), console, async |services, _, _| {
             let (_, own) = StoredLog::of(&services).await?;
             Ok(own.log.iter().map(|key| format!("{}\n", key.to_vkey())).collect())
+        }),
+        Action::MoveTiles { below } => attached((config, false), console, async |services, _, settings| {
+            let Some(folder) = &settings.audit_log.old_tiles else {
+                return Err(service::Error::from(service::audit_log::Error::NoOldTiles).into());
+            };
+            let moved = move_tiles(&services, &FolderLog::new(folder), *below, &|_| {}).await?;
+            Ok(moved.map_or_else(
+                || "nothing to move\n".to_owned(),
+                |moved| {
+                    format!(
+                        "tiles of leaves {} to {} are in {}\n",
+                        moved.from,
+                        moved.below.saturating_sub(1),
+                        folder.display()
+                    )
+                },
+            ))
         }),
         Action::Adopt { folder, approving } => match approving.read(console) {
             Ok(approved) => adopt((config, folder), approved, console),

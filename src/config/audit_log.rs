@@ -24,12 +24,18 @@ pub struct AuditLogSettings {
     pub mirror: Option<PathBuf>,
     /// For how many days events are kept before they are erased, `log.retention_days` at least; nothing: for ever.
     pub keep_events_days: Option<u32>,
+    /// A folder for old tiles: another disk, or an object store that is mounted.
+    pub old_tiles: Option<PathBuf>,
+    /// How many leaves keep their tiles in the database while the service is at work; nothing: none is moved by itself.
+    pub old_tiles_after: Option<u64>,
 }
 
 /// Witnesses that are asked.
 const MOST_WITNESSES: usize = 16;
 /// A century: whoever wants more says for ever.
 const MOST_DAYS: u32 = 36_500;
+/// Leaves whose tiles stay rows at least: a start compares so many with their events.
+const LEAST_LEAVES: u64 = 16_384;
 
 impl AuditLogSettings {
     /// The keys with their defaults.
@@ -77,6 +83,11 @@ impl AuditLogSettings {
                 }
             },
         };
+        let old_tiles_after = raw.old_tiles_after.filter(|leaves| *leaves > 0);
+        if old_tiles_after.is_some_and(|leaves| leaves < LEAST_LEAVES || raw.old_tiles.is_none()) {
+            let allowed = format!("0 (never), or {LEAST_LEAVES} and more, with audit_log.old_tiles");
+            return Err(("audit_log.old_tiles_after", allowed));
+        }
         Ok(Self {
             origin: raw.origin.clone(),
             every: Duration::from_millis(every),
@@ -84,6 +95,8 @@ impl AuditLogSettings {
             witnesses,
             mirror: raw.mirror.clone(),
             keep_events_days,
+            old_tiles: raw.old_tiles.clone(),
+            old_tiles_after,
         })
     }
 
@@ -94,6 +107,8 @@ impl AuditLogSettings {
             merge_delay: Some(self.merge_delay.as_secs()),
             witnesses: Some(self.witnesses.iter().map(|(url, key)| format!("{url} {}", key.to_vkey())).collect()),
             mirror: self.mirror.clone(),
+            old_tiles: self.old_tiles.clone(),
+            old_tiles_after: Some(self.old_tiles_after.unwrap_or(0)),
             keep_events_days: Some(self.keep_events_days.unwrap_or(0).into()),
         }
     }
@@ -137,6 +152,11 @@ mod tests {
         let longer = raw::AuditLog { keep_events_days: Some(200), ..raw::AuditLog::default() };
         assert_eq!(AuditLogSettings::checked(&longer, 180).unwrap().keep_events_days, Some(200));
         assert!(AuditLogSettings::checked(&longer, 201).is_err(), "the term of logs is longer");
+        assert_eq!(refused(|raw| raw.old_tiles_after = Some(20_000)).0, "audit_log.old_tiles_after", "no folder");
+        assert_eq!(
+            refused(|raw| (raw.old_tiles, raw.old_tiles_after) = (Some("/t".into()), Some(16_383))).1,
+            "0 (never), or 16384 and more, with audit_log.old_tiles"
+        );
         for wrong in ["", "/log", "a/", "a//b", "A/log", "a b", "a+b", "https://a é", &"a".repeat(201)] {
             let raw = raw::AuditLog { origin: Some(wrong.to_owned()), ..raw::AuditLog::default() };
             assert_eq!(AuditLogSettings::checked(&raw, 180).unwrap_err().0, "audit_log.origin", "{wrong}");

@@ -57,6 +57,8 @@ sections! {
         witnesses: Vec<String>,
         mirror: PathBuf,
         keep_events_days: u64,
+        old_tiles: PathBuf,
+        old_tiles_after: u64,
     }
     Keys {
         encryption_key_file: PathBuf,

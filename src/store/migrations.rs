@@ -94,6 +94,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0020_erasures.sql"),
         postgres: include_str!("migrations/postgres/0020_erasures.sql"),
     },
+    Migration {
+        version: 21,
+        sqlite: include_str!("migrations/sqlite/0021_moved_tiles.sql"),
+        postgres: include_str!("migrations/postgres/0021_moved_tiles.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -41,6 +41,12 @@ pub(super) fn mirror(settings: &Settings) -> Option<FolderLog> {
     settings.audit_log.mirror.as_deref().map(FolderLog::new)
 }
 
+/// Where old tiles go by themselves, and how many leaves keep theirs.
+pub(super) fn old_tiles(settings: &Settings) -> Option<(FolderLog, u64)> {
+    let log = &settings.audit_log;
+    log.old_tiles.as_deref().map(FolderLog::new).zip(log.old_tiles_after)
+}
+
 /// What must be kept of the audit log, by these settings.
 pub(crate) fn terms(settings: &Settings) -> Terms {
     Terms { days: settings.log.retention_days, mirror: mirror(settings) }

@@ -82,6 +82,13 @@ macro_rules! with_alarm_events {
                 /// All of them happened before this moment.
                 3 before: Timestamp,
             }
+            /// Old tiles of the log were moved to a folder, and are no rows any more; or the folder is another one.
+            107 "old-tiles-moved" OldTilesMoved {
+                /// The leaf at which those of before end.
+                0 from: u64,
+                /// The leaf at which they end now.
+                1 below: u64,
+            }
         }
     };
 }

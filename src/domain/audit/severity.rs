@@ -71,6 +71,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::TrustListRefused
         | Class::RecordsForgotten
         | Class::EventsPruned
+        | Class::OldTilesMoved
         | Class::AlarmAcknowledged => Some(Severity::Notice),
         Class::SigningIntended
         | Class::DocumentSigned

@@ -166,6 +166,21 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Nobody said where old tiles shall lie.
+    #[error("no folder for old tiles is configured: audit_log.old_tiles")]
+    NoOldTiles,
+    /// A tile that was moved is not where it should be.
+    #[error("{path} is missing: an old tile of the log was moved there")]
+    OldTileMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tile that was moved is not what the tree says.
+    #[error("{path} is not what the tree says: an old tile of the log was changed")]
+    OldTileChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// No log is kept here.
     #[error("no audit log is published here")]
     Off,
@@ -198,6 +213,9 @@ impl Error {
             Self::Forked { .. } => "log-forked",
             Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",
+            Self::NoOldTiles => "log-old-tiles-off",
+            Self::OldTileMissing { .. } => "log-old-tile-missing",
+            Self::OldTileChanged { .. } => "log-old-tile-changed",
             Self::NoSuchFile => "log-no-such-file",
             Self::Off => "log-off",
         }

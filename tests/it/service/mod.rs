@@ -16,6 +16,7 @@ mod installation;
 pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
+mod old_tiles;
 pub(crate) mod registration;
 mod renewal;
 mod retention;

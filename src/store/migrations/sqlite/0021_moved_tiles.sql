@@ -1,0 +1,8 @@
+-- Full tiles and bundles of the log that lie below a folder, and here no more: of levels 0 and 1, below so many leaves.
+CREATE TABLE log_moved (
+    single INTEGER PRIMARY KEY CHECK (single = 1),
+    below INTEGER NOT NULL CHECK (below > 0 AND below % 256 = 0),
+    place TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER log_moved_grows BEFORE UPDATE ON log_moved WHEN NEW.below < OLD.below
+BEGIN SELECT RAISE(ABORT, 'moved tiles stay where they are'); END;
