@@ -36,7 +36,7 @@ pub async fn list(services: &Services, after: Option<u64>) -> Result<Vec<StoredA
     Ok(services.store.read(|tx| Box::pin(alarms::list(tx, after, MOST_LISTED))).await?)
 }
 
-/// Ends an alarm: somebody has looked at it. What it suspended stays so.
+/// Ends an alarm: somebody has looked at it. What it suspended stays so until two officers release it.
 ///
 /// # Errors
 /// [`Error::UnknownAlarm`]; [`Error::AlarmAcknowledged`] when somebody had looked before.
@@ -77,7 +77,8 @@ pub(in crate::service) async fn raise(
         }
     };
     let number = u64::try_from(number).unwrap_or(0);
-    let stored = StoredAlarm { number, alarm: alarm.clone(), suspended, raised_at: now, acknowledged_at: None };
+    let (alarm, raised_at) = (alarm.clone(), now);
+    let stored = StoredAlarm { number, alarm, suspended, raised_at, acknowledged_at: None, released_at: None };
     alarms::insert(tx, &stored).await?;
     Ok(stored)
 }

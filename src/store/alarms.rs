@@ -21,10 +21,23 @@ pub struct StoredAlarm {
     pub raised_at: Timestamp,
     /// When somebody had looked at it.
     pub acknowledged_at: Option<Timestamp>,
+    /// When two officers released what it suspended.
+    pub released_at: Option<Timestamp>,
 }
 
-type Row =
-    (i64, String, Option<String>, Option<String>, Option<String>, Option<i64>, i64, Option<String>, i64, Option<i64>);
+type Row = (
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    i64,
+    Option<String>,
+    i64,
+    Option<i64>,
+    Option<i64>,
+);
 
 const fn suspends_name(suspends: Suspends) -> &'static str {
     match suspends {
@@ -38,7 +51,7 @@ fn signed(number: u64) -> i64 {
 }
 
 fn entity(row: Row) -> Result<StoredAlarm, Error> {
-    let (event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at) = row;
+    let (event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at, released_at) = row;
     let wrong = || Error::Inconsistent { table: TABLE, row: event.to_string() };
     let unsigned = |number: i64| u64::try_from(number).map_err(|_| wrong());
     let suspended = match suspended.as_deref() {
@@ -60,6 +73,7 @@ fn entity(row: Row) -> Result<StoredAlarm, Error> {
         suspended,
         raised_at: Timestamp::from_unix(raised_at),
         acknowledged_at: acknowledged_at.map(Timestamp::from_unix),
+        released_at: released_at.map(Timestamp::from_unix),
     })
 }
 
@@ -83,7 +97,8 @@ pub async fn insert(tx: &mut Tx<'_>, stored: &StoredAlarm) -> Result<(), Error> 
 /// # Errors
 /// A row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, number: u64) -> Result<Option<StoredAlarm>, Error> {
-    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at \
+    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at, \
+               released_at \
                FROM alarms WHERE event = $1";
     let row = fetch_optional!(tx, Row, sql, signed(number))?;
     row.map(entity).transpose()
@@ -94,7 +109,8 @@ pub async fn find(tx: &mut Tx<'_>, number: u64) -> Result<Option<StoredAlarm>, E
 /// # Errors
 /// As [`find`].
 pub async fn open(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<StoredAlarm>, Error> {
-    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at \
+    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at, \
+               released_at \
                FROM alarms WHERE acknowledged_at IS NULL ORDER BY event LIMIT $1";
     let rows = fetch_all!(tx, Row, sql, limit)?;
     rows.into_iter().map(entity).collect()
@@ -105,7 +121,8 @@ pub async fn open(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<StoredAlarm>, Error
 /// # Errors
 /// As [`find`].
 pub async fn list(tx: &mut Tx<'_>, after: Option<u64>, limit: i64) -> Result<Vec<StoredAlarm>, Error> {
-    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at \
+    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at, \
+               released_at \
                FROM alarms WHERE event > $1 ORDER BY event LIMIT $2";
     let rows = fetch_all!(tx, Row, sql, after.map_or(-1, signed), limit)?;
     rows.into_iter().map(entity).collect()
@@ -132,10 +149,35 @@ pub async fn acknowledge(tx: &mut Tx<'_>, number: u64, now: Timestamp) -> Result
     }
 }
 
-/// Forgets alarms that somebody had looked at before that moment; their events stay. Gives how many.
+/// The oldest alarm that holds that seal.
+///
+/// # Errors
+/// As [`find`].
+pub async fn holding(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredAlarm>, Error> {
+    let sql = "SELECT event, kind, seal, caller, sink, cause, count, suspended, raised_at, acknowledged_at, \
+               released_at \
+               FROM alarms WHERE seal = $1 AND suspended = 'seal' AND released_at IS NULL ORDER BY event LIMIT 1";
+    fetch_optional!(tx, Row, sql, seal.as_str())?.map(entity).transpose()
+}
+
+/// Notes that what it suspended is released.
+///
+/// # Errors
+/// [`Error::Stale`] when it was before, or there is no such alarm.
+pub async fn release(tx: &mut Tx<'_>, number: u64, now: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE alarms SET released_at = $1 WHERE event = $2 AND suspended IS NOT NULL AND released_at IS NULL";
+    match execute!(tx, sql, now.unix(), signed(number))? {
+        1 => Ok(()),
+        _ => Err(Error::Stale { table: TABLE, row: number.to_string() }),
+    }
+}
+
+/// Forgets alarms that somebody had looked at before that moment, and that hold nothing any more; their events stay. Gives
+/// how many.
 ///
 /// # Errors
 /// The database's.
 pub async fn forget(tx: &mut Tx<'_>, acknowledged_before: Timestamp) -> Result<u64, Error> {
-    execute!(tx, "DELETE FROM alarms WHERE acknowledged_at < $1", acknowledged_before.unix())
+    let sql = "DELETE FROM alarms WHERE acknowledged_at < $1 AND (suspended IS NULL OR released_at IS NOT NULL)";
+    execute!(tx, sql, acknowledged_before.unix())
 }

@@ -96,8 +96,8 @@ const ALL: &[Migration] = &[
     },
     Migration {
         version: 21,
-        sqlite: include_str!("migrations/sqlite/0021_moved_tiles.sql"),
-        postgres: include_str!("migrations/postgres/0021_moved_tiles.sql"),
+        sqlite: include_str!("migrations/sqlite/0021_old_tiles_and_releases.sql"),
+        postgres: include_str!("migrations/postgres/0021_old_tiles_and_releases.sql"),
     },
 ];
 

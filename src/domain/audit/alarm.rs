@@ -28,9 +28,9 @@ named! {
 /// Whose use an alarm may end until somebody has looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspends {
-    /// The seal rests; it can be resumed.
+    /// The seal rests; two officers can release it.
     Seal,
-    /// The caller is barred; it comes back with another key.
+    /// The caller is barred; it comes back when two officers release it, or with another key.
     Caller,
 }
 

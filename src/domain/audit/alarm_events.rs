@@ -89,6 +89,25 @@ macro_rules! with_alarm_events {
                 /// The leaf at which they end now.
                 1 below: u64,
             }
+            /// Two officers released what an alarm held: the seal may be used again, the caller is let in again.
+            108 "alarm-released" AlarmReleased {
+                /// What the alarm was about.
+                0 alarm: AlarmKind,
+                /// The number of the event that raised it.
+                1 event: u64,
+                /// The seal that rested.
+                2 seal: Option<SealId>,
+                /// The caller who was barred.
+                3 caller: Option<CallerId>,
+                /// One officer.
+                4 first: CallerId,
+                /// The value of that officer's signature.
+                5 first_signature: Vec<u8>,
+                /// The other officer.
+                6 second: CallerId,
+                /// The value of that officer's signature.
+                7 second_signature: Vec<u8>,
+            }
         }
     };
 }

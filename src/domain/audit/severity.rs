@@ -36,6 +36,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::KeyRecovered
         | Class::CallerBarred
         | Class::EventsErased
+        | Class::AlarmReleased
         | Class::ExpiryAlerted => Some(Severity::Warning),
         Class::ServiceStarted
         | Class::CallerRegistered

@@ -14,6 +14,7 @@ pub mod possession;
 pub mod profile;
 pub mod publication;
 pub mod recovery;
+pub mod release;
 pub mod renewal;
 pub mod request;
 pub mod rollover;

@@ -18,6 +18,7 @@ mod jobs_crash;
 mod keys;
 mod old_tiles;
 pub(crate) mod registration;
+mod releases;
 mod renewal;
 mod retention;
 mod signed_reports;

@@ -17,7 +17,7 @@ use yinxin::service::audit_log::stored::StoredLog;
 use yinxin::store::log::{self, TileKind};
 use yinxin::store::moved_tiles::{self, Moved, tiles_below};
 
-use crate::service::audit_log::{count, open, record, sequence_all};
+use crate::service::audit_log::{count, open, options, record, sequence_all};
 use crate::service::installation::{Place, events};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
@@ -133,47 +133,53 @@ async fn everything_is_served_and_proven_as_before(place: &Place, services: &Ser
     assert_eq!(check(Arc::new(copy), &own).await.unwrap().unwrap(), whole);
 }
 
-async fn refused(services: &Services, index: u64) -> (String, String) {
-    let error = open(services).await.prove(index).await.unwrap_err();
+async fn refused(log: &AuditLog, index: u64) -> (String, String) {
+    let error = log.prove(index).await.unwrap_err();
     (error.code().to_owned(), error.to_string())
 }
 
-/// The last proof is of a leaf whose tiles are all rows; the file is as it was afterwards.
+/// Each file is as it was afterwards.
 async fn a_file_that_is_missing_or_changed_is_named(services: &Services, folder: &Path) {
-    let file = |name: &str| folder.join(name);
+    let (file, log) = (|name: &str| folder.join(name), open(services).await);
     for name in ["sm3/tile/0/001", "sha256/tile/0/001"] {
         let path = file(name);
         let right = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let text = format!("{} is missing: an old tile of the log was moved there", path.display());
-        assert_eq!(refused(services, 300).await, ("log-old-tile-missing".to_owned(), text));
+        assert_eq!(refused(&log, 300).await, ("log-old-tile-missing".to_owned(), text));
         assert_eq!(checked(services).await.unwrap_err().index(), Some(256), "{name}");
+        // A leaf whose tiles are all rows, and the bundle of another file.
+        log.prove(1_400).await.unwrap();
+        log.tile(TreeHash::Sm3, TilePath::parse("tile/entries/000").unwrap()).await.unwrap().unwrap();
         let mut flipped = right.clone();
         flipped[3 * 32 + 5] ^= 1;
         for wrong in [flipped, right[..8_000].to_vec(), [&right[..], b"x"].concat(), Vec::new()] {
             fs::write(&path, &wrong).unwrap();
             let text = format!("{} is not what the tree says: an old tile of the log was changed", path.display());
-            assert_eq!(refused(services, 300).await, ("log-old-tile-changed".to_owned(), text));
+            assert_eq!(refused(&log, 300).await, ("log-old-tile-changed".to_owned(), text));
             let tree = if name.starts_with("sm3") { TreeHash::Sm3 } else { TreeHash::Sha256 };
-            let tile = open(services).await.tile(tree, TilePath::parse("tile/0/001").unwrap()).await;
+            let tile = log.tile(tree, TilePath::parse("tile/0/001").unwrap()).await;
             assert_eq!(tile.unwrap_err().code(), "log-old-tile-changed");
             let expected = if wrong.len() == right.len() { 259 } else { 256 };
             assert_eq!(checked(services).await.unwrap_err().index(), Some(expected), "{name}, {} octets", wrong.len());
         }
         fs::write(&path, &right).unwrap();
-        open(services).await.prove(300).await.unwrap();
+        log.prove(300).await.unwrap();
     }
     // Entries: a proof needs none, whoever copies the log does.
     let path = file("sm3/tile/entries/002");
+    let start = async || AuditLog::open(services, options()).await.err().map(|error| error.code().to_owned());
     let right = fs::read(&path).unwrap();
     let mut wrong = right.clone();
     wrong[7 * 41 + 20] ^= 1;
     fs::write(&path, &wrong).unwrap();
-    let bundle = open(services).await.tile(TreeHash::Sm3, TilePath::parse("tile/entries/002").unwrap()).await;
+    let bundle = log.tile(TreeHash::Sm3, TilePath::parse("tile/entries/002").unwrap()).await;
     assert_eq!(bundle.unwrap_err().code(), "log-old-tile-changed");
     assert_eq!(checked(services).await.unwrap_err().index(), Some(519));
+    assert_eq!(start().await.as_deref(), Some("log-old-tile-changed"), "a start compares the newest leaves");
     fs::write(&path, &right).unwrap();
     checked(services).await.unwrap();
+    assert_eq!(start().await, None);
 }
 
 fn copy_folder(from: &Path, to: &Path) {

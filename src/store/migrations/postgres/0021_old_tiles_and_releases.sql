@@ -6,3 +6,6 @@ CREATE TABLE log_moved (
 );
 CREATE TRIGGER log_moved_grows BEFORE UPDATE ON log_moved
 FOR EACH ROW WHEN (NEW.below < OLD.below) EXECUTE FUNCTION log_only_grows();
+
+-- When two officers released what the alarm holds: a seal that rests, a caller that is barred.
+ALTER TABLE alarms ADD COLUMN released_at BIGINT;

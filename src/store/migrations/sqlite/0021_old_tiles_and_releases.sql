@@ -6,3 +6,6 @@ CREATE TABLE log_moved (
 ) STRICT;
 CREATE TRIGGER log_moved_grows BEFORE UPDATE ON log_moved WHEN NEW.below < OLD.below
 BEGIN SELECT RAISE(ABORT, 'moved tiles stay where they are'); END;
+
+-- When two officers released what the alarm holds: a seal that rests, a caller that is barred.
+ALTER TABLE alarms ADD COLUMN released_at INTEGER;
