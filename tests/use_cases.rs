@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// Functions that write and record nothing, and why nobody needs to know.
 const WITHOUT_EVENT: &[(&str, &str)] = &[
+    (
+        "alarms::take_over",
+        "Rows of an older program get integrity values; what they say is written anew from the events of the log.",
+    ),
     ("alarms::tidy", "Acknowledged alarms are forgotten as rows; the events that raised and ended them stay."),
     ("audit_log/opening::begin", "The first head of the log, over no event at all."),
     (

@@ -79,7 +79,8 @@ pub async fn release(
                 second_signature,
             };
             audit::append(tx, &event(body)).await?;
-            Ok::<_, Error>(StoredAlarm { released_at: Some(now), ..stored })
+            let version = stored.version.saturating_add(1);
+            Ok::<_, Error>(StoredAlarm { released_at: Some(now), version, ..stored })
         })
     });
     steps.await

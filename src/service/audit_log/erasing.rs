@@ -14,7 +14,7 @@ use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::{Error, tiles};
 use crate::service::officers::{fixed_value, officer_in};
 use crate::service::{Error as ServiceError, Services};
-use crate::store::{Tx, audit, erasures, log, watching};
+use crate::store::{self, Tx, audit, erasures, log, watching};
 
 /// What an installation promises to keep.
 #[derive(Debug, Clone, Default)]
@@ -127,7 +127,9 @@ impl ProposedErasure {
                 let event = audit::append(tx, &Event { at, actor: Actor::Operator, request: None, body }).await?;
                 for (number, _) in &erasure.leaves {
                     let number = signed(*number);
-                    audit::erase(tx, (number, number), at, event).await?;
+                    if audit::erase(tx, (number, number), at, event).await? != 1 {
+                        return Err(store::Error::Stale { table: "audit_events", row: number.to_string() }.into());
+                    }
                 }
                 Ok::<_, ServiceError>(event)
             })

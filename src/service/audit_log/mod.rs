@@ -7,7 +7,7 @@
 
 pub mod adopting;
 mod agreeing;
-mod alarming;
+pub(in crate::service) mod alarming;
 pub mod checking;
 pub mod desk;
 pub mod erasing;

@@ -3,11 +3,12 @@
 use yinxin::domain::audit::misuse::{Misuse, Threshold};
 use yinxin::domain::audit::{Actor, AlarmKind, EventBody, Suspends};
 use yinxin::domain::ca::request::OfficerRole;
-use yinxin::service::alarms::{acknowledge, open};
+use yinxin::service::alarms::{acknowledge, list, open};
 use yinxin::service::development::NOTICE;
 use yinxin::service::releases::{release, to_sign};
 use yinxin::service::watching::Watch;
 use yinxin::service::{Services, development, seals};
+use yinxin::store::alarms::StoredAlarm;
 use yinxin::store::callers;
 
 use crate::service::installation::{NOW, Place, events};
@@ -136,5 +137,69 @@ async fn contract(place: Place) {
         matches!(&said[..], [event] if matches!(&event.body, EventBody::AlarmReleased { caller: Some(id), seal: None, .. } if id == id_of(&actor)))
     );
     assert_eq!(release(&services, barred, &approvals).await.unwrap_err().code(), "alarm-holds-nothing");
+    rows_that_were_changed_are_refused_and_alarmed(&services, &place, (one, two), &pki.seals[1].id).await;
     services.store.close().await;
+}
+
+async fn rows_that_were_changed_are_refused_and_alarmed(
+    services: &Services,
+    place: &Place,
+    (one, two): (u64, u64),
+    seal: &yinxin::base::id::SealId,
+) {
+    place.script("CREATE TABLE kept_alarms AS SELECT * FROM alarms").await;
+    let restored = "DELETE FROM alarms; INSERT INTO alarms SELECT * FROM kept_alarms";
+    for by_hand in [
+        format!("UPDATE alarms SET released_at = 1 WHERE event = {two}"),
+        format!("UPDATE alarms SET suspended = NULL WHERE event = {two}"),
+        format!("UPDATE alarms SET seal = 'another' WHERE event = {two}"),
+        format!("UPDATE alarms SET acknowledged_at = 1 WHERE event = {two}"),
+        format!("UPDATE alarms SET count = count + 1 WHERE event = {two}"),
+        format!("UPDATE alarms SET version = version + 1 WHERE event = {two}"),
+        format!("UPDATE alarms SET integrity = NULL WHERE event = {two}"),
+        // The integrity value of a row that two officers released, and the whole row.
+        format!(
+            "UPDATE alarms SET released_at = 1, \
+             integrity = (SELECT integrity FROM kept_alarms WHERE event = {one}) WHERE event = {two}"
+        ),
+        format!("DELETE FROM alarms WHERE event = {two}; UPDATE alarms SET event = {two} WHERE event = {one}"),
+    ] {
+        place.script(&by_hand).await;
+        let text = format!("the row {two} of alarms is not as it was written");
+        for error in [
+            seals::resume(services, &Actor::Operator, seal).await.unwrap_err(),
+            acknowledge(services, &Actor::Operator, two).await.unwrap_err(),
+            release(services, two, &[]).await.unwrap_err(),
+            list(services, None).await.unwrap_err(),
+        ] {
+            assert_eq!((error.code(), error.to_string()), ("inconsistent", text.clone()), "{by_hand}");
+        }
+        place.script(restored).await;
+    }
+    // Looked for while a service is at work; once a day.
+    place.script(&format!("UPDATE alarms SET released_at = 1 WHERE event = {two}")).await;
+    let (mut watch, before) =
+        (Watch::begin(services.clone(), Misuse::default()).await.unwrap(), events(services).await.len());
+    watch.tidy(180).await.unwrap();
+    watch.tidy(180).await.unwrap();
+    let said = events(services).await.split_off(before);
+    let expected = EventBody::AlarmRaised {
+        alarm: AlarmKind::RowChanged,
+        seal: None,
+        caller: None,
+        sink: Some(format!("alarms/{two}")),
+        event: Some(two),
+        count: 1,
+    };
+    assert_eq!(said.iter().map(|event| &event.body).collect::<Vec<_>>(), [&expected]);
+    assert!(watch.look().await.unwrap().events > 0);
+    place.script(restored).await;
+
+    // Rows of an older program are written anew from the events, whatever they say.
+    let whole = list(services, None).await.unwrap();
+    place.script("UPDATE alarms SET integrity = NULL, version = 0, released_at = 1, suspended = NULL").await;
+    Watch::begin(services.clone(), Misuse::default()).await.unwrap();
+    let again = list(services, None).await.unwrap();
+    let as_first = |alarm: &StoredAlarm| StoredAlarm { version: 1, ..alarm.clone() };
+    assert_eq!(again, whole.iter().map(as_first).collect::<Vec<_>>());
 }

@@ -9,3 +9,7 @@ FOR EACH ROW WHEN (NEW.below < OLD.below) EXECUTE FUNCTION log_only_grows();
 
 -- When two officers released what the alarm holds: a seal that rests, a caller that is barred.
 ALTER TABLE alarms ADD COLUMN released_at BIGINT;
+-- Alarms decide who may let a seal or a caller go, so their rows carry integrity values. A row of an older program has none
+-- until it is written anew from the events of the log.
+ALTER TABLE alarms ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE alarms ADD COLUMN integrity BYTEA;

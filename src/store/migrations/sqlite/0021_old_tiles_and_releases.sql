@@ -9,3 +9,7 @@ BEGIN SELECT RAISE(ABORT, 'moved tiles stay where they are'); END;
 
 -- When two officers released what the alarm holds: a seal that rests, a caller that is barred.
 ALTER TABLE alarms ADD COLUMN released_at INTEGER;
+-- Alarms decide who may let a seal or a caller go, so their rows carry integrity values. A row of an older program has none
+-- until it is written anew from the events of the log.
+ALTER TABLE alarms ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alarms ADD COLUMN integrity BLOB;
