@@ -45,7 +45,6 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ),
     ("watching/delivery::keep", "The place of a receiver in the log: what it got is the log's own."),
     ("watching/mod::place", "The place of a follower in the log, when it begins."),
-    ("watching/mod::tidy", "What rules remember of subjects that were not seen for more than a year."),
 ];
 
 /// What appends an event, by itself.

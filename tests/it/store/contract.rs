@@ -24,7 +24,7 @@ use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
     Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
-    outbox, seals, signatures,
+    newest_version, outbox, seals, signatures,
 };
 
 use crate::store::postgres::Postgres;
@@ -633,7 +633,7 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 18 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known }) if known == newest_version()), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,
