@@ -44,7 +44,7 @@ fn commands_refuse_by_their_codes() {
         (vec!["log", "move-tiles", "--below", "256"], &with_folder, 0, "nothing to move"),
         (vec!["alarms", "release", "999"], &[], 4, "(unknown-alarm)"),
         ([&["alarms", "release", "999"], &signing[..]].concat(), &[], 4, "(unknown-alarm)"),
-        (vec!["config", "check"], &[("YINXIN_AUDIT_LOG__KEEP_EVENTS_DAYS", "179")], 64, "(retention-too-short)"),
+        (vec!["log", "verify"], &[("YINXIN_AUDIT_LOG__KEEP_EVENTS_DAYS", "179")], 64, "(retention-too-short)"),
         (vec!["log", "verify"], &[], 0, "right: "),
     ] {
         let (exit, said) = done(&home, &arguments, more);
