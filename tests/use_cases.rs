@@ -10,8 +10,16 @@ use std::path::{Path, PathBuf};
 
 /// Functions that write and record nothing, and why nobody needs to know.
 const WITHOUT_EVENT: &[(&str, &str)] = &[
+    (
+        "alarms::take_over",
+        "Rows of an older program get integrity values; what they say is written anew from the events of the log.",
+    ),
     ("alarms::tidy", "Acknowledged alarms are forgotten as rows; the events that raised and ended them stay."),
     ("audit_log/opening::begin", "The first head of the log, over no event at all."),
+    (
+        "audit_log/opening::take_over_erasures",
+        "What an older program noted as lost gets an integrity value; the event that names the gap is there already.",
+    ),
     (
         "audit_log/sequencing::sequence",
         "Events become leaves: it writes the log itself, and would otherwise never end.",
@@ -38,7 +46,6 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ),
     ("watching/delivery::keep", "The place of a receiver in the log: what it got is the log's own."),
     ("watching/mod::place", "The place of a follower in the log, when it begins."),
-    ("watching/mod::tidy", "What rules remember of subjects that were not seen for more than a year."),
 ];
 
 /// What appends an event, by itself.

@@ -1,16 +1,20 @@
-//! `yinxin audit`: the events themselves, for auditors at the machine.
+//! `yinxin audit`: the events themselves, for auditors at the machine; and what erases them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use crate::base::clock::Timestamp;
+use crate::cli::approving::{Approved, Approving};
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
-use crate::cli::installation::Error;
+use crate::cli::installation::{Error, terms, write_new};
 use crate::cli::keys::attached;
-use crate::domain::audit::{Actor, LoggedEvent};
+use crate::domain::audit::{Actor, ErasureReason, LoggedEvent};
 use crate::service;
+use crate::service::audit_log::erasing::propose;
+use crate::service::audit_log::pruning::{Pruned, prune_all};
 use crate::store::audit;
 
 /// Events that are read at once.
@@ -43,6 +47,40 @@ enum Action {
         #[arg(long, value_name = "CLASS", value_parser = class)]
         class: Option<u64>,
     },
+    /// Erase single events with their salts; their leaves stay, and so do the trees
+    ///
+    /// Two officers (approvers of `ca officer`) sign it, and an event names numbers and reason. Refused before the term of
+    /// `log.retention_days` is over, and for what is in no signed tree, or was not seen by everybody who follows the log.
+    /// Backups that were made before still hold the events.
+    Erase {
+        /// The event's number; given more than once, each of them
+        #[arg(long, value_name = "NUMBER", required = true)]
+        number: Vec<u64>,
+        /// Why: holder-request, purpose-ended, unlawful or authority-order
+        #[arg(long, value_name = "REASON", value_parser = reason)]
+        reason: ErasureReason,
+        #[command(flatten)]
+        approving: Approving,
+    },
+    /// Erase all events that happened before a moment; their leaves stay, and so do the trees
+    ///
+    /// From the oldest on, 10,000 in a run; each run has an event that names its range. Ends before what is in no signed
+    /// tree, or was not seen by everybody who follows the log, the mirror among them.
+    Prune {
+        /// The moment, or a day (from its beginning, UTC); not later than `log.retention_days` ago
+        #[arg(long, value_name = "RFC3339", value_parser = moment)]
+        before: Timestamp,
+    },
+}
+
+fn reason(text: &str) -> Result<ErasureReason, String> {
+    let names = || ErasureReason::ALL.iter().map(|one| one.name()).collect::<Vec<_>>();
+    ErasureReason::from_name(text).ok_or_else(|| format!("one of {}", names().join(", ")))
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = || Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"));
+    Timestamp::parse_rfc3339(text).or_else(|_| day()).map_err(|_| "a day, or a moment of RFC 3339".to_owned())
 }
 
 fn class(name: &str) -> Result<u64, String> {
@@ -51,11 +89,58 @@ fn class(name: &str) -> Result<u64, String> {
 
 /// Does what is asked.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
-    let Action::Export { from, until, class } = &arguments.action;
+    let config = arguments.config.as_deref();
+    match &arguments.action {
+        Action::Export { from, until, class } => export((config, *from, *until, *class), console),
+        Action::Erase { number, reason, approving } => match approving.read(console) {
+            Ok(approved) => erase((config, number, *reason), approved, console),
+            Err(outcome) => outcome,
+        },
+        Action::Prune { before } => attached((config, false), console, async |services, _, settings| {
+            let runs = prune_all(&services, &terms(settings), *before).await?;
+            let run = |run: &Pruned| {
+                format!(
+                    "{} to {}: {} events, event {} says so\n",
+                    run.from,
+                    run.to.saturating_sub(1),
+                    run.count,
+                    run.event
+                )
+            };
+            Ok(if runs.is_empty() { "nothing to erase\n".to_owned() } else { runs.iter().map(run).collect() })
+        }),
+    }
+}
+
+fn erase(
+    (config, numbers, reason): (Option<&Path>, &[u64], ErasureReason),
+    approved: Approved<'_>,
+    console: &mut Console,
+) -> Outcome {
+    attached((config, false), console, async |services, _, settings| {
+        let found = propose(&services, &terms(settings), numbers, reason).await?;
+        let count = found.numbers().len();
+        match approved {
+            Approved::ToSign(file, officer) => {
+                write_new(file, &found.to_sign(&services, &officer).await?)?;
+                Ok(format!("{count} events can be erased\n{} is for {officer} to sign\n", file.display()))
+            }
+            Approved::By(signatures) => {
+                let event = found.erase(&services, &signatures).await?;
+                Ok(format!("{count} events are erased, which event {event} says\n"))
+            }
+        }
+    })
+}
+
+fn export(
+    (config, from, until, class): (Option<&Path>, u64, Option<u64>, Option<u64>),
+    console: &mut Console,
+) -> Outcome {
     let mut lines = Console::standard();
-    attached((arguments.config.as_deref(), false), console, async |services, _, _| {
+    attached((config, false), console, async |services, _, _| {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (mut next, end) = (number(*from), until.map_or(i64::MAX, number));
+        let (mut next, end) = (number(from), until.map_or(i64::MAX, number));
         loop {
             // Page by page: a log has more events than memory.
             let rows = services.store.read(|tx| Box::pin(audit::logged(tx, next, AT_ONCE))).await;
@@ -98,7 +183,6 @@ fn line(number: i64, event: &LoggedEvent) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::clock::Timestamp;
     use crate::domain::audit::{Event, EventBody};
 
     #[test]

@@ -34,6 +34,7 @@ use crate::domain::verify::Policy;
 use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
 use crate::service::audit_log::folder::FolderLog;
+use crate::service::audit_log::moving::keep_moving;
 use crate::service::audit_log::{KnownWitness, keep_mirrored, keep_sequencing, keep_witnessed};
 use crate::service::backups;
 use crate::service::callers::{Registration, bar_holder, register_caller};
@@ -50,7 +51,7 @@ use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
-pub(crate) use parts::audit_log;
+pub(crate) use parts::{audit_log, terms};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -221,6 +222,7 @@ pub(crate) struct Listening {
     alert_days: Vec<u32>,
     witnesses: Vec<KnownWitness>,
     mirror: Option<FolderLog>,
+    old_tiles: Option<(FolderLog, u64)>,
     watching: Watching,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -251,6 +253,8 @@ impl Listening {
         let mirror = self.mirror;
         let mirroring =
             self.front.log().cloned().zip(mirror).map(|(log, mirror)| tokio::spawn(keep_mirrored(log, mirror)));
+        let old_tiles = self.front.log().cloned().zip(self.old_tiles);
+        let moving = old_tiles.map(|(log, (folder, after))| tokio::spawn(keep_moving(log, folder, after)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
@@ -271,6 +275,7 @@ impl Listening {
         sequencing.inspect(tokio::task::JoinHandle::abort);
         cosigning.inspect(tokio::task::JoinHandle::abort);
         mirroring.inspect(tokio::task::JoinHandle::abort);
+        moving.inspect(tokio::task::JoinHandle::abort);
         Ok(served?)
     }
 }
@@ -404,10 +409,12 @@ impl Installation {
             keeping: Keeping {
                 request_days: self.settings.registration.keep_days,
                 keys: self.settings.escrow.keep_years.map(Retention::years).transpose()?,
+                events: self.settings.audit_log.keep_events_days.map(|days| (days, terms(&self.settings))),
             },
             alert_days: self.settings.publication.alert_days.clone(),
             witnesses: parts::witnesses(&self.settings)?,
             mirror: parts::mirror(&self.settings),
+            old_tiles: parts::old_tiles(&self.settings),
             watching: watching::served(&self.settings)?,
             tls,
             app,

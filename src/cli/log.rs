@@ -7,13 +7,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::base::id::CallerId;
+use crate::cli::approving::{Approved, Approving};
 use crate::cli::console::{Console, error_line};
 use crate::cli::exit::Outcome;
 use crate::cli::fetching::https_anchors;
 use crate::cli::files::{create_folder, write_new};
 use crate::cli::installation::{self, Error};
-use crate::cli::keys::attached_even_restored;
+use crate::cli::keys::{attached, attached_even_restored};
 use crate::cli::serve::runtime;
 use crate::config::Settings;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier};
@@ -25,6 +25,7 @@ use crate::service::audit_log::adopting::ahead;
 use crate::service::audit_log::checking::{Believed, CheckError, CheckedLog, check};
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::held::KnownThing;
+use crate::service::audit_log::moving::move_tiles;
 use crate::service::audit_log::served::ServedLog;
 use crate::service::audit_log::stored::StoredLog;
 
@@ -84,6 +85,15 @@ enum Action {
     },
     /// The verifier keys of the log
     Keys,
+    /// Move old tiles to the folder of `audit_log.old_tiles`: its files are read from then on, and its rows are deleted
+    ///
+    /// Full tiles of the lowest two levels, and entries. Each file is read back and compared with the tree first. Works
+    /// beside a service at work. Back the folder up as the database: a backup does not hold it.
+    MoveTiles {
+        /// Those of leaves below that number
+        #[arg(long, value_name = "LEAF")]
+        below: u64,
+    },
     /// After a restore: take in the leaves that a mirror has and the backup lacks
     ///
     /// The service is stopped. The mirror is checked whole, with our keys. Events are lost where the mirror has more than
@@ -92,15 +102,8 @@ enum Action {
         /// The mirror
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
-        /// Only write the octets that an officer signs there
-        #[arg(long, value_name = "FILE", requires = "officer", conflicts_with = "approval")]
-        to_sign: Option<PathBuf>,
-        /// The officer who will sign
-        #[arg(long, value_name = "CALLER", requires = "to_sign")]
-        officer: Option<String>,
-        /// An officer and the file of the signature, DER or r‖s; twice
-        #[arg(long, value_name = "CALLER:FILE")]
-        approval: Vec<String>,
+        #[command(flatten)]
+        approving: Approving,
     },
 }
 
@@ -183,42 +186,31 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let (_, own) = StoredLog::of(&services).await?;
             Ok(own.log.iter().map(|key| format!("{}\n", key.to_vkey())).collect())
         }),
-        Action::Adopt { folder, to_sign, officer, approval } => {
-            let signing = to_sign.as_deref().zip(officer.as_deref());
-            adopt((config, folder), signing, approval, console)
-        }
+        Action::MoveTiles { below } => attached((config, false), console, async |services, _, settings| {
+            let Some(folder) = &settings.audit_log.old_tiles else {
+                return Err(service::Error::from(service::audit_log::Error::NoOldTiles).into());
+            };
+            let moved = move_tiles(&services, &FolderLog::new(folder), *below, &|_| {}).await?;
+            Ok(moved.map_or_else(
+                || "nothing to move\n".to_owned(),
+                |moved| {
+                    format!(
+                        "tiles of leaves {} to {} are in {}\n",
+                        moved.from,
+                        moved.below.saturating_sub(1),
+                        folder.display()
+                    )
+                },
+            ))
+        }),
+        Action::Adopt { folder, approving } => match approving.read(console) {
+            Ok(approved) => adopt((config, folder), approved, console),
+            Err(outcome) => outcome,
+        },
     }
 }
 
-fn adopt(
-    (config, folder): (Option<&Path>, &Path),
-    signing: Option<(&Path, &str)>,
-    approvals: &[String],
-    console: &mut Console,
-) -> Outcome {
-    let mut signatures = Vec::new();
-    for named in approvals {
-        let read = named.split_once(':').and_then(|(officer, file)| Some((CallerId::parse(officer).ok()?, file)));
-        let Some((officer, file)) = read else {
-            console.complain(&format!("error: {named} is not CALLER:FILE"));
-            return Outcome::Usage;
-        };
-        match std::fs::read(file) {
-            Ok(octets) => signatures.push((officer, octets)),
-            Err(error) => {
-                console.complain(&format!("error: {file} cannot be read: {error}"));
-                return Outcome::Unreadable;
-            }
-        }
-    }
-    let signer = match signing.map(|(file, officer)| (file, CallerId::parse(officer))) {
-        None => None,
-        Some((file, Ok(officer))) => Some((file, officer)),
-        Some((_, Err(_))) => {
-            console.complain("error: --officer is no caller's id");
-            return Outcome::Usage;
-        }
-    };
+fn adopt((config, folder): (Option<&Path>, &Path), approved: Approved<'_>, console: &mut Console) -> Outcome {
     attached_even_restored((config, true), console, async |services, _, _| {
         let found = ahead(&services, &FolderLog::new(folder)).await?;
         let gap = &found.gap;
@@ -227,10 +219,13 @@ fn adopt(
             false => format!("events {} to {} are lost", gap.from, gap.to.saturating_sub(1)),
         };
         let leaves = format!("{} leaves are signed here, {} has {}", found.signed, folder.display(), gap.to);
-        if let Some((file, officer)) = signer {
-            write_new(file, &found.to_sign(&services, &officer).await?)?;
-            return Ok(format!("{leaves}: {lost}\n{} is for {officer} to sign\n", file.display()));
-        }
+        let signatures = match approved {
+            Approved::ToSign(file, officer) => {
+                write_new(file, &found.to_sign(&services, &officer).await?)?;
+                return Ok(format!("{leaves}: {lost}\n{} is for {officer} to sign\n", file.display()));
+            }
+            Approved::By(signatures) => signatures,
+        };
         let event = found.adopt(&services, &signatures).await?;
         let recorded = event.map_or_else(String::new, |number| format!(", which event {number} says"));
         Ok(format!("{leaves}: taken in; {lost}{recorded}\n"))

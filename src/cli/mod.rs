@@ -1,6 +1,7 @@
 //! The command line: arguments in, results on stdout, diagnostics on stderr, exit code out.
 
 mod alarms;
+mod approving;
 mod audit;
 mod backup;
 mod bench;

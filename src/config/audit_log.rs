@@ -22,17 +22,27 @@ pub struct AuditLogSettings {
     pub witnesses: Vec<(Address, Verifier)>,
     /// A folder that has each head soon after it is signed; best on another disk.
     pub mirror: Option<PathBuf>,
+    /// For how many days events are kept before they are erased, `log.retention_days` at least; nothing: for ever.
+    pub keep_events_days: Option<u32>,
+    /// A folder for old tiles: another disk, or an object store that is mounted.
+    pub old_tiles: Option<PathBuf>,
+    /// How many leaves keep their tiles in the database while the service is at work; nothing: none is moved by itself.
+    pub old_tiles_after: Option<u64>,
 }
 
 /// Witnesses that are asked.
 const MOST_WITNESSES: usize = 16;
+/// A century: whoever wants more says for ever.
+const MOST_DAYS: u32 = 36_500;
+/// Leaves whose tiles stay rows at least: a start compares so many with their events.
+const LEAST_LEAVES: u64 = 16_384;
 
 impl AuditLogSettings {
     /// The keys with their defaults.
     ///
     /// # Errors
     /// The key whose value is not allowed, and what is.
-    pub(super) fn checked(raw: &raw::AuditLog) -> Result<Self, (&'static str, String)> {
+    pub(super) fn checked(raw: &raw::AuditLog, retention_days: u32) -> Result<Self, (&'static str, String)> {
         if let Some(origin) = &raw.origin
             && !is_origin(origin)
         {
@@ -60,12 +70,33 @@ impl AuditLogSettings {
         if witnesses.len() > MOST_WITNESSES {
             return Err(("audit_log.witnesses", format!("at most {MOST_WITNESSES}")));
         }
+        let keep_events_days = match raw.keep_events_days.unwrap_or(0) {
+            0 => None,
+            days => match u32::try_from(days) {
+                Ok(days) if (retention_days..=MOST_DAYS).contains(&days) => Some(days),
+                _ => {
+                    let allowed = format!(
+                        "0 (for ever), or {retention_days} to {MOST_DAYS}: not below log.retention_days \
+                         (retention-too-short)"
+                    );
+                    return Err(("audit_log.keep_events_days", allowed));
+                }
+            },
+        };
+        let old_tiles_after = raw.old_tiles_after.filter(|leaves| *leaves > 0);
+        if old_tiles_after.is_some_and(|leaves| leaves < LEAST_LEAVES || raw.old_tiles.is_none()) {
+            let allowed = format!("0 (never), or {LEAST_LEAVES} and more, with audit_log.old_tiles");
+            return Err(("audit_log.old_tiles_after", allowed));
+        }
         Ok(Self {
             origin: raw.origin.clone(),
             every: Duration::from_millis(every),
             merge_delay: Duration::from_secs(merge_delay),
             witnesses,
             mirror: raw.mirror.clone(),
+            keep_events_days,
+            old_tiles: raw.old_tiles.clone(),
+            old_tiles_after,
         })
     }
 
@@ -76,6 +107,9 @@ impl AuditLogSettings {
             merge_delay: Some(self.merge_delay.as_secs()),
             witnesses: Some(self.witnesses.iter().map(|(url, key)| format!("{url} {}", key.to_vkey())).collect()),
             mirror: self.mirror.clone(),
+            old_tiles: self.old_tiles.clone(),
+            old_tiles_after: Some(self.old_tiles_after.unwrap_or(0)),
+            keep_events_days: Some(self.keep_events_days.unwrap_or(0).into()),
         }
     }
 }
@@ -96,29 +130,44 @@ mod tests {
 
     #[test]
     fn origins_and_times_are_within_bounds() {
-        let usual = AuditLogSettings::checked(&raw::AuditLog::default()).unwrap();
+        let usual = AuditLogSettings::checked(&raw::AuditLog::default(), 180).unwrap();
         assert_eq!((usual.every, usual.merge_delay), (Duration::from_secs(1), Duration::from_secs(60)));
-        assert_eq!(AuditLogSettings::checked(&usual.effective()), Ok(usual));
+        assert_eq!(AuditLogSettings::checked(&usual.effective(), 180), Ok(usual.clone()));
         let refused = |change: fn(&mut raw::AuditLog)| {
             let mut raw = raw::AuditLog::default();
             change(&mut raw);
-            AuditLogSettings::checked(&raw).unwrap_err()
+            AuditLogSettings::checked(&raw, 180).unwrap_err()
         };
         assert_eq!(refused(|raw| raw.checkpoint_ms = Some(1_001)).1, "50 to 1000");
         assert_eq!(refused(|raw| raw.checkpoint_ms = Some(49)).0, "audit_log.checkpoint_ms");
         assert_eq!(refused(|raw| raw.merge_delay = Some(4)).1, "5 to 86400");
         assert_eq!(refused(|raw| raw.merge_delay = Some(86_401)).0, "audit_log.merge_delay");
+        assert_eq!(usual.keep_events_days, None);
+        for days in [1, 179, 36_501] {
+            let raw = raw::AuditLog { keep_events_days: Some(days), ..raw::AuditLog::default() };
+            let (key, allowed) = AuditLogSettings::checked(&raw, 180).unwrap_err();
+            assert_eq!(key, "audit_log.keep_events_days");
+            assert!(allowed.ends_with("(retention-too-short)"), "{allowed}");
+        }
+        let longer = raw::AuditLog { keep_events_days: Some(200), ..raw::AuditLog::default() };
+        assert_eq!(AuditLogSettings::checked(&longer, 180).unwrap().keep_events_days, Some(200));
+        assert!(AuditLogSettings::checked(&longer, 201).is_err(), "the term of logs is longer");
+        assert_eq!(refused(|raw| raw.old_tiles_after = Some(20_000)).0, "audit_log.old_tiles_after", "no folder");
+        assert_eq!(
+            refused(|raw| (raw.old_tiles, raw.old_tiles_after) = (Some("/t".into()), Some(16_383))).1,
+            "0 (never), or 16384 and more, with audit_log.old_tiles"
+        );
         for wrong in ["", "/log", "a/", "a//b", "A/log", "a b", "a+b", "https://a é", &"a".repeat(201)] {
             let raw = raw::AuditLog { origin: Some(wrong.to_owned()), ..raw::AuditLog::default() };
-            assert_eq!(AuditLogSettings::checked(&raw).unwrap_err().0, "audit_log.origin", "{wrong}");
+            assert_eq!(AuditLogSettings::checked(&raw, 180).unwrap_err().0, "audit_log.origin", "{wrong}");
         }
         for wrong in ["", "http://127.0.0.1:1", "http://127.0.0.1:1 key", "ftp://w w+00000000+AA=="] {
             let raw = raw::AuditLog { witnesses: Some(vec![wrong.to_owned()]), ..raw::AuditLog::default() };
-            assert_eq!(AuditLogSettings::checked(&raw).unwrap_err().0, "audit_log.witnesses", "{wrong}");
+            assert_eq!(AuditLogSettings::checked(&raw, 180).unwrap_err().0, "audit_log.witnesses", "{wrong}");
         }
         for right in ["localhost/log", "seals.example.gov.cn:8443/log", "a"] {
             let raw = raw::AuditLog { origin: Some(right.to_owned()), ..raw::AuditLog::default() };
-            assert_eq!(AuditLogSettings::checked(&raw).unwrap().origin.as_deref(), Some(right));
+            assert_eq!(AuditLogSettings::checked(&raw, 180).unwrap().origin.as_deref(), Some(right));
         }
     }
 }

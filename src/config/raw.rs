@@ -56,6 +56,9 @@ sections! {
         merge_delay: u64,
         witnesses: Vec<String>,
         mirror: PathBuf,
+        keep_events_days: u64,
+        old_tiles: PathBuf,
+        old_tiles_after: u64,
     }
     Keys {
         encryption_key_file: PathBuf,

@@ -308,10 +308,6 @@ impl Settings {
             Ok(batches) => batches,
             Err((key, message)) => return refuse(key, message),
         };
-        let audit_log = match AuditLogSettings::checked(&raw.audit_log.unwrap_or_default()) {
-            Ok(audit_log) => audit_log,
-            Err((key, message)) => return refuse(key, message),
-        };
         let alarms = match alarms::checked(&raw.alarms.unwrap_or_default()) {
             Ok(alarms) => alarms,
             Err((key, message)) => return refuse(key, message),
@@ -322,6 +318,10 @@ impl Settings {
         };
         let retention_days = match siem::retention_days(log.retention_days) {
             Ok(days) => days,
+            Err((key, message)) => return refuse(key, message),
+        };
+        let audit_log = match AuditLogSettings::checked(&raw.audit_log.unwrap_or_default(), retention_days) {
+            Ok(audit_log) => audit_log,
             Err((key, message)) => return refuse(key, message),
         };
         let format = match log.format.as_deref() {

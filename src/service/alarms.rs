@@ -1,8 +1,9 @@
 //! Alarms: raised with their event in one transaction, listed, and ended by somebody who has looked.
 
 use crate::base::clock::Timestamp;
-use crate::domain::audit::{Actor, Alarm, Event, EventBody, Suspends, SuspensionReason};
+use crate::domain::audit::{Actor, Alarm, AlarmKind, Event, EventBody, EventClass, Suspends, SuspensionReason};
 use crate::domain::caller::CallerState;
+use crate::service::audit_log::alarming;
 use crate::service::{Error, Services};
 use crate::store::alarms::{self, StoredAlarm};
 use crate::store::{self, Tx, audit, callers, seals};
@@ -36,7 +37,7 @@ pub async fn list(services: &Services, after: Option<u64>) -> Result<Vec<StoredA
     Ok(services.store.read(|tx| Box::pin(alarms::list(tx, after, MOST_LISTED))).await?)
 }
 
-/// Ends an alarm: somebody has looked at it. What it suspended stays so.
+/// Ends an alarm: somebody has looked at it. What it suspended stays so until two officers release it.
 ///
 /// # Errors
 /// [`Error::UnknownAlarm`]; [`Error::AlarmAcknowledged`] when somebody had looked before.
@@ -51,7 +52,8 @@ pub async fn acknowledge(services: &Services, actor: &Actor, number: u64) -> Res
             alarms::acknowledge(tx, number, now).await?;
             let body = EventBody::AlarmAcknowledged { alarm: found.alarm.kind, event: number };
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
-            Ok::<_, Error>(StoredAlarm { acknowledged_at: Some(now), ..found })
+            let version = found.version.saturating_add(1);
+            Ok::<_, Error>(StoredAlarm { acknowledged_at: Some(now), version, ..found })
         })
     });
     steps.await
@@ -77,7 +79,9 @@ pub(in crate::service) async fn raise(
         }
     };
     let number = u64::try_from(number).unwrap_or(0);
-    let stored = StoredAlarm { number, alarm: alarm.clone(), suspended, raised_at: now, acknowledged_at: None };
+    let (alarm, raised_at) = (alarm.clone(), now);
+    let stored =
+        StoredAlarm { number, alarm, suspended, raised_at, acknowledged_at: None, released_at: None, version: 1 };
     alarms::insert(tx, &stored).await?;
     Ok(stored)
 }
@@ -116,6 +120,68 @@ fn usable<T>(found: Result<Option<T>, store::Error>) -> Result<Option<T>, store:
         }
         other => other,
     }
+}
+
+/// Writes rows of an older program anew, which carry no integrity value, from the events of the log: what was raised, what it
+/// suspended, who looked, who released. A row whose events are gone stays as it is, and is refused.
+///
+/// # Errors
+/// The store's.
+pub(in crate::service) async fn take_over(services: &Services) -> Result<(), Error> {
+    if services.store.read(|tx| Box::pin(alarms::unsealed(tx))).await?.is_empty() {
+        return Ok(());
+    }
+    let steps = services.store.run("take over alarms", |tx| {
+        Box::pin(async move {
+            let acknowledged = audit::of_class(tx, EventClass::AlarmAcknowledged).await?;
+            let released = audit::of_class(tx, EventClass::AlarmReleased).await?;
+            for event in alarms::unsealed(tx).await? {
+                let told = audit::read(tx, event, 2).await?;
+                let number = u64::try_from(event).unwrap_or(0);
+                let Some(mut stored) = told_by(event, &told) else { continue };
+                let looked = acknowledged
+                    .iter()
+                    .find(|(_, end)| matches!(end.body, EventBody::AlarmAcknowledged { event, .. } if event == number));
+                let let_go = released
+                    .iter()
+                    .find(|(_, end)| matches!(end.body, EventBody::AlarmReleased { event, .. } if event == number));
+                stored.acknowledged_at = looked.map(|(_, end)| end.at);
+                stored.released_at = let_go.map(|(_, end)| end.at);
+                alarms::take_over(tx, &stored).await?;
+            }
+            Ok(())
+        })
+    });
+    steps.await
+}
+
+/// The alarm that an event raised, and what the next event says that it suspended.
+fn told_by(number: i64, told: &[(i64, Event)]) -> Option<StoredAlarm> {
+    let (_, raised) = told.first().filter(|(found, _)| *found == number)?;
+    let EventBody::AlarmRaised { alarm: kind, seal, caller, sink, event, count } = raised.body.clone() else {
+        return None;
+    };
+    let alarm = Alarm { kind, seal, caller, sink, event, count };
+    let next = told.get(1).filter(|(found, _)| *found == number.saturating_add(1)).map(|(_, event)| &event.body);
+    let suspended = match next {
+        Some(EventBody::SealSuspended { seal, .. }) if alarm.seal.as_ref() == Some(seal) => kind.suspends(),
+        Some(EventBody::CallerBarred { caller }) if alarm.caller.as_ref() == Some(caller) => kind.suspends(),
+        _ => None,
+    };
+    let (number, raised_at) = (u64::try_from(number).ok()?, raised.at);
+    Some(StoredAlarm { number, alarm, suspended, raised_at, acknowledged_at: None, released_at: None, version: 1 })
+}
+
+/// Raises an alarm for each row of alarms that is not as it was written, once a day.
+///
+/// # Errors
+/// The store's.
+pub(in crate::service) async fn watch_rows(services: &Services) -> Result<(), Error> {
+    for row in services.store.read(|tx| Box::pin(alarms::changed(tx))).await? {
+        let named = format!("alarms/{row}");
+        alarming::raise(services, AlarmKind::RowChanged, (Some(&named), row.parse().ok()), 1).await;
+    }
+    Ok(())
 }
 
 /// Tells of alarms that were raised, after their commit.

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use crate::domain::audit::Actor;
+use crate::service::audit_log::erasing::Terms;
+use crate::service::audit_log::pruning::prune_due;
 use crate::service::escrow::destroy_ended;
 use crate::service::inventory::Retention;
 use crate::service::recovery::lapse_overdue;
@@ -17,12 +19,14 @@ const EVERY: Duration = Duration::from_secs(60);
 const ROUNDS: u32 = 60;
 
 /// How long what ended is kept; for ever where nothing is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Keeping {
     /// Requests for certificates: so many days. One that was issued stays as long as its certificate is on record.
     pub request_days: Option<u32>,
     /// Encryption keys that are kept for their owners: so long after the end of their certificates.
     pub keys: Option<Retention>,
+    /// Events of the audit log: so many days, and by these terms.
+    pub events: Option<(u32, Terms)>,
 }
 
 /// Does what is due, now and every minute, for as long as it is polled; what is kept no longer goes now and every hour.
@@ -48,6 +52,9 @@ async fn keep_no_longer(services: &Services, keeping: &Keeping) {
     if let Some(retention) = keeping.keys {
         let gone = destroy_ended(services, &Actor::Operator, retention).await;
         told("keys kept for their owners are destroyed", gone);
+    }
+    if let Some((days, terms)) = &keeping.events {
+        told("events of the audit log are erased, their leaves stay", prune_due(services, terms, *days).await);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::ca::renewal::RenewalError;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::ca::taking_in::TakingInError;
 use crate::domain::ca::trust_list::ListStepRefused;
+use crate::domain::ca::two_hands::TwoHandsRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
@@ -238,6 +239,18 @@ pub enum Error {
     /// Somebody has looked at that alarm before.
     #[error("the alarm was acknowledged before")]
     AlarmAcknowledged,
+    /// An alarm that holds nothing, or nothing any more.
+    #[error("the alarm holds nothing, or two officers released it before")]
+    AlarmHoldsNothing,
+    /// A seal that an alarm laid to rest is not one person's to resume.
+    #[error("alarm {alarm} holds the seal: two officers release it (yinxin alarms release)")]
+    SealHeld {
+        /// The alarm.
+        alarm: u64,
+    },
+    /// Two officers must approve.
+    #[error(transparent)]
+    NotApproved(#[from] TwoHandsRefused),
     /// No verification policy of that name.
     #[error("no verification policy has that name")]
     UnknownPolicy,
@@ -297,6 +310,9 @@ impl Error {
             Self::UnknownSeal => "unknown-seal",
             Self::UnknownAlarm => "unknown-alarm",
             Self::AlarmAcknowledged => "alarm-acknowledged",
+            Self::AlarmHoldsNothing => "alarm-holds-nothing",
+            Self::SealHeld { .. } => "seal-held-by-alarm",
+            Self::NotApproved(refused) => refused.code(),
             // What a caller can act on has a code of its own.
             Self::InvalidTransition(InvalidTransition { from: "suspended", attempt: "sign" }) => "seal-suspended",
             Self::InvalidTransition(InvalidTransition { from: "revoked", attempt: "sign" }) => "seal-revoked",

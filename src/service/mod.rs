@@ -34,6 +34,7 @@ pub mod recovery;
 mod refusals;
 pub mod registration;
 pub mod registration_desk;
+pub mod releases;
 pub mod renewal;
 pub mod responder;
 pub mod revocation_lists;

@@ -55,6 +55,9 @@ impl Refusal for Error {
             | Self::IdempotencyKeyInUse
             | Self::SealExists
             | Self::AlarmAcknowledged
+            | Self::AlarmHoldsNothing
+            | Self::SealHeld { .. }
+            | Self::NotApproved(_)
             | Self::SignerNotOurs
             | Self::AuthorityRetired
             | Self::AuthorityNotActive

@@ -19,10 +19,11 @@ use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
 use crate::service::{Error, Services};
+use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
 use crate::store::outbox::StoredMessage;
 use crate::store::seals::StoredSeal;
-use crate::store::{self, audit, certificates, outbox, seals, signatures};
+use crate::store::{self, alarms, audit, certificates, outbox, seals, signatures};
 
 /// How a seal stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +179,20 @@ pub async fn suspend(
 /// # Errors
 /// [`Error::UnknownSeal`]; it is not suspended.
 pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<State, Error> {
-    change(services, actor, id, |state, now| state.resume(id, now)).await
+    let now = services.clock.now();
+    let steps = services.store.run("resume seal", |tx| {
+        Box::pin(async move {
+            if let Some(StoredAlarm { number: alarm, .. }) = alarms::holding(tx, id).await? {
+                return Err(Error::SealHeld { alarm });
+            }
+            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let (state, body) = seal.state.resume(id, now)?;
+            seals::change_state(tx, &seal, state).await?;
+            audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
+            Ok::<_, Error>(state)
+        })
+    });
+    steps.await
 }
 
 type Next = Result<(State, EventBody), InvalidTransition>;

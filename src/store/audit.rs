@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::clock::Timestamp;
 use crate::domain::audit::{Actor, Event, EventClass, LoggedEvent};
+use crate::store::erasures::{self, Erasure};
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional, insert_many};
 use crate::store::{Error, Tx};
 
@@ -103,12 +104,12 @@ pub async fn read(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, Ev
 pub async fn logged(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, LoggedEvent)>, Error> {
     let sql = "SELECT number, class, at, event FROM audit_events WHERE number >= $1 ORDER BY number LIMIT $2";
     let rows = fetch_all!(tx, (i64, i64, i64, Vec<u8>), sql, from, limit)?;
-    let mut erased = erasures(tx, from, rows.last().map_or(from, |row| row.0)).await?.into_iter().peekable();
+    let mut erased = erasures::within(tx, from, rows.last().map_or(from, |row| row.0)).await?.into_iter().peekable();
     let mut expected = from.max(0);
     let mut events = Vec::with_capacity(rows.len());
     for (number, class, at, der) in rows {
-        while erased.next_if_eq(&expected).is_some() {
-            expected = expected.saturating_add(1);
+        while let Some(range) = erased.next_if(|range| range.first <= expected) {
+            expected = expected.max(range.last.saturating_add(1));
         }
         let event = LoggedEvent::from_der(&der).ok().filter(|event| {
             number == expected && i64::try_from(event.class_number()) == Ok(class) && event.at().unix() == at
@@ -121,12 +122,6 @@ pub async fn logged(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<(i64, 
 
 fn broken(number: i64) -> Error {
     Error::Inconsistent { table: "audit_events", row: number.to_string() }
-}
-
-/// Numbers of the events that were erased, from the first to the last one named, in their order.
-async fn erasures(tx: &mut Tx<'_>, first: i64, last: i64) -> Result<Vec<i64>, Error> {
-    let sql = "SELECT number FROM audit_erasures WHERE number >= $1 AND number <= $2 ORDER BY number";
-    Ok(fetch_all!(tx, (i64,), sql, first, last)?.into_iter().map(|(number,)| number).collect())
 }
 
 /// What the leaves from that number on commit to, at most `limit`, without gaps.
@@ -151,8 +146,8 @@ pub async fn salted(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<Vec<Salted
 pub async fn commitments(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<BTreeMap<i64, Option<SaltedEvent>>, Error> {
     let end = from.saturating_add(limit);
     let mut known = BTreeMap::new();
-    for number in erasures(tx, from, end.saturating_sub(1)).await? {
-        known.insert(number, None);
+    for range in erasures::within(tx, from, end.saturating_sub(1)).await? {
+        known.extend((range.first.max(from)..=range.last.min(end.saturating_sub(1))).map(|number| (number, None)));
     }
     let sql = "SELECT number, event, salt FROM audit_events WHERE number >= $1 AND number < $2";
     for (number, event, salt) in fetch_all!(tx, (i64, Vec<u8>, Option<Vec<u8>>), sql, from, end)? {
@@ -193,22 +188,26 @@ pub async fn fill_salts(tx: &mut Tx<'_>, from: i64, limit: i64) -> Result<u64, E
     Ok(filled)
 }
 
-/// Erases an event with its salt: what it said can be proven no more, and its leaf stays. Tells whether it was there.
+/// Erases the events of a range with their salts, and what says of which things they spoke: what they said can be proven no
+/// more, and their leaves stay. The event of that number names the erasure. Tells how many were there.
 ///
 /// # Errors
 /// The database's.
-pub async fn erase(tx: &mut Tx<'_>, number: i64, at: Timestamp) -> Result<bool, Error> {
-    let there = fetch_optional!(tx, (i64,), "SELECT number FROM audit_events WHERE number = $1", number)?;
-    if there.is_none() {
-        return Ok(false);
+pub async fn erase(tx: &mut Tx<'_>, (first, last): (i64, i64), at: Timestamp, event: i64) -> Result<u64, Error> {
+    let sql = "SELECT number, event FROM audit_events WHERE number >= $1 AND number <= $2 ORDER BY number";
+    let rows = fetch_all!(tx, (i64, Vec<u8>), sql, first, last)?;
+    erasures::add(tx, &Erasure { first, last, at, event }).await?;
+    for (number, der) in &rows {
+        let read = Event::from_der(der).map_err(|_| broken(*number))?;
+        for thing in read.body.things() {
+            execute!(tx, "DELETE FROM log_things WHERE thing = $1 AND number = $2", &thing[..], *number)?;
+        }
     }
-    execute!(tx, "INSERT INTO audit_erasures (number, at) VALUES ($1, $2)", number, at.unix())?;
-    execute!(tx, "DELETE FROM audit_events WHERE number = $1", number)?;
-    Ok(true)
+    execute!(tx, "DELETE FROM audit_events WHERE number >= $1 AND number <= $2", first, last)
 }
 
 /// Notes that the events of those numbers, up to and not with the second, are lost, as if they were erased: the next number
-/// is the one behind them.
+/// is the one behind them, and its event has to say so.
 ///
 /// # Errors
 /// [`Error::Stale`] where the first one is not the next number; the database's.
@@ -217,14 +216,31 @@ pub async fn lose(tx: &mut Tx<'_>, (from, to): (i64, i64), at: Timestamp) -> Res
     if execute!(tx, head, from, to)? != 1 {
         return Err(Error::Stale { table: "audit_head", row: "1".to_owned() });
     }
-    for first in (from..to).step_by(PART) {
-        let last = first.saturating_add(i64::try_from(PART).unwrap_or(1)).min(to);
-        insert_many!(tx, "INSERT INTO audit_erasures (number, at) ", first..last, |row, number| {
-            row.push_bind(number);
-            row.push_bind(at.unix());
-        })?;
-    }
-    Ok(())
+    erasures::add(tx, &Erasure { first: from, last: to.saturating_sub(1), at, event: to }).await
+}
+
+/// The events that there are still from the first number up to, not with, the second: numbers and times, in their order, at
+/// most `limit`.
+///
+/// # Errors
+/// The database's.
+pub async fn kept(tx: &mut Tx<'_>, from: i64, to: i64, limit: i64) -> Result<Vec<(i64, Timestamp)>, Error> {
+    let sql = "SELECT number, at FROM audit_events WHERE number >= $1 AND number < $2 ORDER BY number LIMIT $3";
+    let rows = fetch_all!(tx, (i64, i64), sql, from, to, limit)?;
+    Ok(rows.into_iter().map(|(number, at)| (number, Timestamp::from_unix(at))).collect())
+}
+
+/// The events of a class that there are still, with their numbers, oldest first.
+///
+/// # Errors
+/// One that does not decode is [`Error::Inconsistent`]; the database's.
+pub async fn of_class(tx: &mut Tx<'_>, class: EventClass) -> Result<Vec<(i64, Event)>, Error> {
+    let class = i64::try_from(class.number()).unwrap_or(i64::MAX);
+    let sql = "SELECT number, event FROM audit_events WHERE class = $1 ORDER BY number";
+    let rows = fetch_all!(tx, (i64, Vec<u8>), sql, class)?;
+    let read =
+        |(number, der): (i64, Vec<u8>)| Event::from_der(&der).map(|event| (number, event)).map_err(|_| broken(number));
+    rows.into_iter().map(read).collect()
 }
 
 /// How many events there are: also the next number.

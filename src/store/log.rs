@@ -49,7 +49,7 @@ pub struct StoredTile {
 }
 
 impl TileKind {
-    const fn stored(self) -> i64 {
+    pub(in crate::store) const fn stored(self) -> i64 {
         match self {
             Self::Entries => 0,
             Self::Sm3 => 1,

@@ -198,6 +198,18 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0019_serves_from.sql"),
         postgres: include_str!("migrations/postgres/0019_serves_from.sql"),
     },
+    Migration {
+        version: 20,
+        serves_from: 20,
+        sqlite: include_str!("migrations/sqlite/0020_erasures.sql"),
+        postgres: include_str!("migrations/postgres/0020_erasures.sql"),
+    },
+    Migration {
+        version: 21,
+        serves_from: 21,
+        sqlite: include_str!("migrations/sqlite/0021_old_tiles_and_releases.sql"),
+        postgres: include_str!("migrations/postgres/0021_old_tiles_and_releases.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

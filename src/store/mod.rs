@@ -26,6 +26,7 @@ pub mod key_encryption_keys;
 pub mod key_recoveries;
 pub mod keys;
 pub mod log;
+pub mod moved_tiles;
 pub mod officers;
 pub mod outbox;
 pub mod renewals;
@@ -39,6 +40,7 @@ pub mod verification_batches;
 pub mod watching;
 
 mod appended;
+pub mod erasures;
 mod error;
 mod integrity;
 mod leadership;
@@ -359,7 +361,7 @@ impl Store {
         self.read(|tx| Box::pin(audit::count(tx))).await.map(|_: i64| ())
     }
 
-    /// Lets go of what was deleted: of the write-ahead log on SQLite, of dead rows of keys on PostgreSQL.
+    /// Lets go of what was deleted: of the write-ahead log on SQLite, of dead rows of keys and events on PostgreSQL.
     ///
     /// Copies that are older (backups, snapshots, archived logs) are not reached.
     ///
@@ -373,6 +375,7 @@ impl Store {
             Pools::Postgres(pool) => {
                 sqlx::query("VACUUM keys").execute(pool).await?;
                 sqlx::query("VACUUM key_encryption_keys").execute(pool).await?;
+                sqlx::query("VACUUM audit_events").execute(pool).await?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::domain::audit::misuse::{Topic, Trace};
-use crate::store::sql::{execute, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
 /// The number of the next event of that follower; nothing for one that has not begun.
@@ -12,6 +12,14 @@ use crate::store::{Error, Tx};
 pub async fn position(tx: &mut Tx<'_>, name: &str) -> Result<Option<i64>, Error> {
     let row = fetch_optional!(tx, (i64,), "SELECT next FROM watch_positions WHERE name = $1", name)?;
     Ok(row.map(|(next,)| next))
+}
+
+/// Every follower that has begun, with the number of its next event, by their names.
+///
+/// # Errors
+/// The database's.
+pub async fn positions(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>, Error> {
+    fetch_all!(tx, (String, i64), "SELECT name, next FROM watch_positions ORDER BY name")
 }
 
 /// Puts a follower at an event.

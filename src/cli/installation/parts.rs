@@ -8,6 +8,7 @@ use crate::base::random::{HealthChecked, SystemRandom};
 use crate::cli::fetching;
 use crate::cli::installation::{Error, Installation};
 use crate::config::Settings;
+use crate::service::audit_log::erasing::Terms;
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::{self, AuditLog, KnownWitness, agree as agree_with};
 use crate::service::backups::RESTORED;
@@ -38,6 +39,17 @@ pub(super) fn witnesses(settings: &Settings) -> Result<Vec<KnownWitness>, Error>
 /// The mirror of these settings.
 pub(super) fn mirror(settings: &Settings) -> Option<FolderLog> {
     settings.audit_log.mirror.as_deref().map(FolderLog::new)
+}
+
+/// Where old tiles go by themselves, and how many leaves keep theirs.
+pub(super) fn old_tiles(settings: &Settings) -> Option<(FolderLog, u64)> {
+    let log = &settings.audit_log;
+    log.old_tiles.as_deref().map(FolderLog::new).zip(log.old_tiles_after)
+}
+
+/// What must be kept of the audit log, by these settings.
+pub(crate) fn terms(settings: &Settings) -> Terms {
+    Terms { days: settings.log.retention_days, mirror: mirror(settings) }
 }
 
 /// Compares the audit log with what witnesses and the mirror saw, before anything is written. After a restore one of them

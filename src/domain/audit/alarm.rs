@@ -22,15 +22,17 @@ named! {
         LogBehind = 6, "log-behind";
         /// A witness does not cosign the audit log, or saw another history of it.
         LogWitness = 7, "log-witness";
+        /// A row that decides who may do something is not as it was written.
+        RowChanged = 8, "row-changed";
     }
 }
 
 /// Whose use an alarm may end until somebody has looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspends {
-    /// The seal rests; it can be resumed.
+    /// The seal rests; two officers can release it.
     Seal,
-    /// The caller is barred; it comes back with another key.
+    /// The caller is barred; it comes back when two officers release it, or with another key.
     Caller,
 }
 
@@ -39,7 +41,7 @@ impl AlarmKind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Burst | Self::NewCaller | Self::LogBehind | Self::LogWitness => Severity::Alert,
+            Self::Burst | Self::NewCaller | Self::LogBehind | Self::LogWitness | Self::RowChanged => Severity::Alert,
             Self::SinkDown => Severity::Error,
             Self::NightUse | Self::RepeatedRefusals => Severity::Warning,
         }
@@ -56,6 +58,7 @@ impl AlarmKind {
             Self::SinkDown => "docs/runbooks/sink-down.md",
             Self::LogBehind => "docs/runbooks/log-behind.md",
             Self::LogWitness => "docs/runbooks/log-witness.md",
+            Self::RowChanged => "docs/runbooks/row-changed.md",
         }
     }
 
@@ -65,7 +68,7 @@ impl AlarmKind {
         match self {
             Self::NightUse | Self::Burst | Self::NewCaller => Some(Suspends::Seal),
             Self::RepeatedRefusals => Some(Suspends::Caller),
-            Self::SinkDown | Self::LogBehind | Self::LogWitness => None,
+            Self::SinkDown | Self::LogBehind | Self::LogWitness | Self::RowChanged => None,
         }
     }
 }
@@ -79,7 +82,7 @@ pub struct Alarm {
     pub seal: Option<SealId>,
     /// Who used it, or was refused; nobody for strangers and for the operator.
     pub caller: Option<CallerId>,
-    /// Where events do not arrive: a receiver, or a witness.
+    /// Where events do not arrive: a receiver, or a witness; or the row that was changed.
     pub sink: Option<String>,
     /// The number of the event that tipped the balance.
     pub event: Option<u64>,

@@ -56,6 +56,58 @@ macro_rules! with_alarm_events {
                 /// The value of that officer's signature.
                 7 second_signature: Vec<u8>,
             }
+            /// Events were erased with their salts; their leaves stay. Two officers approved that.
+            105 "events-erased" EventsErased {
+                /// Their numbers, rising.
+                0 numbers: Vec<u64>,
+                /// Why.
+                1 reason: ErasureReason,
+                /// One officer.
+                2 first: CallerId,
+                /// The value of that officer's signature.
+                3 first_signature: Vec<u8>,
+                /// The other officer.
+                4 second: CallerId,
+                /// The value of that officer's signature.
+                5 second_signature: Vec<u8>,
+            }
+            /// Events that are kept no longer, as the configuration or the operator says, were erased; their leaves stay.
+            106 "events-pruned" EventsPruned {
+                /// The first number.
+                0 from: u64,
+                /// The number after the last one.
+                1 to: u64,
+                /// How many were there still.
+                2 count: u64,
+                /// All of them happened before this moment.
+                3 before: Timestamp,
+            }
+            /// Old tiles of the log were moved to a folder, and are no rows any more; or the folder is another one.
+            107 "old-tiles-moved" OldTilesMoved {
+                /// The leaf at which those of before end.
+                0 from: u64,
+                /// The leaf at which they end now.
+                1 below: u64,
+            }
+            /// Two officers released what an alarm held: the seal may be used again, the caller is let in again.
+            108 "alarm-released" AlarmReleased {
+                /// What the alarm was about.
+                0 alarm: AlarmKind,
+                /// The number of the event that raised it.
+                1 event: u64,
+                /// The seal that rested.
+                2 seal: Option<SealId>,
+                /// The caller who was barred.
+                3 caller: Option<CallerId>,
+                /// One officer.
+                4 first: CallerId,
+                /// The value of that officer's signature.
+                5 first_signature: Vec<u8>,
+                /// The other officer.
+                6 second: CallerId,
+                /// The value of that officer's signature.
+                7 second_signature: Vec<u8>,
+            }
         }
     };
 }

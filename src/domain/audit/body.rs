@@ -9,7 +9,7 @@ use crate::domain::audit::alarm::AlarmKind;
 use crate::domain::audit::alarm_events::with_alarm_events;
 use crate::domain::audit::encoding::{EncodingError, Field as _, Reader, Writer};
 use crate::domain::audit::listing::events;
-use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
+use crate::domain::audit::reason::{AbandonmentReason, ErasureReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::Roles;
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 

@@ -9,7 +9,7 @@ use crate::base::id::{
 };
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::alarm::AlarmKind;
-use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
+use crate::domain::audit::reason::{AbandonmentReason, ErasureReason, RevocationReason, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 
@@ -249,6 +249,24 @@ impl Field for Vec<u8> {
     }
 }
 
+/// Numbers that rise, each of eight octets.
+impl Field for Vec<u64> {
+    fn content(&self) -> Option<Vec<u8>> {
+        Some(self.iter().flat_map(|number| number.to_be_bytes()).collect())
+    }
+
+    fn from_content(content: Option<&[u8]>, tag: u8) -> Result<Self, EncodingError> {
+        let (numbers, rest) = required(content, tag)?.as_chunks::<8>();
+        let numbers = numbers.iter().map(|octets| u64::from_be_bytes(*octets)).collect::<Self>();
+        let rises = numbers.iter().zip(numbers.iter().skip(1)).all(|(one, next)| one < next);
+        if rest.is_empty() && rises { Ok(numbers) } else { Err(EncodingError::NotCanonical) }
+    }
+
+    fn told(&self) -> Option<String> {
+        Some(self.iter().map(u64::to_string).collect::<Vec<_>>().join(" "))
+    }
+}
+
 impl Field for [u8; 32] {
     fn content(&self) -> Option<Vec<u8>> {
         Some(self.to_vec())
@@ -333,4 +351,4 @@ macro_rules! members {
     )*};
 }
 members!(KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm);
-members!(SuspensionReason, RevocationReason, AbandonmentReason, AlarmKind);
+members!(SuspensionReason, RevocationReason, AbandonmentReason, ErasureReason, AlarmKind);

@@ -143,7 +143,7 @@ mod tests {
         ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId, VerificationBatchId,
     };
     use crate::domain::audit::alarm::AlarmKind;
-    use crate::domain::audit::reason::{AbandonmentReason, RevocationReason, SuspensionReason};
+    use crate::domain::audit::reason::{AbandonmentReason, ErasureReason, RevocationReason, SuspensionReason};
     use crate::domain::caller::Role;
     use crate::domain::key::{
         DestructionProof, KeyAlgorithm, KeyEvent, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm,
@@ -206,7 +206,7 @@ mod tests {
             numbers,
             (1..=47)
                 .chain(50..=59)
-                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100])
+                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -356,6 +356,35 @@ mod tests {
                     }
                 }
             ),
+            (btree_set(number(), 0..9), select(ErasureReason::ALL), (caller_id(), octets()), (caller_id(), octets()))
+                .prop_map(|(numbers, reason, (first, first_signature), (second, second_signature))| {
+                    let numbers = numbers.into_iter().collect();
+                    EventBody::EventsErased { numbers, reason, first, first_signature, second, second_signature }
+                }),
+            (number(), number()).prop_map(|(from, below)| EventBody::OldTilesMoved { from, below }),
+            (
+                (kind(), number()),
+                (proptest::option::of(seal()), proptest::option::of(caller_id())),
+                (caller_id(), octets()),
+                (caller_id(), octets())
+            )
+                .prop_map(
+                    |((alarm, event), (seal, caller), (first, first_signature), (second, second_signature))| {
+                        EventBody::AlarmReleased {
+                            alarm,
+                            event,
+                            seal,
+                            caller,
+                            first,
+                            first_signature,
+                            second,
+                            second_signature,
+                        }
+                    }
+                ),
+            ((number(), number()), number(), 0..1_i64 << 40).prop_map(|((from, to), count, before)| {
+                EventBody::EventsPruned { from, to, count, before: Timestamp::from_unix(before) }
+            }),
             (text(), number(), 0..1_i64 << 40).prop_map(|(kind, count, before)| EventBody::RecordsForgotten {
                 kind,
                 count,

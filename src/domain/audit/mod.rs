@@ -28,6 +28,6 @@ pub use encoding::EncodingError;
 pub use entry::{Entry, EntryError, Salt};
 pub use event::{Actor, Event};
 pub use logged_event::{LoggedEvent, UnknownEvent};
-pub use reason::{AbandonmentReason, RevocationReason, SuspensionReason};
+pub use reason::{AbandonmentReason, ErasureReason, RevocationReason, SuspensionReason};
 pub use security_event::SecurityEvent;
 pub use severity::{Severity, severity};

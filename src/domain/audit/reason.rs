@@ -47,3 +47,17 @@ named! {
         NotKept = 6, "not-kept";
     }
 }
+
+named! {
+    /// Why an event of the audit log is erased.
+    ErasureReason {
+        /// Whom it is about asked for it.
+        HolderRequest = 1, "holder-request";
+        /// What it was kept for is over.
+        PurposeEnded = 2, "purpose-ended";
+        /// It should never have been recorded.
+        Unlawful = 3, "unlawful";
+        /// A court or supervising authority ordered it.
+        AuthorityOrder = 4, "authority-order";
+    }
+}

@@ -35,6 +35,8 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::KeyExported
         | Class::KeyRecovered
         | Class::CallerBarred
+        | Class::EventsErased
+        | Class::AlarmReleased
         | Class::ExpiryAlerted => Some(Severity::Warning),
         Class::ServiceStarted
         | Class::CallerRegistered
@@ -69,6 +71,8 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::TrustListActivated
         | Class::TrustListRefused
         | Class::RecordsForgotten
+        | Class::EventsPruned
+        | Class::OldTilesMoved
         | Class::AlarmAcknowledged => Some(Severity::Notice),
         Class::SigningIntended
         | Class::DocumentSigned

@@ -1,6 +1,7 @@
 //! Certificates that we issue: who may have one, what it says before anybody signs it, and where it stands afterwards.
 
 pub mod ceremony;
+pub mod erasure;
 pub mod identity;
 pub mod issuance;
 pub mod job;
@@ -13,6 +14,7 @@ pub mod possession;
 pub mod profile;
 pub mod publication;
 pub mod recovery;
+pub mod release;
 pub mod renewal;
 pub mod request;
 pub mod rollover;
@@ -25,6 +27,7 @@ pub mod submission;
 pub mod taking_in;
 pub mod throw_away;
 pub mod trust_list;
+pub mod two_hands;
 pub mod weak_key;
 
 pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};

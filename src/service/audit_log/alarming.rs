@@ -1,4 +1,4 @@
-//! Alarms about the log itself, each once a day.
+//! Alarms about the log itself and about rows, each once a day.
 
 use crate::domain::audit::misuse::{Topic, Trace};
 use crate::domain::audit::{Alarm, AlarmKind};
@@ -8,9 +8,9 @@ use crate::store::watching;
 /// From one alarm of a kind about a witness to the next.
 const AGAIN_SECONDS: i64 = 86_400;
 
-/// Raises an alarm, about a witness or an event, unless it was raised within a day. One that cannot be raised is told in the
+/// Raises an alarm, about a witness, a row or an event, unless it was raised within a day. One that cannot be raised is told in the
 /// program's log: the log has its own troubles then.
-pub(super) async fn raise(
+pub(in crate::service) async fn raise(
     services: &Services,
     kind: AlarmKind,
     (witness, event): (Option<&str>, Option<u64>),

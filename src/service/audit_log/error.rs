@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::domain::audit::EntryError;
 use crate::domain::audit::checkpoint::CheckpointError;
 use crate::domain::audit::tree::{TreeError, TreeHash};
+use crate::domain::ca::erasure::ErasureRefused;
 use crate::domain::ca::log_gap::LogGapRefused;
 use crate::service::audit_log::checking::CheckError;
 
@@ -138,6 +139,9 @@ pub enum Error {
     /// A gap is not approved.
     #[error(transparent)]
     Gap(LogGapRefused),
+    /// Events are not erased.
+    #[error(transparent)]
+    Erasing(#[from] ErasureRefused),
     /// A witness saw another history.
     #[error("the {tree} tree is not a continuation of the {size} leaves that {witness} saw")]
     Forked {
@@ -181,6 +185,21 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Nobody said where old tiles shall lie.
+    #[error("no folder for old tiles is configured: audit_log.old_tiles")]
+    NoOldTiles,
+    /// A tile that was moved is not where it should be.
+    #[error("{path} is missing: an old tile of the log was moved there")]
+    OldTileMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tile that was moved is not what the tree says.
+    #[error("{path} is not what the tree says: an old tile of the log was changed")]
+    OldTileChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// No log is kept here.
     #[error("no audit log is published here")]
     Off,
@@ -209,9 +228,13 @@ impl Error {
             Self::NothingToAdopt { .. } => "log-nothing-to-adopt",
             Self::Unsound { error, .. } => error.code(),
             Self::Gap(refused) => refused.code(),
+            Self::Erasing(refused) => refused.code(),
             Self::Forked { .. } => "log-forked",
             Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",
+            Self::NoOldTiles => "log-old-tiles-off",
+            Self::OldTileMissing { .. } => "log-old-tile-missing",
+            Self::OldTileChanged { .. } => "log-old-tile-changed",
             Self::NoSuchFile => "log-no-such-file",
             Self::EventKnown => "log-event-known",
             Self::AddressPlain { .. } => "log-address-plain",

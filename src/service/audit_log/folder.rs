@@ -4,18 +4,20 @@
 //! Files that are full never change. Whoever copies the folder while it is written copies the checkpoint first: all that
 //! it stands on is there before it is.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::audit::log_check::Piece;
 use crate::domain::audit::tree::TreeHash;
-use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate, TilePath, bundles_between, tiles_between};
+use crate::format::tlog::tile::{BundleCoordinate, FULL, TileCoordinate, TilePath, bundles_between, tiles_between};
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::Error;
 use crate::service::audit_log::agreeing::stated;
 use crate::service::audit_log::checking::{LogSource, ReadPiece, ReadTree};
 use crate::service::audit_log::stored::StoredLog;
+use crate::store::log::TileKind;
 
 /// More than any file of a log has.
 const MOST: u64 = 1 << 20;
@@ -111,7 +113,7 @@ impl FolderLog {
                     continue;
                 }
                 let octets = match path {
-                    TilePath::Tile(tile) => log.tile(tree, tile).await?,
+                    TilePath::Tile(tile) => log.proven_tile(tree, tile).await?,
                     TilePath::Entries(bundle) => log.bundle(bundle).await?,
                 };
                 let octets = octets.ok_or(Error::NoSuchFile)?;
@@ -126,6 +128,61 @@ impl FolderLog {
             }
         }
         Ok(written)
+    }
+
+    /// A tile or bundle in its full width, whatever width is named; none where there is none.
+    pub(super) async fn whole(&self, tree: TreeHash, path: TilePath) -> Result<Option<Vec<u8>>, ServiceError> {
+        let name = full(path).to_string();
+        self.off_the_runtime(move |log| log.read(tree, &name)).await
+    }
+
+    /// Where a full tile or bundle lies.
+    pub(super) fn place_of(&self, tree: TreeHash, path: TilePath) -> PathBuf {
+        self.folder.join(tree.name()).join(full(path).to_string())
+    }
+
+    /// A full tile or bundle, by its kind, level and index; what lies there, or nothing.
+    pub(super) async fn as_it_is(
+        &self,
+        (kind, level): (TileKind, u8),
+        index: u64,
+    ) -> Result<Option<Vec<u8>>, ServiceError> {
+        let (tree, path) = match kind {
+            TileKind::Entries => (TreeHash::Sm3, BundleCoordinate::new(index, FULL).map(TilePath::Entries)),
+            TileKind::Sm3 => (TreeHash::Sm3, TileCoordinate::new(level, index, FULL).map(TilePath::Tile)),
+            TileKind::Sha256 => (TreeHash::Sha256, TileCoordinate::new(level, index, FULL).map(TilePath::Tile)),
+        };
+        match path {
+            Some(path) => self.whole(tree, path).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a full tile or bundle; gives the folder in which it is now.
+    pub(super) async fn keep(&self, tree: TreeHash, path: TilePath, octets: Vec<u8>) -> Result<PathBuf, ServiceError> {
+        let name = full(path).to_string();
+        self.off_the_runtime(move |log| {
+            log.put(tree, &name, &octets)?;
+            let file = log.place_of(tree, path);
+            Ok(file.parent().unwrap_or(log.folder()).to_owned())
+        })
+        .await
+    }
+
+    /// What has its name in these folders, which are below this one, keeps it: they and those above them are on the disk.
+    pub(super) async fn sync(&self, folders: BTreeSet<PathBuf>) -> Result<(), ServiceError> {
+        self.off_the_runtime(move |log| {
+            let mut all = BTreeSet::from([log.folder().to_owned()]);
+            for folder in &folders {
+                all.extend(folder.ancestors().take_while(|above| *above != log.folder()).map(Path::to_owned));
+            }
+            for folder in all {
+                let synced = std::fs::File::open(&folder).and_then(|folder| folder.sync_all());
+                synced.map_err(|error| unreadable(&folder, &error))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     fn has(&self, tree: TreeHash, name: &str) -> bool {
@@ -151,6 +208,14 @@ impl FolderLog {
             }
         };
         write().map_err(|error| unreadable(&path, &error))
+    }
+}
+
+/// The same in its full width.
+fn full(path: TilePath) -> TilePath {
+    match path {
+        TilePath::Tile(tile) => TileCoordinate::new(tile.level(), tile.index(), FULL).map_or(path, TilePath::Tile),
+        TilePath::Entries(bundle) => BundleCoordinate::new(bundle.index(), FULL).map_or(path, TilePath::Entries),
     }
 }
 

@@ -7,16 +7,19 @@
 
 pub mod adopting;
 mod agreeing;
-mod alarming;
+pub(in crate::service) mod alarming;
 pub mod checking;
 pub mod desk;
+pub mod erasing;
 mod error;
 pub mod folder;
 pub mod held;
 mod keys;
 mod mirroring;
+pub mod moving;
 mod opening;
 mod proving;
+pub mod pruning;
 mod receipts;
 mod sequencing;
 pub mod served;
@@ -145,10 +148,10 @@ impl AuditLog {
         Ok((growth.size(), TreeHash::ALL.map(|tree| (tree, growth.root(tree)))))
     }
 
-    /// A tile or bundle as its path names it; none where the log has none so wide.
+    /// A tile or bundle as its path names it, also where it lies elsewhere; none where the log has none so wide.
     ///
     /// # Errors
-    /// The store's.
+    /// [`Error::OldTileMissing`], [`Error::OldTileChanged`]: where it was moved to; the store's.
     pub async fn tile(&self, tree: TreeHash, path: TilePath) -> Result<Option<Vec<u8>>, ServiceError> {
         let steps = self.services.store.read(|tx| {
             Box::pin(async move {

@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::domain::audit::Entry;
 use crate::domain::audit::checkpoint::{checkpoint_text, verify_checkpoint};
 use crate::domain::audit::growth::Growth;
 use crate::domain::audit::tree::TreeHash;
+use crate::domain::audit::{Entry, EventBody, EventClass};
 use crate::format::tlog::Note;
 use crate::format::tlog::tile::{BundleCoordinate, FULL, bundles_of, edge_of, read_bundle};
 use crate::service::audit_log::keys::{LogKey, current, verifiers};
 use crate::service::audit_log::{AuditLog, Error, Options, Signers, tiles};
 use crate::service::{Error as ServiceError, Services};
+use crate::store::erasures::Erasure;
 use crate::store::log::{self, LogHead};
-use crate::store::{self, Tx, audit};
+use crate::store::{self, Tx, audit, erasures};
 
 /// Leaves that are compared with their events when the log is opened.
 const COMPARED: u64 = 16_384;
@@ -52,6 +53,7 @@ impl AuditLog {
         if begun.is_none() {
             log.begin().await?;
         }
+        take_over_erasures(services).await?;
         let growth = log.proven().await?;
         Ok(Self { growth: Arc::new(Mutex::new(growth)), ..log })
     }
@@ -120,6 +122,29 @@ impl AuditLog {
         });
         steps.await
     }
+}
+
+/// Gives an integrity value to what an older program noted as lost, number by number: where an event of the log names the gap.
+/// Nothing else that lacks one is believed.
+async fn take_over_erasures(services: &Services) -> Result<(), ServiceError> {
+    if services.store.read(|tx| Box::pin(erasures::unsealed(tx))).await?.is_empty() {
+        return Ok(());
+    }
+    let steps = services.store.run("take over erasures", |tx| {
+        Box::pin(async move {
+            let unsealed = erasures::unsealed(tx).await?;
+            for (event, gap) in audit::of_class(tx, EventClass::LogGapRecorded).await? {
+                let EventBody::LogGapRecorded { from, to, .. } = gap.body else { continue };
+                let (first, last) = (signed(from), signed(to).saturating_sub(1));
+                let inside = unsealed.iter().filter(|number| (first..=last).contains(*number)).count();
+                if u64::try_from(inside) == Ok(to.saturating_sub(from)) {
+                    erasures::seal(tx, &Erasure { first, last, at: gap.at, event }).await?;
+                }
+            }
+            Ok(())
+        })
+    });
+    steps.await
 }
 
 async fn edges(tx: &mut Tx<'_>, size: u64) -> Result<Growth, ServiceError> {

@@ -4,6 +4,7 @@ use crate::domain::audit::tree::{TreeHash, inclusion_tiles, prove_inclusion};
 use crate::domain::audit::{LoggedEvent, Salt};
 use crate::format::tlog::LogProof;
 use crate::service::Error as ServiceError;
+use crate::service::audit_log::erasing::gone;
 use crate::service::audit_log::{AuditLog, Error, tiles};
 use crate::store::{audit, log};
 
@@ -46,7 +47,7 @@ impl AuditLog {
     /// The proof of an event under the head that was signed last. Whether somebody may see it, who asks decides.
     ///
     /// # Errors
-    /// [`Error::NoSuchLeaf`], [`Error::NotMerged`], [`Error::Erased`]; [`Error::Tree`]; the store's.
+    /// [`Error::NoSuchLeaf`], [`Error::NotMerged`], [`Error::Erased`]; [`Error::MissingEvent`]: its row was deleted by hand; [`Error::Tree`]; the store's.
     pub async fn prove(&self, index: u64) -> Result<EventProof, ServiceError> {
         let delay = self.options.merge_delay.as_secs();
         let steps = self.services.store.read(|tx| {
@@ -54,10 +55,7 @@ impl AuditLog {
                 let head = log::head(tx).await?.ok_or(Error::Off)?;
                 let number = i64::try_from(index).unwrap_or(i64::MAX);
                 let Some(found) = audit::find_salted(tx, number).await? else {
-                    let size = u64::try_from(audit::count(tx).await?).unwrap_or(0);
-                    let refused =
-                        if index < size { Error::Erased { index } } else { Error::NoSuchLeaf { index, size } };
-                    return Err(refused.into());
+                    return Err(gone(tx, index).await?.into());
                 };
                 if index >= head.size {
                     return Err(Error::NotMerged { index, seconds: delay }.into());

@@ -10,10 +10,13 @@ use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate};
 use crate::service::audit_log::agreeing::must_continue;
 use crate::service::audit_log::checking::{Believed, LogSource, ReadPiece, ReadRow, ReadTree};
 use crate::service::audit_log::keys::verifiers;
-use crate::service::audit_log::{Error, tiles};
+use crate::service::audit_log::{Error, moving, tiles};
 use crate::service::{Error as ServiceError, Services};
 use crate::store::log::{self, LogHead, StoredTile, TileKind};
 use crate::store::{Store, audit};
+
+/// Octets of a hash.
+const HASH: usize = 32;
 
 /// The log of a database, as it was signed when this was made.
 #[derive(Clone)]
@@ -59,10 +62,10 @@ impl StoredLog {
         self.head.size
     }
 
-    /// A bundle of entries.
+    /// A bundle of entries, compared with the tree where it was moved.
     ///
     /// # Errors
-    /// The store's.
+    /// As [`Self::proven_tile`].
     pub async fn bundle(&self, bundle: BundleCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
         self.store.read(|tx| Box::pin(tiles::bundle(tx, bundle))).await
     }
@@ -75,14 +78,38 @@ impl StoredLog {
     ) -> Result<Vec<Option<Vec<u8>>>, ServiceError> {
         let Some((from, _)) = wanted.first().copied() else { return Ok(Vec::new()) };
         let most = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-        let found = self.store.read(|tx| Box::pin(log::tiles(tx, (kind, level, from), most))).await?;
+        let steps = self.store.read(|tx| {
+            Box::pin(async move {
+                let moved = moving::moved(tx).await?;
+                Ok::<_, ServiceError>((log::tiles(tx, (kind, level, from), most).await?, moved))
+            })
+        });
+        let (found, moved) = steps.await?;
         let mut found = found.into_iter().peekable();
-        let cut = |(number, width): (u64, u16)| {
+        let mut read = Vec::with_capacity(wanted.len());
+        for (number, width) in wanted {
             while found.next_if(|tile: &StoredTile| tile.number < number).is_some() {}
-            let tile = found.next_if(|tile: &StoredTile| tile.number == number)?;
-            tiles::beginning(tile, width, each)
-        };
-        Ok(wanted.into_iter().map(cut).collect())
+            read.push(match (found.next_if(|tile: &StoredTile| tile.number == number), &moved) {
+                (Some(tile), _) => tiles::beginning(tile, width, each),
+                (None, Some((moved, folder))) if number < moved.tiles(level) => {
+                    folder.as_it_is((kind, level), number).await?
+                }
+                (None, _) => None,
+            });
+        }
+        Ok(read)
+    }
+
+    /// A tile, compared with the tree where it was moved.
+    ///
+    /// # Errors
+    /// [`Error::OldTileMissing`], [`Error::OldTileChanged`]; the store's.
+    pub(super) async fn proven_tile(
+        &self,
+        tree: TreeHash,
+        tile: TileCoordinate,
+    ) -> Result<Option<Vec<u8>>, ServiceError> {
+        self.store.read(|tx| Box::pin(tiles::tile(tx, tree, tile))).await
     }
 
     async fn rows(&self, piece: Piece) -> Result<Vec<ReadRow>, ServiceError> {
@@ -111,7 +138,7 @@ impl LogSource for StoredLog {
         for (tree, held) in TreeHash::ALL.into_iter().zip(&mut read.trees) {
             *held = ReadTree {
                 bundles: Vec::new(),
-                tiles: self.row_of((tiles::kind(tree), 0), leaves.clone(), 32).await?,
+                tiles: self.row_of((tiles::kind(tree), 0), leaves.clone(), HASH).await?,
                 above: match piece.above() {
                     Some(tile) => self.tile(tree, tile).await?,
                     None => None,
@@ -124,7 +151,10 @@ impl LogSource for StoredLog {
         Ok(read)
     }
 
+    /// As it is, rows or files: whoever checks a log tells where it is wrong.
     async fn tile(&self, tree: TreeHash, tile: TileCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
-        self.store.read(|tx| Box::pin(tiles::tile(tx, tree, tile))).await
+        let wanted = vec![(tile.index(), tile.width())];
+        let read = self.row_of((tiles::kind(tree), tile.level()), wanted, HASH).await?;
+        Ok(read.into_iter().next().flatten())
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::domain::audit::growth::{Grown, RECORD};
 use crate::domain::audit::tree::{Tiles, TreeHash, WrittenTile};
-use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate};
+use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate, TilePath};
 use crate::service::Error;
-use crate::service::audit_log;
+use crate::service::audit_log::{self, moving};
 use crate::store::Tx;
 use crate::store::log::{self, StoredTile, TileKind};
 
@@ -18,16 +18,45 @@ pub(super) const fn kind(tree: TreeHash) -> TileKind {
     }
 }
 
-/// A tile of a tree in the width that is asked for; none where there is none so wide.
+/// A tile of a tree in the width that is asked for; none where there is none so wide. One that was moved is read where it
+/// lies, and compared with the tree.
 pub(super) async fn tile(tx: &mut Tx<'_>, tree: TreeHash, wanted: TileCoordinate) -> Result<Option<Vec<u8>>, Error> {
-    let found = log::tile(tx, (kind(tree), wanted.level(), wanted.index())).await?;
-    Ok(found.and_then(|tile| beginning(tile, wanted.width(), HASH)))
+    match row(tx, tree, TilePath::Tile(wanted)).await? {
+        Some(octets) => Ok(Some(octets)),
+        None => elsewhere(tx, tree, TilePath::Tile(wanted)).await,
+    }
 }
 
-/// A bundle of entries in the width that is asked for; none where there is none so wide.
+/// A bundle of entries in the width that is asked for; none where there is none so wide. As [`tile`] where it was moved.
 pub(super) async fn bundle(tx: &mut Tx<'_>, wanted: BundleCoordinate) -> Result<Option<Vec<u8>>, Error> {
-    let found = log::tile(tx, (TileKind::Entries, 0, wanted.index())).await?;
-    Ok(found.and_then(|tile| beginning(tile, wanted.width(), RECORD)))
+    match row(tx, TreeHash::Sm3, TilePath::Entries(wanted)).await? {
+        Some(octets) => Ok(Some(octets)),
+        None => elsewhere(tx, TreeHash::Sm3, TilePath::Entries(wanted)).await,
+    }
+}
+
+/// A tile or a bundle as the rows have it.
+pub(super) async fn row(tx: &mut Tx<'_>, tree: TreeHash, wanted: TilePath) -> Result<Option<Vec<u8>>, Error> {
+    let (name, width, each) = match wanted {
+        TilePath::Tile(tile) => ((kind(tree), tile.level(), tile.index()), tile.width(), HASH),
+        TilePath::Entries(bundle) => ((TileKind::Entries, 0, bundle.index()), bundle.width(), RECORD),
+    };
+    Ok(log::tile(tx, name).await?.and_then(|tile| beginning(tile, width, each)))
+}
+
+/// What is no row any more, in the width that is asked for.
+async fn elsewhere(tx: &mut Tx<'_>, tree: TreeHash, wanted: TilePath) -> Result<Option<Vec<u8>>, Error> {
+    let (level, index, width, each) = match wanted {
+        TilePath::Tile(tile) => (tile.level(), tile.index(), tile.width(), HASH),
+        TilePath::Entries(bundle) => (0, bundle.index(), bundle.width(), RECORD),
+    };
+    let Some((moved, folder)) = moving::moved(tx).await? else { return Ok(None) };
+    if index >= moved.tiles(level) {
+        return Ok(None);
+    }
+    let mut octets = moving::proven(tx, &folder, tree, wanted).await?;
+    octets.truncate(usize::from(width).saturating_mul(each));
+    Ok(Some(octets))
 }
 
 /// Those tiles of a tree, each as it is asked for.

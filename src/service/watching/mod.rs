@@ -61,6 +61,7 @@ impl Watch {
     /// # Errors
     /// The store's.
     pub async fn begin(services: Services, misuse: Misuse) -> Result<Self, Error> {
+        alarms::take_over(&services).await?;
         let next = place(&services, RULES).await?;
         let rules = misuse.rules();
         Ok(Self { services, misuse, rules, next, kept: next })
@@ -140,6 +141,7 @@ impl Watch {
         let now = self.services.clock.now();
         let unseen = now.plus_seconds(-Misuse::memory_seconds());
         self.services.store.run("forget traces", |tx| Box::pin(watching::forget_traces(tx, unseen))).await?;
+        alarms::watch_rows(&self.services).await?;
         alarms::tidy(&self.services, now.plus_days(-i64::from(retention_days))).await
     }
 }

@@ -15,6 +15,7 @@ mod manual;
 mod page;
 mod reports;
 mod requests;
+mod retention;
 mod security_events;
 mod stamping;
 mod trust_lists;

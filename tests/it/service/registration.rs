@@ -616,7 +616,7 @@ async fn what_waits_too_long_lapses_and_is_forgotten(office: &Office, place: &Pl
     assert!(all > issued);
     assert_eq!(registration::forget(&services, 101).await.unwrap(), 0);
     // A service at work does it, when it is told how long requests are kept.
-    let keeping = Keeping { request_days: Some(10), keys: None };
+    let keeping = Keeping { request_days: Some(10), ..Keeping::default() };
     let timer = tokio::spawn(due::keep_current(services.clone(), keeping));
     let forgotten = async {
         while place.count("certificate_requests").await > issued {

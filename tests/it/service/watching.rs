@@ -8,15 +8,17 @@ use std::time::Duration;
 use yinxin::base::clock::{FixedClock, Timestamp};
 use yinxin::domain::audit::misuse::{Misuse, Night, Threshold};
 use yinxin::domain::audit::{Actor, AlarmKind, EventBody, SecurityEvent, Suspends, SuspensionReason};
+use yinxin::domain::ca::request::OfficerRole;
 use yinxin::service::alarms::{acknowledge, list, open};
 use yinxin::service::development::NOTICE;
 use yinxin::service::watching::delivery::{Delivery, Handing, Sink, Step};
 use yinxin::service::watching::{Looked, Watch};
-use yinxin::service::{Services, development, seals};
+use yinxin::service::{Services, development, releases, seals};
 use yinxin::store::callers;
 use yinxin::store::{audit, watching};
 
 use crate::service::installation::{NOW, Place, events};
+use crate::service::registration::hired;
 use crate::service::signing::{caller, id_of, order};
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
@@ -109,7 +111,16 @@ async fn bursts_suspend_and_are_told_once(services: &Services, place: &Place, se
     // A new start finds place and memory: nothing is told again, the next use within the window neither.
     let mut again = Watch::begin(services.clone(), misuse).await.unwrap();
     assert_eq!(looked(&mut again).await, []);
-    assert_eq!(seals::resume(services, &Actor::Operator, seal).await.unwrap().name(), "active");
+    let alone = seals::resume(services, &Actor::Operator, seal).await.unwrap_err();
+    assert_eq!(alone.code(), "seal-held-by-alarm");
+    let officers = [hired(services, OfficerRole::Approver).await, hired(services, OfficerRole::Approver).await];
+    let mut approvals = Vec::new();
+    for officer in &officers {
+        let octets = releases::to_sign(services, number, &officer.id).await.unwrap();
+        approvals.push((officer.id.clone(), officer.sign(&octets)));
+    }
+    let released = releases::release(services, number, &approvals).await.unwrap();
+    assert_eq!((released.released_at, released.acknowledged_at), (Some(NOW), None));
     seals::sign(services, &actor, None, seal, order(NOTICE)).await.unwrap();
     assert_eq!(looked(&mut again).await, []);
     assert_eq!(place.count("alarms").await, 2);

@@ -29,7 +29,7 @@ use yinxin::store::{
 
 use crate::store::postgres::Postgres;
 use crate::store::{
-    Folder, authorities, escrow, jobs, publication, registration, together, verification_batches, watching,
+    Folder, authorities, erasures, escrow, jobs, publication, registration, together, verification_batches, watching,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,6 +120,7 @@ async fn contract(url: &str) {
     if url.starts_with("postgres") {
         gives_way_and_tries_again(&store, url).await;
     }
+    erasures::contract(&store).await;
     store.close().await;
     migrations_are_checked(url).await;
 }

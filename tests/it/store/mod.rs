@@ -3,6 +3,7 @@
 mod authorities;
 mod contract;
 mod durability;
+mod erasures;
 mod escrow;
 mod folder;
 mod jobs;

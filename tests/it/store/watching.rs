@@ -60,6 +60,8 @@ async fn raised(store: &Store) {
         suspended,
         raised_at: at(50),
         acknowledged_at: None,
+        released_at: None,
+        version: 1,
     };
     let (first, second) = (stored(41, &whole, Some(Suspends::Seal)), stored(43, &bare, None));
     let third = stored(45, &whole, Some(Suspends::Caller));
@@ -79,11 +81,31 @@ async fn raised(store: &Store) {
     let open = async |limit| store.read(|tx| Box::pin(alarms::open(tx, limit))).await.unwrap();
     assert_eq!((open(9).await, open(1).await), (vec![first.clone(), third.clone()], vec![first.clone()]));
     let list = async |after, limit| store.read(|tx| Box::pin(alarms::list(tx, after, limit))).await.unwrap();
-    let second = StoredAlarm { acknowledged_at: Some(at(60)), ..second };
+    let second = StoredAlarm { acknowledged_at: Some(at(60)), version: 2, ..second };
     assert_eq!(list(None, 2).await, [first, second]);
     assert_eq!(list(Some(43), 9).await, [third]);
     let count = async || store.read(|tx| Box::pin(alarms::count_open(tx))).await.unwrap();
     assert_eq!(count().await, 2);
     let forget = async |seconds| store.run("forget", |tx| Box::pin(alarms::forget(tx, at(seconds)))).await.unwrap();
     assert_eq!((forget(60).await, forget(61).await, count().await), (0, 1, 2));
+    // What holds something stays until it is released.
+    let holding = async || {
+        let seal = &SealId::parse("s").unwrap();
+        let found = store.read(|tx| Box::pin(alarms::holding(tx, seal))).await.unwrap();
+        found.map(|alarm| alarm.number)
+    };
+    assert_eq!(holding().await, Some(41));
+    acknowledge(41).await.unwrap();
+    assert_eq!(forget(61).await, 0);
+    let release = async |number| store.run("release", |tx| Box::pin(alarms::release(tx, number, at(70)))).await;
+    release(41).await.unwrap();
+    for number in [41, 42] {
+        let refused = release(number).await;
+        assert!(matches!(refused, Err(Error::Stale { table: "alarms", .. })), "{refused:?}");
+    }
+    assert_eq!(find(41).await.unwrap().released_at, Some(at(70)));
+    assert_eq!((holding().await, forget(61).await, count().await), (None, 1, 1));
+    let rows = store
+        .read(|tx| Box::pin(async move { Ok::<_, Error>((alarms::changed(tx).await?, alarms::unsealed(tx).await?)) }));
+    assert_eq!(rows.await.unwrap(), (Vec::new(), Vec::new()));
 }
