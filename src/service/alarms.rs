@@ -89,7 +89,7 @@ async fn suspend(tx: &mut Tx<'_>, alarm: &Alarm, now: Timestamp) -> Result<Optio
         Some(Suspends::Seal) => {
             let Some(id) = &alarm.seal else { return Ok(None) };
             let Some(seal) = usable(seals::find(tx, id).await)? else { return Ok(None) };
-            let Ok((next, body)) = seal.state.suspend(id, now, SuspensionReason::SuspectedMisuse) else {
+            let Ok((next, body)) = seal.state.clone().suspend(id, now, SuspensionReason::SuspectedMisuse) else {
                 return Ok(None);
             };
             seals::change_state(tx, &seal, next).await?;

@@ -89,6 +89,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0018_audit_log.sql"),
         postgres: include_str!("migrations/postgres/0018_audit_log.sql"),
     },
+    Migration {
+        version: 22,
+        sqlite: include_str!("migrations/sqlite/0022_seal_life.sql"),
+        postgres: include_str!("migrations/postgres/0022_seal_life.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -14,6 +14,7 @@ pub mod log_check;
 pub mod misuse;
 pub mod promise;
 mod reason;
+mod seal_events;
 mod security_event;
 mod severity;
 mod things;
