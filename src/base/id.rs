@@ -85,6 +85,8 @@ ids! {
     ApplicationId,
     /// Names a job that issues many certificates.
     JobId,
+    /// Names an authorisation to use a seal.
+    AuthorisationId,
     /// Names files that a caller has verified together.
     VerificationBatchId,
 }

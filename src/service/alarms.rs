@@ -1,7 +1,7 @@
 //! Alarms: raised with their event in one transaction, listed, and ended by somebody who has looked.
 
 use crate::base::clock::Timestamp;
-use crate::domain::audit::{Actor, Alarm, AlarmKind, Event, EventBody, EventClass, Suspends, SuspensionReason};
+use crate::domain::audit::{Actor, Alarm, AlarmKind, Event, EventBody, EventClass, LoggedEvent, Suspends, SuspensionReason};
 use crate::domain::caller::CallerState;
 use crate::service::audit_log::alarming;
 use crate::service::{Error, Services};
@@ -93,7 +93,7 @@ async fn suspend(tx: &mut Tx<'_>, alarm: &Alarm, now: Timestamp) -> Result<Optio
         Some(Suspends::Seal) => {
             let Some(id) = &alarm.seal else { return Ok(None) };
             let Some(seal) = usable(seals::find(tx, id).await)? else { return Ok(None) };
-            let Ok((next, body)) = seal.state.suspend(id, now, SuspensionReason::SuspectedMisuse) else {
+            let Ok((next, body)) = seal.state.clone().suspend(id, now, SuspensionReason::SuspectedMisuse) else {
                 return Ok(None);
             };
             seals::change_state(tx, &seal, next).await?;
@@ -136,7 +136,12 @@ pub(in crate::service) async fn take_over(services: &Services) -> Result<(), Err
             let acknowledged = audit::of_class(tx, EventClass::AlarmAcknowledged).await?;
             let released = audit::of_class(tx, EventClass::AlarmReleased).await?;
             for event in alarms::unsealed(tx).await? {
-                let told = audit::read(tx, event, 2).await?;
+                let told = audit::logged(tx, event, 2).await?;
+                let told = told.into_iter().filter_map(|(number, event)| match event {
+                    LoggedEvent::Known(event) => Some((number, event)),
+                    LoggedEvent::Unknown(_) => None,
+                });
+                let told = told.collect::<Vec<_>>();
                 let number = u64::try_from(event).unwrap_or(0);
                 let Some(mut stored) = told_by(event, &told) else { continue };
                 let looked = acknowledged

@@ -316,6 +316,10 @@ impl Error {
             // What a caller can act on has a code of its own.
             Self::InvalidTransition(InvalidTransition { from: "suspended", attempt: "sign" }) => "seal-suspended",
             Self::InvalidTransition(InvalidTransition { from: "revoked", attempt: "sign" }) => "seal-revoked",
+            Self::InvalidTransition(InvalidTransition { from: "made", attempt: "sign" }) => "seal-not-delivered",
+            Self::InvalidTransition(InvalidTransition { from: "superseded" | "archived", attempt: "sign" }) => {
+                "seal-ended"
+            }
             Self::InvalidTransition(_) => "invalid-transition",
             Self::SealExists => "seal-exists",
             Self::Taking(error) => error.code(),

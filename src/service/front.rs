@@ -12,7 +12,6 @@ use crate::domain::audit::EventBody;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::job_approval::JobStep;
 use crate::domain::key::KeyAlgorithm;
-use crate::domain::seal::State;
 use crate::domain::seal::signing::Placement;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
@@ -321,16 +320,12 @@ impl UseCases for Front {
     async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {
         self.caller(actor).await?;
         let status = seals::status(&self.services, &seal).await?;
-        let since = match status.state {
-            State::Active { since } | State::Suspended { since, .. } => since,
-            State::Revoked { at, .. } => at,
-        };
         Ok(SealStatus {
             id: status.id,
             es_id: status.es_id,
             name: status.name,
             state: status.state.name(),
-            since,
+            since: status.state.since(),
             valid_from: status.valid_from,
             valid_to: status.valid_to,
             certificate_sm3: status.certificate_sm3,

@@ -16,13 +16,13 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::request::{
-    Approval, CertificateRequest, Hand, Officer, RefusalReason, RequestEvent, RequestState, Submission,
+    Approval, CertificateRequest, Hand, Officer, RefusalReason, RequestEvent, RequestState, Submission, Submitted,
     WithdrawalReason,
 };
-use crate::domain::ca::statement::Statement;
 use crate::domain::ca::subject::Attributes;
 use crate::domain::ca::submission::{Words, check_identity};
 use crate::domain::ca::{self, Profile, Profiles, Request, prepare};
+use crate::domain::officer::statement::{Statement, check_submitter};
 use crate::format::x509::{Certificate, Name};
 use crate::service::escrow;
 use crate::service::issuance::issuer::ReadyIssuer;
@@ -212,7 +212,7 @@ pub async fn submit(services: &Services, draft: Draft, signed: Signed<'_>) -> Re
         Box::pin(async move {
             let (officer, actor) = officer_in(tx, signed.officer).await?;
             let value = fixed_value(&officer, signed.signature);
-            submission.check_submitter(&officer, &value)?;
+            check_submitter(submission, &officer, &value)?;
             let stored = StoredRequest {
                 id: id.clone(),
                 request: CertificateRequest::new(submission.clone()),
@@ -443,8 +443,8 @@ fn told(stored: &StoredRequest, event: &RequestEvent, words_sm3: Option<[u8; 32]
         RequestEvent::Approved { signature_sm3, .. } => {
             EventBody::ApplicationApproved { application, application_sm3, signature_sm3: *signature_sm3 }
         }
-        RequestEvent::Issued { certificate_sm3 } => {
-            EventBody::ApplicationFulfilled { application, certificate_sm3: *certificate_sm3 }
+        RequestEvent::Fulfilled { result_sm3 } => {
+            EventBody::ApplicationFulfilled { application, certificate_sm3: *result_sm3 }
         }
         RequestEvent::Refused { by: None, .. } => EventBody::ApplicationLapsed { application },
         RequestEvent::Refused { by: Some(_), .. } => {
@@ -536,7 +536,7 @@ pub(in crate::service) async fn fulfil(
     }
     let written = Certificate::parse(&certificate.der).map_err(ca::Error::Unreadable)?;
     submission.check_certificate(&written).map_err(|differs| Error::NotAsApproved { field: differs.field })?;
-    let (request, event) = stored.request.clone().issued(certificate.sm3, now)?;
+    let (request, event) = stored.request.clone().fulfilled(certificate.sm3, now)?;
     let kept = certificate_requests::update(tx, &StoredRequest { request, ..stored }).await?;
     Ok(told(&kept, &event, None))
 }

@@ -9,8 +9,9 @@ use crate::base::random::array;
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
 use crate::domain::ca::identity::IdentityKind;
-use crate::domain::ca::request::{Approval, Hand, RefusalReason, RequestState, WithdrawalReason};
+use crate::domain::ca::request::{Approval, Hand, RefusalReason, RequestState, Submitted, WithdrawalReason};
 use crate::domain::ca::submission::Words;
+use crate::domain::officer::statement::check_submitter;
 use crate::format::x509::Name;
 use crate::service::door::{EncryptionRecord, OrderedCertificate};
 use crate::service::escrow::{self, IssuedPair};
@@ -255,7 +256,7 @@ impl RequestDesk {
         let sm3 = match issued {
             Ok(issued) => issued.sm3,
             Err(error) => match registration::find(services, id).await?.request.state {
-                RequestState::Issued { certificate_sm3, .. } => certificate_sm3,
+                RequestState::Fulfilled { result_sm3, .. } => result_sm3,
                 _ => return Err(error),
             },
         };
@@ -297,7 +298,7 @@ async fn was_taken(
             RequestStep::Approve,
             RequestState::Checked { approvals, .. }
             | RequestState::Approved { approvals, .. }
-            | RequestState::Issued { approvals, .. },
+            | RequestState::Fulfilled { approvals, .. },
         ) => approvals.iter().any(|given| given.hand == hand && given.signature == value),
         (RequestStep::Refuse { reason, explanation }, RequestState::Refused { by, reason: why, .. }) => {
             ended && by.as_ref() == Some(&hand) && reason == why && stored.explanation.as_ref() == Some(explanation)
@@ -334,7 +335,7 @@ async fn submitted_before(
     let asked = asked_of(profile, new).map_err(|_| Error::RequestExists)?;
     let words = Words::of(profile, &asked).map_err(|_| Error::RequestExists)?;
     let again = submission_of(new, words, *nonce, (&officer, kept.submitted_at));
-    let is_signed = kept.check_submitter(&officer, &fixed_value(&officer, signed.signature)).is_ok();
+    let is_signed = check_submitter(kept, &officer, &fixed_value(&officer, signed.signature)).is_ok();
     if again == *kept && is_signed { Ok(Some(stored)) } else { Err(Error::RequestExists) }
 }
 
@@ -352,7 +353,7 @@ fn record_of(stored: StoredRequest) -> Result<RequestRecord, Error> {
     let (mut kept, mut refused_by, mut reason, mut certificate_sm3) = (Vec::new(), None, None, None);
     match request.state {
         RequestState::Checked { approvals, .. } | RequestState::Approved { approvals, .. } => kept = approvals,
-        RequestState::Issued { approvals, certificate_sm3: sm3, .. } => {
+        RequestState::Fulfilled { approvals, result_sm3: sm3, .. } => {
             kept = approvals;
             certificate_sm3 = Some(sm3);
         }

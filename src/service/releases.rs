@@ -54,7 +54,7 @@ pub async fn release(
             let (seal, caller) = match release.held {
                 Held::Seal(id) => {
                     let row = seals::find(tx, &id).await?.ok_or(Error::UnknownSeal)?;
-                    let (next, body) = row.state.resume(&id, now)?;
+                    let (next, body) = row.state.clone().resume(&id, now)?;
                     seals::change_state(tx, &row, next).await?;
                     audit::append(tx, &event(body)).await?;
                     (Some(id), None)

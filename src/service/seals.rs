@@ -186,8 +186,8 @@ pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<S
                 return Err(Error::SealHeld { alarm });
             }
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
-            let (state, body) = seal.state.resume(id, now)?;
-            seals::change_state(tx, &seal, state).await?;
+            let (state, body) = seal.state.clone().resume(id, now)?;
+            seals::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
             Ok::<_, Error>(state)
         })
@@ -207,8 +207,8 @@ async fn change(
     let steps = services.store.run("change seal", |tx| {
         Box::pin(async move {
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
-            let (state, body) = next(seal.state, now)?;
-            seals::change_state(tx, &seal, state).await?;
+            let (state, body) = next(seal.state.clone(), now)?;
+            seals::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
             Ok::<_, Error>(state)
         })

@@ -198,11 +198,12 @@ pub async fn erase(tx: &mut Tx<'_>, (first, last): (i64, i64), at: Timestamp, ev
     let rows = fetch_all!(tx, (i64, Vec<u8>), sql, first, last)?;
     erasures::add(tx, &Erasure { first, last, at, event }).await?;
     for (number, der) in &rows {
-        let read = Event::from_der(der).map_err(|_| broken(*number))?;
-        for thing in read.body.things() {
+        let read = LoggedEvent::from_der(der).map_err(|_| broken(*number))?;
+        for thing in read.things() {
             execute!(tx, "DELETE FROM log_things WHERE thing = $1 AND number = $2", &thing[..], *number)?;
         }
     }
+    execute!(tx, "DELETE FROM log_unread WHERE number >= $1 AND number <= $2", first, last)?;
     execute!(tx, "DELETE FROM audit_events WHERE number >= $1 AND number <= $2", first, last)
 }
 

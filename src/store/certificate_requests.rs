@@ -133,7 +133,7 @@ impl Row {
                 reason = Some(why.name().to_owned());
             }
             RequestState::Withdrawn { reason: why, .. } => reason = Some(why.name().to_owned()),
-            RequestState::Issued { certificate_sm3: sm3, .. } => certificate_sm3 = Some(sm3.to_vec()),
+            RequestState::Fulfilled { result_sm3: sm3, .. } => certificate_sm3 = Some(sm3.to_vec()),
             _ => {}
         }
         let check = stored.check.as_ref();
@@ -255,7 +255,7 @@ impl Row {
                 RequestState::Approved { checked_by: check.by.clone(), approvals, at }
             }
             ("issued", Some(_), None, Some(sm3)) => {
-                RequestState::Issued { certificate_sm3: sm3.try_into().ok()?, approvals, at }
+                RequestState::Fulfilled { result_sm3: sm3.try_into().ok()?, approvals, at }
             }
             ("refused", _, Some(reason), None) => {
                 RequestState::Refused { by: ended, reason: RefusalReason::from_name(reason)?, at }
@@ -286,7 +286,7 @@ fn held(request: &CertificateRequest) -> &[Approval] {
     match &request.state {
         RequestState::Checked { approvals, .. }
         | RequestState::Approved { approvals, .. }
-        | RequestState::Issued { approvals, .. } => approvals,
+        | RequestState::Fulfilled { approvals, .. } => approvals,
         _ => &[],
     }
 }

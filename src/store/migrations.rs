@@ -210,6 +210,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0021_old_tiles_and_releases.sql"),
         postgres: include_str!("migrations/postgres/0021_old_tiles_and_releases.sql"),
     },
+    Migration {
+        version: 22,
+        serves_from: 21,
+        sqlite: include_str!("migrations/sqlite/0022_seal_life.sql"),
+        postgres: include_str!("migrations/postgres/0022_seal_life.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

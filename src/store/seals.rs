@@ -3,7 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{KeyId, SealId};
 use crate::domain::audit::{RevocationReason, SuspensionReason};
-use crate::domain::seal::State;
+use crate::domain::seal::{ArchivedAfter, State};
 use crate::store::integrity::optional;
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
@@ -28,7 +28,17 @@ pub struct StoredSeal {
 }
 
 /// Moments and reasons, as the columns hold them.
-type Facts = (Option<i64>, Option<i64>, Option<String>, Option<i64>, Option<String>);
+#[derive(Default)]
+struct Facts {
+    active_since: Option<i64>,
+    suspended_since: Option<i64>,
+    suspension_reason: Option<String>,
+    revoked_at: Option<i64>,
+    revocation_reason: Option<String>,
+    /// The later states: `made`, `superseded`, `archived`; when; by which seal, or after which end.
+    stage: Option<(String, i64, Option<String>)>,
+}
+
 type Key = (String, String, String, Vec<u8>, Option<String>);
 type Row = (
     String,
@@ -41,53 +51,81 @@ type Row = (
     Option<String>,
     Option<i64>,
     Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
     i64,
     Vec<u8>,
 );
 
-fn facts(state: State) -> Facts {
+fn facts(state: &State) -> Facts {
+    let none = Facts::default();
     match state {
-        State::Active { since } => (Some(since.unix()), None, None, None, None),
-        State::Suspended { since, reason } => (None, Some(since.unix()), Some(reason.name().into()), None, None),
-        State::Revoked { at, reason } => (None, None, None, Some(at.unix()), Some(reason.name().into())),
+        State::Made { since } => Facts { stage: Some((state.name().into(), since.unix(), None)), ..none },
+        State::Active { since } => Facts { active_since: Some(since.unix()), ..none },
+        State::Suspended { since, reason } => {
+            Facts { suspended_since: Some(since.unix()), suspension_reason: Some(reason.name().into()), ..none }
+        }
+        State::Revoked { at, reason } => {
+            Facts { revoked_at: Some(at.unix()), revocation_reason: Some(reason.name().into()), ..none }
+        }
+        State::Superseded { at, by } => {
+            Facts { stage: Some((state.name().into(), at.unix(), Some(by.to_string()))), ..none }
+        }
+        State::Archived { at, after } => {
+            Facts { stage: Some((state.name().into(), at.unix(), Some(after.name().into()))), ..none }
+        }
     }
 }
 
 fn state(facts: &Facts) -> Option<State> {
-    match facts {
-        (Some(since), None, None, None, None) => Some(State::Active { since: Timestamp::from_unix(*since) }),
-        (None, Some(since), Some(reason), None, None) => {
-            let reason = SuspensionReason::from_name(reason)?;
-            Some(State::Suspended { since: Timestamp::from_unix(*since), reason })
+    let Facts { active_since, suspended_since, suspension_reason, revoked_at, revocation_reason, stage } = facts;
+    let older = (active_since, suspended_since, suspension_reason, revoked_at, revocation_reason);
+    let at = Timestamp::from_unix;
+    match (older, stage) {
+        ((Some(since), None, None, None, None), None) => Some(State::Active { since: at(*since) }),
+        ((None, Some(since), Some(reason), None, None), None) => {
+            Some(State::Suspended { since: at(*since), reason: SuspensionReason::from_name(reason)? })
         }
-        (None, None, None, Some(at), Some(reason)) => {
-            let reason = RevocationReason::from_name(reason)?;
-            Some(State::Revoked { at: Timestamp::from_unix(*at), reason })
+        ((None, None, None, Some(moment), Some(reason)), None) => {
+            Some(State::Revoked { at: at(*moment), reason: RevocationReason::from_name(reason)? })
         }
+        ((None, None, None, None, None), Some((stage, moment, detail))) => match (stage.as_str(), detail) {
+            ("made", None) => Some(State::Made { since: at(*moment) }),
+            ("superseded", Some(by)) => Some(State::Superseded { at: at(*moment), by: SealId::parse(by).ok()? }),
+            ("archived", Some(after)) => {
+                Some(State::Archived { at: at(*moment), after: ArchivedAfter::from_name(after)? })
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
 
-/// The content that the integrity value covers: every column but id, version and the value itself.
-fn content(key: &Key, facts: &Facts) -> [Vec<u8>; 9] {
+/// The content that the integrity value covers: every column but id, version and the value itself. The later states came
+/// with migration 22: rows without one have the value that they always had.
+fn content(key: &Key, facts: &Facts) -> Vec<Vec<u8>> {
     let (_, es_id, name, seal_der, signer_key) = key;
-    let (active_since, suspended_since, suspension_reason, revoked_at, revocation_reason) = facts;
     let moment = |moment: &Option<i64>| optional(moment.map(i64::to_be_bytes).as_ref().map(|octets| &octets[..]));
     let text = |text: &Option<String>| optional(text.as_ref().map(String::as_bytes));
-    [
+    let mut content = vec![
         es_id.as_bytes().to_vec(),
         name.as_bytes().to_vec(),
         seal_der.clone(),
         text(signer_key),
-        moment(active_since),
-        moment(suspended_since),
-        text(suspension_reason),
-        moment(revoked_at),
-        text(revocation_reason),
-    ]
+        moment(&facts.active_since),
+        moment(&facts.suspended_since),
+        text(&facts.suspension_reason),
+        moment(&facts.revoked_at),
+        text(&facts.revocation_reason),
+    ];
+    if let Some((stage, at, detail)) = &facts.stage {
+        content.extend([stage.as_bytes().to_vec(), at.to_be_bytes().to_vec(), text(detail)]);
+    }
+    content
 }
 
-fn parts(content: &[Vec<u8>; 9]) -> Vec<&[u8]> {
+fn parts(content: &[Vec<u8>]) -> Vec<&[u8]> {
     content.iter().map(Vec::as_slice).collect()
 }
 
@@ -97,12 +135,17 @@ fn key_of(seal: &StoredSeal) -> Key {
 }
 
 fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSeal, Error> {
-    let (id, es_id, name, seal_der, signer, active, suspended, why_suspended, revoked, why_revoked, version, sealed) =
-        row;
+    let (id, es_id, name, seal_der, signer, active_since, suspended_since, suspension_reason, ..) = row;
+    let (.., revoked_at, revocation_reason, stage, stage_at, stage_detail, version, sealed) = row;
     let key = (id, es_id, name, seal_der, signer);
-    let facts = (active, suspended, why_suspended, revoked, why_revoked);
-    tx.integrity.check("seals", &key.0, version, &parts(&content(&key, &facts)), &sealed)?;
     let wrong = || Error::Inconsistent { table: "seals", row: key.0.clone() };
+    let stage = match (stage, stage_at, stage_detail) {
+        (None, None, None) => None,
+        (Some(stage), Some(at), detail) => Some((stage, at, detail)),
+        _ => return Err(wrong()),
+    };
+    let facts = Facts { active_since, suspended_since, suspension_reason, revoked_at, revocation_reason, stage };
+    tx.integrity.check("seals", &key.0, version, &parts(&content(&key, &facts)), &sealed)?;
     let state = state(&facts).ok_or_else(wrong)?;
     let seal_id = SealId::parse(&key.0).map_err(|_| wrong())?;
     let signer_key = key.4.as_deref().map(KeyId::parse).transpose().map_err(|_| wrong())?;
@@ -115,15 +158,33 @@ fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSeal, Error> {
 /// # Errors
 /// [`Error::Conflict`] when its id or `esID` is there already.
 pub async fn insert(tx: &mut Tx<'_>, seal: &StoredSeal) -> Result<(), Error> {
-    let (key, facts) = (key_of(seal), facts(seal.state));
+    let (key, facts) = (key_of(seal), facts(&seal.state));
     let integrity = tx.integrity.over("seals", &key.0, 1, &parts(&content(&key, &facts)))?;
     let sql = "INSERT INTO seals (id, es_id, name, seal_der, signer_key, active_since, suspended_since, \
-               suspension_reason, revoked_at, revocation_reason, version, integrity) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)";
+               suspension_reason, revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
     let (id, es_id, name, der, signer) = key;
-    let (active, suspended, why_suspended, revoked, why_revoked) = facts;
-    execute!(tx, sql, id, es_id, name, der, signer, active, suspended, why_suspended, revoked, why_revoked, integrity)
-        .map(|_| ())
+    let Facts { active_since, suspended_since, suspension_reason, revoked_at, revocation_reason, stage } = facts;
+    let (stage, stage_at, detail) = in_columns(stage);
+    execute!(
+        tx,
+        sql,
+        id,
+        es_id,
+        name,
+        der,
+        signer,
+        active_since,
+        suspended_since,
+        suspension_reason,
+        revoked_at,
+        revocation_reason,
+        stage,
+        stage_at,
+        detail,
+        integrity
+    )
+    .map(|_| ())
 }
 
 /// The seal of that name.
@@ -132,7 +193,7 @@ pub async fn insert(tx: &mut Tx<'_>, seal: &StoredSeal) -> Result<(), Error> {
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Error> {
     let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
-               revoked_at, revocation_reason, version, integrity FROM seals WHERE id = $1";
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity FROM seals WHERE id = $1";
     let row = fetch_optional!(tx, Row, sql, id.as_str())?;
     row.map(|row| entity(tx, row)).transpose()
 }
@@ -143,7 +204,7 @@ pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Er
 /// As [`find`].
 pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSeal>, Error> {
     let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
-               revoked_at, revocation_reason, version, integrity FROM seals WHERE id > $1 ORDER BY id LIMIT $2";
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity FROM seals WHERE id > $1 ORDER BY id LIMIT $2";
     let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
@@ -153,19 +214,24 @@ pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result
 /// # Errors
 /// [`Error::Stale`] when the row is no longer at the version of `seal`.
 pub async fn change_state(tx: &mut Tx<'_>, seal: &StoredSeal, next: State) -> Result<StoredSeal, Error> {
-    let (key, facts, version) = (key_of(seal), facts(next), seal.version.saturating_add(1));
+    let (key, facts, version) = (key_of(seal), facts(&next), seal.version.saturating_add(1));
     let integrity = tx.integrity.over("seals", &key.0, version, &parts(&content(&key, &facts)))?;
     let sql = "UPDATE seals SET active_since = $1, suspended_since = $2, suspension_reason = $3, revoked_at = $4, \
-               revocation_reason = $5, version = $6, integrity = $7 WHERE id = $8 AND version = $9";
-    let (active, suspended, why_suspended, revoked, why_revoked) = facts;
+               revocation_reason = $5, stage = $6, stage_at = $7, stage_detail = $8, version = $9, integrity = $10 \
+               WHERE id = $11 AND version = $12";
+    let Facts { active_since, suspended_since, suspension_reason, revoked_at, revocation_reason, stage } = facts;
+    let (stage, stage_at, detail) = in_columns(stage);
     let touched = execute!(
         tx,
         sql,
-        active,
-        suspended,
-        why_suspended,
-        revoked,
-        why_revoked,
+        active_since,
+        suspended_since,
+        suspension_reason,
+        revoked_at,
+        revocation_reason,
+        stage,
+        stage_at,
+        detail,
         version,
         integrity,
         &key.0[..],
@@ -175,4 +241,8 @@ pub async fn change_state(tx: &mut Tx<'_>, seal: &StoredSeal, next: State) -> Re
         1 => Ok(StoredSeal { state: next, version, ..seal.clone() }),
         _ => Err(Error::Stale { table: "seals", row: key.0 }),
     }
+}
+
+fn in_columns(stage: Option<(String, i64, Option<String>)>) -> (Option<String>, Option<i64>, Option<String>) {
+    stage.map_or((None, None, None), |(stage, at, detail)| (Some(stage), Some(at), detail))
 }

@@ -19,7 +19,7 @@ use crate::cli::console::shown;
 use crate::cli::installation::{Error, write_new};
 use crate::cli::proof::{Proof, Proven};
 use crate::domain::ca::Profiles;
-use crate::domain::ca::request::{Approval, RefusalReason, RequestState, WithdrawalReason};
+use crate::domain::ca::request::{Approval, RefusalReason, RequestState, Submitted, WithdrawalReason};
 use crate::domain::ca::subject::Attributes;
 use crate::service;
 use crate::service::Services;
@@ -342,7 +342,7 @@ fn facts(stored: &StoredRequest) -> Value {
         RequestState::Checked { approvals: found, .. } | RequestState::Approved { approvals: found, .. } => {
             approvals = found;
         }
-        RequestState::Issued { approvals: found, certificate_sm3, .. } => {
+        RequestState::Fulfilled { approvals: found, result_sm3: certificate_sm3, .. } => {
             approvals = found;
             certificate = Some(hexadecimal(certificate_sm3));
         }

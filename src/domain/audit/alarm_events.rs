@@ -1,9 +1,9 @@
 //! The events of watching over the system, from number 90 on: a part of the one list, in a file of its own.
 
-/// Gives the list of events to `events!`, with those of alarms behind it.
+/// Gives the list of events on, with those of alarms behind it.
 macro_rules! with_alarm_events {
     ($($before:tt)*) => {
-        events! {
+        with_seal_events! {
             $($before)*
             /// A rule against misuse, or a watch of the system's own, found something that somebody must look at.
             90 "alarm-raised" AlarmRaised {

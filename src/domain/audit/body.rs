@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{
-    ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId,
+    ApplicationId, AuthorisationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId,
     VerificationBatchId,
 };
 use crate::domain::audit::alarm::AlarmKind;
@@ -10,6 +10,7 @@ use crate::domain::audit::alarm_events::with_alarm_events;
 use crate::domain::audit::encoding::{EncodingError, Field as _, Reader, Writer};
 use crate::domain::audit::listing::events;
 use crate::domain::audit::reason::{AbandonmentReason, ErasureReason, RevocationReason, SuspensionReason};
+use crate::domain::audit::seal_events::with_seal_events;
 use crate::domain::caller::Roles;
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeySourceKind, KeySuspensionReason, SealingAlgorithm};
 

@@ -4,8 +4,8 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{
-    ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId,
-    VerificationBatchId,
+    ApplicationId, AuthorisationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId,
+    SignatureId, VerificationBatchId,
 };
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::alarm::AlarmKind;
@@ -331,7 +331,7 @@ macro_rules! ids {
     )*};
 }
 ids!(ApplicationId, AuthorityId, BatchId, CallerId, EncryptionKeyId, JobId, KeyId, RequestId, SealId, SignatureId);
-ids!(VerificationBatchId);
+ids!(AuthorisationId, VerificationBatchId);
 
 macro_rules! members {
     ($($list:ty),*) => {$(

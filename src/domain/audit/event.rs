@@ -140,7 +140,8 @@ mod tests {
 
     use super::*;
     use crate::base::id::{
-        ApplicationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId, VerificationBatchId,
+        ApplicationId, AuthorisationId, AuthorityId, BatchId, EncryptionKeyId, JobId, KeyId, SealId, SignatureId,
+        VerificationBatchId,
     };
     use crate::domain::audit::alarm::AlarmKind;
     use crate::domain::audit::reason::{AbandonmentReason, ErasureReason, RevocationReason, SuspensionReason};
@@ -207,6 +208,7 @@ mod tests {
             (1..=47)
                 .chain(50..=59)
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
+                .chain(120..=132)
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -317,6 +319,49 @@ mod tests {
             application_event(),
             verification_batch_event(),
             alarm_event(),
+            seal_event(),
+        ]
+    }
+
+    fn seal_event() -> impl Strategy<Value = EventBody> {
+        let application = || text().prop_map(|id| ApplicationId::parse(&id).unwrap());
+        let authorisation = || text().prop_map(|id| AuthorisationId::parse(&id).unwrap());
+        let number = || 0..u64::from(u32::MAX);
+        prop_oneof![
+            (application(), hash(), text(), proptest::option::of(seal())).prop_map(
+                |(application, application_sm3, purpose, seal)| EventBody::SealApplicationSubmitted {
+                    application,
+                    application_sm3,
+                    purpose,
+                    seal
+                }
+            ),
+            (application(), seal(), hash()).prop_map(|(application, seal, seal_sm3)| {
+                EventBody::SealApplicationFulfilled { application, seal, seal_sm3 }
+            }),
+            (seal(), caller_id()).prop_map(|(seal, keeper)| EventBody::SealDelivered { seal, keeper }),
+            (seal(), seal()).prop_map(|(seal, by)| EventBody::SealSuperseded { seal, by }),
+            (seal(), text()).prop_map(|(seal, after)| EventBody::SealArchived { seal, after }),
+            (text(), number(), number()).prop_map(|(division, first, last)| EventBody::CodeRangeAssigned {
+                division,
+                first,
+                last
+            }),
+            (caller_id(), text(), text())
+                .prop_map(|(officer, role, division)| { EventBody::SealOfficerAppointed { officer, role, division } }),
+            caller_id().prop_map(|officer| EventBody::SealOfficerDismissed { officer }),
+            (authorisation(), seal(), caller_id(), hash()).prop_map(|(authorisation, seal, user, terms_sm3)| {
+                EventBody::UseAuthorised { authorisation, seal, user, terms_sm3 }
+            }),
+            (authorisation(), seal())
+                .prop_map(|(authorisation, seal)| EventBody::UseAuthorisationWithdrawn { authorisation, seal }),
+            (seal(), number()).prop_map(|(seal, count)| EventBody::UsesWithdrawn { seal, count }),
+            (authorisation(), seal(), hash(), hash()).prop_map(|(authorisation, seal, document_sm3, approval_sm3)| {
+                EventBody::UseApproved { authorisation, seal, document_sm3, approval_sm3 }
+            }),
+            (signature(), seal(), authorisation()).prop_map(|(signature, seal, authorisation)| {
+                EventBody::UseEntered { signature, seal, authorisation }
+            }),
         ]
     }
 

@@ -15,6 +15,7 @@ mod logged_event;
 pub mod misuse;
 pub mod promise;
 mod reason;
+mod seal_events;
 mod security_event;
 mod severity;
 pub mod statement;

@@ -50,6 +50,16 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::SealIssued
         | Class::SealTaken
         | Class::SealResumed
+        | Class::SealApplicationFulfilled
+        | Class::SealDelivered
+        | Class::SealSuperseded
+        | Class::SealArchived
+        | Class::CodeRangeAssigned
+        | Class::SealOfficerAppointed
+        | Class::SealOfficerDismissed
+        | Class::UseAuthorised
+        | Class::UseAuthorisationWithdrawn
+        | Class::UsesWithdrawn
         | Class::SealRevoked
         | Class::AuthorityCreated
         | Class::AuthorityRetired
@@ -89,6 +99,9 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::ApplicationWithdrawn
         | Class::ApplicationFulfilled
         | Class::ApplicationLapsed
+        | Class::SealApplicationSubmitted
+        | Class::UseApproved
+        | Class::UseEntered
         | Class::RecoveryLapsed
         | Class::JobStarted
         | Class::JobChecked

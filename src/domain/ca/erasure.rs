@@ -86,6 +86,12 @@ pub enum ErasureRefused {
         /// Its class.
         class: EventClass,
     },
+    /// Only a newer program knows what it says.
+    #[error("event {number} is of a class that only a newer program knows, and stays")]
+    NotUnderstood {
+        /// Its number.
+        number: u64,
+    },
     /// It is not approved.
     #[error(transparent)]
     Hands(#[from] TwoHandsRefused),
@@ -102,6 +108,7 @@ impl ErasureRefused {
             Self::NotMirrored { .. } => "erasure-not-mirrored",
             Self::TooYoung { .. } => "erasure-too-young",
             Self::Kept { .. } => "erasure-kept",
+            Self::NotUnderstood { .. } => "erasure-not-understood",
             Self::Hands(refused) => refused.code(),
         }
     }
@@ -112,7 +119,7 @@ impl Bounds {
     ///
     /// # Errors
     /// [`ErasureRefused`], the first that applies.
-    pub fn permit(&self, number: u64, class: EventClass, at: Timestamp) -> Result<(), ErasureRefused> {
+    pub fn permit(&self, number: u64, class: Option<EventClass>, at: Timestamp) -> Result<(), ErasureRefused> {
         if number >= self.integrated {
             return Err(ErasureRefused::NotIntegrated { number, size: self.integrated });
         }
@@ -126,10 +133,11 @@ impl Bounds {
             return Err(ErasureRefused::TooYoung { before: self.before });
         }
         match class {
-            EventClass::EventsErased | EventClass::EventsPruned | EventClass::LogGapRecorded => {
+            None => Err(ErasureRefused::NotUnderstood { number }),
+            Some(class @ (EventClass::EventsErased | EventClass::EventsPruned | EventClass::LogGapRecorded)) => {
                 Err(ErasureRefused::Kept { number, class })
             }
-            _ => Ok(()),
+            Some(_) => Ok(()),
         }
     }
 
@@ -187,7 +195,7 @@ mod tests {
         let followers = vec![("misuse".to_owned(), 9), ("json".to_owned(), 7)];
         let bounds = Bounds { integrated: 10, followers, mirrored: Some(6), before: at };
         let earlier = at.plus_seconds(-1);
-        let code = |number, class, at| bounds.permit(number, class, at).map_err(|error| error.code());
+        let code = |number, class, at| bounds.permit(number, Some(class), at).map_err(|error| error.code());
         let any = EventClass::AccessRefused;
         assert_eq!(code(5, any, earlier), Ok(()));
         assert_eq!(code(10, any, earlier), Err("erasure-not-integrated"));
@@ -197,7 +205,8 @@ mod tests {
         for class in [EventClass::EventsErased, EventClass::EventsPruned, EventClass::LogGapRecorded] {
             assert_eq!(code(5, class, earlier), Err("erasure-kept"));
         }
-        let late = bounds.permit(8, any, earlier).unwrap_err();
+        assert_eq!(bounds.permit(5, None, earlier).unwrap_err().code(), "erasure-not-understood");
+        let late = bounds.permit(8, Some(any), earlier).unwrap_err();
         assert_eq!(late, ErasureRefused::NotFollowed { number: 8, follower: "json".into(), next: 7 });
         assert_eq!(bounds.below(), 6);
         assert_eq!(Bounds { mirrored: None, ..bounds.clone() }.below(), 7);

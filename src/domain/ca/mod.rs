@@ -21,7 +21,6 @@ pub mod rollover;
 #[cfg(test)]
 pub(in crate::domain) mod specimen;
 pub mod state;
-pub mod statement;
 pub mod subject;
 pub mod submission;
 pub mod taking_in;

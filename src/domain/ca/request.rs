@@ -1,100 +1,19 @@
-//! Requests for certificates on their way: submitted, checked, approved by others than the applicant, then issued, refused
-//! or withdrawn.
-//!
-//! An approval is an officer's signature over the request in its canonical encoding. It is kept and can be verified again at
-//! any time; a name in an argument approves nothing.
+//! Requests for certificates: what is asked for, in its canonical encoding. The way of a request is that of all requests
+//! (`domain::officer::request`).
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{AuthorityId, CallerId};
-use crate::crypto::PublicKey;
-use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::base::id::AuthorityId;
 use crate::crypto::digest::sm3;
-use crate::domain::key::named;
-use crate::domain::trust::key::subject_public_key_info;
+use crate::domain::officer::request::Request;
 use crate::format::der::Writer;
 
-named! {
-    /// What an officer may do with requests.
-    OfficerRole {
-        /// Enters requests for others (录入).
-        Applicant = 1, "applicant";
-        /// Compares a request with its evidence (审核).
-        Checker = 2, "checker";
-        /// Decides (审批).
-        Approver = 3, "approver";
-    }
-}
+pub use crate::domain::officer::request::{
+    RefusalReason, RequestEvent, RequestState, StepRefused, Submitted, WithdrawalReason,
+};
+pub use crate::domain::officer::{Approval, ApprovalPolicy, Hand, InvalidPolicy, Officer, OfficerRole};
 
-named! {
-    /// Why a request was refused.
-    RefusalReason {
-        /// The evidence does not show what the request says.
-        EvidenceInsufficient = 1, "evidence-insufficient";
-        /// The request breaks a rule of its profile.
-        ProfileViolated = 2, "profile-violated";
-        /// The applicant has no right to it.
-        NotEntitled = 3, "not-entitled";
-        /// The key is weak or known to others.
-        KeyRefused = 4, "key-refused";
-        /// It waited too long.
-        Lapsed = 5, "lapsed";
-    }
-}
-
-named! {
-    /// Why a request was withdrawn.
-    WithdrawalReason {
-        /// It contains an error.
-        Mistaken = 1, "mistaken";
-        /// It is not needed any more.
-        NotNeeded = 2, "not-needed";
-        /// Another request stands in its place.
-        Replaced = 3, "replaced";
-    }
-}
-
-/// An officer, with a registered key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Officer {
-    /// Who.
-    pub id: CallerId,
-    /// In which role now.
-    pub role: OfficerRole,
-    /// The registered key.
-    pub key: PublicKey,
-    /// How that key signs.
-    pub algorithm: SignatureAlgorithm,
-}
-
-impl Officer {
-    /// SM3 of the key's SubjectPublicKeyInfo: two officers with one key are one officer.
-    #[must_use]
-    pub fn key_sm3(&self) -> [u8; 32] {
-        sm3(&subject_public_key_info(&self.key))
-    }
-}
-
-/// Who did something, by id and key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hand {
-    /// Who.
-    pub officer: CallerId,
-    /// SM3 of the key.
-    pub key_sm3: [u8; 32],
-}
-
-impl Hand {
-    /// This officer, with the key registered now.
-    #[must_use]
-    pub fn of(officer: &Officer) -> Self {
-        Self { officer: officer.id.clone(), key_sm3: officer.key_sm3() }
-    }
-
-    /// One person cannot be two: neither by id nor by key.
-    pub(in crate::domain::ca) fn is_same(&self, other: &Self) -> bool {
-        self.officer == other.officer || self.key_sm3 == other.key_sm3
-    }
-}
+/// A request for a certificate on its way.
+pub type CertificateRequest = Request<Submission>;
 
 /// What was asked for; it never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,34 +48,6 @@ impl Submission {
     /// The version of the canonical encoding.
     pub const VERSION: u32 = 3;
 
-    /// The octets that an officer signs to approve: one encoding for one request, for ever.
-    ///
-    /// `Approval ::= SEQUENCE { domain UTF8String ("yinxin certificate request approval"), version INTEGER, nonce OCTET
-    /// STRING, authority UTF8String, profile UTF8String, subject OCTET STRING, subjectAltName OCTET STRING, subjectPublicKeyInfo OCTET STRING,
-    /// notAfter [0] EXPLICIT GeneralizedTime OPTIONAL, csr OCTET STRING (SM3 of it), evidence OCTET STRING, applicant
-    /// UTF8String, applicantKey OCTET STRING, encryptionProfile [1] EXPLICIT UTF8String OPTIONAL, submitted GeneralizedTime }`,
-    /// all of it DER.
-    ///
-    /// Who signs this approves the numbers of identity in the request of PKCS#10 too.
-    #[must_use]
-    pub fn to_approve(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.sequence(|fields| {
-            self.write_fields(fields, "yinxin certificate request approval");
-            fields.generalized_time(self.submitted_at);
-        });
-        writer.into_bytes()
-    }
-
-    /// The octets that the applicant signs to submit: what [`Self::to_approve`] says under another domain, `yinxin
-    /// certificate request submission`, and without the time, which is ours to tell.
-    #[must_use]
-    pub fn to_submit(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.sequence(|fields| self.write_fields(fields, "yinxin certificate request submission"));
-        writer.into_bytes()
-    }
-
     fn write_fields(&self, fields: &mut Writer, domain: &str) {
         fields.utf8(domain).small(Self::VERSION);
         fields.octet_string(&self.nonce).utf8(self.authority.as_str()).utf8(&self.profile);
@@ -176,422 +67,47 @@ impl Submission {
     }
 }
 
-/// An officer's signature over a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approval {
-    /// Whose.
-    pub hand: Hand,
-    /// The signature's value, of fixed width.
-    pub signature: Vec<u8>,
-    /// When it arrived.
-    pub at: Timestamp,
-}
+impl Submitted for Submission {
+    const FULFILLED: &'static str = "issued";
+    const STEP_DOMAIN: &'static str = "yinxin certificate request step";
 
-impl Approval {
-    /// Whether it is this officer's approval of this request.
-    #[must_use]
-    pub fn is_right(&self, submission: &Submission, officer: &Officer) -> bool {
-        self.hand == Hand::of(officer)
-            && officer.key.verify(officer.algorithm, &submission.to_approve(), &self.signature)
+    fn nonce(&self) -> &[u8; 32] {
+        &self.nonce
     }
-}
 
-/// How many approvals a request needs, in which role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApprovalPolicy {
-    /// How many officers, one at least.
-    pub(in crate::domain::ca) how_many: usize,
-    /// Their role.
-    pub(in crate::domain::ca) role: OfficerRole,
-}
+    fn applicant(&self) -> &Hand {
+        &self.applicant
+    }
 
-/// A policy that asks nobody, or more officers than anybody has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a policy asks for 1 to 16 approvals")]
-pub struct InvalidPolicy;
+    fn submitted_at(&self) -> Timestamp {
+        self.submitted_at
+    }
 
-impl ApprovalPolicy {
-    /// One approver.
-    pub const ONE: Self = Self { how_many: 1, role: OfficerRole::Approver };
-
-    /// That many officers of that role.
+    /// The octets that an officer signs to approve: one encoding for one request, for ever.
     ///
-    /// # Errors
-    /// None, or more than 16.
-    pub fn new(how_many: usize, role: OfficerRole) -> Result<Self, InvalidPolicy> {
-        if (1..=16).contains(&how_many) { Ok(Self { how_many, role }) } else { Err(InvalidPolicy) }
-    }
-}
-
-/// Where a request stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestState {
-    /// Waits for a check.
-    Submitted,
-    /// Compared with its evidence; gathers approvals.
-    Checked {
-        /// By whom.
-        by: Hand,
-        /// When.
-        at: Timestamp,
-        /// So far.
-        approvals: Vec<Approval>,
-    },
-    /// Enough officers agree: a certificate may be issued.
-    Approved {
-        /// Who checked.
-        checked_by: Hand,
-        /// The approvals.
-        approvals: Vec<Approval>,
-        /// Since when.
-        at: Timestamp,
-    },
-    /// The certificate is there.
-    Issued {
-        /// Its SM3.
-        certificate_sm3: [u8; 32],
-        /// The approvals.
-        approvals: Vec<Approval>,
-        /// When.
-        at: Timestamp,
-    },
-    /// Somebody said no, or it waited too long.
-    Refused {
-        /// Who; nobody where it lapsed.
-        by: Option<Hand>,
-        /// Why.
-        reason: RefusalReason,
-        /// When.
-        at: Timestamp,
-    },
-    /// The applicant took it back.
-    Withdrawn {
-        /// Why.
-        reason: WithdrawalReason,
-        /// When.
-        at: Timestamp,
-    },
-}
-
-/// What a step tells the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestEvent {
-    /// Checked.
-    Checked {
-        /// By whom.
-        by: CallerId,
-    },
-    /// One officer agrees.
-    Approved {
-        /// Who.
-        by: CallerId,
-        /// SM3 of the signature.
-        signature_sm3: [u8; 32],
-        /// Whether this was the last that was needed.
-        complete: bool,
-    },
-    /// Issued.
-    Issued {
-        /// SM3 of the certificate.
-        certificate_sm3: [u8; 32],
-    },
-    /// Refused.
-    Refused {
-        /// By whom; nobody where it lapsed.
-        by: Option<CallerId>,
-        /// Why.
-        reason: RefusalReason,
-    },
-    /// Withdrawn.
-    Withdrawn {
-        /// Why.
-        reason: WithdrawalReason,
-    },
-}
-
-/// Why a step is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StepRefused {
-    /// From that state there is no such step.
-    #[error("a request that is {from} cannot be {attempt}")]
-    State {
-        /// The state's name.
-        from: &'static str,
-        /// `checked`, `approved`, `issued`, `refused` or `withdrawn`.
-        attempt: &'static str,
-    },
-    /// The officer's role is another.
-    #[error("an officer in the role {found} cannot do what {needed} does")]
-    Role {
-        /// The officer's.
-        found: OfficerRole,
-        /// What is needed.
-        needed: OfficerRole,
-    },
-    /// The applicant would judge the own request.
-    #[error("the applicant cannot judge the own request")]
-    Applicant,
-    /// The checker would approve as well.
-    #[error("who checked a request does not approve it")]
-    Checker,
-    /// The officer, or the officer's key, approved already.
-    #[error("this officer approved already")]
-    Repeated,
-    /// Only the applicant withdraws.
-    #[error("only the applicant withdraws a request")]
-    NotApplicant,
-    /// The signature is not the officer's over this request.
-    #[error("the signature is not this officer's over this request")]
-    Signature,
-    /// An officer who approved is none any more.
-    #[error("an officer who approved is none any more")]
-    ApproverGone,
-    /// The signature is not the officer's over this step of this request.
-    #[error("the signature is not this officer's over this step of the request")]
-    StepSignature,
-    /// Time alone lets a request lapse.
-    #[error("time alone lets a request lapse")]
-    LapsedByHand,
-    /// It would happen before what happened last.
-    #[error("the step is dated before the last one")]
-    Backwards,
-}
-
-impl StepRefused {
-    /// Stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::State { .. } => "request-state",
-            Self::Role { .. } => "officer-role",
-            Self::Applicant => "approver-is-applicant",
-            Self::Checker => "approver-is-checker",
-            Self::Repeated => "approver-repeated",
-            Self::NotApplicant => "not-applicant",
-            Self::Signature => "approval-signature",
-            Self::ApproverGone => "approver-gone",
-            Self::StepSignature => "step-signature",
-            Self::LapsedByHand => "lapsed-by-hand",
-            Self::Backwards => "step-backdated",
-        }
-    }
-}
-
-/// A request on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateRequest {
-    /// What was asked for.
-    pub submission: Submission,
-    /// Where it stands.
-    pub state: RequestState,
-}
-
-type Step = Result<(CertificateRequest, RequestEvent), StepRefused>;
-
-impl CertificateRequest {
-    /// A new one.
-    #[must_use]
-    pub const fn new(submission: Submission) -> Self {
-        Self { submission, state: RequestState::Submitted }
-    }
-
-    /// The state's stable name.
-    #[must_use]
-    pub const fn state_name(&self) -> &'static str {
-        match self.state {
-            RequestState::Submitted => "submitted",
-            RequestState::Checked { .. } => "checked",
-            RequestState::Approved { .. } => "approved",
-            RequestState::Issued { .. } => "issued",
-            RequestState::Refused { .. } => "refused",
-            RequestState::Withdrawn { .. } => "withdrawn",
-        }
-    }
-
-    /// When it last moved.
-    #[must_use]
-    pub fn since(&self) -> Timestamp {
-        match &self.state {
-            RequestState::Submitted => self.submission.submitted_at,
-            RequestState::Checked { at, approvals, .. } => approvals.last().map_or(*at, |approval| approval.at),
-            RequestState::Approved { at, .. }
-            | RequestState::Issued { at, .. }
-            | RequestState::Refused { at, .. }
-            | RequestState::Withdrawn { at, .. } => *at,
-        }
-    }
-
-    /// An officer who is not the applicant has compared it with its evidence.
+    /// `Approval ::= SEQUENCE { domain UTF8String ("yinxin certificate request approval"), version INTEGER, nonce OCTET
+    /// STRING, authority UTF8String, profile UTF8String, subject OCTET STRING, subjectAltName OCTET STRING, subjectPublicKeyInfo OCTET STRING,
+    /// notAfter [0] EXPLICIT GeneralizedTime OPTIONAL, csr OCTET STRING (SM3 of it), evidence OCTET STRING, applicant
+    /// UTF8String, applicantKey OCTET STRING, encryptionProfile [1] EXPLICIT UTF8String OPTIONAL, submitted GeneralizedTime }`,
+    /// all of it DER.
     ///
-    /// # Errors
-    /// Why the step is not taken.
-    pub fn check(self, officer: &Officer, now: Timestamp) -> Step {
-        self.in_order(now)?;
-        if self.state != RequestState::Submitted {
-            return Err(self.no_way("checked"));
-        }
-        role(officer, OfficerRole::Checker)?;
-        let by = self.judge(officer)?;
-        let event = RequestEvent::Checked { by: officer.id.clone() };
-        Ok((self.into(RequestState::Checked { by, at: now, approvals: Vec::new() }), event))
+    /// Who signs this approves the numbers of identity in the request of PKCS#10 too.
+    fn to_approve(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|fields| {
+            self.write_fields(fields, "yinxin certificate request approval");
+            fields.generalized_time(self.submitted_at);
+        });
+        writer.into_bytes()
     }
 
-    /// An officer agrees by a signature over [`Submission::to_approve`]; with the last one that the policy asks for the
-    /// request is approved.
-    ///
-    /// # Errors
-    /// Why the step is not taken.
-    pub fn approve(self, officer: &Officer, signature: &[u8], now: Timestamp, policy: ApprovalPolicy) -> Step {
-        self.in_order(now)?;
-        let RequestState::Checked { by, at, approvals } = &self.state else { return Err(self.no_way("approved")) };
-        role(officer, policy.role)?;
-        let hand = self.judge(officer)?;
-        if by.is_same(&hand) {
-            return Err(StepRefused::Checker);
-        }
-        if approvals.iter().any(|approval| approval.hand.is_same(&hand)) {
-            return Err(StepRefused::Repeated);
-        }
-        let approval = Approval { hand, signature: signature.to_vec(), at: now };
-        if !approval.is_right(&self.submission, officer) {
-            return Err(StepRefused::Signature);
-        }
-        let (checked_by, checked_at, mut approvals) = (by.clone(), *at, approvals.clone());
-        approvals.push(approval);
-        let complete = approvals.len() >= policy.how_many;
-        let event = RequestEvent::Approved { by: officer.id.clone(), signature_sm3: sm3(signature), complete };
-        let state = if complete {
-            RequestState::Approved { checked_by, approvals, at: now }
-        } else {
-            RequestState::Checked { by: checked_by, at: checked_at, approvals }
-        };
-        Ok((self.into(state), event))
+    /// The octets that the applicant signs to submit: what [`Self::to_approve`] says under another domain, `yinxin
+    /// certificate request submission`, and without the time, which is ours to tell.
+    fn to_submit(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.sequence(|fields| self.write_fields(fields, "yinxin certificate request submission"));
+        writer.into_bytes()
     }
-
-    /// Verifies every kept approval again, as the moment of issue demands: enough officers of the role, all different, each
-    /// signature right. `officer` finds a registered officer.
-    ///
-    /// # Errors
-    /// Why the request may not be issued.
-    pub fn confirm<'a>(
-        &self,
-        policy: ApprovalPolicy,
-        officer: impl Fn(&CallerId) -> Option<&'a Officer>,
-    ) -> Result<(), StepRefused> {
-        let RequestState::Approved { checked_by, approvals, .. } = &self.state else {
-            return Err(self.no_way("issued"));
-        };
-        for (index, approval) in approvals.iter().enumerate() {
-            let known = officer(&approval.hand.officer).ok_or(StepRefused::ApproverGone)?;
-            role(known, policy.role)?;
-            if approval.hand.is_same(&self.submission.applicant) {
-                return Err(StepRefused::Applicant);
-            }
-            if approval.hand.is_same(checked_by) {
-                return Err(StepRefused::Checker);
-            }
-            if approvals.iter().take(index).any(|other| other.hand.is_same(&approval.hand)) {
-                return Err(StepRefused::Repeated);
-            }
-            if !approval.is_right(&self.submission, known) {
-                return Err(StepRefused::Signature);
-            }
-        }
-        if approvals.len() < policy.how_many {
-            return Err(self.no_way("issued"));
-        }
-        Ok(())
-    }
-
-    /// The certificate was issued.
-    ///
-    /// # Errors
-    /// The request is not approved.
-    pub fn issued(self, certificate_sm3: [u8; 32], now: Timestamp) -> Step {
-        self.in_order(now)?;
-        let RequestState::Approved { approvals, .. } = &self.state else { return Err(self.no_way("issued")) };
-        let state = RequestState::Issued { certificate_sm3, approvals: approvals.clone(), at: now };
-        Ok((self.into(state), RequestEvent::Issued { certificate_sm3 }))
-    }
-
-    /// An officer who is not the applicant says no.
-    ///
-    /// # Errors
-    /// Why the step is not taken.
-    pub fn refuse(self, officer: &Officer, reason: RefusalReason, now: Timestamp) -> Step {
-        self.in_order(now)?;
-        if !self.is_open() {
-            return Err(self.no_way("refused"));
-        }
-        if officer.role == OfficerRole::Applicant {
-            return Err(StepRefused::Role { found: officer.role, needed: OfficerRole::Checker });
-        }
-        if reason == RefusalReason::Lapsed {
-            return Err(StepRefused::LapsedByHand);
-        }
-        let by = Some(self.judge(officer)?);
-        let event = RequestEvent::Refused { by: Some(officer.id.clone()), reason };
-        Ok((self.into(RequestState::Refused { by, reason, at: now }), event))
-    }
-
-    /// It waited too long, wherever it stands; how long is too long the caller knows.
-    ///
-    /// # Errors
-    /// Why the step is not taken.
-    pub fn lapse(self, now: Timestamp) -> Step {
-        self.in_order(now)?;
-        if !self.is_open() {
-            return Err(self.no_way("refused"));
-        }
-        let reason = RefusalReason::Lapsed;
-        let event = RequestEvent::Refused { by: None, reason };
-        Ok((self.into(RequestState::Refused { by: None, reason, at: now }), event))
-    }
-
-    /// The applicant takes it back.
-    ///
-    /// # Errors
-    /// Why the step is not taken.
-    pub fn withdraw(self, officer: &Officer, reason: WithdrawalReason, now: Timestamp) -> Step {
-        self.in_order(now)?;
-        if !self.is_open() {
-            return Err(self.no_way("withdrawn"));
-        }
-        if Hand::of(officer) != self.submission.applicant {
-            return Err(StepRefused::NotApplicant);
-        }
-        Ok((self.into(RequestState::Withdrawn { reason, at: now }), RequestEvent::Withdrawn { reason }))
-    }
-
-    /// Whether anything can happen to it still.
-    #[must_use]
-    pub const fn is_open(&self) -> bool {
-        matches!(self.state, RequestState::Submitted | RequestState::Checked { .. } | RequestState::Approved { .. })
-    }
-
-    fn judge(&self, officer: &Officer) -> Result<Hand, StepRefused> {
-        let hand = Hand::of(officer);
-        if self.submission.applicant.is_same(&hand) { Err(StepRefused::Applicant) } else { Ok(hand) }
-    }
-
-    fn in_order(&self, now: Timestamp) -> Result<(), StepRefused> {
-        if now < self.since() { Err(StepRefused::Backwards) } else { Ok(()) }
-    }
-
-    const fn no_way(&self, attempt: &'static str) -> StepRefused {
-        StepRefused::State { from: self.state_name(), attempt }
-    }
-
-    fn into(self, state: RequestState) -> Self {
-        Self { submission: self.submission, state }
-    }
-}
-
-fn role(officer: &Officer, needed: OfficerRole) -> Result<(), StepRefused> {
-    if officer.role == needed { Ok(()) } else { Err(StepRefused::Role { found: officer.role, needed }) }
 }
 
 #[cfg(test)]
@@ -601,7 +117,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::id::CallerId;
     use crate::base::random::SystemRandom;
+    use crate::crypto::algorithm::SignatureAlgorithm;
     use crate::crypto::digest::hex;
     use crate::crypto::{Signer, sm2};
 
@@ -654,7 +172,7 @@ mod tests {
         let (request, event) = request.approve(&first, &signature, at(102), TWO).unwrap();
         let signature_sm3 = sm3(&signature);
         assert_eq!(event, RequestEvent::Approved { by: id(2), signature_sm3, complete: false });
-        assert_eq!(request.clone().issued([1; 32], at(103)).unwrap_err().code(), "request-state");
+        assert_eq!(request.clone().fulfilled([1; 32], at(103)).unwrap_err().code(), "request-state");
         assert_eq!(request.clone().approve(&first, &signature, at(103), TWO), Err(StepRefused::Repeated));
         let signature = sign(&request, 3);
         let (request, _) = request.approve(&second, &signature, at(103), TWO).unwrap();
@@ -673,8 +191,8 @@ mod tests {
         let other = Officer { key: Signer::public_key(&KEYS[4]), ..second };
         let with_other = |wanted: &CallerId| if other.id == *wanted { Some(&other) } else { find(wanted) };
         assert_eq!(request.confirm(TWO, with_other), Err(StepRefused::Signature));
-        let (request, event) = request.issued([1; 32], at(104)).unwrap();
-        assert_eq!(event, RequestEvent::Issued { certificate_sm3: [1; 32] });
+        let (request, event) = request.fulfilled([1; 32], at(104)).unwrap();
+        assert_eq!(event, RequestEvent::Fulfilled { result_sm3: [1; 32] });
         let applicant = officer(0, 0, OfficerRole::Applicant);
         let late = request.withdraw(&applicant, WithdrawalReason::Mistaken, at(105)).unwrap_err();
         assert_eq!(late, StepRefused::State { from: "issued", attempt: "withdrawn" });
@@ -768,7 +286,7 @@ mod tests {
                     1 | 2 => { let signature = sign(&request, signer); request.clone().approve(&by, &signature, at(now), TWO) }
                     3 if number == 3 => request.clone().refuse(&by, RefusalReason::NotEntitled, at(now)),
                     4 if number == 0 => request.clone().withdraw(&by, WithdrawalReason::Mistaken, at(now)),
-                    _ => request.clone().issued([1; 32], at(now)),
+                    _ => request.clone().fulfilled([1; 32], at(now)),
                 };
                 if let Ok((after, _)) = outcome {
                     prop_assert!(!matches!(before.state_name(), "issued" | "refused" | "withdrawn"));
@@ -787,5 +305,90 @@ mod tests {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod statements {
+    use super::*;
+    use crate::base::id::CallerId;
+    use crate::base::random::SystemRandom;
+    use crate::crypto::algorithm::SignatureAlgorithm;
+    use crate::crypto::digest::hex;
+    use crate::crypto::{Signer, sm2};
+    use crate::domain::officer::statement::{Statement, check_submitter};
+
+    fn officer(number: usize, key: &sm2::PrivateKey) -> Officer {
+        let id = CallerId::parse(&format!("officer-{number}")).unwrap();
+        let (key, algorithm) = (Signer::public_key(key), SignatureAlgorithm::Sm2Sm3);
+        Officer { id, role: OfficerRole::Checker, key, algorithm }
+    }
+
+    fn request(applicant: &Officer) -> CertificateRequest {
+        CertificateRequest::new(Submission {
+            nonce: [7; 32],
+            authority: AuthorityId::parse("officers").unwrap(),
+            profile: "officer".into(),
+            subject: vec![0x30, 0],
+            alternative_names: Vec::new(),
+            public_key: vec![1],
+            not_after: None,
+            encryption_profile: None,
+            csr: vec![0x30, 1, 7],
+            evidence_sm3: [9; 32],
+            applicant: Hand::of(applicant),
+            submitted_at: Timestamp::from_unix(100),
+        })
+    }
+
+    #[test]
+    fn a_statement_fits_one_step_of_one_request_by_one_officer() {
+        let keys = [(); 2].map(|()| sm2::PrivateKey::generate(&SystemRandom).unwrap());
+        let (one, other) = (officer(1, &keys[0]), officer(2, &keys[1]));
+        let request = request(&other);
+        let refuse = |reason, explanation: &[u8]| Statement::Refuse { reason, explanation_sm3: sm3(explanation) };
+        let statements = [
+            Statement::Check,
+            refuse(RefusalReason::NotEntitled, b"a"),
+            refuse(RefusalReason::NotEntitled, b"b"),
+            refuse(RefusalReason::KeyRefused, b"a"),
+            Statement::Withdraw { reason: WithdrawalReason::Mistaken },
+            Statement::Withdraw { reason: WithdrawalReason::Replaced },
+        ];
+        let mut elsewhere = request.clone();
+        elsewhere.submission.nonce = [8; 32];
+        let (later, _) = request.clone().check(&one, Timestamp::from_unix(100)).unwrap();
+        for (index, statement) in statements.iter().enumerate() {
+            let signature = keys[0].sign(&request.to_state(&one, statement), &SystemRandom).unwrap();
+            for (position, wanted) in statements.iter().enumerate() {
+                let expected = if position == index { Ok(()) } else { Err(StepRefused::StepSignature) };
+                assert_eq!(request.check_statement(&one, wanted, &signature), expected);
+            }
+            for wrong in [&elsewhere, &later] {
+                let refused = wrong.check_statement(&one, statement, &signature);
+                assert_eq!(refused, Err(StepRefused::StepSignature));
+            }
+            let impostor = Officer { id: other.id.clone(), ..one.clone() };
+            for wrong in [&other, &impostor] {
+                let refused = request.check_statement(wrong, statement, &signature);
+                assert_eq!(refused, Err(StepRefused::StepSignature));
+            }
+        }
+        let signature = keys[1].sign(&request.submission.to_submit(), &SystemRandom).unwrap();
+        assert_eq!(check_submitter(&request.submission, &other, &signature), Ok(()));
+        assert_eq!(check_submitter(&request.submission, &one, &signature), Err(StepRefused::StepSignature));
+        let approval = keys[1].sign(&request.submission.to_approve(), &SystemRandom).unwrap();
+        assert_eq!(check_submitter(&request.submission, &other, &approval), Err(StepRefused::StepSignature));
+    }
+
+    /// Statements are kept for years: version 1 is written like this for ever.
+    #[test]
+    fn the_canonical_encoding_does_not_change() {
+        let key = sm2::PrivateKey::from_bytes(&[7; 32]).unwrap();
+        let one = officer(1, &key);
+        let statement = Statement::Refuse { reason: RefusalReason::NotEntitled, explanation_sm3: [5; 32] };
+        let octets = request(&one).to_state(&one, &statement);
+        assert_eq!(crate::format::der::walk(&octets, 4).unwrap(), 13);
+        assert_eq!(hex(&sm3(&octets)), "40bf5b5b5dd79d422451b17c8440c45da93bcdbf14a06b80c9b171a5997248e2");
     }
 }

@@ -139,6 +139,7 @@ mod tests {
     use crate::crypto::{Signer, sm2};
     use crate::domain::ca::profile::AttributeKind;
     use crate::domain::ca::request::Hand;
+    use crate::domain::ca::request::Submitted;
     use crate::domain::trust::key::encode_value;
     use crate::format::x509::NewCertificate;
     use crate::format::x509::csr::NewCertificationRequest;

@@ -1,8 +1,12 @@
-//! Our seals: their states, what their maker signs, what their use signs.
+//! Our seals: what is applied for, their states, what their maker signs, who may use them, what their use signs.
 
+pub mod application;
+pub mod authority;
+pub mod code;
+pub mod kind;
 pub mod maker;
 pub mod signing;
 mod state;
 pub mod taking;
 
-pub use state::{InvalidTransition, State};
+pub use state::{ArchivedAfter, InvalidTransition, State};

@@ -1,12 +1,18 @@
 //! The states of a seal and the ways between them. Whether its period of validity has ended is a question of time, not a state.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::SealId;
+use crate::base::id::{CallerId, SealId};
 use crate::domain::audit::{EventBody, RevocationReason, SuspensionReason};
+use crate::domain::key::named;
 
 /// Where a seal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
+    /// Made, and not yet acknowledged by its keeper: it signs nothing.
+    Made {
+        /// Since when.
+        since: Timestamp,
+    },
     /// May be used.
     Active {
         /// Since its issue, or since it was last resumed.
@@ -26,6 +32,32 @@ pub enum State {
         /// Why.
         reason: RevocationReason,
     },
+    /// Another seal stands in its place (换发). What it signed before stays right.
+    Superseded {
+        /// When.
+        at: Timestamp,
+        /// The other one.
+        by: SealId,
+    },
+    /// Its end was long ago, and its papers are closed (归档).
+    Archived {
+        /// When.
+        at: Timestamp,
+        /// How it ended: `revoked`, `superseded` or `expired`.
+        after: ArchivedAfter,
+    },
+}
+
+named! {
+    /// How a seal ended that is archived now.
+    ArchivedAfter {
+        /// It was revoked.
+        Revoked = 1, "revoked";
+        /// Another one stands in its place.
+        Superseded = 2, "superseded";
+        /// Its validity ended.
+        Expired = 3, "expired";
+    }
 }
 
 /// A way that the states do not have.
@@ -34,7 +66,7 @@ pub enum State {
 pub struct InvalidTransition {
     /// The state's name.
     pub from: &'static str,
-    /// What was asked: `suspend`, `resume`, `revoke` or `sign`.
+    /// What was asked: `deliver`, `suspend`, `resume`, `supersede`, `revoke`, `archive` or `sign`.
     pub attempt: &'static str,
 }
 
@@ -43,9 +75,46 @@ impl State {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Made { .. } => "made",
             Self::Active { .. } => "active",
             Self::Suspended { .. } => "suspended",
             Self::Revoked { .. } => "revoked",
+            Self::Superseded { .. } => "superseded",
+            Self::Archived { .. } => "archived",
+        }
+    }
+
+    /// When it came to stand there.
+    #[must_use]
+    pub const fn since(&self) -> Timestamp {
+        match self {
+            Self::Made { since } | Self::Active { since } | Self::Suspended { since, .. } => *since,
+            Self::Revoked { at, .. } | Self::Superseded { at, .. } | Self::Archived { at, .. } => *at,
+        }
+    }
+
+    /// Whether it never signs again.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self, Self::Revoked { .. } | Self::Superseded { .. } | Self::Archived { .. })
+    }
+
+    /// Its keeper has it (交付): from now on it may be used.
+    ///
+    /// # Errors
+    /// It is not just made.
+    pub fn deliver(
+        self,
+        seal: &SealId,
+        keeper: &CallerId,
+        now: Timestamp,
+    ) -> Result<(Self, EventBody), InvalidTransition> {
+        match self {
+            Self::Made { .. } => Ok((
+                Self::Active { since: now },
+                EventBody::SealDelivered { seal: seal.clone(), keeper: keeper.clone() },
+            )),
+            _ => Err(self.refuse("deliver")),
         }
     }
 
@@ -63,7 +132,7 @@ impl State {
             Self::Active { .. } => {
                 Ok((Self::Suspended { since: now, reason }, EventBody::SealSuspended { seal: seal.clone(), reason }))
             }
-            Self::Suspended { .. } | Self::Revoked { .. } => Err(self.refuse("suspend")),
+            _ => Err(self.refuse("suspend")),
         }
     }
 
@@ -74,7 +143,7 @@ impl State {
     pub fn resume(self, seal: &SealId, now: Timestamp) -> Result<(Self, EventBody), InvalidTransition> {
         match self {
             Self::Suspended { .. } => Ok((Self::Active { since: now }, EventBody::SealResumed { seal: seal.clone() })),
-            Self::Active { .. } | Self::Revoked { .. } => Err(self.refuse("resume")),
+            _ => Err(self.refuse("resume")),
         }
     }
 
@@ -89,11 +158,47 @@ impl State {
         reason: RevocationReason,
     ) -> Result<(Self, EventBody), InvalidTransition> {
         match self {
-            Self::Active { .. } | Self::Suspended { .. } => {
+            Self::Made { .. } | Self::Active { .. } | Self::Suspended { .. } => {
                 Ok((Self::Revoked { at: now, reason }, EventBody::SealRevoked { seal: seal.clone(), reason }))
             }
-            Self::Revoked { .. } => Err(self.refuse("revoke")),
+            _ => Err(self.refuse("revoke")),
         }
+    }
+
+    /// Another seal takes its place.
+    ///
+    /// # Errors
+    /// It is neither in use nor at rest.
+    pub fn supersede(self, seal: &SealId, by: &SealId, now: Timestamp) -> Result<(Self, EventBody), InvalidTransition> {
+        match self {
+            Self::Active { .. } | Self::Suspended { .. } => Ok((
+                Self::Superseded { at: now, by: by.clone() },
+                EventBody::SealSuperseded { seal: seal.clone(), by: by.clone() },
+            )),
+            _ => Err(self.refuse("supersede")),
+        }
+    }
+
+    /// Closes the papers of a seal that ended, or whose validity, which the caller knows, is over.
+    ///
+    /// # Errors
+    /// It may still be used, or is archived.
+    pub fn archive(
+        self,
+        seal: &SealId,
+        valid_to: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Self, EventBody), InvalidTransition> {
+        let after = match &self {
+            Self::Revoked { .. } => ArchivedAfter::Revoked,
+            Self::Superseded { .. } => ArchivedAfter::Superseded,
+            Self::Active { .. } | Self::Suspended { .. } | Self::Made { .. } if valid_to < now => {
+                ArchivedAfter::Expired
+            }
+            _ => return Err(self.refuse("archive")),
+        };
+        let body = EventBody::SealArchived { seal: seal.clone(), after: after.name().to_owned() };
+        Ok((Self::Archived { at: now, after }, body))
     }
 
     /// Whether the seal may sign now.
@@ -103,7 +208,7 @@ impl State {
     pub fn may_sign(&self) -> Result<(), InvalidTransition> {
         match self {
             Self::Active { .. } => Ok(()),
-            Self::Suspended { .. } | Self::Revoked { .. } => Err(self.refuse("sign")),
+            _ => Err(self.refuse("sign")),
         }
     }
 
@@ -118,11 +223,16 @@ mod tests {
 
     use super::*;
 
+    const VALID_TO: i64 = 30;
+
     fn step(state: State, choice: u8, seal: &SealId, now: Timestamp) -> Result<(State, EventBody), InvalidTransition> {
         match choice {
             0 => state.suspend(seal, now, SuspensionReason::OwnerRequest),
             1 => state.resume(seal, now),
-            _ => state.revoke(seal, now, RevocationReason::KeyCompromise),
+            2 => state.revoke(seal, now, RevocationReason::KeyCompromise),
+            3 => state.deliver(seal, &CallerId::parse("keeper").unwrap(), now),
+            4 => state.supersede(seal, &SealId::parse("t").unwrap(), now),
+            _ => state.archive(seal, Timestamp::from_unix(VALID_TO), now),
         }
     }
 
@@ -130,8 +240,8 @@ mod tests {
     fn a_revoked_seal_stays_revoked_with_its_first_reason() {
         let seal = SealId::parse("s").unwrap();
         let revoked = State::Revoked { at: Timestamp::from_unix(5), reason: RevocationReason::Superseded };
-        for (choice, attempt) in [(0, "suspend"), (1, "resume"), (2, "revoke")] {
-            let refused = step(revoked, choice, &seal, Timestamp::from_unix(9));
+        for (choice, attempt) in [(0, "suspend"), (1, "resume"), (2, "revoke"), (3, "deliver"), (4, "supersede")] {
+            let refused = step(revoked.clone(), choice, &seal, Timestamp::from_unix(9));
             assert_eq!(refused, Err(InvalidTransition { from: "revoked", attempt }));
         }
         let refused = revoked.may_sign().unwrap_err();
@@ -141,22 +251,28 @@ mod tests {
     proptest! {
         /// A second, independent description of the states: a table of names.
         #[test]
-        fn any_sequence_follows_the_table(choices in proptest::collection::vec(0_u8..3, 0..40)) {
+        fn any_sequence_follows_the_table(choices in proptest::collection::vec(0_u8..6, 0..40)) {
             let seal = SealId::parse("s").unwrap();
-            let mut state = State::Active { since: Timestamp::from_unix(0) };
+            let mut state = State::Made { since: Timestamp::from_unix(0) };
             for (now, choice) in (1..).zip(choices) {
+                let is_over = now > VALID_TO;
                 let expected = match (state.name(), choice) {
                     ("active", 0) => Some(("suspended", "seal-suspended")),
                     ("suspended", 1) => Some(("active", "seal-resumed")),
-                    ("active" | "suspended", 2) => Some(("revoked", "seal-revoked")),
+                    ("made" | "active" | "suspended", 2) => Some(("revoked", "seal-revoked")),
+                    ("made", 3) => Some(("active", "seal-delivered")),
+                    ("active" | "suspended", 4) => Some(("superseded", "seal-superseded")),
+                    ("revoked" | "superseded", 5) => Some(("archived", "seal-archived")),
+                    ("made" | "active" | "suspended", 5) if is_over => Some(("archived", "seal-archived")),
                     _ => None,
                 };
-                let before = state;
+                let before = state.clone();
                 let next = step(state, choice, &seal, Timestamp::from_unix(now));
                 let got = next.as_ref().ok().map(|(state, event)| (state.name(), event.class().name()));
                 prop_assert_eq!(got, expected);
                 state = next.map_or(before, |(state, _)| state);
                 prop_assert_eq!(state.may_sign().is_ok(), state.name() == "active");
+                prop_assert_eq!(state.is_ended(), matches!(state.name(), "revoked" | "superseded" | "archived"));
             }
         }
     }

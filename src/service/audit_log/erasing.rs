@@ -5,7 +5,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
 use crate::domain::audit::tree::TreeHash;
-use crate::domain::audit::{Actor, Entry, ErasureReason, Event, EventBody};
+use crate::domain::audit::{Actor, Entry, ErasureReason, Event, EventBody, LoggedEvent};
 use crate::domain::ca::erasure::{Bounds, Erasure, ErasureRefused, MOST};
 use crate::format::tlog::tile::{BundleCoordinate, FULL, read_bundle};
 use crate::service::audit_log::agreeing::stated;
@@ -158,8 +158,8 @@ async fn found(
         let Some(row) = audit::find_salted(tx, signed(index)).await? else {
             return Err(gone(tx, index).await?.into());
         };
-        let event = Event::from_der(&row.event).map_err(|_| Error::OtherEvent { index })?;
-        bounds.permit(index, event.class(), event.at).map_err(Error::from)?;
+        let event = LoggedEvent::from_der(&row.event).map_err(|_| Error::OtherEvent { index })?;
+        bounds.permit(index, event.known().map(Event::class), event.at()).map_err(Error::from)?;
         let entry = Entry::of_der(&row.event, &row.salt).map_err(Error::from)?.to_octets();
         // What the officers sign, and what goes, is what the leaf commits to.
         if leaf(tx, index, bounds.integrated).await?.as_deref() != Some(&entry[..]) {

@@ -9,7 +9,7 @@ use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::Profiles;
 use yinxin::domain::ca::job::JobState;
 use yinxin::domain::ca::job_approval::JobStep;
-use yinxin::domain::ca::request::OfficerRole;
+use yinxin::domain::ca::request::{OfficerRole, Submitted};
 use yinxin::format::x509::Certificate;
 use yinxin::service::escrow::{self, NewPair};
 use yinxin::service::issuance::Issuance;

@@ -16,7 +16,8 @@ use yinxin::crypto::digest::{sha256, sm3};
 use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::request::{
-    ApprovalPolicy, CertificateRequest, Hand, Officer, OfficerRole, RefusalReason, StepRefused, WithdrawalReason,
+    ApprovalPolicy, CertificateRequest, Hand, Officer, OfficerRole, RefusalReason, StepRefused, Submitted,
+    WithdrawalReason,
 };
 use yinxin::domain::ca::{Profile, Profiles};
 use yinxin::domain::caller::{Role, Roles};
@@ -710,7 +711,7 @@ async fn model(
                     Ok(issued) => {
                         prop_assert_eq!(wanted, Ok(()));
                         let found = registration::find(services, id).await;
-                        (found, before.issued(issued.sm3, NOW))
+                        (found, before.fulfilled(issued.sm3, NOW))
                     }
                     Err(error) => {
                         prop_assert_eq!(Err(refused(error)), wanted);

@@ -260,17 +260,21 @@ impl Desk<'_> {
         let row = find.await.unwrap().unwrap();
         let state = next(&row);
         let row = &row;
-        self.services.store.run("change", |tx| Box::pin(store::seals::change_state(tx, row, state))).await.unwrap();
+        self.services
+            .store
+            .run("change", |tx| Box::pin(store::seals::change_state(tx, row, state.clone())))
+            .await
+            .unwrap();
         state
     }
 
     async fn suspend(&self, seal: usize) {
         let reason = SuspensionReason::OwnerRequest;
-        self.change(seal, |row| row.state.suspend(&row.id, NOW, reason).unwrap().0).await;
+        self.change(seal, |row| row.state.clone().suspend(&row.id, NOW, reason).unwrap().0).await;
     }
 
     async fn resume(&self, seal: usize) {
-        self.change(seal, |row| row.state.resume(&row.id, NOW).unwrap().0).await;
+        self.change(seal, |row| row.state.clone().resume(&row.id, NOW).unwrap().0).await;
     }
 
     pub(crate) async fn only_active_seals_sign(&self) {
@@ -289,7 +293,7 @@ impl Desk<'_> {
 
         let before = self.counts().await;
         let reason = RevocationReason::KeyCompromise;
-        self.change(2, |row| row.state.revoke(&row.id, NOW, reason).unwrap().0).await;
+        self.change(2, |row| row.state.clone().revoke(&row.id, NOW, reason).unwrap().0).await;
         let refused = self.sign(&Actor::Operator, 2, order(NOTICE)).await.unwrap_err();
         assert_eq!(
             (refused.code(), refused.to_string().as_str()),

@@ -504,7 +504,8 @@ async fn events_of_a_newer_program_stop_nothing(place: Place, fresh: String) {
 
     // Erased like any other.
     let number = numbers[2];
-    assert!(services.store.run("erase", |tx| Box::pin(audit::erase(tx, number, NOW))).await.unwrap());
+    let erased = services.store.run("erase", |tx| Box::pin(audit::erase(tx, (number, number), NOW, number))).await;
+    assert_eq!(erased.unwrap(), 1);
     assert_eq!(log.prove(unknown + 2).await.unwrap_err().code(), "log-event-erased");
     open(&services).await;
 }

@@ -12,7 +12,7 @@ use yinxin::domain::key::{
     DestructionProof, Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState,
     KeySuspensionReason, Owner, SealingAlgorithm, Validity,
 };
-use yinxin::domain::seal::State;
+use yinxin::domain::seal::{ArchivedAfter, State};
 use yinxin::store::callers::StoredCaller;
 use yinxin::store::certificates::StoredCertificate;
 use yinxin::store::idempotency::StoredAnswer;
@@ -389,15 +389,18 @@ async fn seals_and_their_states(store: &Store) {
         State::Suspended { since: at(11), reason: SuspensionReason::AuthorityOrder },
         State::Active { since: at(12) },
         State::Revoked { at: at(13), reason: RevocationReason::Superseded },
+        State::Made { since: at(14) },
+        State::Superseded { at: at(15), by: second.id.clone() },
+        State::Archived { at: at(16), after: ArchivedAfter::Superseded },
     ];
     let mut current = first.clone();
     for (version, state) in (2..).zip(states) {
-        current = store.run("change", |tx| Box::pin(seals::change_state(tx, &current, state))).await.unwrap();
-        assert_eq!((current.version, current.state), (version, state));
+        current = store.run("change", |tx| Box::pin(seals::change_state(tx, &current, state.clone()))).await.unwrap();
+        assert_eq!((current.version, current.state.clone()), (version, state));
         assert_eq!(find_seal(store, "s1").await.unwrap().as_ref(), Some(&current));
     }
     let state = State::Active { since: at(14) };
-    let refused = store.run("change", |tx| Box::pin(seals::change_state(tx, &first, state))).await;
+    let refused = store.run("change", |tx| Box::pin(seals::change_state(tx, &first, state.clone()))).await;
     assert!(matches!(refused, Err(Error::Stale { table: "seals", .. })), "{refused:?}");
     let all = store.read(|tx| Box::pin(seals::list(tx, None, 10))).await.unwrap();
     assert_eq!(all, [current, second.clone()]);

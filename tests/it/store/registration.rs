@@ -153,7 +153,7 @@ async fn a_request_goes_its_way(store: &Store) {
     let state = RequestState::Approved { checked_by: hand("c2", 2), approvals: approvals.clone(), at: at(130) };
     let one = keep(store, &with(&one, state)).await.unwrap();
     assert_eq!(find(store, "r1").await.unwrap(), Some(one.clone()));
-    let state = RequestState::Issued { certificate_sm3: sm3(&[0x30, 2]), approvals, at: at(140) };
+    let state = RequestState::Fulfilled { result_sm3: sm3(&[0x30, 2]), approvals, at: at(140) };
     let one = keep(store, &with(&one, state)).await.unwrap();
     assert_eq!((one.version, find(store, "r1").await.unwrap()), (5, Some(one)));
 
@@ -179,7 +179,7 @@ async fn a_request_goes_its_way(store: &Store) {
     let six = request("r6", 6);
     insert(store, &six).await.unwrap();
     let six = checked(&six, Vec::new());
-    let twice = RequestState::Issued { certificate_sm3: sm3(&[0x30, 2]), approvals: vec![], at: at(140) };
+    let twice = RequestState::Fulfilled { result_sm3: sm3(&[0x30, 2]), approvals: vec![], at: at(140) };
     assert!(matches!(keep(store, &with(&six, twice)).await, Err(Error::Conflict { .. })));
 }
 

@@ -1,5 +1,6 @@
 //! What stands in the names that we issue: kinds of attributes, their bounds, and the patterns that a profile may ask for.
 
+use crate::base::credit_code::CreditCode;
 use crate::format::der::ObjectIdentifier;
 
 macro_rules! kinds {
@@ -160,10 +161,12 @@ impl Pattern {
             Self::Text => true,
             Self::Country => value.len() == 2 && value.bytes().all(|b| b.is_ascii_uppercase()),
             Self::Digits(count) => value.len() == count && value.bytes().all(|b| b.is_ascii_digit()),
-            Self::CreditCode => is_credit_code(value),
+            Self::CreditCode => CreditCode::parse(value).is_ok(),
             Self::CreditCodeAndName => {
                 let parts = value.split_at_checked(18);
-                parts.is_some_and(|(code, name)| is_credit_code(code) && !name.is_empty() && name.trim() == name)
+                parts.is_some_and(|(code, name)| {
+                    CreditCode::parse(code).is_ok() && !name.is_empty() && name.trim() == name
+                })
             }
             Self::IdentityNumber => is_identity_number(value),
             Self::HostName => is_host_name(value, false),
@@ -173,22 +176,6 @@ impl Pattern {
             }
         }
     }
-}
-
-/// GB 32100-2015 4 and B.2 (recollection): 18 characters without I, O, S, V, Z; the last makes the weighted sum, by the
-/// powers of 3 modulo 31, divisible by 31.
-fn is_credit_code(code: &str) -> bool {
-    const ALPHABET: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
-    let (mut weight, mut sum, mut count) = (1_usize, 0_usize, 0_usize);
-    for c in code.chars() {
-        let Some(value) = ALPHABET.find(c) else { return false };
-        count = count.saturating_add(1);
-        // The check character itself has the weight 1.
-        let of_this = if count == 18 { 1 } else { weight };
-        sum = sum.saturating_add(value.saturating_mul(of_this)) % 31;
-        weight = weight.saturating_mul(3) % 31;
-    }
-    count == 18 && sum == 0
 }
 
 /// GB 11643-1999 4 (ISO 7064, MOD 11-2): 17 digits and a check character of 0 to 9 or X.

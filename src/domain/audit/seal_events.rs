@@ -1,0 +1,121 @@
+//! The events of the life of seals, from number 120 on: a part of the one list, in a file of its own.
+
+/// Gives the list of events to `events!`, with those of seals behind it.
+macro_rules! with_seal_events {
+    ($($before:tt)*) => {
+        events! {
+            $($before)*
+            /// Somebody applied for a seal, or for a change of one.
+            120 "seal-application-submitted" SealApplicationSubmitted {
+                /// The application.
+                0 application: ApplicationId,
+                /// SM3 of the octets that its approvers sign.
+                1 application_sm3: [u8; 32],
+                /// `make`, `replace`, `resume` or `revoke`.
+                2 purpose: String,
+                /// The seal that it is about.
+                3 seal: Option<SealId>,
+            }
+            /// What an application asked for is done.
+            121 "seal-application-fulfilled" SealApplicationFulfilled {
+                /// The application.
+                0 application: ApplicationId,
+                /// The seal that was made, or changed.
+                1 seal: SealId,
+                /// SM3 of the seal in DER.
+                2 seal_sm3: [u8; 32],
+            }
+            /// The keeper of a seal has it, and may authorise its use.
+            122 "seal-delivered" SealDelivered {
+                /// The seal.
+                0 seal: SealId,
+                /// Its keeper.
+                1 keeper: CallerId,
+            }
+            /// Another seal stands in the place of one.
+            123 "seal-superseded" SealSuperseded {
+                /// The seal.
+                0 seal: SealId,
+                /// The other one.
+                1 by: SealId,
+            }
+            /// The papers of a seal are closed.
+            124 "seal-archived" SealArchived {
+                /// The seal.
+                0 seal: SealId,
+                /// `revoked`, `superseded` or `expired`.
+                1 after: String,
+            }
+            /// Codes of seals were assigned to a division.
+            125 "code-range-assigned" CodeRangeAssigned {
+                /// The division's code.
+                0 division: String,
+                /// The first number.
+                1 first: u64,
+                /// The last number.
+                2 last: u64,
+            }
+            /// A caller became an officer of seals.
+            126 "seal-officer-appointed" SealOfficerAppointed {
+                /// The caller.
+                0 officer: CallerId,
+                /// What the officer may do with applications.
+                1 role: String,
+                /// For which division.
+                2 division: String,
+            }
+            /// An officer of seals is none any more.
+            127 "seal-officer-dismissed" SealOfficerDismissed {
+                /// The caller.
+                0 officer: CallerId,
+            }
+            /// The keeper of a seal authorised somebody to use it.
+            128 "use-authorised" UseAuthorised {
+                /// The authorisation.
+                0 authorisation: AuthorisationId,
+                /// The seal.
+                1 seal: SealId,
+                /// Who may use it.
+                2 user: CallerId,
+                /// SM3 of the octets that the keeper signed.
+                3 terms_sm3: [u8; 32],
+            }
+            /// The keeper of a seal withdrew an authorisation.
+            129 "use-authorisation-withdrawn" UseAuthorisationWithdrawn {
+                /// The authorisation.
+                0 authorisation: AuthorisationId,
+                /// The seal.
+                1 seal: SealId,
+            }
+            /// All authorisations to use a seal were withdrawn by one call.
+            130 "uses-withdrawn" UsesWithdrawn {
+                /// The seal.
+                0 seal: SealId,
+                /// How many.
+                1 count: u64,
+            }
+            /// The keeper approved one use of a seal, for one document.
+            131 "use-approved" UseApproved {
+                /// Under which authorisation.
+                0 authorisation: AuthorisationId,
+                /// The seal.
+                1 seal: SealId,
+                /// SM3 of the document.
+                2 document_sm3: [u8; 32],
+                /// SM3 of the keeper's signature.
+                3 approval_sm3: [u8; 32],
+            }
+            /// A use of a seal was entered in its ledger (用印台账), in the transaction that intends the signing.
+            132 "use-entered" UseEntered {
+                /// The act of signing.
+                0 signature: SignatureId,
+                /// The seal.
+                1 seal: SealId,
+                /// Under which authorisation.
+                2 authorisation: AuthorisationId,
+            }
+        }
+    };
+}
+
+pub(in crate::domain::audit) use with_seal_events;
