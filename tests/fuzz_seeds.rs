@@ -69,7 +69,7 @@ use yinxin::format::x509::{
     NewExtension, NewName, OcspRequest, OcspResponse,
 };
 use yinxin::render::page::Document;
-use yinxin::render::{SealFace, ofd_face};
+use yinxin::render::seal::{Centre, RoundFace, SealFace, Trust, ofd_face};
 use yinxin::service::keys::import::{self, open};
 
 #[path = "../benches/material/mod.rs"]
@@ -622,12 +622,14 @@ fn private_keys() -> BTreeMap<String, Vec<u8>> {
 
 /// A seal's face, and a page with one object of each kind.
 fn pages() -> BTreeMap<String, Vec<u8>> {
-    let face = SealFace {
+    let face = SealFace::Round(RoundFace {
         organisation: "示例市印信演示局".to_owned(),
-        centre_text: Some("样章".to_owned()),
-        serial: None,
+        centre: Centre::Star,
+        lines: Vec::new(),
+        code: None,
+        note: None,
         diameter_mm: 42,
-    };
+    });
     let png =
         b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\
         \x00\x00\x00\x3a\x7e\x9b\x55\x00\x00\x00\x0a\x49\x44\x41\x54\x78\xda\x63\x60\x00\x00\x00\x02\x00\x01\xe5\
@@ -667,7 +669,7 @@ fn pages() -> BTreeMap<String, Vec<u8>> {
         std::io::Write::write_all(&mut writer, content).unwrap();
     }
     let objects = writer.finish().unwrap().into_inner();
-    BTreeMap::from([("face".to_owned(), ofd_face(&face).unwrap()), ("objects".to_owned(), objects)])
+    BTreeMap::from([("face".to_owned(), ofd_face(&face, Trust::Development).unwrap()), ("objects".to_owned(), objects)])
 }
 
 /// One for each of the target's kinds; 5 announces a number of 32 bytes, lower digits an edge.

@@ -39,7 +39,7 @@ mod image;
 mod notes;
 mod painter;
 mod path;
-mod picture;
+pub(super) mod picture;
 mod raster;
 mod resources;
 mod shapes;
