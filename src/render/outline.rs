@@ -221,8 +221,7 @@ impl Typeface {
         let (top, bottom) = (top * shrink, bottom * shrink);
         let rise = (head - top).min(0.0) + (foot - bottom).max(0.0);
         let (sin, cos) = place.turn.sin_cos();
-        let mut pen =
-            Pen { outline: Outline::default(), units: self.units, middle, shrink, rise, place, sin, cos };
+        let mut pen = Pen { outline: Outline::default(), units: self.units, middle, shrink, rise, place, sin, cos };
         if self.face.outline_glyph(glyph, &mut pen).is_none() || pen.outline.steps.is_empty() {
             return Err(missing(character));
         }

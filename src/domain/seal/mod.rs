@@ -1,5 +1,6 @@
 //! Our seals: their states, what their maker signs, what their use signs.
 
+pub mod face_table;
 pub mod maker;
 pub mod signing;
 mod state;

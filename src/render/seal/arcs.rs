@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 use crate::render::Error;
 use crate::render::outline::{Outline, Point, Typeface};
 use crate::render::seal::error::TextPart;
-use crate::render::seal::text::{Arc, Level, LowerArc, characters};
+use crate::render::seal::text::{Arc, Level, LowerArc, characters, count};
 use crate::render::seal::track::Ellipse;
 use crate::render::seal::{
     CODE_DIGITS, Centre, LINE_LENGTHS, MOST_LINES, NOTE_LENGTHS, ORGANISATION_LENGTHS, OvalFace, Part, Piece,
@@ -66,6 +66,15 @@ fn code_digits(code: &str) -> Result<Vec<char>, Error> {
     } else {
         Err(Error::Code)
     }
+}
+
+/// A digit of a code and the white behind it, in heights of its square: all digits alike.
+const CODE_STEP: f64 = 0.65;
+const CODE_GAP: f64 = 0.03;
+
+fn code_arc(middle: f64, height: f64) -> LowerArc {
+    let pitch = Some(CODE_STEP - CODE_GAP);
+    LowerArc { middle, height, narrow: 1.0, gap: CODE_GAP, pitch, share: 0.3 }
 }
 
 fn star(centre: Point, radius: f64) -> Outline {
@@ -130,8 +139,7 @@ impl<'t> Ground<'t> {
     fn specimen_beside(&mut self, middle: f64, aside: f64, height: f64) -> Result<(), Error> {
         for (character, side) in SPECIMEN.chars().zip([-1.0, 1.0]) {
             let centre = Point { x: self.ellipse.centre.x + side * aside, y: self.ellipse.centre.y + middle };
-            let level =
-                Level { middle: centre, room: height, tallest: height, least: 0.0, slender: 1.1, gap: 0.0 };
+            let level = Level { middle: centre, room: height, tallest: height, least: 0.0, slender: 1.1, gap: 0.0 };
             let set = level.set(self.typeface, TextPart::Line, &[character])?;
             self.add(Part::Specimen, set);
         }
@@ -141,7 +149,8 @@ impl<'t> Ground<'t> {
 
 /// A round face.
 pub(super) fn round(typeface: &Typeface, face: &RoundFace, trust: Trust) -> Result<Vec<Piece>, Error> {
-    let name = characters(TextPart::Name, &face.organisation, *ORGANISATION_LENGTHS.start(), *ORGANISATION_LENGTHS.end())?;
+    let name =
+        characters(TextPart::Name, &face.organisation, *ORGANISATION_LENGTHS.start(), *ORGANISATION_LENGTHS.end())?;
     if face.lines.len() > MOST_LINES {
         return Err(Error::TooManyLines { lines: face.lines.len(), most: MOST_LINES });
     }
@@ -160,14 +169,18 @@ pub(super) fn round(typeface: &Typeface, face: &RoundFace, trust: Trust) -> Resu
     if face.centre == Centre::Star {
         ground.add(Part::Star, vec![star(ellipse.centre, STAR_RADIUS * unit)]);
     }
-    let arc = Arc { heads: 2.0 * unit, tallest: 6.6 * unit, least: NAME_LEAST, share: (0.733, 0.775) };
+    // On a small seal the code, which has a least height, takes more of the round; the name gets the rest.
+    let code_height = (2.1 * unit).max(CODE_LEAST);
+    let code_middle = 2.05 * unit + code_height / 2.0;
+    let round = 2.0 * PI * (ellipse.a - code_middle);
+    let taken = count(CODE_DIGITS) * CODE_STEP * code_height / round;
+    let rest = if code.is_some() { 1.0 - taken - 0.05 } else { 1.0 };
+    let share = (rest.min(0.733), rest.min(0.775));
+    let arc = Arc { heads: 2.0 * unit, tallest: 6.6 * unit, least: NAME_LEAST, share };
     let outlines = arc.set(typeface, ellipse, &name)?;
     ground.add(Part::Name, outlines);
     if let Some(code) = &code {
-        let height = (2.1 * unit).max(CODE_LEAST);
-        let lower =
-            LowerArc { middle: 2.05 * unit + height / 2.0, height, narrow: 1.0, gap: 0.03, pitch: Some(0.62), share: 0.2 };
-        let outlines = lower.set(typeface, ellipse, code)?;
+        let outlines = code_arc(code_middle, code_height).set(typeface, ellipse, code)?;
         ground.add(Part::Code, outlines);
     }
     if let Some(note) = &note {
@@ -177,9 +190,14 @@ pub(super) fn round(typeface: &Typeface, face: &RoundFace, trust: Trust) -> Resu
         let outlines = lower.set(typeface, ellipse, note)?;
         ground.add(Part::Note, outlines);
     }
-    // An arc of its own pushes the lines up.
-    let lift = if code.is_some() && note.is_some() { 0.9 } else { 0.0 };
-    let below = if lines.len() < 2 { [(11.4 - lift, 4.4), (0.0, 0.0)] } else { [(9.9 - lift, 3.7), (14.1 - lift, 2.9)] };
+    // A note above the code leaves the lines less height.
+    let crowded = code.is_some() && note.is_some();
+    let below = match (crowded, lines.len() < 2) {
+        (false, true) => [(11.4, 4.4), (0.0, 0.0)],
+        (true, true) => [(10.5, 4.4), (0.0, 0.0)],
+        (false, false) => [(9.9, 3.7), (14.1, 2.9)],
+        (true, false) => [(8.4, 3.2), (11.9, 2.3)],
+    };
     let specimen: Vec<char> = SPECIMEN.chars().collect();
     let marked = trust == Trust::Development;
     let middle = face.centre == Centre::Empty && !lines.is_empty();
@@ -194,14 +212,9 @@ pub(super) fn round(typeface: &Typeface, face: &RoundFace, trust: Trust) -> Resu
         ground.row(&row)?;
     }
     if marked && (lines.is_empty() || middle) {
-        let (height, tallest) = (11.4 - lift, 4.4);
-        let row = Row {
-            part: Part::Specimen,
-            text: &specimen,
-            middle: height * unit,
-            tallest: tallest * unit,
-            slender: 1.2,
-        };
+        let (height, tallest) = if crowded { (10.5, 4.4) } else { (11.4, 4.4) };
+        let row =
+            Row { part: Part::Specimen, text: &specimen, middle: height * unit, tallest: tallest * unit, slender: 1.2 };
         ground.row(&row)?;
     } else if marked {
         ground.specimen_beside(2.3 * unit, 9.5 * unit, 3.7 * unit)?;
@@ -211,7 +224,8 @@ pub(super) fn round(typeface: &Typeface, face: &RoundFace, trust: Trust) -> Resu
 
 /// An oval face, by 国家税务总局公告2011年第7号 where that says how.
 pub(super) fn oval(typeface: &Typeface, face: &OvalFace, trust: Trust) -> Result<Vec<Piece>, Error> {
-    let name = characters(TextPart::Name, &face.organisation, *ORGANISATION_LENGTHS.start(), *ORGANISATION_LENGTHS.end())?;
+    let name =
+        characters(TextPart::Name, &face.organisation, *ORGANISATION_LENGTHS.start(), *ORGANISATION_LENGTHS.end())?;
     let line = |text: &str| characters(TextPart::Line, text, *LINE_LENGTHS.start(), *LINE_LENGTHS.end());
     let (below, number) = (face.line.as_deref().map(line).transpose()?, face.number.as_deref().map(line).transpose()?);
     let code = face.code.as_deref().map(code_digits).transpose()?;
@@ -225,9 +239,7 @@ pub(super) fn oval(typeface: &Typeface, face: &OvalFace, trust: Trust) -> Result
     ground.add(Part::Name, outlines);
     if let Some(code) = &code {
         let height = (1.8 * unit).max(CODE_LEAST);
-        let lower =
-            LowerArc { middle: 1.5 * unit + height / 2.0, height, narrow: 1.0, gap: 0.03, pitch: Some(0.62), share: 0.2 };
-        let outlines = lower.set(typeface, ellipse, code)?;
+        let outlines = code_arc(1.5 * unit + height / 2.0, height).set(typeface, ellipse, code)?;
         ground.add(Part::Code, outlines);
     }
     if let Some(text) = &tax_number {
@@ -242,11 +254,11 @@ pub(super) fn oval(typeface: &Typeface, face: &OvalFace, trust: Trust) -> Result
     let crowded = code.is_some() && number.is_some();
     let (line_at, line_tall, number_at) = match (&tax_number, crowded) {
         (Some(_), false) => (6.5, 4.6, 11.1),
-        (Some(_), true) => (5.2, 3.6, 9.1),
+        (Some(_), true) => (5.0, 3.6, 8.55),
         (None, false) => (2.2, 4.6, 8.0),
         (None, true) => (2.2, 4.6, 7.6),
     };
-    let rows = [(below, line_at, line_tall), (number, number_at, 2.6)];
+    let rows = [(below, line_at, line_tall), (number, number_at, if crowded { 2.0 } else { 2.6 })];
     for (place, (text, middle, tallest)) in rows.iter().enumerate() {
         if let Some(text) = text {
             let part = Part::Line(place);
@@ -256,7 +268,13 @@ pub(super) fn oval(typeface: &Typeface, face: &OvalFace, trust: Trust) -> Result
     if trust == Trust::Development {
         let text: Vec<char> = SPECIMEN.chars().collect();
         let middle = if tax_number.is_some() { -5.3 } else { -3.4 };
-        ground.row(&Row { part: Part::Specimen, text: &text, middle: middle * unit, tallest: 3.8 * unit, slender: 1.15 })?;
+        ground.row(&Row {
+            part: Part::Specimen,
+            text: &text,
+            middle: middle * unit,
+            tallest: 3.8 * unit,
+            slender: 1.15,
+        })?;
     }
     Ok(ground.pieces)
 }

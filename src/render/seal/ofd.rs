@@ -84,7 +84,7 @@ fn packed(parts: &[(&str, String)]) -> Result<Vec<u8>, std::io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::seal::{Centre, RoundFace, SquareFace, NameEnding};
+    use crate::render::seal::{Centre, NameEnding, RoundFace, SquareFace};
     use std::io::Read;
 
     fn face() -> SealFace {
@@ -131,7 +131,8 @@ mod tests {
             .skip(1)
             .map(|rest| rest.split_once("</ofd:AbbreviatedData>").unwrap().0)
             .collect();
-        let expected: Vec<String> = pieces(&face(), Trust::Development).unwrap().iter().map(|piece| piece.outline.ofd_path()).collect();
+        let expected: Vec<String> =
+            pieces(&face(), Trust::Development).unwrap().iter().map(|piece| piece.outline.ofd_path()).collect();
         assert_eq!(drawn, expected);
         assert_eq!(drawn.len(), 1 + 1 + 8 + 2);
     }

@@ -37,10 +37,7 @@ impl Ellipse {
     fn inside(&self, t: f64, inset: f64) -> Stand {
         let (sin, cos) = t.sin_cos();
         let (x, y, radius) = self.normal(t);
-        let point = Point {
-            x: self.centre.x + self.a * sin - x * inset,
-            y: self.centre.y - self.b * cos - y * inset,
-        };
+        let point = Point { x: self.centre.x + self.a * sin - x * inset, y: self.centre.y - self.b * cos - y * inset };
         let turn = x.atan2(-y);
         Stand { point, turn, radius: radius - inset }
     }

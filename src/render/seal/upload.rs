@@ -269,7 +269,9 @@ fn placed(coverage: &Coverage, span: Span, rule: PictureRule) -> Result<Placed, 
     let (width, height) = (side(width_mm), side(height_mm));
     // Both sides of the comparison of shapes, as products.
     let (wide, high) = (span.width.saturating_mul(height), span.height.saturating_mul(width));
-    let dots = |pixels: usize, millimetres: u16| pixels.saturating_mul(254) / usize::from(millimetres).saturating_mul(10).max(1);
+    let dots = |pixels: usize, millimetres: u16| {
+        pixels.saturating_mul(254) / usize::from(millimetres).saturating_mul(10).max(1)
+    };
     let (found, least, inner) = match kind {
         PictureKind::Seal(_) => {
             if wide.abs_diff(high).saturating_mul(100) > wide.max(high).saturating_mul(ASPECT_TOLERANCE) {
