@@ -1,10 +1,39 @@
 //! Convex hulls of outlines, and how far they are apart.
 
-use yinxin::render::outline::Outline;
+use yinxin::render::outline::{Outline, Step};
 
 type Point = (f64, f64);
 
-/// The convex hull of an outline's ends and handles: it holds all of its ink.
+/// Points of an outline: its ends, and eight along each curve.
+fn drawn(outline: &Outline) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
+    let mut from = (0.0, 0.0);
+    for step in &outline.steps {
+        let (first, second, end) = match step {
+            Step::Move(end) | Step::Line(end) => (*end, *end, *end),
+            Step::Quadratic(handle, end) => (*handle, *handle, *end),
+            Step::Cubic(first, second, end) => (*first, *second, *end),
+            Step::Close => continue,
+        };
+        let end = (end.x, end.y);
+        if matches!(step, Step::Cubic(..) | Step::Quadratic(..)) {
+            points.extend((1..8u8).map(|n| {
+                let t = f64::from(n) / 8.0;
+                let u = 1.0 - t;
+                let mix = |a: f64, b: f64, c: f64, d: f64| match step {
+                    Step::Quadratic(..) => u * u * a + 2.0 * u * t * b + t * t * d,
+                    _ => u * u * u * a + 3.0 * u * u * t * b + 3.0 * u * t * t * c + t * t * t * d,
+                };
+                (mix(from.0, first.x, second.x, end.0), mix(from.1, first.y, second.y, end.1))
+            }));
+        }
+        points.push(end);
+        from = end;
+    }
+    points
+}
+
+/// The convex hull of an outline: it holds all of its ink.
 #[derive(Debug)]
 pub(crate) struct Hull {
     corners: Vec<Point>,
@@ -16,7 +45,7 @@ fn turn(a: Point, b: Point, c: Point) -> f64 {
 
 impl Hull {
     pub(crate) fn of(outline: &Outline) -> Self {
-        let mut points: Vec<Point> = outline.points().map(|point| (point.x, point.y)).collect();
+        let mut points = drawn(outline);
         points.sort_by(|a, b| a.partial_cmp(b).unwrap());
         let chain = |points: &mut dyn Iterator<Item = Point>| {
             let mut chain: Vec<Point> = Vec::new();
