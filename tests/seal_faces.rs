@@ -2,8 +2,6 @@
 //! drawn to `target/seal-faces-*.png`, to be looked at.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "clippy excuses `#[test]` functions, not their helpers"
 )]
