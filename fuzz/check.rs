@@ -98,7 +98,10 @@ pub fn backup_manifest(input: &[u8]) {
     let Ok(manifest) = BackupManifest::parse(input) else { return };
     assert_eq!(BackupManifest::parse(&manifest.to_json()).as_ref(), Ok(&manifest));
     for file in &manifest.files {
-        assert!(!file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'), "a name leads out of the folder");
+        assert!(
+            !file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'),
+            "a name leads out of the folder"
+        );
     }
 }
 
@@ -561,7 +564,11 @@ pub fn seal_picture(input: &[u8]) {
         };
         let rule = PictureRule { kind, width_mm: 20, height_mm: if choice & 16 == 0 { 20 } else { 12 }, trust };
         // A header of four bytes can ask for millions of pixels: the fuzzer's time goes to small ones.
-        if rest.get(16..24).is_some_and(|size| size[..2] != [0; 2] || size[4..6] != [0; 2] || size[2] > 2 || size[6] > 2) && rest.starts_with(b"\x89PNG") {
+        if rest
+            .get(16..24)
+            .is_some_and(|size| size[..2] != [0; 2] || size[4..6] != [0; 2] || size[2] > 2 || size[6] > 2)
+            && rest.starts_with(b"\x89PNG")
+        {
             return;
         }
         let Ok(taken) = normalise(rest, rule) else { return };
@@ -573,7 +580,11 @@ pub fn seal_picture(input: &[u8]) {
             let again = normalise(&taken.png, PictureRule { kind: PictureKind::Seal(InkChoice::MustBeRed), ..rule });
             let fading = matches!(
                 again,
-                Ok(_) | Err(UploadError::Blank | UploadError::Photograph { .. } | UploadError::Aspect { .. } | UploadError::Overfull)
+                Ok(_)
+                    | Err(UploadError::Blank
+                        | UploadError::Photograph { .. }
+                        | UploadError::Aspect { .. }
+                        | UploadError::Overfull)
             );
             assert!(fading, "{again:?}");
         }
