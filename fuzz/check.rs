@@ -32,6 +32,10 @@ use crate::format::x509::extension::{Extension, rewrite};
 use crate::format::x509::ocsp::BasicResponse;
 use crate::format::x509::{self, Certificate, CertificationRequest, Name, OcspRequest, OcspResponse};
 use crate::render::page;
+use crate::render::seal::{
+    Centre, InkChoice, NameEnding, OvalFace, PictureKind, PictureRule, RectangleFace, RoundFace, SealFace, SquareFace,
+    Trust, UploadError, draw, normalise,
+};
 
 /// Limits small enough that reaching one is cheap.
 pub const LIMITS: Limits = Limits {
@@ -94,7 +98,10 @@ pub fn backup_manifest(input: &[u8]) {
     let Ok(manifest) = BackupManifest::parse(input) else { return };
     assert_eq!(BackupManifest::parse(&manifest.to_json()).as_ref(), Ok(&manifest));
     for file in &manifest.files {
-        assert!(!file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'), "a name leads out of the folder");
+        assert!(
+            !file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'),
+            "a name leads out of the folder"
+        );
     }
 }
 
@@ -541,5 +548,76 @@ pub fn verify(input: &[u8]) {
         if input.first() != Some(&0x30) {
             break; // Only detached signatures have an original.
         }
+    }
+}
+
+/// The first byte says what the rest is: a picture that somebody hands in, or the text of a face. What is taken is a PNG of
+/// the stated size, twice the same, and is taken again; a face is drawn whole or refused.
+pub fn seal_picture(input: &[u8]) {
+    let Some((choice, rest)) = input.split_first() else { return };
+    let trust = if choice & 1 == 0 { Trust::Production } else { Trust::Development };
+    if choice & 2 == 0 {
+        let kind = match choice >> 2 & 3 {
+            0 => PictureKind::Writing,
+            1 => PictureKind::Seal(InkChoice::MustBeRed),
+            _ => PictureKind::Seal(InkChoice::Recolour),
+        };
+        let rule = PictureRule { kind, width_mm: 20, height_mm: if choice & 16 == 0 { 20 } else { 12 }, trust };
+        // A header of four bytes can ask for millions of pixels: the fuzzer's time goes to small ones.
+        if rest
+            .get(16..24)
+            .is_some_and(|size| size[..2] != [0; 2] || size[4..6] != [0; 2] || size[2] > 2 || size[6] > 2)
+            && rest.starts_with(b"\x89PNG")
+        {
+            return;
+        }
+        let Ok(taken) = normalise(rest, rule) else { return };
+        assert_eq!(Some(&taken), normalise(rest, rule).ok().as_ref());
+        let side = |at: usize| taken.png[at..at + 4].try_into().map(u32::from_be_bytes).unwrap();
+        assert_eq!((side(16), side(20)), (472, if rule.height_mm == 20 { 472 } else { 283 }));
+        if trust == Trust::Production && rule.kind != PictureKind::Writing {
+            // Thin strokes may fade below what counts as ink; the shape and the size stay.
+            let again = normalise(&taken.png, PictureRule { kind: PictureKind::Seal(InkChoice::MustBeRed), ..rule });
+            let fading = matches!(
+                again,
+                Ok(_)
+                    | Err(UploadError::Blank
+                        | UploadError::Photograph { .. }
+                        | UploadError::Aspect { .. }
+                        | UploadError::Overfull)
+            );
+            assert!(fading, "{again:?}");
+        }
+        return;
+    }
+    let Ok(text) = std::str::from_utf8(rest) else { return };
+    let mut texts = text.split('\n').map(str::to_owned);
+    let name = texts.next().unwrap_or_default();
+    let (second, third) = (texts.next(), texts.next());
+    let size = 8 + u16::from(choice >> 4) * 4;
+    let face = match choice >> 2 & 3 {
+        0 => SealFace::Round(RoundFace {
+            organisation: name,
+            centre: if choice & 128 == 0 { Centre::Star } else { Centre::Empty },
+            lines: second.into_iter().chain(texts.take(2)).collect(),
+            code: third.clone(),
+            note: third.map(|text| text.chars().rev().collect()),
+            diameter_mm: size,
+        }),
+        1 => SealFace::Oval(OvalFace {
+            organisation: name,
+            tax_number: second.clone(),
+            line: second,
+            number: third,
+            code: texts.next(),
+            width_mm: size + size / 3,
+            height_mm: size,
+        }),
+        2 => SealFace::Square(SquareFace { name, ending: NameEnding::Customary, side_mm: size }),
+        _ => SealFace::Rectangle(RectangleFace { text: name, width_mm: size * 2, height_mm: size }),
+    };
+    if let Ok(picture) = draw(&face, trust) {
+        assert!(picture.svg.len() < 1 << 20, "{}", picture.svg.len());
+        assert_eq!((picture.width_mm, picture.height_mm), face.size_mm());
     }
 }

@@ -70,7 +70,10 @@ use yinxin::format::x509::{
     NewExtension, NewName, OcspRequest, OcspResponse,
 };
 use yinxin::render::page::Document;
-use yinxin::render::{SealFace, ofd_face};
+use yinxin::render::seal::{
+    Centre, InkChoice, NameEnding, PictureKind, PictureRule, RoundFace, SealFace, SquareFace, Trust, draw, normalise,
+    ofd_face,
+};
 use yinxin::service::keys::import::{self, open};
 
 #[path = "../benches/material/mod.rs"]
@@ -155,6 +158,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("ofd_page", pages()),
         ("ofd_signatures_xml", lists.chain(descriptions).collect()),
         ("private_key", private_keys()),
+        ("seal_picture", seal_pictures()),
         ("ses_seal", named(&[("one-signer", &made.seal), ("two-signers", &other)])),
         ("ses_signature", named(&[("first", &once.signed_value), ("second", &twice.signed_value)])),
         ("sm2", sm2_seeds()),
@@ -630,12 +634,14 @@ fn private_keys() -> BTreeMap<String, Vec<u8>> {
 
 /// A seal's face, and a page with one object of each kind.
 fn pages() -> BTreeMap<String, Vec<u8>> {
-    let face = SealFace {
+    let face = SealFace::Round(RoundFace {
         organisation: "示例市印信演示局".to_owned(),
-        centre_text: Some("样章".to_owned()),
-        serial: None,
+        centre: Centre::Star,
+        lines: Vec::new(),
+        code: None,
+        note: None,
         diameter_mm: 42,
-    };
+    });
     let png =
         b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\
         \x00\x00\x00\x3a\x7e\x9b\x55\x00\x00\x00\x0a\x49\x44\x41\x54\x78\xda\x63\x60\x00\x00\x00\x02\x00\x01\xe5\
@@ -675,7 +681,33 @@ fn pages() -> BTreeMap<String, Vec<u8>> {
         std::io::Write::write_all(&mut writer, content).unwrap();
     }
     let objects = writer.finish().unwrap().into_inner();
-    BTreeMap::from([("face".to_owned(), ofd_face(&face).unwrap()), ("objects".to_owned(), objects)])
+    BTreeMap::from([("face".to_owned(), ofd_face(&face, Trust::Development).unwrap()), ("objects".to_owned(), objects)])
+}
+
+/// A seal as PNG and as BMP, and texts for each shape; the first byte is the target's choice.
+fn seal_pictures() -> BTreeMap<String, Vec<u8>> {
+    // A red frame on white paper, 120 dots to 20 mm.
+    let mut bmp = b"BM\0\0\0\0\0\0\0\0\x3E\0\0\0\x28\0\0\0\x78\0\0\0\x78\0\0\0\x01\0\x01\0".to_vec();
+    bmp.resize(0x36, 0);
+    bmp.extend([255, 255, 255, 0, 0, 0, 200, 0]);
+    for row in 0..120 {
+        let full = !(8..112).contains(&row);
+        bmp.extend((0..16).map(|byte| if full || byte == 0 || byte == 14 { 255 } else { 0 }));
+    }
+    let face = |face: &SealFace| draw(face, Trust::Production).unwrap().png;
+    let square = SquareFace { name: "王小明".to_owned(), ending: NameEnding::Customary, side_mm: 20 };
+    let png = face(&SealFace::Square(square));
+    let seed = |choice: u8, rest: &[u8]| [&[choice], rest].concat();
+    let seeds = [
+        ("png", seed(4, &png)),
+        ("bmp", seed(5, &bmp)),
+        ("recoloured", seed(8, &png)),
+        ("round", seed(0x82 + 0x10, "示例市印信演示局\n财务专用章\n33010600000001".as_bytes())),
+        ("oval", seed(0x86, "示例市印信演示有限公司\n91330106MA0000000X\n（1）\n33010600000001".as_bytes())),
+        ("square", seed(0x4A, "阿卜杜拉·买买提".as_bytes())),
+        ("rectangle", seed(0x4F, "示例市印信演示局受理专用（一）".as_bytes())),
+    ];
+    seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// One for each of the target's kinds; 5 announces a number of 32 bytes, lower digits an edge.
@@ -805,6 +837,12 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                     let named: &[&str] = if name == "face" { &[] } else { &["font-substituted", "part-unreadable"] };
                     assert_eq!(codes, named, "{label}");
                 }
+                "seal_picture" if ["png", "bmp", "recoloured"].contains(&name.as_str()) => {
+                    let kind = PictureKind::Seal(InkChoice::MustBeRed);
+                    let rule = PictureRule { kind, width_mm: 20, height_mm: 20, trust: Trust::Production };
+                    assert!(normalise(&bytes[1..], rule).is_ok(), "{label}");
+                }
+                "seal_picture" => assert!(std::str::from_utf8(&bytes[1..]).is_ok(), "{label}"),
                 "ofd_signatures_xml" if name == "list" => {
                     assert_eq!(SignatureList::parse(&part, &bytes, LIMITS).unwrap().entries.len(), 2, "{label}");
                 }

@@ -67,8 +67,8 @@ fn the_program_tests_itself() {
     let rows = told["tests"].as_array().unwrap();
     assert!(rows.iter().all(|row| row["result"] == "passed"));
     let policies: Vec<_> = rows.iter().filter_map(|row| row["name"].as_str()?.strip_prefix("policy ")).collect();
-    let shipped = ["access.toml", "algorithms.toml", "verification/default.toml", "verification/strict.toml"];
-    let rest = ["verification/archive.toml", "verification/lenient-field.toml", "profiles"];
+    let shipped = ["access.toml", "algorithms.toml", "faces.toml", "verification/default.toml"];
+    let rest = ["verification/strict.toml", "verification/archive.toml", "verification/lenient-field.toml", "profiles"];
     assert_eq!(policies, [&shipped[..], &rest].concat());
     assert_eq!(rows.len(), known_answers().len() + policies.len());
 }

@@ -56,6 +56,10 @@ impl Limits {
     };
 }
 
+/// Bytes of a picture of a seal or of a signature by hand that somebody hands in: a scan of A5 at 600 dots per inch as PNG,
+/// or the page of a good camera as JPEG, with a margin.
+pub const SEAL_PICTURE_BYTES: usize = 8 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT

@@ -17,6 +17,7 @@ mod keys;
 mod log;
 mod proof;
 mod seal_admin;
+mod seal_picture;
 mod selftest;
 mod serve;
 mod shares;

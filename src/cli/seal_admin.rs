@@ -11,6 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
 use crate::cli::keys::attached;
+use crate::cli::seal_picture;
 use crate::domain::audit::{Actor, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::service;
@@ -32,6 +33,14 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
+    #[command(flatten)]
+    Installed(Installed),
+    Picture(seal_picture::Arguments),
+}
+
+/// What works on an installation.
+#[derive(Subcommand)]
+enum Installed {
     /// Take in a seal of GB/T 38540 that a seal maker made for a key of ours, and print its name here
     Take {
         /// The seal, DER
@@ -85,21 +94,25 @@ fn role(text: &str) -> Result<Role, String> {
 
 /// Does what is asked.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
-    attached((arguments.config.as_deref(), false), console, async |services, _, _| match &arguments.action {
-        Action::Take { seal, key, certificate } => {
+    let action = match &arguments.action {
+        Action::Picture(picture) => return seal_picture::run(picture, console),
+        Action::Installed(action) => action,
+    };
+    attached((arguments.config.as_deref(), false), console, async |services, _, _| match action {
+        Installed::Take { seal, key, certificate } => {
             let files = (&read(seal)?[..], &read(certificate)?[..]);
             let id = take(&services, &Actor::Operator, files, key).await?;
             Ok(format!("{id}\n"))
         }
-        Action::Suspend { seal, reason } => {
+        Installed::Suspend { seal, reason } => {
             let state = suspend(&services, &Actor::Operator, seal, *reason).await?;
             Ok(format!("{seal} {}\n", state.name()))
         }
-        Action::Resume { seal } => {
+        Installed::Resume { seal } => {
             let state = resume(&services, &Actor::Operator, seal).await?;
             Ok(format!("{seal} {}\n", state.name()))
         }
-        Action::RegisterCaller { certificate, name, role } => {
+        Installed::RegisterCaller { certificate, name, role } => {
             let pem = read(certificate)?;
             let roles = Roles::new(role.iter().copied()).map_err(service::Error::from)?;
             let registration = holder(&String::from_utf8_lossy(&pem), name, roles)?;

@@ -12,7 +12,7 @@ use crate::base::random::{HealthChecked, Random, SystemRandom};
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
-use crate::config::{Policies, Settings, algorithms, profiles, verification};
+use crate::config::{Policies, Settings, algorithms, faces, profiles, verification};
 use crate::domain::trust::AlgorithmPolicy;
 use crate::http::access;
 use crate::service::selftest::{self, Row, SelfTest, known_answers};
@@ -34,9 +34,10 @@ pub(crate) struct Arguments {
 }
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
-const SHIPPED: [(&str, &str, &str); 6] = [
+const SHIPPED: [(&str, &str, &str); 7] = [
     ("access.toml", access::SHIPPED, "bdd3576c72694b42affdc6940bb96aee04037eaff576a461908c946b0203864c"),
     ("algorithms.toml", algorithms::BUILT_IN, "2444af3ce180439bc107e4079f11b87f9ab394d5f2128099944f3b16f2e8e750"),
+    ("faces.toml", faces::BUILT_IN, "0b840c1c34fd25efe78a4f4a5429a9084413b43c12d3c2ce28005a9b4c33715a"),
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,

@@ -7,6 +7,7 @@ mod batches;
 pub mod ceremony;
 pub mod devices;
 mod escrow;
+pub mod faces;
 mod fetching;
 mod keys;
 pub mod profiles;

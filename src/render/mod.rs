@@ -1,22 +1,16 @@
 //! Types → pictures: seal faces as SVG, PNG and OFD drawing; pages of documents as SVG and PNG; text as OFD. Pure; no system fonts.
 //!
-//! What is drawn of a seal, from outside in: a ring, the organisation's name on the upper arc, a five-pointed star, a line of text
-//! below it, and the fourteen digits of the seal's code on the lower arc. The national emblem is never drawn: only
-//! bodies that the State names may carry it, and their seals are made elsewhere.
+//! The national emblem is never drawn: only bodies that the State names may carry it, and their seals are made elsewhere.
 //!
 //! Every picture is a function of its input alone: the same face gives the same bytes.
 
-pub mod error;
 pub mod outline;
 pub mod page;
 pub mod png;
-pub mod seal_face;
-pub mod seal_ofd;
+pub mod seal;
 pub mod text_ofd;
 
-pub use error::Error;
-pub use seal_face::{SealFace, SealPicture, draw};
-pub use seal_ofd::ofd_face;
+pub use seal::{Error, SealFace, SealPicture, Trust, draw, ofd_face};
 
 /// Yinxin Song, the typeface of seals: every character of 通用规范汉字表, ASCII, Chinese punctuation, full-width forms.
 ///

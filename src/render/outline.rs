@@ -2,12 +2,18 @@
 
 use std::fmt::Write;
 
-use ttf_parser::{Face, OutlineBuilder};
+use ttf_parser::{Face, GlyphId, OutlineBuilder, Rect};
 
 use crate::render::{Error, SEAL_FONT};
 
 /// The middle of the ideographic square above the base line, in thousandths of the type size.
 const MIDDLE: f64 = 380.0;
+
+/// White on each side of what is no ideograph, in squares: about what ideographs have.
+const BEARING: f64 = 0.07;
+
+/// The least that a character takes, in squares.
+const NARROWEST: f64 = 0.3;
 
 /// How far the handles of a cubic curve stand from its ends, so that four of them make a circle (error below 0.03 %).
 const CIRCLE_HANDLE: f64 = 0.552_284_75;
@@ -54,17 +60,43 @@ impl Outline {
         Self { steps }
     }
 
-    /// A ring: a disc with a hole, whose contours run against each other.
+    /// A ring: an ellipse with a hole, whose contours run against each other. `outer` and `inner` are halves of width
+    /// and height.
     #[must_use]
-    pub fn ring(centre: Point, outer: f64, inner: f64) -> Self {
+    pub fn ring(centre: Point, outer: (f64, f64), inner: (f64, f64)) -> Self {
         let mut ring = Self::default();
-        ring.circle(centre, outer, 1.0);
-        ring.circle(centre, inner, -1.0);
+        ring.ellipse(centre, outer, 1.0);
+        ring.ellipse(centre, inner, -1.0);
         ring
     }
 
-    fn circle(&mut self, centre: Point, radius: f64, direction: f64) {
-        let at = |x: f64, y: f64| Point { x: centre.x + x * radius, y: centre.y + y * radius * direction };
+    /// A rectangular frame, so wide all round.
+    #[must_use]
+    pub fn frame(width: f64, height: f64, line: f64) -> Self {
+        let at = |x, y| Point { x, y };
+        let mut frame = Self::polygon(&[at(0.0, 0.0), at(width, 0.0), at(width, height), at(0.0, height)]);
+        let (right, foot) = (width - line, height - line);
+        // The inner contour runs the other way.
+        let hole = Self::polygon(&[at(line, line), at(line, foot), at(right, foot), at(right, line)]);
+        frame.steps.extend(hole.steps);
+        frame
+    }
+
+    /// The ends and handles of all steps: their hull holds the outline.
+    pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        self.steps.iter().flat_map(|step| {
+            let points = match *step {
+                Step::Move(end) | Step::Line(end) => [Some(end), None, None],
+                Step::Quadratic(handle, end) => [Some(handle), Some(end), None],
+                Step::Cubic(first, second, end) => [Some(first), Some(second), Some(end)],
+                Step::Close => [None; 3],
+            };
+            points.into_iter().flatten()
+        })
+    }
+
+    fn ellipse(&mut self, centre: Point, half: (f64, f64), direction: f64) {
+        let at = |x: f64, y: f64| Point { x: centre.x + x * half.0, y: centre.y + y * half.1 * direction };
         let k = CIRCLE_HANDLE;
         self.steps.extend([
             Step::Move(at(0.0, -1.0)),
@@ -149,30 +181,57 @@ impl Typeface {
         Ok(Self { face, units })
     }
 
-    /// How much of a full square the character takes along the line: 1 for an ideograph, about ½ for a digit.
+    /// How much of a full square the character takes along the line: 1 for an ideograph, less for digits, dots and brackets.
+    ///
+    /// What is no ideograph is measured by its ink, so that brackets, which fill half of their square, stand no farther
+    /// from their neighbours than letters do.
     ///
     /// # Errors
     /// [`Error::MissingGlyph`] for a character that the typeface lacks.
-    pub fn advance(&self, character: char) -> Result<f64, Error> {
-        let glyph = self.face.glyph_index(character).ok_or_else(|| missing(character))?;
-        let advance = self.face.glyph_hor_advance(glyph).ok_or_else(|| missing(character))?;
-        Ok(f64::from(advance) / self.units)
+    pub fn cell(&self, character: char) -> Result<f64, Error> {
+        let (_, ink) = self.glyph(character)?;
+        if is_ideograph(character) {
+            return Ok(1.0);
+        }
+        Ok(((f64::from(ink.x_max) - f64::from(ink.x_min)) / self.units + 2.0 * BEARING).max(NARROWEST))
     }
 
-    /// The character's outline at a place.
+    fn glyph(&self, character: char) -> Result<(GlyphId, Rect), Error> {
+        let glyph = self.face.glyph_index(character).ok_or_else(|| missing(character))?;
+        // A glyph without an outline has no box: an empty box of the typeface, never a letter.
+        let ink = self.face.glyph_bounding_box(glyph).ok_or_else(|| missing(character))?;
+        Ok((glyph, ink))
+    }
+
+    /// The character's outline at a place: no part of it lies above or below its square.
     ///
     /// # Errors
-    /// [`Error::MissingGlyph`] for a character that the typeface lacks, [`Error::BlankCharacter`] for one that shows nothing.
+    /// [`Error::MissingGlyph`] for a character that the typeface lacks, or for which it draws nothing.
     pub fn letter(&self, character: char, place: Place) -> Result<Outline, Error> {
-        let glyph = self.face.glyph_index(character).ok_or_else(|| missing(character))?;
-        let middle = self.advance(character)? / 2.0;
+        let (glyph, ink) = self.glyph(character)?;
+        let middle = if is_ideograph(character) {
+            0.5
+        } else {
+            (f64::from(ink.x_min) + f64::from(ink.x_max)) / 2.0 / self.units
+        };
+        let (top, bottom) = (f64::from(ink.y_max) / self.units, f64::from(ink.y_min) / self.units);
+        let (head, foot) = (MIDDLE / 1000.0 + 0.5, MIDDLE / 1000.0 - 0.5);
+        // What is taller than the square is made as tall; what only hangs out of it is moved in.
+        let shrink = (1.0 / (top - bottom).max(f64::EPSILON)).min(1.0);
+        let (top, bottom) = (top * shrink, bottom * shrink);
+        let rise = (head - top).min(0.0) + (foot - bottom).max(0.0);
         let (sin, cos) = place.turn.sin_cos();
-        let mut pen = Pen { outline: Outline::default(), units: self.units, middle, place, sin, cos };
+        let mut pen = Pen { outline: Outline::default(), units: self.units, middle, shrink, rise, place, sin, cos };
         if self.face.outline_glyph(glyph, &mut pen).is_none() || pen.outline.steps.is_empty() {
-            return Err(Error::BlankCharacter { code_point: u32::from(character) });
+            return Err(missing(character));
         }
         Ok(pen.outline)
     }
+}
+
+/// Ideographs stand in equal squares: 〇, the unified ones with their extensions.
+fn is_ideograph(character: char) -> bool {
+    matches!(character, '〇' | '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 fn missing(character: char) -> Error {
@@ -184,6 +243,8 @@ struct Pen {
     outline: Outline,
     units: f64,
     middle: f64,
+    shrink: f64,
+    rise: f64,
     place: Place,
     sin: f64,
     cos: f64,
@@ -192,7 +253,8 @@ struct Pen {
 impl Pen {
     fn at(&self, x: f32, y: f32) -> Point {
         let right = (f64::from(x) / self.units - self.middle) * self.place.width;
-        let down = (MIDDLE / 1000.0 - f64::from(y) / self.units) * self.place.height;
+        let up = f64::from(y) / self.units * self.shrink + self.rise;
+        let down = (MIDDLE / 1000.0 - up) * self.place.height;
         Point {
             x: self.place.centre.x + right * self.cos - down * self.sin,
             y: self.place.centre.y + right * self.sin + down * self.cos,
@@ -282,7 +344,7 @@ mod tests {
         let square = Outline::polygon(&[Point { x: -0.000_1, y: 1.0 / 3.0 }, Point { x: 2.5, y: 10.0 }]);
         assert_eq!(square.svg_path(), "M 0 0.333 L 2.5 10 Z");
         assert_eq!(square.ofd_path(), "M 0 0.333 L 2.5 10 C");
-        let ring = Outline::ring(Point { x: 1.0, y: 1.0 }, 1.0, 0.5).ofd_path();
+        let ring = Outline::ring(Point { x: 1.0, y: 1.0 }, (1.0, 1.0), (0.5, 0.5)).ofd_path();
         assert!(ring.starts_with("M 1 0 B 1.552 0 2 0.448 2 1 B "), "{ring}");
     }
 
@@ -291,6 +353,7 @@ mod tests {
         let typeface = Typeface::open().unwrap();
         let refused = typeface.letter('龘', PLACE).unwrap_err();
         assert!(matches!(refused, Error::MissingGlyph { character: '龘', code_point: 0x9F98 }));
+        assert_eq!(refused.code(), "glyph-missing");
         assert_eq!(refused.to_string(), "the typeface of seals lacks 龘 (U+9F98)");
     }
 }

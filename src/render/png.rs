@@ -21,19 +21,27 @@ pub fn pixels(millimetres: u16) -> u32 {
     (u32::from(millimetres) * u32::from(DOTS_PER_INCH) * 10 + 127) / 254
 }
 
-/// Draws a square SVG whose side is `millimetres`.
+/// Draws an SVG that is so wide and high.
 ///
 /// # Errors
 /// [`Error::Svg`] when the text is not SVG, [`Error::Pixels`] when there is no memory for the picture.
-pub fn rasterise(svg: &str, millimetres: u16) -> Result<Vec<u8>, Error> {
+pub fn rasterise(svg: &str, width_mm: u16, height_mm: u16) -> Result<Vec<u8>, Error> {
     let options = Options { dpi: f32::from(DOTS_PER_INCH), ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(Error::Svg)?;
-    let side = pixels(millimetres);
-    let mut pixmap = Pixmap::new(side, side).ok_or(Error::Pixels)?;
-    let scale = f32::from(u16::try_from(side).map_err(|_| Error::Pixels)?) / tree.size().width();
-    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
-    let png = pixmap.encode_png().map_err(|_| Error::Pixels)?;
-    with_resolution(&png)
+    let (width, height) = (pixels(width_mm), pixels(height_mm));
+    let mut pixmap = Pixmap::new(width, height).ok_or(Error::Pixels)?;
+    let scale = |side: u32, length: f32| Ok(f32::from(u16::try_from(side).map_err(|_| Error::Pixels)?) / length);
+    let (x, y) = (scale(width, tree.size().width())?, scale(height, tree.size().height())?);
+    resvg::render(&tree, Transform::from_scale(x, y), &mut pixmap.as_mut());
+    encode(&pixmap)
+}
+
+/// Writes pixels as PNG that says its resolution.
+///
+/// # Errors
+/// [`Error::Pixels`] when there is no memory for the picture.
+pub(super) fn encode(pixmap: &Pixmap) -> Result<Vec<u8>, Error> {
+    with_resolution(&pixmap.encode_png().map_err(|_| Error::Pixels)?)
 }
 
 /// Adds the chunk that says how large a pixel is (PNG, third edition, §11.3.4.3).
@@ -81,6 +89,6 @@ mod tests {
 
     #[test]
     fn text_that_is_no_svg_is_refused() {
-        assert!(matches!(rasterise("<html/>", 42), Err(Error::Svg(_))));
+        assert!(matches!(rasterise("<html/>", 42, 42), Err(Error::Svg(_))));
     }
 }

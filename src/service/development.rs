@@ -14,7 +14,8 @@ use crate::domain::ca::{self, Profiles};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyState, Owner};
 use crate::domain::seal::State;
 use crate::domain::seal::maker::{self, SealRequest};
-use crate::render::{self, SealFace, SealPicture};
+use crate::render::seal::{Centre, RoundFace};
+use crate::render::{self, SealFace, SealPicture, Trust};
 use crate::service::certificates::{Above, Issued, issue};
 use crate::service::issuance::Issuance;
 use crate::service::keys::{NewKey, made_bits};
@@ -62,12 +63,15 @@ pub struct DevelopmentPki {
 /// The face of the development seals.
 #[must_use]
 pub fn face(number: &str) -> SealFace {
-    SealFace {
+    SealFace::Round(RoundFace {
         organisation: ORGANISATION.to_owned(),
-        centre_text: Some(SPECIMEN.to_owned()),
-        serial: Some(number.to_owned()),
+        centre: Centre::Star,
+        // The mark of a specimen stands where a line would.
+        lines: Vec::new(),
+        code: Some(number.to_owned()),
+        note: None,
         diameter_mm: DIAMETER_MM,
-    }
+    })
 }
 
 /// The picture of a development seal.
@@ -75,7 +79,7 @@ pub fn face(number: &str) -> SealFace {
 /// # Errors
 /// The face cannot be drawn.
 pub fn picture(number: &str) -> Result<SealPicture, Error> {
-    Ok(render::draw(&face(number))?)
+    Ok(render::draw(&face(number), Trust::Development)?)
 }
 
 /// The development PKI of this database, made under these profiles if it is not there yet: all of it in one transaction.

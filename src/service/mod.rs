@@ -27,6 +27,7 @@ pub mod keys;
 pub mod measurement;
 pub mod officers;
 pub mod outside;
+pub mod pictures;
 pub mod preview;
 pub mod publication;
 mod recorder;

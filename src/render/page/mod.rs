@@ -39,7 +39,7 @@ mod image;
 mod notes;
 mod painter;
 mod path;
-mod picture;
+pub(super) mod picture;
 mod raster;
 mod resources;
 mod shapes;
@@ -465,7 +465,8 @@ mod tests {
     use zip::write::SimpleFileOptions;
 
     use super::*;
-    use crate::render::{NOTICE, SealFace, ofd_face};
+    use crate::render::seal::{Centre, RoundFace};
+    use crate::render::{NOTICE, SealFace, Trust, ofd_face};
 
     const LIMITS: Limits = Limits::DEFAULT;
 
@@ -757,12 +758,16 @@ mod tests {
 
     #[test]
     fn a_seal_picture_in_ofd_is_drawn_and_its_words_are_not_the_pages() {
-        let face =
-            SealFace {
-                organisation: "示例市印信演示局".to_owned(), centre_text: None, serial: None, diameter_mm: 42
-            };
+        let face = SealFace::Round(RoundFace {
+            organisation: "示例市印信演示局".to_owned(),
+            centre: Centre::Star,
+            lines: Vec::new(),
+            code: None,
+            note: None,
+            diameter_mm: 42,
+        });
         let picture = |bytes| SealPicture { kind: "ofd".into(), bytes };
-        let page = render(EMPTY, &[stamp(Some(picture(ofd_face(&face).unwrap())), None)]);
+        let page = render(EMPTY, &[stamp(Some(picture(ofd_face(&face, Trust::Production).unwrap())), None)]);
         assert_eq!(codes(&page), []);
         let [red, green, _] = colour(&page, 50, 48);
         assert!(red > 150 && green < 100, "the star is red: {red} {green}");

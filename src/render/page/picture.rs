@@ -20,11 +20,13 @@ const MAX_PIECES: usize = 100_000;
 
 /// A picture that a browser and our own painter show alike.
 #[derive(Debug, Clone)]
-pub(super) struct Picture {
+pub(in crate::render) struct Picture {
     pub(super) form: Form,
     pub(super) bytes: Arc<Vec<u8>>,
     /// Bytes that decoding takes.
     pub(super) decoded: usize,
+    /// Width and height in pixels.
+    pub(in crate::render) size: (u32, u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Form {
 
 /// Why a picture is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::render) enum Fault {
     /// A format that is not drawn; its name, as far as it is known.
     Format(&'static str),
     /// Decoding it would take too much.
@@ -64,10 +66,31 @@ impl Picture {
             Form::Gif => ImageKind::GIF(bytes),
         }
     }
+
+    /// Its pixels, one for one.
+    pub(in crate::render) fn pixels(&self) -> Option<Pixmap> {
+        let (width, height) = self.size;
+        self.drawn(width, height)
+    }
+
+    /// The picture, stretched to so many pixels.
+    fn drawn(&self, width: u32, height: u32) -> Option<Pixmap> {
+        let svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\"><image width=\"{width}\" \
+             height=\"{height}\" preserveAspectRatio=\"none\" image-rendering=\"optimizeSpeed\" href=\"picture\"/></svg>"
+        );
+        let kind = self.kind();
+        let mut options = Options::default();
+        options.image_href_resolver.resolve_string = Box::new(move |_, _| Some(kind.clone()));
+        let tree = Tree::from_str(&svg, &options).ok()?;
+        let mut pixmap = Pixmap::new(width, height)?;
+        resvg::render(&tree, resvg::tiny_skia::Transform::identity(), &mut pixmap.as_mut());
+        Some(pixmap)
+    }
 }
 
 /// Reads a picture.
-pub(super) fn read(bytes: &[u8]) -> Result<Picture, Fault> {
+pub(in crate::render) fn read(bytes: &[u8]) -> Result<Picture, Fault> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if starts(b"\x89PNG\r\n\x1a\n") {
         png(bytes)
@@ -144,7 +167,7 @@ fn png(bytes: &[u8]) -> Result<Picture, Fault> {
         rest = after;
         if name == b"IEND" {
             Pixmap::decode_png(&kept).map_err(|_| Fault::Broken)?;
-            return Ok(Picture { form: Form::Png, bytes: Arc::new(kept), decoded });
+            return Ok(Picture { form: Form::Png, bytes: Arc::new(kept), decoded, size: (width, height) });
         }
     }
     Err(Fault::Broken)
@@ -167,8 +190,8 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, Fault> {
         let marker = bytes.get(at.saturating_add(1)).copied().ok_or(Fault::Broken)?;
         if marker == 0xD9 {
             kept.extend_from_slice(&[0xFF, 0xD9]);
-            let decoded = size.ok_or(Fault::Broken)?;
-            let picture = Picture { form: Form::Jpeg, bytes: Arc::new(kept), decoded };
+            let (decoded, size) = size.ok_or(Fault::Broken)?;
+            let picture = Picture { form: Form::Jpeg, bytes: Arc::new(kept), decoded, size };
             return if decodes(&picture) { Ok(picture) } else { Err(Fault::Broken) };
         }
         let length = be16(bytes, at.saturating_add(2)).ok_or(Fault::Broken)?;
@@ -180,7 +203,7 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, Fault> {
                 let components: usize = bytes.get(at.saturating_add(9)).copied().ok_or(Fault::Broken)?.into();
                 // A progressive one keeps all coefficients, sixteen bits each.
                 let each = if marker == 0xC2 { 4 + 2 * components } else { 4 };
-                size = Some(bounded(width.into(), height.into(), each)?);
+                size = Some((bounded(width.into(), height.into(), each)?, (width.into(), height.into())));
             }
             0xC0..=0xC2 => return Err(Fault::Broken),
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return Err(Fault::Format("JPEG")),
@@ -218,14 +241,7 @@ fn scan_end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// True if a JPEG decodes: it has no transparent pixel, so it leaves ink wherever it is drawn.
 fn decodes(picture: &Picture) -> bool {
-    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"4\" height=\"4\">\
-        <image width=\"4\" height=\"4\" preserveAspectRatio=\"none\" href=\"picture\"/></svg>";
-    let kind = picture.kind();
-    let mut options = Options::default();
-    options.image_href_resolver.resolve_string = Box::new(move |_, _| Some(kind.clone()));
-    let Ok(tree) = Tree::from_str(svg, &options) else { return false };
-    let Some(mut pixmap) = Pixmap::new(4, 4) else { return false };
-    resvg::render(&tree, resvg::tiny_skia::Transform::identity(), &mut pixmap.as_mut());
+    let Some(pixmap) = picture.drawn(4, 4) else { return false };
     pixmap.pixels().iter().any(|pixel| pixel.alpha() > 0)
 }
 
@@ -262,7 +278,8 @@ fn gif(bytes: &[u8]) -> Result<Picture, Fault> {
                 kept.extend_from_slice(bytes.get(start..at).ok_or_else(broken)?);
                 kept.push(0x3B);
                 let decoded = bounded(width.into(), height.into(), 8)?;
-                return Ok(Picture { form: Form::Gif, bytes: Arc::new(kept), decoded });
+                let size = (width.into(), height.into());
+                return Ok(Picture { form: Form::Gif, bytes: Arc::new(kept), decoded, size });
             }
             _ => return Err(Fault::Broken),
         }
@@ -322,7 +339,7 @@ fn bmp(bytes: &[u8]) -> Result<Picture, Fault> {
         }
     }
     let png = pixmap.encode_png().map_err(|_| Fault::TooLarge)?;
-    Ok(Picture { form: Form::Png, bytes: Arc::new(png), decoded })
+    Ok(Picture { form: Form::Png, bytes: Arc::new(png), decoded, size: (width, height) })
 }
 
 #[cfg(test)]

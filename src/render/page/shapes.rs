@@ -57,7 +57,7 @@ impl Shape {
                 outline
             }
             Self::Bars => joined(&[corners(110.0, -330.0, 400.0, 45.0), corners(110.0, -210.0, 400.0, 45.0)]),
-            Self::Degree => Outline::ring(Point { x: 190.0, y: -640.0 }, 130.0, 80.0),
+            Self::Degree => Outline::ring(Point { x: 190.0, y: -640.0 }, (130.0, 130.0), (80.0, 80.0)),
             Self::Minute => joined(&[stroke(60.0)]),
             Self::Second => joined(&[stroke(60.0), stroke(230.0)]),
         }

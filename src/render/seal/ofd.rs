@@ -10,8 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::render::Error;
-use crate::render::outline::Outline;
-use crate::render::seal_face::{INK, SealFace, outlines};
+use crate::render::seal::{INK, Piece, SealFace, Trust, pieces};
 
 const NAMESPACE: &str = "http://www.ofdspec.org/2016";
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -20,12 +19,12 @@ const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 ///
 /// # Errors
 /// As [`crate::render::draw`].
-pub fn ofd_face(face: &SealFace) -> Result<Vec<u8>, Error> {
-    let outlines = outlines(face)?;
-    let side = face.diameter_mm;
+pub fn ofd_face(face: &SealFace, trust: Trust) -> Result<Vec<u8>, Error> {
+    let pieces = pieces(face, trust)?;
+    let size = face.size_mm();
     let parts = [
-        ("Doc_0/Document.xml", document(side, outlines.len())),
-        ("Doc_0/Pages/Page_0/Content.xml", content(side, &outlines)),
+        ("Doc_0/Document.xml", document(size, pieces.len())),
+        ("Doc_0/Pages/Page_0/Content.xml", content(size, &pieces)),
         ("OFD.xml", entrance()),
     ];
     packed(&parts).map_err(Error::Container)
@@ -41,30 +40,30 @@ fn entrance() -> String {
 }
 
 /// Document.xml (§7.5): one page, identifier 1; its layer is 2 and its outlines follow.
-fn document(side: u16, outlines: usize) -> String {
+fn document((width, height): (u16, u16), outlines: usize) -> String {
     format!(
         "{DECLARATION}<ofd:Document xmlns:ofd=\"{NAMESPACE}\"><ofd:CommonData><ofd:MaxUnitID>{}</ofd:MaxUnitID>\
-         <ofd:PageArea><ofd:PhysicalBox>0 0 {side} {side}</ofd:PhysicalBox></ofd:PageArea></ofd:CommonData>\
+         <ofd:PageArea><ofd:PhysicalBox>0 0 {width} {height}</ofd:PhysicalBox></ofd:PageArea></ofd:CommonData>\
          <ofd:Pages><ofd:Page ID=\"1\" BaseLoc=\"Pages/Page_0/Content.xml\"/></ofd:Pages></ofd:Document>\n",
         outlines.saturating_add(2)
     )
 }
 
 /// Content.xml (§7.7): a PathObject for each outline, in the coordinates of the page.
-fn content(side: u16, outlines: &[Outline]) -> String {
+fn content((width, height): (u16, u16), pieces: &[Piece]) -> String {
     let [red, green, blue] = INK;
     let paths: String = (3u32..)
-        .zip(outlines)
-        .map(|(identifier, outline)| {
+        .zip(pieces)
+        .map(|(identifier, piece)| {
             format!(
-                "<ofd:PathObject ID=\"{identifier}\" Boundary=\"0 0 {side} {side}\" Stroke=\"false\" Fill=\"true\">\
+                "<ofd:PathObject ID=\"{identifier}\" Boundary=\"0 0 {width} {height}\" Stroke=\"false\" Fill=\"true\">\
                  <ofd:FillColor Value=\"{red} {green} {blue}\"/><ofd:AbbreviatedData>{}</ofd:AbbreviatedData></ofd:PathObject>\n",
-                outline.ofd_path()
+                piece.outline.ofd_path()
             )
         })
         .collect();
     format!(
-        "{DECLARATION}<ofd:Page xmlns:ofd=\"{NAMESPACE}\"><ofd:Area><ofd:PhysicalBox>0 0 {side} {side}</ofd:PhysicalBox>\
+        "{DECLARATION}<ofd:Page xmlns:ofd=\"{NAMESPACE}\"><ofd:Area><ofd:PhysicalBox>0 0 {width} {height}</ofd:PhysicalBox>\
          </ofd:Area><ofd:Content><ofd:Layer ID=\"2\">\n{paths}</ofd:Layer></ofd:Content></ofd:Page>\n"
     )
 }
@@ -85,15 +84,22 @@ fn packed(parts: &[(&str, String)]) -> Result<Vec<u8>, std::io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::seal::{Centre, NameEnding, RoundFace, SquareFace};
     use std::io::Read;
 
     fn face() -> SealFace {
-        SealFace {
+        SealFace::Round(RoundFace {
             organisation: "示例市印信演示局".to_owned(),
-            centre_text: Some("样章".to_owned()),
-            serial: None,
+            centre: Centre::Star,
+            lines: Vec::new(),
+            code: None,
+            note: None,
             diameter_mm: 42,
-        }
+        })
+    }
+
+    fn drawn() -> Vec<u8> {
+        ofd_face(&face(), Trust::Development).unwrap()
     }
 
     fn parts(bytes: Vec<u8>) -> Vec<(String, String)> {
@@ -109,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_package_holds_every_part_that_it_names() {
-        let parts = parts(ofd_face(&face()).unwrap());
+        let parts = parts(drawn());
         let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["Doc_0/Document.xml", "Doc_0/Pages/Page_0/Content.xml", "OFD.xml"]);
         assert!(parts[2].1.contains("<ofd:DocRoot>Doc_0/Document.xml</ofd:DocRoot>"));
@@ -119,25 +125,27 @@ mod tests {
 
     #[test]
     fn the_page_draws_the_same_outlines_as_the_svg() {
-        let content = &parts(ofd_face(&face()).unwrap())[1].1;
+        let content = &parts(drawn())[1].1;
         let drawn: Vec<&str> = content
             .split("<ofd:AbbreviatedData>")
             .skip(1)
             .map(|rest| rest.split_once("</ofd:AbbreviatedData>").unwrap().0)
             .collect();
-        let expected: Vec<String> = outlines(&face()).unwrap().iter().map(Outline::ofd_path).collect();
+        let expected: Vec<String> =
+            pieces(&face(), Trust::Development).unwrap().iter().map(|piece| piece.outline.ofd_path()).collect();
         assert_eq!(drawn, expected);
         assert_eq!(drawn.len(), 1 + 1 + 8 + 2);
     }
 
     #[test]
     fn the_same_face_gives_the_same_bytes() {
-        assert_eq!(ofd_face(&face()).unwrap(), ofd_face(&face()).unwrap());
+        assert_eq!(drawn(), drawn());
     }
 
     #[test]
     fn a_refused_face_is_refused_here_too() {
-        let refused = ofd_face(&SealFace { diameter_mm: 61, ..face() }).unwrap_err();
-        assert!(matches!(refused, Error::Diameter { millimetres: 61 }));
+        let face = SquareFace { name: "张三".to_owned(), ending: NameEnding::None, side_mm: 81 };
+        let refused = ofd_face(&SealFace::Square(face), Trust::Production).unwrap_err();
+        assert!(matches!(refused, Error::Size { width_mm: 81, height_mm: 81 }));
     }
 }
