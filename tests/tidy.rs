@@ -31,10 +31,10 @@ const LAYERS: Arrows = &[
 const DOMAIN: Arrows = &[
     ("key", &[]),
     ("caller", &["key"]),
-    ("officer", &["key", "trust"]),
     ("audit", &["caller", "key"]),
     ("trust", &[]),
     ("identity", &["audit"]),
+    ("officer", &["key", "trust"]),
     ("ca", &["audit", "identity", "key", "officer", "trust"]),
     ("seal", &["audit", "identity", "key", "officer", "trust"]),
     ("stamp", &["audit", "key", "trust"]),

@@ -87,16 +87,23 @@ fn payload() -> Value {
 #[test]
 fn the_canonical_form_is_fixed() {
     let (der, key) = (STANDARD.encode(certificate(1)), STANDARD.encode(key(7)));
-    let expected = format!(
-        "{{\"anchors\":[{{\"certificate\":\"{der}\",\"from\":\"2027-01-15T08:00:00Z\",\"name\":\"示例根证书\",\
+    let of = |logs: &str| {
+        format!(
+            "{{\"anchors\":[{{\"certificate\":\"{der}\",\"from\":\"2027-01-15T08:00:00Z\",{logs}\"name\":\"示例根证书\",\
          \"regions\":[{{\"code\":\"330000\",\"names\":[\"浙江省\"]}}],\"signer_id\":\"default-or-empty\",\
          \"status\":[{{\"kind\":\"ocsp\",\"url\":\"http://ocsp.example/\"}}],\"until\":\"2027-01-24T08:00:00Z\",\
          \"uses\":[\"seal-making\",\"seal-signing\"]}}],\"expires\":\"2027-02-14T08:00:00Z\",\
          \"issued\":\"2027-01-15T08:00:00Z\",\"name\":\"zj-1\",\"number\":1,\"operator\":\"示例 \\\"局\\\"\",\
          \"signers\":[{{\"key\":\"{key}\",\"name\":\"甲\"}}],\"threshold\":1,\"version\":1}}"
-    );
+        )
+    };
+    // What says nothing of logs is written as it was before there were any.
+    let mut silent = list();
+    silent.anchors[0].logs.clear();
+    assert_eq!(String::from_utf8(silent.to_canonical().unwrap()).unwrap(), of(""));
+    let logs = serde_json::to_string(&list().anchors[0].logs).unwrap();
     let octets = list().to_canonical().unwrap();
-    assert_eq!(String::from_utf8(octets.clone()).unwrap(), expected);
+    assert_eq!(String::from_utf8(octets.clone()).unwrap(), of(&format!("\"logs\":{logs},")));
     assert_eq!(TrustList::from_canonical(&octets), Ok(list()));
     // RFC 8785 3.2.3: the members of every object stand in the order of their names.
     fn sorted(value: &Value) -> bool {

@@ -132,8 +132,8 @@ fn province(code: &str, name: &str) -> Region {
 #[test]
 fn keys_of_logs_are_real_ones() {
     let keeper = Keeper::sm2("甲");
+    let (der, _, _) = root();
     let of = |logs: Vec<String>| {
-        let (der, _, _) = root();
         let anchor = ListedAnchor { logs, ..anchor(&der, &[TrustUse::SealMaking]) };
         TrustList { anchors: vec![anchor], ..list("a", 1, &[&keeper], 1) }
     };
