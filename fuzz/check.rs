@@ -23,7 +23,7 @@ use crate::format::ofd::document::Package;
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
-use crate::format::ses::{CertificateList, Kind, NewSeal, NewSignature, SesSeal, SesSignature, recognise};
+use crate::format::ses::{CertificateList, Kind, NewSeal, NewSigners, NewSignature, SesSeal, SesSignature, recognise};
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustList};
 use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampResp, TimeStampToken, TstInfo};
 use crate::format::x509::crl::CrlIndex;
@@ -273,16 +273,20 @@ fn same_seal(read: &SesSeal<'_>, input: &[u8]) {
         lies_inside(what, slice, input);
     }
     walk(read.raw, Limits::DEFAULT.der_depth).expect("an accepted seal is DER throughout");
-    let CertificateList::Certificates(certificates) = &read.certificates else { return };
+    let signers = match &read.certificates {
+        CertificateList::Certificates(all) => NewSigners::Certificates(all),
+        CertificateList::Digests(all) => NewSigners::Digests(all),
+    };
     if !read.extensions.is_empty() || !read.deviations.is_empty() {
         return; // We never write these.
     }
     let again = NewSeal {
+        layout: read.layout,
         vendor: read.vendor,
         es_id: read.es_id,
         kind: read.kind,
         name: read.name,
-        certificates,
+        signers,
         created: read.created,
         valid_start: read.valid_start,
         valid_end: read.valid_end,
@@ -292,7 +296,7 @@ fn same_seal(read: &SesSeal<'_>, input: &[u8]) {
         height: read.height,
     };
     assert_eq!(again.to_info(), read.info, "DER has one encoding");
-    let whole = NewSeal::assemble(read.info, read.maker_certificate, read.signature_algorithm, read.signed_value);
+    let whole = NewSeal::assemble(read.layout, read.info, read.maker_certificate, read.signature_algorithm, read.signed_value);
     assert_eq!(whole, read.raw, "DER has one encoding");
 }
 
@@ -318,14 +322,17 @@ pub fn signature(input: &[u8]) {
         return;
     }
     let again = NewSignature {
+        layout: read.seal.layout,
         seal: read.seal.raw,
         time: read.time.expect("version 4 has a time"),
         data_hash: read.data_hash,
         property_info: read.property_info,
+        certificate: read.certificate,
+        signature_algorithm: read.signature_algorithm,
     };
     assert_eq!(again.to_tbs(), read.tbs, "DER has one encoding");
     if read.time_stamp.is_none() {
-        let whole = NewSignature::assemble(read.tbs, read.certificate, read.signature_algorithm, read.signature);
+        let whole = NewSignature::assemble(read.seal.layout, read.tbs, read.certificate, read.signature_algorithm, read.signature);
         assert_eq!(whole, input, "DER has one encoding");
     }
 }

@@ -42,7 +42,7 @@ use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
-use yinxin::format::ses::{Kind, NewSeal, SesSeal, SesSignature, recognise};
+use yinxin::format::ses::{Kind, Layout, NewSeal, NewSigners, SesSeal, SesSignature, recognise};
 use yinxin::format::tlog::note::read_signature_lines;
 use yinxin::format::tlog::submission::read_size;
 use yinxin::format::tlog::tile::{read_bundle, read_tile, write_entry};
@@ -107,11 +107,12 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
     let twice = made.seal(&once.document, true);
     let listed = SesSeal::parse(&made.seal).unwrap();
     let other = NewSeal {
+        layout: Layout::V4,
         vendor: "",
         es_id: "",
         kind: 0,
         name: "两位签章人",
-        certificates: &[&made.signer, listed.maker_certificate],
+        signers: NewSigners::Certificates(&[&made.signer, listed.maker_certificate]),
         created: listed.created,
         valid_start: listed.created,
         valid_end: listed.created,
@@ -120,8 +121,13 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         width: 0,
         height: 1 << 20,
     };
-    let other =
-        NewSeal::assemble(&other.to_info(), listed.maker_certificate, listed.signature_algorithm, listed.signed_value);
+    let other = NewSeal::assemble(
+        Layout::V4,
+        &other.to_info(),
+        listed.maker_certificate,
+        listed.signature_algorithm,
+        listed.signed_value,
+    );
     let mut every_kind = Writer::new();
     every_kind.sequence(|all| {
         all.boolean(true).unsigned(&[0x80]).small(5).named_bits(0x60).bit_string(b"bits").octet_string(b"octets");

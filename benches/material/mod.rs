@@ -54,7 +54,10 @@ impl Material {
             valid_end: now.plus_days(300),
             picture_type: "png",
             picture,
-            size_mm: 40,
+            size_mm: (40, 40),
+            kind: 1,
+            form: maker::SealForm::V4,
+            list: maker::SignerList::Certificates,
         };
         let token = maker::prepare(&request, &maker, maker_key.algorithm(), &policy().algorithms).unwrap();
         let value = maker_key.sign(token.to_sign(), &SystemRandom).unwrap();

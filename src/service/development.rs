@@ -13,7 +13,7 @@ use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::{self, Profiles};
 use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyState, Owner};
 use crate::domain::seal::State;
-use crate::domain::seal::maker::{self, SealRequest};
+use crate::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use crate::render::seal::{Centre, RoundFace};
 use crate::render::{self, SealFace, SealPicture, Trust};
 use crate::service::certificates::{Above, Issued, issue};
@@ -282,7 +282,10 @@ async fn make(services: &Services, profiles: &Profiles, now: Timestamp) -> Resul
             valid_end: until(3),
             picture_type: "png",
             picture: &picture.png,
-            size_mm: DIAMETER_MM,
+            size_mm: (DIAMETER_MM, DIAMETER_MM),
+            kind: 1,
+            form: SealForm::V4,
+            list: SignerList::Certificates,
         };
         let token =
             maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm(), &services.algorithms)?;

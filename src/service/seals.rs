@@ -149,7 +149,7 @@ pub async fn take(
 /// [`Error::UnknownSeal`].
 pub async fn status(services: &Services, id: &SealId) -> Result<Status, Error> {
     let (seal, certificate) = find(services, id).await?;
-    let parsed = SesSeal::parse(&seal.seal_der).map_err(signing::Error::from)?;
+    let parsed = SesSeal::parse_any(&seal.seal_der).map_err(signing::Error::from)?;
     Ok(Status {
         valid_from: parsed.valid_start,
         valid_to: parsed.valid_end,

@@ -22,7 +22,7 @@ use yinxin::domain::trust::{CheckedList, TrustAnchors, add_trust_list};
 use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, Report, verify};
 use yinxin::format::der::{ObjectIdentifier, Reader, Writer};
 use yinxin::format::keys::{read_pem, write_sm2_signature};
-use yinxin::format::ses::{NewSeal, NewSignature, SesSignature};
+use yinxin::format::ses::{Layout, NewSeal, NewSignature, NewSigners, SesSignature};
 use yinxin::format::x509::extension::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 use yinxin::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewExtension, NewName};
 
@@ -367,7 +367,7 @@ impl Plan {
 
     pub(crate) fn seal(&self) -> Vec<u8> {
         let info = self.info();
-        NewSeal::assemble(&info, &self.maker.certificate, OID_SM2_WITH_SM3, &self.maker.sign(&info))
+        NewSeal::assemble(Layout::V4, &info, &self.maker.certificate, OID_SM2_WITH_SM3, &self.maker.sign(&info))
     }
 
     /// The value over that description with that seal.
@@ -380,18 +380,19 @@ impl Plan {
             tbs.bit_string(data_hash).ia5(self.path);
         });
         let tbs = writer.into_bytes();
-        NewSignature::assemble(&tbs, &self.signer.certificate, OID_SM2_WITH_SM3, &self.signer.sign(&tbs))
+        NewSignature::assemble(Layout::V4, &tbs, &self.signer.certificate, OID_SM2_WITH_SM3, &self.signer.sign(&tbs))
     }
 
     /// The same seal through the product's own writer, where that can write it.
     pub(crate) fn plain_info(&self) -> Vec<u8> {
         let certificates: Vec<&[u8]> = self.list.iter().map(Vec::as_slice).collect();
         NewSeal {
+            layout: Layout::V4,
             vendor: "YINXIN",
             es_id: "11010100000001",
             kind: 1,
             name: self.name,
-            certificates: &certificates,
+            signers: NewSigners::Certificates(&certificates),
             created: self.created,
             valid_start: self.valid[0],
             valid_end: self.valid[1],
@@ -488,8 +489,13 @@ impl Bench {
             value: parsed.signature.to_vec(),
         };
         change(&mut outside);
-        *self.pack.get_mut(VALUE) =
-            NewSignature::assemble(parsed.tbs, &outside.certificate, outside.algorithm, &outside.value);
+        *self.pack.get_mut(VALUE) = NewSignature::assemble(
+            parsed.seal.layout,
+            parsed.tbs,
+            &outside.certificate,
+            outside.algorithm,
+            &outside.value,
+        );
     }
 
     pub(crate) fn trust(&self) -> TrustAnchors {

@@ -72,7 +72,13 @@ fn forged() -> Vec<Variant> {
                 b.plan.sign_as(Issue::default().by(Some(&ca())));
                 let maker = b.plan.maker.certificate.clone();
                 let sm2 = yinxin::crypto::algorithm::OID_SM2_WITH_SM3;
-                let seal = yinxin::format::ses::NewSeal::assemble(&b.plan.own_info(), &maker, sm2, &value);
+                let seal = yinxin::format::ses::NewSeal::assemble(
+                    yinxin::format::ses::Layout::V4,
+                    &b.plan.own_info(),
+                    &maker,
+                    sm2,
+                    &value,
+                );
                 *b.pack.get_mut(SEAL) = seal;
                 b.pack.digest_again();
                 b.sign_again();

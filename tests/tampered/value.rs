@@ -550,8 +550,13 @@ fn signed() -> Vec<Variant> {
                 let digest = sm3(parsed.tbs);
 
                 let value = EcdsaSig::sign(&digest, &key).unwrap().to_der().unwrap();
-                *b.pack.get_mut(VALUE) =
-                    NewSignature::assemble(parsed.tbs, parsed.certificate, parsed.signature_algorithm, &value);
+                *b.pack.get_mut(VALUE) = NewSignature::assemble(
+                    parsed.seal.layout,
+                    parsed.tbs,
+                    parsed.certificate,
+                    parsed.signature_algorithm,
+                    &value,
+                );
             },
             WRONG,
         ),

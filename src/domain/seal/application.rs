@@ -8,12 +8,12 @@ use crate::base::credit_code::CreditCode;
 use crate::base::division::Division;
 use crate::base::id::{AuthorityId, CallerId, KeyId, SealId};
 use crate::domain::audit::RevocationReason;
-use crate::domain::key::named;
 use crate::domain::officer::request::{Request, Submitted};
 use crate::domain::officer::{Hand, Officer};
 use crate::domain::seal::State;
 use crate::domain::seal::code::FilingNumber;
 use crate::domain::seal::kind::SealKinds;
+pub use crate::domain::seal::maker::{SealForm, SignerList};
 use crate::format::der::Writer;
 
 /// An application on its way.
@@ -25,28 +25,6 @@ pub const MOST_DOCUMENTS: usize = 32;
 pub const MOST_NAME: usize = 100;
 /// The longest validity of a seal, in days.
 pub const MOST_DAYS: u32 = 3660;
-
-named! {
-    /// In which form a seal is written.
-    SealForm {
-        /// GM/T 0031-2014.
-        V1 = 1, "v1";
-        /// GB/T 38540-2020.
-        V4 = 4, "v4";
-        /// GM/T 0031-2025.
-        V5 = 5, "v5";
-    }
-}
-
-named! {
-    /// How a seal lists the certificates of its signers (GB/T 38540 6.3, certListType).
-    SignerList {
-        /// The certificates themselves.
-        Certificates = 1, "certificates";
-        /// Their digests.
-        Digests = 2, "digests";
-    }
-}
 
 /// Who has a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,10 +2,12 @@
 
 use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::digest::sm3;
+use crate::domain::key::named;
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::format::der;
-use crate::format::ses::NewSeal;
+use crate::format::ses::{CertificateDigest, Layout, NewSeal, NewSigners};
 use crate::format::x509::Certificate;
 
 /// What a seal shall say.
@@ -26,8 +28,51 @@ pub struct SealRequest<'a> {
     /// The picture.
     pub picture: &'a [u8],
     /// Width and height of the stamp, millimetres.
-    pub size_mm: u16,
+    pub size_mm: (u16, u16),
+    /// The code of its type (01 … 99).
+    pub kind: u8,
+    /// In which form it is written.
+    pub form: SealForm,
+    /// How it lists its signers.
+    pub list: SignerList,
 }
+
+named! {
+    /// In which form a seal is written.
+    SealForm {
+        /// GM/T 0031-2014.
+        V1 = 1, "v1";
+        /// GB/T 38540-2020.
+        V4 = 4, "v4";
+        /// GM/T 0031-2025.
+        V5 = 5, "v5";
+    }
+}
+
+named! {
+    /// How a seal lists the certificates of its signers (GB/T 38540 6.3, certListType).
+    SignerList {
+        /// The certificates themselves.
+        Certificates = 1, "certificates";
+        /// SM3 of each; not in version 1.
+        Digests = 2, "digests";
+    }
+}
+
+impl SealForm {
+    const fn layout(self) -> Layout {
+        match self {
+            Self::V1 => Layout::V1,
+            Self::V4 => Layout::V4,
+            Self::V5 => Layout::V5,
+        }
+    }
+}
+
+/// The last moment of which a seal of version 1 can tell the year by two digits: the end of 2049 (X.690 11.8 as X.509 reads it).
+const LAST_OF_V1: Timestamp = Timestamp::from_unix(2_524_607_999);
+/// What a listed digest is called; the structure does not say of which algorithm it is.
+const DIGEST_KIND: &str = "SM3";
 
 /// Why no seal is made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +87,12 @@ pub enum Error {
     /// Nobody may use it.
     #[error("a seal lists 1 to 64 signers")]
     Signers,
+    /// Version 1 lists certificates, not digests.
+    #[error("a seal of version 1 lists certificates, not their digests")]
+    DigestsInV1,
+    /// Version 1 writes no year after 2049.
+    #[error("a seal of version 1 ends in 2049 at the latest")]
+    BeyondV1,
     /// The validity is empty.
     #[error("the seal's validity ends before it begins")]
     EmptyValidity,
@@ -79,7 +130,9 @@ pub enum Error {
 /// A decision to make exactly this seal.
 #[derive(Debug)]
 pub struct SealToken {
+    layout: Layout,
     info: Vec<u8>,
+    to_sign: Vec<u8>,
     maker_certificate: Vec<u8>,
     algorithm: SignatureAlgorithm,
 }
@@ -107,7 +160,13 @@ pub fn prepare(
     if request.valid_end < request.created {
         return Err(Error::EmptyValidity);
     }
-    algorithm.oid().ok_or(Error::Algorithm)?;
+    if request.form == SealForm::V1 && request.list == SignerList::Digests {
+        return Err(Error::DigestsInV1);
+    }
+    if request.form == SealForm::V1 && request.valid_end > LAST_OF_V1 {
+        return Err(Error::BeyondV1);
+    }
+    let oid = algorithm.oid().ok_or(Error::Algorithm)?;
     let maker = signing_certificate(maker_certificate, "maker")?;
     if request.created < maker.not_before || request.created > maker.not_after {
         return Err(Error::MakerNotValid { at: request.created });
@@ -117,23 +176,30 @@ pub fn prepare(
     for signer in request.signers {
         signing_certificate(signer, "signer")?;
     }
-    let size = u32::from(request.size_mm);
+    let digests = request.signers.iter().map(|der| sm3(der)).collect::<Vec<_>>();
+    let digests = digests.iter().map(|value| CertificateDigest { kind: DIGEST_KIND, value }).collect::<Vec<_>>();
+    let (layout, (width, height)) = (request.form.layout(), request.size_mm);
     let info = NewSeal {
+        layout,
         vendor: "yinxin",
         es_id: request.es_id,
-        kind: 1,
+        kind: u32::from(request.kind),
         name: request.name,
-        certificates: request.signers,
+        signers: match request.list {
+            SignerList::Certificates => NewSigners::Certificates(request.signers),
+            SignerList::Digests => NewSigners::Digests(&digests),
+        },
         created: request.created,
         valid_start: request.created,
         valid_end: request.valid_end,
         picture_type: request.picture_type,
         picture: request.picture,
-        width: size,
-        height: size,
+        width: u32::from(width),
+        height: u32::from(height),
     }
     .to_info();
-    Ok(SealToken { info, maker_certificate: maker_certificate.to_vec(), algorithm })
+    let to_sign = NewSeal::to_sign(layout, &info, maker_certificate, oid);
+    Ok(SealToken { layout, info, to_sign, maker_certificate: maker_certificate.to_vec(), algorithm })
 }
 
 fn signing_certificate<'a>(der: &'a [u8], whose: &'static str) -> Result<Certificate<'a>, Error> {
@@ -146,10 +212,10 @@ fn signing_certificate<'a>(der: &'a [u8], whose: &'static str) -> Result<Certifi
 }
 
 impl SealToken {
-    /// The bytes to sign: `eSealInfo`.
+    /// The bytes to sign: `eSealInfo`, in version 1 with the maker's certificate and algorithm.
     #[must_use]
     pub fn to_sign(&self) -> &[u8] {
-        &self.info
+        &self.to_sign
     }
 
     /// The seal, from the value of fixed width that the maker's key gave.
@@ -160,10 +226,11 @@ impl SealToken {
         let certificate = signing_certificate(&self.maker_certificate, "maker")?;
         let key = public_key(&certificate.public_key).ok_or(Error::Signature)?;
         let oid = self.algorithm.oid().ok_or(Error::Algorithm)?;
-        if !key.verify(self.algorithm, &self.info, value) {
+        if !key.verify(self.algorithm, &self.to_sign, value) {
             return Err(Error::Signature);
         }
-        Ok(NewSeal::assemble(&self.info, &self.maker_certificate, oid, &encode_value(self.algorithm, value)))
+        let encoded = encode_value(self.algorithm, value);
+        Ok(NewSeal::assemble(self.layout, &self.info, &self.maker_certificate, oid, &encoded))
     }
 }
 
@@ -198,7 +265,10 @@ mod tests {
                 valid_end: created.plus_days(1),
                 picture_type: "png",
                 picture: b"picture",
-                size_mm: 40,
+                size_mm: (40, 40),
+                kind: 1,
+                form: SealForm::V4,
+                list: SignerList::Certificates,
             };
             prepare(&request, &maker, SignatureAlgorithm::Sm2Sm3, &policy).map(|_| ())
         };

@@ -7,13 +7,14 @@ use crate::base::limits::Limits;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{digest, digest_many};
+use crate::domain::seal::taking::lists;
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::time::to_generalized;
 use crate::format::ofd;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{Document, Package, PageBox};
 use crate::format::ofd::signing::{NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature};
-use crate::format::ses::{self, CertificateList, NewSignature, SesSeal};
+use crate::format::ses::{self, Layout, NewSignature, SesSeal};
 use crate::format::x509::Certificate;
 
 /// Where the stamp goes and what the signature protects.
@@ -107,6 +108,7 @@ impl Error {
 /// A sealed document that lacks only the signature's value.
 #[derive(Debug)]
 pub struct SigningToken {
+    layout: Layout,
     prepared: PreparedSignature,
     tbs: Vec<u8>,
     certificate: Vec<u8>,
@@ -127,10 +129,10 @@ pub fn prepare(
     now: Timestamp,
     limits: &Limits,
 ) -> Result<SigningToken, Error> {
-    let seal = SesSeal::parse(seal_der)?;
+    let seal = SesSeal::parse_any(seal_der)?;
     let certificate = Certificate::parse(certificate_der).map_err(|_| Error::Certificate)?;
     let key = may_use(&seal, &certificate, now)?;
-    let oid = algorithm.oid().ok_or(Error::Certificate)?.to_string();
+    let oid = algorithm.oid().ok_or(Error::Certificate)?;
     let container = Container::read(original, limits)?;
     let stamp = stamp(&container, &seal, placement, limits)?;
     let digests = |parts: &[&[u8]]| digest_many(algorithm.digest(), parts);
@@ -138,7 +140,7 @@ pub fn prepare(
         body: 0,
         provider: "yinxin",
         check_method: &algorithm.digest().oid().to_string(),
-        signature_method: &oid,
+        signature_method: &oid.to_string(),
         signature_date_time: &to_generalized(now),
         stamps: &[stamp],
         seal_esl: Some(seal_der),
@@ -147,23 +149,21 @@ pub fn prepare(
     };
     let prepared = prepare_signature(&container, original, &new, limits)?;
     let tbs = NewSignature {
+        layout: seal.layout,
         seal: seal_der,
         time: now,
         data_hash: &digest(algorithm.digest(), prepared.signature_xml()),
         property_info: prepared.property_info(),
+        certificate: certificate_der,
+        signature_algorithm: oid,
     }
     .to_tbs();
-    Ok(SigningToken { prepared, tbs, certificate: certificate_der.to_vec(), key, algorithm })
+    Ok(SigningToken { layout: seal.layout, prepared, tbs, certificate: certificate_der.to_vec(), key, algorithm })
 }
 
 /// The signer's key, if seal and certificate allow its use now (GB/T 38540-2020 7, making a signature).
 fn may_use(seal: &SesSeal<'_>, certificate: &Certificate<'_>, now: Timestamp) -> Result<PublicKey, Error> {
-    let listed = match &seal.certificates {
-        CertificateList::Certificates(all) => all.contains(&certificate.raw),
-        // Seals of ours list certificates.
-        CertificateList::Digests(_) => false,
-    };
-    if !listed {
+    if !lists(seal, certificate.raw) {
         return Err(Error::NotListed);
     }
     if now < seal.valid_start || now > seal.valid_end {
@@ -255,7 +255,7 @@ impl SigningToken {
         }
         let oid = self.algorithm.oid().ok_or(Error::Certificate)?;
         let encoded = encode_value(self.algorithm, value);
-        let signed_value = NewSignature::assemble(&self.tbs, &self.certificate, oid, &encoded);
+        let signed_value = NewSignature::assemble(self.layout, &self.tbs, &self.certificate, oid, &encoded);
         let id = self.prepared.id().to_owned();
         let document = self.prepared.finish(&signed_value)?;
         Ok(SealedDocument { document, signed_value, id })

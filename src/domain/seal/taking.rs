@@ -2,6 +2,7 @@
 //!
 //! Whether its maker is trusted is not asked here: those ask who verify, each with anchors of their own.
 
+use crate::crypto::digest::sm3;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::trust::key::{CheckedValue, check_value, public_key, subject_public_key_info};
 use crate::format::der;
@@ -57,7 +58,7 @@ impl Error {
 /// # Errors
 /// They do not belong together, or the maker's signature is not right.
 pub fn examine<'a>(seal: &'a [u8], certificate: &'a [u8], key: &[u8]) -> Result<(SesSeal<'a>, Certificate<'a>), Error> {
-    let seal = SesSeal::parse(seal)?;
+    let seal = SesSeal::parse_any(seal)?;
     let parse = |der, whose| Certificate::parse(der).map_err(|source| Error::Certificate { whose, source });
     let (signer, maker) = (parse(certificate, "signer")?, parse(seal.maker_certificate, "maker")?);
     if !signer.allows_signing() {
@@ -67,18 +68,22 @@ pub fn examine<'a>(seal: &'a [u8], certificate: &'a [u8], key: &[u8]) -> Result<
     if public_key(&signer.public_key).map(|key| subject_public_key_info(&key)).as_deref() != Some(key) {
         return Err(Error::OtherKey);
     }
-    let listed = match &seal.certificates {
-        CertificateList::Certificates(all) => all.contains(&certificate),
-        // No signature by such a seal is made here: `signing::prepare` looks for the certificate itself.
-        CertificateList::Digests(_) => false,
-    };
-    if !listed {
+    if !lists(&seal, certificate) {
         return Err(Error::NotListed);
     }
-    let value = (seal.info, seal.signed_value);
+    let signed = seal.signed_bytes();
+    let value = (&*signed, seal.signed_value);
     match check_value(&maker.public_key, seal.signature_algorithm, value, &KeyTables::default()) {
         CheckedValue::Right { .. } => Ok((seal, signer)),
         CheckedValue::Wrong { .. } | CheckedValue::Unsupported => Err(Error::MakerSignature),
+    }
+}
+
+/// Whether a seal lists a certificate (DER): itself, or its SM3. Digests by other algorithms are judged, and not used here.
+pub(in crate::domain::seal) fn lists(seal: &SesSeal<'_>, certificate: &[u8]) -> bool {
+    match &seal.certificates {
+        CertificateList::Certificates(all) => all.contains(&certificate),
+        CertificateList::Digests(all) => all.iter().any(|listed| listed.value == sm3(certificate)),
     }
 }
 
@@ -114,7 +119,10 @@ mod tests {
             valid_end: NOW.plus_days(9),
             picture_type: "png",
             picture: b"picture",
-            size_mm: 40,
+            size_mm: (40, 40),
+            kind: 1,
+            form: maker::SealForm::V4,
+            list: maker::SignerList::Certificates,
         };
         let token =
             maker::prepare(&request, &maker_der, maker.algorithm(), &AlgorithmPolicy::whatever_we_compute()).unwrap();

@@ -18,7 +18,7 @@ pub mod signature;
 mod time_info;
 
 pub use recognise::{Kind, recognise};
-pub use seal::{CertificateDigest, CertificateList, ExtensionValue, Layout, NewSeal, SesSeal};
+pub use seal::{CertificateDigest, CertificateList, ExtensionValue, Layout, NewSeal, NewSigners, SesSeal};
 pub use signature::{NewSignature, SesSignature};
 
 use crate::format::der;

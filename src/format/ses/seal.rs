@@ -77,6 +77,16 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// `header.version`.
+    #[must_use]
+    pub const fn version(self) -> u32 {
+        match self {
+            Self::V1 => 1,
+            Self::V4 => 4,
+            Self::V5 => 5,
+        }
+    }
+
     /// The kind of a signature with such a seal.
     #[must_use]
     pub const fn kind(self) -> Kind {
@@ -354,9 +364,20 @@ pub(in crate::format::ses) fn read_extensions<'a>(
     Ok(extensions)
 }
 
+/// Whom a seal of ours lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewSigners<'a> {
+    /// Whole certificates (`certListType` 1).
+    Certificates(&'a [&'a [u8]]),
+    /// Digests of certificates (`certListType` 2); version 1 knows none.
+    Digests(&'a [CertificateDigest<'a>]),
+}
+
 /// What a seal of ours shall say, before its maker signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSeal<'a> {
+    /// In which structure.
+    pub layout: Layout,
     /// `header.Vid`.
     pub vendor: &'a str,
     /// `esID`, ASCII.
@@ -365,8 +386,8 @@ pub struct NewSeal<'a> {
     pub kind: u32,
     /// `property.name`.
     pub name: &'a str,
-    /// The certificates that may use the seal (`certListType` 1).
-    pub certificates: &'a [&'a [u8]],
+    /// Who may use the seal.
+    pub signers: NewSigners<'a>,
     /// `property.createDate`.
     pub created: Timestamp,
     /// `property.validStart`.
@@ -384,24 +405,32 @@ pub struct NewSeal<'a> {
 }
 
 impl NewSeal<'_> {
-    /// The DER of `eSealInfo`: the bytes that the maker signs.
+    /// The DER of `eSealInfo`.
+    ///
+    /// A seal of version 1 has times of two digits for the year (UTCTime, to 2049), and lists certificates: digests are
+    /// written as nobody there, which no reader takes.
     #[must_use]
     pub fn to_info(&self) -> Vec<u8> {
+        let is_v1 = self.layout == Layout::V1;
         let mut writer = Writer::new();
         writer.sequence(|info| {
             info.sequence(|header| {
-                header.ia5("ES").small(4).ia5(self.vendor);
+                header.ia5("ES").small(self.layout.version()).ia5(self.vendor);
             });
             info.ia5(self.es_id);
             info.sequence(|property| {
-                property.small(self.kind).utf8(self.name).small(1);
-                property.sequence(|list| {
-                    for certificate in self.certificates {
-                        list.octet_string(certificate);
-                    }
-                });
-                property.generalized_time(self.created);
-                property.generalized_time(self.valid_start).generalized_time(self.valid_end);
+                property.small(self.kind).utf8(self.name);
+                if !is_v1 {
+                    property.small(if matches!(self.signers, NewSigners::Certificates(_)) { 1 } else { 2 });
+                }
+                property.sequence(|list| self.write_list(list));
+                for moment in [self.created, self.valid_start, self.valid_end] {
+                    if is_v1 {
+                        property.time(moment)
+                    } else {
+                        property.generalized_time(moment)
+                    };
+                }
             });
             info.sequence(|picture| {
                 picture.ia5(self.picture_type).octet_string(self.picture);
@@ -411,17 +440,63 @@ impl NewSeal<'_> {
         writer.into_bytes()
     }
 
-    /// The seal from its signed part, the maker's certificate, and the encoded signature value.
+    fn write_list(&self, list: &mut Writer) {
+        match self.signers {
+            NewSigners::Certificates(all) => {
+                for certificate in all {
+                    list.octet_string(certificate);
+                }
+            }
+            NewSigners::Digests(_) if self.layout == Layout::V1 => {}
+            NewSigners::Digests(all) => {
+                for digest in all {
+                    list.sequence(|entry| {
+                        entry.printable(digest.kind).octet_string(digest.value);
+                    });
+                }
+            }
+        }
+    }
+
+    /// What the maker signs: `eSealInfo`, in version 1 together with the maker's certificate and algorithm.
+    #[must_use]
+    pub fn to_sign(
+        layout: Layout,
+        info: &[u8],
+        maker_certificate: &[u8],
+        signature_algorithm: ObjectIdentifier,
+    ) -> Vec<u8> {
+        if layout != Layout::V1 {
+            return info.to_vec();
+        }
+        let mut writer = Writer::new();
+        writer.sequence(|signed| {
+            signed.raw(info).octet_string(maker_certificate).oid(signature_algorithm);
+        });
+        writer.into_bytes()
+    }
+
+    /// The seal from its `eSealInfo`, the maker's certificate, and the encoded signature value.
     #[must_use]
     pub fn assemble(
+        layout: Layout,
         info: &[u8],
         maker_certificate: &[u8],
         signature_algorithm: ObjectIdentifier,
         signed_value: &[u8],
     ) -> Vec<u8> {
+        let of_maker = |to: &mut Writer| {
+            to.octet_string(maker_certificate).oid(signature_algorithm).bit_string(signed_value);
+        };
         let mut writer = Writer::new();
         writer.sequence(|seal| {
-            seal.raw(info).octet_string(maker_certificate).oid(signature_algorithm).bit_string(signed_value);
+            seal.raw(info);
+            match layout {
+                Layout::V1 => {
+                    seal.sequence(of_maker);
+                }
+                Layout::V4 | Layout::V5 => of_maker(seal),
+            }
         });
         writer.into_bytes()
     }
@@ -434,13 +509,18 @@ pub(in crate::format::ses) mod tests {
     const SM2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
 
     pub(in crate::format::ses) fn sample() -> Vec<u8> {
+        of_layout(Layout::V4)
+    }
+
+    pub(in crate::format::ses) fn of_layout(layout: Layout) -> Vec<u8> {
         let moment = Timestamp::from_unix(1_700_000_000);
         let new = NewSeal {
+            layout,
             vendor: "yinxin",
             es_id: "99000000000001",
             kind: 1,
             name: "示例章",
-            certificates: &[&[1, 2, 3], &[4]],
+            signers: NewSigners::Certificates(&[&[1, 2, 3], &[4]]),
             created: moment,
             valid_start: moment,
             valid_end: moment.plus_days(365),
@@ -449,7 +529,7 @@ pub(in crate::format::ses) mod tests {
             width: 42,
             height: 42,
         };
-        NewSeal::assemble(&new.to_info(), &[5, 6], SM2, &[7; 70])
+        NewSeal::assemble(layout, &new.to_info(), &[5, 6], SM2, &[7; 70])
     }
 
     #[test]
@@ -462,6 +542,43 @@ pub(in crate::format::ses) mod tests {
         assert_eq!((seal.maker_certificate, seal.signed_value), (&[5, 6][..], &[7; 70][..]));
         assert_eq!(seal.deviations, []);
         assert_eq!(seal.valid_end, seal.valid_start.plus_days(365));
+    }
+
+    #[test]
+    fn each_layout_is_written_as_it_is_read() {
+        for layout in [Layout::V1, Layout::V4, Layout::V5] {
+            let der = of_layout(layout);
+            let seal = SesSeal::parse_any(&der).unwrap();
+            assert_eq!((seal.layout, seal.version), (layout, layout.version()));
+            assert_eq!((seal.name, seal.maker_certificate), ("示例章", &[5, 6][..]));
+            assert_eq!(seal.valid_end, seal.valid_start.plus_days(365));
+            assert_eq!((&seal.deviations[..], seal.time_stamp), (&[][..], None));
+            assert_eq!(&*seal.signed_bytes(), NewSeal::to_sign(layout, seal.info, &[5, 6], SM2));
+        }
+        let digests = [CertificateDigest { kind: "SM3", value: &[8; 32] }];
+        let moment = Timestamp::from_unix(1_700_000_000);
+        let new = |layout| NewSeal {
+            layout,
+            vendor: "yinxin",
+            es_id: "99000000000001",
+            kind: 6,
+            name: "示例章",
+            signers: NewSigners::Digests(&digests),
+            created: moment,
+            valid_start: moment,
+            valid_end: moment,
+            picture_type: "png",
+            picture: &[9; 3],
+            width: 30,
+            height: 20,
+        };
+        let listed = |layout| {
+            let der = NewSeal::assemble(layout, &new(layout).to_info(), &[5, 6], SM2, &[7; 70]);
+            SesSeal::parse_any(&der).map(|seal| seal.certificates == CertificateList::Digests(digests.to_vec()))
+        };
+        assert_eq!((listed(Layout::V4), listed(Layout::V5)), (Ok(true), Ok(true)));
+        let limit = Limits::DEFAULT.seal_certificates;
+        assert_eq!(listed(Layout::V1), Err(Error::ListLength { what: "certList", found: 0, limit }));
     }
 
     #[test]

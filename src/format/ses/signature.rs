@@ -216,14 +216,20 @@ const fn structure(source: der::Error) -> Error {
 /// What a signature of ours shall say, before its signer signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSignature<'a> {
+    /// In which structure: that of the seal.
+    pub layout: Layout,
     /// `toSign.eseal`: the seal, byte for byte.
     pub seal: &'a [u8],
-    /// `toSign.timeInfo`.
+    /// `toSign.timeInfo`; in version 1 a UTCTime with its tag, inside the BIT STRING.
     pub time: Timestamp,
     /// `toSign.dataHash`: the digest of Signature.xml.
     pub data_hash: &'a [u8],
     /// `toSign.propertyInfo`: the absolute path of Signature.xml, ASCII.
     pub property_info: &'a str,
+    /// `cert`: the signer's certificate, which is signed too in version 1.
+    pub certificate: &'a [u8],
+    /// `signatureAlgID`, which is signed too in version 1.
+    pub signature_algorithm: ObjectIdentifier,
 }
 
 impl NewSignature<'_> {
@@ -232,8 +238,18 @@ impl NewSignature<'_> {
     pub fn to_tbs(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|tbs| {
-            tbs.small(4).raw(self.seal).generalized_time(self.time);
+            tbs.small(self.layout.version()).raw(self.seal);
+            if self.layout == Layout::V1 {
+                let mut moment = Writer::new();
+                moment.time(self.time);
+                tbs.bit_string(moment.as_bytes());
+            } else {
+                tbs.generalized_time(self.time);
+            }
             tbs.bit_string(self.data_hash).ia5(self.property_info);
+            if self.layout == Layout::V1 {
+                tbs.octet_string(self.certificate).oid(self.signature_algorithm);
+            }
         });
         writer.into_bytes()
     }
@@ -241,6 +257,7 @@ impl NewSignature<'_> {
     /// The signature from its signed part, the signer's certificate, and the encoded signature value.
     #[must_use]
     pub fn assemble(
+        layout: Layout,
         tbs: &[u8],
         certificate: &[u8],
         signature_algorithm: ObjectIdentifier,
@@ -248,7 +265,11 @@ impl NewSignature<'_> {
     ) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|outer| {
-            outer.raw(tbs).octet_string(certificate).oid(signature_algorithm).bit_string(signature);
+            outer.raw(tbs);
+            if layout != Layout::V1 {
+                outer.octet_string(certificate).oid(signature_algorithm);
+            }
+            outer.bit_string(signature);
         });
         writer.into_bytes()
     }
@@ -262,14 +283,34 @@ mod tests {
     const SM2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
 
     fn sample() -> Vec<u8> {
-        let seal = seal::tests::sample();
+        of_layout(Layout::V4)
+    }
+
+    fn of_layout(layout: Layout) -> Vec<u8> {
+        let seal = seal::tests::of_layout(layout);
         let new = NewSignature {
+            layout,
             seal: &seal,
             time: Timestamp::from_unix(1_750_000_000),
             data_hash: &[3; 32],
             property_info: "/Doc_0/Signs/Sign_0/Signature.xml",
+            certificate: &[1],
+            signature_algorithm: SM2,
         };
-        NewSignature::assemble(&new.to_tbs(), &[1], SM2, &[2; 70])
+        NewSignature::assemble(layout, &new.to_tbs(), &[1], SM2, &[2; 70])
+    }
+
+    #[test]
+    fn each_layout_is_written_as_it_is_read() {
+        for layout in [Layout::V1, Layout::V4, Layout::V5] {
+            let der = of_layout(layout);
+            assert_eq!(recognise(&der), layout.kind());
+            let read = SesSignature::parse_any(&der).unwrap();
+            assert_eq!((read.kind, read.version), (layout.kind(), layout.version()));
+            assert_eq!((read.time.map(Timestamp::unix), read.time_zone_assumed), (Some(1_750_000_000), false));
+            assert_eq!((read.data_hash, read.certificate, read.signature_algorithm), (&[3; 32][..], &[1][..], SM2));
+            assert_eq!((read.signature, &read.deviations[..]), (&[2; 70][..], &[][..]));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use yinxin::crypto::sm2::PrivateKey;
 use yinxin::crypto::{PublicKey, Signer as _};
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::{self, Publication};
-use yinxin::domain::seal::maker::{self, SealRequest};
+use yinxin::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::trust::key::public_key;
 use yinxin::format::keys::{SubjectPublicKeyInfo, read_pem, write_pem};
@@ -106,7 +106,10 @@ impl Outside {
             valid_end: self.now.plus_days(20),
             picture_type: "png",
             picture: &picture("99000000000009").unwrap().png,
-            size_mm: 42,
+            size_mm: (42, 42),
+            kind: 1,
+            form: SealForm::V4,
+            list: SignerList::Certificates,
         };
         let token =
             maker::prepare(&request, &certificate, maker.algorithm(), &AlgorithmPolicy::whatever_we_compute()).unwrap();
