@@ -193,6 +193,8 @@ async fn what_is_not_whole_is_refused(ground: &Ground, place: &Place, backup: &P
     for (change, known) in [("\"version\": 1", "\"version\": 2"), ("\"migration\": ", "\"migration\": 9")] {
         let right = [fs::read(backup.join(MANIFEST)).unwrap(), fs::read(backup.join(MANIFEST_SM3)).unwrap()];
         let newer = String::from_utf8(right[0].clone()).unwrap().replacen(change, known, 1);
+        // A newer version that says that it serves newer programs alone.
+        let newer = newer.replacen("\"serves_from\": ", "\"serves_from\": 9", 1);
         fs::write(backup.join(MANIFEST), &newer).unwrap();
         fs::write(backup.join(MANIFEST_SM3), format!("{}\n", hex(&sm3(newer.as_bytes())))).unwrap();
         assert_eq!(put_back(backup, &url, &home).await.unwrap_err().0, "backup-too-new");

@@ -389,9 +389,6 @@ async fn seals_and_their_states(store: &Store) {
         State::Suspended { since: at(11), reason: SuspensionReason::AuthorityOrder },
         State::Active { since: at(12) },
         State::Revoked { at: at(13), reason: RevocationReason::Superseded },
-        State::Made { since: at(14) },
-        State::Superseded { at: at(15), by: second.id.clone() },
-        State::Archived { at: at(16), after: ArchivedAfter::Superseded },
     ];
     let mut current = first.clone();
     for (version, state) in (2..).zip(states) {
@@ -405,7 +402,17 @@ async fn seals_and_their_states(store: &Store) {
     let all = store.read(|tx| Box::pin(seals::list(tx, None, 10))).await.unwrap();
     assert_eq!(all, [current, second.clone()]);
     let rest = store.read(|tx| Box::pin(seals::list(tx, Some(&first.id), 10))).await.unwrap();
-    assert_eq!(rest, [second]);
+    assert_eq!(rest, [second.clone()]);
+
+    let made = State::Made { since: at(14) };
+    let mut current = StoredSeal { state: made.clone(), ..seal("s4") };
+    store.run("keep", |tx| Box::pin(seals::insert(tx, &current))).await.unwrap();
+    let superseded = State::Superseded { at: at(15), by: second.id.clone() };
+    for state in [superseded, State::Archived { at: at(16), after: ArchivedAfter::Superseded }, made] {
+        current = store.run("change", |tx| Box::pin(seals::change_state(tx, &current, state.clone()))).await.unwrap();
+        assert_eq!(current.state, state);
+        assert_eq!(find_seal(store, "s4").await.unwrap().as_ref(), Some(&current));
+    }
 }
 
 async fn signings(store: &Store) {
@@ -598,17 +605,20 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
         // Old version number under new content.
         "UPDATE seals SET revoked_at = 13, revocation_reason = 'superseded', active_since = NULL, version = 3 \
          WHERE id = 's1'",
+        "UPDATE seals SET stage = 'made', stage_at = 14, version = 4 WHERE id = 's1'",
     ];
     for sql in statements {
         assert_eq!(by_hand(url, sql).await.unwrap(), 1);
         let refused = find_seal(store, "s1").await;
         assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s1"), "{refused:?}");
     }
-    assert_eq!(by_hand(url, "UPDATE seals SET version = 4 WHERE id = 's1'").await.unwrap(), 1);
+    let back = "UPDATE seals SET stage = NULL, stage_at = NULL, version = 4 WHERE id = 's1'";
+    assert_eq!(by_hand(url, back).await.unwrap(), 1);
     assert_eq!(find_seal(store, "s1").await.unwrap().unwrap().version, 4);
 
     // A right row under another name.
-    let copy = "INSERT INTO seals SELECT 's9', 'es-s9', name, seal_der, signer_key, active_since, suspended_since, \
+    let copy = "INSERT INTO seals (id, es_id, name, seal_der, signer_key, active_since, suspended_since, \
+                suspension_reason, revoked_at, revocation_reason, version, integrity) SELECT 's9', 'es-s9', name, seal_der, signer_key, active_since, suspended_since, \
                 suspension_reason, revoked_at, revocation_reason, version, integrity FROM seals WHERE id = 's2'";
     assert_eq!(by_hand(url, copy).await.unwrap(), 1);
     let refused = find_seal(store, "s9").await;
