@@ -24,8 +24,8 @@ use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::tree::{Frontier, TreeHash};
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody, Salt, SuspensionReason};
 use yinxin::domain::caller::{Role, Roles};
-use yinxin::format::tlog::{Note, Receipt};
 use yinxin::format::tlog::tile::{bundles_of, write_entry};
+use yinxin::format::tlog::{Note, Receipt};
 
 /// The same octets at every call: nonces are hedged, so signatures under it are what they are by key and message.
 struct Fixed;
@@ -106,7 +106,8 @@ impl Log {
         let entry = Entry::of(event, salt).unwrap();
         let (origin, before) = (TreeHash::Sm3.origin(self.origin), at_seconds(1_800_000_060));
         let text = Promise { origin, index: u64::try_from(index).unwrap(), entry, before }.to_text();
-        let line = self.key(TreeHash::Sm3).sign(&text, Self::signer(TreeHash::Sm3).as_ref(), &Fixed).unwrap();
+        let key = self.key(TreeHash::Sm3);
+        let line = key.sign(&text, Self::signer(TreeHash::Sm3).as_ref(), &Fixed).unwrap();
         Receipt::write(&Note::write(&text, &[line]).unwrap(), Some(&[salt.as_slice(), &event.to_der()].concat()))
     }
 
@@ -230,7 +231,8 @@ fn the_vectors_are_what_the_code_makes() {
     let promise = Promise::verified(&receipt.note, &[key]).unwrap();
     assert_eq!((promise.index, promise.before), (1, at_seconds(1_800_000_060)));
     assert_eq!(hex(&promise.entry.to_octets()), held["events"][1]["entry"].as_str().unwrap());
-    let opening = format!("{}{}", held["events"][1]["salt"].as_str().unwrap(), held["events"][1]["event"].as_str().unwrap());
+    let opening =
+        format!("{}{}", held["events"][1]["salt"].as_str().unwrap(), held["events"][1]["event"].as_str().unwrap());
     assert_eq!(hex(&receipt.extra.unwrap()), opening);
 }
 

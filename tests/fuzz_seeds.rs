@@ -17,6 +17,7 @@ use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, OID_SM3};
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer, rsa};
 use yinxin::domain::audit::checkpoint::Verifier;
+use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::ca::job_file::{self, RowOrder};

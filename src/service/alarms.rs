@@ -1,7 +1,9 @@
 //! Alarms: raised with their event in one transaction, listed, and ended by somebody who has looked.
 
 use crate::base::clock::Timestamp;
-use crate::domain::audit::{Actor, Alarm, AlarmKind, Event, EventBody, EventClass, LoggedEvent, Suspends, SuspensionReason};
+use crate::domain::audit::{
+    Actor, Alarm, AlarmKind, Event, EventBody, EventClass, LoggedEvent, Suspends, SuspensionReason,
+};
 use crate::domain::caller::CallerState;
 use crate::service::audit_log::alarming;
 use crate::service::{Error, Services};

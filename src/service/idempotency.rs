@@ -217,8 +217,7 @@ pub async fn complete(
     response: &[u8],
 ) -> Result<(), Error> {
     let answer = (caller, key, None, response);
-    let keep =
-        services.store.run("keep idempotent answer", |tx| Box::pin(idempotency::complete(tx, answer, status)));
+    let keep = services.store.run("keep idempotent answer", |tx| Box::pin(idempotency::complete(tx, answer, status)));
     Ok(keep.await?)
 }
 

@@ -33,7 +33,8 @@ fn receipt_with(log: &Log, index: usize, change: impl FnOnce(&mut Promise)) -> S
     };
     change(&mut promise);
     let text = promise.to_text();
-    let line = log.key(TreeHash::Sm3).sign(&text, log.signer(TreeHash::Sm3).as_ref(), &SystemRandom).unwrap();
+    let key = log.key(TreeHash::Sm3);
+    let line = key.sign(&text, log.signer(TreeHash::Sm3).as_ref(), &SystemRandom).unwrap();
     Receipt::write(&Note::write(&text, &[line]).unwrap(), Some(&log.extra(index)))
 }
 
@@ -75,7 +76,8 @@ fn a_promise_is_told_until_it_is_due_and_is_no_proof_behind_it() {
          it does is at hand"
     );
     assert_eq!(axis["detail"], due);
-    let zh = format!("审计日志 log.example/audit/sm3 承诺在 {BEFORE} 之前将其登记为第 2 号叶；期限已过，没有登记的证明");
+    let zh =
+        format!("审计日志 log.example/audit/sm3 承诺在 {BEFORE} 之前将其登记为第 2 号叶；期限已过，没有登记的证明");
     assert_eq!(axis["detail_zh"], zh);
 
     // A proof beside it decides, at any moment; another promise that is not due does too.
@@ -121,7 +123,10 @@ fn a_wrong_receipt_promises_nothing() {
         assert_eq!(told(report), passed("failed", "log-proof-wrong"), "{why}");
         let detail = format!("the receipt of log log.example/audit/sm3 is wrong: {why}");
         assert_eq!(report["signatures"][0]["logged"]["detail"], detail);
-        assert_eq!((&report["warnings"][0]["code"], &report["warnings"][0]["detail"]), (&json!("log-proof-wrong"), &json!(detail)));
+        assert_eq!(
+            (&report["warnings"][0]["code"], &report["warnings"][0]["detail"]),
+            (&json!("log-proof-wrong"), &json!(detail))
+        );
     };
     // Another moment than was signed.
     let signature = "the signature of log.example/audit/sm3 is wrong (C2SP signed-note, signatures)";

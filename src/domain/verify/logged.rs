@@ -161,10 +161,14 @@ struct Place {
 enum Judged {
     Right(Place),
     Promised(Promise),
-    Wrong { detail: String },
+    Wrong {
+        detail: String,
+    },
     /// The moment before which the promise had to be kept is past.
     Unredeemed(Promise),
-    Unknown { origin: String },
+    Unknown {
+        origin: String,
+    },
 }
 
 impl Judged {

@@ -217,7 +217,11 @@ fn of_logged(axis: &Axis) -> Option<String> {
             let [log, leaf, before] = axis.evidence.as_slice() else { return None };
             let (log, leaf) = (log.strip_prefix("log ")?, leaf.strip_prefix("leaf ")?);
             let before = before.strip_prefix("before ")?;
-            let state = if axis.code == "promised" { "尚未到期，承诺不是证明" } else { "期限已过，没有登记的证明" };
+            let state = if axis.code == "promised" {
+                "尚未到期，承诺不是证明"
+            } else {
+                "期限已过，没有登记的证明"
+            };
             Some(format!("审计日志 {log} 承诺在 {before} 之前将其登记为第 {leaf} 号叶；{state}"))
         }
         _ => None,

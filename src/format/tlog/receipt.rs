@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(refused(&format!("{NOTE}extra YQ==\nextra YQ==\n")), Error::SignatureLine { line: 2 });
         assert_eq!(refused(&format!("extra YQ==\n{}", &NOTE[..NOTE.len() - 1])), Error::NoNewline);
         let long = to_base64(&[0; MAX_EXTRA + 1]);
-        assert_eq!(refused(&format!("{NOTE}extra {long}\n")), Error::TooLong { what: "the extra line", limit: MAX_EXTRA });
+        assert_eq!(
+            refused(&format!("{NOTE}extra {long}\n")),
+            Error::TooLong { what: "the extra line", limit: MAX_EXTRA }
+        );
         assert_eq!(refused(&"x".repeat(MAX + 1)), Error::TooLong { what: "the receipt", limit: MAX });
     }
 }

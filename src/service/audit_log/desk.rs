@@ -246,3 +246,36 @@ fn hidden(actor: &Actor, error: ServiceError) -> ServiceError {
         error => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::{Event, EventBody};
+    use crate::domain::caller::Roles;
+
+    #[test]
+    fn openings_are_for_whoever_did_it() {
+        let caller =
+            |name: &str, role| Actor::Caller { id: CallerId::parse(name).unwrap(), roles: Roles::new([role]).unwrap() };
+        let (one, auditor) = (caller("one", Role::SealUser), caller("two", Role::AuditAdministrator));
+        let body = EventBody::ServiceStarted { version: "0.1.0".into() };
+        let event = |actor: &Actor| Event {
+            at: Timestamp::from_unix(5),
+            actor: actor.clone(),
+            request: None,
+            body: body.clone(),
+        };
+        let receipt = |actor: &Actor| {
+            let opening = Some([&[7; SALT_LENGTH], event(actor).to_der().as_slice()].concat());
+            Receipt { index: 3, note: "note\n".into(), opening }
+        };
+        let is_open = |to: &Actor, by: &Actor| opened_to(to, receipt(by)).opening.is_some();
+        assert!(is_open(&one, &one));
+        for (to, by) in [(&one, &auditor), (&auditor, &one), (&one, &Actor::Operator), (&Actor::Anonymous, &one)] {
+            assert!(!is_open(to, by), "{to:?} {by:?}");
+        }
+        assert!(!is_open(&Actor::Operator, &Actor::Operator) && !is_open(&Actor::Anonymous, &Actor::Anonymous));
+        let odd = Receipt { opening: Some(vec![7; 40]), ..receipt(&one) };
+        assert_eq!(opened_to(&one, odd).opening, None);
+    }
+}

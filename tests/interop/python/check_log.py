@@ -123,7 +123,7 @@ def statement(octets, keys):
 def receipt(octets, log):
     """Index, moment before which the trees have the entry, and event, where its salt and it stand there."""
     need(octets.endswith(b"\n"), "not a receipt")
-    start = octets.rindex(b"\n", 0, -1) + 1
+    start = octets.rindex(b"\n", 0, len(octets) - 1) + 1
     note, last, opening = octets[:start], octets[start:-1].decode(), None
     if last.startswith("extra "):
         opening = unbase64(last[6:], "extra line")

@@ -504,7 +504,10 @@ async fn answers(store: &Store) {
         async || store.run("complete", |tx| Box::pin(idempotency::complete(tx, (&who, "a", None, b"body"), 201))).await;
     complete().await.unwrap();
     assert!(matches!(complete().await, Err(Error::Stale { table: "idempotency", .. })));
-    assert_eq!(find("a").await, Some(StoredAnswer { request_sm3: [3; 32], answer: Some((201, b"body".to_vec())), events: Vec::new() }));
+    assert_eq!(
+        find("a").await,
+        Some(StoredAnswer { request_sm3: [3; 32], answer: Some((201, b"body".to_vec())), events: Vec::new() })
+    );
 
     assert!(reserve(&who, "b").await);
     store.run("release", |tx| Box::pin(idempotency::release(tx, &who, "b"))).await.unwrap();
@@ -552,7 +555,11 @@ async fn many_answers(store: &Store, (who, other): (&CallerId, &CallerId)) {
     complete(&[]).await.unwrap();
     let stale = complete(&[(who, "n", None, b"x"), (who, "m3", None, b"x")]).await;
     assert!(matches!(&stale, Err(Error::Stale { table: "idempotency", row }) if row == "c1/m3"), "{stale:?}");
-    assert_eq!(find(who, "n").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None, events: Vec::new() }), "all or none");
+    assert_eq!(
+        find(who, "n").await,
+        Some(StoredAnswer { request_sm3: [4; 32], answer: None, events: Vec::new() }),
+        "all or none"
+    );
     assert_eq!(find(other, "m0").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None, events: Vec::new() }));
 }
 
