@@ -521,7 +521,7 @@ fn sign(input: &[u8], container: &Container) {
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
     use crate::domain::verify::{
-        Evidence, ExtraParts, Ground, Indication, Past, Policy, Tolerance, UnknownRevocation, Unlogged, verify,
+        Evidence, ExtraParts, Ground, Indication, Past, Policy, Promised, Tolerance, UnknownRevocation, Unlogged, verify,
     };
     let policy = Policy {
         name: "fuzz".to_owned(),
@@ -535,6 +535,7 @@ pub fn verify(input: &[u8]) {
         maker_late_days: 30,
         past: Past::AtProof,
         unlogged: Unlogged::Refuse,
+        promised: Promised::Enough,
         greatest_revocation_age: None,
     };
     let trust = crate::domain::trust::TrustAnchors::none();

@@ -2,13 +2,15 @@
 
 use crate::domain::audit::{Entry, Event, LoggedEvent};
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
+use crate::domain::audit::promise::{Promise, PromiseError};
 use crate::domain::audit::statement::Statement;
 use crate::domain::audit::tree::{TreeHash, verify_consistency, verify_inclusion};
 use crate::format::tlog::note::read_signature_lines;
 use crate::format::tlog::submission::{read_size, write_size};
 use crate::format::tlog::tile::{FULL, read_bundle, read_tile, write_entry};
 use crate::format::tlog::{
-    AddCheckpoint, Checkpoint, Cosignature, LogProof, MAX_PROOF, MAX_SIGNATURES, Note, NoteKey, TilePath, VerifierKey,
+    AddCheckpoint, Checkpoint, Cosignature, LogProof, MAX_PROOF, MAX_SIGNATURES, Note, NoteKey, Receipt, TilePath,
+    VerifierKey,
 };
 
 /// Any bytes as a note, as lines of signatures, as a verifier key: written again octet for octet; nobody signed it.
@@ -112,8 +114,19 @@ pub fn entry(input: &[u8]) {
     }
 }
 
-/// Any bytes as a proof: written again octet for octet; it leads to no root that was not its own.
+/// Any bytes as a proof, and as a receipt: written again octet for octet; a proof leads to no root that was not its own, a
+/// promise is nobody's, and neither is the other.
 pub fn proof(input: &[u8]) {
+    if let Ok(receipt) = Receipt::parse(input) {
+        assert_eq!(Receipt::write(receipt.note.raw(), receipt.extra.as_deref()).as_bytes(), input);
+        assert!(LogProof::parse(input).is_err() || receipt.extra.is_none());
+        if let Ok(promise) = Promise::parse(receipt.note.text) {
+            assert_eq!(promise.to_text(), receipt.note.text);
+            assert!(Checkpoint::parse(receipt.note.text).is_err(), "a promise is no checkpoint");
+            let nobody = Promise::verified(&receipt.note, &[]);
+            assert_eq!(nobody, Err(PromiseError::Signature(CheckpointError::NotSigned)));
+        }
+    }
     let Ok(proof) = LogProof::parse(input) else { return };
     let again = LogProof::write(proof.extra.as_deref(), proof.index, &proof.hashes, proof.note.raw());
     assert_eq!(again.as_bytes(), input);

@@ -19,12 +19,13 @@ use yinxin::base::random::{Random, RandomUnavailable};
 use yinxin::crypto::digest::hex;
 use yinxin::crypto::{Signer, ed25519, sm2};
 use yinxin::domain::audit::checkpoint::{Verifier, checkpoint_text, verify_checkpoint};
+use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::tree::{Frontier, TreeHash};
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody, Salt, SuspensionReason};
 use yinxin::domain::caller::{Role, Roles};
-use yinxin::format::tlog::Note;
 use yinxin::format::tlog::tile::{bundles_of, write_entry};
+use yinxin::format::tlog::{Note, Receipt};
 
 /// The same octets at every call: nonces are hedged, so signatures under it are what they are by key and message.
 struct Fixed;
@@ -98,6 +99,16 @@ impl Log {
         let lines = TreeHash::ALL.iter().zip(&keys);
         let lines = lines.map(|(hash, key)| key.sign(&text, Self::signer(*hash).as_ref(), &Fixed).unwrap());
         Note::write(&text, &lines.collect::<Vec<_>>()).unwrap()
+    }
+
+    /// The receipt of an event at that index, with its opening.
+    fn receipt(&self, index: usize, (event, salt): &(Event, Salt)) -> String {
+        let entry = Entry::of(event, salt).unwrap();
+        let (origin, before) = (TreeHash::Sm3.origin(self.origin), at_seconds(1_800_000_060));
+        let text = Promise { origin, index: u64::try_from(index).unwrap(), entry, before }.to_text();
+        let key = self.key(TreeHash::Sm3);
+        let line = key.sign(&text, Self::signer(TreeHash::Sm3).as_ref(), &Fixed).unwrap();
+        Receipt::write(&Note::write(&text, &[line]).unwrap(), Some(&[salt.as_slice(), &event.to_der()].concat()))
     }
 
     fn write(&self, folder: &Path) {
@@ -187,6 +198,7 @@ fn vectors() -> Value {
         "checkpoint_sm3": log.checkpoint(TreeHash::Sm3),
         "checkpoint_sha256": log.checkpoint(TreeHash::Sha256),
         "statement": log.statement([0xcd; 32]),
+        "receipt": log.receipt(1, &events()[1]),
     })
 }
 
@@ -214,6 +226,14 @@ fn the_vectors_are_what_the_code_makes() {
         let stated = Statement::verified(&note, std::slice::from_ref(&key)).unwrap();
         assert_eq!((stated.thing, stated.size, stated.at), ([0xcd; 32], 3, at_seconds(1_800_000_000)));
     }
+    let receipt = Receipt::parse(held["receipt"].as_str().unwrap().as_bytes()).unwrap();
+    let key = Verifier::parse(held["vkey_sm3"].as_str().unwrap()).unwrap();
+    let promise = Promise::verified(&receipt.note, &[key]).unwrap();
+    assert_eq!((promise.index, promise.before), (1, at_seconds(1_800_000_060)));
+    assert_eq!(hex(&promise.entry.to_octets()), held["events"][1]["entry"].as_str().unwrap());
+    let opening =
+        format!("{}{}", held["events"][1]["salt"].as_str().unwrap(), held["events"][1]["event"].as_str().unwrap());
+    assert_eq!(hex(&receipt.extra.unwrap()), opening);
 }
 
 /// The checker, or nothing where the peers are absent.
@@ -244,6 +264,33 @@ fn a_checker_in_python_agrees_on_the_vectors() {
     let Some(mut command) = python("a_checker_in_python_agrees_on_the_vectors") else { return };
     command.arg("--vectors").arg(vector_file());
     assert_eq!(said(command), "ok");
+}
+
+/// A receipt alone, of which only who signed it and what it opens can be checked.
+#[test]
+fn a_checker_in_python_reads_receipts_and_refuses_changed_ones() {
+    const TEST: &str = "a_checker_in_python_reads_receipts_and_refuses_changed_ones";
+    let held: Value = serde_json::from_str(&fs::read_to_string(vector_file()).unwrap()).unwrap();
+    let (text, key) = (held["receipt"].as_str().unwrap(), held["vkey_sm3"].as_str().unwrap());
+    let opening = Receipt::parse(text.as_bytes()).unwrap().extra.unwrap();
+    let (note, _) = text.split_once("extra ").unwrap();
+    let mut other = opening.clone();
+    other[0] ^= 1;
+    for (text, expected) in [
+        (text.to_owned(), format!("ok 1 1800000060 {}", hex(&opening[32..]))),
+        // One of before, which opens nothing.
+        (note.to_owned(), "ok 1 1800000060 -".to_owned()),
+        (text.replacen("\n1\n", "\n2\n", 1), "refused: the signature of log.example/audit/sm3 is wrong".to_owned()),
+        (Receipt::write(note, Some(&other)), "refused: the entry is of another salt or event".to_owned()),
+        (Receipt::write(note, Some(&opening[..31])), "refused: the entry is of another salt or event".to_owned()),
+        (text.trim_end().to_owned(), "refused: not a receipt".to_owned()),
+    ] {
+        let Some(mut command) = python(TEST) else { return };
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checked.receipt");
+        fs::write(&file, text).unwrap();
+        command.arg("--receipt").arg(&file).args(["--sm3", key]);
+        assert_eq!(said(command), expected);
+    }
 }
 
 #[test]

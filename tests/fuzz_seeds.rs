@@ -17,6 +17,7 @@ use yinxin::crypto::algorithm::{OID_SM2_WITH_SM3, OID_SM3};
 use yinxin::crypto::sm2::{self, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer, rsa};
 use yinxin::domain::audit::checkpoint::Verifier;
+use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::ca::job_file::{self, RowOrder};
@@ -47,7 +48,7 @@ use yinxin::format::tlog::note::read_signature_lines;
 use yinxin::format::tlog::submission::read_size;
 use yinxin::format::tlog::tile::{read_bundle, read_tile, write_entry};
 use yinxin::format::tlog::{
-    AddCheckpoint, Checkpoint as LogHead, Cosignature, LogProof, Note, SignatureLine, TilePath,
+    AddCheckpoint, Checkpoint as LogHead, Cosignature, LogProof, Note, Receipt, SignatureLine, TilePath,
 };
 use yinxin::format::trust_list::{
     ListAlgorithm, ListSignature, ListSigner, ListedAnchor, ListedList, Region, SignedTrustList, SignerIdRule,
@@ -174,7 +175,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("tlog_checkpoint", named(&[("head", HEAD.as_bytes()), ("size", b"20852014\n")])),
         ("tlog_entry", log_entries()),
         ("tlog_note", log_notes()),
-        ("tlog_proof", named(&[("extra", log_proof(Some(b"extra")).as_bytes()), ("bare", log_proof(None).as_bytes())])),
+        ("tlog_proof", log_proofs()),
         ("tlog_submission", named(&[("two", AddCheckpoint::write(2, &[[7; 32]; 2], &log_note()).as_bytes())])),
         ("tlog_tile", log_tiles()),
         ("trust_list", trust_lists(&made.root)),
@@ -217,6 +218,22 @@ fn log_notes() -> BTreeMap<String, Vec<u8>> {
 
 fn log_proof(extra: Option<&[u8]>) -> String {
     LogProof::write(extra, 1, &[[7; 32]; 2], &log_note())
+}
+
+/// Proofs, and receipts of a promise of nobody's.
+fn log_proofs() -> BTreeMap<String, Vec<u8>> {
+    let (origin, index, before) = ("log.example/audit/sm3".to_owned(), 1, Timestamp::from_unix(1_800_000_060));
+    let text = Promise { origin, index, entry: Entry::of_der(&log_event(), &[7; 32]).unwrap(), before }.to_text();
+    let line = SignatureLine { name: "log.example/audit/sm3", key_id: [1, 2, 3, 4], value: vec![9; 64] };
+    let note = Note::write(&text, &[line]).unwrap();
+    let opening = [&[7; 32], log_event().as_slice()].concat();
+    let seeds = [
+        ("extra", log_proof(Some(b"extra"))),
+        ("bare", log_proof(None)),
+        ("receipt", Receipt::write(&note, Some(&opening))),
+        ("promise", note),
+    ];
+    seeds.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect()
 }
 
 fn log_event() -> Vec<u8> {
@@ -776,6 +793,11 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 "log_statement" => {
                     let stated = Statement::parse(str::from_utf8(&bytes).unwrap()).unwrap();
                     assert_eq!((stated.thing, stated.size), ([7; 32], 3), "{label}");
+                }
+                "tlog_proof" if matches!(name.as_str(), "receipt" | "promise") => {
+                    let read = Receipt::parse(&bytes).unwrap();
+                    assert_eq!(Promise::parse(read.note.text).unwrap().index, 1, "{label}");
+                    assert_eq!(read.extra.is_some(), name == "receipt", "{label}");
                 }
                 "tlog_proof" => {
                     let read = LogProof::parse(&bytes).unwrap();

@@ -23,6 +23,8 @@ mod evidence;
 mod flips;
 #[path = "tampered/logged.rs"]
 mod logged;
+#[path = "tampered/promised.rs"]
+mod promised;
 #[path = "tampered/references.rs"]
 mod references;
 #[path = "tampered/seal.rs"]

@@ -1,4 +1,4 @@
-//! Any bytes, read as a proof of the transparency log.
+//! Any bytes, read as a proof of the transparency log, and as its receipt.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -41,22 +41,22 @@ const SHIPPED: [(&str, &str, &str); 7] = [
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "38da65221265993a75510a37b3202684d8fe3013e32938085ddd44b972f0bddf",
+        "a5239fccf502adfb7e564514f9a923a0a3874a231f5ccff18ab3c9e67cb67b82",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "b44a04c189e499e9bfd3d825cd51e63ce472d06b3e7c8291046f98ddd133a1d5",
+        "cb2d89b9644befa8ce036628385a017bc1bcff074f149dc79863e3d7fbae5198",
     ),
     (
         "verification/archive.toml",
         verification::BUILT_IN[2].1,
-        "cf2a893136c1eaba33de5eed4cbe2f18314e94a992493343b90e82f90af8e7ea",
+        "de4196ac528e48c3f57bf714a984580e3e4acfceb1357bed87e308e2b16537d8",
     ),
     (
         "verification/lenient-field.toml",
         verification::BUILT_IN[3].1,
-        "1409a8b84bbfcf7ded70216f33cc9fb771dab5aa5543cd0b37f48f79207aa607",
+        "3d1b1d1ae701f735f3a04cad1c9c603ecb6949d0b321f0f7b3b0d828b2ae1db8",
     ),
 ];
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::config::algorithms::{self, AlgorithmPolicyError};
-use crate::domain::verify::{ExtraParts, Past, Policy, Tolerance, UnknownRevocation, Unlogged};
+use crate::domain::verify::{ExtraParts, Past, Policy, Promised, Tolerance, UnknownRevocation, Unlogged};
 
 /// The built-in policies: name and text.
 pub const BUILT_IN: [(&str, &str); 4] = [
@@ -65,6 +65,7 @@ struct RawDemands {
     maker_late_days: u32,
     past: RawPast,
     unlogged: RawUnlogged,
+    promised: RawPromised,
     revocation_age_seconds: Option<u32>,
 }
 
@@ -79,6 +80,13 @@ enum RawPast {
 #[serde(rename_all = "lowercase")]
 enum RawUnlogged {
     Tell,
+    Refuse,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawPromised {
+    Enough,
     Refuse,
 }
 
@@ -163,6 +171,10 @@ pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<
             RawUnlogged::Tell => Unlogged::Tell,
             RawUnlogged::Refuse => Unlogged::Refuse,
         },
+        promised: match demands.promised {
+            RawPromised::Enough => Promised::Enough,
+            RawPromised::Refuse => Promised::Refuse,
+        },
         greatest_revocation_age: demands.revocation_age_seconds.map(i64::from),
     })
 }
@@ -183,6 +195,8 @@ mod tests {
         for (name, _) in BUILT_IN {
             let expected = if name == "strict" { Unlogged::Refuse } else { Unlogged::Tell };
             assert_eq!(built_in(name, &name_of).unwrap().unlogged, expected, "{name}");
+            let expected = if name == "strict" { Promised::Refuse } else { Promised::Enough };
+            assert_eq!(built_in(name, &name_of).unwrap().promised, expected, "{name}");
         }
         let lenient = built_in("lenient-field", &name_of).unwrap();
         assert_eq!(lenient.tolerances.len(), Tolerance::ALL.len());

@@ -23,6 +23,7 @@ use crate::http::access::{Access, Rule};
 use crate::http::api::form::media_type;
 use crate::http::problem::{Code, Problem};
 use crate::http::signed::{Claim, authority, claimed_digest};
+use crate::service::audit_log::Receipt;
 use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::door::{Actor, KnownCaller, Proof};
 
@@ -37,8 +38,12 @@ const NOTHING: [u8; 32] = [
     0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-/// Where the receipts of an acknowledged operation stand, one in each: a signed note in base64 (`docs/formats/audit-leaf.md`).
+/// Where the receipts of an acknowledged operation stand, one in each: in base64 (`docs/formats/audit-notes.md`).
 const RECEIPT: HeaderName = HeaderName::from_static("yinxin-receipt");
+
+/// Octets of the receipts of one answer. Promises alone fit always; openings that go beyond are left out: the proof has them.
+/// Many clients take 16 KiB of header fields.
+const RECEIPTS: usize = 12 << 10;
 
 /// Bytes of a refused body that are still taken.
 const DISCARDED: usize = 1 << 20;
@@ -62,8 +67,7 @@ async fn with_receipts(app: &App, actor: &Actor, mut response: Response) -> Resp
     let request = LogRequest::Receipts { request: actor.request_id.clone() };
     match app.door.audit_log(actor, request).await {
         Ok(LogAnswer::Receipts(receipts)) => {
-            let values = receipts.iter().map(|receipt| HeaderValue::from_str(&STANDARD.encode(&receipt.note)));
-            for value in values.filter_map(Result::ok) {
+            for value in receipt_values(&receipts).into_iter().filter_map(|value| HeaderValue::try_from(value).ok()) {
                 response.headers_mut().append(RECEIPT, value);
             }
         }
@@ -71,6 +75,22 @@ async fn with_receipts(app: &App, actor: &Actor, mut response: Response) -> Resp
         Err(problem) => tracing::warn!(request_id = %actor.request_id, code = problem.code(), "no receipt was signed"),
     }
     response
+}
+
+/// The receipts in base64, each with its opening as long as all fit.
+fn receipt_values(receipts: &[Receipt]) -> Vec<String> {
+    let written = |receipt: &Receipt, is_opened| STANDARD.encode(receipt.to_text(is_opened));
+    let mut values = receipts.iter().map(|receipt| written(receipt, false)).collect::<Vec<_>>();
+    let mut left = RECEIPTS.saturating_sub(values.iter().map(String::len).sum());
+    for (receipt, value) in receipts.iter().zip(&mut values) {
+        let opened = written(receipt, true);
+        let more = opened.len().saturating_sub(value.len());
+        if more <= left {
+            left = left.saturating_sub(more);
+            *value = opened;
+        }
+    }
+    values
 }
 
 /// What the connection proves about its other end.
@@ -338,6 +358,26 @@ async fn read(app: &App, (actor, body): (&Actor, &mut Body), limit: usize) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 16 promises of a log with a long name fit; openings stand as long as they fit, those of later receipts too.
+    #[test]
+    fn receipts_are_bounded_by_their_openings() {
+        let receipt = |octets: usize| {
+            let note = format!("{}\n", "n".repeat(450));
+            Receipt { index: 7, note, opening: Some(vec![7; octets]) }
+        };
+        let opened = |receipts: &[Receipt]| {
+            let values = receipt_values(receipts);
+            assert!(values.iter().map(String::len).sum::<usize>() <= RECEIPTS);
+            let texts = values.iter().map(|value| String::from_utf8(STANDARD.decode(value).unwrap()).unwrap());
+            texts.map(|text| text.contains("\nextra ")).collect::<Vec<_>>()
+        };
+        assert_eq!(opened(&[receipt(300), receipt(60_000), receipt(300)]), [true, false, true]);
+        let many = opened(&vec![receipt(300); 16]);
+        assert!(many.len() == 16 && many[0] && !many[15]);
+        let closed = Receipt { opening: None, ..receipt(0) };
+        assert_eq!(opened(&[closed]), [false]);
+    }
 
     #[test]
     fn nothing_has_its_digest() {

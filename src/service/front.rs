@@ -600,7 +600,7 @@ mod tests {
     use crate::base::id::RequestId;
     use crate::base::random::SystemRandom;
     use crate::base::secret::Secret;
-    use crate::domain::verify::{ExtraParts, Past, UnknownRevocation, Unlogged};
+    use crate::domain::verify::{ExtraParts, Past, Promised, UnknownRevocation, Unlogged};
     use crate::service::door::{ErrorKind, Refusal};
     use crate::service::keys::KeySource;
 
@@ -617,6 +617,7 @@ mod tests {
             maker_late_days: 0,
             past: Past::Now,
             unlogged: Unlogged::Tell,
+            promised: Promised::Refuse,
             greatest_revocation_age: None,
         }
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::CallerId;
+use crate::base::id::{CallerId, RequestId};
 use crate::domain::audit::Actor;
 use crate::service::callers::{actor_of, is_token};
 use crate::service::{Error, Services};
-use crate::store::{Tx, callers, idempotency};
+use crate::store::{self, Tx, audit, callers, idempotency};
 
 /// Keys that one transaction reserves.
 const MOST_IN_GROUP: usize = 256;
@@ -28,6 +28,8 @@ pub enum Reservation {
         status: u16,
         /// The first answer's body.
         response: Vec<u8>,
+        /// Numbers of the events that the first one wrote: see [`receipt_again`].
+        events: Vec<i64>,
     },
 }
 
@@ -74,7 +76,8 @@ async fn reserved_before(
     if stored.request_sm3 != *request_sm3 {
         return Ok(Err(Error::IdempotencyKeyReused));
     }
-    let done = stored.answer.map(|(status, response)| Reservation::Done { status, response });
+    let events = stored.events;
+    let done = stored.answer.map(|(status, response)| Reservation::Done { status, response, events });
     Ok(done.ok_or(Error::IdempotencyKeyInUse))
 }
 
@@ -183,7 +186,26 @@ async fn reserve_all(tx: &mut Tx<'_>, group: &[Waiting], now: Timestamp) -> Resu
     Ok(outcomes)
 }
 
-/// Keeps the answer of a reserved request.
+/// Has the answer of a request that repeats another carry the receipts of those events, but of the erased ones. Its answer is
+/// given all the same where they cannot be read.
+pub async fn receipt_again(services: &Services, request: Option<&RequestId>, events: &[i64]) {
+    let Some(request) = request.filter(|_| !events.is_empty()) else { return };
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let mut found = Vec::with_capacity(events.len());
+            for number in events {
+                found.extend(audit::find_salted(tx, *number).await?);
+            }
+            Ok::<_, store::Error>(found)
+        })
+    });
+    match steps.await {
+        Ok(found) => services.store.give_again(request, found),
+        Err(error) => tracing::warn!(request_id = %request, %error, "no receipt is given again"),
+    }
+}
+
+/// Keeps the answer of a reserved request that wrote no event.
 ///
 /// # Errors
 /// The key is not reserved, or has its answer.
@@ -194,9 +216,8 @@ pub async fn complete(
     status: u16,
     response: &[u8],
 ) -> Result<(), Error> {
-    let keep = services
-        .store
-        .run("keep idempotent answer", |tx| Box::pin(idempotency::complete(tx, caller, key, status, response)));
+    let answer = (caller, key, None, response);
+    let keep = services.store.run("keep idempotent answer", |tx| Box::pin(idempotency::complete(tx, answer, status)));
     Ok(keep.await?)
 }
 

@@ -235,7 +235,8 @@ pub async fn sign(
     };
     if let Some((caller, key)) = &reserved {
         let asked = digest_of(seal, &order, &document_sm3);
-        if let Reservation::Done { response, .. } = idempotency::reserve(services, caller, key, &asked).await? {
+        if let Reservation::Done { response, events, .. } = idempotency::reserve(services, caller, key, &asked).await? {
+            idempotency::receipt_again(services, request, &events).await;
             return decode_answer(&response).ok_or(Error::AnswerUnreadable);
         }
     }
@@ -337,7 +338,8 @@ async fn release(
             audit::append(tx, done).await?;
             outbox::push(tx, message).await?;
             if let (Some((caller, key)), Some(kept)) = (reserved, kept) {
-                crate::store::idempotency::complete(tx, caller, key, 200, kept).await?;
+                let answer = (*caller, key.as_str(), done.request.as_ref(), kept.as_slice());
+                crate::store::idempotency::complete(tx, answer, 200).await?;
             }
             Ok::<_, Error>(())
         })

@@ -9,6 +9,7 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::checkpoint::Verifier;
+use crate::domain::audit::promise;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
 use crate::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
@@ -141,10 +142,12 @@ enum Kind {
     Token,
     /// A proof that something is in a log.
     LogProof,
+    /// A log's promise that something will be.
+    LogReceipt,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::List, Self::Answer, Self::Token, Self::LogProof];
+    const ALL: [Self; 5] = [Self::List, Self::Answer, Self::Token, Self::LogProof, Self::LogReceipt];
 
     /// For people.
     const fn name(self) -> &'static str {
@@ -153,6 +156,7 @@ impl Kind {
             Self::Answer => "an OCSP answer",
             Self::Token => "a time stamp",
             Self::LogProof => "a proof of a log",
+            Self::LogReceipt => "a receipt of a log",
         }
     }
 
@@ -163,6 +167,7 @@ impl Kind {
             Self::Answer => "OCSP RESPONSE",
             Self::Token => "TIME STAMP TOKEN",
             Self::LogProof => "TLOG PROOF",
+            Self::LogReceipt => "TLOG RECEIPT",
         }
     }
 
@@ -177,6 +182,7 @@ impl Kind {
             Self::Answer => evidence.add_ocsp(der)?,
             Self::Token => evidence.add_token(der)?,
             Self::LogProof => evidence.add_log_proof(der)?,
+            Self::LogReceipt => evidence.add_log_receipt(der)?,
         }
         Ok(())
     }
@@ -341,7 +347,7 @@ impl Verification {
                 self.others.push(other);
             }
         }
-        let proofs = self.others.iter().filter(|(kind, _)| *kind == Kind::LogProof).count();
+        let proofs = self.others.iter().filter(|(kind, _)| matches!(kind, Kind::LogProof | Kind::LogReceipt)).count();
         if proofs > MOST_LOG_PROOFS {
             return Err(Error::EvidenceMalformed {
                 origin: origin.to_owned(),
@@ -423,7 +429,7 @@ impl Verification {
         pem(&self.certificates)
     }
 
-    /// Revocation lists, answers, time stamps and proofs of logs as PEM, in the order in which they came; none where there is none.
+    /// Revocation lists, answers, time stamps, proofs and receipts of logs as PEM, in the order in which they came; none where there is none.
     #[must_use]
     pub fn others_pem(&self) -> Option<String> {
         let text: String = self.others.iter().map(|(kind, der)| write_pem(der, kind.label())).collect();
@@ -496,6 +502,9 @@ fn certificates(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, Error> {
 fn others(bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
     if bytes.starts_with(proof::FIRST_LINE.as_bytes()) {
         return vec![(Kind::LogProof, bytes.to_vec())];
+    }
+    if bytes.starts_with(promise::FIRST_LINE.as_bytes()) {
+        return vec![(Kind::LogReceipt, bytes.to_vec())];
     }
     if let Ok(text) = std::str::from_utf8(bytes)
         && text.contains("-----BEGIN")
@@ -585,6 +594,9 @@ mod tests {
         let proof = b"c2sp.org/tlog-proof@v1\nindex 0\n";
         assert_eq!(others(proof), [(Kind::LogProof, proof.to_vec())]);
         assert_eq!(others(write_pem(proof, "TLOG PROOF").as_bytes()), [(Kind::LogProof, proof.to_vec())]);
+        let receipt = b"yinxin promise v1\n";
+        assert_eq!(others(receipt), [(Kind::LogReceipt, receipt.to_vec())]);
+        assert_eq!(others(write_pem(receipt, "TLOG RECEIPT").as_bytes()), [(Kind::LogReceipt, receipt.to_vec())]);
         assert_eq!(others(b""), []);
     }
 

@@ -45,6 +45,14 @@ impl Appended {
         }
     }
 
+    /// The numbers of those of a request that are held, and of those that it has just written, as many as are held of one.
+    pub(in crate::store) fn numbers(&self, request: &RequestId, written: &[(RequestId, SaltedEvent)]) -> Vec<i64> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = held.events.get(request).into_iter().flatten();
+        let now = written.iter().filter(|(by, _)| by == request).map(|(_, event)| event);
+        before.chain(now).map(|event| event.number).take(MOST_OF_ONE).collect()
+    }
+
     /// Gives those of a request away.
     pub(in crate::store) fn take(&self, request: &RequestId) -> Vec<SaltedEvent> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +80,13 @@ mod tests {
         assert_eq!(appended.take(&request(3_000 - MOST_REQUESTS)).len(), 1);
         assert_eq!(appended.take(&request(2_999)), [event(2_999)]);
         assert_eq!(appended.take(&request(2_999)), []);
+        appended.note(vec![(request(2), event(7))]);
+        let written = [(request(2), event(9)), (request(3), event(8)), (request(2), event(10))];
+        assert_eq!(appended.numbers(&request(2), &written), [7, 9, 10]);
+        assert_eq!(appended.numbers(&request(2), &[]), [7]);
+        assert_eq!(appended.numbers(&request(4), &written), []);
         appended.note((0..40).map(|number| (request(1), event(number))).collect());
+        assert_eq!(appended.numbers(&request(1), &[(request(1), event(41))]).len(), MOST_OF_ONE);
         assert_eq!(appended.take(&request(1)).len(), MOST_OF_ONE);
     }
 }

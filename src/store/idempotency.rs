@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::CallerId;
+use crate::base::id::{CallerId, RequestId};
 use crate::store::sql::{execute, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -14,7 +14,12 @@ pub struct StoredAnswer {
     pub request_sm3: [u8; 32],
     /// Status and body of the answer, once there is one.
     pub answer: Option<(u16, Vec<u8>)>,
+    /// Numbers of the events that the first request wrote.
+    pub events: Vec<i64>,
 }
+
+/// An answer that is kept: of which caller and key, given to which request, its octets.
+pub type GivenAnswer<'a> = (&'a CallerId, &'a str, Option<&'a RequestId>, &'a [u8]);
 
 /// Reserves the key for this request; `false` when it is taken.
 ///
@@ -70,32 +75,40 @@ pub async fn reserve_many(
 /// # Errors
 /// The database's, or a row that is not as we write it.
 pub async fn find(tx: &mut Tx<'_>, caller: &CallerId, key: &str) -> Result<Option<StoredAnswer>, Error> {
-    let sql = "SELECT request_sm3, status, response FROM idempotency WHERE caller = $1 AND key = $2";
-    let row = fetch_optional!(tx, (Vec<u8>, Option<i64>, Option<Vec<u8>>), sql, caller.as_str(), key)?;
-    let entity = |(request, status, response): (Vec<u8>, Option<i64>, Option<Vec<u8>>)| {
+    let sql = "SELECT request_sm3, status, response, events FROM idempotency WHERE caller = $1 AND key = $2";
+    let row = fetch_optional!(tx, (Vec<u8>, Option<i64>, Option<Vec<u8>>, Option<String>), sql, caller.as_str(), key)?;
+    let entity = |(request, status, response, events): (Vec<u8>, Option<i64>, Option<Vec<u8>>, Option<String>)| {
         let answer = match (status, response) {
             (Some(status), Some(response)) => Some((u16::try_from(status).ok()?, response)),
             _ => None,
         };
-        Some(StoredAnswer { request_sm3: request.try_into().ok()?, answer })
+        let events = events.iter().flat_map(|events| events.split(',')).map(|number| number.parse().ok());
+        Some(StoredAnswer { request_sm3: request.try_into().ok()?, answer, events: events.collect::<Option<_>>()? })
     };
     let wrong = || Error::Inconsistent { table: "idempotency", row: format!("{caller}/{key}") };
     row.map(|row| entity(row).ok_or_else(wrong)).transpose()
 }
 
-/// Keeps the answer under a key that is reserved and has none.
+/// Numbers of the events of a request as a row has them: nothing where there are none.
+fn events_of(tx: &Tx<'_>, request: Option<&RequestId>) -> Option<String> {
+    let numbers = request.map(|request| tx.events_of(request)).unwrap_or_default();
+    let numbers = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    (!numbers.is_empty()).then_some(numbers)
+}
+
+/// Keeps the answer under a key that is reserved and has none, with the numbers of what its request has written so far.
 ///
 /// # Errors
 /// [`Error::Stale`] when it is not.
 pub async fn complete(
     tx: &mut Tx<'_>,
-    caller: &CallerId,
-    key: &str,
+    (caller, key, request, response): GivenAnswer<'_>,
     status: u16,
-    response: &[u8],
 ) -> Result<(), Error> {
-    let sql = "UPDATE idempotency SET status = $1, response = $2 WHERE caller = $3 AND key = $4 AND status IS NULL";
-    match execute!(tx, sql, i64::from(status), response, caller.as_str(), key)? {
+    let events = events_of(tx, request);
+    let sql = "UPDATE idempotency SET status = $1, response = $2, events = $3 \
+               WHERE caller = $4 AND key = $5 AND status IS NULL";
+    match execute!(tx, sql, i64::from(status), response, events, caller.as_str(), key)? {
         1 => Ok(()),
         _ => Err(Error::Stale { table: "idempotency", row: format!("{caller}/{key}") }),
     }
@@ -105,12 +118,18 @@ pub async fn complete(
 ///
 /// # Errors
 /// [`Error::Stale`] with the first that is not.
-pub async fn complete_many(tx: &mut Tx<'_>, status: u16, answers: &[(&CallerId, &str, &[u8])]) -> Result<(), Error> {
+pub async fn complete_many(tx: &mut Tx<'_>, status: u16, answers: &[GivenAnswer<'_>]) -> Result<(), Error> {
+    let answers = answers.iter().map(|(caller, key, request, response)| {
+        // Nothing is an empty text here: the type of a column is told by its values.
+        (*caller, *key, *response, events_of(tx, *request).unwrap_or_default())
+    });
+    let answers = answers.collect::<Vec<_>>();
     for part in answers.chunks(PART) {
-        let before = "WITH answers (caller, key, response) AS (";
+        let before = "WITH answers (caller, key, response, events) AS (";
         // The status is a number of ours.
         let behind = format!(
-            ") UPDATE idempotency SET status = {status}, response = answers.response FROM answers \
+            ") UPDATE idempotency SET status = {status}, response = answers.response, \
+             events = NULLIF(answers.events, '') FROM answers \
              WHERE idempotency.caller = answers.caller AND idempotency.key = answers.key \
              AND idempotency.status IS NULL RETURNING idempotency.caller, idempotency.key"
         );
@@ -119,16 +138,15 @@ pub async fn complete_many(tx: &mut Tx<'_>, status: u16, answers: &[(&CallerId, 
             (String, String),
             before,
             part,
-            |bound, (caller, key, response)| {
+            |bound, (caller, key, response, events)| {
                 bound.push_bind(caller.as_str().to_owned()).push_bind((*key).to_owned()).push_bind(response.to_vec());
+                bound.push_bind(events.clone());
             },
             behind
         )?;
         let done = done.into_iter().collect::<BTreeSet<_>>();
-        let is_left = |(caller, key, _): &&(&CallerId, &str, &[u8])| {
-            !done.contains(&(caller.as_str().to_owned(), (*key).to_owned()))
-        };
-        if let Some((caller, key, _)) = part.iter().find(is_left) {
+        let is_left = |caller: &CallerId, key: &str| !done.contains(&(caller.as_str().to_owned(), key.to_owned()));
+        if let Some((caller, key, ..)) = part.iter().find(|(caller, key, ..)| is_left(caller, key)) {
             return Err(Error::Stale { table: "idempotency", row: format!("{caller}/{key}") });
         }
     }

@@ -216,6 +216,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0022_seal_life.sql"),
         postgres: include_str!("migrations/postgres/0022_seal_life.sql"),
     },
+    Migration {
+        version: 26,
+        serves_from: 22,
+        sqlite: include_str!("migrations/sqlite/0026_receipts.sql"),
+        postgres: include_str!("migrations/postgres/0026_receipts.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

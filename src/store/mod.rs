@@ -138,6 +138,7 @@ pub struct Tx<'env> {
     random: Arc<dyn Random>,
     /// Events of callers' requests that this transaction wrote.
     written: Vec<(RequestId, SaltedEvent)>,
+    appended: Appended,
     transient: bool,
     env: PhantomData<&'env ()>,
 }
@@ -153,7 +154,8 @@ enum Backend {
 impl<'env> Tx<'env> {
     fn new(backend: Backend, of: &Store) -> Self {
         let (integrity, random) = (of.integrity.clone(), Arc::clone(&of.random));
-        Self { backend, integrity, random, written: Vec::new(), transient: false, env: PhantomData }
+        let (written, appended) = (Vec::new(), of.appended.clone());
+        Self { backend, integrity, random, written, appended, transient: false, env: PhantomData }
     }
 
     /// Salt for one event.
@@ -161,6 +163,11 @@ impl<'env> Tx<'env> {
         let mut salt = [0; audit::SALT_LENGTH];
         self.random.fill(&mut salt)?;
         Ok(salt)
+    }
+
+    /// Numbers of the events that a caller's request has written so far, as many as get receipts.
+    fn events_of(&self, request: &RequestId) -> Vec<i64> {
+        self.appended.numbers(request, &self.written)
     }
 
     /// Notes whether a failure is worth another attempt, and gives it our form.
@@ -385,6 +392,11 @@ impl Store {
     #[must_use]
     pub fn take_appended(&self, request: &RequestId) -> Vec<SaltedEvent> {
         self.appended.take(request)
+    }
+
+    /// Holds events for the receipts of a request that repeats the one which wrote them.
+    pub fn give_again(&self, request: &RequestId, events: Vec<SaltedEvent>) {
+        self.appended.note(events.into_iter().map(|event| (request.clone(), event)).collect());
     }
 
     /// Leads those who sequence the audit log on this database, unless another one does.

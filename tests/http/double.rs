@@ -310,7 +310,9 @@ impl UseCases for Double {
                 let statement = Statement { origin: "log.example/a".into(), thing, size: 3, root: [0; 32], at };
                 LogAnswer::Statement(SignedStatement { statement, note: "note\n".to_owned() })
             }
-            LogRequest::Receipts { .. } => LogAnswer::Receipts(vec![Receipt { index: 7, note: "note\n".to_owned() }]),
+            LogRequest::Receipts { .. } => {
+                LogAnswer::Receipts(vec![Receipt { index: 7, note: "note\n".to_owned(), opening: None }])
+            }
         })
     }
 

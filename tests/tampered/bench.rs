@@ -424,7 +424,7 @@ pub(crate) struct Bench {
     pub(crate) crls: Vec<Vec<u8>>,
     /// Time stamps that are at hand.
     pub(crate) tokens: Vec<Vec<u8>>,
-    /// Proofs of logs that are at hand.
+    /// Proofs and receipts of logs that are at hand.
     pub(crate) log_proofs: Vec<String>,
     /// Keys of logs that are known.
     pub(crate) log_keys: Vec<Verifier>,
@@ -515,7 +515,11 @@ impl Bench {
         let mut evidence = Evidence::none();
         self.crls.iter().for_each(|list| evidence.add_crl(list).unwrap());
         self.tokens.iter().for_each(|token| evidence.add_token(token).unwrap());
-        self.log_proofs.iter().for_each(|proof| evidence.add_log_proof(proof.as_bytes()).unwrap());
+        for proof in &self.log_proofs {
+            let is_receipt = proof.starts_with("yinxin promise");
+            let proof = proof.as_bytes();
+            if is_receipt { evidence.add_log_receipt(proof).unwrap() } else { evidence.add_log_proof(proof).unwrap() }
+        }
         let ground = Ground {
             trust: &trust,
             policy: &self.policy,

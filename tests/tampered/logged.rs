@@ -24,17 +24,17 @@ use yinxin::format::trust_list::{
 use crate::bench::{Bench, SEAL, VALUE, at, basic, certificate};
 use crate::evidence::{fresh_list, time_stamp};
 
-const NOW: &str = "2026-11-23T00:00:00Z";
+pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 
 /// A log of two trees whose keys are test keys, worth nothing.
-struct Log {
-    origin: &'static str,
+pub(crate) struct Log {
+    pub(crate) origin: &'static str,
     seed: u8,
-    events: Vec<(Event, Salt)>,
+    pub(crate) events: Vec<(Event, Salt)>,
 }
 
 impl Log {
-    fn new(origin: &'static str, seed: u8) -> Self {
+    pub(crate) fn new(origin: &'static str, seed: u8) -> Self {
         let mut log = Self { origin, seed, events: Vec::new() };
         log.add(EventBody::ServiceStarted { version: "0.1.0".into() });
         log
@@ -61,14 +61,14 @@ impl Log {
         })
     }
 
-    fn signer(&self, tree: TreeHash) -> Box<dyn Signer> {
+    pub(crate) fn signer(&self, tree: TreeHash) -> Box<dyn Signer> {
         match tree {
             TreeHash::Sm3 => Box::new(sm2::PrivateKey::from_bytes(&[self.seed; 32]).unwrap()),
             TreeHash::Sha256 => Box::new(ed25519::PrivateKey::from_bytes(&[self.seed; 32]).unwrap()),
         }
     }
 
-    fn key(&self, tree: TreeHash) -> Verifier {
+    pub(crate) fn key(&self, tree: TreeHash) -> Verifier {
         Verifier::of_log(&tree.origin(self.origin), &self.signer(tree).public_key()).unwrap()
     }
 
@@ -86,12 +86,12 @@ impl Log {
         Note::write(&text, &[line]).unwrap()
     }
 
-    fn extra(&self, index: usize) -> Vec<u8> {
+    pub(crate) fn extra(&self, index: usize) -> Vec<u8> {
         let (event, salt) = &self.events[index];
         [salt.as_slice(), &event.to_der()].concat()
     }
 
-    fn proof(&self, tree: TreeHash, index: usize) -> String {
+    pub(crate) fn proof(&self, tree: TreeHash, index: usize) -> String {
         let path = path(tree, index, &self.leaves(tree));
         LogProof::write(Some(&self.extra(index)), u64::try_from(index).unwrap(), &path, &self.note(tree))
     }
@@ -128,18 +128,18 @@ fn path(tree: TreeHash, index: usize, leaves: &[Hash]) -> Vec<Hash> {
 
 /// A document that was sealed by the service and one that was sealed beside it, by whoever stole the keys of maker and
 /// signer. The log holds what the service did.
-struct Theft {
-    log: Log,
-    genuine: Bench,
-    forged: Bench,
+pub(crate) struct Theft {
+    pub(crate) log: Log,
+    pub(crate) genuine: Bench,
+    pub(crate) forged: Bench,
     /// The index of the genuine seal's event.
-    seal: usize,
+    pub(crate) seal: usize,
     /// The index of the genuine signature's event.
-    signature: usize,
+    pub(crate) signature: usize,
 }
 
 impl Theft {
-    fn new(policy: &str) -> Self {
+    pub(crate) fn new(policy: &str) -> Self {
         let [mut genuine, mut forged] = [basic(), basic()];
         forged.plan.name = "另一枚印章";
         for bench in [&mut genuine, &mut forged] {
@@ -156,12 +156,12 @@ impl Theft {
     }
 }
 
-fn judged(bench: &Bench) -> Value {
+pub(crate) fn judged(bench: &Bench) -> Value {
     serde_json::to_value(bench.judge("file")).unwrap()
 }
 
 /// Indication, sub-indication and code of the verdict; status and code of the axis.
-fn told(report: &Value) -> [Value; 5] {
+pub(crate) fn told(report: &Value) -> [Value; 5] {
     let signature = &report["signatures"][0];
     let axis = &signature["logged"];
     assert!(!axis["detail_zh"].as_str().unwrap().is_ascii(), "{axis}");
@@ -169,11 +169,11 @@ fn told(report: &Value) -> [Value; 5] {
         .map(Clone::clone)
 }
 
-fn passed(status: &str, code: &str) -> [Value; 5] {
+pub(crate) fn passed(status: &str, code: &str) -> [Value; 5] {
     [json!("TOTAL_PASSED"), Value::Null, json!("passed"), json!(status), json!(code)]
 }
 
-fn exposed(status: &str, code: &str) -> [Value; 5] {
+pub(crate) fn exposed(status: &str, code: &str) -> [Value; 5] {
     let verdict = [json!("INDETERMINATE"), json!("SIG_CONSTRAINTS_FAILURE"), json!("receipt-missing")];
     let [indication, sub, why] = verdict;
     [indication, sub, why, json!(status), json!(code)]
@@ -502,7 +502,7 @@ fn folder() -> PathBuf {
     path
 }
 
-fn verify(place: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn verify(place: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
     let anchors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys/ca.pem");
     command.current_dir(place).args(["verify", "--json", "--at", NOW, "--policy", "strict", "--evidence", "list.crl"]);

@@ -16,7 +16,7 @@ const HEAD_BYTES: usize = 4096;
 pub(crate) const CERTIFICATES: &[&str] = &["pem", "crt", "cer", "der"];
 
 /// Endings of files of evidence.
-pub(crate) const EVIDENCE: &[&str] = &["pem", "crt", "cer", "der", "crl", "ocsp", "tst", "tlog-proof"];
+pub(crate) const EVIDENCE: &[&str] = &["pem", "crt", "cer", "der", "crl", "ocsp", "tst", "tlog-proof", "receipt"];
 
 /// What a file holds.
 pub(crate) enum Content {

@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     trust: Vec<PathBuf>,
 
-    /// What may help: certificates that may stand between, revocation lists, OCSP answers, time stamps, proofs of logs. A
-    /// PEM, DER or tlog-proof file, or a folder. May be repeated
+    /// What may help: certificates that may stand between, revocation lists, OCSP answers, time stamps, proofs and
+    /// receipts of logs. A PEM, DER, tlog-proof or receipt file, or a folder. May be repeated
     #[arg(long, value_name = "PATH")]
     evidence: Vec<PathBuf>,
 

@@ -38,7 +38,7 @@ pub struct Promise {
 #[non_exhaustive]
 pub enum PromiseError {
     /// The text is no promise.
-    #[error("the text is not a promise of the log (docs/formats/audit-leaf.md)")]
+    #[error("the text is not a promise of the log (docs/formats/audit-notes.md)")]
     Malformed,
     /// No key of the log signed it, or its signature is wrong.
     #[error(transparent)]
@@ -65,7 +65,11 @@ impl Promise {
         Ok(promise)
     }
 
-    fn parse(text: &str) -> Result<Self, PromiseError> {
+    /// What a text says, whoever wrote it.
+    ///
+    /// # Errors
+    /// [`PromiseError::Malformed`].
+    pub fn parse(text: &str) -> Result<Self, PromiseError> {
         let read = || {
             let mut lines = text.strip_suffix('\n')?.split('\n');
             if lines.next()? != FIRST_LINE {

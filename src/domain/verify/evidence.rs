@@ -117,6 +117,18 @@ impl<'a> Evidence<'a> {
         Ok(())
     }
 
+    /// Adds the receipt of an event: a log's promise, with salt and event in its extra line.
+    ///
+    /// # Errors
+    /// As [`Evidence::add_log_proof`].
+    pub fn add_log_receipt(&mut self, octets: &'a [u8]) -> Result<(), LogProofRefused> {
+        if self.log_proofs.len() >= MOST_LOG_PROOFS {
+            return Err(LogProofRefused::TooMany { limit: MOST_LOG_PROOFS });
+        }
+        self.log_proofs.push(Opened::of_receipt(octets)?);
+        Ok(())
+    }
+
     /// Believes checkpoints by these keys of the service's own log, and asks nobody for a proof because of them. Reports tell
     /// then of which things the log may know ([`Report::things`](crate::domain::verify::Report::things)).
     pub const fn consult(&mut self, own_log: &'a [Verifier]) {
@@ -132,7 +144,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The proofs of logs.
+    /// The proofs and the receipts of logs.
     #[must_use]
     pub fn log_proofs(&self) -> Vec<&Opened<'a>> {
         let before = self.before.iter().flat_map(|before| before.log_proofs());

@@ -5,23 +5,29 @@
 //! its log signed the checkpoint, the entry of its event and salt is included, and the event names what is judged. A proof
 //! that is wrong proves nothing, and harms nothing: who brings it may have made it.
 //!
+//! A receipt is the log's promise that it will hold the event. It is told while the moment before which that must be is ahead,
+//! and proves nothing behind it: then there is a proof, or the log broke its word.
+//!
 //! Who is asked for a proof: everything, where the caller names keys of logs; else what leads to an anchor of which its trust
 //! list says in which logs must be what is issued below it, by these keys and for nothing below other anchors.
 
+use crate::base::clock::Timestamp;
 use crate::crypto::sm3::sm3;
 use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
+use crate::domain::audit::promise::{Promise, PromiseError};
 use crate::domain::audit::tree::{TreeHash, verify_inclusion};
 use crate::domain::audit::{EncodingError, Entry, EntryError, EventBody, LoggedEvent};
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
-use crate::domain::verify::policy::Unlogged;
+use crate::domain::verify::policy::{Promised, Unlogged};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
-use crate::format::tlog::{self, LogProof};
+use crate::format::tlog::{self, LogProof, Note, Receipt};
 
 /// Octets of a salt, which stands before the event.
 const SALT: usize = 32;
 
-/// Proofs of one judgement: a package has 64 signatures at most, each with its own proofs and those of its seal, by both trees.
+/// Proofs and receipts of one judgement: a package has 64 signatures at most, each with its own proofs and those of its seal,
+/// by both trees.
 pub const MOST_LOG_PROOFS: usize = 256;
 
 /// Why a proof was not taken in.
@@ -34,6 +40,9 @@ pub enum LogProofRefused {
     /// It opens nothing: no salt and event stand in its extra line.
     #[error("the proof does not open its entry: its extra line holds no salt and event (docs/audit-log.md)")]
     NotOpened,
+    /// A receipt whose note promises nothing.
+    #[error("the note of the receipt is no promise of a log")]
+    Promise(#[from] PromiseError),
     /// What stands there is no event.
     #[error("the extra line of the proof holds no event")]
     Event(#[from] EncodingError),
@@ -48,34 +57,69 @@ pub enum LogProofRefused {
     },
 }
 
-/// A proof as it arrived, with the event that it opens. Who signed it is judged where it is used.
+/// A proof or a receipt as it arrived, with the event that it opens. Who signed it is judged where it is used.
 #[derive(Debug, Clone)]
 pub struct Opened<'a> {
-    proof: LogProof<'a>,
+    word: Word<'a>,
     event: LoggedEvent,
     entry: Entry,
+}
+
+/// What a log said of an entry.
+#[derive(Debug, Clone)]
+enum Word<'a> {
+    /// That it is in its tree.
+    Proof(LogProof<'a>),
+    /// That it will be.
+    Promise(Note<'a>, Promise),
 }
 
 impl<'a> Opened<'a> {
     /// Reads a proof whose extra octets are the salt and the event.
     ///
     /// # Errors
-    /// [`LogProofRefused`], each but `TooMany`.
+    /// [`LogProofRefused`], each but `Promise` and `TooMany`.
     pub fn parse(octets: &'a [u8]) -> Result<Self, LogProofRefused> {
-        let proof = LogProof::parse(octets)?;
-        let opening = proof.extra.as_deref().and_then(<[u8]>::split_first_chunk::<SALT>);
-        let (salt, event) = opening.ok_or(LogProofRefused::NotOpened)?;
-        let (entry, event) = (Entry::of_der(event, salt), LoggedEvent::from_der(event)?);
-        Ok(Self { entry: entry?, event, proof })
+        let mut proof = LogProof::parse(octets)?;
+        let extra = proof.extra.take();
+        Self::by(Word::Proof(proof), extra.as_deref())
     }
 
-    /// Whether it is right by one of those keys.
-    fn judge(&self, keys: &[Verifier]) -> Judged {
-        let (origin, size) = (self.proof.checkpoint.origin, self.proof.checkpoint.size);
-        let wrong = |why: String| Judged::Wrong { detail: format!("the proof of log {origin} is wrong: {why}") };
+    /// Reads a receipt with its opening.
+    ///
+    /// # Errors
+    /// [`LogProofRefused`], each but `TooMany`.
+    pub fn of_receipt(octets: &'a [u8]) -> Result<Self, LogProofRefused> {
+        let Receipt { note, extra } = Receipt::parse(octets)?;
+        let promise = Promise::parse(note.text)?;
+        Self::by(Word::Promise(note, promise), extra.as_deref())
+    }
+
+    fn by(word: Word<'a>, extra: Option<&[u8]>) -> Result<Self, LogProofRefused> {
+        let opening = extra.and_then(<[u8]>::split_first_chunk::<SALT>);
+        let (salt, event) = opening.ok_or(LogProofRefused::NotOpened)?;
+        let (entry, event) = (Entry::of_der(event, salt), LoggedEvent::from_der(event)?);
+        Ok(Self { entry: entry?, event, word })
+    }
+
+    /// What it comes to by one of those keys, at that moment.
+    fn judge(&self, keys: &[Verifier], now: Timestamp) -> Judged {
+        let origin = match &self.word {
+            Word::Proof(proof) => proof.checkpoint.origin,
+            Word::Promise(_, promise) => &promise.origin,
+        };
         let of_log = |key: &&Verifier| key.name() == origin && !key.is_witness();
         let own: Vec<Verifier> = keys.iter().filter(of_log).cloned().collect();
-        let verified = match verify_checkpoint(&self.proof.note, origin, &own, &[]) {
+        match &self.word {
+            Word::Proof(proof) => self.judge_proof(proof, &own),
+            Word::Promise(note, promise) => self.judge_promise((note, promise), &own, now),
+        }
+    }
+
+    fn judge_proof(&self, proof: &LogProof<'a>, own: &[Verifier]) -> Judged {
+        let (origin, size) = (proof.checkpoint.origin, proof.checkpoint.size);
+        let wrong = |why: String| Judged::Wrong { detail: format!("the proof of log {origin} is wrong: {why}") };
+        let verified = match verify_checkpoint(&proof.note, origin, own, &[]) {
             Ok(verified) => verified,
             Err(CheckpointError::NotSigned) => return Judged::Unknown { origin: origin.to_owned() },
             Err(refused) => return wrong(refused.to_string()),
@@ -84,10 +128,22 @@ impl<'a> Opened<'a> {
             return wrong("the origin does not name the hash of its tree".to_owned());
         };
         let leaf = tree.leaf(&self.entry.to_octets());
-        let index = self.proof.index;
-        match verify_inclusion(tree, &leaf, index, size, &self.proof.hashes, verified.root()) {
+        let index = proof.index;
+        match verify_inclusion(tree, &leaf, index, size, &proof.hashes, verified.root()) {
             Ok(()) => Judged::Right(Place { origin: origin.to_owned(), index, size }),
             Err(refused) => wrong(refused.to_string()),
+        }
+    }
+
+    fn judge_promise(&self, (note, promise): (&Note<'a>, &Promise), own: &[Verifier], now: Timestamp) -> Judged {
+        let origin = &promise.origin;
+        let wrong = |why: &str| Judged::Wrong { detail: format!("the receipt of log {origin} is wrong: {why}") };
+        match Promise::verified(note, own) {
+            Err(PromiseError::Signature(CheckpointError::NotSigned)) => Judged::Unknown { origin: origin.clone() },
+            Err(refused) => wrong(&refused.to_string()),
+            Ok(promise) if promise.entry != self.entry => wrong("its salt and event are not those of the entry"),
+            Ok(promise) if now < promise.before => Judged::Promised(promise),
+            Ok(promise) => Judged::Unredeemed(promise),
         }
     }
 }
@@ -104,8 +160,28 @@ struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Judged {
     Right(Place),
-    Wrong { detail: String },
-    Unknown { origin: String },
+    Promised(Promise),
+    Wrong {
+        detail: String,
+    },
+    /// The moment before which the promise had to be kept is past.
+    Unredeemed(Promise),
+    Unknown {
+        origin: String,
+    },
+}
+
+impl Judged {
+    /// Less is better.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Right(_) => 0,
+            Self::Promised(_) => 1,
+            Self::Wrong { .. } => 2,
+            Self::Unredeemed(_) => 3,
+            Self::Unknown { .. } => 4,
+        }
+    }
 }
 
 /// What is judged, as logs know it.
@@ -153,7 +229,8 @@ impl Thing {
     }
 }
 
-/// What the proofs at hand say of one thing: the first that is right, else why none is. Wrong ones are told.
+/// What the proofs and receipts at hand say of one thing: the first that is right, else what is promised, else why nothing is
+/// proven. Wrong ones are told.
 fn proven(
     (thing, octets): (Thing, &[u8]),
     keys: &[Verifier],
@@ -165,21 +242,24 @@ fn proven(
     // What only a newer program knows names nothing here.
     let names = |opened: &Opened<'_>| opened.event.known().is_some_and(|event| thing.is_named_by(&event.body, &named));
     for opened in ground.evidence.log_proofs().into_iter().filter(|opened| names(opened)) {
-        let judged = opened.judge(keys);
+        let judged = opened.judge(keys, ground.now);
         if let Judged::Wrong { detail } = &judged {
             let warning = Warning { code: "log-proof-wrong", part: None, detail: detail.clone() };
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }
         }
-        best = Some(match (best, judged) {
-            (Some(right @ Judged::Right(_)), _) | (_, right @ Judged::Right(_)) => right,
-            (Some(wrong @ Judged::Wrong { .. }), _) | (_, wrong @ Judged::Wrong { .. }) => wrong,
-            (Some(known), _) => known,
-            (None, judged) => judged,
-        });
+        // Of equals the first.
+        if best.as_ref().is_none_or(|best| judged.rank() < best.rank()) {
+            best = Some(judged);
+        }
     }
     best
+}
+
+/// The evidence that a promise is.
+fn told(Promise { origin, index, before, .. }: &Promise) -> Vec<String> {
+    vec![format!("log {origin}"), format!("leaf {index}"), format!("before {before}")]
 }
 
 /// The axis *logged* of a thing in its octets as they arrived, and of the seal inside a signature.
@@ -224,6 +304,19 @@ pub(in crate::domain::verify) fn judge_logged(
                 seal.map(|place| format!("seal: log {}, leaf {}, tree size {}", place.origin, place.index, place.size));
             Axis::new(Status::Ok, "in-log", detail).with(own.into_iter().chain(seal).collect())
         }
+        Some(Judged::Promised(promise)) => {
+            let Promise { origin, index, before, .. } = &promise;
+            let detail = format!("the log {origin} has promised to hold the {what} as leaf {index} before {before}");
+            Axis::new(Status::Unknown, "promised", detail).with(told(&promise))
+        }
+        Some(Judged::Unredeemed(promise)) => {
+            let Promise { origin, index, before, .. } = &promise;
+            let detail = format!(
+                "the log {origin} promised to hold the {what} as leaf {index} before {before}, which is past: no proof \
+                 that it does is at hand"
+            );
+            Axis::new(Status::Unknown, "receipt-unredeemed", detail).with(told(&promise))
+        }
         Some(Judged::Wrong { detail }) => Axis::new(Status::Failed, "log-proof-wrong", detail),
         Some(Judged::Unknown { origin }) => {
             let detail = format!("there is a proof for the {what}, of the log {origin}, and no known key signed it");
@@ -238,7 +331,9 @@ pub(in crate::domain::verify) fn judge_logged(
     };
     let is_demanded =
         matches!(thing, Thing::Signature | Thing::Seal) && ground.policy.unlogged == Unlogged::Refuse && is_asked;
-    if is_demanded && report.logged.status != Status::Ok {
+    let is_enough = report.logged.status == Status::Ok
+        || (report.logged.code == "promised" && ground.policy.promised == Promised::Enough);
+    if is_demanded && !is_enough {
         let detail = format!("policy {} asks for a proof of a log: {}", ground.policy.name, report.logged.detail);
         report.add(Finding::new(Case::Unlogged, "receipt-missing", detail));
     }

@@ -142,6 +142,15 @@ pub enum Unlogged {
     Refuse,
 }
 
+/// Whether the promise of a log is enough while it is not due, where a proof of one is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promised {
+    /// It is: what was just made has no proof yet.
+    Enough,
+    /// INDETERMINATE, as without it.
+    Refuse,
+}
+
 /// A verification policy, as `policies/verification/*.toml` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -167,6 +176,8 @@ pub struct Policy {
     pub past: Past,
     /// Signatures and seals that no log is proven to hold.
     pub unlogged: Unlogged,
+    /// Those that a log has promised to hold, and need not hold yet.
+    pub promised: Promised,
     /// Seconds after thisUpdate from which a source of revocation is too old, although its own period lasts.
     pub greatest_revocation_age: Option<i64>,
 }

@@ -213,6 +213,17 @@ fn of_logged(axis: &Axis) -> Option<String> {
             let seal = if seal.is_empty() { "" } else { "；其印章的登记也有证明" };
             Some(format!("已登记在审计日志 {log} 中，叶序号 {leaf}，树的大小为 {size}{seal}"))
         }
+        "promised" | "receipt-unredeemed" => {
+            let [log, leaf, before] = axis.evidence.as_slice() else { return None };
+            let (log, leaf) = (log.strip_prefix("log ")?, leaf.strip_prefix("leaf ")?);
+            let before = before.strip_prefix("before ")?;
+            let state = if axis.code == "promised" {
+                "尚未到期，承诺不是证明"
+            } else {
+                "期限已过，没有登记的证明"
+            };
+            Some(format!("审计日志 {log} 承诺在 {before} 之前将其登记为第 {leaf} 号叶；{state}"))
+        }
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod cosignature;
 pub mod note;
 pub mod proof;
+pub mod receipt;
 pub mod submission;
 pub mod tile;
 
@@ -15,6 +16,7 @@ pub use checkpoint::Checkpoint;
 pub use cosignature::Cosignature;
 pub use note::{Note, NoteKey, SignatureLine, VerifierKey};
 pub use proof::LogProof;
+pub use receipt::Receipt;
 pub use submission::AddCheckpoint;
 pub use tile::{BundleCoordinate, TileCoordinate, TilePath};
 

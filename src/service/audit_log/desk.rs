@@ -8,7 +8,7 @@ use crate::domain::caller::Role;
 use crate::format::tlog::tile::TilePath;
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::{AuditLog, Error, EventProof, Receipt, SignedStatement};
-use crate::store::audit;
+use crate::store::audit::{self, SALT_LENGTH};
 
 /// Events that one answer lists.
 pub const MOST_LISTED: usize = 200;
@@ -125,7 +125,10 @@ impl AuditLog {
             // Whoever holds the thing knows what its event says: the hash names nothing else.
             LogRequest::ProofsOf { thing } => self.proofs_of(&thing).await.map(LogAnswer::Proofs),
             LogRequest::Statement { thing } => self.state_unknown(&thing).await.map(LogAnswer::Statement),
-            LogRequest::Receipts { request } => self.receipts(&request).await.map(LogAnswer::Receipts),
+            LogRequest::Receipts { request } => {
+                let receipts = self.receipts(&request).await?.into_iter();
+                Ok(LogAnswer::Receipts(receipts.map(|receipt| opened_to(actor, receipt)).collect()))
+            }
             LogRequest::Search(_) if !is_auditor(actor) => Err(Error::NotEntitled.into()),
             LogRequest::Search(query) => self.search(&query).await.map(LogAnswer::Events),
         }
@@ -219,16 +222,60 @@ fn is_auditor(actor: &Actor) -> bool {
 
 fn entitled(actor: &Actor, proof: EventProof) -> Result<EventProof, ServiceError> {
     let event = proof.read()?;
-    let is_party = match (actor, event.actor()) {
+    if did(actor, &event) || is_auditor(actor) { Ok(proof) } else { Err(Error::NotEntitled.into()) }
+}
+
+/// Whether it is that caller who did what the event says.
+fn did(actor: &Actor, event: &LoggedEvent) -> bool {
+    match (actor, event.actor()) {
         (Actor::Caller { id, .. }, Some(Actor::Caller { id: by, .. })) => id == by,
         _ => false,
-    };
-    if is_party || is_auditor(actor) { Ok(proof) } else { Err(Error::NotEntitled.into()) }
+    }
+}
+
+/// The receipt as that actor may have it: the opening is for whoever did it.
+fn opened_to(actor: &Actor, receipt: Receipt) -> Receipt {
+    let event = receipt.opening.as_deref().and_then(|opening| opening.get(SALT_LENGTH..));
+    let is_own = event.and_then(|event| LoggedEvent::from_der(event).ok()).is_some_and(|event| did(actor, &event));
+    Receipt { opening: receipt.opening.filter(|_| is_own), ..receipt }
 }
 
 fn hidden(actor: &Actor, error: ServiceError) -> ServiceError {
     match error {
         ServiceError::AuditLog(Error::Erased { .. }) if !is_auditor(actor) => Error::NotEntitled.into(),
         error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::{Event, EventBody};
+    use crate::domain::caller::Roles;
+
+    #[test]
+    fn openings_are_for_whoever_did_it() {
+        let caller =
+            |name: &str, role| Actor::Caller { id: CallerId::parse(name).unwrap(), roles: Roles::new([role]).unwrap() };
+        let (one, auditor) = (caller("one", Role::SealUser), caller("two", Role::AuditAdministrator));
+        let body = EventBody::ServiceStarted { version: "0.1.0".into() };
+        let event = |actor: &Actor| Event {
+            at: Timestamp::from_unix(5),
+            actor: actor.clone(),
+            request: None,
+            body: body.clone(),
+        };
+        let receipt = |actor: &Actor| {
+            let opening = Some([&[7; SALT_LENGTH], event(actor).to_der().as_slice()].concat());
+            Receipt { index: 3, note: "note\n".into(), opening }
+        };
+        let is_open = |to: &Actor, by: &Actor| opened_to(to, receipt(by)).opening.is_some();
+        assert!(is_open(&one, &one));
+        for (to, by) in [(&one, &auditor), (&auditor, &one), (&one, &Actor::Operator), (&Actor::Anonymous, &one)] {
+            assert!(!is_open(to, by), "{to:?} {by:?}");
+        }
+        assert!(!is_open(&Actor::Operator, &Actor::Operator) && !is_open(&Actor::Anonymous, &Actor::Anonymous));
+        let odd = Receipt { opening: Some(vec![7; 40]), ..receipt(&one) };
+        assert_eq!(opened_to(&one, odd).opening, None);
     }
 }

@@ -452,7 +452,7 @@ async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Time
         match &order.completes {
             None => {}
             Some(Completion::IdempotencyKey(caller, key)) => {
-                answers.push((caller, key.as_str(), &row.sm3[..]));
+                answers.push((caller, key.as_str(), order.request.as_ref(), &row.sm3[..]));
             }
             Some(Completion::JobRow { job, index, lease, .. }) => {
                 rows.entry((job, *lease)).or_default().push((*index, RowResult::Issued(row.sm3)));

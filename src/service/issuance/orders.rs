@@ -36,7 +36,8 @@ impl Orders {
     /// [`Issuance::issue`].
     pub async fn issue(&self, order: Order, (caller, key): (&CallerId, &str)) -> Result<Issued, Error> {
         let (actor, reservation) = self.keys.reserve(caller, key, &digest_of(&order)).await?;
-        if let Reservation::Done { response, .. } = reservation {
+        if let Reservation::Done { response, events, .. } = reservation {
+            idempotency::receipt_again(&self.services, order.request.as_ref(), &events).await;
             let name: [u8; 32] = response.try_into().map_err(|_| Error::AnswerUnreadable)?;
             let kept = inventory::find(&self.services, &name).await?;
             let (serial, not_before, not_after) = (kept.serial, kept.not_before, kept.not_after);

@@ -14,6 +14,7 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::job::{Job, JobEvent, StepRefused};
 use crate::domain::ca::{self, Profiles, job, job_file};
+use crate::service::idempotency::receipt_again;
 use crate::service::inventory::record_forgotten;
 use crate::service::{Error, Services};
 use crate::store::issuance_job_rows;
@@ -118,12 +119,15 @@ async fn keep(
             issuance_job_rows::insert(tx, &stored.id, rows).await?;
             audit::append(tx, event).await?;
             if let Some((caller, key)) = key {
-                idempotency::complete(tx, caller, key, SUBMITTED, stored.id.as_str().as_bytes()).await?;
+                let answer = (caller, key, request, stored.id.as_str().as_bytes());
+                idempotency::complete(tx, answer, SUBMITTED).await?;
             }
-            Ok::<_, Error>(stored.clone())
+            Ok::<_, Error>((stored.clone(), Vec::new()))
         })
     });
-    steps.await
+    let (stored, before) = steps.await?;
+    receipt_again(services, request, &before).await;
+    Ok(stored)
 }
 
 /// What makes two submissions the same. Names hold no zero octet.
@@ -132,19 +136,19 @@ fn wish_sm3(stored: &StoredJob) -> [u8; 32] {
     sm3(&[names.as_bytes(), &stored.rows_sm3].concat())
 }
 
-/// The job that was submitted under that key.
+/// The job that was submitted under that key, and the numbers of the events that were written then.
 async fn submitted_before(
     tx: &mut Tx<'_>,
     (caller, key): (&CallerId, &str),
     wish: &[u8; 32],
-) -> Result<StoredJob, Error> {
+) -> Result<(StoredJob, Vec<i64>), Error> {
     let before = idempotency::find(tx, caller, key).await?.ok_or(Error::IdempotencyKeyInUse)?;
     if before.request_sm3 != *wish {
         return Err(Error::IdempotencyKeyReused);
     }
     let (_, id) = before.answer.ok_or(Error::IdempotencyKeyInUse)?;
     let id = String::from_utf8(id).ok().and_then(|id| JobId::parse(&id).ok()).ok_or(Error::AnswerUnreadable)?;
-    known(tx, &id).await
+    Ok((known(tx, &id).await?, before.events))
 }
 
 /// The job of that name.

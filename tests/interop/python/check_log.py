@@ -2,11 +2,13 @@
 
     python check_log.py DIR --sm3 VKEY --sha256 VKEY [--witness VKEY]...
     python check_log.py --statement FILE --sha256 VKEY [--sm3 VKEY]
+    python check_log.py --receipt FILE --sm3 VKEY
     python check_log.py --vectors FILE
 
 DIR holds sm3/ and sha256/, each with `checkpoint` and `tile/...` of C2SP tlog-tiles. Prints `ok SIZE ROOT ROOT` and ends with 0;
 or `entry N: why` with the first index that is wrong, or `refused: why`, and ends with 1. A statement that the log knows nothing
-of a thing is what its service says, and proves nothing of the tree: what is checked is who signed it.
+of a thing is what its service says, and proves nothing of the tree: what is checked is who signed it. So it is with a receipt,
+of which its opening is checked too: prints `ok INDEX MOMENT EVENT`, with `-` where it opens nothing.
 """
 
 import argparse
@@ -118,6 +120,28 @@ def statement(octets, keys):
     return thing, int(size)
 
 
+def receipt(octets, log):
+    """Index, moment before which the trees have the entry, and event, where its salt and it stand there."""
+    need(octets.endswith(b"\n"), "not a receipt")
+    start = octets.rindex(b"\n", 0, len(octets) - 1) + 1
+    note, last, opening = octets[:start], octets[start:-1].decode(), None
+    if last.startswith("extra "):
+        opening = unbase64(last[6:], "extra line")
+    else:
+        note = octets
+    text = signed_text(note, log, [])
+    first, origin, index, entry, moment, rest = text.decode().split("\n")
+    need((first, origin, rest) == ("yinxin promise v1", log[0], ""), "not a promise of the log")
+    need(index == str(int(index)) and moment == str(int(moment)), "number")
+    entry = unbase64(entry, "entry")
+    need(len(entry) == 39 and entry[0] == 1, "not an entry")
+    if opening is None:
+        return int(index), int(moment), None
+    commitment = hashing("sm3")(b"\0" + opening)
+    need(len(opening) > 32 and entry[7:] == commitment, "the entry is of another salt or event")
+    return int(index), int(moment), opening[32:]
+
+
 # ---- C2SP tlog-tiles, RFC 6962 2.1; docs/formats/audit-leaf.md ----
 
 
@@ -224,6 +248,8 @@ def vectors(file):
         need(found == (3, root) and held["root_" + name] == root.hex(), "root")
     keys = {name: verifier(held["vkey_" + name]) for name in ["sm3", "sha256"]}
     need(statement(held["statement"].encode(), keys) == ("cd" * 32, 3), "statement")
+    promised = 1, 1_800_000_060, bytes.fromhex(held["events"][1]["event"])
+    need(receipt(held["receipt"].encode(), keys["sm3"]) == promised, "receipt")
     return "ok"
 
 
@@ -232,6 +258,7 @@ def main():
     arguments.add_argument("folder", nargs="?", type=pathlib.Path)
     arguments.add_argument("--vectors")
     arguments.add_argument("--statement", type=pathlib.Path)
+    arguments.add_argument("--receipt", type=pathlib.Path)
     arguments.add_argument("--sm3")
     arguments.add_argument("--sha256")
     arguments.add_argument("--witness", action="append", default=[])
@@ -243,6 +270,9 @@ def main():
             named = {"sm3": given.sm3, "sha256": given.sha256}
             keys = {name: verifier(key) for name, key in named.items() if key}
             print("ok", *statement(given.statement.read_bytes(), keys))
+        elif given.receipt:
+            index, moment, event = receipt(given.receipt.read_bytes(), verifier(given.sm3))
+            print("ok", index, moment, event.hex() if event else "-")
         else:
             keys = {"sm3": verifier(given.sm3), "sha256": verifier(given.sha256)}
             print(check(given.folder, keys, [verifier(key) for key in given.witness]))

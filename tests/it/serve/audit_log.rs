@@ -6,18 +6,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::checkpoint::{Verifier, verify_checkpoint};
-use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::tree::{TreeHash, verify_inclusion};
 use yinxin::domain::audit::{Entry, Event, EventBody};
 use yinxin::format::tlog::{LogProof, Note};
 
 use crate::process::{has_curl, program};
+use crate::serve::receipts::{opened, receipts_in};
 use crate::serve::{Client, Installation, NOTICE};
 
 const ORIGIN: &str = "localhost/log";
@@ -59,7 +57,7 @@ pub(super) fn log_command(installation: &Installation, arguments: &[&str]) -> (O
 }
 
 /// Seals a file and gives its receipts, decoded, and the sealed file.
-fn seal_with_receipts(installation: &Installation, client: &Client, key: &str) -> (Vec<String>, Vec<u8>) {
+pub(super) fn seal_with_receipts(installation: &Installation, client: &Client, key: &str) -> (Vec<String>, Vec<u8>) {
     let headers = installation.path("headers");
     let certificate = client.certificate();
     let (file, key) = (format!("file=@{NOTICE}"), format!("Idempotency-Key: {key}"));
@@ -67,10 +65,7 @@ fn seal_with_receipts(installation: &Installation, client: &Client, key: &str) -
     arguments.extend(["-F", &file, "-F", "page=3", "-F", "x=124", "-F", "y=211.682", "-H", &key]);
     arguments.extend(["-D", headers.to_str().unwrap()]);
     let sealed = client.call(&format!("{}/signatures", client.seal_path()), &arguments).ok();
-    let text = fs::read_to_string(headers).unwrap();
-    let receipts = text.lines().filter_map(|line| line.strip_prefix("yinxin-receipt: "));
-    let receipts = receipts.map(|value| String::from_utf8(STANDARD.decode(value.trim()).unwrap()).unwrap());
-    (receipts.collect(), sealed)
+    (receipts_in(&headers), sealed)
 }
 
 #[test]
@@ -86,10 +81,7 @@ fn whoever_is_served_can_prove_it() {
 
     // Two events of one request: the intent, and the result.
     let (receipts, sealed) = seal_with_receipts(&installation, &client, "one");
-    let promises = receipts
-        .iter()
-        .map(|note| Promise::verified(&Note::parse(note.as_bytes()).unwrap(), &of_tree(&keys, TreeHash::Sm3)).unwrap());
-    let promises = promises.collect::<Vec<_>>();
+    let promises = receipts.iter().map(|text| opened(text, &keys).0).collect::<Vec<_>>();
     let classes = promises.iter().map(|promise| promise.entry.event_class().unwrap().name()).collect::<Vec<_>>();
     assert_eq!(classes, ["signing-intended", "document-signed"]);
     let last = promises[1].index;
@@ -402,8 +394,7 @@ fn the_own_log_is_asked_for_what_is_uploaded() {
     let client = installation.client(&running);
     let keys = keys(&client);
     let (receipts, genuine) = seal_with_receipts(&installation, &client, "genuine");
-    let promise = Promise::verified(&Note::parse(receipts[1].as_bytes()).unwrap(), &of_tree(&keys, TreeHash::Sm3));
-    let leaf = promise.unwrap().index;
+    let leaf = opened(&receipts[1], &keys).0.index;
     until("the leaf", || (head(&client, &keys, TreeHash::Sm3).0 > leaf).then_some(()));
     let judged = |name: &str, octets: &[u8]| client.verify(&installation.write(name, octets));
     let report = judged("genuine.ofd", &genuine);

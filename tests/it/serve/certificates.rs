@@ -1,5 +1,6 @@
 //! Certificates over HTTPS: requests made by OpenSSL, callers who sign or show a certificate, OCSP that tells at once.
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use yinxin::base::clock::{Clock as _, SystemClock};
+use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::caller::Role;
 use yinxin::format::keys::read_pem;
+use yinxin::format::tlog::Receipt;
 use yinxin::http::tls::development_client;
 
 use crate::process::{Answer, has_curl, program};
+use crate::serve::receipts::receipts_in;
 use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
@@ -86,7 +90,7 @@ impl Office<'_> {
     }
 
     fn order(&self, order: &Value, key: &str) -> Answer {
-        self.posted(CERTIFICATES, order, &["-H", &format!("Idempotency-Key: {key}")])
+        self.posted(CERTIFICATES, order, &["-H", &format!("Idempotency-Key: {key}"), "-D", &self.path("headers")])
     }
 
     /// As the officer who signs requests.
@@ -173,6 +177,13 @@ fn life_of_a_certificate(office: &Office<'_>, authority: &str, csr: &str, port: 
     let key = format!("first-{authority}");
     let first = office.order(&order, &key);
     assert_eq!(first.status, 201, "{}", first.text());
+    let entries = || {
+        let receipts = receipts_in(Path::new(&office.path("headers")));
+        let promise = |text: &String| Promise::parse(Receipt::parse(text.as_bytes()).unwrap().note.text).unwrap();
+        receipts.iter().map(promise).map(|promise| (promise.index, promise.entry)).collect::<Vec<_>>()
+    };
+    let receipted = entries();
+    assert!(!receipted.is_empty());
     let made = first.json();
     let (sm3, serial) = (made["sm3"].as_str().unwrap().to_owned(), made["serial"].as_str().unwrap().to_owned());
     let one = format!("{CERTIFICATES}/{sm3}");
@@ -190,6 +201,7 @@ fn life_of_a_certificate(office: &Office<'_>, authority: &str, csr: &str, port: 
     for csr in [csr.to_owned(), STANDARD.encode(&der)] {
         let again = office.order(&json!({ "authority": authority, "profile": "officer", "csr": csr }), &key);
         assert_eq!((again.status, again.json()), (201, made.clone()));
+        assert_eq!(entries(), receipted);
     }
     let mut other = order.clone();
     other["not_after"] = json!(SystemClock.now().plus_days(7).to_string());

@@ -10,11 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use yinxin::base::id::CallerId;
 use yinxin::crypto::digest::{hex, sm3};
+use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::caller::Role;
 use yinxin::format::keys::read_pem;
+use yinxin::format::tlog::Receipt;
 
 use crate::process::{Answer, Running, has_curl, program};
 use crate::serve::certificate_requests::csr;
+use crate::serve::receipts::receipts_in;
 use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::service::authority::request;
@@ -86,7 +89,8 @@ impl Office<'_> {
     fn submit_to(&self, (authority, profile): (&str, &str), file: &str, key: &str) -> Answer {
         let path = format!("{JOBS}?authority={authority}&profile={profile}");
         let key = format!("Idempotency-Key: {key}");
-        let more = ["-H", "Content-Type: application/jsonl", "-H", &key];
+        let kept = self.installation.path("headers");
+        let more = ["-H", "Content-Type: application/jsonl", "-H", &key, "-D", kept.to_str().unwrap()];
         self.send(&self.submitter, "POST", &path, Some(file.as_bytes()), &more)
     }
 
@@ -184,8 +188,16 @@ fn certificates(rows: &[Value]) -> BTreeSet<String> {
 fn every_row_has_its_result(office: &Office<'_>) {
     let file = [line("甲", &request(1), ""), line("乙", &[0x30, 0], ""), line("丙", &request(3), "")].concat();
     let one = office.submitted("officer", &file, "three");
-    // The answer was lost: the same again is the same job, and another wish is none.
+    let receipted = || {
+        let receipts = receipts_in(&office.installation.path("headers"));
+        let promise = |text: &String| Promise::parse(Receipt::parse(text.as_bytes()).unwrap().note.text).unwrap();
+        receipts.iter().map(promise).map(|promise| (promise.index, promise.entry)).collect::<Vec<_>>()
+    };
+    let first = receipted();
+    assert_eq!(first.len(), 1);
+    // The answer was lost: the same again is the same job with the same receipt, and another wish is none.
     assert_eq!(office.submitted("officer", &file, "three"), one);
+    assert_eq!(receipted(), first);
     let other = office.submit_to(("gm", "business-system"), &file, "three");
     assert_eq!(other.refusal(), (409, "idempotency-key-reused".into()));
     assert_eq!(office.get(JOBS).json()["jobs"].as_array().unwrap().len(), 1);

@@ -34,7 +34,7 @@ impl Caller {
     }
 }
 
-async fn open(installation: &Installation) -> Services {
+pub(super) async fn open(installation: &Installation) -> Services {
     let source = KeySource::File { path: installation.home().join("key-encryption.key"), create: false };
     Services::open(&installation.url(), &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap()
 }

@@ -22,7 +22,7 @@ use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
 
-const LISTS: &str = "/api/v1/trust-lists";
+pub(super) const LISTS: &str = "/api/v1/trust-lists";
 /// Certificates by their numbers: one that is asked about, one that names another port, one whose responder is late.
 const ASKED: u8 = 7;
 const ELSEWHERE: u8 = 8;
@@ -30,7 +30,7 @@ const LATE: u8 = 9;
 /// Seconds for which an answer is in force.
 const IN_FORCE: i64 = 6;
 
-type Person = (Caller, CallerId);
+pub(super) type Person = (Caller, CallerId);
 
 #[test]
 fn lists_come_into_force_over_http_on_sqlite() {
@@ -51,7 +51,7 @@ fn lists_come_into_force_over_http_on_postgresql() {
     lists_come_into_force(&Installation::on("serve-trust-lists-postgres", &server.url));
 }
 
-fn send(client: &Client, who: &Person, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
+pub(super) fn send(client: &Client, who: &Person, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
     let signed = headers(&who.0, method, &format!("{}{path}", client.base), body);
     let text = body.map(|body| String::from_utf8(body.to_vec()).unwrap());
     let mut more = vec!["-X", method];
@@ -66,7 +66,13 @@ fn post(client: &Client, who: &Person, path: &str, body: &Value) -> Answer {
 }
 
 /// A step that is signed: its octets are asked for, and sent back with the signature.
-fn sign(client: &Client, who: &Person, one: &str, (step, end): (&str, &str), paper: Option<&str>) -> (Answer, Value) {
+pub(super) fn sign(
+    client: &Client,
+    who: &Person,
+    one: &str,
+    (step, end): (&str, &str),
+    paper: Option<&str>,
+) -> (Answer, Value) {
     let octets = post(client, who, &format!("{one}/to-sign"), &json!({ "step": step, "fingerprint": paper }));
     if octets.status != 200 {
         return (octets, Value::Null);

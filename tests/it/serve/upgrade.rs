@@ -6,20 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use yinxin::base::clock::SystemClock;
 use yinxin::base::random::SystemRandom;
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::checkpoint::Verifier;
 use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::audit::{Entry, EventBody, LoggedEvent};
-use yinxin::format::tlog::Note;
+use yinxin::format::tlog::Receipt;
 use yinxin::service::keys::KeySource;
 use yinxin::service::{KeySettings, Services};
 use yinxin::store::audit;
 
 use crate::process::{Running, has_curl, program, program_at};
+use crate::serve::receipts::receipts_in;
 use crate::serve::{Client, Installation, NOTICE};
 use crate::store::postgres::Postgres;
 
@@ -77,10 +76,7 @@ fn load(client: &Client, headers: &Path, name: &str, (done, ends): (&AtomicUsize
         arguments.extend(["-F", &file, "-F", "page=3", "-F", "x=124", "-F", "y=211.682", "-H", &idempotency]);
         arguments.extend(["-D", headers.to_str().unwrap()]);
         let Some(answer) = client.try_call(&format!("{}/signatures", client.seal_path()), &arguments) else { break };
-        let text = std::fs::read_to_string(headers).unwrap();
-        let receipts = text.lines().filter_map(|line| line.strip_prefix("yinxin-receipt: "));
-        let receipts = receipts.map(|value| String::from_utf8(STANDARD.decode(value.trim()).unwrap()).unwrap());
-        acknowledged.insert(key, (answer.ok(), receipts.collect()));
+        acknowledged.insert(key, (answer.ok(), receipts_in(headers)));
         done.fetch_add(1, Ordering::SeqCst);
     }
     acknowledged
@@ -167,7 +163,9 @@ async fn everything_is_there(
         assert_eq!(signed.get(&sm3(document)), Some(&1), "{key}");
         assert!(!notes.is_empty(), "{key} has no receipt");
         for note in notes {
-            let promise = Promise::verified(&Note::parse(note.as_bytes()).unwrap(), &sm3_keys).unwrap();
+            // The previous program's may have no opening.
+            let receipt = Receipt::parse(note.as_bytes()).unwrap();
+            let promise = Promise::verified(&receipt.note, &sm3_keys).unwrap();
             let row = &rows[usize::try_from(promise.index).unwrap()];
             assert_eq!(promise.entry, Entry::of_der(&row.event, &row.salt).unwrap(), "{key}");
             receipts += 1;

@@ -15,7 +15,7 @@ use yinxin::domain::key::{
 use yinxin::domain::seal::{ArchivedAfter, State};
 use yinxin::store::callers::StoredCaller;
 use yinxin::store::certificates::StoredCertificate;
-use yinxin::store::idempotency::StoredAnswer;
+use yinxin::store::idempotency::{GivenAnswer, StoredAnswer};
 use yinxin::store::installation::StoredInstallation;
 use yinxin::store::key_encryption_keys::StoredEncryptionKey;
 use yinxin::store::keys::{Custody, StoredKey};
@@ -506,12 +506,15 @@ async fn answers(store: &Store) {
     assert!(reserve(&who, "a").await);
     assert!(!reserve(&who, "a").await);
     assert!(reserve(&other, "a").await, "keys are each caller's own");
-    assert_eq!(find("a").await, Some(StoredAnswer { request_sm3: [3; 32], answer: None }));
+    assert_eq!(find("a").await, Some(StoredAnswer { request_sm3: [3; 32], answer: None, events: Vec::new() }));
     let complete =
-        async || store.run("complete", |tx| Box::pin(idempotency::complete(tx, &who, "a", 201, b"body"))).await;
+        async || store.run("complete", |tx| Box::pin(idempotency::complete(tx, (&who, "a", None, b"body"), 201))).await;
     complete().await.unwrap();
     assert!(matches!(complete().await, Err(Error::Stale { table: "idempotency", .. })));
-    assert_eq!(find("a").await, Some(StoredAnswer { request_sm3: [3; 32], answer: Some((201, b"body".to_vec())) }));
+    assert_eq!(
+        find("a").await,
+        Some(StoredAnswer { request_sm3: [3; 32], answer: Some((201, b"body".to_vec())), events: Vec::new() })
+    );
 
     assert!(reserve(&who, "b").await);
     store.run("release", |tx| Box::pin(idempotency::release(tx, &who, "b"))).await.unwrap();
@@ -545,22 +548,26 @@ async fn many_answers(store: &Store, (who, other): (&CallerId, &CallerId)) {
     let find =
         async |who: &CallerId, key: &str| store.read(|tx| Box::pin(idempotency::find(tx, who, key))).await.unwrap();
     assert_eq!(find(who, "o").await, None);
-    assert_eq!(find(who, "n").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None }));
+    assert_eq!(find(who, "n").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None, events: Vec::new() }));
 
-    let complete = async |answers: &[(&CallerId, &str, &[u8])]| {
+    let complete = async |answers: &[GivenAnswer<'_>]| {
         store.run("complete", |tx| Box::pin(idempotency::complete_many(tx, 201, answers))).await
     };
-    let answers = keys.iter().map(|key| (who, key.as_str(), key.as_bytes())).collect::<Vec<_>>();
+    let answers = keys.iter().map(|key| (who, key.as_str(), None, key.as_bytes())).collect::<Vec<_>>();
     complete(&answers).await.unwrap();
     for key in ["m0", "m499", "m500", "m699"] {
         let answer = Some((201, key.as_bytes().to_vec()));
-        assert_eq!(find(who, key).await, Some(StoredAnswer { request_sm3: [3; 32], answer }));
+        assert_eq!(find(who, key).await, Some(StoredAnswer { request_sm3: [3; 32], answer, events: Vec::new() }));
     }
     complete(&[]).await.unwrap();
-    let stale = complete(&[(who, "n", b"x"), (who, "m3", b"x")]).await;
+    let stale = complete(&[(who, "n", None, b"x"), (who, "m3", None, b"x")]).await;
     assert!(matches!(&stale, Err(Error::Stale { table: "idempotency", row }) if row == "c1/m3"), "{stale:?}");
-    assert_eq!(find(who, "n").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None }), "all or none");
-    assert_eq!(find(other, "m0").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None }));
+    assert_eq!(
+        find(who, "n").await,
+        Some(StoredAnswer { request_sm3: [4; 32], answer: None, events: Vec::new() }),
+        "all or none"
+    );
+    assert_eq!(find(other, "m0").await, Some(StoredAnswer { request_sm3: [4; 32], answer: None, events: Vec::new() }));
 }
 
 async fn messages(store: &Store) {

@@ -121,7 +121,10 @@ async fn a_repeated_request_gets_the_first_answer() {
     assert_eq!(reserve("k", 1).await, Err("idempotency-key-in-use"));
     assert_eq!(reserve("k", 2).await, Err("idempotency-key-reused"));
     idempotency::complete(&services, &id, "k", 201, b"made").await.unwrap();
-    assert_eq!(reserve("k", 1).await, Ok(Reservation::Done { status: 201, response: b"made".to_vec() }));
+    assert_eq!(
+        reserve("k", 1).await,
+        Ok(Reservation::Done { status: 201, response: b"made".to_vec(), events: Vec::new() })
+    );
     assert_eq!(reserve("k", 2).await, Err("idempotency-key-reused"));
     assert_eq!(reserve("l", 2).await, Ok(Reservation::First));
     idempotency::release(&services, &id, "l").await.unwrap();
@@ -160,7 +163,10 @@ async fn keys_that_are_reserved_together_are_each_their_callers_own() {
     assert_eq!(outcomes.1, Err("caller-barred"));
     assert_eq!((outcomes.2, outcomes.3), (first.clone(), Err("idempotency-key-in-use")));
     assert_eq!(outcomes.4, Err("unknown-caller"));
-    assert_eq!(outcomes.5, Ok((actor, Reservation::Done { status: 201, response: b"made".to_vec() })));
+    assert_eq!(
+        outcomes.5,
+        Ok((actor, Reservation::Done { status: 201, response: b"made".to_vec(), events: Vec::new() }))
+    );
     assert_eq!(outcomes.6, Err("idempotency-key-reused"));
     assert_eq!(outcomes.7, Err("invalid-idempotency-key"));
     // Nothing of the barred one stands in the way of others.

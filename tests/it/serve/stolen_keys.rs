@@ -1,0 +1,144 @@
+//! A seal used with the very keys of an installation, but outside of it: every signature is right, the log knows nothing of it, and
+//! under a trust list in force that says that this issuer logs `strict` refuses it.
+
+use serde_json::Value;
+use yinxin::base::clock::{Clock as _, SystemClock};
+use yinxin::base::random::SystemRandom;
+use yinxin::crypto::digest::sm3;
+use yinxin::crypto::{Signer, sm2};
+use yinxin::domain::audit::checkpoint::Verifier;
+use yinxin::domain::caller::Role;
+use yinxin::domain::trust::key::subject_public_key_info;
+use yinxin::domain::trust::list::fingerprint;
+use yinxin::format::trust_list::{
+    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, TrustList, TrustUse,
+};
+use yinxin::service::development;
+
+use crate::process::{has_curl, program};
+use crate::serve::audit_log::{copied, keys, seal_with_receipts, until};
+use crate::serve::receipts::opened;
+use crate::serve::requests::{open, register};
+use crate::serve::trust_lists::{LISTS, Person, send, sign};
+use crate::serve::{Client, Installation};
+
+/// A list that trusts an authority for seals, and says in which logs must be what is issued below it.
+fn list_of(certificate: Vec<u8>, logs: &[Verifier]) -> SignedTrustList {
+    let now = SystemClock.now();
+    let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+    let info = subject_public_key_info(&Signer::public_key(&keeper));
+    let anchor = ListedAnchor {
+        certificate,
+        from: None,
+        logs: logs.iter().map(Verifier::to_vkey).collect(),
+        name: "authority".into(),
+        regions: Vec::new(),
+        signer_id: SignerIdRule::Default,
+        status: Vec::new(),
+        until: None,
+        uses: vec![TrustUse::SealMaking, TrustUse::SealSigning],
+    };
+    let list = TrustList {
+        anchors: vec![anchor],
+        expires: now.plus_days(30),
+        issued: now.plus_days(-1),
+        lists: Vec::new(),
+        name: "logging".into(),
+        number: 1,
+        operator: "示例".into(),
+        signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
+        threshold: 1,
+        version: 1,
+    };
+    let unsigned = SignedTrustList::unsigned(list).unwrap();
+    let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
+    let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
+    unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap()
+}
+
+fn into_force(client: &Client, officers: [&Person; 2], list: &SignedTrustList) {
+    let taken = send(client, officers[0], "POST", LISTS, Some(&list.to_json()));
+    assert_eq!(taken.status, 200, "{}", taken.text());
+    let digest = sm3(list.payload());
+    let path = format!("{LISTS}/{}", yinxin::crypto::digest::hex(&digest));
+    let paper = fingerprint(&digest);
+    for officer in officers {
+        let (approved, _) = sign(client, officer, &path, ("approve", "approval"), Some(&paper));
+        assert_eq!(approved.status, 200, "{}", approved.text());
+    }
+    let active = send(client, officers[0], "POST", &format!("{path}/activation"), None);
+    assert_eq!(active.json()["state"], "active", "{}", active.text());
+}
+
+/// Of the first signature: status and code of the axis, and whether its missing proof is among the reasons of the verdict.
+fn judged(
+    client: &Client,
+    installation: &Installation,
+    (name, octets): (&str, &[u8]),
+) -> (String, String, bool, Value) {
+    let form = format!("file=@{}", installation.write(name, octets).display());
+    let answer = client.call("/api/v1/verifications", &["-F", &form, "-F", "policy=strict"]);
+    let report: Value = serde_json::from_slice(&answer.ok()).unwrap();
+    let signature = &report["signatures"][0];
+    assert_eq!(signature["signature"]["status"], "ok", "{report}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let is_refused = signature["reasons"].as_array().unwrap().iter().any(|reason| reason["code"] == "receipt-missing");
+    let axis = &signature["logged"];
+    (text(&axis["status"]), text(&axis["code"]), is_refused, report)
+}
+
+#[test]
+fn what_a_thief_signs_with_our_keys_is_refused_where_a_list_says_that_we_log() {
+    if !has_curl() {
+        return crate::skip(
+            "serve::stolen_keys::what_a_thief_signs_with_our_keys_is_refused_where_a_list_says_that_we_log",
+            "curl",
+        );
+    }
+    let (installation, thief) = (Installation::new("serve-stolen"), Installation::new("serve-stolen-thief"));
+    assert_eq!(installation.serve().terminate().0, Some(0));
+    copied(&installation.home(), &thief.home());
+    let running = thief.serve();
+    let (_, forged) = seal_with_receipts(&thief, &thief.client(&running), "forged");
+    assert_eq!(running.terminate().0, Some(0));
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let person = || runtime.block_on(register(&installation, Role::CertificateOfficer));
+    let (one, two) = (person(), person());
+    for (_, id) in [&one, &two] {
+        let mut command = program();
+        command.env("YINXIN_DATA_DIR", installation.home()).env("YINXIN_LOG__LEVEL", "error");
+        let done = command.args(["ca", "officer", "appoint", "--role", "approver", "--caller", id.as_str()]).output();
+        assert!(done.unwrap().status.success());
+    }
+    let authority = runtime.block_on(async {
+        let services = open(&installation).await;
+        let pki = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
+        services.store.close().await;
+        pki.authority
+    });
+
+    let running = installation.serve();
+    let client = installation.client(&running);
+    let keys = keys(&client);
+    let (receipts, genuine) = seal_with_receipts(&installation, &client, "genuine");
+    let leaf = opened(&receipts[1], &keys).0.index;
+    let genuine = ("genuine.ofd", genuine.as_slice());
+    let forged = ("forged.ofd", forged.as_slice());
+    // Where no list says who logs, nobody is asked: the thief's is not told from ours.
+    until("the leaf", || (judged(&client, &installation, genuine).1 == "in-log").then_some(()));
+    let (status, code, is_refused, _) = judged(&client, &installation, forged);
+    assert_eq!((status.as_str(), code.as_str(), is_refused), ("not_applicable", "not-in-log", false));
+
+    into_force(&client, [&one, &two], &list_of(authority, &keys));
+    // The service notices within 15 seconds that the list is in force.
+    until("the list", || (judged(&client, &installation, forged).1 == "receipt-missing").then_some(()));
+    let (status, code, is_refused, report) = judged(&client, &installation, forged);
+    assert_eq!((status.as_str(), code.as_str(), is_refused), ("unknown", "receipt-missing", true), "{report}");
+    assert_ne!(report["indication"], "TOTAL_PASSED");
+    let (status, code, is_refused, report) = judged(&client, &installation, genuine);
+    assert_eq!((status.as_str(), code.as_str(), is_refused), ("ok", "in-log", false), "{report}");
+    let evidence = &report["signatures"][0]["logged"]["evidence"];
+    assert_eq!((&evidence[0], &evidence[1]), (&"log localhost/log/sm3".into(), &format!("leaf {leaf}").into()));
+    assert_eq!(running.terminate().0, Some(0));
+}
