@@ -46,7 +46,7 @@ impl Material {
         let maker = certificate(root_key, "演示制章", &maker_public, "seal-maker", now, 2);
         let signer_public = Signer::public_key(&signer_key);
         let signer = certificate(root_key, "演示签章人", &signer_public, "seal-signer", now, 3);
-        let request = maker::SealRequest {
+        let request = maker::SealRequest { kind: 1,
             es_id: "99000000000001",
             name: "印信演示专用章",
             signers: &[&signer],
@@ -54,7 +54,7 @@ impl Material {
             valid_end: now.plus_days(300),
             picture_type: "png",
             picture,
-            size_mm: 40,
+            size_mm: (40, 40),
         };
         let token = maker::prepare(&request, &maker, maker_key.algorithm(), &policy().algorithms).unwrap();
         let value = maker_key.sign(token.to_sign(), &SystemRandom).unwrap();

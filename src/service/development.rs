@@ -136,6 +136,7 @@ pub async fn ensure_unit(
     let name = match role {
         UnitRole::TimeStamping => "Yinxin DEVELOPMENT TSA 印信开发时间戳",
         UnitRole::Report => "Yinxin DEVELOPMENT reports 印信开发验证报告",
+        UnitRole::SealMaker => "Yinxin DEVELOPMENT maker 印信开发制章",
         UnitRole::Responder => "Yinxin DEVELOPMENT OCSP 印信开发证书状态",
     };
     let subject =
@@ -270,7 +271,7 @@ async fn make(services: &Services, profiles: &Profiles, now: Timestamp) -> Resul
         let subject = named(&format!("{CREDIT_CODE}{ORGANISATION}"), number);
         let certificate = issue((&signer, &id), &subject, role, &above, (now, until(3)), with).await?;
         let picture = tokio::task::spawn_blocking(move || picture(number)).await.map_err(|_| Error::Interrupted)??;
-        let request = SealRequest {
+        let request = SealRequest { kind: 1,
             es_id: number,
             name: &format!("{ORGANISATION}（{SPECIMEN}）"),
             signers: &[&certificate.row.der],
@@ -278,7 +279,7 @@ async fn make(services: &Services, profiles: &Profiles, now: Timestamp) -> Resul
             valid_end: until(3),
             picture_type: "png",
             picture: &picture.png,
-            size_mm: DIAMETER_MM,
+            size_mm: (DIAMETER_MM, DIAMETER_MM),
         };
         let token =
             maker::prepare(&request, &maker_certificate.row.der, maker_key.signer.algorithm(), &services.algorithms)?;

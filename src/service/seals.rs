@@ -22,7 +22,7 @@ use crate::service::{Error, Services};
 use crate::store::certificates::StoredCertificate;
 use crate::store::outbox::StoredMessage;
 use crate::store::seals::StoredSeal;
-use crate::store::{self, audit, certificates, outbox, seals, signatures};
+use crate::store::{self, audit, certificates, outbox, seal_records, seals, signatures};
 
 /// How a seal stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,8 +176,14 @@ pub async fn suspend(
 /// Takes a resting seal back into use (解冻).
 ///
 /// # Errors
-/// [`Error::UnknownSeal`]; it is not suspended.
+/// [`Error::UnknownSeal`]; it is not suspended; [`Error::SealApprovalNeeded`]: it was made for an application, so two persons
+/// resume it (`seal_fulfilment`).
 pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<State, Error> {
+    let record = services.store.read(|tx| Box::pin(seal_records::find(tx, id))).await?;
+    if record.is_some() {
+        // A record never goes away, so what was read here stays true.
+        return Err(Error::SealApprovalNeeded);
+    }
     change(services, actor, id, |state, now| state.resume(id, now)).await
 }
 

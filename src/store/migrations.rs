@@ -94,6 +94,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0022_seal_life.sql"),
         postgres: include_str!("migrations/postgres/0022_seal_life.sql"),
     },
+    Migration {
+        version: 23,
+        sqlite: include_str!("migrations/sqlite/0023_seal_applications.sql"),
+        postgres: include_str!("migrations/postgres/0023_seal_applications.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -96,6 +96,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::ApplicationFulfilled
         | Class::ApplicationLapsed
         | Class::SealApplicationSubmitted
+        | Class::SealMakingIntended
         | Class::UseApproved
         | Class::UseEntered
         | Class::RecoveryLapsed

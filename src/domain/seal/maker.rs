@@ -11,6 +11,8 @@ use crate::format::x509::Certificate;
 /// What a seal shall say.
 #[derive(Debug, Clone, Copy)]
 pub struct SealRequest<'a> {
+    /// The code of its type.
+    pub kind: u8,
     /// `esID`: 14 digits, administrative division and number (seen in government seals of several provinces).
     pub es_id: &'a str,
     /// The seal's name.
@@ -26,7 +28,7 @@ pub struct SealRequest<'a> {
     /// The picture.
     pub picture: &'a [u8],
     /// Width and height of the stamp, millimetres.
-    pub size_mm: u16,
+    pub size_mm: (u16, u16),
 }
 
 /// Why no seal is made.
@@ -117,11 +119,10 @@ pub fn prepare(
     for signer in request.signers {
         signing_certificate(signer, "signer")?;
     }
-    let size = u32::from(request.size_mm);
     let info = NewSeal {
         vendor: "yinxin",
         es_id: request.es_id,
-        kind: 1,
+        kind: request.kind.into(),
         name: request.name,
         certificates: request.signers,
         created: request.created,
@@ -129,8 +130,8 @@ pub fn prepare(
         valid_end: request.valid_end,
         picture_type: request.picture_type,
         picture: request.picture,
-        width: size,
-        height: size,
+        width: request.size_mm.0.into(),
+        height: request.size_mm.1.into(),
     }
     .to_info();
     Ok(SealToken { info, maker_certificate: maker_certificate.to_vec(), algorithm })
@@ -190,7 +191,7 @@ mod tests {
         });
         let policy = AlgorithmPolicy::new("p".into(), String::new(), rules).unwrap();
         let make = |created: Timestamp| {
-            let request = SealRequest {
+            let request = SealRequest { kind: 1,
                 es_id: "99000000000001",
                 name: "印信演示专用章",
                 signers: &[&signer],
@@ -198,7 +199,7 @@ mod tests {
                 valid_end: created.plus_days(1),
                 picture_type: "png",
                 picture: b"picture",
-                size_mm: 40,
+                size_mm: (40, 40),
             };
             prepare(&request, &maker, SignatureAlgorithm::Sm2Sm3, &policy).map(|_| ())
         };

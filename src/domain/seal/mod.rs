@@ -6,6 +6,7 @@ pub mod code;
 pub mod kind;
 pub mod maker;
 pub mod signing;
+pub mod statement;
 mod state;
 pub mod taking;
 

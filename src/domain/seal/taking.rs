@@ -106,7 +106,7 @@ mod tests {
         let signer_der = certificate(&public(&signer), "seal-signer", &ca, 2);
         let again_der = certificate(&public(&signer), "seal-signer", &ca, 3);
         let authority_der = certificate(&public(&signer), "seal-issuing-ca", &ca, 4);
-        let request = maker::SealRequest {
+        let request = maker::SealRequest { kind: 1,
             es_id: "99000000000001",
             name: "示例章",
             signers: &[&signer_der],
@@ -114,7 +114,7 @@ mod tests {
             valid_end: NOW.plus_days(9),
             picture_type: "png",
             picture: b"picture",
-            size_mm: 40,
+            size_mm: (40, 40),
         };
         let token =
             maker::prepare(&request, &maker_der, maker.algorithm(), &AlgorithmPolicy::whatever_we_compute()).unwrap();

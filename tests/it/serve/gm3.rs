@@ -98,7 +98,7 @@ impl Outside {
     fn seal(&self, signer: &[u8]) -> Vec<u8> {
         let maker = PrivateKey::generate(&SystemRandom).unwrap();
         let certificate = self.certificate("制章机构", &PublicKey::Sm2(maker.public_key()), "seal-maker");
-        let request = SealRequest {
+        let request = SealRequest { kind: 1,
             es_id: "99000000000009",
             name: "示例市印信演示局（样章）",
             signers: &[signer],
@@ -106,7 +106,7 @@ impl Outside {
             valid_end: self.now.plus_days(20),
             picture_type: "png",
             picture: &picture("99000000000009").unwrap().png,
-            size_mm: 42,
+            size_mm: (42, 42),
         };
         let token =
             maker::prepare(&request, &certificate, maker.algorithm(), &AlgorithmPolicy::whatever_we_compute()).unwrap();
