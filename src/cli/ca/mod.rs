@@ -227,7 +227,7 @@ pub(in crate::cli) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// The profiles in force.
-fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
+pub(in crate::cli) fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
     Ok(profiles::in_force(settings.policies.profiles.as_deref(), &settings.registration.approve)?)
 }
 

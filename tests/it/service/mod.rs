@@ -20,7 +20,7 @@ pub(crate) mod registration;
 mod renewal;
 mod seal_life;
 mod signed_reports;
-mod signing;
+pub(crate) mod signing;
 mod stamping;
 mod trust_lists;
 mod units;

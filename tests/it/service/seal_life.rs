@@ -30,6 +30,7 @@ use yinxin::service::units::{NewUnit, establish};
 use yinxin::service::verification::{Verification, sm3_hex};
 use yinxin::service::{Error, Services, authorities, development, inventory, seal_codes, seal_delivery, seal_officers, seals};
 use yinxin::store::authorities::StoredAuthority;
+use yinxin::store::certificates;
 use yinxin::store::issued_certificates::StoredStatus;
 use yinxin::store::seal_applications::StoredApplication;
 
@@ -71,6 +72,11 @@ async fn officer(services: &Services, role: OfficerRole, place: &str) -> Person 
     person
 }
 
+/// A certificate of an authority.
+async fn kept(services: &Services, sm3: &[u8; 32]) -> Vec<u8> {
+    services.store.read(|tx| Box::pin(certificates::find(tx, sm3))).await.unwrap().unwrap().der
+}
+
 impl Office {
     async fn open(services: Services) -> Self {
         let hands = Arc::new(Hands(AtomicI64::new(NOW.unix())));
@@ -79,7 +85,7 @@ impl Office {
         let root = authorities::create(&services, &profiles, BY, &new_authority("root", "root", None)).await.unwrap();
         let below = new_authority("below", "seal-issuing-ca", Some(&root));
         let below = authorities::create(&services, &profiles, BY, &below).await.unwrap();
-        let root = inventory::find(&services, &root.certificate).await.unwrap().der;
+        let root = kept(&services, &root.certificate).await;
         let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
         let picture = tokio::task::spawn_blocking(|| development::picture("33010600000001").unwrap().png);
         Self {
@@ -332,7 +338,7 @@ async fn a_seal_goes_its_way(office: &Office) {
     let policy = verification::built_in("default", &sm3_hex).unwrap();
     let mut judge = Verification::new(policy, NOW, Limits::DEFAULT);
     judge.add_anchors(&office.root, "root").unwrap();
-    let below = inventory::find(&office.services, &office.below.certificate).await.unwrap().der;
+    let below = kept(&office.services, &office.below.certificate).await;
     judge.add_evidence(&below, "below").unwrap();
     let report = judge.judge("document.ofd", &document, None);
     // The certificates name revocation lists, which nobody fetches here: everything else is right.
