@@ -54,6 +54,13 @@ impl Division {
         other.0.starts_with(&self.0)
     }
 
+    /// This division and those around it, the nearest first, without the whole country.
+    #[must_use]
+    pub fn around(&self) -> Vec<Self> {
+        let digits = LENGTHS.iter().rev().filter_map(|length| self.0.get(..*length));
+        digits.map(|digits| Self(digits.to_owned())).collect()
+    }
+
     /// The code in six digits, filled up with zeros; of a township or a village that of its county.
     #[must_use]
     pub fn six_digits(&self) -> String {
@@ -80,6 +87,15 @@ mod tests {
 
     fn of(code: &str) -> Division {
         Division::parse(code).unwrap()
+    }
+
+    #[test]
+    fn a_division_lies_in_those_around_it() {
+        let codes = |code: &str| Division::parse(code).unwrap().around().iter().map(Division::code).collect::<Vec<_>>();
+        assert_eq!(codes("330106001002"), ["330106001002", "330106001", "330106", "330100", "330000"]);
+        assert_eq!(codes("330106"), ["330106", "330100", "330000"]);
+        assert_eq!(codes("33"), ["330000"]);
+        assert!(Division::country().around().is_empty());
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! `yinxin seal-admin`: seals that were made elsewhere, whether they may be used, and the callers who may use them.
+//! `yinxin seal-admin`: seals from their application to their archive, those that were made elsewhere, whether they may be used,
+//! and the callers who may use them.
+
+mod application;
+mod life;
+mod officer;
 
 use std::fs;
 use std::io::Read as _;
@@ -6,19 +11,23 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::base::id::{KeyId, SealId};
+use crate::base::id::{ApplicationId, KeyId, SealId};
+use crate::cli::ca::profiles_of;
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
-use crate::cli::installation::Error;
+use crate::cli::installation::{Error, plan, write_new};
 use crate::cli::keys::attached;
 use crate::cli::seal_picture;
 use crate::domain::audit::{Actor, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::service;
 use crate::service::callers::{holder, register_caller};
+use crate::service::seal_applications;
 use crate::service::seals::{resume, suspend, take};
 
-/// Seals that were made elsewhere, and the callers who may use them
+const BY: &Actor = &Actor::Operator;
+
+/// Seals from their application to their archive, those made elsewhere, and the callers who may use them
 ///
 /// Works on the installation that the configuration names, also beside a service at work. Exit code 0 done, 4 refused,
 /// 64 usage, 70 internal error.
@@ -41,6 +50,69 @@ enum Action {
 /// What works on an installation.
 #[derive(Subcommand)]
 enum Installed {
+    /// Officers of seals, who enter, check and approve applications for a division
+    #[command(subcommand)]
+    Officer(officer::Action),
+    /// Codes of seals, which are assigned to divisions
+    #[command(subcommand)]
+    Codes(officer::Codes),
+    /// Apply for a seal, or for what changes one, and print the application's name
+    #[command(subcommand)]
+    Apply(application::Apply),
+    /// Write the octets that an approver signs to a new file: the same for every approver
+    ToApprove {
+        /// The application
+        #[arg(value_name = "APPLICATION", value_parser = ApplicationId::parse)]
+        application: ApplicationId,
+        /// Where to write them
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// State that an application agrees with its documents, as a checker
+    Check(application::Step),
+    /// Approve an application, as an approver
+    Approve(application::Step),
+    /// Refuse an application, as a checker or an approver
+    Refuse(application::Refuse),
+    /// Take an application back, as its applicant
+    Withdraw(application::Withdraw),
+    /// Do what was approved, and print the seal and its state; after a crash this goes on where it was
+    Fulfil {
+        /// The application
+        #[arg(value_name = "APPLICATION", value_parser = ApplicationId::parse)]
+        application: ApplicationId,
+    },
+    /// Applications, oldest first: name, state, since, purpose, division, what it is about
+    Applications(application::List),
+    /// All that is known about an application
+    Application {
+        /// The application
+        #[arg(value_name = "APPLICATION", value_parser = ApplicationId::parse)]
+        application: ApplicationId,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Refuse every application that did not move for so many days
+    Lapse {
+        /// So many days
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
+    },
+    /// Take a seal as its keeper (--officer): from now on it may be used
+    Deliver(life::Deliver),
+    /// Let a seal rest, as an officer of its holder's division
+    SuspendSigned(life::Suspend),
+    /// Close the papers of a seal that ended, or whose validity is over
+    Archive {
+        /// The seal
+        #[arg(value_name = "SEAL", value_parser = SealId::parse)]
+        seal: SealId,
+    },
+    /// Seals that were made for applications: name, state, since, code, type, what it is called
+    List(life::List),
+    /// All that is known about a seal that was made for an application
+    Show(life::Show),
     /// Take in a seal of GB/T 38540 that a seal maker made for a key of ours, and print its name here
     Take {
         /// The seal, DER
@@ -62,7 +134,7 @@ enum Installed {
         #[arg(long, value_name = "REASON", value_parser = reason)]
         reason: SuspensionReason,
     },
-    /// Take a resting seal back into use
+    /// Take a resting seal back into use that was not made for an application
     Resume {
         /// The seal
         #[arg(value_name = "SEAL", value_parser = SealId::parse)]
@@ -98,25 +170,53 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Action::Picture(picture) => return seal_picture::run(picture, console),
         Action::Installed(action) => action,
     };
-    attached((arguments.config.as_deref(), false), console, async |services, _, _| match action {
+    attached((arguments.config.as_deref(), false), console, async |services, _, settings| match action {
+        Installed::Officer(action) => officer::act(&services, action).await,
+        Installed::Codes(action) => officer::codes(&services, action).await,
+        Installed::Apply(order) => {
+            let services = services.with_plan(plan(settings));
+            application::apply(&services, &profiles_of(settings)?, order).await
+        }
+        Installed::ToApprove { application, out } => {
+            write_new(out, &seal_applications::to_approve(&services, application).await?)?;
+            Ok(format!("{}\n", out.display()))
+        }
+        Installed::Check(step) => application::check(&services, step).await,
+        Installed::Approve(step) => application::approve(&services, &profiles_of(settings)?, step).await,
+        Installed::Refuse(order) => application::refuse(&services, order).await,
+        Installed::Withdraw(order) => application::withdraw(&services, order).await,
+        Installed::Fulfil { application } => {
+            let services = services.with_plan(plan(settings));
+            application::fulfil(&services, profiles_of(settings)?, application).await
+        }
+        Installed::Applications(order) => application::list(&services, order).await,
+        Installed::Application { application, json } => application::show(&services, application, *json).await,
+        Installed::Lapse { days } => {
+            Ok(format!("{} applications lapsed\n", seal_applications::lapse(&services, *days).await?))
+        }
+        Installed::Deliver(order) => life::deliver(&services, order).await,
+        Installed::SuspendSigned(order) => life::suspend(&services, order).await,
+        Installed::Archive { seal } => life::archive(&services, seal).await,
+        Installed::List(order) => life::list(&services, order).await,
+        Installed::Show(order) => life::show(&services, order).await,
         Installed::Take { seal, key, certificate } => {
             let files = (&read(seal)?[..], &read(certificate)?[..]);
-            let id = take(&services, &Actor::Operator, files, key).await?;
+            let id = take(&services, BY, files, key).await?;
             Ok(format!("{id}\n"))
         }
         Installed::Suspend { seal, reason } => {
-            let state = suspend(&services, &Actor::Operator, seal, *reason).await?;
+            let state = suspend(&services, BY, seal, *reason).await?;
             Ok(format!("{seal} {}\n", state.name()))
         }
         Installed::Resume { seal } => {
-            let state = resume(&services, &Actor::Operator, seal).await?;
+            let state = resume(&services, BY, seal).await?;
             Ok(format!("{seal} {}\n", state.name()))
         }
         Installed::RegisterCaller { certificate, name, role } => {
             let pem = read(certificate)?;
             let roles = Roles::new(role.iter().copied()).map_err(service::Error::from)?;
             let registration = holder(&String::from_utf8_lossy(&pem), name, roles)?;
-            let caller = register_caller(&services, &Actor::Operator, None, registration).await?;
+            let caller = register_caller(&services, BY, None, registration).await?;
             Ok(format!("{}\n", caller.id))
         }
     })

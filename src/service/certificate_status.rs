@@ -6,7 +6,7 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::state::{CertificateEvent, CertificateState, InvalidTransition, RevocationReason};
 use crate::service::{Error, Services};
 use crate::store::issued_certificates::{self, IssuedCertificate, StoredStatus};
-use crate::store::{self, audit};
+use crate::store::{self, Tx, audit};
 
 /// A change of status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,38 @@ fn told(event: CertificateEvent, certificate_sm3: [u8; 32]) -> EventBody {
     }
 }
 
+/// As [`change`], in a transaction. What the service remembers of the certificate is forgotten after it by
+/// `services.publication.answers().forget_changed`.
+pub(in crate::service) async fn change_in(
+    tx: &mut Tx<'_>,
+    (actor, request): (&Actor, Option<&RequestId>),
+    sm3: &[u8; 32],
+    change: Change,
+    now: Timestamp,
+) -> Result<IssuedCertificate, Error> {
+    let found = issued_certificates::find_by_sm3(tx, sm3).await?.ok_or(Error::UnknownCertificate)?;
+    let (next, event) = change.of(state_of(&found)?, now, found.not_after)?;
+    let body = told(event, *sm3);
+    let event = Event { at: now, actor: actor.clone(), request: request.cloned(), body };
+    let number = audit::append(tx, &event).await?;
+    Ok(issued_certificates::change_status(tx, &found, (stored(next), now), number).await?)
+}
+
+/// Revokes the certificate in a transaction, where it is there, has not ended and is not revoked yet.
+pub(in crate::service) async fn end_in(
+    tx: &mut Tx<'_>,
+    by: (&Actor, Option<&RequestId>),
+    sm3: &[u8; 32],
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<Option<IssuedCertificate>, Error> {
+    match change_in(tx, by, sm3, Change::Revoke { reason, invalidity_date: None }, now).await {
+        Ok(changed) => Ok(Some(changed)),
+        Err(Error::UnknownCertificate | Error::CertificateState(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Changes the status of the certificate with that SM3; gives it as it is now.
 ///
 /// The same change asked for twice is refused the second time with one code, `certificate-state`, and changes nothing.
@@ -89,14 +121,7 @@ pub async fn change(
 ) -> Result<IssuedCertificate, Error> {
     let now = services.clock.now();
     let steps = services.store.run("change certificate", |tx| {
-        Box::pin(async move {
-            let found = issued_certificates::find_by_sm3(tx, sm3).await?.ok_or(Error::UnknownCertificate)?;
-            let (next, event) = change.of(state_of(&found)?, now, found.not_after)?;
-            let body = told(event, *sm3);
-            let event = Event { at: now, actor: actor.clone(), request: request.cloned(), body };
-            let number = audit::append(tx, &event).await?;
-            Ok::<_, Error>(issued_certificates::change_status(tx, &found, (stored(next), now), number).await?)
-        })
+        Box::pin(async move { change_in(tx, (actor, request), sm3, change, now).await })
     });
     let changed = steps.await?;
     // Here it is told at once; other services look for changes at least every second.

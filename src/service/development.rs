@@ -140,6 +140,7 @@ pub async fn ensure_unit(
     let name = match role {
         UnitRole::TimeStamping => "Yinxin DEVELOPMENT TSA 印信开发时间戳",
         UnitRole::Report => "Yinxin DEVELOPMENT reports 印信开发验证报告",
+        UnitRole::SealMaker => "Yinxin DEVELOPMENT maker 印信开发制章",
         UnitRole::Responder => "Yinxin DEVELOPMENT OCSP 印信开发证书状态",
     };
     let subject =

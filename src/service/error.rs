@@ -16,6 +16,8 @@ use crate::domain::ca::taking_in::TakingInError;
 use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::ca::two_hands::TwoHandsRefused;
 use crate::domain::caller::RolesConflict;
+use crate::domain::seal::application::ApplicationRefused;
+use crate::domain::seal::code::CodeError;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
 use crate::domain::verify::signed_report;
@@ -71,6 +73,62 @@ pub enum Error {
     /// The seal cannot be taken in.
     #[error(transparent)]
     Taking(#[from] taking::Error),
+    /// An application for a seal is not taken.
+    #[error(transparent)]
+    SealApplication(#[from] ApplicationRefused),
+    /// Codes of seals are not assigned, or none is left.
+    #[error(transparent)]
+    SealCode(#[from] CodeError),
+    /// No application for a seal has that name.
+    #[error("no such application for a seal")]
+    UnknownApplication,
+    /// An application of this nonce is here already.
+    #[error("an application for a seal with this nonce is here already")]
+    ApplicationExists,
+    /// The caller does not hold the role of those who care for seals.
+    #[error("the caller does not hold the role seal-administrator")]
+    NotSealAdministrator,
+    /// The caller is no officer of seals now.
+    #[error("the caller is no officer of seals")]
+    NotSealOfficer,
+    /// The caller is an officer of seals already.
+    #[error("the caller is an officer of seals already")]
+    SealOfficerExists,
+    /// A document that comes with an application is empty or too large.
+    #[error("a document that comes with an application has 1 to {most} octets")]
+    SealDocument {
+        /// So many octets.
+        most: usize,
+    },
+    /// The picture of a seal is none, or not the one that was applied for.
+    #[error(
+        "the picture is a PNG of at most {most} octets, the one whose SM3 the application names, and comes with what is made"
+    )]
+    SealPicture {
+        /// So many octets.
+        most: usize,
+    },
+    /// Seals of that form have no such list of signers.
+    #[error("a seal of version 1 lists certificates, not their digests")]
+    SealForm,
+    /// The keeper is nobody who may keep a seal.
+    #[error("the keeper of a seal is a registered caller that is let in, and no administrator")]
+    SealKeeper,
+    /// The signature is not the keeper's over this delivery.
+    #[error("the signature is not the keeper's over the delivery of this seal")]
+    DeliverySignature,
+    /// The signature is not the officer's over this suspension.
+    #[error("the signature is not this officer's over the suspension of this seal")]
+    SuspensionSignature,
+    /// One key uses one seal.
+    #[error("the signer's key has a certificate already: each seal has a key of its own")]
+    SignerKeyInUse,
+    /// There is no key that may make seals now.
+    #[error("no seals are made here: no maker's key with a valid certificate is at work")]
+    NoSealMaker,
+    /// A seal with an application is resumed and revoked by applications.
+    #[error("this seal is resumed by an approved application")]
+    SealApprovalNeeded,
     /// No certificate or public key in PEM that can sign requests.
     #[error("no certificate or public key in PEM with a key that signs requests")]
     CallerCertificate,
@@ -323,6 +381,22 @@ impl Error {
             Self::InvalidTransition(_) => "invalid-transition",
             Self::SealExists => "seal-exists",
             Self::Taking(error) => error.code(),
+            Self::SealApplication(refused) => refused.code(),
+            Self::SealCode(error) => error.code(),
+            Self::UnknownApplication => "unknown-seal-application",
+            Self::ApplicationExists => "seal-application-exists",
+            Self::NotSealAdministrator => "not-seal-administrator",
+            Self::NotSealOfficer => "not-seal-officer",
+            Self::SealOfficerExists => "seal-officer-exists",
+            Self::SealDocument { .. } => "seal-document",
+            Self::SealPicture { .. } => "seal-picture",
+            Self::SealForm => "seal-form",
+            Self::SealKeeper => "seal-keeper",
+            Self::DeliverySignature => "delivery-signature",
+            Self::SuspensionSignature => "suspension-signature",
+            Self::SignerKeyInUse => "signer-key-in-use",
+            Self::NoSealMaker => "no-seal-maker",
+            Self::SealApprovalNeeded => "seal-approval-needed",
             Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",
             Self::Signing(error) => error.code(),

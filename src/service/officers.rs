@@ -6,6 +6,7 @@
 use crate::base::id::{CallerId, RequestId};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
+use crate::crypto::PublicKey;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::request::{Officer, OfficerRole};
 use crate::domain::caller::{CallerState, Role};
@@ -109,12 +110,17 @@ pub(in crate::service) async fn officer_in(tx: &mut Tx<'_>, id: &CallerId) -> Re
     let caller = callers::find(tx, id).await?.ok_or(Error::UnknownCaller)?;
     may_be_officer(&caller)?;
     let row = officers::find(tx, id).await?.filter(|row| row.ended_at.is_none()).ok_or(Error::NotOfficer)?;
-    let info = SubjectPublicKeyInfo::parse(&caller.public_key).ok();
-    // Registered keys are of kinds that sign; a row with another is not as we wrote it.
-    let wrong = || store::Error::Inconsistent { table: "callers", row: id.to_string() };
-    let key = info.as_ref().and_then(public_key).ok_or_else(wrong)?;
+    let key = registered_key(&caller)?;
     let officer = Officer { id: caller.id.clone(), role: row.role, key, algorithm: caller.algorithm.signature() };
     Ok((officer, Actor::Caller { id: caller.id, roles: caller.roles }))
+}
+
+/// The registered key of a caller.
+pub(in crate::service) fn registered_key(caller: &StoredCaller) -> Result<PublicKey, Error> {
+    let info = SubjectPublicKeyInfo::parse(&caller.public_key).ok();
+    // Registered keys are of kinds that sign; a row with another is not as we wrote it.
+    let wrong = || store::Error::Inconsistent { table: "callers", row: caller.id.to_string() };
+    Ok(info.as_ref().and_then(public_key).ok_or_else(wrong)?)
 }
 
 /// The officer as of now, or nothing where there is none any more.

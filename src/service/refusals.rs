@@ -2,6 +2,8 @@
 
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
+use crate::domain::seal::application::ApplicationRefused;
+use crate::domain::seal::code::CodeError;
 use crate::domain::seal::{maker, signing};
 use crate::domain::verify::signed_report;
 use crate::service::door::{ErrorKind, Refusal};
@@ -24,6 +26,8 @@ impl Refusal for Error {
             | Self::UnknownCertificate
             | Self::UnknownJob
             | Self::UnknownRequest
+            | Self::UnknownApplication
+            | Self::SealApplication(ApplicationRefused::UnknownSeal)
             | Self::UnknownEscrow
             | Self::UnknownRecovery
             | Self::Stamping(stamping::Error::Off)
@@ -38,7 +42,12 @@ impl Refusal for Error {
             | Self::CallerNeeded
             | Self::Replay
             | Self::NotCertificateOfficer
-            | Self::NotOfficer => ErrorKind::Forbidden,
+            | Self::NotOfficer
+            | Self::NotSealAdministrator
+            | Self::NotSealOfficer
+            | Self::DeliverySignature
+            | Self::SuspensionSignature
+            | Self::SealApplication(ApplicationRefused::OfficersDivision { .. }) => ErrorKind::Forbidden,
             Self::RequestStep(refused) => match refused {
                 StepRefused::State { .. }
                 | StepRefused::Repeated
@@ -54,6 +63,17 @@ impl Refusal for Error {
             | Self::IdempotencyKeyReused
             | Self::IdempotencyKeyInUse
             | Self::SealExists
+            | Self::ApplicationExists
+            | Self::SealOfficerExists
+            | Self::SignerKeyInUse
+            | Self::NoSealMaker
+            | Self::SealApprovalNeeded
+            | Self::SealCode(CodeError::Overlap { .. } | CodeError::Exhausted { .. })
+            | Self::SealApplication(
+                ApplicationRefused::Single { .. }
+                | ApplicationRefused::Duplicate { .. }
+                | ApplicationRefused::State { .. },
+            )
             | Self::AlarmAcknowledged
             | Self::AlarmHoldsNothing
             | Self::SealHeld { .. }
@@ -88,6 +108,12 @@ impl Refusal for Error {
             | Self::Making(_)
             | Self::Taking(_)
             | Self::CallerCertificate
+            | Self::SealApplication(_)
+            | Self::SealCode(_)
+            | Self::SealDocument { .. }
+            | Self::SealPicture { .. }
+            | Self::SealForm
+            | Self::SealKeeper
             | Self::Possession(_)
             | Self::AuthorityProfile
             | Self::TakingIn(_)

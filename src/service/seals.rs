@@ -23,7 +23,7 @@ use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
 use crate::store::outbox::StoredMessage;
 use crate::store::seals::StoredSeal;
-use crate::store::{self, alarms, audit, certificates, outbox, seals, signatures};
+use crate::store::{self, alarms, audit, certificates, outbox, seal_records, seals, signatures};
 
 /// How a seal stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,13 +177,17 @@ pub async fn suspend(
 /// Takes a resting seal back into use (解冻).
 ///
 /// # Errors
-/// [`Error::UnknownSeal`]; it is not suspended.
+/// [`Error::UnknownSeal`]; it is not suspended; [`Error::SealApprovalNeeded`]: it was made for an application, so two persons
+/// resume it (`seal_fulfilment`).
 pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<State, Error> {
     let now = services.clock.now();
     let steps = services.store.run("resume seal", |tx| {
         Box::pin(async move {
             if let Some(StoredAlarm { number: alarm, .. }) = alarms::holding(tx, id).await? {
                 return Err(Error::SealHeld { alarm });
+            }
+            if seal_records::find(tx, id).await?.is_some() {
+                return Err(Error::SealApprovalNeeded);
             }
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             let (state, body) = seal.state.clone().resume(id, now)?;

@@ -8,6 +8,7 @@ use crate::base::id::{ApplicationId, AuthorityId, CallerId};
 use crate::domain::ca::request::{
     Approval, CertificateRequest, Hand, RefusalReason, RequestState, Submission, WithdrawalReason,
 };
+use crate::domain::officer::request::Request;
 use crate::store::integrity::optional;
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
@@ -277,12 +278,12 @@ impl Row {
     }
 }
 
-fn hand(officer: &str, key_sm3: Vec<u8>) -> Option<Hand> {
+pub(in crate::store) fn hand(officer: &str, key_sm3: Vec<u8>) -> Option<Hand> {
     Some(Hand { officer: CallerId::parse(officer).ok()?, key_sm3: key_sm3.try_into().ok()? })
 }
 
 /// The approvals that the state holds.
-fn held(request: &CertificateRequest) -> &[Approval] {
+pub(in crate::store) fn held<S>(request: &Request<S>) -> &[Approval] {
     match &request.state {
         RequestState::Checked { approvals, .. }
         | RequestState::Approved { approvals, .. }
@@ -291,7 +292,7 @@ fn held(request: &CertificateRequest) -> &[Approval] {
     }
 }
 
-fn approval_content(approval: &Approval) -> [Vec<u8>; 4] {
+pub(in crate::store) fn approval_content(approval: &Approval) -> [Vec<u8>; 4] {
     [
         approval.hand.officer.as_str().as_bytes().to_vec(),
         approval.hand.key_sm3.to_vec(),

@@ -217,6 +217,12 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0022_seal_life.sql"),
     },
     Migration {
+        version: 23,
+        serves_from: 22,
+        sqlite: include_str!("migrations/sqlite/0023_seal_applications.sql"),
+        postgres: include_str!("migrations/postgres/0023_seal_applications.sql"),
+    },
+    Migration {
         version: 26,
         serves_from: 22,
         sqlite: include_str!("migrations/sqlite/0026_receipts.sql"),

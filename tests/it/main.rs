@@ -19,6 +19,7 @@ mod keys;
 #[path = "../fetching/made.rs"]
 mod made;
 mod process;
+mod seal_admin;
 mod serve;
 mod service;
 mod store;

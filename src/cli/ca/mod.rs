@@ -148,6 +148,9 @@ enum Action {
     /// Keys that sign reports of verifications
     #[command(subcommand)]
     ReportSigner(unit::Action),
+    /// Makers' keys, which sign the seals that are made here
+    #[command(subcommand)]
+    SealMaker(unit::Action),
     /// Officers, who enter, check and approve requests for certificates
     #[command(subcommand)]
     Officer(officer::Action),
@@ -202,6 +205,9 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Action::ReportSigner(action) => {
                 unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::Report, action).await
             }
+            Action::SealMaker(action) => {
+                unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::SealMaker, action).await
+            }
             Action::Officer(action) => officer::act(services, action).await,
             Action::Request(action) => request::act(services, Arc::new(profiles_of(settings)?), action).await,
         }
@@ -221,7 +227,7 @@ pub(in crate::cli) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// The profiles in force.
-fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
+pub(in crate::cli) fn profiles_of(settings: &Settings) -> Result<Profiles, Error> {
     Ok(profiles::in_force(settings.policies.profiles.as_deref(), &settings.registration.approve)?)
 }
 

@@ -208,7 +208,7 @@ mod tests {
             (1..=47)
                 .chain(50..=59)
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
-                .chain(120..=132)
+                .chain(120..=133)
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -362,6 +362,11 @@ mod tests {
             (signature(), seal(), authorisation()).prop_map(|(signature, seal, authorisation)| {
                 EventBody::UseEntered { signature, seal, authorisation }
             }),
+            (application(), seal(), text(), proptest::option::of(key())).prop_map(
+                |(application, seal, code, signer)| {
+                    EventBody::SealMakingIntended { application, seal, code, signer }
+                }
+            ),
         ]
     }
 

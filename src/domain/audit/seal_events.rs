@@ -114,6 +114,17 @@ macro_rules! with_seal_events {
                 /// Under which authorisation.
                 2 authorisation: AuthorisationId,
             }
+            /// A seal is about to be made for an approved application: its code is taken, for ever.
+            133 "seal-making-intended" SealMakingIntended {
+                /// The application.
+                0 application: ApplicationId,
+                /// The name that the seal will have.
+                1 seal: SealId,
+                /// Its code.
+                2 code: String,
+                /// The signer's key, where it is ours.
+                3 signer: Option<KeyId>,
+            }
         }
     };
 }

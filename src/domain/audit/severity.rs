@@ -100,6 +100,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::ApplicationFulfilled
         | Class::ApplicationLapsed
         | Class::SealApplicationSubmitted
+        | Class::SealMakingIntended
         | Class::UseApproved
         | Class::UseEntered
         | Class::RecoveryLapsed

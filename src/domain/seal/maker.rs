@@ -13,6 +13,8 @@ use crate::format::x509::Certificate;
 /// What a seal shall say.
 #[derive(Debug, Clone, Copy)]
 pub struct SealRequest<'a> {
+    /// The code of its type.
+    pub kind: u8,
     /// `esID`: 14 digits, administrative division and number (seen in government seals of several provinces).
     pub es_id: &'a str,
     /// The seal's name.
@@ -29,8 +31,6 @@ pub struct SealRequest<'a> {
     pub picture: &'a [u8],
     /// Width and height of the stamp, millimetres.
     pub size_mm: (u16, u16),
-    /// The code of its type (01 … 99).
-    pub kind: u8,
     /// In which form it is written.
     pub form: SealForm,
     /// How it lists its signers.

@@ -8,6 +8,7 @@ pub mod kind;
 pub mod maker;
 pub mod signing;
 mod state;
+pub mod statement;
 pub mod taking;
 
 pub use state::{ArchivedAfter, InvalidTransition, State};

@@ -22,7 +22,7 @@ use crate::service::issuance::together::certified_key;
 use crate::service::issuance::{Completion, Issued, Queued, UnitRole, Wanted, serial};
 use crate::service::issuance_jobs::approval::wants_approval;
 use crate::service::issuance_jobs::keep_results;
-use crate::service::{Error, Services, registration};
+use crate::service::{Error, Services, registration, seal_fulfilment};
 use crate::store::certificates::StoredCertificate;
 use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issuance_job_rows::RowResult;
@@ -189,8 +189,10 @@ fn decide(
         return Err(Error::AuthorityProfile);
     }
     // What officers agreed to is looked at again in the transaction that keeps the certificate.
-    let agreed =
-        matches!(order.completes, Some(Completion::Application(_) | Completion::JobRow { approved: true, .. }));
+    let agreed = matches!(
+        order.completes,
+        Some(Completion::Application(_) | Completion::SealApplication(_) | Completion::JobRow { approved: true, .. })
+    );
     // A caller alone gets nothing that speaks for the authority, whatever the profile says of approvals.
     if !agreed && unit_of(queued).is_none() && wants_approval(profile, &order.actor) {
         return Err(Error::ApprovalNeeded);
@@ -421,7 +423,7 @@ async fn keep(
                     }
                 }
             }
-            tell(tx, profiles, signed, now).await
+            tell(services, tx, profiles, signed, now).await
         })
     });
     steps.await
@@ -444,10 +446,16 @@ async fn claim(
 }
 
 /// Tells what waits for the certificates, in the transaction that keeps them.
-async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Timestamp) -> Result<(), Unkept> {
+async fn tell(
+    services: &Services,
+    tx: &mut Tx<'_>,
+    profiles: &Profiles,
+    signed: &[Signed],
+    now: Timestamp,
+) -> Result<(), Unkept> {
     let mut rows = BTreeMap::<(&JobId, i64), Vec<(u32, RowResult)>>::new();
     let mut answers = Vec::new();
-    for (position, Signed { queued, row, .. }) in signed.iter().enumerate() {
+    for (position, Signed { queued, row, own_key, .. }) in signed.iter().enumerate() {
         let order = &queued.order;
         match &order.completes {
             None => {}
@@ -456,6 +464,11 @@ async fn tell(tx: &mut Tx<'_>, profiles: &Profiles, signed: &[Signed], now: Time
             }
             Some(Completion::JobRow { job, index, lease, .. }) => {
                 rows.entry((job, *lease)).or_default().push((*index, RowResult::Issued(row.sm3)));
+            }
+            Some(Completion::SealApplication(application)) => {
+                let with = (row, own_key.as_ref());
+                let kept = seal_fulfilment::certified(services, tx, profiles, application, with, now).await;
+                kept.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
             }
             Some(Completion::Application(application)) => {
                 let ended = registration::fulfil(tx, profiles, application, (row, None), now).await;

@@ -78,6 +78,8 @@ pub enum UnitRole {
     TimeStamping,
     /// Signs reports of verifications.
     Report,
+    /// Makes seals.
+    SealMaker,
 }
 
 impl UnitRole {
@@ -88,6 +90,7 @@ impl UnitRole {
             Self::Responder => "ocsp-responder",
             Self::TimeStamping => "tsa",
             Self::Report => "report-signer",
+            Self::SealMaker => "seal-maker",
         }
     }
 
@@ -104,6 +107,7 @@ impl UnitRole {
             Self::Responder => KeyPurpose::Ocsp,
             Self::TimeStamping => KeyPurpose::TimeStamping,
             Self::Report => KeyPurpose::Report,
+            Self::SealMaker => KeyPurpose::SealMaking,
         }
     }
 }
@@ -139,6 +143,8 @@ pub enum Completion {
     IdempotencyKey(CallerId, String),
     /// An approved request: it is ended.
     Application(ApplicationId),
+    /// An approved application for a seal: the certificate is that of the seal's signer.
+    SealApplication(ApplicationId),
     /// A row of a job.
     JobRow {
         /// The job.

@@ -78,6 +78,13 @@ async fn registered(services: &Services, public_key: Vec<u8>, roles: &[Role]) ->
     register_caller(services, BY, None, registration).await.unwrap().id
 }
 
+/// Somebody with a key of the person's own and these roles.
+pub(crate) async fn person(services: &Services, roles: &[Role]) -> Person {
+    let key = Arc::new(sm2::PrivateKey::generate(&SystemRandom).unwrap());
+    let public = subject_public_key_info(&Signer::public_key(&*key));
+    Person { id: registered(services, public, roles).await, key }
+}
+
 pub(crate) async fn hired(services: &Services, role: OfficerRole) -> Person {
     let key = Arc::new(sm2::PrivateKey::generate(&SystemRandom).unwrap());
     let public = subject_public_key_info(&Signer::public_key(&*key));

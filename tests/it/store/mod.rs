@@ -10,6 +10,7 @@ mod jobs;
 pub(crate) mod postgres;
 mod publication;
 mod registration;
+mod seal_life;
 mod services;
 mod together;
 mod verification_batches;

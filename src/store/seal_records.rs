@@ -1,0 +1,254 @@
+//! Rows of what is known of each seal that was made for an application: whose it is, who keeps it, and how it came to be.
+//! They say who answers for a seal, so each carries an integrity value.
+
+use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
+
+use crate::base::clock::Timestamp;
+use crate::base::credit_code::CreditCode;
+use crate::base::division::Division;
+use crate::base::id::{ApplicationId, CallerId, SealId};
+use crate::domain::seal::application::Holder;
+use crate::domain::seal::code::{FilingNumber, SealCode};
+use crate::store::integrity::optional;
+use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::{Error, Tx};
+
+const TABLE: &str = "seal_records";
+
+/// What is known of a seal, beside the seal itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSealRecord {
+    /// The seal.
+    pub seal: SealId,
+    /// Its code.
+    pub code: SealCode,
+    /// Its number at the filing of public security, where it has one.
+    pub filing: Option<FilingNumber>,
+    /// The code of its type.
+    pub kind: u8,
+    /// Its name. Of a seal with a person's name (05) this is what the seal itself shows, and nothing more is kept.
+    pub name: String,
+    /// Whose it is.
+    pub holder: Holder,
+    /// Who keeps it.
+    pub keeper: CallerId,
+    /// The application for which it was made.
+    pub application: ApplicationId,
+    /// The seal in whose place it stands.
+    pub predecessor: Option<SealId>,
+    /// SM3 of its signer's certificate.
+    pub certificate_sm3: [u8; 32],
+    /// When its validity ends.
+    pub valid_to: Timestamp,
+    /// When its keeper took it, and the keeper's signature for it.
+    pub delivery: Option<(Timestamp, Vec<u8>)>,
+    /// Counts its changes, from 1.
+    pub version: i64,
+}
+
+/// The columns, as the database holds them.
+struct Row {
+    seal: String,
+    code: String,
+    filing: Option<String>,
+    kind: i64,
+    name: String,
+    credit_code: String,
+    holder: String,
+    holder_division: String,
+    keeper: String,
+    application: String,
+    predecessor: Option<String>,
+    certificate_sm3: Vec<u8>,
+    valid_to: i64,
+    delivered_at: Option<i64>,
+    delivery_signature: Option<Vec<u8>>,
+    version: i64,
+    integrity: Vec<u8>,
+}
+
+impl<'r, R> FromRow<'r, R> for Row
+where
+    R: sqlx::Row,
+    &'static str: ColumnIndex<R>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    R::Database: Database,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seal: row.try_get("seal")?,
+            code: row.try_get("code")?,
+            filing: row.try_get("filing")?,
+            kind: row.try_get("kind")?,
+            name: row.try_get("name")?,
+            credit_code: row.try_get("credit_code")?,
+            holder: row.try_get("holder")?,
+            holder_division: row.try_get("holder_division")?,
+            keeper: row.try_get("keeper")?,
+            application: row.try_get("application")?,
+            predecessor: row.try_get("predecessor")?,
+            certificate_sm3: row.try_get("certificate_sm3")?,
+            valid_to: row.try_get("valid_to")?,
+            delivered_at: row.try_get("delivered_at")?,
+            delivery_signature: row.try_get("delivery_signature")?,
+            version: row.try_get("version")?,
+            integrity: row.try_get("integrity")?,
+        })
+    }
+}
+
+/// The content that the integrity value covers: every column but seal, version and the value itself.
+fn content(record: &StoredSealRecord) -> Vec<Vec<u8>> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let delivered = record.delivery.as_ref().map(|(at, _)| at.unix().to_be_bytes());
+    vec![
+        text(record.code.as_str()),
+        optional(record.filing.as_ref().map(|filing| filing.as_str().as_bytes())),
+        vec![record.kind],
+        text(&record.name),
+        text(record.holder.credit_code.as_str()),
+        text(&record.holder.name),
+        text(&record.holder.division.code()),
+        text(record.keeper.as_str()),
+        text(record.application.as_str()),
+        optional(record.predecessor.as_ref().map(|seal| seal.as_str().as_bytes())),
+        record.certificate_sm3.to_vec(),
+        record.valid_to.unix().to_be_bytes().to_vec(),
+        optional(delivered.as_ref().map(|octets| &octets[..])),
+        optional(record.delivery.as_ref().map(|(_, signature)| &signature[..])),
+    ]
+}
+
+fn integrity(tx: &Tx<'_>, record: &StoredSealRecord) -> Result<Vec<u8>, Error> {
+    let content = content(record);
+    let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
+    tx.integrity.over(TABLE, record.seal.as_str(), record.version, &parts)
+}
+
+fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSealRecord, Error> {
+    let (id, found) = (row.seal.clone(), row.integrity.clone());
+    let record = read(row).ok_or_else(|| Error::Inconsistent { table: TABLE, row: id.clone() })?;
+    let content = content(&record);
+    let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
+    tx.integrity.check(TABLE, &id, record.version, &parts, &found)?;
+    Ok(record)
+}
+
+fn read(row: Row) -> Option<StoredSealRecord> {
+    Some(StoredSealRecord {
+        seal: SealId::parse(&row.seal).ok()?,
+        code: SealCode::parse(&row.code).ok()?,
+        filing: row.filing.as_deref().map(FilingNumber::parse).transpose().ok()?,
+        kind: u8::try_from(row.kind).ok()?,
+        name: row.name,
+        holder: Holder {
+            credit_code: CreditCode::parse(&row.credit_code).ok()?,
+            name: row.holder,
+            division: Division::parse(&row.holder_division).ok()?,
+        },
+        keeper: CallerId::parse(&row.keeper).ok()?,
+        application: ApplicationId::parse(&row.application).ok()?,
+        predecessor: row.predecessor.as_deref().map(SealId::parse).transpose().ok()?,
+        certificate_sm3: row.certificate_sm3.try_into().ok()?,
+        valid_to: Timestamp::from_unix(row.valid_to),
+        delivery: match (row.delivered_at, row.delivery_signature) {
+            (None, None) => None,
+            (Some(at), Some(signature)) => Some((Timestamp::from_unix(at), signature)),
+            _ => return None,
+        },
+        version: row.version,
+    })
+}
+
+/// A statement that reads whole rows.
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, application, predecessor, ",
+            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, integrity FROM seal_records ",
+            $where
+        )
+    };
+}
+
+/// Keeps what is known of a new seal, as version 1 whatever it says. Nobody has taken delivery of a new seal.
+///
+/// # Errors
+/// [`Error::Conflict`] when the seal, its code, its application, its predecessor or its certificate is there already.
+pub async fn insert(tx: &mut Tx<'_>, record: &StoredSealRecord) -> Result<(), Error> {
+    let record = StoredSealRecord { version: 1, delivery: None, ..record.clone() };
+    let integrity = integrity(tx, &record)?;
+    let sql = "INSERT INTO seal_records (seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, \
+               application, predecessor, certificate_sm3, valid_to, version, integrity) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
+    let holder = &record.holder;
+    let done = execute!(
+        tx,
+        sql,
+        record.seal.as_str(),
+        record.code.as_str(),
+        record.filing.as_ref().map(FilingNumber::as_str),
+        i64::from(record.kind),
+        &record.name[..],
+        holder.credit_code.as_str(),
+        &holder.name[..],
+        holder.division.code(),
+        record.keeper.as_str(),
+        record.application.as_str(),
+        record.predecessor.as_ref().map(SealId::as_str),
+        &record.certificate_sm3[..],
+        record.valid_to.unix(),
+        integrity
+    );
+    done.map(|_| ())
+}
+
+/// What is known of that seal; nothing of one that was not made for an application.
+///
+/// # Errors
+/// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
+pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredSealRecord>, Error> {
+    let row = fetch_optional!(tx, Row, select!("WHERE seal = $1"), seal.as_str())?;
+    row.map(|row| entity(tx, row)).transpose()
+}
+
+/// What is known of the seals of that holder, in the order of their names.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_holder(tx: &mut Tx<'_>, holder: &CreditCode) -> Result<Vec<StoredSealRecord>, Error> {
+    let rows = fetch_all!(tx, Row, select!("WHERE credit_code = $1 ORDER BY seal"), holder.as_str())?;
+    rows.into_iter().map(|row| entity(tx, row)).collect()
+}
+
+/// Seals behind that name, in the order of their names, at most `limit`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSealRecord>, Error> {
+    let sql = select!("WHERE seal > $1 ORDER BY seal LIMIT $2");
+    let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
+    rows.into_iter().map(|row| entity(tx, row)).collect()
+}
+
+/// Keeps that the keeper took the seal.
+///
+/// # Errors
+/// [`Error::Stale`] when the row is no longer at the version of `record`.
+pub async fn delivered(
+    tx: &mut Tx<'_>,
+    record: &StoredSealRecord,
+    (at, signature): (Timestamp, &[u8]),
+) -> Result<StoredSealRecord, Error> {
+    let version = record.version.saturating_add(1);
+    let next = StoredSealRecord { delivery: Some((at, signature.to_vec())), version, ..record.clone() };
+    let integrity = integrity(tx, &next)?;
+    let sql = "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
+               WHERE seal = $5 AND version = $6";
+    match execute!(tx, sql, at.unix(), signature, version, integrity, next.seal.as_str(), record.version)? {
+        1 => Ok(next),
+        _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
+    }
+}
