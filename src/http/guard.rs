@@ -63,8 +63,8 @@ const FORWARDED: &[&str] = &[
 
 /// Adds the receipts of what the request wrote. One that cannot be signed now can be asked for later: the operation is
 /// acknowledged all the same.
-async fn with_receipts(app: &App, actor: &Actor, mut response: Response) -> Response {
-    let request = LogRequest::Receipts { request: actor.request_id.clone() };
+async fn with_receipts(app: &App, actor: &Actor, caller: &CallerId, mut response: Response) -> Response {
+    let request = LogRequest::Receipts { request: actor.request_id.clone(), caller: caller.clone() };
     match app.door.audit_log(actor, request).await {
         Ok(LogAnswer::Receipts(receipts)) => {
             for value in receipt_values(&receipts).into_iter().filter_map(|value| HeaderValue::try_from(value).ok()) {
@@ -148,7 +148,10 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let mut response = match admitted {
         Ok(request) => {
             let response = next.run(request).await;
-            if caller.is_some() { with_receipts(&app, &actor, response).await } else { response }
+            match &caller {
+                Some((caller, _)) => with_receipts(&app, &actor, caller, response).await,
+                None => response,
+            }
         }
         Err(problem) => {
             if rule.access == Access::Caller && problem.status().is_client_error() {

@@ -44,6 +44,8 @@ pub enum LogRequest {
     Receipts {
         /// Which.
         request: RequestId,
+        /// Whose: what it did is opened to it, and nothing else.
+        caller: CallerId,
     },
 }
 
@@ -125,9 +127,9 @@ impl AuditLog {
             // Whoever holds the thing knows what its event says: the hash names nothing else.
             LogRequest::ProofsOf { thing } => self.proofs_of(&thing).await.map(LogAnswer::Proofs),
             LogRequest::Statement { thing } => self.state_unknown(&thing).await.map(LogAnswer::Statement),
-            LogRequest::Receipts { request } => {
+            LogRequest::Receipts { request, caller } => {
                 let receipts = self.receipts(&request).await?.into_iter();
-                Ok(LogAnswer::Receipts(receipts.map(|receipt| opened_to(actor, receipt)).collect()))
+                Ok(LogAnswer::Receipts(receipts.map(|receipt| opened_to(&caller, receipt)).collect()))
             }
             LogRequest::Search(_) if !is_auditor(actor) => Err(Error::NotEntitled.into()),
             LogRequest::Search(query) => self.search(&query).await.map(LogAnswer::Events),
@@ -222,21 +224,22 @@ fn is_auditor(actor: &Actor) -> bool {
 
 fn entitled(actor: &Actor, proof: EventProof) -> Result<EventProof, ServiceError> {
     let event = proof.read()?;
-    if did(actor, &event) || is_auditor(actor) { Ok(proof) } else { Err(Error::NotEntitled.into()) }
+    let is_party = match actor {
+        Actor::Caller { id, .. } => did(id, &event),
+        Actor::Operator | Actor::Anonymous => false,
+    };
+    if is_party || is_auditor(actor) { Ok(proof) } else { Err(Error::NotEntitled.into()) }
 }
 
 /// Whether it is that caller who did what the event says.
-fn did(actor: &Actor, event: &LoggedEvent) -> bool {
-    match (actor, event.actor()) {
-        (Actor::Caller { id, .. }, Some(Actor::Caller { id: by, .. })) => id == by,
-        _ => false,
-    }
+fn did(caller: &CallerId, event: &LoggedEvent) -> bool {
+    matches!(event.actor(), Some(Actor::Caller { id, .. }) if id == caller)
 }
 
-/// The receipt as that actor may have it: the opening is for whoever did it.
-fn opened_to(actor: &Actor, receipt: Receipt) -> Receipt {
+/// The receipt as that caller may have it: the opening is for whoever did it.
+fn opened_to(caller: &CallerId, receipt: Receipt) -> Receipt {
     let event = receipt.opening.as_deref().and_then(|opening| opening.get(SALT_LENGTH..));
-    let is_own = event.and_then(|event| LoggedEvent::from_der(event).ok()).is_some_and(|event| did(actor, &event));
+    let is_own = event.and_then(|event| LoggedEvent::from_der(event).ok()).is_some_and(|event| did(caller, &event));
     Receipt { opening: receipt.opening.filter(|_| is_own), ..receipt }
 }
 
@@ -269,13 +272,12 @@ mod tests {
             let opening = Some([&[7; SALT_LENGTH], event(actor).to_der().as_slice()].concat());
             Receipt { index: 3, note: "note\n".into(), opening }
         };
-        let is_open = |to: &Actor, by: &Actor| opened_to(to, receipt(by)).opening.is_some();
-        assert!(is_open(&one, &one));
-        for (to, by) in [(&one, &auditor), (&auditor, &one), (&one, &Actor::Operator), (&Actor::Anonymous, &one)] {
-            assert!(!is_open(to, by), "{to:?} {by:?}");
+        let is_open = |to: &str, by: &Actor| opened_to(&CallerId::parse(to).unwrap(), receipt(by)).opening.is_some();
+        assert!(is_open("one", &one) && is_open("two", &auditor));
+        for (to, by) in [("one", &auditor), ("two", &one), ("one", &Actor::Operator), ("one", &Actor::Anonymous)] {
+            assert!(!is_open(to, by), "{to} {by:?}");
         }
-        assert!(!is_open(&Actor::Operator, &Actor::Operator) && !is_open(&Actor::Anonymous, &Actor::Anonymous));
         let odd = Receipt { opening: Some(vec![7; 40]), ..receipt(&one) };
-        assert_eq!(opened_to(&one, odd).opening, None);
+        assert_eq!(opened_to(&CallerId::parse("one").unwrap(), odd).opening, None);
     }
 }
