@@ -685,14 +685,14 @@ async fn migrations_are_checked(url: &str) {
 }
 
 /// What somebody with the database's password could do.
-pub(super) async fn by_hand(url: &str, sql: &'static str) -> Result<u64, sqlx::Error> {
+pub(super) async fn by_hand(url: &str, sql: &str) -> Result<u64, sqlx::Error> {
     use sqlx::Connection;
     if url.starts_with("sqlite:") {
         let mut connection = sqlx::SqliteConnection::connect(url).await?;
-        let done = sqlx::query(sql).execute(&mut connection).await?.rows_affected();
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await?.rows_affected();
         connection.close().await?;
         return Ok(done);
     }
     let mut connection = sqlx::PgConnection::connect(url).await?;
-    Ok(sqlx::query(sql).execute(&mut connection).await?.rows_affected())
+    Ok(sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await?.rows_affected())
 }

@@ -98,7 +98,7 @@ pub(super) async fn contract(store: &Store, url: &str) {
     makings_and_records(store, url).await;
 }
 
-async fn refused(url: &str, change: &'static str, back: &'static str, find: impl AsyncFn() -> Option<Error>) {
+async fn refused(url: &str, change: &str, back: &str, find: impl AsyncFn() -> Option<Error>) {
     assert_eq!(by_hand(url, change).await.unwrap(), 1, "{change}");
     let found = find().await;
     assert!(matches!(found, Some(Error::Inconsistent { .. })), "{change}: {found:?}");
