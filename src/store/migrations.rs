@@ -94,6 +94,11 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0022_seal_life.sql"),
         postgres: include_str!("migrations/postgres/0022_seal_life.sql"),
     },
+    Migration {
+        version: 24,
+        sqlite: include_str!("migrations/sqlite/0024_seal_uses.sql"),
+        postgres: include_str!("migrations/postgres/0024_seal_uses.sql"),
+    },
 ];
 
 /// Any number will do, so long as every program that migrates this database asks for the same lock.

@@ -32,9 +32,13 @@ pub mod renewals;
 pub mod responders;
 pub mod revocation_pages;
 pub mod scratch;
+pub mod seal_keepers;
 pub mod seals;
 pub mod signatures;
 pub mod trust_lists;
+pub mod use_approvals;
+pub mod use_authorisations;
+pub mod use_ledger;
 pub mod verification_batches;
 pub mod watching;
 
