@@ -15,6 +15,7 @@ use crate::domain::ca::request::StepRefused;
 use crate::domain::ca::taking_in::TakingInError;
 use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::caller::RolesConflict;
+use crate::domain::seal::authority::{TermsRefused, UseRefused};
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
 use crate::domain::verify::signed_report;
@@ -67,6 +68,39 @@ pub enum Error {
     /// The seal, or its signer's certificate, is here already.
     #[error("a seal of this number, or this certificate of its signer, is here already")]
     SealExists,
+    /// The seal has no keeper who could authorise this use, and the installation lets nobody use such seals.
+    #[error("the seal has no keeper, and nobody uses a seal without one here")]
+    SealUnkept,
+    /// Only a keeper authorises.
+    #[error("the seal has no keeper")]
+    SealWithoutKeeper,
+    /// A keeper holds the role of those who care for seals.
+    #[error("the caller does not hold the role seal-administrator")]
+    NotSealAdministrator,
+    /// Who is authorised holds the role of those who use seals.
+    #[error("the caller does not hold the role seal-user")]
+    NotSealUser,
+    /// An authorisation is not given so.
+    #[error(transparent)]
+    Terms(#[from] TermsRefused),
+    /// A seal is not used so.
+    #[error(transparent)]
+    Use(#[from] UseRefused),
+    /// No authorisation of that name.
+    #[error("no such authorisation")]
+    UnknownAuthorisation,
+    /// An authorisation, or an approval, with that nonce is here already.
+    #[error("this authorisation, or approval, was given already")]
+    AuthorisationExists,
+    /// Too many authorisations of one user for one seal.
+    #[error("{most} authorisations of this user for this seal count already; withdraw one first")]
+    TooManyAuthorisations {
+        /// At most.
+        most: i64,
+    },
+    /// The use ledger shows to each reader what concerns the reader.
+    #[error("the ledger shows the own uses, and keepers the uses of their seals")]
+    LedgerNotYours,
     /// The seal cannot be taken in.
     #[error(transparent)]
     Taking(#[from] taking::Error),
@@ -306,6 +340,16 @@ impl Error {
             }
             Self::InvalidTransition(_) => "invalid-transition",
             Self::SealExists => "seal-exists",
+            Self::SealUnkept => "seal-unkept",
+            Self::SealWithoutKeeper => "seal-without-keeper",
+            Self::NotSealAdministrator => "not-seal-administrator",
+            Self::NotSealUser => "not-seal-user",
+            Self::Terms(refused) => refused.code(),
+            Self::Use(refused) => refused.code(),
+            Self::UnknownAuthorisation => "unknown-authorisation",
+            Self::AuthorisationExists => "authorisation-exists",
+            Self::TooManyAuthorisations { .. } => "too-many-authorisations",
+            Self::LedgerNotYours => "ledger-not-yours",
             Self::Taking(error) => error.code(),
             Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",

@@ -307,8 +307,18 @@ impl UseCases for Front {
             document: request.document,
             placement: Placement { page: request.page, x_mm: request.x_mm, y_mm: request.y_mm, lock: request.lock },
             idempotency_key: Some(request.idempotency_key),
+            purpose: request.purpose,
         };
-        let sealed = seals::sign(&self.services, &by, Some(&request.request_id), &seal, order).await?;
+        let sealed = match seals::sign(&self.services, &by, Some(&request.request_id), &seal, order).await {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                // Somebody reached for a seal without authority: that counts among the refusals that rules watch.
+                if matches!(error, Error::Use(_) | Error::SealUnkept) {
+                    self.record_refusal(actor, "POST", "/api/v1/seals/{id}/signatures", error.code()).await?;
+                }
+                return Err(error);
+            }
+        };
         Ok(SignedDocument {
             signature: sealed.signature,
             document_sm3: hex(&sm3(&sealed.document)),

@@ -109,12 +109,17 @@ pub(in crate::service) async fn officer_in(tx: &mut Tx<'_>, id: &CallerId) -> Re
     let caller = callers::find(tx, id).await?.ok_or(Error::UnknownCaller)?;
     may_be_officer(&caller)?;
     let row = officers::find(tx, id).await?.filter(|row| row.ended_at.is_none()).ok_or(Error::NotOfficer)?;
+    let officer = officer_of(&caller, row.role)?;
+    Ok((officer, Actor::Caller { id: caller.id, roles: caller.roles }))
+}
+
+/// A caller as one who signs with the registered key.
+pub(in crate::service) fn officer_of(caller: &StoredCaller, role: OfficerRole) -> Result<Officer, Error> {
     let info = SubjectPublicKeyInfo::parse(&caller.public_key).ok();
     // Registered keys are of kinds that sign; a row with another is not as we wrote it.
-    let wrong = || store::Error::Inconsistent { table: "callers", row: id.to_string() };
+    let wrong = || store::Error::Inconsistent { table: "callers", row: caller.id.to_string() };
     let key = info.as_ref().and_then(public_key).ok_or_else(wrong)?;
-    let officer = Officer { id: caller.id.clone(), role: row.role, key, algorithm: caller.algorithm.signature() };
-    Ok((officer, Actor::Caller { id: caller.id, roles: caller.roles }))
+    Ok(Officer { id: caller.id.clone(), role, key, algorithm: caller.algorithm.signature() })
 }
 
 /// The officer as of now, or nothing where there is none any more.

@@ -2,6 +2,7 @@
 
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
+use crate::domain::seal::authority::TermsRefused;
 use crate::domain::seal::{maker, signing};
 use crate::domain::verify::signed_report;
 use crate::service::door::{ErrorKind, Refusal};
@@ -25,6 +26,7 @@ impl Refusal for Error {
             | Self::UnknownJob
             | Self::UnknownRequest
             | Self::UnknownEscrow
+            | Self::UnknownAuthorisation
             | Self::UnknownRecovery
             | Self::Stamping(stamping::Error::Off)
             | Self::IssuanceOff
@@ -38,7 +40,15 @@ impl Refusal for Error {
             | Self::CallerNeeded
             | Self::Replay
             | Self::NotCertificateOfficer
-            | Self::NotOfficer => ErrorKind::Forbidden,
+            | Self::NotOfficer
+            | Self::SealUnkept
+            | Self::NotSealAdministrator
+            | Self::NotSealUser
+            | Self::LedgerNotYours
+            | Self::Use(_)
+            | Self::Terms(TermsRefused::NotKeeper | TermsRefused::Signature | TermsRefused::OwnApproval) => {
+                ErrorKind::Forbidden
+            }
             Self::RequestStep(refused) => match refused {
                 StepRefused::State { .. }
                 | StepRefused::Repeated
@@ -54,6 +64,9 @@ impl Refusal for Error {
             | Self::IdempotencyKeyReused
             | Self::IdempotencyKeyInUse
             | Self::SealExists
+            | Self::SealWithoutKeeper
+            | Self::AuthorisationExists
+            | Self::TooManyAuthorisations { .. }
             | Self::AlarmAcknowledged
             | Self::SignerNotOurs
             | Self::AuthorityRetired
@@ -84,6 +97,7 @@ impl Refusal for Error {
             | Self::UnknownPolicy
             | Self::Making(_)
             | Self::Taking(_)
+            | Self::Terms(_)
             | Self::CallerCertificate
             | Self::Possession(_)
             | Self::AuthorityProfile

@@ -98,13 +98,15 @@ impl TermsRefused {
     }
 }
 
-fn is_token(name: &str) -> bool {
+/// Whether an item or a kind of document can have that code: 1 to 64 letters, digits, '-', '_', '.'.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 fn are_named(names: &[String]) -> bool {
     let once = |(place, name): (usize, &String)| !names.iter().take(place).any(|other| other == name);
-    names.len() <= MOST_NAMED && names.iter().all(|name| is_token(name)) && names.iter().enumerate().all(once)
+    names.len() <= MOST_NAMED && names.iter().all(|name| is_name(name)) && names.iter().enumerate().all(once)
 }
 
 impl UseTerms {

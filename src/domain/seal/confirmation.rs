@@ -5,8 +5,11 @@
 
 use crate::base::clock::Timestamp;
 use crate::domain::officer::{Hand, Officer};
-use crate::domain::seal::authority::SealUse;
+use crate::domain::seal::authority::{FACTOR_COUNTS, SealUse};
 use crate::format::der::Writer;
+
+/// How far a user's clock may be ahead of ours, in seconds.
+pub const MOST_AHEAD: i64 = 60;
 
 /// What a user's key says about one use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,14 @@ impl UseConfirmation {
             fields.utf8(user.officer.as_str()).octet_string(&user.key_sm3);
         });
         writer.into_bytes()
+    }
+
+    /// The moment at which it counts as presented: its own, or now for a clock that is a little ahead of ours; nothing where
+    /// it is too old, or from the future.
+    #[must_use]
+    pub fn presented_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let age = now.unix().saturating_sub(self.at.unix());
+        (-MOST_AHEAD..=FACTOR_COUNTS).contains(&age).then(|| self.at.min(now))
     }
 
     /// Whether this user confirmed this use; `value` is the signature's value of fixed width. How old a confirmation may be
@@ -104,6 +115,10 @@ mod tests {
         assert!(!UseConfirmation { nonce: [2; 32], ..one.clone() }.is_right(&value, &wanted, &user));
         assert!(!UseConfirmation { at: at.plus_days(1), ..one.clone() }.is_right(&value, &wanted, &user));
         assert!(!one.is_right(&[0; 64], &wanted, &user));
+        for (seconds, presented) in [(-61, None), (-60, Some(-60)), (0, Some(0)), (300, Some(0)), (301, None)] {
+            let found = one.presented_at(Timestamp::from_unix(at.unix() + seconds));
+            assert_eq!(found.map(|found| found.unix() - at.unix()), presented, "{seconds}");
+        }
         let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
         assert!(!one.is_right(&value, &wanted, &Officer { key: Signer::public_key(&key), ..user }));
     }
