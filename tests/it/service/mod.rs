@@ -18,6 +18,7 @@ mod jobs_crash;
 mod keys;
 pub(crate) mod registration;
 mod renewal;
+mod seal_uses;
 mod signed_reports;
 mod signing;
 mod stamping;

@@ -29,7 +29,7 @@ use yinxin::store::{
 
 use crate::store::postgres::Postgres;
 use crate::store::{
-    Folder, authorities, escrow, jobs, publication, registration, together, verification_batches, watching,
+    Folder, authorities, escrow, jobs, publication, registration, seal_uses, together, verification_batches, watching,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,6 +107,7 @@ async fn contract(url: &str) {
     verification_batches::contract(&store, url, (&CallerId::parse("c1").unwrap(), &CallerId::parse("c2").unwrap()))
         .await;
     registration::contract(&store, url).await;
+    seal_uses::contract(&store, url).await;
     answers(&store).await;
     watching::contract(&store).await;
     messages(&store).await;

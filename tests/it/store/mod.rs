@@ -9,6 +9,7 @@ mod jobs;
 pub(crate) mod postgres;
 mod publication;
 mod registration;
+mod seal_uses;
 mod services;
 mod together;
 mod verification_batches;
