@@ -1,4 +1,5 @@
-//! `yinxin seal-admin`: seals that were made elsewhere, whether they may be used, and the callers who may use them.
+//! `yinxin seal-admin`: seals that were made elsewhere, whether they may be used, and the callers who may use them and by
+//! whose authority.
 
 use std::fs;
 use std::io::Read as _;
@@ -11,6 +12,7 @@ use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
 use crate::cli::installation::Error;
 use crate::cli::keys::attached;
+use crate::cli::seal_uses;
 use crate::domain::audit::{Actor, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::service;
@@ -71,6 +73,8 @@ enum Action {
         #[arg(long, value_name = "ROLE", value_parser = role, required = true)]
         role: Vec<Role>,
     },
+    #[command(flatten)]
+    Uses(seal_uses::Action),
 }
 
 fn reason(text: &str) -> Result<SuspensionReason, String> {
@@ -99,6 +103,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let state = resume(&services, &Actor::Operator, seal).await?;
             Ok(format!("{seal} {}\n", state.name()))
         }
+        Action::Uses(action) => seal_uses::act(&services, action).await,
         Action::RegisterCaller { certificate, name, role } => {
             let pem = read(certificate)?;
             let roles = Roles::new(role.iter().copied()).map_err(service::Error::from)?;

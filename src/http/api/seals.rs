@@ -190,7 +190,8 @@ fn purpose(form: &Form) -> Result<UsePurpose, Problem> {
         Some(text) if !is_name(text) => Err(malformed(name, "a code of 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'")),
         text => Ok(text.map(str::to_owned)),
     };
-    let amount = form.optional("amount").map(|text| plain_number(text).ok_or_else(|| malformed("amount", "fen in digits")));
+    let amount =
+        form.optional("amount").map(|text| plain_number(text).ok_or_else(|| malformed("amount", "fen in digits")));
     let factor = form.optional("confirmation").map(|text| {
         confirmation(text).ok_or_else(|| malformed("confirmation", "NONCE;TIME;SIGNATURE in hex, RFC 3339 and base64"))
     });

@@ -234,11 +234,7 @@ pub(in crate::service) async fn enter(
 ///
 /// # Errors
 /// [`Error::Use`]: withdrawn, or given to another keeper, since the intent; the store's.
-pub(in crate::service) async fn release(
-    tx: &mut Tx<'_>,
-    signature: &SignatureId,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub(in crate::service) async fn release(tx: &mut Tx<'_>, signature: &SignatureId, now: Timestamp) -> Result<(), Error> {
     let missing = || store::Error::Inconsistent { table: "use_ledger", row: signature.to_string() };
     let entry = use_ledger::find(tx, signature).await?.ok_or_else(missing)?;
     if let Some((id, _)) = &entry.authorisation {

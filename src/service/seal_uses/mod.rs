@@ -53,9 +53,7 @@ pub async fn give_to_keeper(
                     seal_keepers::insert(tx, &new).await?;
                     new
                 }
-                Some(before) => {
-                    seal_keepers::update(tx, &StoredKeeper { version: before.version, ..new }).await?
-                }
+                Some(before) => seal_keepers::update(tx, &StoredKeeper { version: before.version, ..new }).await?,
             };
             audit::append(tx, event).await?;
             Ok::<_, Error>(kept)
@@ -272,7 +270,11 @@ pub async fn to_approve_use(services: &Services, wanted: &WantedApproval) -> Res
 /// As [`to_approve_use`]; [`Error::Use`]: the authorisation is withdrawn or over, or the amount beyond what is kept;
 /// [`Error::Terms`]: another than the keeper, or another signature; [`Error::AuthorisationExists`] when this approval, by its
 /// nonce, was given already.
-pub async fn approve_use(services: &Services, wanted: WantedApproval, signed: Signed<'_>) -> Result<UseApproval, Error> {
+pub async fn approve_use(
+    services: &Services,
+    wanted: WantedApproval,
+    signed: Signed<'_>,
+) -> Result<UseApproval, Error> {
     let (now, wanted, signed) = (services.clock.now(), &wanted, &signed);
     let steps = services.store.run("approve use", |tx| {
         Box::pin(async move {

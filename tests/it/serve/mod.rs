@@ -14,6 +14,7 @@ mod manual;
 mod page;
 mod reports;
 mod requests;
+mod seal_uses;
 mod security_events;
 mod stamping;
 mod trust_lists;

@@ -209,7 +209,10 @@ async fn a_seal_without_a_keeper(cabinet: &Cabinet) {
     let services = &cabinet.services;
     cabinet.uses(&cabinet.clerk, UsePurpose::default()).await.unwrap();
     let line = &cabinet.lines().await[0];
-    assert_eq!((line.outcome.name(), &line.authorisation, &line.user), ("signed", &None, &Some(cabinet.clerk.id.clone())));
+    assert_eq!(
+        (line.outcome.name(), &line.authorisation, &line.user),
+        ("signed", &None, &Some(cabinet.clerk.id.clone()))
+    );
     let strict = services.clone().with_unkept(UnkeptSeals::Refuse);
     let before = events(services).await.len();
     for actor in [&cabinet.clerk.actor(), BY] {
@@ -302,7 +305,10 @@ async fn each_use_is_entered(cabinet: &Cabinet) {
     let sealed = cabinet.uses(&cabinet.clerk, purpose).await.unwrap();
     let line = cabinet.lines().await.into_iter().find(|line| line.signature == sealed.signature).unwrap();
     assert_eq!((line.outcome.name(), &line.authorisation), ("signed", &Some((id.clone(), 1))));
-    assert_eq!((line.item.as_deref(), line.document_kind.as_deref(), line.amount), (Some("item-1"), Some("letter"), Some(7)));
+    assert_eq!(
+        (line.item.as_deref(), line.document_kind.as_deref(), line.amount),
+        (Some("item-1"), Some("letter"), Some(7))
+    );
     assert_eq!((line.user.as_ref(), line.document_sm3), (Some(&cabinet.clerk.id), sm3(NOTICE)));
     let names = events(&cabinet.services).await.iter().rev().take(3).map(|one| one.class().name()).collect::<Vec<_>>();
     assert_eq!(names, ["document-signed", "use-entered", "signing-intended"]);
@@ -419,7 +425,8 @@ async fn the_ledger_shows_what_concerns_its_reader(cabinet: &Cabinet) {
     let read = async |who: &Person, query: LedgerQuery| {
         seal_uses::ledger(&cabinet.services, &who.actor(), &query, 500).await.map(|page| page.entries)
     };
-    let (any, of_seal) = (LedgerQuery::default(), LedgerQuery { seal: Some(cabinet.seal.clone()), ..LedgerQuery::default() });
+    let (any, of_seal) =
+        (LedgerQuery::default(), LedgerQuery { seal: Some(cabinet.seal.clone()), ..LedgerQuery::default() });
     assert_eq!(read(&auditor, any.clone()).await.unwrap(), all);
     assert_eq!(read(&cabinet.keeper, of_seal.clone()).await.unwrap(), all);
     assert!(read(&cabinet.keeper, any.clone()).await.unwrap().is_empty(), "the own uses");
@@ -480,7 +487,8 @@ async fn refuse(place: &Place, when: &str) {
 }
 
 async fn allow(place: &Place) {
-    let drop = if place.is_sqlite() { "DROP TRIGGER stop;" } else { "DROP TRIGGER stop ON signatures; DROP FUNCTION stop();" };
+    let drop =
+        if place.is_sqlite() { "DROP TRIGGER stop;" } else { "DROP TRIGGER stop ON signatures; DROP FUNCTION stop();" };
     place.script(drop).await;
 }
 
@@ -490,7 +498,8 @@ const NO_END: &str = "NEW.state <> 'signing'";
 async fn what_comes_to_nothing_gives_its_count_back_once(cabinet: &Cabinet, place: &Place) {
     let clerk = &cabinet.clerk;
     let id = cabinet.given(|terms| (terms.most_uses, terms.each_approved) = (Some(1), true)).await;
-    let approval = WantedApproval { authorisation: id.clone(), nonce: [9; 32], document_sm3: sm3(NOTICE), amount: Some(5) };
+    let approval =
+        WantedApproval { authorisation: id.clone(), nonce: [9; 32], document_sm3: sm3(NOTICE), amount: Some(5) };
     cabinet.approve(approval, &cabinet.keeper).await.unwrap();
     let used = async || cabinet.found(&id).await.authorisation.used.uses;
     refuse(place, NO_RESULT).await;
@@ -509,7 +518,8 @@ async fn what_comes_to_nothing_gives_its_count_back_once(cabinet: &Cabinet, plac
     }
     cabinet.uses(clerk, amount(5)).await.unwrap();
     assert_eq!(cabinet.refused(clerk, amount(5)).await, "use-count");
-    let outcomes = cabinet.lines().await.into_iter().filter(|line| line.authorisation.as_ref().is_some_and(|(of, _)| *of == id));
+    let outcomes =
+        cabinet.lines().await.into_iter().filter(|line| line.authorisation.as_ref().is_some_and(|(of, _)| *of == id));
     assert_eq!(outcomes.map(|line| line.outcome.name()).filter(|name| *name == "abandoned").count(), 2);
     cabinet.withdraw(&id).await;
 }
@@ -581,12 +591,7 @@ fn any_order_keeps_the_limits() {
     });
 }
 
-async fn model(
-    cabinet: &Cabinet,
-    place: &Place,
-    hands: &Hands,
-    steps: Vec<(u8, u64)>,
-) -> Result<(), TestCaseError> {
+async fn model(cabinet: &Cabinet, place: &Place, hands: &Hands, steps: Vec<(u8, u64)>) -> Result<(), TestCaseError> {
     // What should be left of each authorisation: until when, uses and sum, in the order in which they are tried.
     let mut open: Vec<(AuthorisationId, i64, u64, u64)> = Vec::new();
     seal_uses::withdraw_all(&cabinet.services, (BY, None), &cabinet.seal).await.unwrap();
@@ -594,7 +599,8 @@ async fn model(
         let now = hands.0.load(Ordering::SeqCst);
         match step {
             0 => {
-                let (from, until) = (Timestamp::from_unix(now), Timestamp::from_unix(now + 10 * i64::try_from(number).unwrap()));
+                let (from, until) =
+                    (Timestamp::from_unix(now), Timestamp::from_unix(now + 10 * i64::try_from(number).unwrap()));
                 let most = u32::try_from(number).unwrap();
                 let limits = |terms: &mut UseTerms| {
                     (terms.from, terms.until) = (from, until);
@@ -612,7 +618,8 @@ async fn model(
                 open.clear();
             }
             3..=5 => {
-                let permitting = open.iter_mut().find(|(_, until, uses, sum)| now < *until && *uses > 0 && *sum >= number);
+                let permitting =
+                    open.iter_mut().find(|(_, until, uses, sum)| now < *until && *uses > 0 && *sum >= number);
                 let fails = (step > 3).then_some(if step == 4 { NO_RESULT } else { NO_END });
                 if let Some(when) = fails {
                     refuse(place, when).await;

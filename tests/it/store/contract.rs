@@ -24,7 +24,7 @@ use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
     Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
-    outbox, seals, signatures,
+    newest_version, outbox, seals, signatures,
 };
 
 use crate::store::postgres::Postgres;
@@ -604,12 +604,14 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
         let refused = find_seal(store, "s1").await;
         assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s1"), "{refused:?}");
     }
-    assert_eq!(by_hand(url, "UPDATE seals SET version = 4 WHERE id = 's1'").await.unwrap(), 1);
-    assert_eq!(find_seal(store, "s1").await.unwrap().unwrap().version, 4);
+    let back = "UPDATE seals SET revoked_at = NULL, revocation_reason = NULL, version = 7 WHERE id = 's1'";
+    assert_eq!(by_hand(url, back).await.unwrap(), 1);
+    assert_eq!(find_seal(store, "s1").await.unwrap().unwrap().version, 7);
 
     // A right row under another name.
     let copy = "INSERT INTO seals SELECT 's9', 'es-s9', name, seal_der, signer_key, active_since, suspended_since, \
-                suspension_reason, revoked_at, revocation_reason, version, integrity FROM seals WHERE id = 's2'";
+                suspension_reason, revoked_at, revocation_reason, version, integrity, stage, stage_at, stage_detail \
+                FROM seals WHERE id = 's2'";
     assert_eq!(by_hand(url, copy).await.unwrap(), 1);
     let refused = find_seal(store, "s9").await;
     assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s9"), "{refused:?}");
@@ -636,7 +638,7 @@ async fn migrations_are_checked(url: &str) {
         .await
         .unwrap();
     let refused = Store::open(url, integrity(), Arc::new(SystemRandom)).await.err();
-    assert!(matches!(refused, Some(Error::TooNew { found: 99, known: 18 })), "{refused:?}");
+    assert!(matches!(refused, Some(Error::TooNew { found: 99, known }) if known == newest_version()), "{refused:?}");
     by_hand(url, "DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
     by_hand(
         url,

@@ -132,21 +132,59 @@ async fn authorisations(store: &Store, url: &str) {
     }
     assert_eq!(find(store, "none").await.unwrap(), None);
     for (change, back) in [
-        ("UPDATE use_authorisations SET most_uses = 9 WHERE id = 'u2'", "UPDATE use_authorisations SET most_uses = 3 WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET most_sum = NULL WHERE id = 'u2'", "UPDATE use_authorisations SET most_sum = 900 WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET caller = 'c1' WHERE id = 'u2'", "UPDATE use_authorisations SET caller = 'c2' WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET seal = 's1' WHERE id = 'u2'", "UPDATE use_authorisations SET seal = 's2' WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET items = '' WHERE id = 'u2'", "UPDATE use_authorisations SET items = 'a,b.c' WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET document_kinds = '' WHERE id = 'u2'", "UPDATE use_authorisations SET document_kinds = 'letter' WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET valid_until = 9999 WHERE id = 'u2'", "UPDATE use_authorisations SET valid_until = 902 WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET each_approved = 0 WHERE id = 'u2'", "UPDATE use_authorisations SET each_approved = 1 WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET uses = 1 WHERE id = 'u2'", "UPDATE use_authorisations SET uses = 0 WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET amount_used = 1 WHERE id = 'u2'", "UPDATE use_authorisations SET amount_used = 0 WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET withdrawn_at = 1 WHERE id = 'u2'", "UPDATE use_authorisations SET withdrawn_at = NULL WHERE id = 'u2'"),
-        ("UPDATE use_authorisations SET id = 'u9' WHERE id = 'u2'", "UPDATE use_authorisations SET id = 'u2' WHERE id = 'u9'"),
+        (
+            "UPDATE use_authorisations SET most_uses = 9 WHERE id = 'u2'",
+            "UPDATE use_authorisations SET most_uses = 3 WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET most_sum = NULL WHERE id = 'u2'",
+            "UPDATE use_authorisations SET most_sum = 900 WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET caller = 'c1' WHERE id = 'u2'",
+            "UPDATE use_authorisations SET caller = 'c2' WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET seal = 's1' WHERE id = 'u2'",
+            "UPDATE use_authorisations SET seal = 's2' WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET items = '' WHERE id = 'u2'",
+            "UPDATE use_authorisations SET items = 'a,b.c' WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET document_kinds = '' WHERE id = 'u2'",
+            "UPDATE use_authorisations SET document_kinds = 'letter' WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET valid_until = 9999 WHERE id = 'u2'",
+            "UPDATE use_authorisations SET valid_until = 902 WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET each_approved = 0 WHERE id = 'u2'",
+            "UPDATE use_authorisations SET each_approved = 1 WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET uses = 1 WHERE id = 'u2'",
+            "UPDATE use_authorisations SET uses = 0 WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET amount_used = 1 WHERE id = 'u2'",
+            "UPDATE use_authorisations SET amount_used = 0 WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET withdrawn_at = 1 WHERE id = 'u2'",
+            "UPDATE use_authorisations SET withdrawn_at = NULL WHERE id = 'u2'",
+        ),
+        (
+            "UPDATE use_authorisations SET id = 'u9' WHERE id = 'u2'",
+            "UPDATE use_authorisations SET id = 'u2' WHERE id = 'u9'",
+        ),
     ] {
         assert_eq!(by_hand(url, change).await.unwrap(), 1);
-        let all = async || store.read(|tx| Box::pin(async move { use_authorisations::of_seal(tx, &seal("s2"), None, 9).await })).await;
+        let all = async || {
+            store.read(|tx| Box::pin(async move { use_authorisations::of_seal(tx, &seal("s2"), None, 9).await })).await
+        };
         let one = find(store, if change.contains("'u9'") { "u9" } else { "u2" }).await;
         assert!(matches!(one, Err(Error::Inconsistent { table: "use_authorisations", .. })), "{change}: {one:?}");
         if !change.contains("seal =") {
@@ -172,8 +210,9 @@ async fn authorisations(store: &Store, url: &str) {
 
     // Counted, then withdrawn.
     let stored = &find(store, "u1").await.unwrap().unwrap();
-    let withdraw =
-        async |stored: &StoredAuthorisation| store.run("withdraw", |tx| Box::pin(use_authorisations::withdraw(tx, stored, at(300)))).await;
+    let withdraw = async |stored: &StoredAuthorisation| {
+        store.run("withdraw", |tx| Box::pin(use_authorisations::withdraw(tx, stored, at(300)))).await
+    };
     let withdrawn = withdraw(stored).await.unwrap();
     assert_eq!((withdrawn.version, withdrawn.authorisation.withdrawn_at), (2, Some(at(300))));
     assert_eq!(find(store, "u1").await.unwrap(), Some(withdrawn.clone()));
@@ -223,7 +262,8 @@ async fn the_ledger(store: &Store, url: &str) {
         store.read(|tx| Box::pin(use_ledger::search(tx, query, limit))).await
     };
     let all = LedgerQuery::default;
-    let (of_seal, of_user) = (LedgerQuery { seal: Some(seal("s2")), ..all() }, LedgerQuery { user: Some(user("c2")), ..all() });
+    let (of_seal, of_user) =
+        (LedgerQuery { seal: Some(seal("s2")), ..all() }, LedgerQuery { user: Some(user("c2")), ..all() });
     assert_eq!(found(all(), 9).await.unwrap(), [lines[2].clone(), abandoned.clone(), signed.clone()]);
     assert_eq!(found(of_seal.clone(), 9).await.unwrap(), found(all(), 9).await.unwrap());
     assert_eq!(found(of_user.clone(), 9).await.unwrap(), [abandoned.clone(), signed.clone()]);
@@ -245,11 +285,26 @@ async fn the_ledger(store: &Store, url: &str) {
     let find = async || store.read(|tx| Box::pin(use_ledger::find(tx, &lines[1].signature))).await;
     assert_eq!(find().await.unwrap(), Some(abandoned));
     for (change, back) in [
-        ("UPDATE use_ledger SET caller = 'c1' WHERE signature = 'g2'", "UPDATE use_ledger SET caller = 'c2' WHERE signature = 'g2'"),
-        ("UPDATE use_ledger SET amount = 1 WHERE signature = 'g2'", "UPDATE use_ledger SET amount = 400 WHERE signature = 'g2'"),
-        ("UPDATE use_ledger SET outcome = 'signed' WHERE signature = 'g2'", "UPDATE use_ledger SET outcome = 'abandoned' WHERE signature = 'g2'"),
-        ("UPDATE use_ledger SET item = NULL WHERE signature = 'g2'", "UPDATE use_ledger SET item = 'a' WHERE signature = 'g2'"),
-        ("UPDATE use_ledger SET at = 1 WHERE signature = 'g2'", "UPDATE use_ledger SET at = 111 WHERE signature = 'g2'"),
+        (
+            "UPDATE use_ledger SET caller = 'c1' WHERE signature = 'g2'",
+            "UPDATE use_ledger SET caller = 'c2' WHERE signature = 'g2'",
+        ),
+        (
+            "UPDATE use_ledger SET amount = 1 WHERE signature = 'g2'",
+            "UPDATE use_ledger SET amount = 400 WHERE signature = 'g2'",
+        ),
+        (
+            "UPDATE use_ledger SET outcome = 'signed' WHERE signature = 'g2'",
+            "UPDATE use_ledger SET outcome = 'abandoned' WHERE signature = 'g2'",
+        ),
+        (
+            "UPDATE use_ledger SET item = NULL WHERE signature = 'g2'",
+            "UPDATE use_ledger SET item = 'a' WHERE signature = 'g2'",
+        ),
+        (
+            "UPDATE use_ledger SET at = 1 WHERE signature = 'g2'",
+            "UPDATE use_ledger SET at = 111 WHERE signature = 'g2'",
+        ),
     ] {
         assert_eq!(by_hand(url, change).await.unwrap(), 1);
         for refused in [find().await.map(|_| ()), found(all(), 9).await.map(|_| ())] {
@@ -291,9 +346,18 @@ async fn approvals(store: &Store, url: &str) {
     store.run("abandon", |tx| Box::pin(use_ledger::finish(tx, line, to_nothing))).await.unwrap();
     assert_eq!(of([7; 32]).await.unwrap(), [new, old]);
     for (change, back) in [
-        ("UPDATE use_approvals SET amount = 9 WHERE given_at = 105", "UPDATE use_approvals SET amount = 400 WHERE given_at = 105"),
-        ("UPDATE use_approvals SET given_at = 999 WHERE given_at = 105", "UPDATE use_approvals SET given_at = 105 WHERE given_at = 999"),
-        ("UPDATE use_approvals SET keeper = 'c2' WHERE given_at = 105", "UPDATE use_approvals SET keeper = 'c1' WHERE given_at = 105"),
+        (
+            "UPDATE use_approvals SET amount = 9 WHERE given_at = 105",
+            "UPDATE use_approvals SET amount = 400 WHERE given_at = 105",
+        ),
+        (
+            "UPDATE use_approvals SET given_at = 999 WHERE given_at = 105",
+            "UPDATE use_approvals SET given_at = 105 WHERE given_at = 999",
+        ),
+        (
+            "UPDATE use_approvals SET keeper = 'c2' WHERE given_at = 105",
+            "UPDATE use_approvals SET keeper = 'c1' WHERE given_at = 105",
+        ),
     ] {
         assert_eq!(by_hand(url, change).await.unwrap(), 1);
         let refused = of([7; 32]).await;
