@@ -20,6 +20,7 @@ use crate::domain::audit::Actor;
 use crate::domain::seal::signing::{self, Placement, corner, page_width};
 use crate::domain::verify::{Indication, Policy, Report};
 use crate::service::development::{self, DIAMETER_MM, ORGANISATION};
+use crate::service::seal_uses::UsePurpose;
 use crate::service::seals::{self, Order};
 use crate::service::tampering::change_one_byte;
 use crate::service::verification::{Verification, sm3_hex};
@@ -319,7 +320,8 @@ impl Desk<'_> {
     }
 
     async fn seal(&self, seal: &StoredSeal, document: &[u8], placement: Placement) -> Result<Vec<u8>, Failure> {
-        let order = Order { document: document.to_vec(), placement, idempotency_key: None };
+        let order =
+            Order { document: document.to_vec(), placement, idempotency_key: None, purpose: UsePurpose::default() };
         Ok(seals::sign(self.services, &Actor::Operator, None, &seal.id, order).await?.document)
     }
 

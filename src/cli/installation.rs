@@ -294,7 +294,7 @@ impl Installation {
         // Before an event takes a number that one has already, which a restore forgot.
         parts::agree(&services, &settings).await?;
         services.start().await?;
-        let services = services.with_plan(plan(&settings));
+        let services = services.with_plan(plan(&settings)).with_unkept(settings.unkept);
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),

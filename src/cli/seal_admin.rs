@@ -1,5 +1,5 @@
 //! `yinxin seal-admin`: seals from their application to their archive, those that were made elsewhere, whether they may be used,
-//! and the callers who may use them.
+//! and the callers who may use them and by whose authority.
 
 mod application;
 mod life;
@@ -18,6 +18,7 @@ use crate::cli::exit::Outcome;
 use crate::cli::installation::{Error, plan, write_new};
 use crate::cli::keys::attached;
 use crate::cli::seal_picture;
+use crate::cli::seal_uses;
 use crate::domain::audit::{Actor, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
 use crate::service;
@@ -152,6 +153,8 @@ enum Installed {
         #[arg(long, value_name = "ROLE", value_parser = role, required = true)]
         role: Vec<Role>,
     },
+    #[command(flatten)]
+    Uses(seal_uses::Action),
 }
 
 fn reason(text: &str) -> Result<SuspensionReason, String> {
@@ -212,6 +215,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let state = resume(&services, BY, seal).await?;
             Ok(format!("{seal} {}\n", state.name()))
         }
+        Installed::Uses(action) => seal_uses::act(&services, action).await,
         Installed::RegisterCaller { certificate, name, role } => {
             let pem = read(certificate)?;
             let roles = Roles::new(role.iter().copied()).map_err(service::Error::from)?;

@@ -29,6 +29,7 @@ sections! {
         publication: Publication,
         registration: Registration,
         escrow: Escrow,
+        seals: Seals,
         verification: Verification,
         batches: Batches,
         audit_log: AuditLog,
@@ -144,6 +145,9 @@ sections! {
     }
     Escrow {
         keep_years: u64,
+    }
+    Seals {
+        unkept: String,
     }
     Alarms {
         night: String,

@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
+use crate::domain::seal::authority::UnkeptSeals;
 
 /// The program's settings.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Keys that are kept for their owners.
     pub escrow: Escrow,
+    /// `seals.unkept`: what becomes of the use of seals that have no keeper.
+    pub unkept: UnkeptSeals,
     /// `[verification]`.
     pub fetching: Fetching,
     /// How much is taken of files that are verified in the background.
@@ -236,6 +239,16 @@ impl Settings {
         if let Some(open) = addresses.iter().find(|address| development && !is_loopback(address.ip())) {
             return refuse("trust.development", format!("the development PKI is for loopback only, not for {open}"));
         }
+        // The seals of the development PKI are for trying things out. In earnest a seal is used by those whom its keeper
+        // authorised, unless somebody decides otherwise.
+        let unkept = match raw.seals.unwrap_or_default().unkept.as_deref() {
+            None if development => UnkeptSeals::Allow,
+            None => UnkeptSeals::Refuse,
+            Some(name) => match UnkeptSeals::from_name(name) {
+                Some(unkept) => unkept,
+                None => return refuse("seals.unkept", "one of refuse, allow".into()),
+            },
+        };
         let tls = match (server.tls_certificate, server.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
             (None, None) => None,
@@ -358,6 +371,7 @@ impl Settings {
             publication: published,
             registration,
             escrow,
+            unkept,
             fetching,
             batches,
             audit_log,
@@ -403,6 +417,7 @@ impl Settings {
             publication: Some(self.publication.effective()),
             registration: Some(self.registration.effective()),
             escrow: Some(self.escrow.effective()),
+            seals: Some(raw::Seals { unkept: Some(self.unkept.name().to_owned()) }),
             verification: Some(self.fetching.effective()),
             batches: Some(self.batches.effective()),
             audit_log: Some(self.audit_log.effective()),
@@ -479,6 +494,9 @@ mod tests {
         assert_eq!(settings.database.url, "sqlite:yinxin-data/yinxin.db");
         assert!(settings.trust.development);
         assert!(!load("", &[]).unwrap().trust.development, "a file must ask for it");
+        assert_eq!(settings.unkept, UnkeptSeals::Allow);
+        assert_eq!(load("", &[]).unwrap().unkept, UnkeptSeals::Refuse);
+        assert_eq!(load("[seals]\nunkept = 'allow'", &[]).unwrap().unkept, UnkeptSeals::Allow);
     }
 
     #[test]
@@ -543,6 +561,7 @@ mod tests {
             ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
+            ("[seals]\nunkept = 'perhaps'", "seals.unkept: one of refuse, allow"),
             ("[escrow]\nkeep_years = 4", "escrow.keep_years: 5 to 100, or 0: for ever"),
             (
                 "[log]\nretention_days = 179",

@@ -13,6 +13,7 @@ use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::seal_uses::UsePurpose;
 use crate::service::signed_reports::Form;
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
@@ -133,6 +134,8 @@ pub struct SignDocument {
     pub idempotency_key: String,
     /// This request.
     pub request_id: RequestId,
+    /// What the seal is used for, with the second factor where one is presented.
+    pub purpose: UsePurpose,
 }
 
 /// A sealed file.

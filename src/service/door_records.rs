@@ -1,13 +1,28 @@
-//! Certificates and authorities as the door tells them, and certificates as they are ordered there.
+//! Certificates, authorities and the status of seals as the door tells them, and certificates as they are ordered there.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::domain::ca::state::{CertificateState, RevocationReason};
 use crate::domain::ca::subject::Attributes;
-use crate::service::Error;
 use crate::service::certificate_status::state_of;
+use crate::service::door::SealStatus;
+use crate::service::{Error, seals};
 use crate::store::authorities::StoredAuthority;
 use crate::store::issued_certificates::IssuedCertificate;
+
+/// How a seal stands, for the door.
+pub(in crate::service) fn status_of(status: seals::Status) -> SealStatus {
+    SealStatus {
+        id: status.id,
+        es_id: status.es_id,
+        name: status.name,
+        state: status.state.name(),
+        since: status.state.since(),
+        valid_from: status.valid_from,
+        valid_to: status.valid_to,
+        certificate_sm3: status.certificate_sm3,
+    }
+}
 
 /// A certificate that is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]

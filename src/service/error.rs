@@ -17,6 +17,7 @@ use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::ca::two_hands::TwoHandsRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::application::ApplicationRefused;
+use crate::domain::seal::authority::{TermsRefused, UseRefused};
 use crate::domain::seal::code::CodeError;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
@@ -70,6 +71,39 @@ pub enum Error {
     /// The seal, or its signer's certificate, is here already.
     #[error("a seal of this number, or this certificate of its signer, is here already")]
     SealExists,
+    /// The seal has no keeper who could authorise this use, and the installation lets nobody use such seals.
+    #[error("the seal has no keeper, and nobody uses a seal without one here")]
+    SealUnkept,
+    /// Only a keeper authorises.
+    #[error("the seal has no keeper")]
+    SealWithoutKeeper,
+    /// A keeper holds the role of those who care for seals.
+    #[error("the caller does not hold the role seal-administrator")]
+    NotSealAdministrator,
+    /// Who is authorised holds the role of those who use seals.
+    #[error("the caller does not hold the role seal-user")]
+    NotSealUser,
+    /// An authorisation is not given so.
+    #[error(transparent)]
+    Terms(#[from] TermsRefused),
+    /// A seal is not used so.
+    #[error(transparent)]
+    Use(#[from] UseRefused),
+    /// No authorisation of that name.
+    #[error("no such authorisation")]
+    UnknownAuthorisation,
+    /// An authorisation, or an approval, with that nonce is here already.
+    #[error("this authorisation, or approval, was given already")]
+    AuthorisationExists,
+    /// Too many authorisations of one user for one seal.
+    #[error("{most} authorisations of this user for this seal count already; withdraw one first")]
+    TooManyAuthorisations {
+        /// At most.
+        most: i64,
+    },
+    /// The use ledger shows to each reader what concerns the reader.
+    #[error("the ledger shows the own uses, and keepers the uses of their seals")]
+    LedgerNotYours,
     /// The seal cannot be taken in.
     #[error(transparent)]
     Taking(#[from] taking::Error),
@@ -85,9 +119,6 @@ pub enum Error {
     /// An application of this nonce is here already.
     #[error("an application for a seal with this nonce is here already")]
     ApplicationExists,
-    /// The caller does not hold the role of those who care for seals.
-    #[error("the caller does not hold the role seal-administrator")]
-    NotSealAdministrator,
     /// The caller is no officer of seals now.
     #[error("the caller is no officer of seals")]
     NotSealOfficer,
@@ -380,12 +411,21 @@ impl Error {
             }
             Self::InvalidTransition(_) => "invalid-transition",
             Self::SealExists => "seal-exists",
+            Self::SealUnkept => "seal-unkept",
+            Self::SealWithoutKeeper => "seal-without-keeper",
+            Self::NotSealAdministrator => "not-seal-administrator",
+            Self::NotSealUser => "not-seal-user",
+            Self::Terms(refused) => refused.code(),
+            Self::Use(refused) => refused.code(),
+            Self::UnknownAuthorisation => "unknown-authorisation",
+            Self::AuthorisationExists => "authorisation-exists",
+            Self::TooManyAuthorisations { .. } => "too-many-authorisations",
+            Self::LedgerNotYours => "ledger-not-yours",
             Self::Taking(error) => error.code(),
             Self::SealApplication(refused) => refused.code(),
             Self::SealCode(error) => error.code(),
             Self::UnknownApplication => "unknown-seal-application",
             Self::ApplicationExists => "seal-application-exists",
-            Self::NotSealAdministrator => "not-seal-administrator",
             Self::NotSealOfficer => "not-seal-officer",
             Self::SealOfficerExists => "seal-officer-exists",
             Self::SealDocument { .. } => "seal-document",

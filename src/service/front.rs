@@ -26,7 +26,7 @@ use crate::service::door::{
     KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument,
     SignedDocument, UseCases, VerifyDocument,
 };
-use crate::service::door_records::{authority_of, record_of};
+use crate::service::door_records::{authority_of, record_of, status_of};
 use crate::service::gathering::Appetite;
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
@@ -307,8 +307,14 @@ impl UseCases for Front {
             document: request.document,
             placement: Placement { page: request.page, x_mm: request.x_mm, y_mm: request.y_mm, lock: request.lock },
             idempotency_key: Some(request.idempotency_key),
+            purpose: request.purpose,
         };
-        let sealed = seals::sign(&self.services, &by, Some(&request.request_id), &seal, order).await?;
+        let sealed = seals::sign(&self.services, &by, Some(&request.request_id), &seal, order).await;
+        if let Err(error @ (Error::Use(_) | Error::SealUnkept)) = &sealed {
+            // Somebody reached for a seal without authority: that counts among the refusals that rules watch.
+            self.record_refusal(actor, "POST", "/api/v1/seals/{id}/signatures", error.code()).await?;
+        }
+        let sealed = sealed?;
         Ok(SignedDocument {
             signature: sealed.signature,
             document_sm3: hex(&sm3(&sealed.document)),
@@ -319,17 +325,7 @@ impl UseCases for Front {
 
     async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {
         self.caller(actor).await?;
-        let status = seals::status(&self.services, &seal).await?;
-        Ok(SealStatus {
-            id: status.id,
-            es_id: status.es_id,
-            name: status.name,
-            state: status.state.name(),
-            since: status.state.since(),
-            valid_from: status.valid_from,
-            valid_to: status.valid_to,
-            certificate_sm3: status.certificate_sm3,
-        })
+        Ok(status_of(seals::status(&self.services, &seal).await?))
     }
 
     async fn stamp(&self, request: Vec<u8>) -> Result<Vec<u8>, Error> {
@@ -644,6 +640,7 @@ mod tests {
             lock: false,
             idempotency_key: "k".into(),
             request_id,
+            purpose: crate::service::seal_uses::UsePurpose::default(),
         };
         let refused = front.sign_with_seal(&stranger, seal.clone(), order).await.unwrap_err();
         assert_eq!((refused.code(), refused.kind()), ("caller-needed", ErrorKind::Forbidden));

@@ -45,6 +45,7 @@ pub mod seal_codes;
 pub mod seal_delivery;
 pub mod seal_fulfilment;
 pub mod seal_officers;
+pub mod seal_uses;
 pub mod seals;
 pub mod selftest;
 pub mod signed_reports;
@@ -69,6 +70,7 @@ use crate::base::random::{HealthChecked, Random};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::ThrowAwayKeys;
 use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
+use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
@@ -103,6 +105,8 @@ pub struct Services {
     pub throw_away: Arc<ThrowAwayKeys>,
     /// Where events wait that change no other row.
     pub recorder: Arc<Recorder>,
+    /// What becomes of the use of seals without a keeper. They are used, unless an installation's settings say no.
+    pub unkept: UnkeptSeals,
 }
 
 /// How private keys are kept and used.
@@ -210,8 +214,19 @@ impl Services {
         let throw_away = Arc::new(ThrowAwayKeys::new(Arc::clone(&random)));
         let store = opened.store;
         let recorder = Arc::default();
-        let services =
-            Self { store, clock, random, keys, pool, devices, algorithms, publication, throw_away, recorder };
+        let services = Self {
+            store,
+            clock,
+            random,
+            keys,
+            pool,
+            devices,
+            algorithms,
+            publication,
+            throw_away,
+            recorder,
+            unkept: UnkeptSeals::Allow,
+        };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
 
@@ -219,6 +234,12 @@ impl Services {
     #[must_use]
     pub fn with_plan(self, plan: Plan) -> Self {
         Self { publication: Arc::new(Publishing::new(plan)), ..self }
+    }
+
+    /// The same with that rule for seals without a keeper.
+    #[must_use]
+    pub fn with_unkept(self, unkept: UnkeptSeals) -> Self {
+        Self { unkept, ..self }
     }
 
     /// Records an event that changes no other row; gives its number.
@@ -243,6 +264,7 @@ impl Services {
         let steps = self.store.run("start", |tx| {
             Box::pin(async move {
                 for signature in signatures::abandon_open(tx, now).await? {
+                    seal_uses::give_back_at_start(tx, &signature, now).await?;
                     let reason = AbandonmentReason::Interrupted;
                     audit::append(tx, &event(EventBody::SigningAbandoned { signature, reason })).await?;
                 }

@@ -110,9 +110,14 @@ pub(in crate::service) async fn officer_in(tx: &mut Tx<'_>, id: &CallerId) -> Re
     let caller = callers::find(tx, id).await?.ok_or(Error::UnknownCaller)?;
     may_be_officer(&caller)?;
     let row = officers::find(tx, id).await?.filter(|row| row.ended_at.is_none()).ok_or(Error::NotOfficer)?;
-    let key = registered_key(&caller)?;
-    let officer = Officer { id: caller.id.clone(), role: row.role, key, algorithm: caller.algorithm.signature() };
+    let officer = officer_of(&caller, row.role)?;
     Ok((officer, Actor::Caller { id: caller.id, roles: caller.roles }))
+}
+
+/// A caller as one who signs with the registered key.
+pub(in crate::service) fn officer_of(caller: &StoredCaller, role: OfficerRole) -> Result<Officer, Error> {
+    let key = registered_key(caller)?;
+    Ok(Officer { id: caller.id.clone(), role, key, algorithm: caller.algorithm.signature() })
 }
 
 /// The registered key of a caller.

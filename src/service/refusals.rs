@@ -3,6 +3,7 @@
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
 use crate::domain::seal::application::ApplicationRefused;
+use crate::domain::seal::authority::TermsRefused;
 use crate::domain::seal::code::CodeError;
 use crate::domain::seal::{maker, signing};
 use crate::domain::verify::signed_report;
@@ -29,6 +30,7 @@ impl Refusal for Error {
             | Self::UnknownApplication
             | Self::SealApplication(ApplicationRefused::UnknownSeal)
             | Self::UnknownEscrow
+            | Self::UnknownAuthorisation
             | Self::UnknownRecovery
             | Self::Stamping(stamping::Error::Off)
             | Self::IssuanceOff
@@ -47,7 +49,14 @@ impl Refusal for Error {
             | Self::NotSealOfficer
             | Self::DeliverySignature
             | Self::SuspensionSignature
-            | Self::SealApplication(ApplicationRefused::OfficersDivision { .. }) => ErrorKind::Forbidden,
+            | Self::SealApplication(ApplicationRefused::OfficersDivision { .. })
+            | Self::SealUnkept
+            | Self::NotSealUser
+            | Self::LedgerNotYours
+            | Self::Use(_)
+            | Self::Terms(TermsRefused::NotKeeper | TermsRefused::Signature | TermsRefused::OwnApproval) => {
+                ErrorKind::Forbidden
+            }
             Self::RequestStep(refused) => match refused {
                 StepRefused::State { .. }
                 | StepRefused::Repeated
@@ -74,6 +83,9 @@ impl Refusal for Error {
                 | ApplicationRefused::Duplicate { .. }
                 | ApplicationRefused::State { .. },
             )
+            | Self::SealWithoutKeeper
+            | Self::AuthorisationExists
+            | Self::TooManyAuthorisations { .. }
             | Self::AlarmAcknowledged
             | Self::AlarmHoldsNothing
             | Self::SealHeld { .. }
@@ -107,6 +119,7 @@ impl Refusal for Error {
             | Self::UnknownPolicy
             | Self::Making(_)
             | Self::Taking(_)
+            | Self::Terms(_)
             | Self::CallerCertificate
             | Self::SealApplication(_)
             | Self::SealCode(_)

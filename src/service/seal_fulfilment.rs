@@ -42,11 +42,13 @@ use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::seal_applications::StoredApplication;
+use crate::store::seal_keepers::StoredKeeper;
 use crate::store::seal_makings::StoredMaking;
 use crate::store::seal_records::StoredSealRecord;
 use crate::store::seals::StoredSeal;
 use crate::store::{
-    Tx, alarms, audit, certificates, issued_certificates, keys, seal_applications, seal_makings, seal_records, seals,
+    Tx, alarms, audit, certificates, issued_certificates, keys, seal_applications, seal_keepers, seal_makings,
+    seal_records, seals,
 };
 
 /// The role of a signer's row among the certificates of our keys.
@@ -495,6 +497,8 @@ async fn keep(
                 version: 1,
             };
             seal_records::insert(tx, &record).await?;
+            let kept = StoredKeeper { seal: id.clone(), keeper: wanted.keeper.clone(), since: now, version: 1 };
+            seal_keepers::insert(tx, &kept).await?;
             let seal_sm3 = sm3(&signed.der);
             let maker = signed.maker.clone();
             let body = EventBody::SealIssued { seal: id.clone(), seal_sm3, maker, signer: signer_key };

@@ -18,6 +18,7 @@ use crate::domain::seal::{InvalidTransition, State};
 use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
+use crate::service::seal_uses::{self, UsePurpose, Wish};
 use crate::service::{Error, Services};
 use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
@@ -53,6 +54,8 @@ pub struct Order {
     pub placement: Placement,
     /// The same key with the same content gives the same answer; needs a caller.
     pub idempotency_key: Option<String>,
+    /// What the seal is used for.
+    pub purpose: UsePurpose,
 }
 
 /// A sealed document.
@@ -264,16 +267,19 @@ async fn sign_once(
 ) -> Result<Sealed, Error> {
     let (seal, certificate) = find(services, id).await?;
     seal.state.may_sign()?;
+    let wish = &Wish { actor, seal: id, document_sm3, purpose: &order.purpose };
+    // Before the work that a document makes; asked again with the intent.
+    services.permit_use(wish).await?;
     let (Some(key), Some(certificate)) = (seal.signer_key.clone(), certificate) else {
         return Err(Error::SignerNotOurs);
     };
     let (now, purpose) = (services.clock.now(), KeyPurpose::SealSigning);
     let signer = services.store.read(|tx| Box::pin(services.keys.signer(tx, &key, purpose, now))).await?;
     let algorithm = signer.algorithm();
-    let (seal_der, placement) = (seal.seal_der.clone(), order.placement);
+    let (seal_der, placement, document) = (seal.seal_der.clone(), order.placement, order.document);
     let prepared = tokio::task::spawn_blocking(move || {
         let limits = &Limits::DEFAULT;
-        signing::prepare(&order.document, &seal_der, &certificate, algorithm, &placement, now, limits)
+        signing::prepare(&document, &seal_der, &certificate, algorithm, &placement, now, limits)
     });
     let token = prepared.await.map_err(|_| Error::Interrupted)??;
 
@@ -282,13 +288,17 @@ async fn sign_once(
     let (signature_id, key_id) = (&signature, key.clone());
     let intent =
         event(EventBody::SigningIntended { signature: signature.clone(), seal: id.clone(), document_sm3, key });
-    let intent = &intent;
+    let (intent, event_of) = (&intent, &event);
     let steps = services.store.run("intend signing", |tx| {
         Box::pin(async move {
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             seal.state.may_sign()?;
+            let permitted = seal_uses::decide(tx, services.unkept, wish, now).await?;
             signatures::record_intent(tx, signature_id, id, &document_sm3, now).await?;
             audit::append(tx, intent).await?;
+            if let Some(entered) = seal_uses::enter(tx, permitted, wish, (signature_id, now)).await? {
+                audit::append(tx, &event_of(entered)).await?;
+            }
             Ok::<_, Error>(())
         })
     });
@@ -338,6 +348,8 @@ async fn release(
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             seal.state.may_sign()?;
             services.keys.permitted(tx, key, (KeyPurpose::SealSigning, KeyUse::Sign), now).await?;
+            // Withdrawn since the intent: nor is it.
+            seal_uses::release(tx, signature, now).await?;
             signatures::complete(tx, signature, &result_sm3, now).await?;
             audit::append(tx, done).await?;
             outbox::push(tx, message).await?;
@@ -365,6 +377,7 @@ async fn abandon(
     let steps = services.store.run("abandon signing", |tx| {
         Box::pin(async move {
             signatures::abandon(tx, signature, now).await?;
+            seal_uses::give_back(tx, signature, now).await?;
             audit::append(tx, closing).await?;
             Ok::<_, Error>(())
         })
@@ -377,6 +390,7 @@ async fn abandon(
 const fn reason_of(error: &Error) -> AbandonmentReason {
     match error {
         Error::InvalidTransition(_) | Error::UnknownSeal => AbandonmentReason::SealNotActive,
+        Error::Use(_) => AbandonmentReason::UseWithdrawn,
         Error::Signing(signing::Error::Signature) => AbandonmentReason::SelfCheckFailed,
         Error::Signing(_) => AbandonmentReason::DocumentNotWritten,
         Error::Keys(_) | Error::Interrupted => AbandonmentReason::KeyFailed,
@@ -394,7 +408,16 @@ fn caller(actor: &Actor) -> Option<&CallerId> {
 /// What makes two orders the same.
 fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
     let place = order.placement;
-    let text = format!("{seal}|{}|{:?}|{:?}|{}|{}", place.page, place.x_mm, place.y_mm, place.lock, hex(document_sm3));
+    let mut text =
+        format!("{seal}|{}|{:?}|{:?}|{}|{}", place.page, place.x_mm, place.y_mm, place.lock, hex(document_sm3));
+    // A second factor is presented anew with each attempt. What is left out is not written, as before there was any.
+    let UsePurpose { item, document_kind, amount, .. } = &order.purpose;
+    let amount = amount.map(|amount| amount.to_string());
+    for (name, value) in [("item", item), ("kind", document_kind), ("amount", &amount)] {
+        if let Some(value) = value {
+            text.push_str(&format!("|{name}={value}"));
+        }
+    }
     sm3(text.as_bytes())
 }
 

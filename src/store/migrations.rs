@@ -223,6 +223,12 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0023_seal_applications.sql"),
     },
     Migration {
+        version: 24,
+        serves_from: 24,
+        sqlite: include_str!("migrations/sqlite/0024_seal_uses.sql"),
+        postgres: include_str!("migrations/postgres/0024_seal_uses.sql"),
+    },
+    Migration {
         version: 26,
         serves_from: 22,
         sqlite: include_str!("migrations/sqlite/0026_receipts.sql"),

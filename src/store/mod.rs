@@ -35,12 +35,16 @@ pub mod revocation_pages;
 pub mod scratch;
 pub mod seal_applications;
 pub mod seal_code_ranges;
+pub mod seal_keepers;
 pub mod seal_makings;
 pub mod seal_officers;
 pub mod seal_records;
 pub mod seals;
 pub mod signatures;
 pub mod trust_lists;
+pub mod use_approvals;
+pub mod use_authorisations;
+pub mod use_ledger;
 pub mod verification_batches;
 pub mod watching;
 

@@ -31,6 +31,7 @@ use crate::service;
 use crate::service::callers::{Registration, register_caller};
 use crate::service::development::NOTICE;
 use crate::service::measurement::Material;
+use crate::service::seal_uses::UsePurpose;
 use crate::service::seals::{self, Order};
 use crate::store::scratch;
 
@@ -243,7 +244,7 @@ async fn officer(services: &service::Services) -> Result<Development, Failure> {
 async fn sealed(installation: &Installation) -> Result<Vec<u8>, Failure> {
     let seal = installation.development.as_ref().and_then(|pki| pki.seals.first()).ok_or(Failure::Incomplete)?;
     let placement = Placement { page: 3, x_mm: 124.0, y_mm: 211.682, lock: false };
-    let order = Order { document: NOTICE.to_vec(), placement, idempotency_key: None };
+    let order = Order { document: NOTICE.to_vec(), placement, idempotency_key: None, purpose: UsePurpose::default() };
     Ok(seals::sign(&installation.services, &Actor::Operator, None, &seal.id, order).await?.document)
 }
 

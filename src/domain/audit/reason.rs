@@ -45,6 +45,8 @@ named! {
         SealNotActive = 5, "seal-not-active";
         /// The result could not be kept.
         NotKept = 6, "not-kept";
+        /// The authority to use the seal was withdrawn between the intent and the result.
+        UseWithdrawn = 7, "use-withdrawn";
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthorisationId, CallerId, SealId};
+use crate::domain::key::named;
 use crate::domain::officer::{Approval, Hand, Officer};
 use crate::format::der::Writer;
 
@@ -16,6 +17,16 @@ pub const MOST_DAYS: i64 = 1100;
 pub const FACTOR_COUNTS: i64 = 300;
 /// How long the keeper's approval of one use counts, in seconds.
 pub const APPROVAL_COUNTS: i64 = 3 * 86_400;
+
+named! {
+    /// What becomes of the use of a seal that has no keeper: one that was taken in or made before seals had keepers.
+    UnkeptSeals {
+        /// Nobody uses it until it has a keeper, and the keeper authorises somebody.
+        Refuse = 1, "refuse";
+        /// Whoever holds the role uses it, as ever.
+        Allow = 2, "allow";
+    }
+}
 
 /// What a keeper authorises.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,13 +98,15 @@ impl TermsRefused {
     }
 }
 
-fn is_token(name: &str) -> bool {
+/// Whether an item or a kind of document can have that code: 1 to 64 letters, digits, '-', '_', '.'.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 fn are_named(names: &[String]) -> bool {
     let once = |(place, name): (usize, &String)| !names.iter().take(place).any(|other| other == name);
-    names.len() <= MOST_NAMED && names.iter().all(|name| is_token(name)) && names.iter().enumerate().all(once)
+    names.len() <= MOST_NAMED && names.iter().all(|name| is_name(name)) && names.iter().enumerate().all(once)
 }
 
 impl UseTerms {
@@ -205,6 +218,8 @@ pub struct SealUse {
 pub struct UseApproval {
     /// Under which authorisation.
     pub authorisation: AuthorisationId,
+    /// The approval's own random number: a signature counts for one approval, however often it is handed in.
+    pub nonce: [u8; 32],
     /// SM3 of the document.
     pub document_sm3: [u8; 32],
     /// The amount that the keeper saw.
@@ -217,18 +232,19 @@ pub struct UseApproval {
 
 impl UseApproval {
     /// The octets that the keeper signs: `UseApproval ::= SEQUENCE { domain UTF8String ("yinxin use approval"), version
-    /// INTEGER, authorisation UTF8String, document OCTET STRING (SM3), amount [0] EXPLICIT INTEGER OPTIONAL, keeper UTF8String,
+    /// INTEGER, authorisation UTF8String, nonce OCTET STRING, document OCTET STRING (SM3), amount [0] EXPLICIT INTEGER OPTIONAL, keeper UTF8String,
     /// keeperKey OCTET STRING }`, DER.
     #[must_use]
     pub fn to_sign(
-        authorisation: &AuthorisationId,
+        (authorisation, nonce): (&AuthorisationId, &[u8; 32]),
         document_sm3: &[u8; 32],
         amount: Option<u64>,
         keeper: &Hand,
     ) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|fields| {
-            fields.utf8("yinxin use approval").small(1).utf8(authorisation.as_str()).octet_string(document_sm3);
+            fields.utf8("yinxin use approval").small(1).utf8(authorisation.as_str());
+            fields.octet_string(nonce).octet_string(document_sm3);
             if let Some(amount) = amount {
                 fields.context(0, |inner| {
                     inner.unsigned(&amount.to_be_bytes());
@@ -361,7 +377,12 @@ impl Authorisation {
         }
         if terms.each_approved {
             let approval = approval.ok_or(UseRefused::NotApproved)?;
-            let octets = UseApproval::to_sign(&self.id, &wanted.document_sm3, wanted.amount, &approval.given.hand);
+            let octets = UseApproval::to_sign(
+                (&self.id, &approval.nonce),
+                &wanted.document_sm3,
+                wanted.amount,
+                &approval.given.hand,
+            );
             let age = now.unix().saturating_sub(approval.given.at.unix());
             let counts = approval.authorisation == self.id
                 && approval.document_sm3 == wanted.document_sm3

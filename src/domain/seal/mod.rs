@@ -3,6 +3,7 @@
 pub mod application;
 pub mod authority;
 pub mod code;
+pub mod confirmation;
 pub mod face_table;
 pub mod kind;
 pub mod maker;

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, header};
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 
-/// Bytes of a field that is no file.
-const FIELD_BYTES: usize = 256;
+/// Bytes of a field that is no file: a signature by an RSA key of 4096 bits in base64, and what stands before it.
+const FIELD_BYTES: usize = 1024;
 /// Bytes of a file's name.
 const NAME_BYTES: usize = 255;
 

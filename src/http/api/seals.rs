@@ -12,13 +12,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::SealId;
+use crate::domain::seal::authority::is_name;
+use crate::domain::seal::confirmation::UseConfirmation;
 use crate::http::App;
 use crate::http::api::form::{Form, malformed, millimetres};
+use crate::http::api::json::hexadecimal;
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::{IdempotencyKey, UploadPlace};
 use crate::http::problem::{Code, Problem};
 use crate::service::door::{Actor, SealStatus, SignDocument, SignedDocument};
+use crate::service::seal_uses::{SecondFactor, UsePurpose};
 
 /// Names the act of signing in the answer.
 const SIGNATURE_ID: &str = "yinxin-signature-id";
@@ -77,6 +82,16 @@ pub(crate) struct SignatureForm {
     y: f64,
     /// Protect Signatures.xml too, so that no further signature can be added.
     lock: Option<bool>,
+    /// The item (事项) that the seal is used for, by its code: 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'.
+    item: Option<String>,
+    /// The kind of the document, a code as of an item.
+    #[schema(rename = "document-kind")]
+    document_kind: Option<String>,
+    /// The amount that the document is about, in fen.
+    amount: Option<u64>,
+    /// A second factor: `NONCE;TIME;SIGNATURE`, 64 hex digits, RFC 3339 and base64, where SIGNATURE is the caller's registered
+    /// key's over the octets that docs/seal-uses.md says. It counts once, for this use, within 5 minutes.
+    confirmation: Option<String>,
 }
 
 /// A sealed file, for those who ask for JSON.
@@ -142,7 +157,8 @@ pub(crate) async fn sign(
 ) -> Result<Response, Problem> {
     let seal = seal_id(id)?;
     let as_json = wants_json(request.headers());
-    let form = Form::read(&app, request, &["page", "x", "y", "lock"]).await?;
+    let known = ["page", "x", "y", "lock", "item", "document-kind", "amount", "confirmation"];
+    let form = Form::read(&app, request, &known).await?;
     let page = form.required("page")?.parse::<u32>().ok().filter(|page| (1..=MAX_PAGE).contains(page));
     let lock = match form.optional("lock") {
         None | Some("false") => false,
@@ -156,6 +172,7 @@ pub(crate) async fn sign(
         lock,
         idempotency_key,
         request_id: actor.request_id.clone(),
+        purpose: purpose(&form)?,
         file_name: form.file_name,
         document: form.file,
     };
@@ -165,6 +182,43 @@ pub(crate) async fn sign(
         door.sign_with_seal(&actor, seal, document).await
     });
     Ok(signed_answer(signed.await?, as_json))
+}
+
+/// What the seal is used for, as the form says.
+fn purpose(form: &Form) -> Result<UsePurpose, Problem> {
+    let code = |name| match form.optional(name) {
+        Some(text) if !is_name(text) => Err(malformed(name, "a code of 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'")),
+        text => Ok(text.map(str::to_owned)),
+    };
+    let amount =
+        form.optional("amount").map(|text| plain_number(text).ok_or_else(|| malformed("amount", "fen in digits")));
+    let factor = form.optional("confirmation").map(|text| {
+        confirmation(text).ok_or_else(|| malformed("confirmation", "NONCE;TIME;SIGNATURE in hex, RFC 3339 and base64"))
+    });
+    Ok(UsePurpose {
+        item: code("item")?,
+        document_kind: code("document-kind")?,
+        amount: amount.transpose()?,
+        second_factor: factor.transpose()?.map(SecondFactor::RegisteredKey),
+    })
+}
+
+/// Digits alone, no sign.
+fn plain_number(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn confirmation(text: &str) -> Option<UseConfirmation> {
+    let mut parts = text.split(';');
+    let (nonce, at, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || signature.is_empty() {
+        return None;
+    }
+    Some(UseConfirmation {
+        nonce: hexadecimal(nonce)?,
+        at: Timestamp::parse_rfc3339(at).ok()?,
+        signature: STANDARD.decode(signature).ok()?,
+    })
 }
 
 fn signed_answer(signed: SignedDocument, as_json: bool) -> Response {

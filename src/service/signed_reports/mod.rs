@@ -18,6 +18,7 @@ use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::seal::signing::Placement;
 use crate::domain::verify::Report;
 use crate::domain::verify::signed_report::{self, ReportToken, Signatory};
+use crate::service::seal_uses::UsePurpose;
 use crate::service::seals::{self, Order};
 use crate::service::units::is_active;
 use crate::service::{Error, Services};
@@ -47,7 +48,7 @@ pub async fn seal(
     let report = report.clone();
     let written = tokio::task::spawn_blocking(move || unsigned_document(&report));
     let document = written.await.map_err(|_| Error::Interrupted)??;
-    let order = Order { document, placement: PLACE, idempotency_key: None };
+    let order = Order { document, placement: PLACE, idempotency_key: None, purpose: UsePurpose::default() };
     Ok(seals::sign(services, actor, request, seal, order).await?.document)
 }
 

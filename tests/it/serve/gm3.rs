@@ -156,6 +156,8 @@ impl<'a> Gm3<'a> {
             ),
             format!("[trust]\nanchors = [{}]", path("root.pem")),
             format!("[database]\nurl = {}", json!(url)),
+            // The seal of this test has no keeper.
+            "[seals]\nunkept = \"allow\"".to_owned(),
             format!("[keys.sdf]\nlibrary = {}\npairs = [1, 3]", json!(built("sdf_double").to_str().unwrap())),
             format!("password_file = {}\n", path("passwords")),
         ];

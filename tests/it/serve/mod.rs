@@ -17,6 +17,7 @@ mod receipts;
 mod reports;
 mod requests;
 mod retention;
+mod seal_uses;
 mod security_events;
 mod stamping;
 mod stolen_keys;

@@ -22,6 +22,7 @@ mod releases;
 mod renewal;
 mod retention;
 mod seal_life;
+mod seal_uses;
 mod signed_reports;
 pub(crate) mod signing;
 mod stamping;

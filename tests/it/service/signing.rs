@@ -14,6 +14,7 @@ use yinxin::service::callers::{Registration, register_caller};
 use yinxin::service::development::{self, DevelopmentPki, NOTICE};
 use yinxin::service::keys::NewKey;
 use yinxin::service::keys::life_cycle::{resume, suspend};
+use yinxin::service::seal_uses::UsePurpose;
 use yinxin::service::seals::{self, Order, Sealed};
 use yinxin::service::{Error, Services, keys};
 use yinxin::store::outbox::StoredMessage;
@@ -26,7 +27,7 @@ use crate::service::installation::{NOW, Place, assert_same, events, judge, repor
 const PLACE: Placement = Placement { page: 3, x_mm: 124.0, y_mm: 211.682, lock: false };
 
 pub(crate) fn order(document: &[u8]) -> Order {
-    Order { document: document.to_vec(), placement: PLACE, idempotency_key: None }
+    Order { document: document.to_vec(), placement: PLACE, idempotency_key: None, purpose: UsePurpose::default() }
 }
 
 fn moved(document: &[u8], x_mm: f64, lock: bool) -> Order {

@@ -65,10 +65,17 @@ fn wanted() -> SealUse {
 
 fn approval(of: &Authorisation, key: usize, made: i64) -> UseApproval {
     let hand = Hand::of(&keeper(key));
-    let octets = UseApproval::to_sign(&of.id, &[4; 32], Some(400), &hand);
+    let octets = UseApproval::to_sign((&of.id, &[6; 32]), &[4; 32], Some(400), &hand);
     let signature = KEYS[key].sign(&octets, &SystemRandom).unwrap();
     let given = Approval { hand, signature, at: at(made) };
-    UseApproval { authorisation: of.id.clone(), document_sm3: [4; 32], amount: Some(400), given, is_spent: false }
+    UseApproval {
+        authorisation: of.id.clone(),
+        nonce: [6; 32],
+        document_sm3: [4; 32],
+        amount: Some(400),
+        given,
+        is_spent: false,
+    }
 }
 
 #[test]
