@@ -46,7 +46,8 @@ impl Material {
         let maker = certificate(root_key, "演示制章", &maker_public, "seal-maker", now, 2);
         let signer_public = Signer::public_key(&signer_key);
         let signer = certificate(root_key, "演示签章人", &signer_public, "seal-signer", now, 3);
-        let request = maker::SealRequest { kind: 1,
+        let request = maker::SealRequest {
+            kind: 1,
             es_id: "99000000000001",
             name: "印信演示专用章",
             signers: &[&signer],

@@ -271,7 +271,8 @@ async fn make(services: &Services, profiles: &Profiles, now: Timestamp) -> Resul
         let subject = named(&format!("{CREDIT_CODE}{ORGANISATION}"), number);
         let certificate = issue((&signer, &id), &subject, role, &above, (now, until(3)), with).await?;
         let picture = tokio::task::spawn_blocking(move || picture(number)).await.map_err(|_| Error::Interrupted)??;
-        let request = SealRequest { kind: 1,
+        let request = SealRequest {
+            kind: 1,
             es_id: number,
             name: &format!("{ORGANISATION}（{SPECIMEN}）"),
             signers: &[&certificate.row.der],

@@ -100,7 +100,9 @@ pub enum Error {
         most: usize,
     },
     /// The picture of a seal is none, or not the one that was applied for.
-    #[error("the picture is a PNG of at most {most} octets, the one whose SM3 the application names, and comes with what is made")]
+    #[error(
+        "the picture is a PNG of at most {most} octets, the one whose SM3 the application names, and comes with what is made"
+    )]
     SealPicture {
         /// So many octets.
         most: usize,

@@ -109,12 +109,7 @@ async fn tell(tx: &mut Tx<'_>, (actor, call): By<'_>, body: EventBody, now: Time
 }
 
 /// A seal is resumed, or revoked together with its signer's certificate.
-async fn change(
-    services: &Services,
-    profiles: &Profiles,
-    by: By<'_>,
-    id: &ApplicationId,
-) -> Result<Fulfilled, Error> {
+async fn change(services: &Services, profiles: &Profiles, by: By<'_>, id: &ApplicationId) -> Result<Fulfilled, Error> {
     let now = services.clock.now();
     let steps = services.store.run("fulfil seal application", |tx| {
         Box::pin(async move {

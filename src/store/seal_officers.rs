@@ -44,7 +44,10 @@ fn integrity(tx: &Tx<'_>, officer: &StoredSealOfficer) -> Result<Vec<u8>, Error>
     tx.integrity.over(TABLE, officer.caller.as_str(), officer.version, &content.each_ref().map(Vec::as_slice))
 }
 
-fn entity(tx: &Tx<'_>, (caller, role, division, since, ended_at, version, found): Row) -> Result<StoredSealOfficer, Error> {
+fn entity(
+    tx: &Tx<'_>,
+    (caller, role, division, since, ended_at, version, found): Row,
+) -> Result<StoredSealOfficer, Error> {
     let wrong = || Error::Inconsistent { table: TABLE, row: caller.clone() };
     let officer = StoredSealOfficer {
         caller: CallerId::parse(&caller).map_err(|_| wrong())?,
@@ -69,7 +72,8 @@ pub async fn insert(tx: &mut Tx<'_>, officer: &StoredSealOfficer) -> Result<(), 
     let sql = "INSERT INTO seal_officers (caller, role, division, since, ended_at, version, integrity) \
                VALUES ($1, $2, $3, $4, $5, 1, $6)";
     let (since, ended) = (officer.since.unix(), officer.ended_at.map(Timestamp::unix));
-    execute!(tx, sql, officer.caller.as_str(), officer.role.name(), officer.division.code(), since, ended, integrity).map(|_| ())
+    execute!(tx, sql, officer.caller.as_str(), officer.role.name(), officer.division.code(), since, ended, integrity)
+        .map(|_| ())
 }
 
 /// The row of that caller.

@@ -123,8 +123,24 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     fs::write(place.path("face.png"), development::picture("33010600000001").unwrap().png).unwrap();
     fs::write(place.path("order.pdf"), "a scan").unwrap();
     let wanted = [
-        "--kind", "1", "--holder", "样章市试验局", "--credit-code", "91330100MA27XL0A0P", "--holder-division", "330106",
-        "--keeper", &keeper, "--picture", "face.png", "--signer-key", &key, "--authority", "seals", "--days", "365",
+        "--kind",
+        "1",
+        "--holder",
+        "样章市试验局",
+        "--credit-code",
+        "99990000000000001F",
+        "--holder-division",
+        "330106",
+        "--keeper",
+        &keeper,
+        "--picture",
+        "face.png",
+        "--signer-key",
+        &key,
+        "--authority",
+        "seals",
+        "--days",
+        "365",
     ];
     let with = ["--division", "3301", "--document", "order.pdf", "--officer", &applicant];
     let apply = [&["seal-admin", "apply", "make"], &wanted[..], &with].concat();
@@ -183,7 +199,8 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     assert_eq!(place.done(&["seal-admin", "fulfil", &id]), format!("{seal}  active"));
     let apply = ["seal-admin", "apply", "revoke", seal, "--reason", "key-compromise"];
     let id = place.done(&[&apply[..], &with, &["--key", "chen.key"]].concat());
-    let withdraw = ["seal-admin", "withdraw", &id, "--reason", "mistaken", "--officer", &applicant, "--key", "chen.key"];
+    let withdraw =
+        ["seal-admin", "withdraw", &id, "--reason", "mistaken", "--officer", &applicant, "--key", "chen.key"];
     assert!(place.done(&withdraw).contains("withdrawn"));
     assert_eq!(place.refused(&["seal-admin", "archive", seal]), "invalid-transition");
 }

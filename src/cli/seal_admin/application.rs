@@ -258,9 +258,7 @@ pub(super) async fn apply(services: &Services, profiles: &Profiles, order: &Appl
             (Purpose::Replace { seal: seal.clone(), wanted }, Some(picture), with)
         }
         Apply::Resume { seal, with } => (Purpose::Resume { seal: seal.clone() }, None, with),
-        Apply::Revoke { seal, reason, with } => {
-            (Purpose::Revoke { seal: seal.clone(), reason: *reason }, None, with)
-        }
+        Apply::Revoke { seal, reason, with } => (Purpose::Revoke { seal: seal.clone(), reason: *reason }, None, with),
     };
     let most = u64::try_from(MOST_DOCUMENT).unwrap_or(u64::MAX);
     let documents = with.document.iter().map(|file| read(file, most)).collect::<Result<_, _>>()?;

@@ -143,10 +143,7 @@ pub(super) async fn codes(services: &Services, action: &Codes) -> Result<String,
         let line = match json {
             true => {
                 let code = division.code();
-                format!(
-                    "{}\n",
-                    json!({ "division": code, "first": first, "last": last, "next": next, "left": left })
-                )
+                format!("{}\n", json!({ "division": code, "first": first, "last": last, "next": next, "left": left }))
             }
             false => format!("{division}  {first}  {last}  {next}  {left}\n"),
         };

@@ -356,9 +356,11 @@ mod tests {
             (signature(), seal(), authorisation()).prop_map(|(signature, seal, authorisation)| {
                 EventBody::UseEntered { signature, seal, authorisation }
             }),
-            (application(), seal(), text(), proptest::option::of(key())).prop_map(|(application, seal, code, signer)| {
-                EventBody::SealMakingIntended { application, seal, code, signer }
-            }),
+            (application(), seal(), text(), proptest::option::of(key())).prop_map(
+                |(application, seal, code, signer)| {
+                    EventBody::SealMakingIntended { application, seal, code, signer }
+                }
+            ),
         ]
     }
 

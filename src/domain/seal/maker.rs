@@ -191,7 +191,8 @@ mod tests {
         });
         let policy = AlgorithmPolicy::new("p".into(), String::new(), rules).unwrap();
         let make = |created: Timestamp| {
-            let request = SealRequest { kind: 1,
+            let request = SealRequest {
+                kind: 1,
                 es_id: "99000000000001",
                 name: "印信演示专用章",
                 signers: &[&signer],

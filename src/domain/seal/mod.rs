@@ -6,8 +6,8 @@ pub mod code;
 pub mod kind;
 pub mod maker;
 pub mod signing;
-pub mod statement;
 mod state;
+pub mod statement;
 pub mod taking;
 
 pub use state::{ArchivedAfter, InvalidTransition, State};

@@ -106,7 +106,8 @@ mod tests {
         let signer_der = certificate(&public(&signer), "seal-signer", &ca, 2);
         let again_der = certificate(&public(&signer), "seal-signer", &ca, 3);
         let authority_der = certificate(&public(&signer), "seal-issuing-ca", &ca, 4);
-        let request = maker::SealRequest { kind: 1,
+        let request = maker::SealRequest {
+            kind: 1,
             es_id: "99000000000001",
             name: "示例章",
             signers: &[&signer_der],

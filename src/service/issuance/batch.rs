@@ -189,8 +189,10 @@ fn decide(
         return Err(Error::AuthorityProfile);
     }
     // What officers agreed to is looked at again in the transaction that keeps the certificate.
-    let agreed =
-        matches!(order.completes, Some(Completion::Application(_) | Completion::SealApplication(_) | Completion::JobRow { approved: true, .. }));
+    let agreed = matches!(
+        order.completes,
+        Some(Completion::Application(_) | Completion::SealApplication(_) | Completion::JobRow { approved: true, .. })
+    );
     // A caller alone gets nothing that speaks for the authority, whatever the profile says of approvals.
     if !agreed && unit_of(queued).is_none() && wants_approval(profile, &order.actor) {
         return Err(Error::ApprovalNeeded);

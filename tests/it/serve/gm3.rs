@@ -98,7 +98,8 @@ impl Outside {
     fn seal(&self, signer: &[u8]) -> Vec<u8> {
         let maker = PrivateKey::generate(&SystemRandom).unwrap();
         let certificate = self.certificate("制章机构", &PublicKey::Sm2(maker.public_key()), "seal-maker");
-        let request = SealRequest { kind: 1,
+        let request = SealRequest {
+            kind: 1,
             es_id: "99000000000009",
             name: "示例市印信演示局（样章）",
             signers: &[signer],

@@ -28,7 +28,9 @@ use yinxin::service::seal_applications::{self, NewApplication};
 use yinxin::service::seal_fulfilment::{self, Fulfilled};
 use yinxin::service::units::{NewUnit, establish};
 use yinxin::service::verification::{Verification, sm3_hex};
-use yinxin::service::{Error, Services, authorities, development, inventory, seal_codes, seal_delivery, seal_officers, seals};
+use yinxin::service::{
+    Error, Services, authorities, development, inventory, seal_codes, seal_delivery, seal_officers, seals,
+};
 use yinxin::store::authorities::StoredAuthority;
 use yinxin::store::certificates;
 use yinxin::store::issued_certificates::StoredStatus;
@@ -343,8 +345,7 @@ async fn a_seal_goes_its_way(office: &Office) {
     let report = judge.judge("document.ofd", &document, None);
     // The certificates name revocation lists, which nobody fetches here: everything else is right.
     let codes = report.signatures.iter().map(|one| (one.indication, one.code.clone())).collect::<Vec<_>>();
-    assert_eq!(codes.len(), 1, "{codes:?}");
-    assert_ne!(report.indication, Indication::TotalFailed, "{codes:?}");
+    assert_eq!(codes, [(Indication::Indeterminate, "revocation-unknown".to_owned())]);
     assert_eq!(seal_delivery::list(&office.services, None, 10).await.unwrap().seals.len(), 1);
 }
 
@@ -419,7 +420,10 @@ async fn every_step_wants_its_role_and_division(office: &Office) {
             assert_eq!(withdrawn, nobody, "withdraw {place} {role}");
             // Whoever acts for another division applies for nothing here.
             let applied = office.try_submit(office.make(3).await, &other).await;
-            assert_eq!(applied.map_or_else(|error| error.code(), |_| "taken"), if inside { "taken" } else { "officer-division" });
+            assert_eq!(
+                applied.map_or_else(|error| error.code(), |_| "taken"),
+                if inside { "taken" } else { "officer-division" }
+            );
             let near = ["3301", "33", "330106"].contains(&place);
             let rests = office.suspend(&seal, &other).await.map_err(|error| error.code());
             assert_eq!(rests, if near { Ok("suspended") } else { Err("officer-division") }, "suspend {place} {role}");
@@ -440,7 +444,10 @@ async fn every_step_wants_its_role_and_division(office: &Office) {
     };
     assert_eq!(appoint(&person.id).await, "not-seal-administrator");
     assert_eq!(appoint(&office.checker.id).await, "seal-officer-exists");
-    assert_eq!(seal_officers::dismiss(&office.services, (BY, None), &person.id).await.unwrap_err().code(), "not-seal-officer");
+    assert_eq!(
+        seal_officers::dismiss(&office.services, (BY, None), &person.id).await.unwrap_err().code(),
+        "not-seal-officer"
+    );
     let id = office.submit(office.make(3).await).await;
     assert_eq!(office.check(&id, &person).await.unwrap_err().code(), "not-seal-administrator");
 }
@@ -486,7 +493,8 @@ async fn closed(place: &Place, table: &str) {
 }
 
 async fn opened(place: &Place, table: &str) {
-    let sql = if place.is_sqlite() { "DROP TRIGGER closed".to_owned() } else { format!("DROP TRIGGER closed ON {table}") };
+    let sql =
+        if place.is_sqlite() { "DROP TRIGGER closed".to_owned() } else { format!("DROP TRIGGER closed ON {table}") };
     place.script(&sql).await;
 }
 
@@ -630,11 +638,14 @@ async fn a_changed_row_gives_no_authority(office: &Office, place: &Place) {
         assert_eq!(place.by_hand(&back).await, 1, "{back}");
     }
     // The picture has no integrity value of its own: its SM3 was approved.
-    let picture = format!("UPDATE seal_application_files SET octets = integrity FROM seal_applications \
-         WHERE seal_applications.id = application AND number = 0 AND application = '{id}'");
+    let picture = format!(
+        "UPDATE seal_application_files SET octets = integrity FROM seal_applications \
+         WHERE seal_applications.id = application AND number = 0 AND application = '{id}'"
+    );
     assert_eq!(place.by_hand(&picture).await, 1);
     assert_eq!(office.fulfil(id).await.unwrap_err().code(), "inconsistent");
-    let making = |sign: &str| format!("UPDATE seal_makings SET begun_at = begun_at {sign} 1 WHERE application = '{id}'");
+    let making =
+        |sign: &str| format!("UPDATE seal_makings SET begun_at = begun_at {sign} 1 WHERE application = '{id}'");
     assert_eq!(place.by_hand(&making("+")).await, 1);
     assert_eq!(office.fulfil(id).await.unwrap_err().code(), "inconsistent");
     assert_eq!(place.by_hand(&making("-")).await, 1);
@@ -684,7 +695,10 @@ async fn no_code_stands_twice(office: &Office, place: &Place) {
     let makings = place.count("seal_makings").await;
     let seals = place.count("seal_records").await;
     assert!(makings > seals && seals > 8, "{makings} {seals}");
-    assert_eq!(place.count("seal_applications WHERE state = 'fulfilled' AND purpose IN ('make', 'replace')").await, seals);
+    assert_eq!(
+        place.count("seal_applications WHERE state = 'fulfilled' AND purpose IN ('make', 'replace')").await,
+        seals
+    );
     let used = seal_codes::list(&office.services).await.unwrap();
     let used = used.iter().map(|range| i64::from(range.next() - range.bounds().0)).sum::<i64>();
     assert_eq!(used, makings);

@@ -47,7 +47,7 @@ fn hand(name: &str, key: u8) -> Hand {
 }
 
 fn holder() -> Holder {
-    let credit_code = CreditCode::parse("91330100MA27XL0A0P").unwrap();
+    let credit_code = CreditCode::parse("99990000000000001F").unwrap();
     Holder { credit_code, name: "样章市试验局".into(), division: county() }
 }
 
@@ -99,6 +99,7 @@ pub(super) async fn contract(store: &Store, url: &str) {
 }
 
 async fn refused(url: &str, change: &str, back: &str, find: impl AsyncFn() -> Option<Error>) {
+    let (change, back): (&'static str, &'static str) = (change.to_owned().leak(), back.to_owned().leak());
     assert_eq!(by_hand(url, change).await.unwrap(), 1, "{change}");
     let found = find().await;
     assert!(matches!(found, Some(Error::Inconsistent { .. })), "{change}: {found:?}");
@@ -115,7 +116,8 @@ async fn officers_have_a_division(store: &Store, url: &str) {
     let name = &officer.caller;
     let find = async || store.read(|tx| Box::pin(seal_officers::find(tx, name))).await;
     assert_eq!(find().await.unwrap(), Some(officer.clone()));
-    let moved = &StoredSealOfficer { division: Division::parse("33").unwrap(), ended_at: Some(at(7)), ..officer.clone() };
+    let moved =
+        &StoredSealOfficer { division: Division::parse("33").unwrap(), ended_at: Some(at(7)), ..officer.clone() };
     let kept = store.run("move", |tx| Box::pin(seal_officers::update(tx, moved))).await.unwrap();
     assert_eq!((kept.version, find().await.unwrap()), (2, Some(kept.clone())));
     let stale = store.run("move", |tx| Box::pin(seal_officers::update(tx, moved))).await;
@@ -247,9 +249,8 @@ async fn a_changed_row_is_refused(store: &Store, url: &str) {
     ] {
         refused(url, &set(change, name), &set(back, name), async || find(store, name).await.err()).await;
     }
-    let approval = |at: u8| {
-        format!("UPDATE seal_application_approvals SET at = {at} WHERE application = 'a1' AND number = 1")
-    };
+    let approval =
+        |at: u8| format!("UPDATE seal_application_approvals SET at = {at} WHERE application = 'a1' AND number = 1");
     refused(url, &approval(121), &approval(120), async || find(store, "a1").await.err()).await;
     // An approval that goes to another application.
     let moved = "UPDATE seal_application_approvals SET application = 'a3' WHERE application = 'a1' AND number = 2";
