@@ -593,10 +593,10 @@ async fn reading_changes_nothing(store: &Store) {
 /// Whoever can write to the database cannot make a seal active or give a caller a role.
 async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
     let statements = [
-        // Changed content, revoked to active.
-        "UPDATE seals SET revoked_at = NULL, revocation_reason = NULL, active_since = 12 WHERE id = 's1'",
+        // Changed content, archived to active.
+        "UPDATE seals SET stage = NULL, stage_at = NULL, stage_detail = NULL, active_since = 12 WHERE id = 's1'",
         // Old version number under new content.
-        "UPDATE seals SET revoked_at = 13, revocation_reason = 'superseded', active_since = NULL, version = 3 \
+        "UPDATE seals SET stage = 'archived', stage_at = 16, stage_detail = 'superseded', active_since = NULL, version = 6 \
          WHERE id = 's1'",
     ];
     for sql in statements {
@@ -604,12 +604,13 @@ async fn authority_cannot_be_written_by_hand(store: &Store, url: &str) {
         let refused = find_seal(store, "s1").await;
         assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s1"), "{refused:?}");
     }
-    assert_eq!(by_hand(url, "UPDATE seals SET version = 4 WHERE id = 's1'").await.unwrap(), 1);
-    assert_eq!(find_seal(store, "s1").await.unwrap().unwrap().version, 4);
+    assert_eq!(by_hand(url, "UPDATE seals SET version = 7 WHERE id = 's1'").await.unwrap(), 1);
+    assert_eq!(find_seal(store, "s1").await.unwrap().unwrap().version, 7);
 
     // A right row under another name.
     let copy = "INSERT INTO seals SELECT 's9', 'es-s9', name, seal_der, signer_key, active_since, suspended_since, \
-                suspension_reason, revoked_at, revocation_reason, version, integrity FROM seals WHERE id = 's2'";
+                suspension_reason, revoked_at, revocation_reason, version, integrity, stage, stage_at, stage_detail FROM seals \
+                WHERE id = 's2'";
     assert_eq!(by_hand(url, copy).await.unwrap(), 1);
     let refused = find_seal(store, "s9").await;
     assert!(matches!(&refused, Err(Error::Inconsistent { table: "seals", row }) if row == "s9"), "{refused:?}");

@@ -306,7 +306,7 @@ async fn makings_and_records(store: &Store, url: &str) {
     let (s1, s2, credit_code) = (&seal("s1"), &seal("s2"), &holder().credit_code);
     let find = async |id| store.read(|tx| Box::pin(seal_records::find(tx, id))).await;
     assert_eq!((find(s1).await.unwrap().as_ref(), find(s2).await.unwrap()), (Some(record), None));
-    let signature = vec![4; 64];
+    let signature = [4; 64];
     let taken = (at(140), &signature[..]);
     let kept = store.run("deliver", |tx| Box::pin(seal_records::delivered(tx, record, taken))).await.unwrap();
     let stale = store.run("deliver", |tx| Box::pin(seal_records::delivered(tx, record, taken))).await;
