@@ -90,6 +90,10 @@ impl Place {
     }
 }
 
+fn words(owned: &[String]) -> Vec<&str> {
+    owned.iter().map(String::as_str).collect()
+}
+
 #[test]
 fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     if Command::new("openssl").arg("version").output().is_err() {
@@ -128,7 +132,7 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
         "--holder",
         "样章市试验局",
         "--credit-code",
-        "91330100MA27XL0A0P",
+        "99990000000000001F",
         "--holder-division",
         "330106",
         "--keeper",
@@ -154,9 +158,6 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     let step = |step: &str, officer: &str, key: &str| {
         ["seal-admin", step, &id, "--officer", officer, "--key", key].map(str::to_owned).to_vec()
     };
-    fn words(owned: &[String]) -> Vec<&str> {
-        owned.iter().map(String::as_str).collect()
-    }
     assert_eq!(place.refused(&words(&step("check", &applicant, "chen.key"))), "officer-role");
     assert_eq!(place.refused(&words(&step("check", &checker, "chen.key"))), "step-signature");
     place.done(&words(&step("check", &checker, "li.key")));

@@ -345,8 +345,7 @@ async fn a_seal_goes_its_way(office: &Office) {
     let report = judge.judge("document.ofd", &document, None);
     // The certificates name revocation lists, which nobody fetches here: everything else is right.
     let codes = report.signatures.iter().map(|one| (one.indication, one.code.clone())).collect::<Vec<_>>();
-    assert_eq!(codes.len(), 1, "{codes:?}");
-    assert_ne!(report.indication, Indication::TotalFailed, "{codes:?}");
+    assert_eq!(codes, [(Indication::Indeterminate, "revocation-unknown".to_owned())]);
     assert_eq!(seal_delivery::list(&office.services, None, 10).await.unwrap().seals.len(), 1);
 }
 

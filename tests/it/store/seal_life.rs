@@ -47,7 +47,7 @@ fn hand(name: &str, key: u8) -> Hand {
 }
 
 fn holder() -> Holder {
-    let credit_code = CreditCode::parse("91330100MA27XL0A0P").unwrap();
+    let credit_code = CreditCode::parse("99990000000000001F").unwrap();
     Holder { credit_code, name: "样章市试验局".into(), division: county() }
 }
 
@@ -99,6 +99,7 @@ pub(super) async fn contract(store: &Store, url: &str) {
 }
 
 async fn refused(url: &str, change: &str, back: &str, find: impl AsyncFn() -> Option<Error>) {
+    let (change, back): (&'static str, &'static str) = (change.to_owned().leak(), back.to_owned().leak());
     assert_eq!(by_hand(url, change).await.unwrap(), 1, "{change}");
     let found = find().await;
     assert!(matches!(found, Some(Error::Inconsistent { .. })), "{change}: {found:?}");
@@ -305,7 +306,7 @@ async fn makings_and_records(store: &Store, url: &str) {
     let (s1, s2, credit_code) = (&seal("s1"), &seal("s2"), &holder().credit_code);
     let find = async |id| store.read(|tx| Box::pin(seal_records::find(tx, id))).await;
     assert_eq!((find(s1).await.unwrap().as_ref(), find(s2).await.unwrap()), (Some(record), None));
-    let signature = vec![4; 64];
+    let signature = [4; 64];
     let taken = (at(140), &signature[..]);
     let kept = store.run("deliver", |tx| Box::pin(seal_records::delivered(tx, record, taken))).await.unwrap();
     let stale = store.run("deliver", |tx| Box::pin(seal_records::delivered(tx, record, taken))).await;
