@@ -558,7 +558,8 @@ async fn every_use_stands_once(cabinet: &Cabinet, place: &Place) {
     let lines = cabinet.lines().await;
     let under = lines.iter().filter(|line| line.authorisation.is_some());
     let mut named = under.map(|line| line.signature.to_string()).collect::<Vec<_>>();
-    (entered.sort(), named.sort());
+    entered.sort();
+    named.sort();
     assert_eq!(entered, named);
     let counted = "use_authorisations AS a WHERE a.uses <> (SELECT count(*) FROM use_ledger AS l \
                    WHERE l.authorisation = a.id AND l.outcome <> 'abandoned')";
