@@ -170,11 +170,10 @@ async fn existing(tx: &mut Tx<'_>, submission: &SealSubmission) -> Result<Vec<Ex
     Ok(existing)
 }
 
-/// Whether that caller may keep a seal: it is let in, and none of the three administrators.
+/// Whether that caller may keep a seal: it is let in, and cares for seals (so it is none of the three administrators).
 pub(in crate::service) async fn may_keep(tx: &mut Tx<'_>, keeper: &CallerId) -> Result<callers::StoredCaller, Error> {
     let found = callers::find(tx, keeper).await?.ok_or(Error::SealKeeper)?;
-    let administrators = [Role::SystemAdministrator, Role::SecurityAdministrator, Role::AuditAdministrator];
-    if found.state == CallerState::Barred || administrators.iter().any(|role| found.roles.contains(*role)) {
+    if found.state == CallerState::Barred || !found.roles.contains(Role::SealAdministrator) {
         return Err(Error::SealKeeper);
     }
     Ok(found)

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use yinxin::base::clock::SystemClock;
-use yinxin::base::id::SealId;
+use yinxin::base::id::{CallerId, SealId};
 use yinxin::base::random::SystemRandom;
 use yinxin::domain::audit::Actor;
+use yinxin::domain::caller::{Role, Roles};
 use yinxin::render::NOTICE;
 use yinxin::service::keys::KeySource;
 use yinxin::service::{Services, development, seals};
@@ -76,14 +77,16 @@ impl Place {
         self.done(&[&appoint[..], &["--holder", &public, "--name", name]].concat())
     }
 
-    fn seals(&self, document: &[u8], seal: &str) -> Result<Vec<u8>, &'static str> {
+    fn seals(&self, document: &[u8], seal: &str, user: &str) -> Result<Vec<u8>, &'static str> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let url = format!("sqlite:{}", self.path("installation/yinxin.db").display());
             let source = KeySource::File { path: self.path("installation/key-encryption.key"), create: false };
             let services = Services::open(&url, &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
             let seal = SealId::parse(seal).unwrap();
-            let sealed = seals::sign(&services, &Actor::Operator, None, &seal, order(document)).await;
+            let roles = Roles::new([Role::SealUser]).unwrap();
+            let by = Actor::Caller { id: CallerId::parse(user).unwrap(), roles };
+            let sealed = seals::sign(&services, &by, None, &seal, order(document)).await;
             services.store.close().await;
             sealed.map(|sealed| sealed.document).map_err(|error| error.code())
         })
@@ -113,7 +116,10 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     let [applicant, checker, approver] =
         [("chen", "applicant"), ("li", "checker"), ("wang", "approver")].map(|(name, role)| place.hired(name, role));
     let keeper = place.key("zhao");
-    let keeper = place.done(&["seal-admin", "register-caller", &keeper, "--name", "zhao", "--role", "seal-user"]);
+    let keeper =
+        place.done(&["seal-admin", "register-caller", &keeper, "--name", "zhao", "--role", "seal-administrator"]);
+    let clerk = place.key("sun");
+    let clerk = place.done(&["seal-admin", "register-caller", &clerk, "--name", "sun", "--role", "seal-user"]);
     let officers = place.done(&["seal-admin", "officer", "list", "--json"]);
     assert_eq!(officers.lines().count(), 3);
     let again = ["seal-admin", "officer", "appoint", "--role", "approver", "--division", "33", "--caller", &checker];
@@ -170,7 +176,7 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     let made = place.done(&["seal-admin", "fulfil", &id]);
     let (seal, state) = made.split_once("  ").unwrap();
     assert_eq!(state, "made");
-    assert_eq!(place.seals(NOTICE, seal), Err("seal-not-delivered"));
+    assert_eq!(place.seals(NOTICE, seal, &clerk), Err("seal-not-delivered"));
     let deliver = ["seal-admin", "deliver", seal, "--officer", &keeper, "--key"];
     assert_eq!(place.refused(&[&deliver[..], &["li.key"]].concat()), "delivery-signature");
     assert_eq!(place.done(&[&deliver[..], &["zhao.key"]].concat()), format!("{seal}  active"));
@@ -182,7 +188,13 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     for authority in ["root", "seals"] {
         place.done(&["ca", "crl", authority, "--out", &format!("{authority}.crl")]);
     }
-    fs::write(place.path("sealed.ofd"), place.seals(NOTICE, seal).unwrap()).unwrap();
+    // Nobody uses it whom its keeper has not authorised, and nobody gives it another keeper past the application.
+    assert_eq!(place.seals(NOTICE, seal, &clerk), Err("use-not-authorised"));
+    assert_eq!(place.refused(&["seal-admin", "keeper", seal, &checker]), "seal-approval-needed");
+    let period = ["--from", "2025-01-01T00:00:00Z", "--until", "2027-12-31T00:00:00Z"];
+    let authorise = ["seal-admin", "authorise", seal, "--user", &clerk, "--officer", &keeper, "--key", "zhao.key"];
+    place.done(&[&authorise[..], &period].concat());
+    fs::write(place.path("sealed.ofd"), place.seals(NOTICE, seal, &clerk).unwrap()).unwrap();
     let verify = ["verify", "sealed.ofd", "--offline", "--json", "--trust", "root.pem"];
     let evidence = ["--evidence", "seals.pem", "--evidence", "root.crl", "--evidence", "seals.crl"];
     let report = place.object(&[&verify[..], &evidence].concat());
@@ -191,7 +203,7 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
     // One officer lets it rest; back it comes by two.
     let rests = ["seal-admin", "suspend-signed", seal, "--reason", "owner-request", "--officer", &checker, "--key"];
     assert_eq!(place.done(&[&rests[..], &["li.key"]].concat()), format!("{seal}  suspended"));
-    assert_eq!(place.seals(NOTICE, seal), Err("seal-suspended"));
+    assert_eq!(place.seals(NOTICE, seal, &clerk), Err("seal-suspended"));
     assert_eq!(place.refused(&["seal-admin", "resume", seal]), "seal-approval-needed");
     let apply = [&["seal-admin", "apply", "resume", seal], &with[..], &["--key", "chen.key"]].concat();
     let id = place.done(&apply);

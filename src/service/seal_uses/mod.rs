@@ -19,7 +19,9 @@ use crate::store::callers::StoredCaller;
 use crate::store::seal_keepers::StoredKeeper;
 use crate::store::use_authorisations::StoredAuthorisation;
 use crate::store::use_ledger::{LedgerEntry, LedgerQuery};
-use crate::store::{self, Tx, audit, callers, seal_keepers, seal_records, seals, use_approvals, use_authorisations, use_ledger};
+use crate::store::{
+    self, Tx, audit, callers, seal_keepers, seal_records, seals, use_approvals, use_authorisations, use_ledger,
+};
 
 pub use entering::{SecondFactor, UsePurpose};
 pub(in crate::service) use entering::{Wish, decide, enter, give_back, give_back_at_start, release};

@@ -12,13 +12,14 @@ use yinxin::base::random::{SystemRandom, array};
 use yinxin::config::profiles::built_in;
 use yinxin::config::verification;
 use yinxin::crypto::digest::sm3;
-use yinxin::domain::audit::{RevocationReason, SuspensionReason};
+use yinxin::domain::audit::{Actor, RevocationReason, SuspensionReason};
 use yinxin::domain::ca::Profiles;
-use yinxin::domain::caller::Role;
+use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, Owner};
 use yinxin::domain::officer::OfficerRole;
 use yinxin::domain::officer::request::{RefusalReason, Submitted as _, WithdrawalReason};
 use yinxin::domain::seal::application::{Holder, Purpose, SealForm, SignerKey, SignerList, Wanted};
+use yinxin::domain::seal::authority::UseTerms;
 use yinxin::domain::verify::Indication;
 use yinxin::format::ses::SesSeal;
 use yinxin::render::NOTICE;
@@ -26,6 +27,7 @@ use yinxin::service::issuance::{Issuance, UnitRole};
 use yinxin::service::keys::{life_cycle, making};
 use yinxin::service::seal_applications::{self, NewApplication};
 use yinxin::service::seal_fulfilment::{self, Fulfilled};
+use yinxin::service::seal_uses;
 use yinxin::service::units::{NewUnit, establish};
 use yinxin::service::verification::{Verification, sm3_hex};
 use yinxin::service::{
@@ -55,6 +57,7 @@ struct Office {
     checker: Person,
     approver: Person,
     keeper: Person,
+    clerk: Person,
     picture: Vec<u8>,
 }
 
@@ -94,7 +97,8 @@ impl Office {
             applicant: officer(&services, OfficerRole::Applicant, "3301").await,
             checker: officer(&services, OfficerRole::Checker, "3301").await,
             approver: officer(&services, OfficerRole::Approver, "33").await,
-            keeper: person(&services, &[Role::SealUser]).await,
+            keeper: person(&services, &[Role::SealAdministrator]).await,
+            clerk: person(&services, &[Role::SealUser]).await,
             picture: picture.await.unwrap(),
             services,
             hands,
@@ -225,8 +229,37 @@ impl Office {
     }
 
     async fn sign(&self, seal: &SealId) -> Result<Vec<u8>, &'static str> {
-        let signed = seals::sign(&self.services, BY, None, seal, order(NOTICE)).await;
+        let user = Actor::Caller { id: self.clerk.id.clone(), roles: Roles::new([Role::SealUser]).unwrap() };
+        let sign = async || seals::sign(&self.services, &user, None, seal, order(NOTICE)).await;
+        let signed = match sign().await {
+            // The keeper authorises the clerk once.
+            Err(error) if error.code() == "use-not-authorised" => {
+                self.authorise(seal).await;
+                sign().await
+            }
+            signed => signed,
+        };
         signed.map(|sealed| sealed.document).map_err(|error| error.code())
+    }
+
+    async fn authorise(&self, seal: &SealId) {
+        let now = self.services.clock.now();
+        let terms = UseTerms {
+            nonce: array(&SystemRandom).unwrap(),
+            seal: seal.clone(),
+            user: self.clerk.id.clone(),
+            items: Vec::new(),
+            document_kinds: Vec::new(),
+            from: now,
+            until: now.plus_days(900),
+            most_uses: None,
+            most_amount: None,
+            most_sum: None,
+            each_approved: false,
+            second_factor: false,
+        };
+        let signature = self.keeper.sign(&seal_uses::to_authorise(&self.services, &terms).await.unwrap());
+        seal_uses::authorise(&self.services, terms, self.keeper.by(&signature)).await.unwrap();
     }
 
     async fn certificate(&self, seal: &SealId) -> StoredStatus {

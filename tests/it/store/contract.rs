@@ -405,7 +405,7 @@ async fn seals_and_their_states(store: &Store) {
     let all = store.read(|tx| Box::pin(seals::list(tx, None, 10))).await.unwrap();
     assert_eq!(all, [current, second.clone()]);
     let rest = store.read(|tx| Box::pin(seals::list(tx, Some(&first.id), 10))).await.unwrap();
-    assert_eq!(rest, [second.clone()]);
+    assert_eq!(rest, std::slice::from_ref(&second));
 
     let made = State::Made { since: at(14) };
     let mut current = StoredSeal { state: made.clone(), ..seal("s4") };
