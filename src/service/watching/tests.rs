@@ -74,7 +74,8 @@ async fn a_look_that_is_cut_off_anywhere_loses_nothing_and_repeats_nothing() {
             break;
         }
     }
-    assert!((5..200).contains(&in_between), "{in_between}");
+    // How often a look yields depends on how quick the database is.
+    assert!((2..200).contains(&in_between), "{in_between}");
     services.store.close().await;
     std::fs::remove_dir_all(folder).unwrap();
 }
