@@ -65,7 +65,7 @@ impl StoredLog {
     /// A bundle of entries, compared with the tree where it was moved.
     ///
     /// # Errors
-    /// As [`Self::proven_tile`].
+    /// As `proven_tile`: what a moved file is not, by its name; the store's.
     pub async fn bundle(&self, bundle: BundleCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
         self.store.read(|tx| Box::pin(tiles::bundle(tx, bundle))).await
     }
