@@ -297,7 +297,22 @@ async fn contract(place: Place) {
     a_changed_row_gives_no_authority(&office, &place).await;
     what_waits_too_long_lapses(&office).await;
     what_ended_is_archived(&office).await;
+    other_forms_are_made_and_used(&office).await;
     no_code_stands_twice(&office, &place).await;
+}
+
+async fn other_forms_are_made_and_used(office: &Office) {
+    let forms = [(SealForm::V1, SignerList::Certificates), (SealForm::V5, SignerList::Digests)];
+    for (number, (form, list)) in (70..).zip(forms) {
+        let wanted = Wanted { form, list, ..office.wanted(number, office.key().await) };
+        let id = office.approved(office.asks(Purpose::Make(Box::new(wanted)))).await;
+        let seal = office.fulfil(&id).await.unwrap().seal;
+        assert_eq!(office.deliver(&seal, &office.keeper).await.unwrap(), "active");
+        let known = seal_delivery::find(&office.services, &seal).await.unwrap();
+        let written = SesSeal::parse_any(&known.seal.seal_der).unwrap();
+        assert_eq!(u64::from(written.version), form.number());
+        office.sign(&seal).await.unwrap();
+    }
 }
 
 async fn without_a_maker_or_codes_nothing_is_taken(office: &Office, place: &Place) {
@@ -393,8 +408,11 @@ async fn hopeless_applications_are_refused_at_once(office: &Office, place: &Plac
     assert_eq!(change(&|one| one.kind = 9).await, "seal-kind-unknown");
     assert_eq!(change(&|one| one.name = "别处".into()).await, "seal-naming");
     assert_eq!(change(&|one| one.holder.division = division("3302")).await, "out-of-division");
-    assert_eq!(change(&|one| one.form = SealForm::V5).await, "seal-form");
-    assert_eq!(change(&|one| one.list = SignerList::Digests).await, "seal-form");
+    let digests_in_version_1 = |one: &mut Wanted| {
+        one.form = SealForm::V1;
+        one.list = SignerList::Digests;
+    };
+    assert_eq!(change(&digests_in_version_1).await, "seal-form");
     assert_eq!(change(&|one| one.picture_sm3 = [1; 32]).await, "seal-picture");
     assert_eq!(change(&|one| one.profile = "root".into()).await, "authority-profile");
     assert_eq!(change(&|one| one.profile = "none".into()).await, "profile-unknown");
