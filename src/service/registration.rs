@@ -328,7 +328,8 @@ async fn to_state(
     steps.await
 }
 
-fn refusal(reason: RefusalReason, explanation: &str) -> Result<Statement, Error> {
+/// What an officer states who refuses, with an explanation that is not too long.
+pub(in crate::service) fn refusal(reason: RefusalReason, explanation: &str) -> Result<Statement, Error> {
     if explanation.len() > MOST_EXPLANATION {
         return Err(Error::Explanation { most: MOST_EXPLANATION });
     }

@@ -12,7 +12,6 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::state::RevocationReason;
 use crate::domain::ca::{self, Profiles};
-use crate::domain::caller::{CallerState, Role};
 use crate::domain::officer::request::{RefusalReason, RequestEvent, RequestState, Submitted as _, WithdrawalReason};
 use crate::domain::officer::statement::{Statement, check_submitter};
 use crate::domain::officer::{Approval, ApprovalPolicy, Hand, Officer};
@@ -21,9 +20,9 @@ use crate::domain::seal::application::{
 };
 use crate::domain::seal::kind::SealKinds;
 use crate::service::officers::fixed_value;
-use crate::service::registration::{MOST_EXPLANATION, MOST_IN_PAGE, Signed};
+use crate::service::registration::{MOST_IN_PAGE, Signed, refusal};
 use crate::service::seal_officers::{officer_in, officer_still};
-use crate::service::{Error, Services, certificate_status, seal_fulfilment};
+use crate::service::{Error, Services, certificate_status, seal_fulfilment, seal_uses};
 use crate::store::certificate_requests::StoredCheck;
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::seal_applications::StoredApplication;
@@ -173,9 +172,7 @@ async fn existing(tx: &mut Tx<'_>, submission: &SealSubmission) -> Result<Vec<Ex
 /// Whether that caller may keep a seal: it is let in, and cares for seals (so it is none of the three administrators).
 pub(in crate::service) async fn may_keep(tx: &mut Tx<'_>, keeper: &CallerId) -> Result<callers::StoredCaller, Error> {
     let found = callers::find(tx, keeper).await?.ok_or(Error::SealKeeper)?;
-    if found.state == CallerState::Barred || !found.roles.contains(Role::SealAdministrator) {
-        return Err(Error::SealKeeper);
-    }
+    seal_uses::may_keep(&found).map_err(|_| Error::SealKeeper)?;
     Ok(found)
 }
 
@@ -324,13 +321,6 @@ async fn to_state(
         })
     });
     steps.await
-}
-
-fn refusal(reason: RefusalReason, explanation: &str) -> Result<Statement, Error> {
-    if explanation.len() > MOST_EXPLANATION {
-        return Err(Error::Explanation { most: MOST_EXPLANATION });
-    }
-    Ok(Statement::Refuse { reason, explanation_sm3: sm3(explanation.as_bytes()) })
 }
 
 /// How many officers must approve: as many as the profile of the signer's certificate says, one where nothing is made.

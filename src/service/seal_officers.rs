@@ -8,9 +8,9 @@ use crate::base::division::Division;
 use crate::base::id::{CallerId, RequestId};
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::caller::{CallerState, Role};
-use crate::domain::officer::{Officer, OfficerRole};
+use crate::domain::officer::OfficerRole;
 use crate::domain::seal::application::SealOfficer;
-use crate::service::officers::registered_key;
+use crate::service::officers::officer_of;
 use crate::service::{Error, Services};
 use crate::store::callers::StoredCaller;
 use crate::store::seal_officers::StoredSealOfficer;
@@ -105,8 +105,7 @@ pub(in crate::service) async fn officer_in(tx: &mut Tx<'_>, id: &CallerId) -> Re
     let caller = callers::find(tx, id).await?.ok_or(Error::UnknownCaller)?;
     may_be_officer(&caller)?;
     let row = seal_officers::find(tx, id).await?.filter(|row| row.ended_at.is_none()).ok_or(Error::NotSealOfficer)?;
-    let key = registered_key(&caller)?;
-    let officer = Officer { id: caller.id.clone(), role: row.role, key, algorithm: caller.algorithm.signature() };
+    let officer = officer_of(&caller, row.role)?;
     Ok((SealOfficer { officer, division: row.division }, Actor::Caller { id: caller.id, roles: caller.roles }))
 }
 

@@ -389,7 +389,8 @@ fn is_beyond(amount: u64) -> bool {
     i64::try_from(amount).is_err()
 }
 
-fn may_keep(caller: &StoredCaller) -> Result<(), Error> {
+/// Whether a caller may keep seals: it is let in, and cares for seals, which none of the three administrators does.
+pub(in crate::service) fn may_keep(caller: &StoredCaller) -> Result<(), Error> {
     if caller.state == CallerState::Barred {
         return Err(Error::CallerBarred);
     }

@@ -206,7 +206,8 @@ async fn another_place_is_taken_only_when_it_has_everything(place: &Place, servi
     let found = services.store.read(|tx| Box::pin(moved_tiles::find(tx))).await.unwrap();
     assert_eq!(found, Some(Moved { below: 1_280, place: other.clone() }));
     let lower = &Moved { below: 256, place: other };
-    assert!(services.store.run("note", |tx| Box::pin(moved_tiles::note(tx, lower))).await.is_err());
+    let refused = services.store.run("note", |tx| Box::pin(moved_tiles::note(tx, lower))).await;
+    assert!(matches!(refused, Err(yinxin::store::Error::Database(_))), "{refused:?}");
     let none = services.store.read(|tx| Box::pin(log::tile(tx, (TileKind::Sm3, 0, 3)))).await.unwrap();
     assert_eq!(none, None);
 }
