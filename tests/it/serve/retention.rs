@@ -1,9 +1,22 @@
-//! Commands that erase, prune, move and release, from outside: each refuses by its code, and changes nothing then.
+//! Commands that erase, prune, move and release, from outside: each refuses by its code, and changes nothing then; two officers
+//! have it their way.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use yinxin::base::clock::{Clock as _, FixedClock, SystemClock};
+use yinxin::base::random::SystemRandom;
+use yinxin::domain::audit::misuse::{Misuse, Threshold};
+use yinxin::domain::audit::{AlarmKind, EventBody};
+use yinxin::domain::ca::request::OfficerRole;
+use yinxin::service::Services;
+use yinxin::service::keys::KeySource;
+use yinxin::service::watching::Watch;
 
 use crate::process::program;
 use crate::serve::Installation;
+use crate::service::registration::{Person, hired};
+use crate::service::signing::{caller, id_of};
 
 /// A command on the installation whose folder that is: exit code, and what it says on both outputs.
 fn done(home: &Path, arguments: &[&str], more: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -51,4 +64,92 @@ fn commands_refuse_by_their_codes() {
         assert_eq!((exit, said.contains(expected)), (Some(code), true), "{arguments:?}: {said}");
     }
     assert!(!to_sign.exists() && !old.exists());
+}
+
+fn with<'a>(command: &[&'a str], more: &'a [String]) -> Vec<&'a str> {
+    command.iter().copied().chain(more.iter().map(String::as_str)).collect()
+}
+
+/// What happened 200 days ago: two officers appointed, a caller refused twice and barred for it.
+async fn long_ago(installation: &Installation) -> ([Person; 2], String) {
+    std::fs::create_dir_all(installation.home()).unwrap();
+    let source = KeySource::File { path: installation.home().join("key-encryption.key"), create: true };
+    let clock = FixedClock(SystemClock.now().plus_days(-200));
+    let services = Services::open(&installation.url(), &source, Arc::new(clock), Arc::new(SystemRandom)).await.unwrap();
+    let officers = [hired(&services, OfficerRole::Approver).await, hired(&services, OfficerRole::Approver).await];
+    let actor = caller(&services, 7).await;
+    let refusals = Some(Threshold { most: 1, minutes: 10 });
+    let misuse = Misuse { refusals, suspend: [AlarmKind::RepeatedRefusals].into(), ..Misuse::default() };
+    let mut watch = Watch::begin(services.clone(), misuse).await.unwrap();
+    for _ in 0..2 {
+        let body = EventBody::AccessRefused { endpoint: "POST /x".into(), code: "role-missing".into() };
+        services.record(&actor, None, body).await.unwrap();
+    }
+    while watch.look().await.unwrap().events > 0 {}
+    services.store.close().await;
+    (officers, id_of(&actor).to_string())
+}
+
+#[test]
+fn two_officers_erase_and_release_by_the_commands() {
+    let installation = Installation::new("serve-two-officers");
+    let home = installation.home();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (officers, barred) = runtime.block_on(long_ago(&installation));
+    // The service signs what is there.
+    let running = installation.serve();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(running.terminate().0, Some(0));
+
+    let succeeds = |arguments: &[&str]| {
+        let (exit, said) = done(&home, arguments, &[]);
+        assert_eq!(exit, Some(0), "{arguments:?}: {said}");
+        said
+    };
+    let refuses = |arguments: &[&str], code: &str| {
+        let (exit, said) = done(&home, arguments, &[]);
+        assert_eq!((exit, said.contains(&format!("({code})"))), (Some(4), true), "{arguments:?}: {said}");
+    };
+    // Each officer's file and value for a command, as arguments.
+    let approvals = |command: &[&str], name: &str| -> Vec<String> {
+        let signed = officers.iter().enumerate().flat_map(|(which, officer)| {
+            let (file, id) = (installation.path(&format!("{name}-{which}")), officer.id.to_string());
+            let path = file.to_str().unwrap();
+            succeeds(&[command, &["--to-sign", path, "--officer", &id]].concat());
+            let value =
+                installation.write(&format!("{name}-{which}.sig"), &officer.sign(&std::fs::read(&file).unwrap()));
+            ["--approval".to_owned(), format!("{id}:{}", value.display())]
+        });
+        signed.collect()
+    };
+
+    let refusals = succeeds(&["audit", "export", "--class", "access-refused"]);
+    let numbers: Vec<String> = refusals
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["number"].to_string())
+        .collect();
+    assert_eq!(numbers.len(), 2, "{refusals}");
+    let erase = ["audit", "erase", "--number", &numbers[0], "--reason", "unlawful"];
+    let signed = approvals(&erase, "erase");
+    refuses(&with(&erase, &signed[..2]), "approvals-missing");
+    let said = succeeds(&with(&erase, &signed));
+    assert!(said.starts_with("1 events are erased, which event "), "{said}");
+    let left = succeeds(&["audit", "export", "--class", "access-refused"]);
+    assert_eq!(left.lines().collect::<Vec<_>>(), refusals.lines().skip(1).collect::<Vec<_>>());
+
+    let alarms = succeeds(&["alarms", "list", "--json"]);
+    let alarm: serde_json::Value = serde_json::from_str(alarms.lines().next().unwrap()).unwrap();
+    assert_eq!((alarm["caller"].as_str(), alarm["suspended"].as_str()), (Some(&*barred), Some("caller")), "{alarm}");
+    let number = alarm["number"].to_string();
+    let release = ["alarms", "release", &number];
+    let signed = approvals(&release, "release");
+    refuses(&with(&release, &signed[2..]), "approvals-missing");
+    let said = succeeds(&with(&release, &signed));
+    assert!(said.contains("  released "), "{said}");
+
+    // The trees are whole, with what came and without what went.
+    let running = installation.serve();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(running.terminate().0, Some(0));
+    assert!(succeeds(&["log", "verify"]).contains("right: "));
 }

@@ -18,6 +18,7 @@ use yinxin::service::audit_log::checking::{CheckError, CheckedLog, check};
 use yinxin::service::audit_log::desk::{LogAnswer, LogRequest};
 use yinxin::service::audit_log::erasing::{ProposedErasure, Terms, propose};
 use yinxin::service::audit_log::folder::FolderLog;
+use yinxin::service::audit_log::moving::{MovedTiles, move_tiles};
 use yinxin::service::audit_log::pruning::{Pruned, prune, prune_all, prune_due};
 use yinxin::service::audit_log::stored::StoredLog;
 use yinxin::store::{audit, watching};
@@ -380,6 +381,10 @@ async fn pruning(place: Place, old: u64) {
     let rest = services.store.read(|tx| Box::pin(audit::read(tx, 0, i64::MAX))).await.unwrap();
     assert_eq!(u64::try_from(rest.len()).unwrap(), whole.size - first_kept);
 
+    if first_kept > TILE_OF_LEVEL_1 {
+        its_tile_of_level_1_is_moved_too(&place, &later, &log, first_kept).await;
+    }
+
     // Deleted by hand behind the range, and the range itself.
     let deleted = first_kept + 5;
     place.script(&format!("DELETE FROM audit_events WHERE number = {deleted}")).await;
@@ -391,6 +396,32 @@ async fn pruning(place: Place, old: u64) {
     let error = checked(&later).await.unwrap_err();
     assert_eq!((error.code(), error.index()), ("log-row-missing", Some(0)));
     services.store.close().await;
+}
+
+/// Leaves below one full tile of level 1.
+const TILE_OF_LEVEL_1: u64 = 65_536;
+
+/// Tiles of both levels leave the database; what lies there is served, proven and compared with the tree.
+async fn its_tile_of_level_1_is_moved_too(place: &Place, services: &Services, log: &AuditLog, kept: u64) {
+    let upper = |tree: &str| place.folder.path().join(format!("old/{tree}/tile/1/000"));
+    let rows = "log_tiles WHERE level = 1 AND number = 0";
+    assert_eq!(place.count(rows).await, 2, "one in each tree");
+    let folder = FolderLog::new(&place.folder.path().join("old"));
+    let moved = move_tiles(services, &folder, TILE_OF_LEVEL_1, &|_| {}).await.unwrap();
+    assert_eq!(moved, Some(MovedTiles { from: 0, below: TILE_OF_LEVEL_1 }));
+    assert_eq!((place.count(rows).await, upper("sm3").is_file(), upper("sha256").is_file()), (0, true, true));
+    sequence_all(log).await;
+    is_whole(services, &place.folder.path().join("copy-of-moved")).await;
+    is_proven(log, kept).await;
+
+    let right = fs::read(upper("sha256")).unwrap();
+    let mut wrong = right.clone();
+    wrong[32] ^= 1;
+    fs::write(upper("sha256"), &wrong).unwrap();
+    let error = checked(services).await.unwrap_err();
+    assert_eq!((error.code(), error.index()), ("log-node-differs", Some(256)));
+    fs::write(upper("sha256"), &right).unwrap();
+    checked(services).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
