@@ -26,6 +26,10 @@ mod limits;
 mod logs;
 #[path = "http/openapi.rs"]
 mod openapi;
+#[path = "http/seal_answers.rs"]
+mod seal_answers;
+#[path = "http/seal_desk.rs"]
+mod seal_desk;
 #[path = "http/seals.rs"]
 mod seals;
 #[path = "http/shutdown.rs"]

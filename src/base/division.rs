@@ -54,6 +54,15 @@ impl Division {
         other.0.starts_with(&self.0)
     }
 
+    /// Between which texts the codes of this division, and of all that lie in it, stand: from the first on, before the second.
+    #[must_use]
+    pub fn bounds(&self) -> (String, String) {
+        let next = self.0.parse::<u64>().ok().and_then(|number| number.checked_add(1)).map(|number| number.to_string());
+        // Behind the last one of its length stands no digit any more.
+        let next = next.filter(|next| next.len() == self.0.len());
+        (self.0.clone(), next.unwrap_or_else(|| "A".to_owned()))
+    }
+
     /// This division and those around it, the nearest first, without the whole country.
     #[must_use]
     pub fn around(&self) -> Vec<Self> {
@@ -96,6 +105,17 @@ mod tests {
         assert_eq!(codes("330106"), ["330106", "330100", "330000"]);
         assert_eq!(codes("33"), ["330000"]);
         assert!(Division::country().around().is_empty());
+    }
+
+    #[test]
+    fn codes_within_stand_between_its_bounds_and_no_others() {
+        let all = ["330000", "330100", "330106", "330106109", "330106109051", "340000", "990000", "999999", "110101"];
+        for outer in all.map(of).iter().chain([&Division::country()]) {
+            let (from, before) = outer.bounds();
+            for inner in all.map(of) {
+                assert_eq!(outer.contains(&inner), from <= inner.code() && inner.code() < before, "{outer} {inner}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod credit_code;
+pub mod csv;
 pub mod division;
 pub mod id;
 pub mod limits;

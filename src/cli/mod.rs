@@ -7,7 +7,7 @@ mod backup;
 mod bench;
 mod ca;
 mod console;
-mod csv;
+
 mod demo;
 mod exit;
 mod fetching;

@@ -6,10 +6,10 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use crate::base::clock::Timestamp;
+use crate::base::csv;
 use crate::base::id::{AuthorisationId, CallerId, SealId, SignatureId};
 use crate::base::random::array;
 use crate::cli::ca::inventory::sm3;
-use crate::cli::csv;
 use crate::cli::installation::Error;
 use crate::cli::proof::{Proof, Proven};
 use crate::domain::audit::Actor;

@@ -18,6 +18,7 @@ use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::seal_desk::{SealAnswer, SealRequest};
 use crate::service::signed_reports::Form;
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
@@ -39,6 +40,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         seal: SealId,
         request: SignDocument,
     ) -> Answer<'a, SignedDocument>;
+    fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
     fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate>;
@@ -153,6 +155,10 @@ impl<U: UseCases> Door for U {
         Box::pin(async move {
             UseCases::sign_with_seal(self, actor, seal, request).await.map_err(|e| Problem::from_refusal(&e))
         })
+    }
+
+    fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer> {
+        told(UseCases::seal_desk(self, actor, request))
     }
 
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus> {

@@ -60,6 +60,32 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::trust_lists::activate))     // POST /api/v1/trust-lists/{sm3}/activation
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+        .routes(routes!(api::seal_applications::draft))         // POST /api/v1/seal-applications/draft
+        .routes(routes!(api::seal_applications::submit, api::seal_applications::search)) // POST, GET /api/v1/seal-applications
+        .routes(routes!(api::seal_applications::show))          // GET  /api/v1/seal-applications/{id}
+        .routes(routes!(api::seal_applications::picture))       // GET  /api/v1/seal-applications/{id}/picture
+        .routes(routes!(api::seal_applications::document))      // GET  /api/v1/seal-applications/{id}/documents/{number}
+        .routes(routes!(api::seal_applications::to_sign))       // POST /api/v1/seal-applications/{id}/to-sign
+        .routes(routes!(api::seal_applications::check))         // POST /api/v1/seal-applications/{id}/check
+        .routes(routes!(api::seal_applications::approve))       // POST /api/v1/seal-applications/{id}/approval
+        .routes(routes!(api::seal_applications::refuse))        // POST /api/v1/seal-applications/{id}/refusal
+        .routes(routes!(api::seal_applications::withdraw))      // POST /api/v1/seal-applications/{id}/withdrawal
+        .routes(routes!(api::seal_applications::fulfil))        // POST /api/v1/seal-applications/{id}/seal
+        .routes(routes!(api::seal_life::search))                // GET  /api/v1/seals
+        .routes(routes!(api::seal_life::show))                  // GET  /api/v1/seals/{id}/record
+        .routes(routes!(api::seal_life::chain))                 // GET  /api/v1/seals/{id}/chain
+        .routes(routes!(api::seal_life::picture))               // GET  /api/v1/seals/{id}/picture
+        .routes(routes!(api::seal_life::to_sign))               // POST /api/v1/seals/{id}/to-sign
+        .routes(routes!(api::seal_life::deliver))               // POST /api/v1/seals/{id}/delivery
+        .routes(routes!(api::seal_life::suspend))               // POST /api/v1/seals/{id}/suspension
+        .routes(routes!(api::seal_life::archive))               // POST /api/v1/seals/{id}/archive
+        .routes(routes!(api::seal_uses::draft))                 // POST /api/v1/seals/{id}/authorisations/draft
+        .routes(routes!(api::seal_uses::authorise, api::seal_uses::list)) // POST, GET /api/v1/seals/{id}/authorisations
+        .routes(routes!(api::seal_uses::withdraw_all))          // POST /api/v1/seals/{id}/authorisations/withdrawal
+        .routes(routes!(api::seal_uses::withdraw))              // POST /api/v1/seals/{id}/authorisations/{authorisation}/withdrawal
+        .routes(routes!(api::seal_uses::draft_approval))        // POST /api/v1/seals/{id}/authorisations/{authorisation}/approvals/draft
+        .routes(routes!(api::seal_uses::approve))               // POST /api/v1/seals/{id}/authorisations/{authorisation}/approvals
+        .routes(routes!(api::use_ledger::search))               // GET  /api/v1/use-ledger
         .routes(routes!(api::certificates::order))       // POST /api/v1/certificates
         .routes(routes!(api::certificates::search))      // GET  /api/v1/certificates
         .routes(routes!(api::certificates::expiring))    // GET  /api/v1/certificates/expiring
@@ -316,6 +342,7 @@ mod tests {
     use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+    use crate::service::seal_desk::{SealAnswer, SealRequest};
     use crate::service::signed_reports::Form;
     use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
     use crate::service::verification_batches::{BatchRecord, BatchStep};
@@ -370,6 +397,10 @@ mod tests {
         }
 
         async fn sign_with_seal(&self, _: &Actor, _: SealId, _: SignDocument) -> Result<SignedDocument, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn seal_desk(&self, _: &Actor, _: SealRequest) -> Result<SealAnswer, Nothing> {
             Err(Nothing)
         }
 

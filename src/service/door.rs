@@ -13,6 +13,7 @@ use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
+use crate::service::seal_desk::{SealAnswer, SealRequest};
 use crate::service::seal_uses::UsePurpose;
 use crate::service::signed_reports::Form;
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
@@ -251,6 +252,13 @@ pub trait UseCases: Send + Sync + 'static {
         seal: SealId,
         request: SignDocument,
     ) -> impl Future<Output = Result<SignedDocument, Self::Error>> + Send;
+
+    /// Answers what is asked about seals, applications for them, and authority to use them.
+    fn seal_desk(
+        &self,
+        actor: &Actor,
+        request: SealRequest,
+    ) -> impl Future<Output = Result<SealAnswer, Self::Error>> + Send;
 
     /// How a seal stands.
     fn seal_status(&self, actor: &Actor, seal: SealId) -> impl Future<Output = Result<SealStatus, Self::Error>> + Send;

@@ -2,10 +2,12 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
+use crate::crypto::digest::{hex, sm3};
 use crate::domain::ca::state::{CertificateState, RevocationReason};
 use crate::domain::ca::subject::Attributes;
 use crate::service::certificate_status::state_of;
-use crate::service::door::SealStatus;
+use crate::service::door::{PublishedBytes, SealStatus};
+use crate::service::trust_lists::InForce;
 use crate::service::{Error, seals};
 use crate::store::authorities::StoredAuthority;
 use crate::store::issued_certificates::IssuedCertificate;
@@ -178,6 +180,31 @@ pub struct IssuedList {
     pub next_update: Timestamp,
     /// SM3 of the list in DER.
     pub sm3: [u8; 32],
+}
+
+/// Seconds for which others may keep a revocation list: a newer one may come on demand.
+pub(in crate::service) const MOST_LIST_AGE: i64 = 300;
+
+/// The trust lists in force as one file; nothing where there is none.
+pub(in crate::service) fn published_lists(found: &InForce) -> Option<PublishedBytes> {
+    let issued = found.lists.iter().map(|list| list.list().issued).max();
+    let expires = found.lists.iter().map(|list| list.list().expires).min();
+    issued.zip(expires).map(|(this_update, expires)| {
+        let bytes = found.published();
+        let (tag, most_age) = (hex(&sm3(&bytes)), Some(MOST_LIST_AGE));
+        PublishedBytes { tag, bytes: bytes.into(), this_update, expires, most_age }
+    })
+}
+
+/// The certificate of an authority, or a bundle of them: looked at anew each day.
+pub(in crate::service) fn published_issuer(der: Vec<u8>, now: Timestamp) -> PublishedBytes {
+    PublishedBytes {
+        tag: hex(&sm3(&der)),
+        bytes: der.into(),
+        this_update: Timestamp::from_unix(now.unix().div_euclid(86_400).saturating_mul(86_400)),
+        expires: now.plus_days(1),
+        most_age: None,
+    }
 }
 
 /// A row as the door tells it.

@@ -22,11 +22,13 @@ use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::callers::{self, Register};
 use crate::service::certificate_status::{self, Change};
 use crate::service::door::{
-    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, IssuedList, IssuerForm,
-    KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, SealStatus, SignDocument,
-    SignedDocument, UseCases, VerifyDocument,
+    Actor, AuthorityRecord, CallerKey, CertificatePage, CertificateQuery, CertificateRecord, ErrorKind, IssuedList,
+    IssuerForm, KnownCaller, OcspReply, OrderCertificate, OrderedCertificate, Preview, PublishedBytes, Refusal as _,
+    SealStatus, SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
-use crate::service::door_records::{authority_of, record_of, status_of};
+use crate::service::door_records::{
+    MOST_LIST_AGE, authority_of, published_issuer, published_lists, record_of, status_of,
+};
 use crate::service::gathering::Appetite;
 use crate::service::inventory::{self, Count};
 use crate::service::issuance::orders::Orders;
@@ -40,6 +42,7 @@ use crate::service::registration_desk::{
 };
 use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
+use crate::service::seal_desk::{SealAnswer, SealDesk, SealRequest};
 use crate::service::seals::{self, Order};
 use crate::service::signed_reports::{self, Form};
 use crate::service::stamping::{self, Stamping};
@@ -48,9 +51,6 @@ use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, B
 use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
 use crate::store::crls::ShardKey;
 use crate::store::issued_certificates::Filter;
-
-/// Seconds for which others may keep a revocation list: a newer one may come on demand.
-const MOST_LIST_AGE: i64 = 300;
 
 /// The use cases with what they judge by.
 #[derive(Clone)]
@@ -67,6 +67,7 @@ pub struct Front {
     register: Register,
     desk: Option<RequestDesk>,
     jobs: Option<JobDesk>,
+    seals: Option<SealDesk>,
     batches: Option<Batches>,
     report_seal: Option<SealId>,
     log: Option<AuditLog>,
@@ -101,6 +102,7 @@ impl Front {
             register,
             desk: None,
             jobs: None,
+            seals: None,
             batches: None,
             report_seal: None,
             log: None,
@@ -153,9 +155,10 @@ impl Front {
     #[must_use]
     pub fn with_issuance(self, issuance: Issuance, profiles: Arc<Profiles>) -> Self {
         let jobs = Some(JobDesk::new(self.services.clone(), Arc::clone(&profiles)));
+        let seals = Some(SealDesk::new(self.services.clone(), Arc::clone(&profiles), issuance.clone()));
         let desk = Some(RequestDesk::new(self.services.clone(), profiles, issuance.clone()));
         let orders = Some(Orders::new(self.services.clone(), issuance));
-        Self { orders, desk, jobs, ..self }
+        Self { orders, desk, jobs, seals, ..self }
     }
 
     /// Where requests for certificates are dealt with, for the registered caller who asks.
@@ -321,6 +324,18 @@ impl UseCases for Front {
             document: sealed.document,
             signed_at: sealed.signed_at,
         })
+    }
+
+    async fn seal_desk(&self, actor: &Actor, request: SealRequest) -> Result<SealAnswer, Error> {
+        let (by, (method, route)) = (self.caller(actor).await?, request.endpoint());
+        let desk = self.seals.as_ref().ok_or(Error::IssuanceOff)?;
+        let answer = desk.ask((&by, &actor.request_id), request).await;
+        if let Err(error) = &answer
+            && error.kind() == ErrorKind::Forbidden
+        {
+            self.record_refusal(actor, method, route, error.code()).await?;
+        }
+        answer
     }
 
     async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {
@@ -517,18 +532,7 @@ impl UseCases for Front {
 
     async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Error> {
         let found = trust_lists::in_force(&self.services, self.services.clock.now()).await?;
-        let issued = found.lists.iter().map(|list| list.list().issued).max();
-        let expires = found.lists.iter().map(|list| list.list().expires).min();
-        Ok(issued.zip(expires).map(|(this_update, expires)| {
-            let bytes = found.published();
-            PublishedBytes {
-                tag: hex(&sm3(&bytes)),
-                bytes: bytes.into(),
-                this_update,
-                expires,
-                most_age: Some(MOST_LIST_AGE),
-            }
-        }))
+        Ok(published_lists(&found))
     }
 
     async fn authority_certificate(
@@ -540,14 +544,7 @@ impl UseCases for Front {
             IssuerForm::Certificate => publication::authority_certificate(&self.services, authority).await?,
             IssuerForm::Bundle => publication::authority_bundle(&self.services, authority).await?,
         };
-        let now = self.services.clock.now();
-        Ok(found.map(|der| PublishedBytes {
-            tag: hex(&sm3(&der)),
-            bytes: der.into(),
-            this_update: Timestamp::from_unix(now.unix().div_euclid(86_400).saturating_mul(86_400)),
-            expires: now.plus_days(1),
-            most_age: None,
-        }))
+        Ok(found.map(|der| published_issuer(der, self.services.clock.now())))
     }
 
     async fn ocsp(&self, authority: &AuthorityId, request: &[u8]) -> OcspReply {

@@ -43,6 +43,7 @@ pub mod rollover;
 pub mod seal_applications;
 pub mod seal_codes;
 pub mod seal_delivery;
+pub mod seal_desk;
 pub mod seal_fulfilment;
 pub mod seal_officers;
 pub mod seal_uses;

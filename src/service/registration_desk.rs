@@ -11,6 +11,7 @@ use crate::domain::ca::Profiles;
 use crate::domain::ca::identity::IdentityKind;
 use crate::domain::ca::request::{Approval, Hand, RefusalReason, RequestState, Submitted, WithdrawalReason};
 use crate::domain::ca::submission::Words;
+use crate::domain::officer::request::Request;
 use crate::domain::officer::statement::check_submitter;
 use crate::format::x509::Name;
 use crate::service::door::{EncryptionRecord, OrderedCertificate};
@@ -20,7 +21,7 @@ use crate::service::keys::enveloping::envelope_pem;
 use crate::service::officers::{fixed_value, officer_in};
 use crate::service::registration::{self, NewRequest, Signed, asked_of, subject_of, submission_of};
 use crate::service::{Error, Services, inventory};
-use crate::store::certificate_requests::{self, StoredRequest};
+use crate::store::certificate_requests::{self, StoredCheck, StoredRequest};
 
 /// A request for a certificate that would be taken, once it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,12 @@ pub struct ApprovalRecord {
     pub signature: Vec<u8>,
     /// When it arrived.
     pub at: Timestamp,
+}
+
+impl From<Approval> for ApprovalRecord {
+    fn from(Approval { hand, signature, at }: Approval) -> Self {
+        Self { officer: hand.officer, key_sm3: hand.key_sm3, signature, at }
+    }
 }
 
 /// A request for a certificate as it stands now.
@@ -289,25 +296,45 @@ async fn was_taken(
 ) -> Result<bool, Error> {
     let (officer, _) = services.store.read(|tx| Box::pin(officer_in(tx, signed.officer))).await?;
     let (hand, value) = (Hand::of(&officer), fixed_value(&officer, signed.signature));
-    let ended = stored.end_signature.as_ref() == Some(&value);
-    Ok(match (step, &stored.request.state) {
-        (RequestStep::Check, _) => {
-            stored.check.as_ref().is_some_and(|check| check.by == hand && check.signature == value)
+    let kept = KeptSteps { check: &stored.check, end: &stored.end_signature, explanation: &stored.explanation };
+    Ok(kept.have(&stored.request, step, (&hand, &value)))
+}
+
+/// What is kept of the steps of a request beside its state.
+pub(in crate::service) struct KeptSteps<'a> {
+    pub(in crate::service) check: &'a Option<StoredCheck>,
+    pub(in crate::service) end: &'a Option<Vec<u8>>,
+    pub(in crate::service) explanation: &'a Option<String>,
+}
+
+impl KeptSteps<'_> {
+    /// Whether this person took this step by this very signature.
+    pub(in crate::service) fn have<S: Submitted>(
+        &self,
+        request: &Request<S>,
+        step: &RequestStep,
+        (hand, value): (&Hand, &Vec<u8>),
+    ) -> bool {
+        let ended = self.end.as_ref() == Some(value);
+        match (step, &request.state) {
+            (RequestStep::Check, _) => {
+                self.check.as_ref().is_some_and(|check| check.by == *hand && check.signature == *value)
+            }
+            (
+                RequestStep::Approve,
+                RequestState::Checked { approvals, .. }
+                | RequestState::Approved { approvals, .. }
+                | RequestState::Fulfilled { approvals, .. },
+            ) => approvals.iter().any(|given| given.hand == *hand && given.signature == *value),
+            (RequestStep::Refuse { reason, explanation }, RequestState::Refused { by, reason: why, .. }) => {
+                ended && by.as_ref() == Some(hand) && reason == why && self.explanation.as_ref() == Some(explanation)
+            }
+            (RequestStep::Withdraw { reason }, RequestState::Withdrawn { reason: why, .. }) => {
+                ended && request.submission.applicant() == hand && reason == why
+            }
+            _ => false,
         }
-        (
-            RequestStep::Approve,
-            RequestState::Checked { approvals, .. }
-            | RequestState::Approved { approvals, .. }
-            | RequestState::Fulfilled { approvals, .. },
-        ) => approvals.iter().any(|given| given.hand == hand && given.signature == value),
-        (RequestStep::Refuse { reason, explanation }, RequestState::Refused { by, reason: why, .. }) => {
-            ended && by.as_ref() == Some(&hand) && reason == why && stored.explanation.as_ref() == Some(explanation)
-        }
-        (RequestStep::Withdraw { reason }, RequestState::Withdrawn { reason: why, .. }) => {
-            ended && stored.request.submission.applicant == hand && reason == why
-        }
-        _ => false,
-    })
+    }
 }
 
 /// The request that this officer submitted with this nonce before, asking for the same. So a submission whose answer was
@@ -364,12 +391,6 @@ fn record_of(stored: StoredRequest) -> Result<RequestRecord, Error> {
         RequestState::Withdrawn { reason: why, .. } => reason = Some(why.name()),
         _ => {}
     }
-    let approval = |Approval { hand, signature, at }| ApprovalRecord {
-        officer: hand.officer,
-        key_sm3: hand.key_sm3,
-        signature,
-        at,
-    };
     Ok(RequestRecord {
         id,
         state,
@@ -386,7 +407,7 @@ fn record_of(stored: StoredRequest) -> Result<RequestRecord, Error> {
         applicant: submission.applicant.officer,
         submitted_at: submission.submitted_at,
         checked: check.map(|check| (check.by.officer, check.at)),
-        approvals: kept.into_iter().map(approval).collect(),
+        approvals: kept.into_iter().map(ApprovalRecord::from).collect(),
         refused_by,
         reason,
         explanation,

@@ -50,6 +50,30 @@ pub struct NewApplication {
     pub picture: Option<Vec<u8>>,
 }
 
+/// What an applicant asks for, its files by their SM3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// As [`NewApplication::purpose`].
+    pub purpose: Purpose,
+    /// The division that decides.
+    pub division: Division,
+    /// SM3 of each document.
+    pub documents: Vec<[u8; 32]>,
+}
+
+impl Asked {
+    /// As that person submits it at that moment.
+    pub(in crate::service) fn submission(
+        &self,
+        nonce: [u8; 32],
+        applicant: Hand,
+        submitted_at: Timestamp,
+    ) -> SealSubmission {
+        let Self { purpose, division, documents } = self.clone();
+        SealSubmission { nonce, purpose, division, documents, applicant, submitted_at }
+    }
+}
+
 /// An application that would be taken, and waits for the applicant's signature over [`SealSubmission::to_submit`].
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -82,23 +106,28 @@ pub async fn draft(
     new: NewApplication,
     nonce: [u8; 32],
 ) -> Result<Draft, Error> {
-    let now = services.clock.now();
     let files = files(&new)?;
-    let NewApplication { purpose, division, documents, .. } = new;
-    let documents = documents.iter().map(|document| sm3(document)).collect();
-    let (purpose, division) = (&purpose, &division);
+    let documents = new.documents.iter().map(|document| sm3(document)).collect();
+    let asked = Asked { purpose: new.purpose, division: new.division, documents };
+    Ok(Draft { submission: judge(services, profiles, officer, asked, nonce).await?, files })
+}
+
+/// The same for files that are known by their SM3 alone: gives what would be on record, and what the applicant signs.
+///
+/// # Errors
+/// As [`draft`], but for what only the files tell.
+pub async fn judge(
+    services: &Services,
+    profiles: &Profiles,
+    officer: &CallerId,
+    asked: Asked,
+    nonce: [u8; 32],
+) -> Result<SealSubmission, Error> {
+    let (now, asked) = (services.clock.now(), &asked);
     let steps = services.store.read(|tx| {
-        let documents = Vec::clone(&documents);
         Box::pin(async move {
             let (applicant, _) = officer_in(tx, officer).await?;
-            let submission = SealSubmission {
-                nonce,
-                purpose: purpose.clone(),
-                division: division.clone(),
-                documents,
-                applicant: Hand::of(&applicant.officer),
-                submitted_at: now,
-            };
+            let submission = asked.submission(nonce, Hand::of(&applicant.officer), now);
             applicant.acts_for(&submission.division)?;
             may_be(tx, &submission).await?;
             Ok::<_, Error>(submission)
@@ -111,7 +140,7 @@ pub async fn draft(
         }
         seal_fulfilment::rehearse(services, profiles, wanted).await?;
     }
-    Ok(Draft { submission, files })
+    Ok(submission)
 }
 
 /// The files that are kept with an application, by their numbers.

@@ -180,10 +180,12 @@ pub async fn suspend(
     steps.await
 }
 
-/// Closes the papers of a seal that ended, or whose validity is over (归档).
+/// Closes the papers of a seal that ended, or whose validity is over (归档): the operator, or an officer of the holder's
+/// division, in any role.
 ///
 /// # Errors
-/// [`Error::UnknownSeal`]; [`Error::InvalidTransition`]: it may still be used, or is archived.
+/// [`Error::UnknownSeal`]; the caller is no officer, or acts for another division; [`Error::InvalidTransition`]: it may still
+/// be used, or is archived.
 pub async fn archive(
     services: &Services,
     (actor, call): (&Actor, Option<&RequestId>),
@@ -193,6 +195,14 @@ pub async fn archive(
     let steps = services.store.run("archive seal", |tx| {
         Box::pin(async move {
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            match actor {
+                Actor::Operator => {}
+                Actor::Anonymous => return Err(Error::CallerNeeded),
+                Actor::Caller { id: officer, .. } => {
+                    let record = seal_records::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+                    officer_in(tx, officer).await?.0.acts_for(&record.holder.division)?;
+                }
+            }
             let valid_to = valid_to(&seal)?;
             let (state, body): (State, EventBody) = seal.state.clone().archive(id, valid_to, now)?;
             seals::change_state(tx, &seal, state.clone()).await?;
@@ -204,5 +214,14 @@ pub async fn archive(
 }
 
 fn valid_to(seal: &StoredSeal) -> Result<Timestamp, Error> {
-    Ok(SesSeal::parse(&seal.seal_der).map_err(signing::Error::from)?.valid_end)
+    Ok(SesSeal::parse_any(&seal.seal_der).map_err(signing::Error::from)?.valid_end)
+}
+
+/// The picture of a seal as its maker signed it, and its type as the seal names it.
+///
+/// # Errors
+/// The seal cannot be read.
+pub fn picture(seal: &StoredSeal) -> Result<(Vec<u8>, String), Error> {
+    let parsed = SesSeal::parse_any(&seal.seal_der).map_err(signing::Error::from)?;
+    Ok((parsed.picture.to_vec(), parsed.picture_type.to_owned()))
 }

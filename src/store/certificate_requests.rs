@@ -8,7 +8,6 @@ use crate::base::id::{ApplicationId, AuthorityId, CallerId};
 use crate::domain::ca::request::{
     Approval, CertificateRequest, Hand, RefusalReason, RequestState, Submission, WithdrawalReason,
 };
-use crate::domain::officer::request::Request;
 use crate::store::integrity::optional;
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
@@ -282,16 +281,6 @@ pub(in crate::store) fn hand(officer: &str, key_sm3: Vec<u8>) -> Option<Hand> {
     Some(Hand { officer: CallerId::parse(officer).ok()?, key_sm3: key_sm3.try_into().ok()? })
 }
 
-/// The approvals that the state holds.
-pub(in crate::store) fn held<S>(request: &Request<S>) -> &[Approval] {
-    match &request.state {
-        RequestState::Checked { approvals, .. }
-        | RequestState::Approved { approvals, .. }
-        | RequestState::Fulfilled { approvals, .. } => approvals,
-        _ => &[],
-    }
-}
-
 pub(in crate::store) fn approval_content(approval: &Approval) -> [Vec<u8>; 4] {
     [
         approval.hand.officer.as_str().as_bytes().to_vec(),
@@ -400,7 +389,7 @@ pub async fn with_nonce(tx: &mut Tx<'_>, nonce: &[u8; 32]) -> Result<Option<Stor
 pub async fn update(tx: &mut Tx<'_>, stored: &StoredRequest) -> Result<StoredRequest, Error> {
     let next = StoredRequest { version: stored.version.saturating_add(1), ..stored.clone() };
     let mut approvals = approvals_of(tx, next.id.as_str()).await?;
-    for approval in held(&next.request).iter().skip(approvals.len()) {
+    for approval in next.request.approvals().iter().skip(approvals.len()) {
         approvals.push(approval.clone());
         let number = i64::try_from(approvals.len()).unwrap_or(i64::MAX);
         insert_approval(tx, &next.id, number, approval).await?;

@@ -234,6 +234,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0026_receipts.sql"),
         postgres: include_str!("migrations/postgres/0026_receipts.sql"),
     },
+    Migration {
+        version: 27,
+        serves_from: 22,
+        sqlite: include_str!("migrations/sqlite/0027_seal_lists.sql"),
+        postgres: include_str!("migrations/postgres/0027_seal_lists.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -6,11 +6,12 @@ mod row;
 use row::Row;
 
 use crate::base::clock::Timestamp;
+use crate::base::division::Division;
 use crate::base::id::ApplicationId;
 use crate::crypto::digest::sm3;
 use crate::domain::officer::Approval;
 use crate::domain::seal::application::SealApplication;
-use crate::store::certificate_requests::{StoredCheck, approval_content, hand, held};
+use crate::store::certificate_requests::{StoredCheck, approval_content, hand};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -145,6 +146,35 @@ pub async fn find(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<StoredAp
     row.entity(tx, approvals).map(Some)
 }
 
+/// The application with that nonce.
+///
+/// # Errors
+/// As [`find`].
+pub async fn with_nonce(tx: &mut Tx<'_>, nonce: &[u8; 32]) -> Result<Option<StoredApplication>, Error> {
+    let Some(row) = fetch_optional!(tx, Row, select!("WHERE nonce = $1"), &nonce[..])? else { return Ok(None) };
+    let approvals = approvals_of(tx, &row.id).await?;
+    row.entity(tx, approvals).map(Some)
+}
+
+/// Applications that are decided in that division, by the division that decides and then by name, behind that place, at most
+/// `limit`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn in_division(
+    tx: &mut Tx<'_>,
+    division: &Division,
+    after: Option<(&Division, &ApplicationId)>,
+    limit: i64,
+) -> Result<Vec<StoredApplication>, Error> {
+    let sql =
+        select!("WHERE division >= $1 AND division < $2 AND (division, id) > ($3, $4) ORDER BY division, id LIMIT $5");
+    let (from, before) = division.bounds();
+    let (place, id) = after.map_or((String::new(), ""), |(place, id)| (place.code(), id.as_str()));
+    let rows = fetch_all!(tx, Row, sql, &from[..], &before[..], &place[..], id, limit)?;
+    entities(tx, rows).await
+}
+
 /// The picture (number 0) or a document (from 1) of an application.
 ///
 /// # Errors
@@ -171,7 +201,7 @@ pub async fn file(tx: &mut Tx<'_>, stored: &StoredApplication, number: i64) -> R
 pub async fn update(tx: &mut Tx<'_>, stored: &StoredApplication) -> Result<StoredApplication, Error> {
     let next = StoredApplication { version: stored.version.saturating_add(1), ..stored.clone() };
     let mut approvals = approvals_of(tx, next.id.as_str()).await?;
-    for approval in held(&next.application).iter().skip(approvals.len()) {
+    for approval in next.application.approvals().iter().skip(approvals.len()) {
         approvals.push(approval.clone());
         let number = i64::try_from(approvals.len()).unwrap_or(i64::MAX);
         insert_approval(tx, &next.id, number, approval).await?;

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, SealId};
-use crate::store::sql::{execute, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "seal_keepers";
@@ -56,6 +56,22 @@ pub async fn insert(tx: &mut Tx<'_>, kept: &StoredKeeper) -> Result<(), Error> {
 pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredKeeper>, Error> {
     let sql = "SELECT seal, keeper, since, version, integrity FROM seal_keepers WHERE seal = $1";
     fetch_optional!(tx, Row, sql, seal.as_str())?.map(|row| entity(tx, row)).transpose()
+}
+
+/// Which seals that caller keeps, behind that name, in the order of their names, at most `limit`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_keeper(
+    tx: &mut Tx<'_>,
+    keeper: &CallerId,
+    after: Option<&SealId>,
+    limit: i64,
+) -> Result<Vec<StoredKeeper>, Error> {
+    let sql = "SELECT seal, keeper, since, version, integrity FROM seal_keepers WHERE keeper = $1 AND seal > $2 \
+               ORDER BY seal LIMIT $3";
+    let rows = fetch_all!(tx, Row, sql, keeper.as_str(), after.map_or("", SealId::as_str), limit)?;
+    rows.into_iter().map(|row| entity(tx, row)).collect()
 }
 
 /// Keeps another keeper; gives the row with its next version.

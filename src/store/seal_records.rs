@@ -233,6 +233,53 @@ pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
 
+/// Seals of holders in that division, by the holder's division and then by name, behind that place, at most `limit`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn in_division(
+    tx: &mut Tx<'_>,
+    division: &Division,
+    after: Option<(&Division, &SealId)>,
+    limit: i64,
+) -> Result<Vec<StoredSealRecord>, Error> {
+    let sql = select!(
+        "WHERE holder_division >= $1 AND holder_division < $2 AND (holder_division, seal) > ($3, $4) \
+         ORDER BY holder_division, seal LIMIT $5"
+    );
+    let (from, before) = division.bounds();
+    let (place, seal) = after.map_or((String::new(), ""), |(place, seal)| (place.code(), seal.as_str()));
+    let rows = fetch_all!(tx, Row, sql, &from[..], &before[..], &place[..], seal, limit)?;
+    rows.into_iter().map(|row| entity(tx, row)).collect()
+}
+
+/// The seal with that code.
+///
+/// # Errors
+/// As [`find`].
+pub async fn with_code(tx: &mut Tx<'_>, code: &SealCode) -> Result<Option<StoredSealRecord>, Error> {
+    let row = fetch_optional!(tx, Row, select!("WHERE code = $1"), code.as_str())?;
+    row.map(|row| entity(tx, row)).transpose()
+}
+
+/// The seal that was made for that application.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_application(tx: &mut Tx<'_>, application: &ApplicationId) -> Result<Option<StoredSealRecord>, Error> {
+    let row = fetch_optional!(tx, Row, select!("WHERE application = $1"), application.as_str())?;
+    row.map(|row| entity(tx, row)).transpose()
+}
+
+/// The seal that stands in the place of that one.
+///
+/// # Errors
+/// As [`find`].
+pub async fn successor_of(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredSealRecord>, Error> {
+    let row = fetch_optional!(tx, Row, select!("WHERE predecessor = $1"), seal.as_str())?;
+    row.map(|row| entity(tx, row)).transpose()
+}
+
 /// Keeps that the keeper took the seal.
 ///
 /// # Errors

@@ -321,6 +321,33 @@ pub async fn of_seal(
     rows.iter().map(|row| entity(tx, row)).collect()
 }
 
+/// The one with that nonce.
+///
+/// # Errors
+/// As [`find`].
+pub async fn with_nonce(tx: &mut Tx<'_>, nonce: &[u8; 32]) -> Result<Option<StoredAuthorisation>, Error> {
+    let row = fetch_optional!(tx, Row, select!("WHERE nonce = $1"), &nonce[..])?;
+    row.map(|row| entity(tx, &row)).transpose()
+}
+
+/// Those of a user that are neither withdrawn nor over, of seals behind that name, by seal, at most `limit`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn open_of_user(
+    tx: &mut Tx<'_>,
+    user: &CallerId,
+    after: Option<&SealId>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<StoredAuthorisation>, Error> {
+    let sql = select!(
+        "WHERE caller = $1 AND seal > $2 AND valid_until > $3 AND withdrawn_at IS NULL ORDER BY seal, id LIMIT $4"
+    );
+    let rows = fetch_all!(tx, Row, sql, user.as_str(), after.map_or("", SealId::as_str), now.unix(), limit)?;
+    rows.iter().map(|row| entity(tx, row)).collect()
+}
+
 /// Those of a seal that are not withdrawn, the first by name, at most `limit`.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ fn request_for(method: &str, path: &str) -> Request {
         .replace("{id}", id)
         .replace("{sm3}", &"ab".repeat(32))
         .replace("{authority}", "ca")
+        .replace("{authorisation}", "u1")
         .replace("{list}", "0.crl");
     let path = path.replace("{certificate}", "ca.cer").replace("{*request}", "MAA=").replace("{name}", "a.ofd");
     let path = path.replace("{number}", "7").replace("{*path}", "sm3/checkpoint");
@@ -33,6 +34,7 @@ fn request_for(method: &str, path: &str) -> Request {
         "GET" => Request::new("GET", &path),
         "DELETE" => Request::new("DELETE", &path),
         "PUT" => Request::new("PUT", &path).body("application/ofd", b"PK"),
+        "POST" if crate::seal_desk::is_about_seals(&path) => crate::seal_desk::request(&path),
         "POST" if path.starts_with("/api/v1/verification-batches") => Request::new("POST", &path),
         "POST" if path.starts_with("/api/v1/trust-lists") => match path.rsplit('/').next() {
             Some("activation") => Request::new("POST", &path),
@@ -107,8 +109,15 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
     let server = Server::start().await;
     let table = Table::parse(SHIPPED).unwrap();
     assert!(table.rules().len() >= 7);
-    let roles =
-        ["seal-user", "verifier", "auditor", "audit-administrator", "system-administrator", "certificate-officer"];
+    let roles = [
+        "seal-user",
+        "seal-administrator",
+        "verifier",
+        "auditor",
+        "audit-administrator",
+        "system-administrator",
+        "certificate-officer",
+    ];
     let keys: Vec<_> = roles.iter().map(|role| (role, development_client(role, now()).unwrap())).collect();
     for (role, key) in &keys {
         server.double.register(role, &[role], key.fingerprint, &key.spki);
@@ -180,7 +189,7 @@ async fn questions_to_the_log_are_refused_by_their_field() {
 #[tokio::test]
 async fn unknown_routes_and_methods_are_problems() {
     let server = Server::start().await;
-    for target in ["/", "/api/v1/seals", "/healthz/", "/api/v2/verifications", "//healthz"] {
+    for target in ["/", "/api/v1/seal", "/healthz/", "/api/v2/verifications", "//healthz"] {
         server.send(&Request::new("GET", target)).await.assert_refused(404, "route-unknown");
     }
     for (method, target, allow) in [

@@ -31,6 +31,7 @@ use yinxin::service::registration::NewRequest;
 use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
+use yinxin::service::seal_desk::{SealAnswer, SealRequest};
 use yinxin::service::signed_reports::Form;
 use yinxin::service::trust_desk::{TrustListAnswer, TrustListRecord, TrustListStep};
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};
@@ -126,6 +127,8 @@ pub(crate) struct Double {
     pub(crate) listed: Mutex<Option<(Option<JobId>, i64)>>,
     /// The last step with trust lists.
     pub(crate) decided: Mutex<Option<TrustListStep>>,
+    /// Everything that was asked about seals.
+    pub(crate) desked: Mutex<Vec<SealRequest>>,
     pub(crate) refusals: Mutex<Vec<Recorded>>,
     pub(crate) broken: AtomicBool,
     /// Tells that work on `slow.ofd` has begun, and lets it end.
@@ -348,6 +351,13 @@ impl UseCases for Double {
             changes: is_shown.then(|| vec![change]),
             file: is_shown.then(|| br#"{"payload":"e30","signatures":[]}"#.to_vec()),
         }]))
+    }
+
+    async fn seal_desk(&self, actor: &Actor, request: SealRequest) -> Result<SealAnswer, Fault> {
+        assert!(actor.caller.is_some());
+        let answer = crate::seal_answers::answer(&request);
+        self.desked.lock().unwrap().push(request);
+        Ok(answer)
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

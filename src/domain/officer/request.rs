@@ -244,6 +244,17 @@ impl<S: Submitted> Request<S> {
         }
     }
 
+    /// The approvals so far.
+    #[must_use]
+    pub fn approvals(&self) -> &[Approval] {
+        match &self.state {
+            RequestState::Checked { approvals, .. }
+            | RequestState::Approved { approvals, .. }
+            | RequestState::Fulfilled { approvals, .. } => approvals,
+            _ => &[],
+        }
+    }
+
     /// When it last moved.
     #[must_use]
     pub fn since(&self) -> Timestamp {

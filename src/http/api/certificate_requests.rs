@@ -398,21 +398,7 @@ pub(crate) async fn to_sign(
 ) -> Result<Json<OctetsShape>, Problem> {
     let id = name(id)?;
     let fields = Fields::read(request, &["step", "reason", "explanation"]).await?;
-    let step = match fields.required("step")? {
-        "check" => RequestStep::Check,
-        "approve" => RequestStep::Approve,
-        "refuse" => refusal(&fields)?,
-        "withdraw" => withdrawal(&fields)?,
-        _ => return Err(malformed("step", "check, approve, refuse or withdraw")),
-    };
-    let has_reason = matches!(step, RequestStep::Refuse { .. } | RequestStep::Withdraw { .. });
-    if !has_reason && fields.text("reason")?.is_some() {
-        return Err(malformed("reason", "left out of this step"));
-    }
-    if !matches!(step, RequestStep::Refuse { .. }) && fields.text("explanation")?.is_some() {
-        return Err(malformed("explanation", "left out of this step"));
-    }
-    let octets = app.door.request_octets(&actor, &id, step).await?;
+    let octets = app.door.request_octets(&actor, &id, step(&fields)?).await?;
     Ok(Json(OctetsShape { to_sign: STANDARD.encode(octets) }))
 }
 
@@ -556,7 +542,7 @@ fn asked(fields: &Fields) -> Result<NewRequest, Problem> {
     })
 }
 
-fn octets_of(name: &str, text: &str) -> Result<[u8; 32], Problem> {
+pub(crate) fn octets_of(name: &str, text: &str) -> Result<[u8; 32], Problem> {
     hexadecimal(text).ok_or_else(|| malformed(name, "32 octets: 64 hexadecimal digits"))
 }
 
@@ -567,7 +553,26 @@ pub(crate) fn signature(fields: &Fields) -> Result<Vec<u8>, Problem> {
     octets.ok_or_else(|| malformed("signature", "a signature in base64"))
 }
 
-fn refusal(fields: &Fields) -> Result<RequestStep, Problem> {
+/// The step whose octets are asked for.
+pub(crate) fn step(fields: &Fields) -> Result<RequestStep, Problem> {
+    let step = match fields.required("step")? {
+        "check" => RequestStep::Check,
+        "approve" => RequestStep::Approve,
+        "refuse" => refusal(fields)?,
+        "withdraw" => withdrawal(fields)?,
+        _ => return Err(malformed("step", "check, approve, refuse or withdraw")),
+    };
+    let has_reason = matches!(step, RequestStep::Refuse { .. } | RequestStep::Withdraw { .. });
+    if !has_reason && fields.text("reason")?.is_some() {
+        return Err(malformed("reason", "left out of this step"));
+    }
+    if !matches!(step, RequestStep::Refuse { .. }) && fields.text("explanation")?.is_some() {
+        return Err(malformed("explanation", "left out of this step"));
+    }
+    Ok(step)
+}
+
+pub(crate) fn refusal(fields: &Fields) -> Result<RequestStep, Problem> {
     let wrong = || malformed("reason", "evidence-insufficient, profile-violated, not-entitled or key-refused");
     let reason = RefusalReason::from_name(fields.required("reason")?);
     let reason = reason.filter(|reason| *reason != RefusalReason::Lapsed).ok_or_else(wrong)?;
@@ -578,7 +583,7 @@ fn refusal(fields: &Fields) -> Result<RequestStep, Problem> {
     Ok(RequestStep::Refuse { reason, explanation: explanation.to_owned() })
 }
 
-fn withdrawal(fields: &Fields) -> Result<RequestStep, Problem> {
+pub(crate) fn withdrawal(fields: &Fields) -> Result<RequestStep, Problem> {
     let reason = WithdrawalReason::from_name(fields.required("reason")?);
     let reason = reason.ok_or_else(|| malformed("reason", "mistaken, not-needed or replaced"))?;
     Ok(RequestStep::Withdraw { reason })

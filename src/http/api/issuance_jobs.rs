@@ -23,7 +23,7 @@ use crate::http::api::accept::most_welcome;
 use crate::http::api::certificate_requests::{ApprovalShape, OctetsShape, SignedShape, signature};
 use crate::http::api::certificates::{authority, number, profile};
 use crate::http::api::form::{malformed, media_type, missing, whole_body, within_limit};
-use crate::http::api::job_lines::Lines;
+use crate::http::api::job_lines::job_lines;
 use crate::http::api::json::Fields;
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::{IdempotencyKey, UploadPlace};
@@ -344,7 +344,7 @@ pub(crate) async fn results(
         if query.limit.is_some() {
             return Err(malformed("limit", "left out where JSON Lines are asked for"));
         }
-        let lines = Lines::open(app, actor, id, after).await?;
+        let lines = job_lines(app, actor, id, after).await?;
         return Ok(([(header::CONTENT_TYPE, JSON_LINES)], lines).into_response());
     }
     let limit = number("limit", query.limit.as_deref(), (1, MOST_IN_PAGE))?.unwrap_or(USUAL_LIMIT);

@@ -16,9 +16,10 @@ pub(crate) enum Tree {
     Nothing,
     Text(String),
     Integer(i64),
+    Truth(bool),
     List(Vec<Tree>),
     Object(Vec<(String, Tree)>),
-    /// A truth value, or a number that is no such integer. No endpoint takes one.
+    /// A number that is no such integer. No endpoint takes one.
     Other,
 }
 
@@ -35,8 +36,8 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Tree::Nothing)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-        Ok(Tree::Other)
+    fn visit_bool<E>(self, truth: bool) -> Result<Tree, E> {
+        Ok(Tree::Truth(truth))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Tree, E> {
@@ -92,10 +93,22 @@ impl Fields {
         if media_type(request.headers()) != "application/json" {
             return Err(Problem::new(Code::ContentTypeRefused, "Send application/json."));
         }
-        let body = whole_body(request).await?;
-        match serde_json::from_slice(&body) {
+        Self::parse(&whole_body(request).await?, known)
+    }
+
+    /// Reads one object.
+    pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, Problem> {
+        match serde_json::from_slice(text) {
             Ok(Tree::Object(members)) => Self::of(members, known),
             _ => Err(Problem::new(Code::BodyMalformed, "The body is no JSON object.")),
+        }
+    }
+
+    /// Refuses each of these fields that is there: what is asked for has no place for it.
+    pub(crate) fn without(&self, names: &[&'static str]) -> Result<(), Problem> {
+        match names.iter().find(|name| self.0.contains_key(*name)) {
+            Some(name) => Err(malformed(name, "left out of this")),
+            None => Ok(()),
         }
     }
 
@@ -145,6 +158,25 @@ impl Fields {
         match self.0.get(name) {
             None => Ok(None),
             Some(Tree::Integer(number)) => u32::try_from(*number).map(Some).map_err(|_| wrong()),
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    /// A truth value that may be left out: then it is `false`.
+    pub(crate) fn truth(&self, name: &'static str) -> Result<bool, Problem> {
+        match self.0.get(name) {
+            None => Ok(false),
+            Some(Tree::Truth(truth)) => Ok(*truth),
+            Some(_) => Err(malformed(name, "true or false")),
+        }
+    }
+
+    /// An amount from 0 that may be left out.
+    pub(crate) fn amount(&self, name: &'static str) -> Result<Option<u64>, Problem> {
+        let wrong = || malformed(name, "a number from 0");
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Tree::Integer(number)) => u64::try_from(*number).map(Some).map_err(|_| wrong()),
             Some(_) => Err(wrong()),
         }
     }
@@ -220,6 +252,22 @@ mod tests {
         ] {
             assert_eq!(code(text, &number), refused, "{text}");
         }
+        let truth = |fields: &Fields| fields.truth("a").err();
+        for (text, refused) in
+            [(r#"{"a":true}"#, ""), (r#"{"a":1}"#, "field-malformed"), (r#"{"a":"true"}"#, "field-malformed")]
+        {
+            assert_eq!(code(text, &truth), refused, "{text}");
+        }
+        let amount = |fields: &Fields| fields.amount("a").err();
+        for (text, refused) in [
+            (r#"{"a":9223372036854775807}"#, ""),
+            (r#"{"a":-1}"#, "field-malformed"),
+            (r#"{"a":0.5}"#, "field-malformed"),
+        ] {
+            assert_eq!(code(text, &amount), refused, "{text}");
+        }
+        assert_eq!(code(r#"{"a":1}"#, &|fields| fields.without(&["b", "a"]).err()), "field-malformed");
+        assert_eq!(code(r#"{"a":null}"#, &|fields| fields.without(&["a"]).err()), "");
         assert_eq!(code(r#"{"a":[]}"#, &|fields| fields.text("a").err()), "field-malformed");
         assert_eq!(code(r#"{"a":{}}"#, &|fields| fields.list("a").err()), "field-malformed");
         assert_eq!(code(r#"{"a":"2026-11-23"}"#, &|fields| fields.moment("a").err()), "field-malformed");

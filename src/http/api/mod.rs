@@ -1,6 +1,7 @@
 //! The endpoints, one file per noun. JSON shapes live here.
 
 pub(crate) mod accept;
+mod application_shapes;
 pub(crate) mod audit_log;
 pub(crate) mod authorities;
 pub(crate) mod certificate_requests;
@@ -10,13 +11,19 @@ pub(crate) mod form;
 pub(crate) mod issuance_jobs;
 mod job_lines;
 pub(crate) mod json;
+mod lines;
 mod pair;
+mod parts;
 pub(crate) mod publication;
 pub(crate) mod report_answer;
+pub(crate) mod seal_applications;
+pub(crate) mod seal_life;
+pub(crate) mod seal_uses;
 pub(crate) mod seals;
 pub(crate) mod system;
 pub(crate) mod time_stamps;
 pub(crate) mod trust_lists;
+pub(crate) mod use_ledger;
 pub(crate) mod verification_batches;
 pub(crate) mod verifications;
 

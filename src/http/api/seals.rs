@@ -251,7 +251,8 @@ fn wants_json(headers: &HeaderMap) -> bool {
     types.iter().any(|t| t == "application/json") && !types.iter().any(|t| t == "application/ofd")
 }
 
-fn seal_id(id: Result<Path<String>, PathRejection>) -> Result<SealId, Problem> {
+/// The seal in a path.
+pub(crate) fn seal_id(id: Result<Path<String>, PathRejection>) -> Result<SealId, Problem> {
     let malformed =
         || Problem::new(Code::IdentifierMalformed, "A seal is named by 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'.");
     let Path(id) = id.map_err(|_| malformed())?;

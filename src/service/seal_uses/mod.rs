@@ -14,6 +14,7 @@ use crate::domain::officer::{Approval, Hand, Officer, OfficerRole};
 use crate::domain::seal::authority::{Authorisation, TermsRefused, UseApproval, UseRefused, UseTerms, Used};
 use crate::service::officers::{fixed_value, officer_of};
 use crate::service::registration::Signed;
+use crate::service::seal_officers::officer_still;
 use crate::service::{Error, Services};
 use crate::store::callers::StoredCaller;
 use crate::store::seal_keepers::StoredKeeper;
@@ -177,7 +178,7 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::UnknownAuthorisation`]; [`Error::Use`] when it is withdrawn already; [`Error::Terms`] for somebody who neither
-/// keeps the seal nor cares for seals.
+/// keeps the seal nor is an officer of seals; [`Error::SealApplication`] for an officer of another division.
 pub async fn withdraw(
     services: &Services,
     (actor, call): (&Actor, Option<&RequestId>),
@@ -204,7 +205,7 @@ pub async fn withdraw(
 /// Withdraws all authorisations to use a seal, in one transaction; gives how many.
 ///
 /// # Errors
-/// [`Error::UnknownSeal`]; [`Error::Terms`] for somebody who neither keeps the seal nor cares for seals.
+/// [`Error::UnknownSeal`]; as [`withdraw`].
 pub async fn withdraw_all(
     services: &Services,
     (actor, call): (&Actor, Option<&RequestId>),
@@ -338,8 +339,8 @@ pub struct LedgerPage {
     pub next: Option<(Timestamp, SignatureId)>,
 }
 
-/// Reads the use ledger (用印台账): an operator and an auditor all of it, a keeper what concerns the seal that the query
-/// names, everybody else the own uses.
+/// Reads the use ledger (用印台账): an operator and an auditor all of it, a keeper and officers of the holder's division what
+/// concerns the seal that the query names, everybody else the own uses.
 ///
 /// # Errors
 /// [`Error::LedgerNotYours`]; the store's.
@@ -365,10 +366,12 @@ async fn entitled(tx: &mut Tx<'_>, reader: &Actor, query: LedgerQuery) -> Result
         Actor::Caller { roles, .. } if roles.contains(Role::AuditAdministrator) => return Ok(query),
         Actor::Caller { id, .. } => id,
     };
-    if let Some(seal) = &query.seal
-        && seal_keepers::find(tx, seal).await?.is_some_and(|kept| kept.keeper == *id)
-    {
-        return Ok(query);
+    if let Some(seal) = &query.seal {
+        match may_tend(tx, id, seal).await {
+            Ok(()) => return Ok(query),
+            Err(Error::Terms(_) | Error::SealApplication(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     match &query.user {
         Some(user) if user != id => Err(Error::LedgerNotYours),
@@ -401,7 +404,7 @@ pub(in crate::service) fn may_keep(caller: &StoredCaller) -> Result<(), Error> {
 }
 
 /// The keeper of a seal, with the key registered now, and as the audit log names the keeper.
-async fn keeper_in(tx: &mut Tx<'_>, seal: &SealId) -> Result<(Officer, Actor), Error> {
+pub(in crate::service) async fn keeper_in(tx: &mut Tx<'_>, seal: &SealId) -> Result<(Officer, Actor), Error> {
     seals::find(tx, seal).await?.ok_or(Error::UnknownSeal)?;
     let kept = seal_keepers::find(tx, seal).await?.ok_or(Error::SealWithoutKeeper)?;
     let caller = callers::find(tx, &kept.keeper).await?.ok_or(Error::UnknownCaller)?;
@@ -426,15 +429,29 @@ async fn examine(tx: &mut Tx<'_>, terms: &UseTerms, keeper: &Officer, now: Times
     if user.roles.contains(Role::SealUser) { Ok(()) } else { Err(Error::NotSealUser) }
 }
 
-/// The keeper, whoever cares for seals, and the operator take authority away.
+/// The keeper, officers of the holder's division, and the operator take authority away.
 async fn may_withdraw(tx: &mut Tx<'_>, actor: &Actor, seal: &SealId) -> Result<(), Error> {
     match actor {
         Actor::Operator => Ok(()),
-        Actor::Caller { roles, .. } if roles.contains(Role::SealAdministrator) => Ok(()),
-        Actor::Caller { id, .. } => match seal_keepers::find(tx, seal).await? {
-            Some(kept) if kept.keeper == *id => Ok(()),
-            _ => Err(TermsRefused::NotKeeper.into()),
-        },
+        Actor::Caller { id, .. } => may_tend(tx, id, seal).await,
         Actor::Anonymous => Err(TermsRefused::NotKeeper.into()),
+    }
+}
+
+/// Whether that caller looks after a seal: its keeper, or an officer of seals who acts for its holder's division.
+///
+/// # Errors
+/// [`Error::Terms`] for somebody who is neither keeper nor officer; [`Error::SealApplication`] for an officer who acts for
+/// another division.
+pub(in crate::service) async fn may_tend(tx: &mut Tx<'_>, caller: &CallerId, seal: &SealId) -> Result<(), Error> {
+    if let Some(kept) = seal_keepers::find(tx, seal).await?
+        && kept.keeper == *caller
+        && may_keep(&callers::find(tx, caller).await?.ok_or(Error::UnknownCaller)?).is_ok()
+    {
+        return Ok(());
+    }
+    match (officer_still(tx, caller).await?, seal_records::find(tx, seal).await?) {
+        (Some(officer), Some(record)) => Ok(officer.acts_for(&record.holder.division)?),
+        _ => Err(TermsRefused::NotKeeper.into()),
     }
 }

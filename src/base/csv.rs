@@ -4,7 +4,7 @@
 //! nothing. A file for a program should be JSON lines instead: there nothing is changed.
 
 /// One record with its end of line (CR LF).
-pub(super) fn record<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
+pub fn record<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
     let mut line = fields.into_iter().map(field).collect::<Vec<_>>().join(",");
     line.push_str("\r\n");
     line
