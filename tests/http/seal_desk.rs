@@ -20,6 +20,7 @@ use yinxin::service::seal_desk::{
 use yinxin::service::seal_uses::WantedApproval;
 
 use crate::client::{Answer, Request, Server};
+use crate::issuance_jobs::dechunked;
 use crate::seal_answers::wanted;
 
 const APPLICATIONS: &str = "/api/v1/seal-applications";
@@ -412,12 +413,12 @@ async fn the_ledger_comes_by_pages_or_whole() {
     assert_eq!(office.asked(), SealRequest::Use(UseRequest::Ledger(query, 5)));
 
     let lines = office.send(Request::new("GET", ledger).header("accept", "application/jsonl")).await;
-    let lines = String::from_utf8(lines.body).unwrap();
+    let lines = dechunked(&lines);
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
     assert_eq!(lines.iter().map(|line| line["signature"].as_str().unwrap()).collect::<Vec<_>>(), ["s2", "s1"]);
     let csv = office.send(Request::new("GET", ledger).header("accept", "text/csv")).await;
     assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
-    let csv = String::from_utf8(csv.body).unwrap();
+    let csv = dechunked(&csv);
     let line = |signature| {
         let sm3 = "09".repeat(32);
         format!("1970-01-01T00:00:50Z,{signature},seal-1,clerk,u1,1,'-1,,250,{sm3},,,signed,1970-01-01T00:00:51Z\r\n")

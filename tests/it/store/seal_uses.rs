@@ -93,6 +93,14 @@ async fn keepers(store: &Store, url: &str) {
     let next = &StoredKeeper { keeper: user("c2"), since: at(6), ..kept.clone() };
     let next = store.run("keep", |tx| Box::pin(seal_keepers::update(tx, next))).await.unwrap();
     assert_eq!((next.version, find().await.unwrap().as_ref()), (2, Some(&next)));
+    let kept_by = async |keeper: &CallerId, after: Option<&SealId>| {
+        store.read(|tx| Box::pin(seal_keepers::of_keeper(tx, keeper, after, 9))).await.unwrap()
+    };
+    assert_eq!((kept_by(&user("c2"), None).await, kept_by(&user("c1"), None).await), (vec![next.clone()], vec![]));
+    assert_eq!(
+        (kept_by(&user("c2"), Some(&seal("s1"))).await, kept_by(&user("c2"), Some(&seal("s2"))).await),
+        (vec![next.clone()], vec![])
+    );
     let stale = store.run("keep", |tx| Box::pin(seal_keepers::update(tx, kept))).await;
     assert!(matches!(stale, Err(Error::Stale { table: "seal_keepers", .. })), "{stale:?}");
     for (change, back) in [
@@ -203,6 +211,16 @@ async fn authorisations(store: &Store, url: &str) {
     assert_eq!(open(900).await, ["u1", "u2"]);
     assert_eq!(open(901).await, ["u2"]);
     assert!(open(902).await.is_empty());
+    let of_user = async |user: &CallerId, after: Option<&SealId>, now| {
+        let found =
+            store.read(|tx| Box::pin(use_authorisations::open_of_user(tx, user, after, at(now), 9))).await.unwrap();
+        found.iter().map(|one| one.authorisation.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((of_user(c2, None, 900).await, of_user(c2, None, 901).await), (open(900).await, open(901).await));
+    assert_eq!((of_user(c2, Some(s2), 900).await, of_user(&user("c1"), None, 900).await), (vec![], vec![]));
+    let nonce = async |nonce| store.read(|tx| Box::pin(use_authorisations::with_nonce(tx, nonce))).await.unwrap();
+    assert_eq!(nonce(&second.terms.nonce).await.map(|found| found.authorisation), Some(second.clone()));
+    assert_eq!(nonce(&[99; 32]).await, None);
     let last = store.read(|tx| Box::pin(use_authorisations::last_of(tx, (s2, c2), 1))).await.unwrap();
     assert_eq!(last[0].authorisation.id.as_str(), "u2");
     let behind = store.read(|tx| Box::pin(use_authorisations::of_seal(tx, s2, Some(&first.id), 9))).await.unwrap();
