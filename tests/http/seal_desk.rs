@@ -182,8 +182,11 @@ async fn applications_come_through_as_they_were_written() {
     assert_eq!(office.asked(), SealRequest::Application(ApplicationRequest::Fulfil(id)));
 }
 
+/// Name, name of a file, content.
+type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
 /// A part of a form that has no file's name.
-fn part<'a>(name: &'a str, content: &'a [u8]) -> (&'a str, Option<&'a str>, &'a [u8]) {
+fn part<'a>(name: &'a str, content: &'a [u8]) -> Part<'a> {
     (name, None, content)
 }
 
@@ -237,7 +240,7 @@ async fn a_field_that_is_not_as_it_must_be_is_named() {
 
     let application = make().to_string();
     let large = vec![0; (1 << 20) + 1];
-    let forms: [(&[(&str, Option<&str>, &[u8])], u16, &str); 6] = [
+    let forms: [(&[Part<'_>], u16, &str); 6] = [
         (&[part("document", b"one")], 400, "field-missing"),
         (&[part("application", b"{}"), part("application", b"{}")], 400, "field-repeated"),
         (&[part("application", b"[]")], 400, "body-malformed"),

@@ -13,7 +13,7 @@ use yinxin::domain::caller::Role;
 use yinxin::render::NOTICE;
 use yinxin::service::development;
 
-use crate::process::{Answer, has_curl, program};
+use crate::process::{Answer, Running, has_curl, program};
 use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
@@ -225,7 +225,8 @@ fn code(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
-fn life(installation: &Installation) {
+/// An office of one city with its server.
+fn open(installation: &Installation) -> (Running, Desk<'_>) {
     assert_eq!(installation.serve().terminate().0, Some(0));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let person = |role| runtime.block_on(register(installation, role));
@@ -254,6 +255,11 @@ fn life(installation: &Installation) {
     ] {
         desk.done(&["seal-admin", "officer", "appoint", "--role", role, "--division", place, "--caller", id.as_str()]);
     }
+    (running, desk)
+}
+
+fn life(installation: &Installation) {
+    let (running, desk) = open(installation);
     let seal = from_draft_to_delivery(&desk);
     let authorisation = authorised_and_used(&desk, &seal);
     the_ledger(&desk, &seal);
@@ -504,4 +510,218 @@ fn withdrawn_and_archived(desk: &Desk<'_>, (seal, authorisation): (&str, &str), 
     assert_eq!(by_checker.refusal(), code(403, "not-applicant"));
     let withdrawn = desk.step((&desk.applicant, &desk.applicant), &one, ("withdraw", "withdrawal"), &words);
     assert_eq!(withdrawn.json()["state"], "withdrawn");
+}
+
+/// What somebody is to the seal and the application of this test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Stranger,
+    /// Holds only that role.
+    Role(Role),
+    /// An officer of seals of that part, in the city that decides or elsewhere.
+    Officer(&'static str, bool),
+    /// Holds the role of officers without an appointment.
+    Unappointed,
+    /// Keeps the seal.
+    Keeper,
+    /// May use the seal.
+    Clerk,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Anything about an application by an officer; what an officer of the city gets.
+    Application(u16, &'static str),
+    /// The lists, which show to each what is the own.
+    Applications,
+    Seals,
+    /// What is known of a seal.
+    Seen,
+    /// A step with a seal by an officer of the holder's division; what that one gets.
+    Step(u16, &'static str),
+    /// A step by the keeper alone; what the keeper gets, and what all others do.
+    Keeper((u16, &'static str), &'static str),
+    /// What the keeper and officers of the holder's division look after.
+    Tended,
+    Ledger,
+}
+
+/// The table: which answer each of them gets. A code of nothing is a success.
+fn expected(kind: Kind, whom: Whom) -> (u16, &'static str) {
+    let administers = matches!(whom, Whom::Officer(..) | Whom::Unappointed | Whom::Keeper);
+    let uses = matches!(whom, Whom::Clerk | Whom::Role(Role::SealUser));
+    let admitted = match kind {
+        Kind::Seals | Kind::Seen => administers || uses,
+        Kind::Ledger => administers || uses || whom == Whom::Role(Role::AuditAdministrator),
+        _ => administers,
+    };
+    let elsewhere = matches!(whom, Whom::Officer(_, false));
+    let here = matches!(whom, Whom::Officer(_, true));
+    match (whom, kind) {
+        (Whom::Stranger, _) => (401, "signature-missing"),
+        _ if !admitted => (403, "role-missing"),
+        (_, Kind::Application(status, code) | Kind::Step(status, code)) if here => (status, code),
+        (_, Kind::Application(..) | Kind::Step(..)) if elsewhere => (403, "officer-division"),
+        (_, Kind::Application(..) | Kind::Step(..)) => (403, "not-seal-officer"),
+        (_, Kind::Applications) if here || elsewhere => (200, ""),
+        (_, Kind::Applications) => (403, "not-seal-officer"),
+        (_, Kind::Seals) => (200, ""),
+        (Whom::Keeper, Kind::Keeper(answer, _)) => answer,
+        (_, Kind::Keeper(_, code)) => (403, code),
+        (Whom::Keeper, Kind::Seen | Kind::Tended | Kind::Ledger) | (Whom::Clerk, Kind::Seen | Kind::Ledger) => {
+            (200, "")
+        }
+        (Whom::Role(Role::AuditAdministrator), _) => (200, ""),
+        (_, Kind::Seen | Kind::Tended | Kind::Ledger) if here => (200, ""),
+        (_, Kind::Ledger) => (403, "ledger-not-yours"),
+        (_, Kind::Seen | Kind::Tended) if elsewhere => (403, "officer-division"),
+        (_, Kind::Seen) if uses => (403, "use-not-authorised"),
+        (_, Kind::Seen) => (403, "not-seal-officer"),
+        (_, Kind::Tended) => (403, "not-keeper"),
+    }
+}
+
+#[test]
+fn everybody_calls_every_endpoint_of_seals() {
+    if !has_curl() {
+        return crate::skip("serve::everybody_calls_every_endpoint_of_seals", "curl");
+    }
+    let installation = Installation::new("serve-seals-everybody");
+    let (running, desk) = open(&installation);
+    let asked = desk.wanted();
+    let seal = desk.through(&asked)["id"].as_str().unwrap().to_owned();
+    let one = format!("{SEALS}/{seal}");
+    let taken = desk.step((&desk.keeper, &desk.keeper), &one, ("deliver", "delivery"), &json!({}));
+    assert_eq!(taken.json()["state"], "active");
+    let now = SystemClock.now();
+    let terms = json!({
+        "user": desk.clerk.1.as_str(), "from": now.to_string(), "until": now.plus_days(30).to_string(),
+    });
+    let given = desk.authorise(&desk.keeper, &seal, &terms).json();
+    let all = format!("{one}/authorisations");
+    let over = desk.authorise(&desk.keeper, &seal, &terms).json();
+    let over = format!("{all}/{}", over["id"].as_str().unwrap());
+    assert_eq!(desk.order(&desk.keeper, &format!("{over}/withdrawal")).status, 200);
+    let resume = json!({ "purpose": "revoke", "seal": seal, "reason": "superseded", "division": "3301" });
+    let submitted = desk.submit(&desk.applicant, &desk.signed(&resume, &desk.applicant), DOCUMENT).json();
+    let application = format!("{APPLICATIONS}/{}", submitted["id"].as_str().unwrap());
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let person = |role| runtime.block_on(register(&installation, role));
+    let mut everybody =
+        vec![(Whom::Stranger, person(Role::SealUser)), (Whom::Unappointed, person(Role::SealAdministrator))];
+    for role in Role::ALL.iter().copied().filter(|role| *role != Role::SealAdministrator) {
+        everybody.push((Whom::Role(role), person(role)));
+    }
+    for part in ["applicant", "checker", "approver"] {
+        for (place, here) in [("3301", true), ("330200", false)] {
+            let officer = person(Role::SealAdministrator);
+            let appoint = ["seal-admin", "officer", "appoint", "--role", part, "--division", place, "--caller"];
+            desk.done(&[&appoint[..], &[officer.1.as_str()]].concat());
+            everybody.push((Whom::Officer(part, here), officer));
+        }
+    }
+    let Desk { keeper, clerk, .. } = &desk;
+    let known = [(Whom::Keeper, keeper), (Whom::Clerk, clerk)];
+    let everybody = everybody.iter().map(|(whom, person)| (*whom, person)).chain(known).collect::<Vec<_>>();
+
+    let zeros = "00".repeat(32);
+    let (signed, nonce) = (json!({ "signature": "AAAA" }), json!(zeros.clone()));
+    let with = |more: Value| {
+        let mut body = signed.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Some(body)
+    };
+    let mut given_terms = terms.clone();
+    given_terms["nonce"] = nonce.clone();
+    let draft = desk.drafted(&resume);
+    let ledger = format!("/api/v1/use-ledger?seal={seal}&user={}", clerk.1);
+    let ok = Kind::Application(200, "");
+    let forged = Kind::Application(403, "step-signature");
+    let calls: Vec<(&str, String, Option<Value>, Kind)> = vec![
+        ("POST", format!("{APPLICATIONS}/draft"), Some(draft), ok),
+        ("GET", APPLICATIONS.into(), None, Kind::Applications),
+        ("GET", application.clone(), None, ok),
+        ("GET", format!("{application}/documents/1"), None, ok),
+        ("GET", format!("{application}/picture"), None, Kind::Application(404, "unknown-document")),
+        ("POST", format!("{application}/to-sign"), Some(json!({ "step": "check" })), ok),
+        ("POST", format!("{application}/check"), with(json!({})), forged),
+        ("POST", format!("{application}/approval"), with(json!({})), Kind::Application(409, "request-state")),
+        ("POST", format!("{application}/refusal"), with(json!({ "reason": "not-entitled" })), forged),
+        ("POST", format!("{application}/withdrawal"), with(json!({ "reason": "mistaken" })), forged),
+        ("POST", format!("{application}/seal"), None, Kind::Application(409, "request-state")),
+        ("GET", SEALS.into(), None, Kind::Seals),
+        ("GET", format!("{one}/record"), None, Kind::Seen),
+        ("GET", format!("{one}/chain"), None, Kind::Seen),
+        ("GET", format!("{one}/picture"), None, Kind::Seen),
+        (
+            "POST",
+            format!("{one}/to-sign"),
+            Some(json!({ "step": "deliver" })),
+            Kind::Keeper((200, ""), "delivery-signature"),
+        ),
+        (
+            "POST",
+            format!("{one}/to-sign"),
+            Some(json!({ "step": "suspend", "reason": "owner-request" })),
+            Kind::Step(200, ""),
+        ),
+        (
+            "POST",
+            format!("{one}/delivery"),
+            with(json!({})),
+            Kind::Keeper((403, "delivery-signature"), "delivery-signature"),
+        ),
+        (
+            "POST",
+            format!("{one}/suspension"),
+            with(json!({ "reason": "owner-request" })),
+            Kind::Step(403, "suspension-signature"),
+        ),
+        ("POST", format!("{one}/archive"), None, Kind::Step(409, "invalid-transition")),
+        ("POST", format!("{all}/draft"), Some(terms.clone()), Kind::Keeper((200, ""), "not-keeper")),
+        ("POST", all.clone(), with(given_terms), Kind::Keeper((403, "terms-signature"), "not-keeper")),
+        ("GET", all.clone(), None, Kind::Tended),
+        (
+            "POST",
+            format!("{all}/{}/approvals/draft", given["id"].as_str().unwrap()),
+            Some(json!({ "document_sm3": zeros })),
+            Kind::Keeper((200, ""), "not-keeper"),
+        ),
+        (
+            "POST",
+            format!("{all}/{}/approvals", given["id"].as_str().unwrap()),
+            with(json!({ "document_sm3": zeros, "nonce": nonce })),
+            Kind::Keeper((403, "terms-signature"), "not-keeper"),
+        ),
+        ("GET", ledger, None, Kind::Ledger),
+        ("POST", format!("{over}/withdrawal"), None, Kind::Tended),
+        ("POST", format!("{all}/withdrawal"), None, Kind::Tended),
+    ];
+    let (mut tried, mut holes) = (0, Vec::new());
+    for (method, path, body, kind) in &calls {
+        for (whom, person) in &everybody {
+            let answer = match (whom, body) {
+                (Whom::Stranger, _) => desk.client.call(path, &["-X", method]),
+                (_, Some(body)) => desk.post(person, path, body),
+                (_, None) => desk.send(person, method, path, None, &[]),
+            };
+            let found = match answer.status {
+                200..=299 => (200, String::new()),
+                _ => answer.refusal(),
+            };
+            let (status, code) = expected(*kind, *whom);
+            tried += 1;
+            if found != (status, code.to_owned()) {
+                holes.push(format!("{method} {path} by {whom:?}: expected {status} {code}, found {found:?}"));
+            }
+        }
+    }
+    println!("{tried} calls of {} kinds by {} persons, {} holes", calls.len(), everybody.len(), holes.len());
+    assert_eq!(holes, Vec::<String>::new());
+    // Nothing of it changed the application or the seal.
+    assert_eq!(desk.get(&desk.checker, &application).json(), submitted);
+    assert_eq!(desk.get(&desk.checker, &format!("{one}/record")).json()["state"], "active");
+    assert_eq!(running.terminate().0, Some(0));
 }
