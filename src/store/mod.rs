@@ -54,6 +54,7 @@ mod error;
 mod integrity;
 mod leadership;
 mod migrations;
+mod newest;
 mod sql;
 mod together;
 

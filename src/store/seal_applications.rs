@@ -12,6 +12,7 @@ use crate::crypto::digest::sm3;
 use crate::domain::officer::Approval;
 use crate::domain::seal::application::SealApplication;
 use crate::store::certificate_requests::{StoredCheck, approval_content, hand};
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -67,7 +68,8 @@ macro_rules! select {
             "picture_sm3, width, height, form, list, signer_key, csr, authority, profile, days, filing, division, documents, ",
             "applicant, applicant_key_sm3, submitted_at, submission_signature, state, since, checked_by, checked_key_sm3, ",
             "checked_at, check_signature, ended_by, ended_key_sm3, end_signature, reason, explanation, result_sm3, version, ",
-            "integrity FROM seal_applications ",
+            integrity_of_newest!("seal_applications", "id"),
+            " FROM seal_applications ",
             $where
         )
     };
@@ -232,7 +234,10 @@ pub async fn update(tx: &mut Tx<'_>, stored: &StoredApplication) -> Result<Store
         stored.version
     )?;
     match rows {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, next.id.as_str(), next.version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.id.to_string() }),
     }
 }

@@ -10,6 +10,7 @@ use crate::base::id::{ApplicationId, CallerId, SealId};
 use crate::domain::seal::application::Holder;
 use crate::domain::seal::code::{FilingNumber, SealCode};
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -167,7 +168,9 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, application, predecessor, ",
-            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, integrity FROM seal_records ",
+            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, ",
+            integrity_of_newest!("seal_records", "seal"),
+            " FROM seal_records ",
             $where
         )
     };
@@ -295,7 +298,10 @@ pub async fn delivered(
     let sql = "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
                WHERE seal = $5 AND version = $6";
     match execute!(tx, sql, at.unix(), signature, version, integrity, next.seal.as_str(), record.version)? {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, next.seal.as_str(), version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
     }
 }
