@@ -50,7 +50,7 @@ async fn approvals_of(tx: &mut Tx<'_>, application: &str) -> Result<Vec<Approval
     let mut approvals = Vec::with_capacity(rows.len());
     for (number, officer, key_sm3, signature, at, integrity) in rows {
         let name = approval_name(application, number);
-        let wrong = || Error::Inconsistent { table: APPROVALS, row: name.clone() };
+        let wrong = || tx.integrity.refuse(APPROVALS, &name);
         let hand = hand(&officer, key_sm3).ok_or_else(wrong)?;
         let approval = Approval { hand, signature, at: Timestamp::from_unix(at) };
         let content = approval_content(&approval);
@@ -190,7 +190,7 @@ pub async fn file(tx: &mut Tx<'_>, stored: &StoredApplication, number: i64) -> R
     };
     let sql = "SELECT octets FROM seal_application_files WHERE application = $1 AND number = $2";
     let found = fetch_optional!(tx, (Vec<u8>,), sql, stored.id.as_str(), number)?;
-    let wrong = || Error::Inconsistent { table: FILES, row: approval_name(stored.id.as_str(), number) };
+    let wrong = || tx.integrity.refuse(FILES, &approval_name(stored.id.as_str(), number));
     found.map(|(octets,)| octets).filter(|octets| said == Some(sm3(octets))).ok_or_else(wrong)
 }
 

@@ -45,7 +45,7 @@ fn integrity(tx: &Tx<'_>, making: &StoredMaking) -> Result<Vec<u8>, Error> {
 }
 
 fn entity(tx: &Tx<'_>, (application, seal, code, sm3, begun_at, version, found): Row) -> Result<StoredMaking, Error> {
-    let wrong = || Error::Inconsistent { table: TABLE, row: application.clone() };
+    let wrong = || tx.integrity.refuse(TABLE, &application);
     let making = StoredMaking {
         application: ApplicationId::parse(&application).map_err(|_| wrong())?,
         seal: SealId::parse(&seal).map_err(|_| wrong())?,

@@ -49,7 +49,7 @@ fn entity(
     tx: &Tx<'_>,
     (caller, role, division, since, ended_at, version, found): Row,
 ) -> Result<StoredSealOfficer, Error> {
-    let wrong = || Error::Inconsistent { table: TABLE, row: caller.clone() };
+    let wrong = || tx.integrity.refuse(TABLE, &caller);
     let officer = StoredSealOfficer {
         caller: CallerId::parse(&caller).map_err(|_| wrong())?,
         role: OfficerRole::from_name(&role).ok_or_else(wrong)?,

@@ -130,7 +130,7 @@ fn integrity(tx: &Tx<'_>, record: &StoredSealRecord) -> Result<Vec<u8>, Error> {
 
 fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSealRecord, Error> {
     let (id, found) = (row.seal.clone(), row.integrity.clone());
-    let record = read(row).ok_or_else(|| Error::Inconsistent { table: TABLE, row: id.clone() })?;
+    let record = read(row).ok_or_else(|| tx.integrity.refuse(TABLE, &id))?;
     let content = content(&record);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
     tx.integrity.check(TABLE, &id, record.version, &parts, &found)?;

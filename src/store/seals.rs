@@ -139,7 +139,7 @@ fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSeal, Error> {
     let (id, es_id, name, seal_der, signer, active_since, suspended_since, suspension_reason, ..) = row;
     let (.., revoked_at, revocation_reason, stage, stage_at, stage_detail, version, sealed) = row;
     let key = (id, es_id, name, seal_der, signer);
-    let wrong = || Error::Inconsistent { table: "seals", row: key.0.clone() };
+    let wrong = || tx.integrity.refuse("seals", &key.0);
     let stage = match (stage, stage_at, stage_detail) {
         (None, None, None) => None,
         (Some(stage), Some(at), detail) => Some((stage, at, detail)),

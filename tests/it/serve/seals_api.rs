@@ -468,7 +468,7 @@ fn rests_and_is_replaced(desk: &Desk<'_>, seal: &str) -> String {
     }
     let page = desk.get(&desk.checker, &format!("{SEALS}?limit=1")).json();
     let after = page["next"].as_str().unwrap();
-    assert_eq!(desk.ids(&desk.checker, &format!("?after={after}")), [next.clone()]);
+    assert_eq!(desk.ids(&desk.checker, &format!("?after={after}")), [next.as_str()]);
     assert_eq!(desk.ids(&desk.checker, "?state=superseded"), [seal]);
     next
 }

@@ -44,6 +44,10 @@ async fn contract(place: Place) {
     Box::pin(what_comes_of_older_rows(&office, &place)).await;
 }
 
+/// Where a seal stands.
+const SEAL: &str = "active_since, suspended_since, suspension_reason, revoked_at, revocation_reason, stage, stage_at, \
+                    stage_detail, version, integrity";
+
 fn code<T>(outcome: Result<T, Error>) -> &'static str {
     outcome.map_or_else(|error| error.code(), |_| "done")
 }
@@ -256,6 +260,25 @@ async fn edits_and_copies_are_refused_and_alarmed(office: &Office, place: &Place
         ledger().await
     })
     .await;
+    // What another row of the table says, with its integrity value.
+    office.authorise(&other).await;
+    let of_other = seal_uses::list(services, &other, None, 9).await.unwrap().authorisations.pop().unwrap();
+    let of_other = of_other.authorisation.id;
+    const KNOWN: &str = "keeper, holder_division, valid_to, delivered_at, delivery_signature, version, integrity";
+    const GIVEN: &str = "valid_until, items, uses, entered, version, integrity";
+    let seals_of = (seal.as_str(), other.as_str());
+    let copies = [
+        ("seals", SEAL, "id", seals_of),
+        ("seal_keepers", "keeper, since, version, integrity", "seal", seals_of),
+        ("use_authorisations", GIVEN, "id", (given.as_str(), of_other.as_str())),
+    ];
+    for (table, columns, key, (to, from)) in copies {
+        copied(place, &mut rows, (table, columns, key), (to, from), async || sign(&seal).await).await;
+    }
+    copied(place, &mut rows, ("seal_records", KNOWN, "seal"), seals_of, async || suspend().await).await;
+    let way = "days, since, version, integrity";
+    let ids = (id, new);
+    copied(place, &mut rows, ("seal_applications", way, "id"), ids, async || fulfil().await).await;
     // Each file is held against the SM3 that was approved.
     let nonce = format!("(SELECT nonce FROM seal_applications WHERE id = '{new}')");
     let file = format!("UPDATE seal_application_files SET octets = {nonce} WHERE application = '{new}'");
@@ -286,6 +309,25 @@ async fn edits_and_copies_are_refused_and_alarmed(office: &Office, place: &Place
     println!("{} changes of rows refused and alarmed, {count} rows", rows.len());
 }
 
+/// Writes over a row what another one says, and puts it back: while it is so, whoever relies on it is refused.
+async fn copied(
+    place: &Place,
+    rows: &mut Vec<String>,
+    (table, columns, key): (&str, &str, &str),
+    (to, from): (&str, &str),
+    ask: impl AsyncFn() -> &'static str,
+) {
+    keep(place, table, key, to).await;
+    let copy = format!(
+        "UPDATE {table} SET ({columns}) = (SELECT {columns} FROM {table} AS other WHERE other.{key} = '{from}') \
+         WHERE {key} = '{to}'"
+    );
+    assert_eq!(place.by_hand(&copy).await, 1, "{copy}");
+    assert_eq!(Box::pin(ask()).await, "inconsistent", "{copy}");
+    put_back(place, table, columns, key, to).await;
+    rows.push(format!("{table}/{to}"));
+}
+
 /// Keeps a row as it is now, and puts it back later, whole: with its version and its integrity value.
 async fn keep(place: &Place, table: &str, key: &str, row: &str) {
     place.script(&format!("CREATE TABLE kept_{table} AS SELECT * FROM {table} WHERE {key} = '{row}'")).await;
@@ -299,8 +341,6 @@ async fn put_back(place: &Place, table: &str, columns: &str, key: &str, row: &st
 
 /// The table of docs/seals.md, row by row.
 async fn what_comes_of_older_rows(office: &Office, place: &Place) {
-    const SEAL: &str = "active_since, suspended_since, suspension_reason, revoked_at, revocation_reason, stage, stage_at, \
-                        stage_detail, version, integrity";
     let services = &office.services;
     let clerk = Actor::Caller { id: office.clerk.id.clone(), roles: Roles::new([Role::SealUser]).unwrap() };
     let pki = development::ensure(services, &office.profiles).await.unwrap();

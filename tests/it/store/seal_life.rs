@@ -294,11 +294,19 @@ async fn makings_and_records(store: &Store, url: &str) {
     let (a1, free) = (&making.application, &SealCode::parse("33010600000002").unwrap());
     let taken = async |code| store.read(|tx| Box::pin(seal_makings::is_taken(tx, code))).await.unwrap();
     assert_eq!((taken(&making.code).await, taken(free).await), (true, false));
+    assert!(by_hand(url, "CREATE TABLE kept_makings AS SELECT * FROM seal_makings").await.is_ok());
     let kept = store.run("certify", |tx| Box::pin(seal_makings::certified(tx, making, &[3; 32]))).await.unwrap();
     let stale = store.run("certify", |tx| Box::pin(seal_makings::certified(tx, making, &[3; 32]))).await;
     assert!(matches!(stale, Err(Error::Stale { table: "seal_makings", .. })), "{stale:?}");
     let find = async || store.read(|tx| Box::pin(seal_makings::find(tx, a1))).await;
     assert_eq!(find().await.unwrap(), Some(kept));
+    // The older row, whole, and back.
+    let older = "UPDATE seal_makings SET (certificate_sm3, version, integrity) = \
+                 (SELECT certificate_sm3, version, integrity FROM kept_makings) WHERE application = 'a1'";
+    assert!(by_hand(url, "CREATE TABLE new_makings AS SELECT * FROM seal_makings").await.is_ok());
+    let newest = "UPDATE seal_makings SET (certificate_sm3, version, integrity) = \
+                  (SELECT certificate_sm3, version, integrity FROM new_makings) WHERE application = 'a1'";
+    refused(url, older, newest, async || find().await.err()).await;
     let set = |what: &str| format!("UPDATE seal_makings SET {what} WHERE application = 'a1'");
     let (change, back) = (set("code = '33010600000002'"), set("code = '33010600000001'"));
     refused(url, &change, &back, async || find().await.err()).await;

@@ -271,6 +271,7 @@ async fn the_ledger(store: &Store, url: &str) {
     let finish = async |entry: &LedgerEntry, outcome| {
         store.run("finish", |tx| Box::pin(use_ledger::finish(tx, entry, outcome))).await
     };
+    by_hand(url, "CREATE TABLE kept_lines AS SELECT * FROM use_ledger").await.unwrap();
     let signed = finish(&lines[0], UseOutcome::Signed { at: at(120) }).await.unwrap();
     let abandoned = finish(&lines[1], UseOutcome::Abandoned { at: at(121) }).await.unwrap();
     let twice = finish(&signed, UseOutcome::Abandoned { at: at(122) }).await;
@@ -302,7 +303,15 @@ async fn the_ledger(store: &Store, url: &str) {
     }
     let find = async || store.read(|tx| Box::pin(use_ledger::find(tx, &lines[1].signature))).await;
     assert_eq!(find().await.unwrap(), Some(abandoned));
+    by_hand(url, "CREATE TABLE new_lines AS SELECT * FROM use_ledger").await.unwrap();
     for (change, back) in [
+        // The line as it was before it ended, whole.
+        (
+            "UPDATE use_ledger SET (outcome, finished_at, version, integrity) = (SELECT outcome, finished_at, version, \
+             integrity FROM kept_lines WHERE signature = 'g2') WHERE signature = 'g2'",
+            "UPDATE use_ledger SET (outcome, finished_at, version, integrity) = (SELECT outcome, finished_at, version, \
+             integrity FROM new_lines WHERE signature = 'g2') WHERE signature = 'g2'",
+        ),
         (
             "UPDATE use_ledger SET caller = 'c1' WHERE signature = 'g2'",
             "UPDATE use_ledger SET caller = 'c2' WHERE signature = 'g2'",
