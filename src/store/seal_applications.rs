@@ -169,11 +169,12 @@ pub async fn in_division(
     after: Option<(&Division, &ApplicationId)>,
     limit: i64,
 ) -> Result<Vec<StoredApplication>, Error> {
-    let sql =
-        select!("WHERE division >= $1 AND division < $2 AND (division, id) > ($3, $4) ORDER BY division, id LIMIT $5");
+    let sql = select!("WHERE (division, id) > ($1, $2) AND division < $3 ORDER BY division, id LIMIT $4");
     let (from, before) = division.bounds();
-    let (place, id) = after.map_or((String::new(), ""), |(place, id)| (place.code(), id.as_str()));
-    let rows = fetch_all!(tx, Row, sql, &from[..], &before[..], &place[..], id, limit)?;
+    // One place alone, so that the index leads to it: the beginning, or where the last page ended.
+    let begins = after.map(|(place, id)| (place.code(), id.as_str())).filter(|(place, _)| *place >= from);
+    let (place, id) = begins.unwrap_or((from, ""));
+    let rows = fetch_all!(tx, Row, sql, &place[..], id, &before[..], limit)?;
     entities(tx, rows).await
 }
 

@@ -247,12 +247,13 @@ pub async fn in_division(
     limit: i64,
 ) -> Result<Vec<StoredSealRecord>, Error> {
     let sql = select!(
-        "WHERE holder_division >= $1 AND holder_division < $2 AND (holder_division, seal) > ($3, $4) \
-         ORDER BY holder_division, seal LIMIT $5"
+        "WHERE (holder_division, seal) > ($1, $2) AND holder_division < $3 ORDER BY holder_division, seal LIMIT $4"
     );
     let (from, before) = division.bounds();
-    let (place, seal) = after.map_or((String::new(), ""), |(place, seal)| (place.code(), seal.as_str()));
-    let rows = fetch_all!(tx, Row, sql, &from[..], &before[..], &place[..], seal, limit)?;
+    // One place alone, so that the index leads to it: the beginning, or where the last page ended.
+    let begins = after.map(|(place, seal)| (place.code(), seal.as_str())).filter(|(place, _)| *place >= from);
+    let (place, seal) = begins.unwrap_or((from, ""));
+    let rows = fetch_all!(tx, Row, sql, &place[..], seal, &before[..], limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
 
