@@ -189,6 +189,6 @@ mod tests {
         assert!(table.rule(&Method::GET, "/healthz").is_some());
         assert!(table.rule(&Method::HEAD, "/healthz").is_some());
         assert_eq!(table.rule(&Method::POST, "/healthz"), None);
-        assert_eq!(table.rule(&Method::GET, "/api/v1/seals"), None);
+        assert_eq!(table.rule(&Method::GET, "/api/v1/seal"), None);
     }
 }

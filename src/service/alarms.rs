@@ -14,6 +14,8 @@ use crate::store::{self, Tx, audit, callers, seals};
 const ALARMS: &str = "yinxin_alarms_total";
 /// Alarms that nobody has looked at.
 const OPEN: &str = "yinxin_alarms_open";
+/// Characters of a row's name in an alarm.
+const MOST_NAMED: usize = 128;
 /// The most that are listed at a time.
 pub const MOST_LISTED: i64 = 10_000;
 
@@ -189,6 +191,14 @@ pub(in crate::service) async fn watch_rows(services: &Services) -> Result<(), Er
         alarming::raise(services, AlarmKind::RowChanged, (Some(&named), row.parse().ok()), 1).await;
     }
     Ok(())
+}
+
+/// Raises an alarm for each row that was refused in this process since the last look, once a day for each row.
+pub(in crate::service) async fn tell_refused_rows(services: &Services) {
+    for (table, row) in services.store.refused_rows() {
+        let named = format!("{table}/{row}").chars().take(MOST_NAMED).collect::<String>();
+        alarming::raise(services, AlarmKind::RowChanged, (Some(&named), None), 1).await;
+    }
 }
 
 /// Tells of alarms that were raised, after their commit.

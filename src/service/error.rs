@@ -116,6 +116,9 @@ pub enum Error {
     /// No application for a seal has that name.
     #[error("no such application for a seal")]
     UnknownApplication,
+    /// The application has no such file.
+    #[error("no such document, or picture, came with the application")]
+    UnknownDocument,
     /// An application of this nonce is here already.
     #[error("an application for a seal with this nonce is here already")]
     ApplicationExists,
@@ -425,6 +428,7 @@ impl Error {
             Self::SealApplication(refused) => refused.code(),
             Self::SealCode(error) => error.code(),
             Self::UnknownApplication => "unknown-seal-application",
+            Self::UnknownDocument => "unknown-document",
             Self::ApplicationExists => "seal-application-exists",
             Self::NotSealOfficer => "not-seal-officer",
             Self::SealOfficerExists => "seal-officer-exists",

@@ -28,6 +28,7 @@ impl Refusal for Error {
             | Self::UnknownJob
             | Self::UnknownRequest
             | Self::UnknownApplication
+            | Self::UnknownDocument
             | Self::SealApplication(ApplicationRefused::UnknownSeal)
             | Self::UnknownEscrow
             | Self::UnknownAuthorisation

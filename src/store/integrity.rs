@@ -1,6 +1,7 @@
 //! The seal on rows that give authority: HMAC-SM3 under a key that the database does not hold.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use subtle::ConstantTimeEq as _;
 
@@ -33,7 +34,26 @@ pub struct MacUnavailable {
 /// A changed, copied or half rolled-back row is refused. A row put back whole, with its old version and
 /// integrity value, is not noticed here: the audit log tells.
 #[derive(Clone)]
-pub struct IntegrityKey(Place);
+pub struct IntegrityKey {
+    place: Place,
+    changed: ChangedRows,
+}
+
+/// The most rows that are remembered until somebody is told of them.
+const MOST_CHANGED: usize = 256;
+
+/// Rows that were refused, each once, until they are taken away.
+#[derive(Clone, Default)]
+struct ChangedRows(Arc<Mutex<BTreeSet<(&'static str, String)>>>);
+
+impl ChangedRows {
+    fn note(&self, table: &'static str, row: &str) {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.len() < MOST_CHANGED {
+            rows.insert((table, row.to_owned()));
+        }
+    }
+}
 
 #[derive(Clone)]
 enum Place {
@@ -50,14 +70,14 @@ impl IntegrityKey {
 
     /// Takes them where they are.
     #[must_use]
-    pub const fn locked(key: LockedSecret) -> Self {
-        Self(Place::Memory(key))
+    pub fn locked(key: LockedSecret) -> Self {
+        Self { place: Place::Memory(key), changed: ChangedRows::default() }
     }
 
     /// A key that never comes here.
     #[must_use]
     pub fn elsewhere(mac: Arc<dyn RowMac>) -> Self {
-        Self(Place::Elsewhere(mac))
+        Self { place: Place::Elsewhere(mac), changed: ChangedRows::default() }
     }
 
     /// A key under which no row is right: for reading rows that carry no integrity value, before the key can be had.
@@ -82,7 +102,7 @@ impl IntegrityKey {
             octets.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             octets.extend_from_slice(part);
         }
-        match &self.0 {
+        match &self.place {
             Place::Memory(key) => Ok(hmac_sm3(key.expose(), &[&octets]).to_vec()), // the integrity value itself
             Place::Elsewhere(mac) => Ok(mac.mac(&octets)?.to_vec()),
         }
@@ -101,8 +121,19 @@ impl IntegrityKey {
         if bool::from(self.over(table, id, version, content)?.ct_eq(found)) {
             Ok(())
         } else {
-            Err(Error::Inconsistent { table, row: id.to_owned() })
+            Err(self.refuse(table, id))
         }
+    }
+
+    /// Refuses a row that is not as it was written, or not the newest, and remembers that.
+    pub(in crate::store) fn refuse(&self, table: &'static str, id: &str) -> Error {
+        self.changed.note(table, id);
+        Error::Inconsistent { table, row: id.to_owned() }
+    }
+
+    /// The rows that were refused since the last time, at most some hundred.
+    pub(in crate::store) fn take_refused(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut *self.changed.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
     }
 }
 
@@ -129,6 +160,24 @@ mod tests {
         assert!(refused("seals", "a", 1, &[b"x", b"yz"]));
         let empty = key.check("seals", "a", 1, &[b"xy", b"z"], &[]);
         assert!(matches!(empty, Err(Error::Inconsistent { table: "seals", .. })));
+    }
+
+    #[test]
+    fn what_was_refused_is_told_once() {
+        let key = IntegrityKey::new(Secret::new(vec![7; 32]));
+        let other = key.clone();
+        for row in ["a", "b", "a"] {
+            assert!(other.check("seals", row, 1, &[b"x"], &[]).is_err());
+        }
+        assert_eq!(key.take_refused(), [("seals", "a".to_owned()), ("seals", "b".to_owned())]);
+        assert_eq!(other.take_refused(), []);
+        let sealed = key.over("seals", "a", 1, &[b"x"]).unwrap();
+        key.check("seals", "a", 1, &[b"x"], &sealed).unwrap();
+        assert_eq!(key.take_refused(), []);
+        for row in 0..1000 {
+            assert!(key.check("seals", &row.to_string(), 1, &[b"x"], &[]).is_err());
+        }
+        assert_eq!(key.take_refused().len(), MOST_CHANGED);
     }
 
     /// Gives values while it is there.

@@ -240,6 +240,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0027_seal_lists.sql"),
         postgres: include_str!("migrations/postgres/0027_seal_lists.sql"),
     },
+    Migration {
+        version: 28,
+        serves_from: 22,
+        sqlite: include_str!("migrations/sqlite/0028_newest_rows.sql"),
+        postgres: include_str!("migrations/postgres/0028_newest_rows.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -54,6 +54,7 @@ mod error;
 mod integrity;
 mod leadership;
 mod migrations;
+mod newest;
 mod sql;
 mod together;
 
@@ -224,6 +225,12 @@ impl Store {
     #[must_use]
     pub fn with_integrity(self, integrity: IntegrityKey) -> Self {
         Self { integrity, ..self }
+    }
+
+    /// Rows that were refused since the last time, because they are not as they were written: table and name, each once.
+    #[must_use]
+    pub fn refused_rows(&self) -> Vec<(&'static str, String)> {
+        self.integrity.take_refused()
     }
 
     /// Opens the database as it is: nothing is made, nothing is brought to a version.

@@ -12,6 +12,7 @@ use crate::crypto::digest::sm3;
 use crate::domain::officer::Approval;
 use crate::domain::seal::application::SealApplication;
 use crate::store::certificate_requests::{StoredCheck, approval_content, hand};
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -49,7 +50,7 @@ async fn approvals_of(tx: &mut Tx<'_>, application: &str) -> Result<Vec<Approval
     let mut approvals = Vec::with_capacity(rows.len());
     for (number, officer, key_sm3, signature, at, integrity) in rows {
         let name = approval_name(application, number);
-        let wrong = || Error::Inconsistent { table: APPROVALS, row: name.clone() };
+        let wrong = || tx.integrity.refuse(APPROVALS, &name);
         let hand = hand(&officer, key_sm3).ok_or_else(wrong)?;
         let approval = Approval { hand, signature, at: Timestamp::from_unix(at) };
         let content = approval_content(&approval);
@@ -67,7 +68,8 @@ macro_rules! select {
             "picture_sm3, width, height, form, list, signer_key, csr, authority, profile, days, filing, division, documents, ",
             "applicant, applicant_key_sm3, submitted_at, submission_signature, state, since, checked_by, checked_key_sm3, ",
             "checked_at, check_signature, ended_by, ended_key_sm3, end_signature, reason, explanation, result_sm3, version, ",
-            "integrity FROM seal_applications ",
+            integrity_of_newest!("seal_applications", "id"),
+            " FROM seal_applications ",
             $where
         )
     };
@@ -167,11 +169,12 @@ pub async fn in_division(
     after: Option<(&Division, &ApplicationId)>,
     limit: i64,
 ) -> Result<Vec<StoredApplication>, Error> {
-    let sql =
-        select!("WHERE division >= $1 AND division < $2 AND (division, id) > ($3, $4) ORDER BY division, id LIMIT $5");
+    let sql = select!("WHERE (division, id) > ($1, $2) AND division < $3 ORDER BY division, id LIMIT $4");
     let (from, before) = division.bounds();
-    let (place, id) = after.map_or((String::new(), ""), |(place, id)| (place.code(), id.as_str()));
-    let rows = fetch_all!(tx, Row, sql, &from[..], &before[..], &place[..], id, limit)?;
+    // One place alone, so that the index leads to it: the beginning, or where the last page ended.
+    let begins = after.map(|(place, id)| (place.code(), id.as_str())).filter(|(place, _)| *place >= from);
+    let (place, id) = begins.unwrap_or((from, ""));
+    let rows = fetch_all!(tx, Row, sql, &place[..], id, &before[..], limit)?;
     entities(tx, rows).await
 }
 
@@ -188,7 +191,7 @@ pub async fn file(tx: &mut Tx<'_>, stored: &StoredApplication, number: i64) -> R
     };
     let sql = "SELECT octets FROM seal_application_files WHERE application = $1 AND number = $2";
     let found = fetch_optional!(tx, (Vec<u8>,), sql, stored.id.as_str(), number)?;
-    let wrong = || Error::Inconsistent { table: FILES, row: approval_name(stored.id.as_str(), number) };
+    let wrong = || tx.integrity.refuse(FILES, &approval_name(stored.id.as_str(), number));
     found.map(|(octets,)| octets).filter(|octets| said == Some(sm3(octets))).ok_or_else(wrong)
 }
 
@@ -232,7 +235,10 @@ pub async fn update(tx: &mut Tx<'_>, stored: &StoredApplication) -> Result<Store
         stored.version
     )?;
     match rows {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, next.id.as_str(), next.version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.id.to_string() }),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::division::Division;
 use crate::domain::seal::code::CodeRange;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all};
 use crate::store::{Error, Tx};
 
@@ -61,8 +62,12 @@ pub async fn insert(tx: &mut Tx<'_>, range: &CodeRange) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn of(tx: &mut Tx<'_>, division: &Division) -> Result<Vec<StoredRange>, Error> {
-    let sql = "SELECT division, first, last, next, version, integrity FROM seal_code_ranges WHERE division = $1 \
-               ORDER BY first";
+    let sql = concat!(
+        "SELECT division, first, last, next, version, ",
+        integrity_of_newest!("seal_code_ranges", "division || '/' || first"),
+        " FROM seal_code_ranges WHERE division = $1 \
+               ORDER BY first"
+    );
     fetch_all!(tx, Row, sql, division.code())?.into_iter().map(|row| entity(tx, row)).collect()
 }
 
@@ -71,7 +76,11 @@ pub async fn of(tx: &mut Tx<'_>, division: &Division) -> Result<Vec<StoredRange>
 /// # Errors
 /// As [`of`].
 pub async fn all(tx: &mut Tx<'_>) -> Result<Vec<StoredRange>, Error> {
-    let sql = "SELECT division, first, last, next, version, integrity FROM seal_code_ranges ORDER BY division, first";
+    let sql = concat!(
+        "SELECT division, first, last, next, version, ",
+        integrity_of_newest!("seal_code_ranges", "division || '/' || first"),
+        " FROM seal_code_ranges ORDER BY division, first"
+    );
     fetch_all!(tx, Row, sql)?.into_iter().map(|row| entity(tx, row)).collect()
 }
 
@@ -86,7 +95,10 @@ pub async fn moved(tx: &mut Tx<'_>, stored: &StoredRange, next: &CodeRange) -> R
     let sql = "UPDATE seal_code_ranges SET next = $1, version = $2, integrity = $3 \
                WHERE division = $4 AND first = $5 AND version = $6";
     match execute!(tx, sql, number, version, integrity, &division[..], first, stored.version)? {
-        1 => Ok(StoredRange { range: next.clone(), version }),
+        1 => {
+            newest::keep(tx, TABLE, &name(&division, first), version).await?;
+            Ok(StoredRange { range: next.clone(), version })
+        }
         _ => Err(Error::Stale { table: TABLE, row: name(&division, first) }),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, SealId};
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -54,7 +55,11 @@ pub async fn insert(tx: &mut Tx<'_>, kept: &StoredKeeper) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredKeeper>, Error> {
-    let sql = "SELECT seal, keeper, since, version, integrity FROM seal_keepers WHERE seal = $1";
+    let sql = concat!(
+        "SELECT seal, keeper, since, version, ",
+        integrity_of_newest!("seal_keepers", "seal"),
+        " FROM seal_keepers WHERE seal = $1"
+    );
     fetch_optional!(tx, Row, sql, seal.as_str())?.map(|row| entity(tx, row)).transpose()
 }
 
@@ -68,8 +73,12 @@ pub async fn of_keeper(
     after: Option<&SealId>,
     limit: i64,
 ) -> Result<Vec<StoredKeeper>, Error> {
-    let sql = "SELECT seal, keeper, since, version, integrity FROM seal_keepers WHERE keeper = $1 AND seal > $2 \
-               ORDER BY seal LIMIT $3";
+    let sql = concat!(
+        "SELECT seal, keeper, since, version, ",
+        integrity_of_newest!("seal_keepers", "seal"),
+        " FROM seal_keepers WHERE keeper = $1 AND seal > $2 \
+               ORDER BY seal LIMIT $3"
+    );
     let rows = fetch_all!(tx, Row, sql, keeper.as_str(), after.map_or("", SealId::as_str), limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
@@ -85,7 +94,10 @@ pub async fn update(tx: &mut Tx<'_>, kept: &StoredKeeper) -> Result<StoredKeeper
                WHERE seal = $5 AND version = $6";
     let (seal, keeper) = (next.seal.as_str(), next.keeper.as_str());
     match execute!(tx, sql, keeper, next.since.unix(), next.version, integrity, seal, kept.version)? {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, seal, next.version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: seal.to_owned() }),
     }
 }

@@ -5,6 +5,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ApplicationId, SealId};
 use crate::domain::seal::code::SealCode;
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -44,7 +45,7 @@ fn integrity(tx: &Tx<'_>, making: &StoredMaking) -> Result<Vec<u8>, Error> {
 }
 
 fn entity(tx: &Tx<'_>, (application, seal, code, sm3, begun_at, version, found): Row) -> Result<StoredMaking, Error> {
-    let wrong = || Error::Inconsistent { table: TABLE, row: application.clone() };
+    let wrong = || tx.integrity.refuse(TABLE, &application);
     let making = StoredMaking {
         application: ApplicationId::parse(&application).map_err(|_| wrong())?,
         seal: SealId::parse(&seal).map_err(|_| wrong())?,
@@ -77,8 +78,12 @@ pub async fn insert(tx: &mut Tx<'_>, making: &StoredMaking) -> Result<(), Error>
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, application: &ApplicationId) -> Result<Option<StoredMaking>, Error> {
-    let sql = "SELECT application, seal, code, certificate_sm3, begun_at, version, integrity FROM seal_makings \
-               WHERE application = $1";
+    let sql = concat!(
+        "SELECT application, seal, code, certificate_sm3, begun_at, version, ",
+        integrity_of_newest!("seal_makings", "application"),
+        " FROM seal_makings \
+               WHERE application = $1"
+    );
     fetch_optional!(tx, Row, sql, application.as_str())?.map(|row| entity(tx, row)).transpose()
 }
 
@@ -93,7 +98,10 @@ pub async fn certified(tx: &mut Tx<'_>, making: &StoredMaking, sm3: &[u8; 32]) -
     let sql = "UPDATE seal_makings SET certificate_sm3 = $1, version = $2, integrity = $3 \
                WHERE application = $4 AND version = $5";
     match execute!(tx, sql, &sm3[..], version, integrity, next.application.as_str(), making.version)? {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, next.application.as_str(), version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.application.to_string() }),
     }
 }

@@ -5,6 +5,7 @@ use crate::base::division::Division;
 use crate::base::id::CallerId;
 use crate::domain::officer::OfficerRole;
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -48,7 +49,7 @@ fn entity(
     tx: &Tx<'_>,
     (caller, role, division, since, ended_at, version, found): Row,
 ) -> Result<StoredSealOfficer, Error> {
-    let wrong = || Error::Inconsistent { table: TABLE, row: caller.clone() };
+    let wrong = || tx.integrity.refuse(TABLE, &caller);
     let officer = StoredSealOfficer {
         caller: CallerId::parse(&caller).map_err(|_| wrong())?,
         role: OfficerRole::from_name(&role).ok_or_else(wrong)?,
@@ -81,7 +82,11 @@ pub async fn insert(tx: &mut Tx<'_>, officer: &StoredSealOfficer) -> Result<(), 
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, caller: &CallerId) -> Result<Option<StoredSealOfficer>, Error> {
-    let sql = "SELECT caller, role, division, since, ended_at, version, integrity FROM seal_officers WHERE caller = $1";
+    let sql = concat!(
+        "SELECT caller, role, division, since, ended_at, version, ",
+        integrity_of_newest!("seal_officers", "seal_officers.caller"),
+        " FROM seal_officers WHERE caller = $1"
+    );
     fetch_optional!(tx, Row, sql, caller.as_str())?.map(|row| entity(tx, row)).transpose()
 }
 
@@ -90,7 +95,11 @@ pub async fn find(tx: &mut Tx<'_>, caller: &CallerId) -> Result<Option<StoredSea
 /// # Errors
 /// As [`find`].
 pub async fn all(tx: &mut Tx<'_>) -> Result<Vec<StoredSealOfficer>, Error> {
-    let sql = "SELECT caller, role, division, since, ended_at, version, integrity FROM seal_officers ORDER BY caller";
+    let sql = concat!(
+        "SELECT caller, role, division, since, ended_at, version, ",
+        integrity_of_newest!("seal_officers", "seal_officers.caller"),
+        " FROM seal_officers ORDER BY caller"
+    );
     fetch_all!(tx, Row, sql)?.into_iter().map(|row| entity(tx, row)).collect()
 }
 
@@ -107,7 +116,10 @@ pub async fn update(tx: &mut Tx<'_>, officer: &StoredSealOfficer) -> Result<Stor
     let (since, ended) = (next.since.unix(), next.ended_at.map(Timestamp::unix));
     let caller = next.caller.as_str();
     match execute!(tx, sql, role, division, since, ended, next.version, integrity, caller, officer.version)? {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, caller, next.version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.caller.to_string() }),
     }
 }

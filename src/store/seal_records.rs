@@ -10,6 +10,7 @@ use crate::base::id::{ApplicationId, CallerId, SealId};
 use crate::domain::seal::application::Holder;
 use crate::domain::seal::code::{FilingNumber, SealCode};
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -129,7 +130,7 @@ fn integrity(tx: &Tx<'_>, record: &StoredSealRecord) -> Result<Vec<u8>, Error> {
 
 fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSealRecord, Error> {
     let (id, found) = (row.seal.clone(), row.integrity.clone());
-    let record = read(row).ok_or_else(|| Error::Inconsistent { table: TABLE, row: id.clone() })?;
+    let record = read(row).ok_or_else(|| tx.integrity.refuse(TABLE, &id))?;
     let content = content(&record);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
     tx.integrity.check(TABLE, &id, record.version, &parts, &found)?;
@@ -167,7 +168,9 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, application, predecessor, ",
-            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, integrity FROM seal_records ",
+            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, ",
+            integrity_of_newest!("seal_records", "seal"),
+            " FROM seal_records ",
             $where
         )
     };
@@ -244,12 +247,13 @@ pub async fn in_division(
     limit: i64,
 ) -> Result<Vec<StoredSealRecord>, Error> {
     let sql = select!(
-        "WHERE holder_division >= $1 AND holder_division < $2 AND (holder_division, seal) > ($3, $4) \
-         ORDER BY holder_division, seal LIMIT $5"
+        "WHERE (holder_division, seal) > ($1, $2) AND holder_division < $3 ORDER BY holder_division, seal LIMIT $4"
     );
     let (from, before) = division.bounds();
-    let (place, seal) = after.map_or((String::new(), ""), |(place, seal)| (place.code(), seal.as_str()));
-    let rows = fetch_all!(tx, Row, sql, &from[..], &before[..], &place[..], seal, limit)?;
+    // One place alone, so that the index leads to it: the beginning, or where the last page ended.
+    let begins = after.map(|(place, seal)| (place.code(), seal.as_str())).filter(|(place, _)| *place >= from);
+    let (place, seal) = begins.unwrap_or((from, ""));
+    let rows = fetch_all!(tx, Row, sql, &place[..], seal, &before[..], limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
 
@@ -295,7 +299,10 @@ pub async fn delivered(
     let sql = "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
                WHERE seal = $5 AND version = $6";
     match execute!(tx, sql, at.unix(), signature, version, integrity, next.seal.as_str(), record.version)? {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, next.seal.as_str(), version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
     }
 }

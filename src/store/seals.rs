@@ -5,6 +5,7 @@ use crate::base::id::{KeyId, SealId};
 use crate::domain::audit::{RevocationReason, SuspensionReason};
 use crate::domain::seal::{ArchivedAfter, State};
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -138,7 +139,7 @@ fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSeal, Error> {
     let (id, es_id, name, seal_der, signer, active_since, suspended_since, suspension_reason, ..) = row;
     let (.., revoked_at, revocation_reason, stage, stage_at, stage_detail, version, sealed) = row;
     let key = (id, es_id, name, seal_der, signer);
-    let wrong = || Error::Inconsistent { table: "seals", row: key.0.clone() };
+    let wrong = || tx.integrity.refuse("seals", &key.0);
     let stage = match (stage, stage_at, stage_detail) {
         (None, None, None) => None,
         (Some(stage), Some(at), detail) => Some((stage, at, detail)),
@@ -192,8 +193,12 @@ pub async fn insert(tx: &mut Tx<'_>, seal: &StoredSeal) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Error> {
-    let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
-               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity FROM seals WHERE id = $1";
+    let sql = concat!(
+        "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, ",
+        integrity_of_newest!("seals", "seals.id"),
+        " FROM seals WHERE id = $1"
+    );
     let row = fetch_optional!(tx, Row, sql, id.as_str())?;
     row.map(|row| entity(tx, row)).transpose()
 }
@@ -203,8 +208,12 @@ pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Er
 /// # Errors
 /// As [`find`].
 pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSeal>, Error> {
-    let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
-               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity FROM seals WHERE id > $1 ORDER BY id LIMIT $2";
+    let sql = concat!(
+        "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, ",
+        integrity_of_newest!("seals", "seals.id"),
+        " FROM seals WHERE id > $1 ORDER BY id LIMIT $2"
+    );
     let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
@@ -238,7 +247,10 @@ pub async fn change_state(tx: &mut Tx<'_>, seal: &StoredSeal, next: State) -> Re
         seal.version
     )?;
     match touched {
-        1 => Ok(StoredSeal { state: next, version, ..seal.clone() }),
+        1 => {
+            newest::keep(tx, "seals", &key.0, version).await?;
+            Ok(StoredSeal { state: next, version, ..seal.clone() })
+        }
         _ => Err(Error::Stale { table: "seals", row: key.0 }),
     }
 }

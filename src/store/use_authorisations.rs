@@ -217,7 +217,7 @@ impl Row {
 
 fn entity(tx: &Tx<'_>, row: &Row) -> Result<StoredAuthorisation, Error> {
     row.covered(|content| tx.integrity.check(TABLE, &row.id, row.version, content, &row.integrity))?;
-    row.facts().ok_or_else(|| Error::Inconsistent { table: TABLE, row: row.id.clone() })
+    row.facts().ok_or_else(|| tx.integrity.refuse(TABLE, &row.id))
 }
 
 /// Keeps a new authorisation, as version 1 of which nothing was used, whatever it says.

@@ -6,6 +6,7 @@ use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use crate::base::clock::Timestamp;
 use crate::base::id::{AuthorisationId, CallerId, SealId, SignatureId};
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -157,7 +158,9 @@ macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
             "SELECT signature, seal, caller, authorisation, number, approval, item, document_kind, amount, ",
-            "document_sm3, factor, factor_at, at, outcome, finished_at, version, integrity FROM use_ledger ",
+            "document_sm3, factor, factor_at, at, outcome, finished_at, version, ",
+            integrity_of_newest!("use_ledger", "signature"),
+            " FROM use_ledger ",
             $($rest),+
         )
     };
@@ -294,7 +297,10 @@ pub async fn finish(tx: &mut Tx<'_>, entry: &LedgerEntry, outcome: UseOutcome) -
                WHERE signature = $5 AND version = $6 AND outcome = 'intended'";
     let Row { signature, outcome, finished_at, version, integrity, .. } = row;
     match execute!(tx, sql, outcome, finished_at, version, integrity, &signature[..], entry.version)? {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, &signature, version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: signature }),
     }
 }

@@ -59,7 +59,7 @@ fn submission(path: &str, kind: &str) -> Request {
 }
 
 /// What came in pieces (RFC 9112 7.1), to its end.
-fn dechunked(answer: &Answer) -> String {
+pub(crate) fn dechunked(answer: &Answer) -> String {
     assert_eq!(answer.headers["transfer-encoding"], "chunked");
     let (mut rest, mut text) = (&answer.body[..], Vec::new());
     loop {

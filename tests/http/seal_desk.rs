@@ -20,6 +20,7 @@ use yinxin::service::seal_desk::{
 use yinxin::service::seal_uses::WantedApproval;
 
 use crate::client::{Answer, Request, Server};
+use crate::issuance_jobs::dechunked;
 use crate::seal_answers::wanted;
 
 const APPLICATIONS: &str = "/api/v1/seal-applications";
@@ -181,8 +182,11 @@ async fn applications_come_through_as_they_were_written() {
     assert_eq!(office.asked(), SealRequest::Application(ApplicationRequest::Fulfil(id)));
 }
 
+/// Name, name of a file, content.
+type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
 /// A part of a form that has no file's name.
-fn part<'a>(name: &'a str, content: &'a [u8]) -> (&'a str, Option<&'a str>, &'a [u8]) {
+fn part<'a>(name: &'a str, content: &'a [u8]) -> Part<'a> {
     (name, None, content)
 }
 
@@ -236,7 +240,7 @@ async fn a_field_that_is_not_as_it_must_be_is_named() {
 
     let application = make().to_string();
     let large = vec![0; (1 << 20) + 1];
-    let forms: [(&[(&str, Option<&str>, &[u8])], u16, &str); 6] = [
+    let forms: [(&[Part<'_>], u16, &str); 6] = [
         (&[part("document", b"one")], 400, "field-missing"),
         (&[part("application", b"{}"), part("application", b"{}")], 400, "field-repeated"),
         (&[part("application", b"[]")], 400, "body-malformed"),
@@ -412,12 +416,12 @@ async fn the_ledger_comes_by_pages_or_whole() {
     assert_eq!(office.asked(), SealRequest::Use(UseRequest::Ledger(query, 5)));
 
     let lines = office.send(Request::new("GET", ledger).header("accept", "application/jsonl")).await;
-    let lines = String::from_utf8(lines.body).unwrap();
+    let lines = dechunked(&lines);
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
     assert_eq!(lines.iter().map(|line| line["signature"].as_str().unwrap()).collect::<Vec<_>>(), ["s2", "s1"]);
     let csv = office.send(Request::new("GET", ledger).header("accept", "text/csv")).await;
     assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
-    let csv = String::from_utf8(csv.body).unwrap();
+    let csv = dechunked(&csv);
     let line = |signature| {
         let sm3 = "09".repeat(32);
         format!("1970-01-01T00:00:50Z,{signature},seal-1,clerk,u1,1,'-1,,250,{sm3},,,signed,1970-01-01T00:00:51Z\r\n")

@@ -75,7 +75,15 @@ impl SealDesk {
             ApplicationRequest::List(query) => lists::applications(services, asker, query).await,
             ApplicationRequest::Show(id) => self.shown(asker, &id).await,
             ApplicationRequest::File(id, number) => {
-                self.own(asker, &id).await?;
+                let submission = self.own(asker, &id).await?.application.submission;
+                let is_there = match usize::try_from(number) {
+                    Ok(0) => submission.purpose.wanted().is_some(),
+                    Ok(number) => number <= submission.documents.len(),
+                    Err(_) => false,
+                };
+                if !is_there {
+                    return Err(Error::UnknownDocument);
+                }
                 Ok(SealAnswer::File(seal_applications::file(services, &id, number).await?))
             }
             ApplicationRequest::Octets(id, step) => {

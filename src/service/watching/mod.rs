@@ -104,6 +104,11 @@ impl Watch {
         Ok(Looked { events: count, alarms })
     }
 
+    /// Raises alarms for the rows that were refused in this process since the last time.
+    pub async fn tell_refused_rows(&self) {
+        alarms::tell_refused_rows(&self.services).await;
+    }
+
     /// Puts the events before the rules, with what is remembered of their subjects.
     async fn judge(&self, tx: &mut Tx<'_>, events: &Events, now: Timestamp) -> Result<Vec<StoredAlarm>, Error> {
         let mut memory = Memory::new(TOGETHER.saturating_mul(MOST_TOPICS));
@@ -187,6 +192,7 @@ pub async fn keep_watching(services: Services, misuse: Misuse, retention_days: u
                 break error;
             }
             rounds = rounds.saturating_add(1) % ROUNDS;
+            watch.tell_refused_rows().await;
             match watch.look().await {
                 Ok(Looked { events: 0, .. }) => tokio::time::sleep(EVERY).await,
                 Ok(Looked { alarms, .. }) if alarms.is_empty() => {}

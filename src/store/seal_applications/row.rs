@@ -249,7 +249,7 @@ impl Row {
         approvals: Vec<Approval>,
     ) -> Result<StoredApplication, Error> {
         let (id, version, integrity) = (self.id.clone(), self.version, self.integrity.clone());
-        let wrong = || Error::Inconsistent { table: TABLE, row: id.clone() };
+        let wrong = || tx.integrity.refuse(TABLE, &id);
         let stored = self.read(approvals.clone()).ok_or_else(wrong)?;
         covered(&stored, &approvals, |content| tx.integrity.check(TABLE, &id, version, content, &integrity))?;
         Ok(stored)

@@ -18,6 +18,7 @@ mod reports;
 mod requests;
 mod retention;
 mod seal_uses;
+mod seals_api;
 mod security_events;
 mod stamping;
 mod stolen_keys;

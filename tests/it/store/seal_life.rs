@@ -229,6 +229,24 @@ async fn an_application_goes_its_way(store: &Store) {
     assert_eq!(search(None, None, 9).await, ["a1", "a2", "a3", "a4"]);
     assert_eq!(search(Some("submitted"), Some("a2"), 9).await, ["a3"]);
     assert_eq!(search(None, Some("a1"), 1).await, ["a2"]);
+    // All are decided in one county; those of its prefecture come, those of others do not.
+    let within = async |place: &str, after: Option<&str>, limit| {
+        let (place, after) = (Division::parse(place).unwrap(), after.map(id));
+        let (place, county) = (&place, &county());
+        let after = after.as_ref().map(|id| (county, id));
+        let found = store.read(|tx| Box::pin(seal_applications::in_division(tx, place, after, limit))).await.unwrap();
+        found.into_iter().map(|one| one.id.to_string()).collect::<Vec<_>>()
+    };
+    for place in ["330106", "3301", "33", "000000"] {
+        assert_eq!(within(place, None, 9).await, ["a1", "a2", "a3", "a4"], "{place}");
+    }
+    for place in ["330107", "3302", "34", "330106001"] {
+        assert_eq!(within(place, None, 9).await, [""; 0], "{place}");
+    }
+    assert_eq!(within("33", Some("a2"), 1).await, ["a3"]);
+    let nonce = async |nonce| store.read(|tx| Box::pin(seal_applications::with_nonce(tx, nonce))).await.unwrap();
+    assert_eq!(nonce(&[2; 32]).await.as_ref(), Some(&others[0]));
+    assert_eq!(nonce(&[8; 32]).await, None);
     let waiting = store.read(|tx| Box::pin(seal_applications::waiting_since(tx, at(101), 9))).await.unwrap();
     assert_eq!(waiting.len(), 2);
 }
@@ -276,15 +294,24 @@ async fn makings_and_records(store: &Store, url: &str) {
     let (a1, free) = (&making.application, &SealCode::parse("33010600000002").unwrap());
     let taken = async |code| store.read(|tx| Box::pin(seal_makings::is_taken(tx, code))).await.unwrap();
     assert_eq!((taken(&making.code).await, taken(free).await), (true, false));
+    assert!(by_hand(url, "CREATE TABLE kept_makings AS SELECT * FROM seal_makings").await.is_ok());
     let kept = store.run("certify", |tx| Box::pin(seal_makings::certified(tx, making, &[3; 32]))).await.unwrap();
     let stale = store.run("certify", |tx| Box::pin(seal_makings::certified(tx, making, &[3; 32]))).await;
     assert!(matches!(stale, Err(Error::Stale { table: "seal_makings", .. })), "{stale:?}");
     let find = async || store.read(|tx| Box::pin(seal_makings::find(tx, a1))).await;
     assert_eq!(find().await.unwrap(), Some(kept));
+    // The older row, whole, and back.
+    let older = "UPDATE seal_makings SET (certificate_sm3, version, integrity) = \
+                 (SELECT certificate_sm3, version, integrity FROM kept_makings) WHERE application = 'a1'";
+    assert!(by_hand(url, "CREATE TABLE new_makings AS SELECT * FROM seal_makings").await.is_ok());
+    let newest = "UPDATE seal_makings SET (certificate_sm3, version, integrity) = \
+                  (SELECT certificate_sm3, version, integrity FROM new_makings) WHERE application = 'a1'";
+    refused(url, older, newest, async || find().await.err()).await;
     let set = |what: &str| format!("UPDATE seal_makings SET {what} WHERE application = 'a1'");
     let (change, back) = (set("code = '33010600000002'"), set("code = '33010600000001'"));
     refused(url, &change, &back, async || find().await.err()).await;
 
+    let kept_code = code.clone();
     let record = &StoredSealRecord {
         seal: seal("s1"),
         code,
@@ -314,7 +341,21 @@ async fn makings_and_records(store: &Store, url: &str) {
     assert_eq!((kept.version, find(s1).await.unwrap().as_ref()), (2, Some(&kept)));
     let of = store.read(|tx| Box::pin(seal_records::of_holder(tx, credit_code))).await.unwrap();
     let listed = store.read(|tx| Box::pin(seal_records::list(tx, None, 9))).await.unwrap();
-    assert_eq!((of, listed), (vec![kept.clone()], vec![kept]));
+    assert_eq!((of, listed), (vec![kept.clone()], vec![kept.clone()]));
+    let (here, code, a2, county) = (Some(kept), &kept_code, &id("a2"), &county());
+    assert_eq!(store.read(|tx| Box::pin(seal_records::with_code(tx, code))).await.unwrap(), here);
+    assert_eq!(store.read(|tx| Box::pin(seal_records::with_code(tx, free))).await.unwrap(), None);
+    assert_eq!(store.read(|tx| Box::pin(seal_records::of_application(tx, a1))).await.unwrap(), here);
+    assert_eq!(store.read(|tx| Box::pin(seal_records::of_application(tx, a2))).await.unwrap(), None);
+    assert_eq!(store.read(|tx| Box::pin(seal_records::successor_of(tx, s2))).await.unwrap(), here);
+    assert_eq!(store.read(|tx| Box::pin(seal_records::successor_of(tx, s1))).await.unwrap(), None);
+    for (place, after, count) in
+        [("33", None, 1), ("330106", None, 1), ("3302", None, 0), ("33", Some((county, s1)), 0)]
+    {
+        let place = &Division::parse(place).unwrap();
+        let found = store.read(|tx| Box::pin(seal_records::in_division(tx, place, after, 9))).await.unwrap();
+        assert_eq!(found.len(), count, "{place}");
+    }
     assert!(store.read(|tx| Box::pin(seal_records::list(tx, Some(s1), 9))).await.unwrap().is_empty());
     let set = |what: &str| format!("UPDATE seal_records SET {what} WHERE seal = 's1'");
     for (change, back) in [

@@ -93,6 +93,14 @@ async fn keepers(store: &Store, url: &str) {
     let next = &StoredKeeper { keeper: user("c2"), since: at(6), ..kept.clone() };
     let next = store.run("keep", |tx| Box::pin(seal_keepers::update(tx, next))).await.unwrap();
     assert_eq!((next.version, find().await.unwrap().as_ref()), (2, Some(&next)));
+    let kept_by = async |keeper: &CallerId, after: Option<&SealId>| {
+        store.read(|tx| Box::pin(seal_keepers::of_keeper(tx, keeper, after, 9))).await.unwrap()
+    };
+    assert_eq!((kept_by(&user("c2"), None).await, kept_by(&user("c1"), None).await), (vec![next.clone()], vec![]));
+    assert_eq!(
+        (kept_by(&user("c2"), Some(&seal("s1"))).await, kept_by(&user("c2"), Some(&seal("s2"))).await),
+        (vec![next.clone()], vec![])
+    );
     let stale = store.run("keep", |tx| Box::pin(seal_keepers::update(tx, kept))).await;
     assert!(matches!(stale, Err(Error::Stale { table: "seal_keepers", .. })), "{stale:?}");
     for (change, back) in [
@@ -203,6 +211,16 @@ async fn authorisations(store: &Store, url: &str) {
     assert_eq!(open(900).await, ["u1", "u2"]);
     assert_eq!(open(901).await, ["u2"]);
     assert!(open(902).await.is_empty());
+    let of_user = async |user: &CallerId, after: Option<&SealId>, now| {
+        let found =
+            store.read(|tx| Box::pin(use_authorisations::open_of_user(tx, user, after, at(now), 9))).await.unwrap();
+        found.iter().map(|one| one.authorisation.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((of_user(c2, None, 900).await, of_user(c2, None, 901).await), (open(900).await, open(901).await));
+    assert_eq!((of_user(c2, Some(s2), 900).await, of_user(&user("c1"), None, 900).await), (vec![], vec![]));
+    let nonce = async |nonce| store.read(|tx| Box::pin(use_authorisations::with_nonce(tx, nonce))).await.unwrap();
+    assert_eq!(nonce(&second.terms.nonce).await.map(|found| found.authorisation), Some(second.clone()));
+    assert_eq!(nonce(&[99; 32]).await, None);
     let last = store.read(|tx| Box::pin(use_authorisations::last_of(tx, (s2, c2), 1))).await.unwrap();
     assert_eq!(last[0].authorisation.id.as_str(), "u2");
     let behind = store.read(|tx| Box::pin(use_authorisations::of_seal(tx, s2, Some(&first.id), 9))).await.unwrap();
@@ -253,6 +271,7 @@ async fn the_ledger(store: &Store, url: &str) {
     let finish = async |entry: &LedgerEntry, outcome| {
         store.run("finish", |tx| Box::pin(use_ledger::finish(tx, entry, outcome))).await
     };
+    by_hand(url, "CREATE TABLE kept_lines AS SELECT * FROM use_ledger").await.unwrap();
     let signed = finish(&lines[0], UseOutcome::Signed { at: at(120) }).await.unwrap();
     let abandoned = finish(&lines[1], UseOutcome::Abandoned { at: at(121) }).await.unwrap();
     let twice = finish(&signed, UseOutcome::Abandoned { at: at(122) }).await;
@@ -284,7 +303,15 @@ async fn the_ledger(store: &Store, url: &str) {
     }
     let find = async || store.read(|tx| Box::pin(use_ledger::find(tx, &lines[1].signature))).await;
     assert_eq!(find().await.unwrap(), Some(abandoned));
+    by_hand(url, "CREATE TABLE new_lines AS SELECT * FROM use_ledger").await.unwrap();
     for (change, back) in [
+        // The line as it was before it ended, whole.
+        (
+            "UPDATE use_ledger SET (outcome, finished_at, version, integrity) = (SELECT outcome, finished_at, version, \
+             integrity FROM kept_lines WHERE signature = 'g2') WHERE signature = 'g2'",
+            "UPDATE use_ledger SET (outcome, finished_at, version, integrity) = (SELECT outcome, finished_at, version, \
+             integrity FROM new_lines WHERE signature = 'g2') WHERE signature = 'g2'",
+        ),
         (
             "UPDATE use_ledger SET caller = 'c1' WHERE signature = 'g2'",
             "UPDATE use_ledger SET caller = 'c2' WHERE signature = 'g2'",
