@@ -11,6 +11,7 @@ use yinxin::domain::audit::{Actor, Event, EventBody};
 use yinxin::store::{IntegrityKey, Store, audit};
 
 use crate::store::Folder;
+use crate::store::postgres::Postgres;
 
 const FILE: &str = "YINXIN_TEST_DURABILITY_FILE";
 
@@ -74,4 +75,23 @@ async fn acknowledged_rows_survive_a_kill() {
         }
         store.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_goes_on_after_its_server_was_away() {
+    let Some(server) = Postgres::start() else {
+        return crate::skip("a store whose server was away", "PostgreSQL");
+    };
+    let key = IntegrityKey::new(Secret::new(vec![1; 32]));
+    let store = Store::open(server.url.as_str(), key, Arc::new(SystemRandom)).await.unwrap();
+    let append = async |at| {
+        let body = EventBody::ServiceStarted { version: "1".into() };
+        let event = Event { at: Timestamp::from_unix(at), actor: Actor::Operator, request: None, body };
+        store.run("append", |tx| Box::pin(audit::append(tx, &event))).await.unwrap()
+    };
+    let before = append(60).await;
+    server.restart_cold();
+    store.ping().await.unwrap();
+    assert_eq!(append(61).await, before + 1);
+    store.close().await;
 }
