@@ -14,12 +14,12 @@ use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::{AuthorityId, JobId, KeyId};
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
-use crate::cli::fetching;
 pub(crate) use crate::cli::files::{create_folder, create_new, replace, write, write_new};
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
 use crate::cli::watching::{self, Watching};
+use crate::cli::{fetching, offices};
 use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::devices::Token;
 use crate::config::profiles::{self, ProfileError};
@@ -46,6 +46,7 @@ use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
+use crate::service::offices::sending::keep_writing;
 use crate::service::publication::{self, Plan};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
@@ -257,6 +258,7 @@ impl Listening {
         let moving = old_tiles.map(|(log, (folder, after))| tokio::spawn(keep_moving(log, folder, after)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
+        let writing = tokio::spawn(keep_writing(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
@@ -268,6 +270,8 @@ impl Listening {
         trust.abort();
         // A file that is being judged has no report then; its turn comes again.
         batches.abort();
+        // What is being sent goes again under the same name.
+        writing.abort();
         lapsing.abort();
         due.abort();
         alerts.abort();
@@ -295,6 +299,7 @@ impl Installation {
         parts::agree(&services, &settings).await?;
         services.start().await?;
         let services = services.with_plan(plan(&settings)).with_unkept(settings.unkept);
+        let services = services.with_offices(offices::of(&settings)?);
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),

@@ -17,6 +17,7 @@ use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::ca::two_hands::TwoHandsRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::application::ApplicationRefused;
+use crate::domain::seal::arrival::ArrivalRefused;
 use crate::domain::seal::authority::{TermsRefused, UseRefused};
 use crate::domain::seal::code::CodeError;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
@@ -116,6 +117,39 @@ pub enum Error {
     /// No application for a seal has that name.
     #[error("no such application for a seal")]
     UnknownApplication,
+    /// Another maker makes seals of that type here.
+    #[error("seals of type {kind:02} are made by another maker here")]
+    SealMaker {
+        /// The code of the type.
+        kind: u8,
+    },
+    /// The seal was ordered at its maker, and is not here yet.
+    #[error("the seal was ordered at its maker ({state}), and is not here yet")]
+    SealOrdered {
+        /// Where the order stands.
+        state: &'static str,
+    },
+    /// No seal comes for the application any more.
+    #[error("the order at the maker is {state}: no seal comes for this application")]
+    SealOrderEnded {
+        /// Where the order stands.
+        state: &'static str,
+    },
+    /// The seal that came is not the one that was applied for.
+    #[error(transparent)]
+    Arrival(#[from] ArrivalRefused),
+    /// Nobody files seals from here.
+    #[error("no office is named that files seals")]
+    FilingOff,
+    /// The filing of a seal stands where it cannot be ordered.
+    #[error("the filing of the seal is {state}")]
+    FilingStands {
+        /// `waiting` or `filed`.
+        state: &'static str,
+    },
+    /// No key signs messages to offices elsewhere.
+    #[error("no key of purpose exchange can be used now")]
+    NoExchangeKey,
     /// An application of this nonce is here already.
     #[error("an application for a seal with this nonce is here already")]
     ApplicationExists,
@@ -436,6 +470,13 @@ impl Error {
             Self::SuspensionSignature => "suspension-signature",
             Self::SignerKeyInUse => "signer-key-in-use",
             Self::NoSealMaker => "no-seal-maker",
+            Self::SealMaker { .. } => "seal-maker",
+            Self::SealOrdered { .. } => "seal-ordered",
+            Self::SealOrderEnded { .. } => "seal-order-ended",
+            Self::Arrival(refused) => refused.code(),
+            Self::FilingOff => "filing-off",
+            Self::FilingStands { .. } => "filing-stands",
+            Self::NoExchangeKey => "no-exchange-key",
             Self::SealApprovalNeeded => "seal-approval-needed",
             Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",

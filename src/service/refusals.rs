@@ -76,6 +76,11 @@ impl Refusal for Error {
             | Self::SealOfficerExists
             | Self::SignerKeyInUse
             | Self::NoSealMaker
+            | Self::SealOrdered { .. }
+            | Self::FilingOff
+            | Self::FilingStands { .. }
+            | Self::SealOrderEnded { .. }
+            | Self::Arrival(_)
             | Self::SealApprovalNeeded
             | Self::SealCode(CodeError::Overlap { .. } | CodeError::Exhausted { .. })
             | Self::SealApplication(
@@ -110,7 +115,7 @@ impl Refusal for Error {
             | Self::Recovery(_)
             | Self::Renewal(_)
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
-            Self::IssuanceBusy => ErrorKind::Unavailable,
+            Self::IssuanceBusy | Self::NoExchangeKey => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Unacceptable(_))
             | Self::Making(maker::Error::Unacceptable(_))
             | Self::Issuance(ca::Error::Unacceptable(_)) => ErrorKind::Conflict,
@@ -127,6 +132,7 @@ impl Refusal for Error {
             | Self::SealPicture { .. }
             | Self::SealForm
             | Self::SealKeeper
+            | Self::SealMaker { .. }
             | Self::Possession(_)
             | Self::AuthorityProfile
             | Self::TakingIn(_)

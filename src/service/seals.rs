@@ -19,7 +19,7 @@ use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
 use crate::service::seal_uses::{self, UsePurpose, Wish};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, seal_changes};
 use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
 use crate::store::outbox::StoredMessage;
@@ -194,7 +194,7 @@ pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<S
             }
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             let (state, body) = seal.state.clone().resume(id, now)?;
-            seals::change_state(tx, &seal, state.clone()).await?;
+            seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
             Ok::<_, Error>(state)
         })
@@ -215,7 +215,7 @@ async fn change(
         Box::pin(async move {
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             let (state, body) = next(seal.state.clone(), now)?;
-            seals::change_state(tx, &seal, state.clone()).await?;
+            seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
             Ok::<_, Error>(state)
         })

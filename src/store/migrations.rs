@@ -234,6 +234,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0026_receipts.sql"),
         postgres: include_str!("migrations/postgres/0026_receipts.sql"),
     },
+    Migration {
+        version: 29,
+        serves_from: 24,
+        sqlite: include_str!("migrations/sqlite/0029_seal_orders.sql"),
+        postgres: include_str!("migrations/postgres/0029_seal_orders.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -367,6 +367,37 @@ mod tests {
                     EventBody::SealMakingIntended { application, seal, code, signer }
                 }
             ),
+            (application(), seal(), hash()).prop_map(|(application, seal, request_sm3)| EventBody::SealOrdered {
+                application,
+                seal,
+                request_sm3
+            }),
+            (seal(), (hash(), hash(), hash()), proptest::option::of(key())).prop_map(
+                |(seal, (seal_sm3, maker_sm3, certificate_sm3), signer)| {
+                    EventBody::SealReceived { seal, seal_sm3, maker_sm3, certificate_sm3, signer }
+                }
+            ),
+            (application(), seal(), text()).prop_map(|(application, seal, outcome)| EventBody::OrderEnded {
+                application,
+                seal,
+                outcome
+            }),
+            (text(), text(), text()).prop_map(|(office, subject, code)| EventBody::OfficeAnswerRefused {
+                office,
+                subject,
+                code
+            }),
+            (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
+                seal,
+                state,
+                detail
+            }),
+            (text(), text(), text(), text()).prop_map(|(office, subject, state, outcome)| EventBody::OfficeDecided {
+                office,
+                subject,
+                state,
+                outcome
+            }),
         ]
     }
 

@@ -51,6 +51,7 @@ impl Clock for Hands {
 }
 
 /// An officer with a key of the officer's own.
+#[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) id: CallerId,
     key: Arc<sm2::PrivateKey>,

@@ -9,7 +9,7 @@ use yinxin::domain::audit::RevocationReason;
 use yinxin::domain::officer::request::{RequestState, WithdrawalReason};
 use yinxin::domain::officer::{Approval, Hand, OfficerRole};
 use yinxin::domain::seal::application::{
-    Holder, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
+    Holder, Maker, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
 };
 use yinxin::domain::seal::code::{CodeRange, FilingNumber, SealCode};
 use yinxin::store::certificate_requests::StoredCheck;
@@ -82,7 +82,7 @@ fn wanted(key: SignerKey) -> Box<Wanted> {
         form: SealForm::V4,
         list: SignerList::Certificates,
         key,
-        authority: AuthorityId::parse("ca").unwrap(),
+        maker: Maker::Own(AuthorityId::parse("ca").unwrap()),
         profile: "seal-signer".into(),
         days: 365,
         filing: FilingNumber::parse("4101035072803").ok(),
