@@ -47,6 +47,7 @@ use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, Sdf
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
 use crate::service::offices::sending::keep_writing;
+use crate::service::prepared_signings;
 use crate::service::publication::{self, Plan};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
@@ -258,6 +259,7 @@ impl Listening {
         let moving = old_tiles.map(|(log, (folder, after))| tokio::spawn(keep_moving(log, folder, after)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
+        let expiring = tokio::spawn(prepared_signings::keep_expiring(self.services.clone()));
         let writing = tokio::spawn(keep_writing(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
@@ -272,6 +274,7 @@ impl Listening {
         batches.abort();
         // What is being sent goes again under the same name.
         writing.abort();
+        expiring.abort();
         lapsing.abort();
         due.abort();
         alerts.abort();

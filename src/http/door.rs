@@ -19,6 +19,7 @@ use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultP
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::signed_reports::Form;
+use crate::service::signing_desk::{SigningAnswer, SigningStep};
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
 
@@ -39,6 +40,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         seal: SealId,
         request: SignDocument,
     ) -> Answer<'a, SignedDocument>;
+    fn prepared_signing<'a>(&'a self, actor: &'a Actor, step: SigningStep) -> Answer<'a, SigningAnswer>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
     fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate>;
@@ -153,6 +155,10 @@ impl<U: UseCases> Door for U {
         Box::pin(async move {
             UseCases::sign_with_seal(self, actor, seal, request).await.map_err(|e| Problem::from_refusal(&e))
         })
+    }
+
+    fn prepared_signing<'a>(&'a self, actor: &'a Actor, step: SigningStep) -> Answer<'a, SigningAnswer> {
+        told(UseCases::prepared_signing(self, actor, step))
     }
 
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus> {

@@ -60,6 +60,8 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::trust_lists::activate))     // POST /api/v1/trust-lists/{sm3}/activation
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+        .routes(routes!(api::prepared_signatures::prepare))  // POST /api/v1/seals/{id}/signatures/prepared
+        .routes(routes!(api::prepared_signatures::complete)) // POST /api/v1/signatures/{id}/value
         .routes(routes!(api::certificates::order))       // POST /api/v1/certificates
         .routes(routes!(api::certificates::search))      // GET  /api/v1/certificates
         .routes(routes!(api::certificates::expiring))    // GET  /api/v1/certificates/expiring
@@ -370,6 +372,10 @@ mod tests {
         }
 
         async fn sign_with_seal(&self, _: &Actor, _: SealId, _: SignDocument) -> Result<SignedDocument, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn prepared_signing(&self, _: &Actor, _: SigningStep) -> Result<SigningAnswer, Nothing> {
             Err(Nothing)
         }
 

@@ -15,6 +15,7 @@ use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::seal_uses::UsePurpose;
 use crate::service::signed_reports::Form;
+use crate::service::signing_desk::{SigningAnswer, SigningStep};
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
 
@@ -251,6 +252,13 @@ pub trait UseCases: Send + Sync + 'static {
         seal: SealId,
         request: SignDocument,
     ) -> impl Future<Output = Result<SignedDocument, Self::Error>> + Send;
+
+    /// A step of a signing whose key lies with the client.
+    fn prepared_signing(
+        &self,
+        actor: &Actor,
+        step: SigningStep,
+    ) -> impl Future<Output = Result<SigningAnswer, Self::Error>> + Send;
 
     /// How a seal stands.
     fn seal_status(&self, actor: &Actor, seal: SealId) -> impl Future<Output = Result<SealStatus, Self::Error>> + Send;

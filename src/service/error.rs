@@ -147,6 +147,18 @@ pub enum Error {
         /// `waiting` or `filed`.
         state: &'static str,
     },
+    /// The signer's key is one of ours: nothing is prepared for it.
+    #[error("the signer's key lies here: the document is sealed here")]
+    SignerOurs,
+    /// The signer's certificate is revoked or suspended.
+    #[error("the signer's certificate is not to be used now")]
+    SignerCertificateEnded,
+    /// No signing of that name was prepared by this caller.
+    #[error("no such prepared signing")]
+    UnknownSigning,
+    /// The prepared signing is signed, given up, or too old.
+    #[error("the prepared signing has ended")]
+    SigningEnded,
     /// No key signs messages to offices elsewhere.
     #[error("no key of purpose exchange can be used now")]
     NoExchangeKey,
@@ -476,6 +488,10 @@ impl Error {
             Self::Arrival(refused) => refused.code(),
             Self::FilingOff => "filing-off",
             Self::FilingStands { .. } => "filing-stands",
+            Self::SignerOurs => "signer-ours",
+            Self::SignerCertificateEnded => "signer-certificate-ended",
+            Self::UnknownSigning => "unknown-signing",
+            Self::SigningEnded => "signing-ended",
             Self::NoExchangeKey => "no-exchange-key",
             Self::SealApprovalNeeded => "seal-approval-needed",
             Self::CallerCertificate => "caller-certificate-unusable",

@@ -42,6 +42,7 @@ use crate::service::responder::{self, Reply};
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seals::{self, Order};
 use crate::service::signed_reports::{self, Form};
+use crate::service::signing_desk::{self, SigningAnswer, SigningStep};
 use crate::service::stamping::{self, Stamping};
 use crate::service::trust_desk::{self, TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, Batches};
@@ -55,7 +56,7 @@ const MOST_LIST_AGE: i64 = 300;
 /// The use cases with what they judge by.
 #[derive(Clone)]
 pub struct Front {
-    services: Services,
+    pub(in crate::service) services: Services,
     /// Anchors that were named, without any list.
     named: Arc<TrustAnchors>,
     /// By what counts now: with the lists in force.
@@ -176,7 +177,7 @@ impl Front {
 
     /// The actor, who must be a registered caller whatever the access table says: no stranger uses a seal, or has anything
     /// to do with certificates but what is published.
-    async fn caller(&self, actor: &Actor) -> Result<audit::Actor, Error> {
+    pub(in crate::service) async fn caller(&self, actor: &Actor) -> Result<audit::Actor, Error> {
         match self.actor(actor).await? {
             audit::Actor::Anonymous => Err(Error::CallerNeeded),
             caller => Ok(caller),
@@ -321,6 +322,10 @@ impl UseCases for Front {
             document: sealed.document,
             signed_at: sealed.signed_at,
         })
+    }
+
+    async fn prepared_signing(&self, actor: &Actor, step: SigningStep) -> Result<SigningAnswer, Error> {
+        signing_desk::take(self, actor, step).await
     }
 
     async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {

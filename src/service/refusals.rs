@@ -21,6 +21,7 @@ impl Refusal for Error {
             Self::Batch(error) => error.kind(),
             Self::UnknownSeal
             | Self::UnknownAlarm
+            | Self::UnknownSigning
             | Self::UnknownTrustList
             | Self::UnknownAuthority
             | Self::UnknownAuthorityRequest
@@ -77,6 +78,9 @@ impl Refusal for Error {
             | Self::SignerKeyInUse
             | Self::NoSealMaker
             | Self::SealOrdered { .. }
+            | Self::SignerOurs
+            | Self::SignerCertificateEnded
+            | Self::SigningEnded
             | Self::FilingOff
             | Self::FilingStands { .. }
             | Self::SealOrderEnded { .. }

@@ -406,7 +406,7 @@ fn caller(actor: &Actor) -> Option<&CallerId> {
 }
 
 /// What makes two orders the same.
-fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
+pub(in crate::service) fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
     let place = order.placement;
     let mut text =
         format!("{seal}|{}|{:?}|{:?}|{}|{}", place.page, place.x_mm, place.y_mm, place.lock, hex(document_sm3));

@@ -387,6 +387,9 @@ mod tests {
                 subject,
                 code
             }),
+            (signature(), seal(), hash(), hash()).prop_map(|(signature, seal, document_sm3, certificate_sm3)| {
+                EventBody::SigningPrepared { signature, seal, document_sm3, certificate_sm3 }
+            }),
             (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
                 seal,
                 state,

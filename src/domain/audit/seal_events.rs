@@ -185,6 +185,17 @@ macro_rules! with_seal_events {
                 /// The number, or the office's reason.
                 2 detail: Option<String>,
             }
+            /// A signing was prepared whose key lies with the client: its use is counted, and a value awaited.
+            146 "signing-prepared" SigningPrepared {
+                /// The act of signing.
+                0 signature: SignatureId,
+                /// The seal.
+                1 seal: SealId,
+                /// SM3 of the document as it came.
+                2 document_sm3: [u8; 32],
+                /// SM3 of the signer's certificate.
+                3 certificate_sm3: [u8; 32],
+            }
         }
     };
 }

@@ -107,6 +107,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::SealApplicationSubmitted
         | Class::SealMakingIntended
         | Class::SealOrdered
+        | Class::SigningPrepared
         | Class::UseApproved
         | Class::UseEntered
         | Class::RecoveryLapsed

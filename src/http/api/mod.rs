@@ -11,6 +11,7 @@ pub(crate) mod issuance_jobs;
 mod job_lines;
 pub(crate) mod json;
 mod pair;
+pub(crate) mod prepared_signatures;
 pub(crate) mod publication;
 pub(crate) mod report_answer;
 pub(crate) mod seals;

@@ -1,6 +1,7 @@
 //! The life of seals, from the appointment of officers to the archive: what officers sign, what is made for it, what a crash
 //! leaves, and who cannot get around it, on both databases.
 
+mod client;
 mod filing;
 mod national;
 mod office;
