@@ -46,8 +46,6 @@ use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{self, KeySource, PoolLimits};
-use crate::service::offices::sending::keep_writing;
-use crate::service::prepared_signings;
 use crate::service::publication::{self, Plan};
 use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
@@ -247,6 +245,7 @@ impl Listening {
     pub(crate) async fn serve(self) -> Result<(), Error> {
         // Ends with this function.
         let _watching = self.watching.start(&self.services);
+        let _writing = offices::start(&self.services, &self.issuance);
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
@@ -259,8 +258,6 @@ impl Listening {
         let moving = old_tiles.map(|(log, (folder, after))| tokio::spawn(keep_moving(log, folder, after)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
-        let expiring = tokio::spawn(prepared_signings::keep_expiring(self.services.clone()));
-        let writing = tokio::spawn(keep_writing(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
         let trust = tokio::spawn(self.front.keep_trust_current());
         let bulk = tokio::spawn(issuance_jobs::keep_running(self.services, self.issuance));
@@ -272,9 +269,6 @@ impl Listening {
         trust.abort();
         // A file that is being judged has no report then; its turn comes again.
         batches.abort();
-        // What is being sent goes again under the same name.
-        writing.abort();
-        expiring.abort();
         lapsing.abort();
         due.abort();
         alerts.abort();

@@ -4,33 +4,30 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use crate::cli::fetching::{self, https_anchors};
 use crate::cli::installation::Error;
 use crate::config::{OfficeSettings, Settings};
-use crate::crypto::PublicKey;
-use crate::domain::trust::{TrustAnchors, public_key};
+use crate::domain::trust::TrustAnchors;
 use crate::domain::verify::address::Address;
-use crate::format::keys::{SubjectPublicKeyInfo, read_pem};
+use crate::service::issuance::Issuance;
+use crate::service::offices::sending::keep_writing;
 use crate::service::offices::{MakerOffice, Office, Offices};
-use crate::service::outside::exchange::Correspondent;
+use crate::service::outside::exchange::{Correspondent, public_key_in};
+use crate::service::{Services, prepared_signings};
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(fs::read(path).map_err(|source| fetching::Error::Unreadable { path: path.to_owned(), source })?)
-}
-
-/// The public key in a PEM file.
-fn key_in(path: &Path) -> Result<PublicKey, Error> {
-    let octets = read(path)?;
-    let ders = std::str::from_utf8(&octets).ok().and_then(|text| read_pem(text, "PUBLIC KEY")).unwrap_or_default();
-    let key = ders.first().and_then(|der| public_key(&SubjectPublicKeyInfo::parse(der).ok()?));
-    Ok(key.ok_or_else(|| fetching::Error::PublicKey { path: path.to_owned() })?)
 }
 
 fn office(settings: &OfficeSettings) -> Result<Office, Error> {
     // It was read with the settings.
     let address = Address::parse(&settings.address)
         .map_err(|_| fetching::Error::ServerName { host: settings.address.clone() })?;
-    let correspondent = Correspondent::new(address, https_anchors(&settings.https_anchors)?, key_in(&settings.key)?);
+    let key = public_key_in(&read(&settings.key)?);
+    let key = key.ok_or_else(|| fetching::Error::PublicKey { path: settings.key.clone() })?;
+    let correspondent = Correspondent::new(address, https_anchors(&settings.https_anchors)?, key);
     Ok(Office { correspondent, every: settings.every, silent: settings.silent })
 }
 
@@ -49,4 +46,13 @@ pub(crate) fn of(settings: &Settings) -> Result<Offices, Error> {
     };
     let filing = settings.filing.as_ref().map(office).transpose()?;
     Ok(Offices { maker, filing })
+}
+
+/// Writes to the offices, and gives back what clients did not complete, for as long as what comes back is held. What is being
+/// sent then goes again under the same name.
+pub(crate) fn start(services: &Services, issuance: &Issuance) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keep_writing(services.clone(), issuance.clone()));
+    tasks.spawn(prepared_signings::keep_expiring(services.clone()));
+    tasks
 }

@@ -319,6 +319,7 @@ mod tests {
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::signed_reports::Form;
+    use crate::service::signing_desk::{SigningAnswer, SigningStep};
     use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
     use crate::service::verification_batches::{BatchRecord, BatchStep};
 

@@ -153,6 +153,12 @@ pub enum Error {
     /// The signer's certificate is revoked or suspended.
     #[error("the signer's certificate is not to be used now")]
     SignerCertificateEnded,
+    /// Too many prepared signings of one caller wait.
+    #[error("{most} prepared signings wait for their values already")]
+    TooManyPrepared {
+        /// At most.
+        most: i64,
+    },
     /// No signing of that name was prepared by this caller.
     #[error("no such prepared signing")]
     UnknownSigning,
@@ -490,6 +496,7 @@ impl Error {
             Self::FilingStands { .. } => "filing-stands",
             Self::SignerOurs => "signer-ours",
             Self::SignerCertificateEnded => "signer-certificate-ended",
+            Self::TooManyPrepared { .. } => "too-many-prepared",
             Self::UnknownSigning => "unknown-signing",
             Self::SigningEnded => "signing-ended",
             Self::NoExchangeKey => "no-exchange-key",

@@ -24,6 +24,7 @@ use crate::service::{Error, Services};
 use crate::store::outbox::StoredMessage;
 use crate::store::prepared_signings::{PreparedEnd, StoredPrepared};
 use crate::store::seals::StoredSeal;
+use crate::store::signatures::SigningState;
 use crate::store::{
     Tx, audit, certificates, issued_certificates, outbox, prepared_signings, seal_records, seals, signatures,
 };
@@ -32,7 +33,9 @@ use crate::store::{
 pub const COUNTS: i64 = 600;
 /// For how long what left is given again, in days.
 const KEPT_DAYS: i64 = 1;
-/// Those that one transaction gives back.
+/// Those of one caller that wait at a time: each holds its document here.
+pub const MOST_OPEN: i64 = 64;
+/// Those that one look gives back.
 const TOGETHER: i64 = 50;
 
 /// What the client signs.
@@ -169,6 +172,9 @@ async fn prepare_once(
         Box::pin(async move {
             let (seal, _) = of_client(tx, id).await?;
             seal.state.may_sign()?;
+            if prepared_signings::count_open(tx, kept.caller.as_ref()).await? >= MOST_OPEN {
+                return Err(Error::TooManyPrepared { most: MOST_OPEN });
+            }
             let permitted = seal_uses::decide(tx, services.unkept, wish, now).await?;
             signatures::record_intent(tx, &kept.signature, id, &document_sm3, now).await?;
             audit::append(tx, intent).await?;
@@ -324,9 +330,14 @@ async fn abandon(
             let Some(prepared) = prepared_signings::find(tx, id).await?.filter(|one| one.ended.is_none()) else {
                 return Ok(false);
             };
+            prepared_signings::end(tx, &prepared, PreparedEnd::Abandoned, now).await?;
+            // A program of before, which knows nothing of clients, may have abandoned it at its start: it was given back then.
+            let act = signatures::find(tx, id).await?;
+            if act.is_none_or(|act| act.state != SigningState::Signing) {
+                return Ok(false);
+            }
             signatures::abandon(tx, id, now).await?;
             seal_uses::give_back(tx, id, now).await?;
-            prepared_signings::end(tx, &prepared, PreparedEnd::Abandoned, now).await?;
             let body = EventBody::SigningAbandoned { signature: id.clone(), reason };
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: request.cloned(), body }).await?;
             Ok::<_, Error>(true)

@@ -81,6 +81,7 @@ impl Refusal for Error {
             | Self::SignerOurs
             | Self::SignerCertificateEnded
             | Self::SigningEnded
+            | Self::TooManyPrepared { .. }
             | Self::FilingOff
             | Self::FilingStands { .. }
             | Self::SealOrderEnded { .. }

@@ -8,7 +8,7 @@ use crate::base::id::{CallerId, SealId, SignatureId};
 use crate::crypto::digest::sm3;
 use crate::domain::seal::signing::Placement;
 use crate::store::integrity::optional;
-use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "prepared_signings";
@@ -247,6 +247,16 @@ pub async fn expired(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<
     let rows = fetch_all!(tx, (String,), sql, now.unix(), limit)?;
     let named = |(id,): (String,)| SignatureId::parse(&id).map_err(|_| Error::Inconsistent { table: TABLE, row: id });
     rows.into_iter().map(named).collect()
+}
+
+/// How many of that caller wait.
+///
+/// # Errors
+/// The database's.
+pub async fn count_open(tx: &mut Tx<'_>, caller: Option<&CallerId>) -> Result<i64, Error> {
+    let sql = "SELECT count(*) FROM prepared_signings WHERE ended_at IS NULL AND COALESCE(caller, '') = $1";
+    let (count,) = fetch_one!(tx, (i64,), sql, caller.map_or("", CallerId::as_str))?;
+    Ok(count)
 }
 
 /// Ends a prepared signing: what came is forgotten.

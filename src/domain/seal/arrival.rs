@@ -11,10 +11,9 @@ use crate::crypto::sm2::KeyTables;
 use crate::domain::seal::application::{SealForm, SignerList, Wanted};
 use crate::domain::seal::taking;
 use crate::domain::trust::{
-    AlgorithmPolicy, Budget, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustAnchors, Unacceptable, Use,
-    public_key,
+    AlgorithmPolicy, Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustAnchors, TrustedPath,
+    Unacceptable, Use, public_key,
 };
-use crate::domain::trust::{Computed, TrustedPath};
 use crate::format::der;
 use crate::format::ses::{CertificateList, Layout};
 use crate::format::trust_list::TrustUse;

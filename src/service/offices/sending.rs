@@ -35,6 +35,8 @@ const TOGETHER: i64 = 50;
 const AGAIN_SECONDS: i64 = 86_400;
 /// The subject of questions that concern no one seal.
 const EVERYTHING: &str = "changes";
+/// After a look that failed.
+const SOON: Duration = Duration::from_secs(30);
 /// From one look to the next, when there was nothing to do.
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -90,7 +92,14 @@ pub async fn attend(services: &Services, profiles: &Profiles, name: &str) -> Res
     let mut attended = Attended::default();
     let Some(office) = services.offices.named(name).cloned() else { return Ok(attended) };
     let now = services.clock.now();
-    let signer = signer(services, now).await?;
+    let signer = match signer(services, now).await {
+        Ok(signer) => signer,
+        Err(error) => {
+            // Nothing is written, so nobody answers.
+            silence(services, (name, &office)).await?;
+            return Err(error);
+        }
+    };
     let due = services.store.read(|tx| Box::pin(office_messages::due(tx, name, now, TOGETHER))).await?;
     for message in &due {
         match exchange(services, &office, &signer, message).await? {
@@ -353,6 +362,7 @@ pub async fn keep_writing(services: Services, issuance: Issuance) {
                 Ok(attended) => is_idle &= attended.answered == 0 && attended.kept == 0,
                 Err(error) => {
                     tracing::error!(office = name, code = error.code(), "an office is not written to: {error}");
+                    tokio::time::sleep(SOON).await;
                 }
             }
         }

@@ -4,9 +4,7 @@
 //! signature: so an answer fits the one request that it answers, and no other. No redirects, no cookies, bounded sizes.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,8 +18,9 @@ use crate::base::random::{Random, RandomUnavailable, array};
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{hex, sha256};
 use crate::crypto::{PublicKey, Signer};
-use crate::domain::trust::key::subject_public_key_info;
+use crate::domain::trust::key::{public_key, subject_public_key_info};
 use crate::domain::verify::address::Address;
+use crate::format::keys::{SubjectPublicKeyInfo, read_pem};
 use crate::format::office::MOST_OCTETS;
 use crate::service::keys::{self, SigningPool};
 use crate::service::outside::reach::SystemResolver;
@@ -161,10 +160,7 @@ impl Correspondent {
                 if !is_over && connection.as_mut().poll(context).is_ready() {
                     is_over = true;
                 }
-                match Pin::new(&mut asking).poll(context) {
-                    Poll::Ready(done) => Poll::Ready(done),
-                    Poll::Pending => Poll::Pending,
-                }
+                asking.as_mut().poll(context)
             })
             .await
         };
@@ -202,6 +198,13 @@ impl Correspondent {
             false => Err(unsigned("signature")),
         }
     }
+}
+
+/// The public key in a PEM file (`PUBLIC KEY`); none where it holds none of a kind that is known.
+#[must_use]
+pub fn public_key_in(pem: &[u8]) -> Option<PublicKey> {
+    let ders = read_pem(std::str::from_utf8(pem).ok()?, "PUBLIC KEY")?;
+    public_key(&SubjectPublicKeyInfo::parse(ders.first()?).ok()?)
 }
 
 /// `keyid`: SHA-256 of SubjectPublicKeyInfo, hexadecimal.

@@ -311,10 +311,6 @@ pub(in crate::service) async fn hear(
             offices::report(tx, (NATIONAL_MAKER, &message.subject), code, now).await?;
             Ok(Next::Ends("refused".to_owned()))
         }
-        (MessageKind::State | MessageKind::File, _) => {
-            offices::report(tx, (NATIONAL_MAKER, &message.subject), AnswerRefused::Unasked.code(), now).await?;
-            Ok(Next::Again(after(message.attempts)))
-        }
         (MessageKind::Order, AnswerBody::Unknown) => {
             // It lost the order: it gets it once more, as it is.
             let to = (NATIONAL_MAKER, message.subject.as_str());
@@ -338,7 +334,7 @@ pub(in crate::service) async fn hear(
             let answer = MakerAnswer::Refused { reason: (*reason).to_owned() };
             hear_order(tx, message, (&answer, None), now).await
         }
-        (MessageKind::Order | MessageKind::Cancel, _) => {
+        _ => {
             offices::report(tx, (NATIONAL_MAKER, &message.subject), AnswerRefused::Unasked.code(), now).await?;
             Ok(Next::Again(after(message.attempts)))
         }

@@ -468,6 +468,9 @@ async fn prepared(store: &Store, url: &str) {
     }
     let twice = store.run("prepare", |tx| Box::pin(prepared_signings::insert(tx, first))).await;
     assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
+    let (c1, c2) = (&caller("c1"), &caller("c2"));
+    let waiting = async |by| store.read(|tx| Box::pin(prepared_signings::count_open(tx, by))).await.unwrap();
+    assert_eq!((waiting(Some(c1)).await, waiting(Some(c2)).await, waiting(None).await), (2, 0, 0));
     // A start leaves alone what waits for a client.
     let abandoned = store.run("start", |tx| Box::pin(signatures::abandon_open(tx, at(250)))).await.unwrap();
     assert_eq!(abandoned, []);
@@ -494,6 +497,7 @@ async fn prepared(store: &Store, url: &str) {
         assert_eq!(find(&prepared.signature).await.unwrap(), Some(expected));
     }
     assert_eq!(expired(900).await, []);
+    assert_eq!(waiting(Some(c1)).await, 0);
     let forget = async |before| store.run("forget", |tx| Box::pin(prepared_signings::forget(tx, at(before)))).await;
     assert_eq!((forget(320).await.unwrap(), forget(321).await.unwrap(), forget(321).await.unwrap()), (0, 1, 0));
     let kept = find(&first.signature).await.unwrap().unwrap();

@@ -37,8 +37,9 @@ struct Client {
     place: Place,
 }
 
-fn request(key: &sm2::PrivateKey) -> Vec<u8> {
-    let subject = NewName { organisation: "样章市试验局".into(), common_name: "signer".into() }.to_der();
+/// A request of PKCS#10 by a client's key.
+pub(super) fn request(key: &sm2::PrivateKey, organisation: &str) -> Vec<u8> {
+    let subject = NewName { organisation: organisation.into(), common_name: "signer".into() }.to_der();
     let public_key = subject_public_key_info(&PublicKey::Sm2(key.public_key()));
     let new = NewCertificationRequest {
         subject: &subject,
@@ -133,7 +134,10 @@ async fn contract(place: Place) {
     office.maker().await;
     seal_codes::assign(&office.services, (BY, None), &division("330106"), (1, 99)).await.unwrap();
     let key = Arc::new(sm2::PrivateKey::generate(&SystemRandom).unwrap());
-    let wanted = Wanted { key: SignerKey::Clients { csr: request(&key) }, ..office.wanted(1, office.key().await) };
+    let wanted = Wanted {
+        key: SignerKey::Clients { csr: request(&key, "样章市试验局") },
+        ..office.wanted(1, office.key().await)
+    };
     let id = office.approved(office.asks(Purpose::Make(Box::new(wanted)))).await;
     let seal = office.fulfil(&id).await.unwrap().seal;
     let mut client = Client { office, key, seal, place };
@@ -286,6 +290,14 @@ async fn nobody_gets_around_it(client: &Client) {
     office.authorise(&ours).await;
     let refused = prepared_signings::prepare(&office.services, &client.user(), None, &ours, order(NOTICE)).await;
     assert_eq!(refused.unwrap_err().code(), "signer-ours");
+    // Whoever prepares without end is told so.
+    client.withdraw_all().await;
+    client.authorise(900).await;
+    let all = futures_of(client, 70).await;
+    assert_eq!(all.iter().filter(|done| done.as_ref() == Err(&"too-many-prepared")).count(), 6);
+    office.hands.0.fetch_add(COUNTS + 1, Ordering::SeqCst);
+    assert_eq!((client.expire().await, client.expire().await), (50, 14));
+    assert_eq!(client.used().await, [Used::default()]);
     // A row that was changed by hand releases nothing.
     let prepared = client.prepare().await.unwrap();
     let set = |what: &str| format!("UPDATE prepared_signings SET {what} WHERE signature = '{}'", prepared.signature);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use yinxin::crypto::PublicKey;
+use yinxin::crypto::{PublicKey, Signer as _, sm2};
 use yinxin::domain::audit::{AlarmKind, EventBody};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::address::Address;
@@ -10,7 +10,9 @@ use yinxin::service::alarms;
 use yinxin::service::offices::sending::{Attended, attend};
 use yinxin::service::offices::{MakerOffice, NATIONAL_MAKER, Office as Place_, Offices};
 use yinxin::service::outside::exchange::Correspondent;
+use yinxin::service::prepared_signings;
 
+use super::client::request;
 use super::office::{Fault, OfficeDouble, Unfit, Work};
 use super::*;
 
@@ -156,6 +158,7 @@ async fn contract(place: Place) {
     what_is_withdrawn_is_cancelled_there(&scene).await;
     a_seal_waits_until_its_approvals_hold_again(&scene).await;
     both_sides_stay_in_step(&scene).await;
+    a_clients_key_goes_there_too(&scene).await;
     a_silence_is_alarmed_and_loses_nothing(&scene).await;
     an_order_changed_by_hand_is_refused(&scene, &place).await;
 }
@@ -392,6 +395,26 @@ async fn both_sides_stay_in_step(scene: &Scene) {
     assert_eq!(scene.fulfil(&revoke).await, "revoked");
     scene.settle().await;
     assert_eq!(there.state(replace.as_str()).as_deref(), Some("cancelled"));
+}
+
+async fn a_clients_key_goes_there_too(scene: &Scene) {
+    let office = &scene.office;
+    let key = sm2::PrivateKey::generate(&SystemRandom).unwrap();
+    let organisation = format!("{}样章市试验局78", credit_code(78));
+    let csr = request(&key, &organisation);
+    let wanted = Wanted { key: SignerKey::Clients { csr }, ..scene.wanted(78, office.key().await) };
+    let id = office.approved(office.asks(Purpose::Make(Box::new(wanted)))).await;
+    assert_eq!(scene.fulfil(&id).await, "seal-ordered");
+    scene.settle().await;
+    let seal = scene.seal_of(&id).await;
+    office.deliver(&seal, &office.keeper).await.unwrap();
+    office.authorise(&seal).await;
+    let user = Actor::Caller { id: office.clerk.id.clone(), roles: Roles::new([Role::SealUser]).unwrap() };
+    let prepared = prepared_signings::prepare(&office.services, &user, None, &seal, order(NOTICE)).await.unwrap();
+    let value = key.sign(&prepared.to_sign, &SystemRandom).unwrap();
+    let signed = (&prepared.signature, &value[..]);
+    let sealed = prepared_signings::complete(&office.services, &user, None, signed).await.unwrap();
+    assert!(sealed.document.starts_with(b"PK"));
 }
 
 async fn a_silence_is_alarmed_and_loses_nothing(scene: &Scene) {
