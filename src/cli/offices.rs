@@ -56,3 +56,39 @@ pub(crate) fn start(services: &Services, issuance: &Issuance) -> JoinSet<()> {
     tasks.spawn(prepared_signings::keep_expiring(services.clone()));
     tasks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::keys::{read_pem, write_pem};
+    use crate::format::x509::Certificate;
+
+    #[test]
+    fn offices_are_read_from_the_settings_and_faults_are_named() {
+        let folder = std::env::temp_dir().join(format!("yinxin-offices-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = |name: &str| folder.join(name);
+        let anchor = include_str!("../../tests/vectors/keys/maker.pem");
+        let der = read_pem(anchor, "CERTIFICATE").unwrap().remove(0);
+        let key = Certificate::parse(&der).unwrap().public_key.raw.to_vec();
+        fs::write(path("anchor.pem"), anchor).unwrap();
+        fs::write(path("key.pem"), write_pem(&key, "PUBLIC KEY")).unwrap();
+        let with = |key: &str, anchor: &str| {
+            let text = format!(
+                "[national_maker]\naddress = 'http://127.0.0.1:1/orders'\nkinds = [1]\nkey = {key:?}\nanchors = [{anchor:?}]\n\
+                 [filing]\naddress = 'http://localhost:2/filing'\nkey = {key:?}\n",
+                key = path(key),
+                anchor = path(anchor),
+            );
+            fs::write(path("y.toml"), text).unwrap();
+            let settings = Settings::load(Some(&path("y.toml")), std::iter::empty()).unwrap();
+            of(&settings).map(|offices| offices.names()).map_err(|error| error.line())
+        };
+        assert_eq!(with("key.pem", "anchor.pem").unwrap(), ["national-maker", "filing"]);
+        let refused = |key, anchor| with(key, anchor).unwrap_err();
+        assert!(refused("anchor.pem", "anchor.pem").ends_with("(public-key-malformed)"));
+        assert!(refused("none.pem", "anchor.pem").ends_with("(file-unreadable)"));
+        assert!(refused("key.pem", "key.pem").ends_with("(anchors-malformed)"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

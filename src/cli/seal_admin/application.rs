@@ -379,9 +379,12 @@ pub(super) async fn show(services: &Services, id: &ApplicationId, json: bool) ->
             }
             OrderState::Ordered { .. } => (None, None),
         };
-        facts["order"] = json!({
+        let order = json!({
             "state": order.state.name(), "since": order.state.since().to_string(), "number": number, "reason": reason,
         });
+        if let Value::Object(facts) = &mut facts {
+            facts.insert("order".to_owned(), order);
+        }
     }
     Ok(told(facts, json))
 }

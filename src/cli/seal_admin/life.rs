@@ -122,9 +122,11 @@ pub(super) async fn show(services: &Services, Show { seal, out, json }: &Show) -
     }
     let mut facts = facts(&known);
     let state = seal_filing::state(services, seal).await?;
-    facts["filing_state"] = json!(state.name());
-    if let FilingState::Refused(code) = state {
-        facts["filing_refusal"] = json!(code);
+    if let Value::Object(facts) = &mut facts {
+        facts.insert("filing_state".to_owned(), json!(state.name()));
+        if let FilingState::Refused(code) = state {
+            facts.insert("filing_refusal".to_owned(), json!(code));
+        }
     }
     Ok(application::told(facts, *json))
 }
