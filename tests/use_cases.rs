@@ -31,7 +31,6 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "A witness's signature over the log's own head, which anybody can ask for.",
     ),
     ("offices/sending::broken", "An office answers again: how far it is known; the alarm stays until somebody looked."),
-    ("offices/mod::push", "A message to an office, in the transaction of what it tells, which has its event."),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),

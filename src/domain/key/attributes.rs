@@ -300,6 +300,7 @@ mod tests {
             ("decryption", "decrypt"),
             ("integrity", "mac"),
             ("report", "sign"),
+            ("exchange", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }
