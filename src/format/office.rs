@@ -11,6 +11,8 @@ use crate::format::der::{self, Reader, Tag, Writer};
 pub const MOST_OCTETS: usize = 4 << 20;
 /// Characters of a text.
 const MOST_TEXT: usize = 256;
+/// Characters of a code, or of a name of ours.
+const MOST_CODE: usize = 64;
 /// Certificates that come with a seal: its signer's, and those above it.
 const MOST_CERTIFICATES: usize = 8;
 /// Changes in one answer.
@@ -137,7 +139,7 @@ pub enum AnswerBody<'a> {
     Received(&'a str),
     /// Here is the seal.
     Made(MadeSeal<'a>),
-    /// It is not done, and never will be: a code.
+    /// It is not done, and never will be: a code of 1 to 64 of `a-z A-Z 0-9 - _ .`, never words.
     Refused(&'a str),
     /// It is done.
     Done,
@@ -180,6 +182,14 @@ fn text<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a str, der:
     if fits { Ok(found) } else { Err(der::Error::InvalidValue { what }) }
 }
 
+/// A code or a name that may stand in the audit log: 1 to 64 of `a-z A-Z 0-9 - _ .`, so no words and nothing personal.
+fn code<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a str, der::Error> {
+    let found = reader.utf8(what)?;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let fits = (1..=MOST_CODE).contains(&found.len()) && found.bytes().all(allowed);
+    if fits { Ok(found) } else { Err(der::Error::InvalidValue { what }) }
+}
+
 fn optional_text<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<Option<&'a str>, der::Error> {
     let Some(value) = reader.optional(context(0), what)? else { return Ok(None) };
     let mut inner = value.inside();
@@ -204,7 +214,7 @@ fn frame<'a>(der: &'a [u8], what: &'static str) -> Result<(MessageName, &'a str,
         return Err(der::Error::InvalidValue { what: "version" });
     }
     let name = inner.octet_string("name")?.try_into().map_err(|_| der::Error::InvalidValue { what: "name" })?;
-    let subject = text(&mut inner, "subject")?;
+    let subject = code(&mut inner, "subject")?;
     let body = inner.value("body")?;
     inner.finish(what)?;
     let number = (0_u8..8).find(|number| context(u32::from(*number)) == body.tag());
@@ -364,7 +374,7 @@ impl<'a> Answer<'a> {
         let said = match number {
             0 => AnswerBody::Received(text(&mut body, "received")?),
             1 => AnswerBody::Made(MadeSeal::read(&mut body)?),
-            2 => AnswerBody::Refused(text(&mut body, "refused")?),
+            2 => AnswerBody::Refused(code(&mut body, "refused")?),
             3 => null(&mut body).map(|()| AnswerBody::Done)?,
             4 => null(&mut body).map(|()| AnswerBody::Unknown)?,
             5 => AnswerBody::Filed(text(&mut body, "filed")?),
@@ -440,8 +450,8 @@ impl<'a> Change<'a> {
             let mut fields = list.sequence("change")?;
             let change = Self {
                 number: fields.small("number")?,
-                subject: text(&mut fields, "subject")?,
-                state: text(&mut fields, "state")?,
+                subject: code(&mut fields, "subject")?,
+                state: code(&mut fields, "state")?,
                 at: fields.generalized_time("at")?,
             };
             fields.finish("change")?;
@@ -549,7 +559,9 @@ mod tests {
         };
         let long = "章".repeat(MOST_TEXT + 1);
         assert_eq!(parse(AnswerBody::Received(&long)), Err(der::Error::InvalidValue { what: "received" }));
-        assert_eq!(parse(AnswerBody::Refused("a\nb")), Err(der::Error::InvalidValue { what: "refused" }));
+        for words in ["a\nb", "张三的章", "a b", &"a".repeat(MOST_CODE + 1)] {
+            assert_eq!(parse(AnswerBody::Refused(words)), Err(der::Error::InvalidValue { what: "refused" }));
+        }
         assert_eq!(parse(AnswerBody::Filed("")), Err(der::Error::InvalidValue { what: "filed" }));
         let made = MadeSeal { number: "N", seal: b"s", certificates: vec![b"c"; MOST_CERTIFICATES + 1] };
         let many = der::Error::TooMany { what: "certificates", limit: MOST_CERTIFICATES };
