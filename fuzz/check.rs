@@ -14,6 +14,7 @@ use crate::domain::trust::{
     AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list, find_signer_certificate, verify_signer,
 };
 use crate::format::backup::BackupManifest;
+use crate::format::office::{Answer, Message};
 use crate::format::cms::ber;
 use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, SignedData};
 use crate::format::der::walk;
@@ -102,6 +103,16 @@ pub fn backup_manifest(input: &[u8]) {
             !file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'),
             "a name leads out of the folder"
         );
+    }
+}
+
+/// Any bytes as a message to an office elsewhere, and as an office's answer.
+pub fn office(input: &[u8]) {
+    if let Ok(message) = Message::parse(input) {
+        assert_eq!(message.to_der(), input);
+    }
+    if let Ok(answer) = Answer::parse(input) {
+        assert_eq!(answer.to_der(), input);
     }
 }
 

@@ -43,6 +43,7 @@ use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::path::PartName;
 use yinxin::format::ofd::signatures::{SignatureDescription, SignatureList};
+use yinxin::format::office::{Answer, AnswerBody, Change, MadeSeal, Message, MessageBody, SealOrder};
 use yinxin::format::ses::{Kind, Layout, NewSeal, NewSigners, SesSeal, SesSignature, recognise};
 use yinxin::format::tlog::note::read_signature_lines;
 use yinxin::format::tlog::submission::read_size;
@@ -150,6 +151,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
 
     let named = |all: &[(&str, &[u8])]| all.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
     BTreeMap::from([
+        ("office", office_messages()),
         ("backup_manifest", named(&[("sqlite", BACKUP.as_bytes())])),
         ("certificate", named(&[("root", &made.root), ("sm2", &made.signer), ("rsa", &of_rsa)])),
         ("cms", messages()),
@@ -707,6 +709,36 @@ fn pages() -> BTreeMap<String, Vec<u8>> {
     BTreeMap::from([("face".to_owned(), ofd_face(&face, Trust::Development).unwrap()), ("objects".to_owned(), objects)])
 }
 
+/// An order, and answers of several kinds.
+fn office_messages() -> BTreeMap<String, Vec<u8>> {
+    let order = SealOrder {
+        kind: 1,
+        name: "样章市试验局",
+        credit_code: "99330100000000011A",
+        holder: "样章市试验局",
+        division: "330106",
+        code: "33010600000001",
+        size_mm: (42, 42),
+        days: 365,
+        form: "v4",
+        list: "certificates",
+        picture: b"picture",
+        request: b"request",
+        replaces: Some("33010600000002"),
+    };
+    let message = Message { name: [1; 16], subject: "a-1", body: MessageBody::Order(Box::new(order)) };
+    let answer = |body| Answer { name: [1; 16], subject: "a-1", body }.to_der();
+    let made = MadeSeal { number: "N-1", seal: b"seal", certificates: vec![b"a", b"b"] };
+    let at = Timestamp::from_unix(1_800_000_000);
+    let changes = vec![Change { number: 1, subject: "a-1", state: "suspended", at }];
+    BTreeMap::from([
+        ("order".to_owned(), message.to_der()),
+        ("made".to_owned(), answer(AnswerBody::Made(made))),
+        ("refused".to_owned(), answer(AnswerBody::Refused("name-taken"))),
+        ("changes".to_owned(), answer(AnswerBody::Changes(changes))),
+    ])
+}
+
 /// A seal as PNG and as BMP, and texts for each shape; the first byte is the target's choice.
 fn seal_pictures() -> BTreeMap<String, Vec<u8>> {
     // A red frame on white paper, 120 dots to 20 mm.
@@ -763,6 +795,7 @@ fn every_committed_seed_is_accepted_by_its_reader() {
             let bytes = fs::read(corpus().join(target).join(format!("seed-{name}"))).expect("run with UPDATE=1");
             let label = format!("{target}/{name}");
             match target {
+                "office" => assert!(Message::parse(&bytes).is_ok() != Answer::parse(&bytes).is_ok(), "{label}"),
                 "backup_manifest" => assert_eq!(BackupManifest::parse(&bytes).unwrap().files.len(), 1, "{label}"),
                 "certificate" => assert_eq!(Certificate::parse(&bytes).unwrap().raw, bytes, "{label}"),
                 "cms" if name == "enveloped" => {

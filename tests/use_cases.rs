@@ -30,6 +30,7 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "audit_log/witnessing::keep_cosigned",
         "A witness's signature over the log's own head, which anybody can ask for.",
     ),
+    ("offices/sending::broken", "An office answers again: how far it is known; the alarm stays until somebody looked."),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),
@@ -73,6 +74,19 @@ fn nothing_stops_at_an_event_of_a_newer_program() {
                 .any(|call| text(path).match_indices(call).any(|(at, _)| !text(path)[..at].ends_with("Logged")))
     });
     assert_eq!(strict.collect::<Vec<_>>(), Vec::<&PathBuf>::new(), "read events by `audit::logged` and `LoggedEvent`");
+}
+
+/// Offices elsewhere are told in the transaction that changes a seal's state: nothing changes it past the one place that does.
+#[test]
+fn seals_change_their_state_in_one_place() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service"), &mut files);
+    let direct = files.iter().filter(|path| {
+        let text = fs::read_to_string(path).unwrap();
+        text.match_indices("seals::change_state(").any(|(at, _)| !text[..at].ends_with('_'))
+    });
+    let named = direct.map(|path| path.file_name().unwrap().to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(named, ["seal_changes.rs"]);
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

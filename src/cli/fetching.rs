@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 
 use crate::base::clock::SystemClock;
 use crate::config::Fetching;
+use crate::domain::trust::TrustError;
 use crate::service::gathering::Appetite;
 use crate::service::outside::reach::SystemResolver;
 use crate::service::outside::status::{Bounds, StatusFetcher};
@@ -33,6 +34,20 @@ pub(crate) enum Error {
         /// Why.
         source: AnchorError,
     },
+    /// What an office signs by.
+    #[error("{path} holds no public key of a kind that is known (PUBLIC KEY)")]
+    PublicKey {
+        /// Which.
+        path: PathBuf,
+    },
+    /// What it holds.
+    #[error("{path} holds no anchors")]
+    Trust {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: TrustError,
+    },
     /// The name of a server.
     #[error("{host} is no name of a server of TLS")]
     ServerName {
@@ -47,6 +62,8 @@ impl Error {
         match self {
             Self::Unreadable { .. } => "file-unreadable",
             Self::Anchors { .. } => "https-anchors-malformed",
+            Self::PublicKey { .. } => "public-key-malformed",
+            Self::Trust { .. } => "anchors-malformed",
             Self::ServerName { .. } => "server-name-malformed",
         }
     }

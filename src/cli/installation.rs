@@ -14,12 +14,12 @@ use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::id::{AuthorityId, JobId, KeyId};
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::base::secret::Secret;
-use crate::cli::fetching;
 pub(crate) use crate::cli::files::{create_folder, create_new, replace, write, write_new};
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
 use crate::cli::verify::certificates_in;
 use crate::cli::watching::{self, Watching};
+use crate::cli::{fetching, offices};
 use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::devices::Token;
 use crate::config::profiles::{self, ProfileError};
@@ -245,6 +245,7 @@ impl Listening {
     pub(crate) async fn serve(self) -> Result<(), Error> {
         // Ends with this function.
         let _watching = self.watching.start(&self.services);
+        let _writing = offices::start(&self.services, &self.issuance);
         let alerts = tokio::spawn(alerts::watch(self.services.clone(), self.alert_days));
         let due = tokio::spawn(due::keep_current(self.services.clone(), self.keeping));
         let lapsing = tokio::spawn(registration::keep_lapsing(self.services.clone(), self.lapse_days));
@@ -295,6 +296,7 @@ impl Installation {
         parts::agree(&services, &settings).await?;
         services.start().await?;
         let services = services.with_plan(plan(&settings)).with_unkept(settings.unkept);
+        let services = services.with_offices(offices::of(&settings)?);
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),

@@ -16,6 +16,7 @@ use crate::base::secret::Secret;
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
 use crate::cli::installation::{Error, create_folder, key_settings, occupy};
+use crate::cli::offices;
 use crate::cli::selftest::before_start;
 use crate::cli::serve::{log, runtime};
 use crate::config::{Settings, Source};
@@ -271,7 +272,7 @@ pub(crate) fn attached_even_restored(
             let keys = key_settings(&settings, &sound.algorithms)?;
             let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
-            let services = services.with_unkept(settings.unkept);
+            let services = services.with_unkept(settings.unkept).with_offices(offices::of(&settings)?);
             let store = services.store.clone();
             let said = work(services, wrapping, &settings).await;
             store.close().await;

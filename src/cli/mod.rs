@@ -16,6 +16,7 @@ mod hardening;
 mod installation;
 mod keys;
 mod log;
+mod offices;
 mod proof;
 mod seal_admin;
 mod seal_picture;

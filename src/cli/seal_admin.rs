@@ -110,6 +110,12 @@ enum Installed {
         #[arg(value_name = "SEAL", value_parser = SealId::parse)]
         seal: SealId,
     },
+    /// Have a seal filed with public security that was refused there, or was made before seals were filed
+    File {
+        /// The seal
+        #[arg(value_name = "SEAL", value_parser = SealId::parse)]
+        seal: SealId,
+    },
     /// Seals that were made for applications: name, state, since, code, type, what it is called
     List(life::List),
     /// All that is known about a seal that was made for an application
@@ -200,6 +206,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Installed::Deliver(order) => life::deliver(&services, order).await,
         Installed::SuspendSigned(order) => life::suspend(&services, order).await,
         Installed::Archive { seal } => life::archive(&services, seal).await,
+        Installed::File { seal } => life::file(&services, seal).await,
         Installed::List(order) => life::list(&services, order).await,
         Installed::Show(order) => life::show(&services, order).await,
         Installed::Take { seal, key, certificate } => {

@@ -29,6 +29,8 @@ sections! {
         publication: Publication,
         registration: Registration,
         escrow: Escrow,
+        national_maker: NationalMaker,
+        filing: Filing,
         seals: Seals,
         verification: Verification,
         batches: Batches,
@@ -145,6 +147,22 @@ sections! {
     }
     Escrow {
         keep_years: u64,
+    }
+    NationalMaker {
+        address: String,
+        key: PathBuf,
+        https_anchors: Vec<PathBuf>,
+        kinds: Vec<u8>,
+        anchors: Vec<PathBuf>,
+        every_seconds: u64,
+        silent_minutes: u64,
+    }
+    Filing {
+        address: String,
+        key: PathBuf,
+        https_anchors: Vec<PathBuf>,
+        every_seconds: u64,
+        silent_minutes: u64,
     }
     Seals {
         unkept: String,

@@ -9,8 +9,8 @@ use crate::base::secret::Secret;
 use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{
-    AuditLogSettings, BatchSettings, Error, Escrow, Fetching, Publication, Registration, Siem, Stamping, alarms, raw,
-    siem,
+    AuditLogSettings, BatchSettings, Error, Escrow, Fetching, MakerSettings, OfficeSettings, Publication, Registration,
+    Siem, Stamping, alarms, raw, siem,
 };
 use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
@@ -53,6 +53,10 @@ pub struct Settings {
     pub alarms: Misuse,
     /// `[siem]`: where security events go.
     pub siem: Siem,
+    /// `[national_maker]`: the system elsewhere that makes seals, where there is one.
+    pub national_maker: Option<MakerSettings>,
+    /// `[filing]`: the office that files seals, where there is one.
+    pub filing: Option<OfficeSettings>,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -329,6 +333,14 @@ impl Settings {
             Ok(siem) => siem,
             Err((key, message)) => return refuse(key, message),
         };
+        let national_maker = match MakerSettings::checked(&raw.national_maker.unwrap_or_default()) {
+            Ok(national_maker) => national_maker,
+            Err((key, message)) => return refuse(key, message),
+        };
+        let filing = match OfficeSettings::filing(&raw.filing.unwrap_or_default()) {
+            Ok(filing) => filing,
+            Err((key, message)) => return refuse(key, message),
+        };
         let retention_days = match siem::retention_days(log.retention_days) {
             Ok(days) => days,
             Err((key, message)) => return refuse(key, message),
@@ -377,6 +389,8 @@ impl Settings {
             audit_log,
             alarms,
             siem,
+            national_maker,
+            filing,
             log: Log { format, level, retention_days },
             data_dir,
         })
@@ -423,6 +437,8 @@ impl Settings {
             audit_log: Some(self.audit_log.effective()),
             alarms: Some(alarms::effective(&self.alarms)),
             siem: Some(self.siem.effective()),
+            filing: Some(OfficeSettings::effective_filing(self.filing.as_ref())),
+            national_maker: Some(MakerSettings::effective(self.national_maker.as_ref())),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

@@ -6,6 +6,7 @@ pub mod der;
 pub mod jose;
 pub mod keys;
 pub mod ofd;
+pub mod office;
 pub mod ses;
 pub mod syslog;
 pub mod tlog;

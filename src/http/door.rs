@@ -20,6 +20,7 @@ use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::seal_desk::{SealAnswer, SealRequest};
 use crate::service::signed_reports::Form;
+use crate::service::signing_desk::{SigningAnswer, SigningStep};
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
 
@@ -41,6 +42,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         request: SignDocument,
     ) -> Answer<'a, SignedDocument>;
     fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer>;
+    fn prepared_signing<'a>(&'a self, actor: &'a Actor, step: SigningStep) -> Answer<'a, SigningAnswer>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
     fn stamp(&self, request: Vec<u8>) -> Answer<'_, Vec<u8>>;
     fn order_certificate<'a>(&'a self, actor: &'a Actor, order: OrderCertificate) -> Answer<'a, OrderedCertificate>;
@@ -159,6 +161,10 @@ impl<U: UseCases> Door for U {
 
     fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer> {
         told(UseCases::seal_desk(self, actor, request))
+    }
+
+    fn prepared_signing<'a>(&'a self, actor: &'a Actor, step: SigningStep) -> Answer<'a, SigningAnswer> {
+        told(UseCases::prepared_signing(self, actor, step))
     }
 
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus> {

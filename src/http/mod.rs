@@ -60,6 +60,8 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::trust_lists::activate))     // POST /api/v1/trust-lists/{sm3}/activation
         .routes(routes!(api::seals::status))             // GET  /api/v1/seals/{id}
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
+        .routes(routes!(api::prepared_signatures::prepare))  // POST /api/v1/seals/{id}/signatures/prepared
+        .routes(routes!(api::prepared_signatures::complete)) // POST /api/v1/signatures/{id}/value
         .routes(routes!(api::seal_applications::draft))         // POST /api/v1/seal-applications/draft
         .routes(routes!(api::seal_applications::submit, api::seal_applications::search)) // POST, GET /api/v1/seal-applications
         .routes(routes!(api::seal_applications::show))          // GET  /api/v1/seal-applications/{id}
@@ -344,6 +346,7 @@ mod tests {
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::seal_desk::{SealAnswer, SealRequest};
     use crate::service::signed_reports::Form;
+    use crate::service::signing_desk::{SigningAnswer, SigningStep};
     use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
     use crate::service::verification_batches::{BatchRecord, BatchStep};
 
@@ -401,6 +404,10 @@ mod tests {
         }
 
         async fn seal_desk(&self, _: &Actor, _: SealRequest) -> Result<SealAnswer, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn prepared_signing(&self, _: &Actor, _: SigningStep) -> Result<SigningAnswer, Nothing> {
             Err(Nothing)
         }
 

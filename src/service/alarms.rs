@@ -6,7 +6,7 @@ use crate::domain::audit::{
 };
 use crate::domain::caller::CallerState;
 use crate::service::audit_log::alarming;
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, seal_changes};
 use crate::store::alarms::{self, StoredAlarm};
 use crate::store::{self, Tx, audit, callers, seals};
 
@@ -100,7 +100,7 @@ async fn suspend(tx: &mut Tx<'_>, alarm: &Alarm, now: Timestamp) -> Result<Optio
             let Ok((next, body)) = seal.state.clone().suspend(id, now, SuspensionReason::SuspectedMisuse) else {
                 return Ok(None);
             };
-            seals::change_state(tx, &seal, next).await?;
+            seal_changes::change_state(tx, &seal, next).await?;
             Ok(Some((Suspends::Seal, body)))
         }
         Some(Suspends::Caller) => {

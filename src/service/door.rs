@@ -16,6 +16,7 @@ use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuer
 use crate::service::seal_desk::{SealAnswer, SealRequest};
 use crate::service::seal_uses::UsePurpose;
 use crate::service::signed_reports::Form;
+use crate::service::signing_desk::{SigningAnswer, SigningStep};
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
 
@@ -259,6 +260,13 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         request: SealRequest,
     ) -> impl Future<Output = Result<SealAnswer, Self::Error>> + Send;
+
+    /// A step of a signing whose key lies with the client.
+    fn prepared_signing(
+        &self,
+        actor: &Actor,
+        step: SigningStep,
+    ) -> impl Future<Output = Result<SigningAnswer, Self::Error>> + Send;
 
     /// How a seal stands.
     fn seal_status(&self, actor: &Actor, seal: SealId) -> impl Future<Output = Result<SealStatus, Self::Error>> + Send;

@@ -17,6 +17,7 @@ use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::ca::two_hands::TwoHandsRefused;
 use crate::domain::caller::RolesConflict;
 use crate::domain::seal::application::ApplicationRefused;
+use crate::domain::seal::arrival::ArrivalRefused;
 use crate::domain::seal::authority::{TermsRefused, UseRefused};
 use crate::domain::seal::code::CodeError;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
@@ -119,6 +120,57 @@ pub enum Error {
     /// The application has no such file.
     #[error("no such document, or picture, came with the application")]
     UnknownDocument,
+    /// Another maker makes seals of that type here.
+    #[error("seals of type {kind:02} are made by another maker here")]
+    SealMaker {
+        /// The code of the type.
+        kind: u8,
+    },
+    /// The seal was ordered at its maker, and is not here yet.
+    #[error("the seal was ordered at its maker ({state}), and is not here yet")]
+    SealOrdered {
+        /// Where the order stands.
+        state: &'static str,
+    },
+    /// No seal comes for the application any more.
+    #[error("the order at the maker is {state}: no seal comes for this application")]
+    SealOrderEnded {
+        /// Where the order stands.
+        state: &'static str,
+    },
+    /// The seal that came is not the one that was applied for.
+    #[error(transparent)]
+    Arrival(#[from] ArrivalRefused),
+    /// Nobody files seals from here.
+    #[error("no office is named that files seals")]
+    FilingOff,
+    /// The filing of a seal stands where it cannot be ordered.
+    #[error("the filing of the seal is {state}")]
+    FilingStands {
+        /// `waiting` or `filed`.
+        state: &'static str,
+    },
+    /// The signer's key is one of ours: nothing is prepared for it.
+    #[error("the signer's key lies here: the document is sealed here")]
+    SignerOurs,
+    /// The signer's certificate is revoked or suspended.
+    #[error("the signer's certificate is not to be used now")]
+    SignerCertificateEnded,
+    /// Too many prepared signings of one caller wait.
+    #[error("{most} prepared signings wait for their values already")]
+    TooManyPrepared {
+        /// At most.
+        most: i64,
+    },
+    /// No signing of that name was prepared by this caller.
+    #[error("no such prepared signing")]
+    UnknownSigning,
+    /// The prepared signing is signed, given up, or too old.
+    #[error("the prepared signing has ended")]
+    SigningEnded,
+    /// No key signs messages to offices elsewhere.
+    #[error("no key of purpose exchange can be used now")]
+    NoExchangeKey,
     /// An application of this nonce is here already.
     #[error("an application for a seal with this nonce is here already")]
     ApplicationExists,
@@ -440,6 +492,18 @@ impl Error {
             Self::SuspensionSignature => "suspension-signature",
             Self::SignerKeyInUse => "signer-key-in-use",
             Self::NoSealMaker => "no-seal-maker",
+            Self::SealMaker { .. } => "seal-maker",
+            Self::SealOrdered { .. } => "seal-ordered",
+            Self::SealOrderEnded { .. } => "seal-order-ended",
+            Self::Arrival(refused) => refused.code(),
+            Self::FilingOff => "filing-off",
+            Self::FilingStands { .. } => "filing-stands",
+            Self::SignerOurs => "signer-ours",
+            Self::SignerCertificateEnded => "signer-certificate-ended",
+            Self::TooManyPrepared { .. } => "too-many-prepared",
+            Self::UnknownSigning => "unknown-signing",
+            Self::SigningEnded => "signing-ended",
+            Self::NoExchangeKey => "no-exchange-key",
             Self::SealApprovalNeeded => "seal-approval-needed",
             Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",

@@ -45,6 +45,7 @@ use crate::service::revocation_lists::{self, Kind};
 use crate::service::seal_desk::{SealAnswer, SealDesk, SealRequest};
 use crate::service::seals::{self, Order};
 use crate::service::signed_reports::{self, Form};
+use crate::service::signing_desk::{self, SigningAnswer, SigningStep};
 use crate::service::stamping::{self, Stamping};
 use crate::service::trust_desk::{self, TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, Batches};
@@ -55,7 +56,7 @@ use crate::store::issued_certificates::Filter;
 /// The use cases with what they judge by.
 #[derive(Clone)]
 pub struct Front {
-    services: Services,
+    pub(in crate::service) services: Services,
     /// Anchors that were named, without any list.
     named: Arc<TrustAnchors>,
     /// By what counts now: with the lists in force.
@@ -179,7 +180,7 @@ impl Front {
 
     /// The actor, who must be a registered caller whatever the access table says: no stranger uses a seal, or has anything
     /// to do with certificates but what is published.
-    async fn caller(&self, actor: &Actor) -> Result<audit::Actor, Error> {
+    pub(in crate::service) async fn caller(&self, actor: &Actor) -> Result<audit::Actor, Error> {
         match self.actor(actor).await? {
             audit::Actor::Anonymous => Err(Error::CallerNeeded),
             caller => Ok(caller),
@@ -336,6 +337,10 @@ impl UseCases for Front {
             self.record_refusal(actor, method, route, error.code()).await?;
         }
         answer
+    }
+
+    async fn prepared_signing(&self, actor: &Actor, step: SigningStep) -> Result<SigningAnswer, Error> {
+        signing_desk::take(self, actor, step).await
     }
 
     async fn seal_status(&self, actor: &Actor, seal: SealId) -> Result<SealStatus, Error> {

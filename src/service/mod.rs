@@ -26,8 +26,10 @@ pub mod judging;
 pub mod keys;
 pub mod measurement;
 pub mod officers;
+pub mod offices;
 pub mod outside;
 pub mod pictures;
+pub mod prepared_signings;
 pub mod preview;
 pub mod publication;
 mod recorder;
@@ -41,15 +43,19 @@ pub mod responder;
 pub mod revocation_lists;
 pub mod rollover;
 pub mod seal_applications;
+mod seal_changes;
 pub mod seal_codes;
 pub mod seal_delivery;
 pub mod seal_desk;
+pub mod seal_filing;
 pub mod seal_fulfilment;
+mod seal_making;
 pub mod seal_officers;
 pub mod seal_uses;
 pub mod seals;
 pub mod selftest;
 pub mod signed_reports;
+pub mod signing_desk;
 pub mod stamping;
 pub mod tampering;
 pub mod trust_desk;
@@ -76,6 +82,7 @@ use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
+use crate::service::offices::Offices;
 use crate::service::publication::{Plan, Publishing};
 use crate::store::issuance_batches::OpenBatch;
 use crate::store::{Database, Store, audit, issuance_batches, signatures};
@@ -108,6 +115,8 @@ pub struct Services {
     pub recorder: Arc<Recorder>,
     /// What becomes of the use of seals without a keeper. They are used, unless an installation's settings say no.
     pub unkept: UnkeptSeals,
+    /// Offices elsewhere that make seals: none, unless an installation's settings name them.
+    pub offices: Offices,
 }
 
 /// How private keys are kept and used.
@@ -227,6 +236,7 @@ impl Services {
             throw_away,
             recorder,
             unkept: UnkeptSeals::Allow,
+            offices: Offices::default(),
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -241,6 +251,12 @@ impl Services {
     #[must_use]
     pub fn with_unkept(self, unkept: UnkeptSeals) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// The same with those offices.
+    #[must_use]
+    pub fn with_offices(self, offices: Offices) -> Self {
+        Self { offices, ..self }
     }
 
     /// Records an event that changes no other row; gives its number.

@@ -21,6 +21,7 @@ impl Refusal for Error {
             Self::Batch(error) => error.kind(),
             Self::UnknownSeal
             | Self::UnknownAlarm
+            | Self::UnknownSigning
             | Self::UnknownTrustList
             | Self::UnknownAuthority
             | Self::UnknownAuthorityRequest
@@ -77,6 +78,15 @@ impl Refusal for Error {
             | Self::SealOfficerExists
             | Self::SignerKeyInUse
             | Self::NoSealMaker
+            | Self::SealOrdered { .. }
+            | Self::SignerOurs
+            | Self::SignerCertificateEnded
+            | Self::SigningEnded
+            | Self::TooManyPrepared { .. }
+            | Self::FilingOff
+            | Self::FilingStands { .. }
+            | Self::SealOrderEnded { .. }
+            | Self::Arrival(_)
             | Self::SealApprovalNeeded
             | Self::SealCode(CodeError::Overlap { .. } | CodeError::Exhausted { .. })
             | Self::SealApplication(
@@ -111,7 +121,7 @@ impl Refusal for Error {
             | Self::Recovery(_)
             | Self::Renewal(_)
             | Self::InvalidTransition(_) => ErrorKind::Conflict,
-            Self::IssuanceBusy => ErrorKind::Unavailable,
+            Self::IssuanceBusy | Self::NoExchangeKey => ErrorKind::Unavailable,
             Self::Keys(keys::Error::Unacceptable(_))
             | Self::Making(maker::Error::Unacceptable(_))
             | Self::Issuance(ca::Error::Unacceptable(_)) => ErrorKind::Conflict,
@@ -128,6 +138,7 @@ impl Refusal for Error {
             | Self::SealPicture { .. }
             | Self::SealForm
             | Self::SealKeeper
+            | Self::SealMaker { .. }
             | Self::Possession(_)
             | Self::AuthorityProfile
             | Self::TakingIn(_)

@@ -5,7 +5,7 @@ use crate::domain::audit::{Actor, Event, EventBody, Suspends};
 use crate::domain::ca::release::{Held, Release};
 use crate::domain::caller::CallerState;
 use crate::service::officers::{fixed_value, officer_in};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, seal_changes};
 use crate::store::alarms::{self, StoredAlarm};
 use crate::store::{Tx, audit, callers, seals};
 
@@ -55,7 +55,7 @@ pub async fn release(
                 Held::Seal(id) => {
                     let row = seals::find(tx, &id).await?.ok_or(Error::UnknownSeal)?;
                     let (next, body) = row.state.clone().resume(&id, now)?;
-                    seals::change_state(tx, &row, next).await?;
+                    seal_changes::change_state(tx, &row, next).await?;
                     audit::append(tx, &event(body)).await?;
                     (Some(id), None)
                 }

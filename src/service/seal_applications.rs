@@ -19,14 +19,17 @@ use crate::domain::seal::application::{
     Existing, MOST_DOCUMENTS, Purpose, SealApplication, SealForm, SealSubmission, SignerList, examine,
 };
 use crate::domain::seal::kind::SealKinds;
+use crate::domain::seal::order::OrderWithdrawal;
 use crate::service::officers::fixed_value;
 use crate::service::registration::{MOST_IN_PAGE, Signed, refusal};
+use crate::service::seal_making::national;
 use crate::service::seal_officers::{officer_in, officer_still};
 use crate::service::{Error, Services, certificate_status, seal_fulfilment, seal_uses};
 use crate::store::certificate_requests::StoredCheck;
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::seal_applications::StoredApplication;
-use crate::store::{self, Tx, audit, callers, seal_applications, seal_makings, seal_records, seals};
+use crate::store::seal_orders::StoredOrder;
+use crate::store::{self, Tx, audit, callers, seal_applications, seal_makings, seal_orders, seal_records, seals};
 
 /// The most octets of a document that comes with an application: a scan.
 pub const MOST_DOCUMENT: usize = 10 << 20;
@@ -257,6 +260,14 @@ pub async fn find(services: &Services, id: &ApplicationId) -> Result<StoredAppli
     found.ok_or(Error::UnknownApplication)
 }
 
+/// The order at the national system for an application, where there is one.
+///
+/// # Errors
+/// The store's.
+pub async fn order(services: &Services, id: &ApplicationId) -> Result<Option<StoredOrder>, Error> {
+    Ok(services.store.read(|tx| Box::pin(seal_orders::find(tx, id))).await?)
+}
+
 /// The picture (number 0) or a document (from 1) that came with an application.
 ///
 /// # Errors
@@ -477,13 +488,16 @@ pub(in crate::service) fn forget(services: &Services, revoked: Option<&IssuedCer
     }
 }
 
-/// Revokes the certificate that was issued for an application which comes to nothing. Its code stays taken.
+/// Revokes the certificate that was issued for an application which comes to nothing, or withdraws its order. Its code stays
+/// taken.
 async fn end_certificate(
     tx: &mut Tx<'_>,
     actor: &Actor,
     stored: &StoredApplication,
     now: Timestamp,
 ) -> Result<Option<IssuedCertificate>, Error> {
+    let ended = OrderWithdrawal::ApplicationEnded;
+    national::withdraw(tx, &stored.id, (ended, ended.name()), now).await?;
     let making = seal_makings::find(tx, &stored.id).await?;
     let Some(sm3) = making.and_then(|making| making.certificate_sm3) else { return Ok(None) };
     certificate_status::end_in(tx, (actor, None), &sm3, RevocationReason::CessationOfOperation, now).await

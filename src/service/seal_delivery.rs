@@ -14,7 +14,7 @@ use crate::service::officers::{fixed_value, registered_key};
 use crate::service::registration::{MOST_IN_PAGE, Signed};
 use crate::service::seal_applications::may_keep;
 use crate::service::seal_officers::officer_in;
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, seal_changes};
 use crate::store::callers::StoredCaller;
 use crate::store::seal_records::StoredSealRecord;
 use crate::store::seals::StoredSeal;
@@ -119,7 +119,7 @@ pub async fn deliver(services: &Services, id: &SealId, signed: Signed<'_>) -> Re
                 return Err(Error::DeliverySignature);
             }
             let (state, body) = known.seal.state.clone().deliver(id, &keeper.id, now)?;
-            seals::change_state(tx, &known.seal, state.clone()).await?;
+            seal_changes::change_state(tx, &known.seal, state.clone()).await?;
             seal_records::delivered(tx, &known.record, (now, &value)).await?;
             let actor = Actor::Caller { id: keeper.id, roles: keeper.roles };
             audit::append(tx, &Event { at: now, actor, request: signed.call.cloned(), body }).await?;
@@ -172,7 +172,7 @@ pub async fn suspend(
                 return Err(Error::SuspensionSignature);
             }
             let (state, body) = known.seal.state.clone().suspend(id, now, reason)?;
-            seals::change_state(tx, &known.seal, state.clone()).await?;
+            seal_changes::change_state(tx, &known.seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor, request: signed.call.cloned(), body }).await?;
             Ok(state)
         })
@@ -205,7 +205,7 @@ pub async fn archive(
             }
             let valid_to = valid_to(&seal)?;
             let (state, body): (State, EventBody) = seal.state.clone().archive(id, valid_to, now)?;
-            seals::change_state(tx, &seal, state.clone()).await?;
+            seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: call.cloned(), body }).await?;
             Ok::<_, Error>(state)
         })

@@ -10,6 +10,9 @@
 //! seal that was signed and not kept was never released, and another one is signed. An application that is refused,
 //! withdrawn or lapsed in between has its certificate revoked in the same transaction, and its code is given to nobody.
 //!
+//! A seal that the national system makes is *ordered* there after *begin*, and *collected* once it arrived: whoever fulfils the
+//! application before that is told [`Error::SealOrdered`].
+//!
 //! A seal is superseded when its successor is kept, not when that is delivered: so a holder never has two seals of one kind
 //! that have not ended, and what is lost meanwhile is a use, never the count.
 
@@ -23,10 +26,11 @@ use crate::domain::audit::{Actor, Event, EventBody, RevocationReason as SealReas
 use crate::domain::ca::possession::{Asked, Proved};
 use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::state::RevocationReason;
+use crate::domain::ca::subject::Attributes;
 use crate::domain::ca::{self, Profiles, Request, prepare};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::seal::State;
-use crate::domain::seal::application::{Purpose, SignerKey, Wanted};
+use crate::domain::seal::application::{Maker, Purpose, SignerKey, Wanted};
 use crate::domain::seal::maker::{self, SealRequest};
 use crate::domain::trust::key::subject_public_key_info;
 use crate::domain::trust::public_key;
@@ -36,8 +40,9 @@ use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::{self, Completion, Issuance, Order, serial};
 use crate::service::keys::making::public_key_of;
 use crate::service::seal_applications::{confirm, find, forget, may_be};
+use crate::service::seal_making::{MadeBy, SignedSeal, may_make, national};
 use crate::service::units::is_active;
-use crate::service::{Error, Services, seal_codes};
+use crate::service::{Error, Services, seal_changes, seal_codes, seal_filing};
 use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
 use crate::store::issued_certificates::IssuedCertificate;
@@ -52,7 +57,7 @@ use crate::store::{
 };
 
 /// The role of a signer's row among the certificates of our keys.
-const SIGNER: &str = "signer";
+pub(in crate::service) const SIGNER: &str = "signer";
 
 /// What came of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +69,7 @@ pub struct Fulfilled {
 }
 
 /// Who asks, and in which call.
-type By<'a> = (&'a Actor, Option<&'a RequestId>);
+pub(in crate::service) type By<'a> = (&'a Actor, Option<&'a RequestId>);
 
 /// Does what was approved, and nothing else. Anybody may ask for it: the approvals decide.
 ///
@@ -85,7 +90,11 @@ pub async fn fulfil(
 }
 
 /// The application, if it may be fulfilled now.
-async fn ready(tx: &mut Tx<'_>, profiles: &Profiles, id: &ApplicationId) -> Result<StoredApplication, Error> {
+pub(in crate::service) async fn ready(
+    tx: &mut Tx<'_>,
+    profiles: &Profiles,
+    id: &ApplicationId,
+) -> Result<StoredApplication, Error> {
     let stored = seal_applications::find(tx, id).await?.ok_or(Error::UnknownApplication)?;
     confirm(tx, profiles, &stored).await?;
     may_be(tx, &stored.application.submission).await?;
@@ -130,7 +139,7 @@ async fn change(services: &Services, profiles: &Profiles, by: By<'_>, id: &Appli
                 Purpose::Revoke { reason, .. } => seal.state.clone().revoke(&name, now, *reason)?,
                 _ => seal.state.clone().resume(&name, now)?,
             };
-            seals::change_state(tx, &seal, state.clone()).await?;
+            seal_changes::change_state(tx, &seal, state.clone()).await?;
             tell(tx, by, body, now).await?;
             let revoked = match purpose {
                 Purpose::Revoke { reason, .. } => {
@@ -166,6 +175,9 @@ async fn make(
     id: &ApplicationId,
 ) -> Result<Fulfilled, Error> {
     let mut begun = begin(services, profiles, by, id).await?;
+    if begun.wanted.maker == Maker::National {
+        return ordered(services, profiles, by, &begun).await;
+    }
     if begun.making.certificate_sm3.is_none() {
         let ordered = issuance.issue(order(services, by, &begun).await?).await;
         begun = begin(services, profiles, by, id).await?;
@@ -176,6 +188,31 @@ async fn make(
     }
     let signed = sign(services, &begun).await?;
     keep(services, profiles, by, &begun.making, &signed).await
+}
+
+/// The seal is ordered at the national system, and kept once it is here.
+async fn ordered(services: &Services, profiles: &Profiles, by: By<'_>, begun: &Begun) -> Result<Fulfilled, Error> {
+    let Begun { id, wanted, predecessor, making } = begun;
+    let order = national::order(services, profiles, by, (id, wanted, making)).await?;
+    let signed = national::collect(services, &order, (wanted, making, predecessor.as_ref())).await?;
+    keep(services, profiles, by, making, &signed).await
+}
+
+/// Keeps a seal that arrived from the national system for an application.
+///
+/// # Errors
+/// As [`fulfil`].
+pub(in crate::service) async fn collect(
+    services: &Services,
+    profiles: &Profiles,
+    id: &ApplicationId,
+) -> Result<Fulfilled, Error> {
+    let by = (&Actor::Operator, None);
+    let begun = begin(services, profiles, by, id).await?;
+    match &begun.wanted.maker {
+        Maker::National => ordered(services, profiles, by, &begun).await,
+        Maker::Own(_) => Err(Error::UnknownApplication),
+    }
 }
 
 /// An application whose seal is about to be made.
@@ -210,7 +247,10 @@ async fn begin(services: &Services, profiles: &Profiles, by: By<'_>, id: &Applic
                 SignerKey::Clients { .. } => None,
             };
             // Before a code is taken for nothing.
-            maker_in(services, tx, now).await?;
+            match wanted.maker {
+                Maker::Own(_) => maker_in(services, tx, now).await.map(|_| ())?,
+                Maker::National => services.offices.maker.as_ref().map(|_| ()).ok_or(Error::NoSealMaker)?,
+            }
             let code = seal_codes::take(tx, &wanted.holder.division).await?;
             let (application, seal) = (id.clone(), seal.clone());
             let making = StoredMaking { application, seal, code, certificate_sm3: None, begun_at: now, version: 1 };
@@ -256,13 +296,18 @@ async fn maker_in(services: &Services, tx: &mut Tx<'_>, now: Timestamp) -> Resul
 
 /// What the signer's certificate is to say.
 fn asked(wanted: &Wanted, code: &str, key: PublicKey) -> Asked {
-    let organisation = format!("{}{}", wanted.holder.credit_code, wanted.holder.name);
-    let subject = vec![(AttributeKind::Organisation, organisation), (AttributeKind::CommonName, code.to_owned())];
+    let subject = subject_of(wanted, code);
     Asked { subject, alternative_names: Vec::new(), identity: Vec::new(), key }
 }
 
+/// The name in the signer's certificate.
+pub(in crate::service) fn subject_of(wanted: &Wanted, code: &str) -> Attributes {
+    let organisation = format!("{}{}", wanted.holder.credit_code, wanted.holder.name);
+    vec![(AttributeKind::Organisation, organisation), (AttributeKind::CommonName, code.to_owned())]
+}
+
 /// The signer's key: one of ours that is free, or the client's, who proved to hold it.
-async fn signer_key(services: &Services, wanted: &Wanted) -> Result<PublicKey, Error> {
+pub(in crate::service) async fn signer_key(services: &Services, wanted: &Wanted) -> Result<PublicKey, Error> {
     match &wanted.key {
         SignerKey::Ours(key) => {
             let now = services.clock.now();
@@ -283,7 +328,12 @@ pub(in crate::service) async fn rehearse(
 ) -> Result<(), Error> {
     let now = services.clock.now();
     let key = signer_key(services, wanted).await?;
-    let issuer = ReadyIssuer::load(services, &wanted.authority, now).await?;
+    may_make(services, wanted)?;
+    let Maker::Own(authority) = &wanted.maker else {
+        profiles.require(&wanted.profile).map_err(ca::Error::from)?;
+        return Ok(());
+    };
+    let issuer = ReadyIssuer::load(services, authority, now).await?;
     let profile = profiles.require(&wanted.profile).map_err(ca::Error::from)?.clone();
     if profile.rules().authority {
         return Err(Error::AuthorityProfile);
@@ -325,8 +375,9 @@ async fn order(services: &Services, (actor, call): By<'_>, begun: &Begun) -> Res
         SignerKey::Ours(key) => Some(key.clone()),
         SignerKey::Clients { .. } => None,
     };
+    let Maker::Own(authority) = &wanted.maker else { return Err(Error::NoSealMaker) };
     Ok(Order {
-        authority: wanted.authority.clone(),
+        authority: authority.clone(),
         profile: wanted.profile.clone(),
         wanted: issuance::Wanted::Decided { asked: asked(wanted, making.code.as_str(), key), key: own_key },
         not_before: None,
@@ -359,7 +410,7 @@ pub(in crate::service) async fn certified(
     if making.certificate_sm3.is_some() {
         return differs("certificate");
     }
-    if certificate.authority != wanted.authority {
+    if Maker::Own(certificate.authority.clone()) != wanted.maker {
         return differs("authority");
     }
     if certificate.profile != wanted.profile {
@@ -399,16 +450,6 @@ pub(in crate::service) async fn certified(
     Ok(())
 }
 
-/// A seal that the maker signed, and that is not kept yet.
-struct SignedSeal {
-    der: Vec<u8>,
-    maker: KeyId,
-    certificate_sm3: [u8; 32],
-    valid_to: Timestamp,
-    wanted: Wanted,
-    predecessor: Option<SealId>,
-}
-
 /// The maker's key signs, between two transactions.
 async fn sign(services: &Services, begun: &Begun) -> Result<SignedSeal, Error> {
     let (now, Begun { id, wanted, predecessor, making }) = (services.clock.now(), begun);
@@ -445,7 +486,7 @@ async fn sign(services: &Services, begun: &Begun) -> Result<SignedSeal, Error> {
     let assembled = tokio::task::spawn_blocking(move || token.assemble(&value));
     let der = assembled.await.map_err(|_| Error::Interrupted)??;
     let (wanted, predecessor) = (wanted.clone(), predecessor.clone());
-    Ok(SignedSeal { der, maker, certificate_sm3, valid_to, wanted, predecessor })
+    Ok(SignedSeal { der, by: MadeBy::Own(maker), certificate_sm3, valid_to, wanted, predecessor })
 }
 
 /// Keeps the seal, ends its application, and supersedes the seal in whose place it stands.
@@ -461,14 +502,31 @@ async fn keep(
         Box::pin(async move {
             let (id, wanted) = (&making.seal, &signed.wanted);
             let stored = ready(tx, profiles, &making.application).await?;
-            // Revoked, suspended or put to rest since the seal was signed: it is not released.
-            services.keys.permitted(tx, &signed.maker, (KeyPurpose::SealMaking, KeyUse::Sign), now).await?;
-            if !is_active(tx, &signed.certificate_sm3).await? {
-                return Err(Error::NotAsApproved { field: "certificate" });
-            }
             let signer_key = match &wanted.key {
                 SignerKey::Ours(key) => Some(key.clone()),
                 SignerKey::Clients { .. } => None,
+            };
+            let seal_sm3 = sm3(&signed.der);
+            let issued = match &signed.by {
+                MadeBy::Own(maker) => {
+                    // Revoked, suspended or put to rest since the seal was signed: it is not released.
+                    services.keys.permitted(tx, maker, (KeyPurpose::SealMaking, KeyUse::Sign), now).await?;
+                    if !is_active(tx, &signed.certificate_sm3).await? {
+                        return Err(Error::NotAsApproved { field: "certificate" });
+                    }
+                    let (seal, maker, signer) = (id.clone(), maker.clone(), signer_key.clone());
+                    EventBody::SealIssued { seal, seal_sm3, maker, signer }
+                }
+                MadeBy::National(fitting) => {
+                    national::kept(tx, &making.application, (fitting, signer_key.as_ref()), now).await?;
+                    EventBody::SealReceived {
+                        seal: id.clone(),
+                        seal_sm3,
+                        maker_sm3: fitting.maker_sm3,
+                        certificate_sm3: signed.certificate_sm3,
+                        signer: signer_key.clone(),
+                    }
+                }
             };
             let state = State::Made { since: now };
             let seal = StoredSeal {
@@ -499,14 +557,12 @@ async fn keep(
             seal_records::insert(tx, &record).await?;
             let kept = StoredKeeper { seal: id.clone(), keeper: wanted.keeper.clone(), since: now, version: 1 };
             seal_keepers::insert(tx, &kept).await?;
-            let seal_sm3 = sm3(&signed.der);
-            let maker = signed.maker.clone();
-            let body = EventBody::SealIssued { seal: id.clone(), seal_sm3, maker, signer: signer_key };
-            tell(tx, by, body, now).await?;
+            tell(tx, by, issued, now).await?;
+            seal_filing::file(services, tx, id, now).await?;
             if let Some(before) = &signed.predecessor {
                 let old = seals::find(tx, before).await?.ok_or(Error::UnknownSeal)?;
                 let (superseded, body) = old.state.clone().supersede(before, id, now)?;
-                seals::change_state(tx, &old, superseded).await?;
+                seal_changes::change_state(tx, &old, superseded).await?;
                 tell(tx, by, body, now).await?;
             }
             end(tx, by, stored, (id, seal_sm3), now).await?;

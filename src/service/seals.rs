@@ -19,7 +19,7 @@ use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
 use crate::service::seal_uses::{self, UsePurpose, Wish};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, seal_changes};
 use crate::store::alarms::StoredAlarm;
 use crate::store::certificates::StoredCertificate;
 use crate::store::outbox::StoredMessage;
@@ -194,7 +194,7 @@ pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<S
             }
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             let (state, body) = seal.state.clone().resume(id, now)?;
-            seals::change_state(tx, &seal, state.clone()).await?;
+            seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
             Ok::<_, Error>(state)
         })
@@ -215,7 +215,7 @@ async fn change(
         Box::pin(async move {
             let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
             let (state, body) = next(seal.state.clone(), now)?;
-            seals::change_state(tx, &seal, state.clone()).await?;
+            seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
             Ok::<_, Error>(state)
         })
@@ -406,7 +406,7 @@ fn caller(actor: &Actor) -> Option<&CallerId> {
 }
 
 /// What makes two orders the same.
-fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
+pub(in crate::service) fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
     let place = order.placement;
     let mut text =
         format!("{seal}|{}|{:?}|{:?}|{}|{}", place.page, place.x_mm, place.y_mm, place.lock, hex(document_sm3));

@@ -246,6 +246,18 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0028_newest_rows.sql"),
         postgres: include_str!("migrations/postgres/0028_newest_rows.sql"),
     },
+    Migration {
+        version: 29,
+        serves_from: 24,
+        sqlite: include_str!("migrations/sqlite/0029_seal_orders.sql"),
+        postgres: include_str!("migrations/postgres/0029_seal_orders.sql"),
+    },
+    Migration {
+        version: 30,
+        serves_from: 24,
+        sqlite: include_str!("migrations/sqlite/0030_prepared_signings.sql"),
+        postgres: include_str!("migrations/postgres/0030_prepared_signings.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

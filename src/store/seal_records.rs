@@ -284,6 +284,37 @@ pub async fn successor_of(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<Store
     row.map(|row| entity(tx, row)).transpose()
 }
 
+/// Whether a seal has that number at the filing of public security.
+///
+/// # Errors
+/// The database's.
+pub async fn is_filed(tx: &mut Tx<'_>, number: &FilingNumber) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM seal_records WHERE filing = $1";
+    Ok(fetch_optional!(tx, (i32,), sql, number.as_str())?.is_some())
+}
+
+/// Keeps the number under which a seal is filed.
+///
+/// # Errors
+/// [`Error::Stale`] when the row is no longer at the version of `record`.
+pub async fn filed(
+    tx: &mut Tx<'_>,
+    record: &StoredSealRecord,
+    number: &FilingNumber,
+) -> Result<StoredSealRecord, Error> {
+    let version = record.version.saturating_add(1);
+    let next = StoredSealRecord { filing: Some(number.clone()), version, ..record.clone() };
+    let integrity = integrity(tx, &next)?;
+    let sql = "UPDATE seal_records SET filing = $1, version = $2, integrity = $3 WHERE seal = $4 AND version = $5";
+    match execute!(tx, sql, number.as_str(), version, integrity, next.seal.as_str(), record.version)? {
+        1 => {
+            newest::keep(tx, TABLE, next.seal.as_str(), version).await?;
+            Ok(next)
+        }
+        _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
+    }
+}
+
 /// Keeps that the keeper took the seal.
 ///
 /// # Errors

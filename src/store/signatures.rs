@@ -103,12 +103,13 @@ pub async fn abandon(tx: &mut Tx<'_>, id: &SignatureId, now: Timestamp) -> Resul
     }
 }
 
-/// Closes every open signing, for a start after a crash; gives their names.
+/// Closes every open signing, for a start after a crash, but for those that wait for a client's value; gives their names.
 ///
 /// # Errors
 /// The database's, or a row that is not as we write it.
 pub async fn abandon_open(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<SignatureId>, Error> {
-    let sql = "UPDATE signatures SET state = 'abandoned', finished_at = $1 WHERE state = 'signing' RETURNING id";
+    let sql = "UPDATE signatures SET state = 'abandoned', finished_at = $1 WHERE state = 'signing' AND NOT EXISTS \
+               (SELECT 1 FROM prepared_signings WHERE signature = signatures.id AND ended_at IS NULL) RETURNING id";
     let mut rows = fetch_all!(tx, (String,), sql, now.unix())?;
     rows.sort_unstable();
     let named =

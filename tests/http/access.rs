@@ -66,6 +66,10 @@ fn request_for(method: &str, path: &str) -> Request {
             Request::new("POST", &path).body("application/json", br#"{"reason":"superseded"}"#)
         }
         "POST" if path.starts_with("/api/v1/certificates/") || path.ends_with("/ca/crl") => Request::new("POST", &path),
+        "POST" if path.starts_with("/api/v1/signatures/") => {
+            Request::new("POST", "/api/v1/signatures/signature-1/value")
+                .body("application/json", br#"{"value":"AAAA"}"#)
+        }
         "POST" if path == "/verify" => Request::new("POST", &path).form(&[("file", Some("a.ofd"), b"PK".as_slice())]),
         "POST" => Request::new("POST", &path).form(&[
             ("file", Some("a.ofd"), b"PK".as_slice()),

@@ -33,6 +33,7 @@ use yinxin::service::registration_desk::{
 };
 use yinxin::service::seal_desk::{SealAnswer, SealRequest};
 use yinxin::service::signed_reports::Form;
+use yinxin::service::signing_desk::{PreparedSignature, SigningAnswer, SigningStep};
 use yinxin::service::trust_desk::{TrustListAnswer, TrustListRecord, TrustListStep};
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};
 use yinxin::store::issuance_jobs::StoredJob;
@@ -358,6 +359,31 @@ impl UseCases for Double {
         let answer = crate::seal_answers::answer(&request);
         self.desked.lock().unwrap().push(request);
         Ok(answer)
+    }
+
+    async fn prepared_signing(&self, actor: &Actor, step: SigningStep) -> Result<SigningAnswer, Fault> {
+        assert!(actor.caller.is_some());
+        match step {
+            SigningStep::Prepare { seal, request } => {
+                self.work(&request.file_name).await;
+                assert_eq!(actor.request_id, request.request_id);
+                if seal.as_str() != SEAL {
+                    return Err(Fault::SealUnknown);
+                }
+                Ok(SigningAnswer::Prepared(PreparedSignature {
+                    signature: SignatureId::parse("signature-1").unwrap(),
+                    to_sign: request.document,
+                    algorithm: "sm2-sm3",
+                    expires_at: Timestamp::from_unix(1_800_000_600),
+                }))
+            }
+            SigningStep::Complete { signature, value, request_id } => {
+                assert_eq!((signature.as_str(), &actor.request_id), ("signature-1", &request_id));
+                let (document, document_sm3) = ([b"PK|", &value[..]].concat(), "00".repeat(32));
+                let signed_at = Timestamp::from_unix(1_800_000_001);
+                Ok(SigningAnswer::Signed(SignedDocument { signature, document, document_sm3, signed_at }))
+            }
+        }
     }
 
     async fn preview(&self, _document: Vec<u8>) -> Result<Option<Preview>, Fault> {

@@ -117,3 +117,40 @@ async fn what_cannot_be_sealed_is_refused_by_name() {
         .body("application/ofd", b"PK");
     server.send(&raw.signed(&server.caller)).await.assert_refused(415, "content-type-refused");
 }
+
+#[tokio::test]
+async fn what_a_client_signs_is_prepared_and_completed() {
+    let server = Server::start().await;
+    let prepare = |seal: &str, parts: &Parts<'_>| {
+        let request = Request::new("POST", &format!("/api/v1/seals/{seal}/signatures/prepared"));
+        request.header("idempotency-key", "key-1").form(parts).signed(&server.caller)
+    };
+    let answer = server.send(&prepare("seal-1", &parts())).await;
+    let expected = serde_json::json!({
+        "signature": "signature-1", "to_sign": STANDARD.encode(b"PK"), "algorithm": "sm2-sm3",
+        "expires_at": "2027-01-15T08:10:00Z",
+    });
+    assert_eq!((answer.status, answer.json()), (201, expected));
+    server.send(&prepare("seal-2", &parts())).await.assert_refused(404, "seal-unknown");
+    let mut without_page = parts();
+    without_page.remove(1);
+    server.send(&prepare("seal-1", &without_page)).await.assert_refused(400, "field-missing");
+
+    let complete = |id: &str, body: &[u8]| {
+        let request =
+            Request::new("POST", &format!("/api/v1/signatures/{id}/value")).header("idempotency-key", "key-2");
+        request.body("application/json", body).signed(&server.caller)
+    };
+    let value = format!("{{\"value\":\"{}\"}}", STANDARD.encode(b"value"));
+    let answer = server.send(&complete("signature-1", value.as_bytes())).await;
+    assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/ofd"));
+    assert_eq!((&answer.body[..], answer.headers["yinxin-signature-id"].as_str()), (&b"PK|value"[..], "signature-1"));
+    for body in ["{\"value\":\"\"}", "{\"value\":\"%\"}"] {
+        server.send(&complete("signature-1", body.as_bytes())).await.assert_refused(400, "field-malformed");
+    }
+    server.send(&complete("signature-1", b"{}")).await.assert_refused(400, "field-missing");
+    server.send(&complete("a%20b", value.as_bytes())).await.assert_refused(400, "identifier-malformed");
+    let stranger = Request::new("POST", "/api/v1/signatures/signature-1/value").header("idempotency-key", "k");
+    let stranger = stranger.body("application/json", value.as_bytes());
+    server.send(&stranger).await.assert_refused(401, "signature-missing");
+}

@@ -23,8 +23,9 @@ use crate::cli::seal_admin::BY;
 use crate::domain::audit::RevocationReason;
 use crate::domain::ca::Profiles;
 use crate::domain::officer::request::{RefusalReason, RequestState, Submitted as _, WithdrawalReason};
-use crate::domain::seal::application::{Holder, Purpose, SealForm, SignerKey, SignerList, Wanted};
+use crate::domain::seal::application::{Holder, Maker, Purpose, SealForm, SignerKey, SignerList, Wanted};
 use crate::domain::seal::code::FilingNumber;
+use crate::domain::seal::order::OrderState;
 use crate::service;
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
@@ -94,6 +95,7 @@ pub(crate) struct With {
 /// What a seal shall be.
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("signer").required(true).multiple(false))]
+#[command(group = clap::ArgGroup::new("maker").required(true).multiple(false))]
 pub(crate) struct WantedSeal {
     /// In which form it is written: v1 (GM/T 0031-2014), v4 (GB/T 38540-2020) or v5 (GM/T 0031-2025)
     #[arg(long, value_name = "FORM", value_parser = form, default_value = "v4")]
@@ -134,9 +136,12 @@ pub(crate) struct WantedSeal {
     /// The request of PKCS#10 of its signer's key, which lies with the client
     #[arg(long, value_name = "FILE", group = "signer")]
     csr: Option<PathBuf>,
-    /// Who issues its signer's certificate
-    #[arg(long, value_name = "AUTHORITY", value_parser = AuthorityId::parse)]
-    authority: AuthorityId,
+    /// Who issues its signer's certificate, where our own maker's key makes the seal
+    #[arg(long, value_name = "AUTHORITY", value_parser = AuthorityId::parse, group = "maker")]
+    authority: Option<AuthorityId>,
+    /// The national system makes the seal, and its signer's certificate
+    #[arg(long, group = "maker")]
+    national: bool,
     /// Under which profile
     #[arg(long, value_name = "PROFILE", default_value = "seal-signer")]
     profile: String,
@@ -252,7 +257,10 @@ impl WantedSeal {
             form: self.form,
             list: self.list,
             key,
-            authority: self.authority.clone(),
+            maker: match &self.authority {
+                Some(authority) if !self.national => Maker::Own(authority.clone()),
+                _ => Maker::National,
+            },
             profile: self.profile.clone(),
             days: self.days,
             filing: self.filing.clone(),
@@ -359,7 +367,26 @@ pub(super) async fn list(services: &Services, order: &List) -> Result<String, Er
 }
 
 pub(super) async fn show(services: &Services, id: &ApplicationId, json: bool) -> Result<String, Error> {
-    Ok(told(facts(&seal_applications::find(services, id).await?), json))
+    let mut facts = facts(&seal_applications::find(services, id).await?);
+    if let Some(order) = seal_applications::order(services, id).await? {
+        let (number, reason) = match &order.state {
+            OrderState::Accepted { number, .. }
+            | OrderState::Arrived { number, .. }
+            | OrderState::Kept { number, .. } => (Some(number.clone()), None),
+            OrderState::Refused { reason, .. } => (None, Some(reason.clone())),
+            OrderState::Withdrawn { why, .. } | OrderState::Cancelled { why, .. } => {
+                (None, Some(why.name().to_owned()))
+            }
+            OrderState::Ordered { .. } => (None, None),
+        };
+        let order = json!({
+            "state": order.state.name(), "since": order.state.since().to_string(), "number": number, "reason": reason,
+        });
+        if let Value::Object(facts) = &mut facts {
+            facts.insert("order".to_owned(), order);
+        }
+    }
+    Ok(told(facts, json))
 }
 
 /// Facts for programs, or line by line for people.
@@ -393,12 +420,16 @@ fn facts(stored: &StoredApplication) -> Value {
             SignerKey::Ours(key) => (Some(key), None),
             SignerKey::Clients { csr } => (None, Some(hexadecimal(csr))),
         };
+        let authority = match &wanted.maker {
+            Maker::Own(authority) => Some(authority),
+            Maker::National => None,
+        };
         json!({
             "kind": wanted.kind, "name": wanted.name, "credit_code": wanted.holder.credit_code.as_str(),
             "holder": wanted.holder.name, "holder_division": wanted.holder.division.code(), "keeper": wanted.keeper,
             "picture_sm3": hexadecimal(&wanted.picture_sm3), "width": wanted.size_mm.0, "height": wanted.size_mm.1,
             "form": wanted.form.name(), "list": wanted.list.name(), "signer_key": ours, "csr_der": csr,
-            "authority": wanted.authority, "profile": wanted.profile, "days": wanted.days,
+            "maker": wanted.maker.name(), "authority": authority, "profile": wanted.profile, "days": wanted.days,
             "filing": wanted.filing.as_ref().map(FilingNumber::as_str),
         })
     });

@@ -16,6 +16,7 @@ use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::registration::Signed;
 use crate::service::seal_delivery::{self, KnownSeal};
+use crate::service::seal_filing::{self, FilingState};
 
 /// What `deliver` is told.
 #[derive(Args)]
@@ -97,6 +98,11 @@ pub(super) async fn archive(services: &Services, seal: &SealId) -> Result<String
     Ok(format!("{seal}  {}\n", state.name()))
 }
 
+pub(super) async fn file(services: &Services, seal: &SealId) -> Result<String, Error> {
+    seal_filing::file_again(services, (BY, None), seal).await?;
+    Ok(format!("{seal}  {}\n", seal_filing::state(services, seal).await?.name()))
+}
+
 pub(super) async fn list(services: &Services, order: &List) -> Result<String, Error> {
     let page = seal_delivery::list(services, order.after.as_ref(), order.limit).await?;
     let one = |known| if order.json { format!("{}\n", facts(known)) } else { line(known) };
@@ -114,7 +120,15 @@ pub(super) async fn show(services: &Services, Show { seal, out, json }: &Show) -
     if let Some(path) = out {
         write_new(path, &known.seal.seal_der)?;
     }
-    Ok(application::told(facts(&known), *json))
+    let mut facts = facts(&known);
+    let state = seal_filing::state(services, seal).await?;
+    if let Value::Object(facts) = &mut facts {
+        facts.insert("filing_state".to_owned(), json!(state.name()));
+        if let FilingState::Refused(code) = state {
+            facts.insert("filing_refusal".to_owned(), json!(code));
+        }
+    }
+    Ok(application::told(facts, *json))
 }
 
 fn line(known: &KnownSeal) -> String {

@@ -24,6 +24,8 @@ named! {
         LogWitness = 7, "log-witness";
         /// A row that decides who may do something is not as it was written.
         RowChanged = 8, "row-changed";
+        /// An office elsewhere that makes seals, or files them, does not answer.
+        OfficeSilent = 10, "office-silent";
     }
 }
 
@@ -42,7 +44,7 @@ impl AlarmKind {
     pub const fn severity(self) -> Severity {
         match self {
             Self::Burst | Self::NewCaller | Self::LogBehind | Self::LogWitness | Self::RowChanged => Severity::Alert,
-            Self::SinkDown => Severity::Error,
+            Self::SinkDown | Self::OfficeSilent => Severity::Error,
             Self::NightUse | Self::RepeatedRefusals => Severity::Warning,
         }
     }
@@ -59,6 +61,7 @@ impl AlarmKind {
             Self::LogBehind => "docs/runbooks/log-behind.md",
             Self::LogWitness => "docs/runbooks/log-witness.md",
             Self::RowChanged => "docs/runbooks/row-changed.md",
+            Self::OfficeSilent => "docs/runbooks/office-silent.md",
         }
     }
 
@@ -68,7 +71,7 @@ impl AlarmKind {
         match self {
             Self::NightUse | Self::Burst | Self::NewCaller => Some(Suspends::Seal),
             Self::RepeatedRefusals => Some(Suspends::Caller),
-            Self::SinkDown | Self::LogBehind | Self::LogWitness | Self::RowChanged => None,
+            Self::SinkDown | Self::LogBehind | Self::LogWitness | Self::RowChanged | Self::OfficeSilent => None,
         }
     }
 }
@@ -82,7 +85,7 @@ pub struct Alarm {
     pub seal: Option<SealId>,
     /// Who used it, or was refused; nobody for strangers and for the operator.
     pub caller: Option<CallerId>,
-    /// Where events do not arrive: a receiver, or a witness; or the row that was changed.
+    /// Where events do not arrive: a receiver, or a witness; or the row that was changed, or the office that is silent.
     pub sink: Option<String>,
     /// The number of the event that tipped the balance.
     pub event: Option<u64>,

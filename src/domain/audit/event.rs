@@ -209,6 +209,7 @@ mod tests {
                 .chain(50..=59)
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
                 .chain(120..=133)
+                .chain(140..=146)
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -367,6 +368,40 @@ mod tests {
                     EventBody::SealMakingIntended { application, seal, code, signer }
                 }
             ),
+            (application(), seal(), hash()).prop_map(|(application, seal, request_sm3)| EventBody::SealOrdered {
+                application,
+                seal,
+                request_sm3
+            }),
+            (seal(), (hash(), hash(), hash()), proptest::option::of(key())).prop_map(
+                |(seal, (seal_sm3, maker_sm3, certificate_sm3), signer)| {
+                    EventBody::SealReceived { seal, seal_sm3, maker_sm3, certificate_sm3, signer }
+                }
+            ),
+            (application(), seal(), text()).prop_map(|(application, seal, outcome)| EventBody::OrderEnded {
+                application,
+                seal,
+                outcome
+            }),
+            (text(), text(), text()).prop_map(|(office, subject, code)| EventBody::OfficeAnswerRefused {
+                office,
+                subject,
+                code
+            }),
+            (signature(), seal(), hash(), hash()).prop_map(|(signature, seal, document_sm3, certificate_sm3)| {
+                EventBody::SigningPrepared { signature, seal, document_sm3, certificate_sm3 }
+            }),
+            (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
+                seal,
+                state,
+                detail
+            }),
+            (text(), text(), text(), text()).prop_map(|(office, subject, state, outcome)| EventBody::OfficeDecided {
+                office,
+                subject,
+                state,
+                outcome
+            }),
         ]
     }
 

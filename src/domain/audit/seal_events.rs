@@ -125,6 +125,77 @@ macro_rules! with_seal_events {
                 /// The signer's key, where it is ours.
                 3 signer: Option<KeyId>,
             }
+            /// A seal was ordered at a maker elsewhere.
+            140 "seal-ordered" SealOrdered {
+                /// The application.
+                0 application: ApplicationId,
+                /// The name that the seal will have.
+                1 seal: SealId,
+                /// SM3 of the request for the signer's certificate.
+                2 request_sm3: [u8; 32],
+            }
+            /// A seal that a maker elsewhere made for an application is one of ours.
+            141 "seal-received" SealReceived {
+                /// The seal.
+                0 seal: SealId,
+                /// SM3 of the seal in DER.
+                1 seal_sm3: [u8; 32],
+                /// SM3 of its maker's certificate.
+                2 maker_sm3: [u8; 32],
+                /// SM3 of its signer's certificate.
+                3 certificate_sm3: [u8; 32],
+                /// The signer's key, where it is ours.
+                4 signer: Option<KeyId>,
+            }
+            /// Nothing more is wanted of an order, or its maker does nothing for it.
+            142 "order-ended" OrderEnded {
+                /// The application.
+                0 application: ApplicationId,
+                /// The name that the seal would have had.
+                1 seal: SealId,
+                /// `refused`, `application-ended`, or why what came was not kept.
+                2 outcome: String,
+            }
+            /// An office elsewhere answered what does not fit: it changes nothing here.
+            143 "office-answer-refused" OfficeAnswerRefused {
+                /// The office.
+                0 office: String,
+                /// The application or the seal that was asked about.
+                1 subject: String,
+                /// Why.
+                2 code: String,
+            }
+            /// An office elsewhere decided by itself about a seal.
+            144 "office-decided" OfficeDecided {
+                /// The office.
+                0 office: String,
+                /// The application or the seal that it is about.
+                1 subject: String,
+                /// `active`, `suspended` or `cancelled`.
+                2 state: String,
+                /// What came of it here: `taken`, or why nothing did.
+                3 outcome: String,
+            }
+            /// The filing of a seal with public security moved on.
+            145 "seal-filing" SealFiling {
+                /// The seal.
+                0 seal: SealId,
+                /// `ordered`, `filed` or `refused`.
+                1 state: String,
+                /// The number, or the office's reason.
+                2 detail: Option<String>,
+            }
+            /// A signing was prepared whose key lies with the client: its use is counted, and a value awaited.
+            146 "signing-prepared" SigningPrepared {
+                /// The act of signing.
+                0 signature: SignatureId,
+                /// The seal.
+                1 seal: SealId,
+                /// SM3 of the document as it came.
+                2 document_sm3: [u8; 32],
+                /// SM3 of the signer's certificate.
+                3 certificate_sm3: [u8; 32],
+            }
         }
     };
 }

@@ -37,7 +37,10 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::CallerBarred
         | Class::EventsErased
         | Class::AlarmReleased
-        | Class::ExpiryAlerted => Some(Severity::Warning),
+        | Class::ExpiryAlerted
+        | Class::OrderEnded
+        | Class::OfficeAnswerRefused
+        | Class::OfficeDecided => Some(Severity::Warning),
         Class::ServiceStarted
         | Class::CallerRegistered
         | Class::KeyCreated
@@ -49,6 +52,8 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::EncryptionKeyRewrapped
         | Class::SealIssued
         | Class::SealTaken
+        | Class::SealReceived
+        | Class::SealFiling
         | Class::SealResumed
         | Class::SealApplicationFulfilled
         | Class::SealDelivered
@@ -101,6 +106,8 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::ApplicationLapsed
         | Class::SealApplicationSubmitted
         | Class::SealMakingIntended
+        | Class::SealOrdered
+        | Class::SigningPrepared
         | Class::UseApproved
         | Class::UseEntered
         | Class::RecoveryLapsed

@@ -9,7 +9,9 @@ impl EventBody {
     pub fn things(&self) -> Vec<[u8; 32]> {
         match self {
             Self::CertificateIssued { certificate_sm3, .. } => vec![*certificate_sm3],
-            Self::SealIssued { seal_sm3, .. } | Self::SealTaken { seal_sm3, .. } => vec![*seal_sm3],
+            Self::SealIssued { seal_sm3, .. }
+            | Self::SealTaken { seal_sm3, .. }
+            | Self::SealReceived { seal_sm3, .. } => vec![*seal_sm3],
             Self::DocumentSigned { signed_value_sm3, result_sm3, .. } => vec![*signed_value_sm3, *result_sm3],
             Self::ReportSigned { result_sm3, .. } => vec![*result_sm3],
             Self::CrlIssued { crl_sm3, .. } => vec![*crl_sm3],
@@ -29,10 +31,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_are_found_by_their_tokens() {
+    fn stamps_are_found_by_their_tokens_and_seals_by_themselves() {
         let items = [[1; 48], [2; 48]].concat();
         let body = EventBody::TimeStampsIssued { certificate_sm3: [9; 32], items };
         assert_eq!(body.things(), [[1; 32], [2; 32]]);
+        let seal = crate::base::id::SealId::parse("s").unwrap();
+        let (seal_sm3, maker_sm3, certificate_sm3) = ([1; 32], [2; 32], [3; 32]);
+        let body = EventBody::SealReceived { seal, seal_sm3, maker_sm3, certificate_sm3, signer: None };
+        assert_eq!(body.things(), [[1; 32]]);
         let body = EventBody::AccessRefused { endpoint: "x".into(), code: "y".into() };
         assert_eq!(body.things(), Vec::<[u8; 32]>::new());
     }

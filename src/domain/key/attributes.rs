@@ -75,7 +75,8 @@ impl KeyPurpose {
             | Self::Log
             | Self::Token
             | Self::Raw
-            | Self::Report => KeyUses(&[KeyUse::Sign]),
+            | Self::Report
+            | Self::Exchange => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),
@@ -299,6 +300,7 @@ mod tests {
             ("decryption", "decrypt"),
             ("integrity", "mac"),
             ("report", "sign"),
+            ("exchange", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }

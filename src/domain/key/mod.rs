@@ -95,6 +95,8 @@ named! {
         Escrow = 12, "escrow";
         /// Signs reports of verifications.
         Report = 13, "report";
+        /// Signs messages to the offices elsewhere that make seals and file them.
+        Exchange = 15, "exchange";
     }
 }
 

@@ -49,6 +49,26 @@ pub enum SignerKey {
     },
 }
 
+/// Who makes a seal; fixed when it is applied for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Maker {
+    /// Our own maker's key; the signer's certificate is issued by this authority of ours.
+    Own(AuthorityId),
+    /// The national system (国家制章系统), from which the signer's certificate comes too.
+    National,
+}
+
+impl Maker {
+    /// Stable name: `own`, `national`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "own",
+            Self::National => "national",
+        }
+    }
+}
+
 /// What a seal shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -70,9 +90,9 @@ pub struct Wanted {
     pub list: SignerList,
     /// Where its signer's key is.
     pub key: SignerKey,
-    /// Who issues the signer's certificate.
-    pub authority: AuthorityId,
-    /// Under which profile.
+    /// Who makes it.
+    pub maker: Maker,
+    /// Under which profile its signer's certificate is issued. It says how many approve, whoever makes the seal.
     pub profile: String,
     /// How many days it shall be valid.
     pub days: u32,
@@ -176,8 +196,8 @@ impl Submitted for SealSubmission {
     /// STRING, submitted GeneralizedTime }`,
     /// `Wanted ::= SEQUENCE { kind INTEGER, name UTF8String, creditCode UTF8String, holder UTF8String, holderDivision
     /// UTF8String, keeper UTF8String, picture OCTET STRING, width INTEGER, height INTEGER, form UTF8String, list UTF8String,
-    /// key CHOICE { ours UTF8String, clients OCTET STRING }, authority UTF8String, profile UTF8String, days INTEGER, filing
-    /// [0] EXPLICIT UTF8String OPTIONAL }`, all of it DER.
+    /// key CHOICE { ours UTF8String, clients OCTET STRING }, maker CHOICE { authority UTF8String, national [1] EXPLICIT NULL },
+    /// profile UTF8String, days INTEGER, filing [0] EXPLICIT UTF8String OPTIONAL }`, all of it DER.
     fn to_approve(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|fields| {
@@ -236,7 +256,13 @@ impl Wanted {
                 SignerKey::Ours(key) => fields.utf8(key.as_str()),
                 SignerKey::Clients { csr } => fields.octet_string(csr),
             };
-            fields.utf8(self.authority.as_str()).utf8(&self.profile).small(self.days);
+            match &self.maker {
+                Maker::Own(authority) => fields.utf8(authority.as_str()),
+                Maker::National => fields.context(1, |inner| {
+                    inner.null();
+                }),
+            };
+            fields.utf8(&self.profile).small(self.days);
             if let Some(filing) = &self.filing {
                 fields.context(0, |inner| {
                     inner.utf8(filing.as_str());

@@ -1,12 +1,14 @@
 //! Our seals: what is applied for, their states, what their maker signs, who may use them, what their use signs.
 
 pub mod application;
+pub mod arrival;
 pub mod authority;
 pub mod code;
 pub mod confirmation;
 pub mod face_table;
 pub mod kind;
 pub mod maker;
+pub mod order;
 pub mod signing;
 mod state;
 pub mod statement;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::SealId;
+use crate::base::id::{RequestId, SealId};
 use crate::domain::seal::authority::is_name;
 use crate::domain::seal::confirmation::UseConfirmation;
 use crate::http::App;
@@ -157,31 +157,40 @@ pub(crate) async fn sign(
 ) -> Result<Response, Problem> {
     let seal = seal_id(id)?;
     let as_json = wants_json(request.headers());
-    let known = ["page", "x", "y", "lock", "item", "document-kind", "amount", "confirmation"];
-    let form = Form::read(&app, request, &known).await?;
-    let page = form.required("page")?.parse::<u32>().ok().filter(|page| (1..=MAX_PAGE).contains(page));
-    let lock = match form.optional("lock") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(malformed("lock", "true or false")),
-    };
-    let document = SignDocument {
-        page: page.ok_or_else(|| malformed("page", "a page's number; the first is 1"))?,
-        x_mm: millimetres("x", form.required("x")?)?,
-        y_mm: millimetres("y", form.required("y")?)?,
-        lock,
-        idempotency_key,
-        request_id: actor.request_id.clone(),
-        purpose: purpose(&form)?,
-        file_name: form.file_name,
-        document: form.file,
-    };
+    let document = order(&app, request, (idempotency_key, actor.request_id.clone())).await?;
     let door = app.door.clone();
     let signed = app.to_its_end(async move {
         let _place = place;
         door.sign_with_seal(&actor, seal, document).await
     });
     Ok(signed_answer(signed.await?, as_json))
+}
+
+/// What is to be sealed, as the form says.
+pub(super) async fn order(
+    app: &Arc<App>,
+    request: Request,
+    (idempotency_key, request_id): (String, RequestId),
+) -> Result<SignDocument, Problem> {
+    let known = ["page", "x", "y", "lock", "item", "document-kind", "amount", "confirmation"];
+    let form = Form::read(app, request, &known).await?;
+    let page = form.required("page")?.parse::<u32>().ok().filter(|page| (1..=MAX_PAGE).contains(page));
+    let lock = match form.optional("lock") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(malformed("lock", "true or false")),
+    };
+    Ok(SignDocument {
+        page: page.ok_or_else(|| malformed("page", "a page's number; the first is 1"))?,
+        x_mm: millimetres("x", form.required("x")?)?,
+        y_mm: millimetres("y", form.required("y")?)?,
+        lock,
+        idempotency_key,
+        request_id,
+        purpose: purpose(&form)?,
+        file_name: form.file_name,
+        document: form.file,
+    })
 }
 
 /// What the seal is used for, as the form says.
@@ -221,7 +230,7 @@ fn confirmation(text: &str) -> Option<UseConfirmation> {
     })
 }
 
-fn signed_answer(signed: SignedDocument, as_json: bool) -> Response {
+pub(super) fn signed_answer(signed: SignedDocument, as_json: bool) -> Response {
     let signature = signed.signature.to_string();
     if as_json {
         let shape = SignedDocumentShape {
@@ -242,7 +251,7 @@ fn signed_answer(signed: SignedDocument, as_json: bool) -> Response {
 }
 
 /// JSON when it is accepted by name and the file's own type is not.
-fn wants_json(headers: &HeaderMap) -> bool {
+pub(super) fn wants_json(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let types: Vec<_> = values
         .flat_map(|value| value.split(','))

@@ -1,5 +1,6 @@
 //! Whom we ask on the network: small clients, each behind a trait, each with its time-out.
 
+pub mod exchange;
 pub mod kept;
 pub mod ntp;
 pub mod reach;

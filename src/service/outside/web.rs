@@ -262,7 +262,7 @@ pub(super) fn request(question: &Question, afterwards: Afterwards) -> Result<Req
     }
 }
 
-async fn whole_body(
+pub(super) async fn whole_body(
     mut body: impl Body<Data = Bytes, Error = hyper::Error> + Unpin,
     limit: usize,
 ) -> Result<Vec<u8>, Error> {
@@ -283,6 +283,13 @@ async fn whole_body(
 
 /// A body that is there whole, or none.
 pub(super) struct Once(Option<Bytes>);
+
+impl Once {
+    /// This body.
+    pub(super) fn of(octets: Vec<u8>) -> Self {
+        Self(Some(Bytes::from(octets)))
+    }
+}
 
 impl Body for Once {
     type Data = Bytes;

@@ -10,7 +10,7 @@ use crate::domain::audit::RevocationReason;
 use crate::domain::officer::Approval;
 use crate::domain::officer::request::{RefusalReason, RequestState, Submitted as _, WithdrawalReason};
 use crate::domain::seal::application::{
-    Holder, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
+    Holder, Maker, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
 };
 use crate::domain::seal::code::FilingNumber;
 use crate::store::certificate_requests::{StoredCheck, approval_content, hand};
@@ -235,7 +235,10 @@ impl Row {
             list: Some(wanted.list.name().to_owned()),
             signer_key,
             csr,
-            authority: Some(wanted.authority.to_string()),
+            authority: match &wanted.maker {
+                Maker::Own(authority) => Some(authority.to_string()),
+                Maker::National => None,
+            },
             profile: Some(wanted.profile.clone()),
             days: Some(wanted.days.into()),
             filing: wanted.filing.as_ref().map(ToString::to_string),
@@ -347,7 +350,11 @@ impl Row {
             form: SealForm::from_name(self.form.as_deref()?)?,
             list: SignerList::from_name(self.list.as_deref()?)?,
             key,
-            authority: AuthorityId::parse(self.authority.as_deref()?).ok()?,
+            // What was approved says which it is, and the integrity value covers that: one cannot be made of the other.
+            maker: match self.authority.as_deref() {
+                Some(authority) => Maker::Own(AuthorityId::parse(authority).ok()?),
+                None => Maker::National,
+            },
             profile: self.profile.take()?,
             days: u32::try_from(self.days?).ok()?,
             filing: self.filing.as_deref().map(FilingNumber::parse).transpose().ok()?,

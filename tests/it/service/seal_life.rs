@@ -1,6 +1,11 @@
 //! The life of seals, from the appointment of officers to the archive: what officers sign, what is made for it, what a crash
 //! leaves, and who cannot get around it, on both databases.
 
+mod client;
+mod filing;
+mod national;
+mod office;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,7 +23,7 @@ use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, Owner};
 use yinxin::domain::officer::OfficerRole;
 use yinxin::domain::officer::request::{RefusalReason, Submitted as _, WithdrawalReason};
-use yinxin::domain::seal::application::{Holder, Purpose, SealForm, SignerKey, SignerList, Wanted};
+use yinxin::domain::seal::application::{Holder, Maker, Purpose, SealForm, SignerKey, SignerList, Wanted};
 use yinxin::domain::seal::authority::UseTerms;
 use yinxin::domain::verify::Indication;
 use yinxin::format::ses::SesSeal;
@@ -141,7 +146,7 @@ impl Office {
             form: SealForm::V4,
             list: SignerList::Certificates,
             key: SignerKey::Ours(key),
-            authority: self.below.id.clone(),
+            maker: Maker::Own(self.below.id.clone()),
             profile: "seal-signer".into(),
             days: 365,
             filing: None,

@@ -3,21 +3,27 @@
 use yinxin::base::clock::Timestamp;
 use yinxin::base::credit_code::CreditCode;
 use yinxin::base::division::Division;
-use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, KeyId, SealId};
+use yinxin::base::id::{ApplicationId, AuthorityId, CallerId, KeyId, SealId, SignatureId};
 use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::RevocationReason;
 use yinxin::domain::officer::request::{RequestState, WithdrawalReason};
 use yinxin::domain::officer::{Approval, Hand, OfficerRole};
 use yinxin::domain::seal::application::{
-    Holder, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
+    Holder, Maker, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
 };
 use yinxin::domain::seal::code::{CodeRange, FilingNumber, SealCode};
+use yinxin::domain::seal::order::{OrderState, OrderWithdrawal};
+use yinxin::domain::seal::signing::Placement;
 use yinxin::store::certificate_requests::StoredCheck;
+use yinxin::store::office_messages::{self, MessageKind, OfficePlace, StoredOfficeMessage};
+use yinxin::store::prepared_signings::{self, PreparedEnd, StoredPrepared};
 use yinxin::store::seal_applications::{self, StoredApplication};
 use yinxin::store::seal_code_ranges::{self, StoredRange};
 use yinxin::store::seal_makings::{self, StoredMaking};
 use yinxin::store::seal_officers::{self, StoredSealOfficer};
+use yinxin::store::seal_orders::{self, ArrivedSeal, StoredOrder};
 use yinxin::store::seal_records::{self, StoredSealRecord};
+use yinxin::store::signatures;
 use yinxin::store::{Error, Store};
 
 use crate::store::contract::by_hand;
@@ -82,7 +88,7 @@ fn wanted(key: SignerKey) -> Box<Wanted> {
         form: SealForm::V4,
         list: SignerList::Certificates,
         key,
-        authority: AuthorityId::parse("ca").unwrap(),
+        maker: Maker::Own(AuthorityId::parse("ca").unwrap()),
         profile: "seal-signer".into(),
         days: 365,
         filing: FilingNumber::parse("4101035072803").ok(),
@@ -96,6 +102,9 @@ pub(super) async fn contract(store: &Store, url: &str) {
     an_application_goes_its_way(store).await;
     a_changed_row_is_refused(store, url).await;
     makings_and_records(store, url).await;
+    orders(store, url).await;
+    messages(store).await;
+    prepared(store, url).await;
 }
 
 async fn refused(url: &str, change: &str, back: &str, find: impl AsyncFn() -> Option<Error>) {
@@ -357,13 +366,183 @@ async fn makings_and_records(store: &Store, url: &str) {
         assert_eq!(found.len(), count, "{place}");
     }
     assert!(store.read(|tx| Box::pin(seal_records::list(tx, Some(s1), 9))).await.unwrap().is_empty());
+    let number = &FilingNumber::parse("4101035072804").unwrap();
+    let is_filed = async |number| store.read(|tx| Box::pin(seal_records::is_filed(tx, number))).await.unwrap();
+    assert!(!is_filed(number).await);
+    let known = &find(s1).await.unwrap().unwrap();
+    let filed = store.run("file", |tx| Box::pin(seal_records::filed(tx, known, number))).await.unwrap();
+    let stale = store.run("file", |tx| Box::pin(seal_records::filed(tx, known, number))).await;
+    assert!(matches!(stale, Err(Error::Stale { table: "seal_records", .. })), "{stale:?}");
+    assert_eq!((filed.version, find(s1).await.unwrap(), is_filed(number).await), (3, Some(filed), true));
     let set = |what: &str| format!("UPDATE seal_records SET {what} WHERE seal = 's1'");
     for (change, back) in [
         ("keeper = 'c1'", "keeper = 'c2'"),
         ("predecessor = NULL", "predecessor = 's2'"),
         ("delivered_at = 141", "delivered_at = 140"),
-        ("version = 1", "version = 2"),
+        ("version = 2", "version = 3"),
+        ("filing = '4101035072803'", "filing = '4101035072804'"),
     ] {
         refused(url, &set(change), &set(back), async || find(s1).await.err()).await;
     }
+}
+
+async fn orders(store: &Store, url: &str) {
+    let order = &StoredOrder {
+        application: id("a1"),
+        seal: seal("s1"),
+        request: b"request".to_vec(),
+        ordered_at: at(150),
+        state: OrderState::Ordered { since: at(150) },
+        arrived: None,
+        version: 1,
+    };
+    store.run("order", |tx| Box::pin(seal_orders::insert(tx, order))).await.unwrap();
+    let twice = store.run("order", |tx| Box::pin(seal_orders::insert(tx, order))).await;
+    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
+    let (a1, s1) = (&id("a1"), &seal("s1"));
+    let find = async || store.read(|tx| Box::pin(seal_orders::find(tx, a1))).await;
+    assert_eq!(find().await.unwrap().as_ref(), Some(order));
+    assert_eq!(store.read(|tx| Box::pin(seal_orders::of_seal(tx, s1))).await.unwrap().as_ref(), Some(order));
+    let waiting = async || store.read(|tx| Box::pin(seal_orders::arrived(tx, 9))).await.unwrap();
+    assert_eq!(waiting().await, []);
+    let number = || "N-1".to_owned();
+    let why = OrderWithdrawal::Unfit;
+    let arrived = Some(ArrivedSeal { seal: b"seal".to_vec(), certificates: vec![b"a".to_vec(), b"bc".to_vec()] });
+    let states = [
+        (OrderState::Accepted { since: at(151), number: number() }, None),
+        (OrderState::Arrived { since: at(152), number: number(), seal_sm3: sm3(b"seal") }, arrived),
+        (OrderState::Kept { since: at(153), number: number(), seal_sm3: sm3(b"seal") }, None),
+        (OrderState::Refused { since: at(154), reason: "no".into() }, None),
+        (OrderState::Withdrawn { since: at(155), why }, None),
+        (OrderState::Cancelled { since: at(156), why }, None),
+    ];
+    let mut last = order.clone();
+    for (state, arrived) in states {
+        let next = &StoredOrder { state, arrived, ..last.clone() };
+        let kept = store.run("hear", |tx| Box::pin(seal_orders::update(tx, next))).await.unwrap();
+        let stale = store.run("hear", |tx| Box::pin(seal_orders::update(tx, next))).await;
+        assert!(matches!(stale, Err(Error::Stale { table: "seal_orders", .. })), "{stale:?}");
+        assert_eq!(find().await.unwrap().as_ref(), Some(&kept));
+        assert_eq!(waiting().await.len(), usize::from(kept.arrived.is_some()));
+        last = kept;
+    }
+    let set = |what: &str| format!("UPDATE seal_orders SET {what} WHERE application = 'a1'");
+    for (change, back) in [
+        ("seal = 's9'", "seal = 's1'"),
+        ("detail = 'application-ended'", "detail = 'unfit'"),
+        ("since = 1", "since = 156"),
+    ] {
+        refused(url, &set(change), &set(back), async || find().await.err()).await;
+    }
+}
+
+async fn messages(store: &Store) {
+    let message = |id: &str, name: u8, subject: &str, next_at| StoredOfficeMessage {
+        id: id.into(),
+        name: [name; 16],
+        office: "office".into(),
+        subject: subject.into(),
+        kind: MessageKind::State,
+        detail: Some("active".into()),
+        reason: None,
+        created_at: at(1),
+        attempts: 0,
+        next_at: at(next_at),
+        ended: None,
+    };
+    let all = [message("o:a:0", 1, "a", 10), message("o:a:1", 2, "a", 5), message("o:b:0", 3, "b", 20)];
+    for one in &all {
+        store.run("push", |tx| Box::pin(office_messages::push(tx, one))).await.unwrap();
+    }
+    let twice = store.run("push", |tx| Box::pin(office_messages::push(tx, &all[0]))).await;
+    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
+    let due = async |now| {
+        let found = store.read(|tx| Box::pin(office_messages::due(tx, "office", at(now), 9))).await.unwrap();
+        found.into_iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    // Of one subject the first alone, at its own time.
+    assert_eq!((due(9).await, due(10).await), (vec![], vec!["o:a:0".to_owned()]));
+    assert_eq!(due(20).await, ["o:a:0", "o:b:0"]);
+    let begin = async |one| store.run("begin", |tx| Box::pin(office_messages::begin(tx, one, at(40)))).await;
+    begin(&all[0]).await.unwrap();
+    let stale = begin(&all[0]).await;
+    assert!(matches!(stale, Err(Error::Stale { table: "office_messages", .. })), "{stale:?}");
+    assert_eq!(due(20).await, ["o:b:0"]);
+    store.run("again", |tx| Box::pin(office_messages::again(tx, "o:a:0", at(15)))).await.unwrap();
+    assert_eq!(due(20).await, ["o:a:0", "o:b:0"]);
+    let end = async |id| store.run("end", |tx| Box::pin(office_messages::end(tx, id, "done", at(21)))).await.unwrap();
+    assert_eq!((end("o:a:0").await, end("o:a:0").await), (true, false));
+    assert_eq!(due(20).await, ["o:a:1", "o:b:0"]);
+    let of = store.read(|tx| Box::pin(office_messages::of_subject(tx, "office", "a"))).await.unwrap();
+    let ended =
+        StoredOfficeMessage { attempts: 1, next_at: at(15), ended: Some((at(21), "done".into())), ..all[0].clone() };
+    assert_eq!(of, [ended, all[1].clone()]);
+    let place = async || store.read(|tx| Box::pin(office_messages::place(tx, "office"))).await.unwrap();
+    assert_eq!(place().await, OfficePlace::default());
+    for known_to in [3, 4] {
+        let kept = &OfficePlace { known_to, asked_at: 7, silent_since: Some(at(8)), alarmed_at: None };
+        store.run("keep", |tx| Box::pin(office_messages::keep_place(tx, "office", kept))).await.unwrap();
+        assert_eq!(place().await, *kept);
+    }
+}
+
+async fn prepared(store: &Store, url: &str) {
+    let signature = |name: &str| SignatureId::parse(name).unwrap();
+    let one = |name: &str, expires_at| StoredPrepared {
+        signature: signature(name),
+        seal: seal("s1"),
+        caller: Some(caller("c1")),
+        document: Some(b"document".to_vec()),
+        document_sm3: sm3(b"document"),
+        placement: Placement { page: 1, x_mm: 1.25, y_mm: -0.0, lock: true },
+        to_sign_sm3: [5; 32],
+        prepared_at: at(200),
+        expires_at: at(expires_at),
+        ended: None,
+        version: 1,
+    };
+    let (first, second) = (&one("p1", 300), &one("p2", 310));
+    for prepared in [first, second] {
+        let (id, s1) = (&prepared.signature, &seal("s1"));
+        store.run("intend", |tx| Box::pin(signatures::record_intent(tx, id, s1, &[1; 32], at(200)))).await.unwrap();
+        store.run("prepare", |tx| Box::pin(prepared_signings::insert(tx, prepared))).await.unwrap();
+    }
+    let twice = store.run("prepare", |tx| Box::pin(prepared_signings::insert(tx, first))).await;
+    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
+    let (c1, c2) = (&caller("c1"), &caller("c2"));
+    let waiting = async |by| store.read(|tx| Box::pin(prepared_signings::count_open(tx, by))).await.unwrap();
+    assert_eq!((waiting(Some(c1)).await, waiting(Some(c2)).await, waiting(None).await), (2, 0, 0));
+    // A start leaves alone what waits for a client.
+    let abandoned = store.run("start", |tx| Box::pin(signatures::abandon_open(tx, at(250)))).await.unwrap();
+    assert_eq!(abandoned, []);
+    let find = async |id| store.read(|tx| Box::pin(prepared_signings::find(tx, id))).await;
+    assert_eq!(find(&first.signature).await.unwrap().as_ref(), Some(first));
+    let expired = async |now| store.read(|tx| Box::pin(prepared_signings::expired(tx, at(now), 9))).await.unwrap();
+    assert_eq!((expired(300).await, expired(301).await), (vec![], vec![signature("p1")]));
+    let set = |what: &str| format!("UPDATE prepared_signings SET {what} WHERE signature = 'p1'");
+    for (change, back) in
+        [("page = 2", "page = 1"), ("expires_at = 999", "expires_at = 300"), ("caller = 'c2'", "caller = 'c1'")]
+    {
+        refused(url, &set(change), &set(back), async || find(&first.signature).await.err()).await;
+    }
+    let signed = PreparedEnd::Signed { value_sm3: [6; 32], result: Some(b"result".to_vec()) };
+    for (prepared, end) in [(first, signed), (second, PreparedEnd::Abandoned)] {
+        let end = &end;
+        let ending =
+            async || store.run("end", |tx| Box::pin(prepared_signings::end(tx, prepared, end.clone(), at(320)))).await;
+        ending().await.unwrap();
+        let stale = ending().await;
+        assert!(matches!(stale, Err(Error::Stale { table: "prepared_signings", .. })), "{stale:?}");
+        let expected =
+            StoredPrepared { document: None, ended: Some((at(320), end.clone())), version: 2, ..prepared.clone() };
+        assert_eq!(find(&prepared.signature).await.unwrap(), Some(expected));
+    }
+    assert_eq!(expired(900).await, []);
+    assert_eq!(waiting(Some(c1)).await, 0);
+    let forget = async |before| store.run("forget", |tx| Box::pin(prepared_signings::forget(tx, at(before)))).await;
+    assert_eq!((forget(320).await.unwrap(), forget(321).await.unwrap(), forget(321).await.unwrap()), (0, 1, 0));
+    let kept = find(&first.signature).await.unwrap().unwrap();
+    assert_eq!(kept.ended, Some((at(320), PreparedEnd::Signed { value_sm3: [6; 32], result: None })));
+    let left = store.run("start", |tx| Box::pin(signatures::abandon_open(tx, at(330)))).await.unwrap();
+    assert_eq!(left, [signature("p1"), signature("p2")]);
 }

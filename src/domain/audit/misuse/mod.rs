@@ -100,7 +100,9 @@ struct Use<'a> {
 
 impl<'a> Use<'a> {
     fn of(event: &'a Event) -> Option<Self> {
-        let EventBody::SigningIntended { seal, .. } = &event.body else { return None };
+        let (EventBody::SigningIntended { seal, .. } | EventBody::SigningPrepared { seal, .. }) = &event.body else {
+            return None;
+        };
         Some(Self { seal, caller: caller_of(event), at: event.at })
     }
 }

@@ -54,6 +54,24 @@ fn alarms(misuse: &Misuse, events: &[Event]) -> Vec<(AlarmKind, String, u64, u64
     found
 }
 
+/// A use whose key lies with the client is a use.
+#[test]
+fn what_is_prepared_counts_as_what_is_intended() {
+    let prepared = |seconds| {
+        let body = EventBody::SigningPrepared {
+            signature: SignatureId::parse("s").unwrap(),
+            seal: SealId::parse("a").unwrap(),
+            document_sm3: [0; 32],
+            certificate_sm3: [0; 32],
+        };
+        Event { at: at(seconds), actor: by("c"), request: None, body }
+    };
+    let night = Some(Night { from: 22 * 60, to: 6 * 60, offset: 8 * 60 });
+    let misuse = Misuse { night, ..Misuse::default() };
+    assert_eq!(alarms(&misuse, &[prepared(3600)]), alarms(&misuse, &[used(3600, "a", by("c"))]));
+    assert_eq!(alarms(&misuse, &[prepared(3600)]).len(), 1);
+}
+
 #[test]
 fn a_night_is_told_once_for_each_seal() {
     let night = Some(Night { from: 22 * 60, to: 6 * 60, offset: 8 * 60 });

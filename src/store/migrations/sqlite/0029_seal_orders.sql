@@ -1,0 +1,52 @@
+-- Orders at a maker elsewhere: one for each application whose seal the national system makes. They say which seal is wanted
+-- of whom, so each carries an integrity value. `number` is the maker's; `detail` the reason of a refusal or a withdrawal; the
+-- seal and its certificates (DER, one OCTET STRING behind another) lie here from their arrival until they are kept.
+CREATE TABLE seal_orders (
+    application TEXT PRIMARY KEY REFERENCES seal_applications (id),
+    seal TEXT NOT NULL UNIQUE,
+    request BLOB NOT NULL,
+    ordered_at INTEGER NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('ordered', 'accepted', 'arrived', 'kept', 'refused', 'withdrawn', 'cancelled')),
+    since INTEGER NOT NULL,
+    number TEXT,
+    detail TEXT,
+    seal_sm3 BLOB,
+    seal_der BLOB,
+    certificates BLOB,
+    version INTEGER NOT NULL,
+    integrity BLOB NOT NULL,
+    CHECK ((state IN ('arrived', 'kept')) = (seal_sm3 IS NOT NULL)),
+    CHECK ((state IN ('refused', 'withdrawn', 'cancelled')) = (detail IS NOT NULL)),
+    CHECK (state <> 'arrived' OR (seal_der IS NOT NULL AND certificates IS NOT NULL))
+) STRICT;
+CREATE INDEX seal_orders_arrived ON seal_orders (since) WHERE state = 'arrived';
+
+-- What an office elsewhere is to be told: written in the transaction of what it tells, sent after it, those of one subject
+-- in their order. `name` is the message's own, the same however often it is sent. A row that ended stays.
+CREATE TABLE office_messages (
+    id TEXT PRIMARY KEY,
+    name BLOB NOT NULL UNIQUE,
+    office TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('order', 'cancel', 'state', 'file')),
+    detail TEXT,
+    reason TEXT,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    outcome TEXT,
+    CHECK ((ended_at IS NULL) = (outcome IS NULL))
+) STRICT;
+CREATE INDEX office_messages_due ON office_messages (office, next_at) WHERE ended_at IS NULL;
+CREATE INDEX office_messages_of_subject ON office_messages (office, subject, id) WHERE ended_at IS NULL;
+
+-- How far the changes of an office are known here, when it answered last, since when it has not, and when that was alarmed.
+CREATE TABLE office_places (
+    office TEXT PRIMARY KEY,
+    known_to INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    silent_since INTEGER,
+    alarmed_at INTEGER
+) STRICT;
