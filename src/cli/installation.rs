@@ -18,7 +18,7 @@ use crate::cli::fetching;
 pub(crate) use crate::cli::files::{create_folder, create_new, replace, write, write_new};
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
-use crate::cli::verify::certificates_in;
+use crate::cli::verify::{self, certificates_in};
 use crate::cli::watching::{self, Watching};
 use crate::config::algorithms::AlgorithmPolicyError;
 use crate::config::devices::Token;
@@ -97,6 +97,9 @@ pub(crate) enum Error {
     /// The door.
     #[error(transparent)]
     Http(#[from] http::Error),
+    /// What judges seals that are taken in.
+    #[error(transparent)]
+    Verifying(#[from] verify::Error),
     /// A use case.
     #[error(transparent)]
     Service(#[from] service::Error),

@@ -2,6 +2,7 @@
 //! and the callers who may use them and by whose authority.
 
 mod application;
+mod import;
 mod life;
 mod officer;
 
@@ -126,6 +127,11 @@ enum Installed {
         #[arg(long, value_name = "FILE")]
         certificate: PathBuf,
     },
+    /// Take in many seals that were made elsewhere, by a table; print how many were read, imported, in conflict and rejected
+    ///
+    /// The columns of the table, in any order: seal, certificate, key, kind, credit_code, holder, division, keeper, filing.
+    /// Broken off, the same command with a new file of results goes on.
+    Import(import::Order),
     /// Let a seal rest: from now on it is refused
     Suspend {
         /// The seal
@@ -207,6 +213,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let id = take(&services, BY, files, key).await?;
             Ok(format!("{id}\n"))
         }
+        Installed::Import(order) => import::import(&services, order).await,
         Installed::Suspend { seal, reason } => {
             let state = suspend(&services, BY, seal, *reason).await?;
             Ok(format!("{seal} {}\n", state.name()))

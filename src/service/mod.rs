@@ -44,7 +44,9 @@ pub mod seal_applications;
 pub mod seal_codes;
 pub mod seal_delivery;
 pub mod seal_fulfilment;
+pub mod seal_imports;
 pub mod seal_officers;
+pub mod seal_remakes;
 pub mod seal_uses;
 pub mod seals;
 pub mod selftest;
@@ -71,6 +73,7 @@ use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::ThrowAwayKeys;
 use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
 use crate::domain::seal::authority::UnkeptSeals;
+use crate::domain::seal::kind::SealKinds;
 use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
@@ -107,6 +110,8 @@ pub struct Services {
     pub recorder: Arc<Recorder>,
     /// What becomes of the use of seals without a keeper. They are used, unless an installation's settings say no.
     pub unkept: UnkeptSeals,
+    /// The types of seals that this installation knows: the common ones, unless its settings name more.
+    pub seal_kinds: Arc<SealKinds>,
 }
 
 /// How private keys are kept and used.
@@ -226,6 +231,7 @@ impl Services {
             throw_away,
             recorder,
             unkept: UnkeptSeals::Allow,
+            seal_kinds: Arc::new(SealKinds::common()),
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -240,6 +246,12 @@ impl Services {
     #[must_use]
     pub fn with_unkept(self, unkept: UnkeptSeals) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// The same with those types of seals.
+    #[must_use]
+    pub fn with_seal_kinds(self, seal_kinds: Arc<SealKinds>) -> Self {
+        Self { seal_kinds, ..self }
     }
 
     /// Records an event that changes no other row; gives its number.

@@ -78,6 +78,7 @@ impl Refusal for Error {
             | Self::NoSealMaker
             | Self::SealApprovalNeeded
             | Self::SealCode(CodeError::Overlap { .. } | CodeError::Exhausted { .. })
+            | Self::Remake(_)
             | Self::SealApplication(
                 ApplicationRefused::Single { .. }
                 | ApplicationRefused::Duplicate { .. }
@@ -123,6 +124,7 @@ impl Refusal for Error {
             | Self::CallerCertificate
             | Self::SealApplication(_)
             | Self::SealCode(_)
+            | Self::ImportTable(_)
             | Self::SealDocument { .. }
             | Self::SealPicture { .. }
             | Self::SealForm

@@ -1,12 +1,14 @@
-//! Rows of what is known of each seal that was made for an application: whose it is, who keeps it, and how it came to be.
-//! They say who answers for a seal, so each carries an integrity value.
+//! Rows of what is known of each seal that was made for an application, taken in from elsewhere, or re-made by a job: whose it
+//! is, who keeps it, and how it came to be. They say who answers for a seal, so each carries an integrity value.
+//!
+//! They lie in two tables: `seal_records` has those with an application, `further_seal_records` the others.
 
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 
 use crate::base::clock::Timestamp;
 use crate::base::credit_code::CreditCode;
 use crate::base::division::Division;
-use crate::base::id::{ApplicationId, CallerId, SealId};
+use crate::base::id::{ApplicationId, CallerId, JobId, SealId};
 use crate::domain::seal::application::Holder;
 use crate::domain::seal::code::{FilingNumber, SealCode};
 use crate::store::integrity::optional;
@@ -14,6 +16,64 @@ use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "seal_records";
+const FURTHER: &str = "further_seal_records";
+
+/// How a seal came to be here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealOrigin {
+    /// It was made for an application.
+    Application(ApplicationId),
+    /// It was made elsewhere, and taken in with others.
+    Import(JobId),
+    /// It was made in the place of another one by a job that re-makes many.
+    Remake(JobId),
+}
+
+impl SealOrigin {
+    /// The application, where there is one.
+    #[must_use]
+    pub const fn application(&self) -> Option<&ApplicationId> {
+        match self {
+            Self::Application(application) => Some(application),
+            Self::Import(_) | Self::Remake(_) => None,
+        }
+    }
+
+    /// Stable name: `application`, `import`, `remake`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Application(_) => "application",
+            Self::Import(_) => "import",
+            Self::Remake(_) => "remake",
+        }
+    }
+
+    /// The name of what it came by.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        match self {
+            Self::Application(application) => application.as_str(),
+            Self::Import(job) | Self::Remake(job) => job.as_str(),
+        }
+    }
+
+    fn read(name: &str, by: &str) -> Option<Self> {
+        match name {
+            "application" => Some(Self::Application(ApplicationId::parse(by).ok()?)),
+            "import" => Some(Self::Import(JobId::parse(by).ok()?)),
+            "remake" => Some(Self::Remake(JobId::parse(by).ok()?)),
+            _ => None,
+        }
+    }
+
+    const fn table(&self) -> &'static str {
+        match self {
+            Self::Application(_) => TABLE,
+            Self::Import(_) | Self::Remake(_) => FURTHER,
+        }
+    }
+}
 
 /// What is known of a seal, beside the seal itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +92,8 @@ pub struct StoredSealRecord {
     pub holder: Holder,
     /// Who keeps it.
     pub keeper: CallerId,
-    /// The application for which it was made.
-    pub application: ApplicationId,
+    /// How it came to be here.
+    pub origin: SealOrigin,
     /// The seal in whose place it stands.
     pub predecessor: Option<SealId>,
     /// SM3 of its signer's certificate.
@@ -57,7 +117,8 @@ struct Row {
     holder: String,
     holder_division: String,
     keeper: String,
-    application: String,
+    origin: String,
+    origin_name: String,
     predecessor: Option<String>,
     certificate_sm3: Vec<u8>,
     valid_to: i64,
@@ -87,7 +148,8 @@ where
             holder: row.try_get("holder")?,
             holder_division: row.try_get("holder_division")?,
             keeper: row.try_get("keeper")?,
-            application: row.try_get("application")?,
+            origin: row.try_get("origin")?,
+            origin_name: row.try_get("origin_name")?,
             predecessor: row.try_get("predecessor")?,
             certificate_sm3: row.try_get("certificate_sm3")?,
             valid_to: row.try_get("valid_to")?,
@@ -103,7 +165,7 @@ where
 fn content(record: &StoredSealRecord) -> Vec<Vec<u8>> {
     let text = |text: &str| text.as_bytes().to_vec();
     let delivered = record.delivery.as_ref().map(|(at, _)| at.unix().to_be_bytes());
-    vec![
+    let mut content = vec![
         text(record.code.as_str()),
         optional(record.filing.as_ref().map(|filing| filing.as_str().as_bytes())),
         vec![record.kind],
@@ -112,34 +174,40 @@ fn content(record: &StoredSealRecord) -> Vec<Vec<u8>> {
         text(&record.holder.name),
         text(&record.holder.division.code()),
         text(record.keeper.as_str()),
-        text(record.application.as_str()),
+        text(record.origin.by()),
         optional(record.predecessor.as_ref().map(|seal| seal.as_str().as_bytes())),
         record.certificate_sm3.to_vec(),
         record.valid_to.unix().to_be_bytes().to_vec(),
         optional(delivered.as_ref().map(|octets| &octets[..])),
         optional(record.delivery.as_ref().map(|(_, signature)| &signature[..])),
-    ]
+    ];
+    // Those with an application were there before the others.
+    if record.origin.application().is_none() {
+        content.push(text(record.origin.name()));
+    }
+    content
 }
 
 fn integrity(tx: &Tx<'_>, record: &StoredSealRecord) -> Result<Vec<u8>, Error> {
     let content = content(record);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
-    tx.integrity.over(TABLE, record.seal.as_str(), record.version, &parts)
+    tx.integrity.over(record.origin.table(), record.seal.as_str(), record.version, &parts)
 }
 
 fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSealRecord, Error> {
     let (id, found) = (row.seal.clone(), row.integrity.clone());
-    let record = read(row).ok_or_else(|| Error::Inconsistent { table: TABLE, row: id.clone() })?;
+    let table = if row.origin_name == "application" { TABLE } else { FURTHER };
+    let record = read(row).ok_or_else(|| Error::Inconsistent { table, row: id.clone() })?;
     let content = content(&record);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
-    tx.integrity.check(TABLE, &id, record.version, &parts, &found)?;
+    tx.integrity.check(table, &id, record.version, &parts, &found)?;
     Ok(record)
 }
 
 fn read(row: Row) -> Option<StoredSealRecord> {
     Some(StoredSealRecord {
         seal: SealId::parse(&row.seal).ok()?,
-        code: SealCode::parse(&row.code).ok()?,
+        code: SealCode::foreign(&row.code).ok()?,
         filing: row.filing.as_deref().map(FilingNumber::parse).transpose().ok()?,
         kind: u8::try_from(row.kind).ok()?,
         name: row.name,
@@ -149,7 +217,7 @@ fn read(row: Row) -> Option<StoredSealRecord> {
             division: Division::parse(&row.holder_division).ok()?,
         },
         keeper: CallerId::parse(&row.keeper).ok()?,
-        application: ApplicationId::parse(&row.application).ok()?,
+        origin: SealOrigin::read(&row.origin_name, &row.origin)?,
         predecessor: row.predecessor.as_deref().map(SealId::parse).transpose().ok()?,
         certificate_sm3: row.certificate_sm3.try_into().ok()?,
         valid_to: Timestamp::from_unix(row.valid_to),
@@ -162,13 +230,20 @@ fn read(row: Row) -> Option<StoredSealRecord> {
     })
 }
 
-/// A statement that reads whole rows.
+/// A statement that reads whole rows of both tables: the conditions, then what follows them. Each branch has its own limit, so
+/// that a page costs two pages at most.
 macro_rules! select {
     ($where:literal) => {
         concat!(
-            "SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, application, predecessor, ",
-            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, integrity FROM seal_records ",
-            $where
+            "SELECT * FROM (SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, ",
+            "application AS origin, 'application' AS origin_name, predecessor, certificate_sm3, valid_to, delivered_at, ",
+            "delivery_signature, version, integrity FROM seal_records ",
+            $where,
+            ") AS applied UNION ALL SELECT * FROM (SELECT seal, code, filing, kind, name, credit_code, holder, ",
+            "holder_division, keeper, job AS origin, origin AS origin_name, predecessor, certificate_sm3, valid_to, ",
+            "delivered_at, delivery_signature, version, integrity FROM further_seal_records ",
+            $where,
+            ") AS further"
         )
     };
 }
@@ -180,32 +255,62 @@ macro_rules! select {
 pub async fn insert(tx: &mut Tx<'_>, record: &StoredSealRecord) -> Result<(), Error> {
     let record = StoredSealRecord { version: 1, delivery: None, ..record.clone() };
     let integrity = integrity(tx, &record)?;
-    let sql = "INSERT INTO seal_records (seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, \
-               application, predecessor, certificate_sm3, valid_to, version, integrity) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
     let holder = &record.holder;
-    let done = execute!(
-        tx,
-        sql,
-        record.seal.as_str(),
-        record.code.as_str(),
-        record.filing.as_ref().map(FilingNumber::as_str),
-        i64::from(record.kind),
-        &record.name[..],
-        holder.credit_code.as_str(),
-        &holder.name[..],
-        holder.division.code(),
-        record.keeper.as_str(),
-        record.application.as_str(),
-        record.predecessor.as_ref().map(SealId::as_str),
-        &record.certificate_sm3[..],
-        record.valid_to.unix(),
-        integrity
-    );
+    let filing = record.filing.as_ref().map(FilingNumber::as_str);
+    let predecessor = record.predecessor.as_ref().map(SealId::as_str);
+    let done = match &record.origin {
+        SealOrigin::Application(application) => {
+            let sql = "INSERT INTO seal_records (seal, code, filing, kind, name, credit_code, holder, holder_division, \
+                       keeper, application, predecessor, certificate_sm3, valid_to, version, integrity) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
+            execute!(
+                tx,
+                sql,
+                record.seal.as_str(),
+                record.code.as_str(),
+                filing,
+                i64::from(record.kind),
+                &record.name[..],
+                holder.credit_code.as_str(),
+                &holder.name[..],
+                holder.division.code(),
+                record.keeper.as_str(),
+                application.as_str(),
+                predecessor,
+                &record.certificate_sm3[..],
+                record.valid_to.unix(),
+                integrity
+            )
+        }
+        SealOrigin::Import(job) | SealOrigin::Remake(job) => {
+            let sql = "INSERT INTO further_seal_records (seal, code, filing, kind, name, credit_code, holder, \
+                       holder_division, keeper, job, predecessor, certificate_sm3, valid_to, version, integrity, origin) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15)";
+            execute!(
+                tx,
+                sql,
+                record.seal.as_str(),
+                record.code.as_str(),
+                filing,
+                i64::from(record.kind),
+                &record.name[..],
+                holder.credit_code.as_str(),
+                &holder.name[..],
+                holder.division.code(),
+                record.keeper.as_str(),
+                job.as_str(),
+                predecessor,
+                &record.certificate_sm3[..],
+                record.valid_to.unix(),
+                integrity,
+                record.origin.name()
+            )
+        }
+    };
     done.map(|_| ())
 }
 
-/// What is known of that seal; nothing of one that was not made for an application.
+/// What is known of that seal; nothing of one that came into being otherwise.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
@@ -219,8 +324,10 @@ pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredSealRec
 /// # Errors
 /// As [`find`].
 pub async fn of_holder(tx: &mut Tx<'_>, holder: &CreditCode) -> Result<Vec<StoredSealRecord>, Error> {
-    let rows = fetch_all!(tx, Row, select!("WHERE credit_code = $1 ORDER BY seal"), holder.as_str())?;
-    rows.into_iter().map(|row| entity(tx, row)).collect()
+    let rows = fetch_all!(tx, Row, select!("WHERE credit_code = $1"), holder.as_str())?;
+    let mut records = rows.into_iter().map(|row| entity(tx, row)).collect::<Result<Vec<_>, _>>()?;
+    records.sort_by(|one, other| one.seal.cmp(&other.seal));
+    Ok(records)
 }
 
 /// Seals behind that name, in the order of their names, at most `limit`.
@@ -229,7 +336,9 @@ pub async fn of_holder(tx: &mut Tx<'_>, holder: &CreditCode) -> Result<Vec<Store
 /// As [`find`].
 pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSealRecord>, Error> {
     let sql = select!("WHERE seal > $1 ORDER BY seal LIMIT $2");
-    let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
+    let mut rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
+    rows.sort_by(|one, other| one.seal.cmp(&other.seal));
+    rows.truncate(usize::try_from(limit).unwrap_or(0));
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
 
@@ -245,10 +354,18 @@ pub async fn delivered(
     let version = record.version.saturating_add(1);
     let next = StoredSealRecord { delivery: Some((at, signature.to_vec())), version, ..record.clone() };
     let integrity = integrity(tx, &next)?;
-    let sql = "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
-               WHERE seal = $5 AND version = $6";
+    let sql = match next.origin {
+        SealOrigin::Application(_) => {
+            "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
+             WHERE seal = $5 AND version = $6"
+        }
+        SealOrigin::Import(_) | SealOrigin::Remake(_) => {
+            "UPDATE further_seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
+             WHERE seal = $5 AND version = $6"
+        }
+    };
     match execute!(tx, sql, at.unix(), signature, version, integrity, next.seal.as_str(), record.version)? {
         1 => Ok(next),
-        _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
+        _ => Err(Error::Stale { table: next.origin.table(), row: next.seal.to_string() }),
     }
 }

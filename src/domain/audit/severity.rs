@@ -49,6 +49,13 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::EncryptionKeyRewrapped
         | Class::SealIssued
         | Class::SealTaken
+        | Class::SealImported
+        | Class::SealRemakeOrdered
+        | Class::SealRemakeApproved
+        | Class::SealRemakeAllRevoked
+        | Class::SealRemakeEnded
+        | Class::SealImportBegun
+        | Class::SealImportFinished
         | Class::SealResumed
         | Class::SealApplicationFulfilled
         | Class::SealDelivered
@@ -101,6 +108,8 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::ApplicationLapsed
         | Class::SealApplicationSubmitted
         | Class::SealMakingIntended
+        | Class::SealRemakeIntended
+        | Class::SealRemade
         | Class::UseApproved
         | Class::UseEntered
         | Class::RecoveryLapsed

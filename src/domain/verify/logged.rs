@@ -215,7 +215,12 @@ impl Thing {
     fn is_named_by(self, body: &EventBody, thing: &[u8; 32]) -> bool {
         let named = match (self, body) {
             (Self::Signature, EventBody::DocumentSigned { signed_value_sm3, .. }) => signed_value_sm3,
-            (Self::Seal, EventBody::SealIssued { seal_sm3, .. } | EventBody::SealTaken { seal_sm3, .. }) => seal_sm3,
+            (
+                Self::Seal,
+                EventBody::SealIssued { seal_sm3, .. }
+                | EventBody::SealTaken { seal_sm3, .. }
+                | EventBody::SealImported { seal_sm3, .. },
+            ) => seal_sm3,
             (
                 Self::Certificate,
                 EventBody::CertificateIssued { certificate_sm3, .. }

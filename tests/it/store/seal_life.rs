@@ -17,7 +17,7 @@ use yinxin::store::seal_applications::{self, StoredApplication};
 use yinxin::store::seal_code_ranges::{self, StoredRange};
 use yinxin::store::seal_makings::{self, StoredMaking};
 use yinxin::store::seal_officers::{self, StoredSealOfficer};
-use yinxin::store::seal_records::{self, StoredSealRecord};
+use yinxin::store::seal_records::{self, SealOrigin, StoredSealRecord};
 use yinxin::store::{Error, Store};
 
 use crate::store::contract::by_hand;
@@ -293,7 +293,7 @@ async fn makings_and_records(store: &Store, url: &str) {
         name: "样章市试验局".into(),
         holder: holder(),
         keeper: caller("c2"),
-        application: id("a1"),
+        origin: SealOrigin::Application(id("a1")),
         predecessor: Some(seal("s2")),
         certificate_sm3: [3; 32],
         valid_to: at(900),
