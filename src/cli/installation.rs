@@ -298,6 +298,7 @@ impl Installation {
         parts::agree(&services, &settings).await?;
         services.start().await?;
         let services = services.with_plan(plan(&settings)).with_unkept(settings.unkept);
+        let services = services.with_seal_kinds(Arc::clone(&settings.seal_kinds));
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),

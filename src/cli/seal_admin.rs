@@ -5,10 +5,12 @@ mod application;
 mod import;
 mod life;
 mod officer;
+mod remake;
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
@@ -132,6 +134,9 @@ enum Installed {
     /// The columns of the table, in any order: seal, certificate, key, kind, credit_code, holder, division, keeper, filing.
     /// Broken off, the same command with a new file of results goes on.
     Import(import::Order),
+    /// Revoke many seals and make them anew, by an order of three persons
+    #[command(subcommand)]
+    Remake(remake::Action),
     /// Let a seal rest: from now on it is refused
     Suspend {
         /// The seal
@@ -212,6 +217,10 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let files = (&read(seal)?[..], &read(certificate)?[..]);
             let id = take(&services, BY, files, key).await?;
             Ok(format!("{id}\n"))
+        }
+        Installed::Remake(action) => {
+            let services = services.with_plan(plan(settings));
+            remake::act(&services, Arc::new(profiles_of(settings)?), action).await
         }
         Installed::Import(order) => import::import(&services, order).await,
         Installed::Suspend { seal, reason } => {

@@ -14,6 +14,7 @@ pub mod profiles;
 mod publication;
 mod raw;
 mod registration;
+mod seal_kinds;
 mod settings;
 mod siem;
 mod stamping;

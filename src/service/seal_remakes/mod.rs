@@ -14,7 +14,7 @@ use crate::domain::ca::{self, Profiles};
 use crate::domain::officer::request::StepRefused;
 use crate::domain::officer::{Approval, Hand, OfficerRole};
 use crate::domain::seal::application::SealOfficer;
-use crate::domain::seal::remake::{Making, RemakeOrder, RemakeRefused, RemakeState, Selection};
+use crate::domain::seal::remake::{APPROVALS, Making, RemakeOrder, RemakeRefused, RemakeState, Selection};
 use crate::service::officers::fixed_value;
 use crate::service::registration::Signed;
 use crate::service::seal_officers::{officer_in, officer_still};
@@ -157,6 +157,9 @@ pub async fn approve(services: &Services, id: &JobId, signed: Signed<'_>) -> Res
             officer.acts_for(&stored.order.selection.division)?;
             if stored.state != RemakeState::Submitted {
                 return Err(RemakeRefused::State { from: stored.state.name(), attempt: "be approved" }.into());
+            }
+            if stored.approvals.len() >= APPROVALS {
+                return Err(RemakeRefused::State { from: "approved", attempt: "be approved" }.into());
             }
             let signature = fixed_value(&officer.officer, signed.signature);
             let signature_sm3 = sm3(&signature);

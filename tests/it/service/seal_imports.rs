@@ -114,9 +114,9 @@ impl Elsewhere {
         let layout = match form {
             SealForm::V1 => Layout::V1,
             SealForm::V4 => Layout::V4,
-            SealForm::V5 => Layout::V5,
+            _ => Layout::V5,
         };
-        let digest = sm3(signer);
+        let (digest, listed) = (sm3(signer), [signer]);
         let digests = [CertificateDigest { kind: "SM3", value: &digest }];
         let info = NewSeal {
             layout,
@@ -125,8 +125,8 @@ impl Elsewhere {
             kind: 1,
             name,
             signers: match list {
-                SignerList::Certificates => NewSigners::Certificates(&[signer]),
-                SignerList::Digests => NewSigners::Digests(&digests),
+                SignerList::Certificates => NewSigners::Certificates(&listed),
+                _ => NewSigners::Digests(&digests),
             },
             created: NOW,
             valid_start: NOW,
@@ -279,10 +279,10 @@ async fn each_record_has_its_outcome(office: &Office, elsewhere: &Elsewhere) {
     let foreign = strangers.seal((&code(9), &name(9)), &strangers.signer(9, &key), V4);
     table.add(9, &name(9), [&foreign, &[], &[]]);
     expected.push(rejected("no-certificate-chain"));
-    // A trusted maker lists a signer whom nobody certified.
+    // A trusted maker lists a signer whom another authority of that name certified.
     let unknown = elsewhere.seal((&code(9), &name(9)), &strangers.signer(9, &key), V4);
     table.add(9, &name(9), [&unknown, &[], &[]]);
-    expected.push(rejected("no-certificate-chain"));
+    expected.push(rejected("signature-wrong"));
     table.add(8, &name(8), [&seal, &elsewhere.signer(8, &other), &[]]);
     expected.push(rejected("signer-not-listed"));
     let free = elsewhere.seal(("", &name(9)), &signer, V4);
@@ -465,7 +465,7 @@ async fn survive(place: Place) {
     let keeper = person(&services, &[Role::SealAdministrator]).await;
     let (mut table, key) = (Table::new(&keeper.id), new_key());
     let signer = elsewhere.signer(0, &key);
-    let count = 240;
+    let count = 480;
     for number in 1..=count {
         let name = format!("别处单位{number}");
         let mut seal = elsewhere.seal((&format!("import-{number}"), &name), &signer, V4);
@@ -480,7 +480,7 @@ async fn survive(place: Place) {
     std::fs::write(folder.join("seals.csv"), table.csv()).unwrap();
     std::fs::write(folder.join("root"), &elsewhere.root).unwrap();
     services.store.close().await;
-    let rounds = 3;
+    let (rounds, mut under_way) = (3, 0);
     for _ in 0..rounds {
         let arguments = ["service::seal_imports::child", "--exact", "--ignored", "--nocapture"];
         let mut child = Command::new(std::env::current_exe().unwrap());
@@ -489,14 +489,15 @@ async fn survive(place: Place) {
         let [pause, _] = array::<2>(&SystemRandom).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         if lines.any(|line| line.contains("taken ")) {
-            std::thread::sleep(Duration::from_millis(u64::from(pause)));
+            std::thread::sleep(Duration::from_millis(u64::from(pause % 64)));
         }
         child.kill().unwrap();
         child.wait().unwrap();
         let services = open(&place.url, &folder).await;
-        let (taken, begun, _) = told(&services).await;
+        let (taken, begun, finished) = told(&services).await;
         let kept = place.count("seals").await;
-        assert_eq!((i64::try_from(taken.len()).unwrap(), begun), (kept, 1), "each seal has its event");
+        assert_eq!(i64::try_from(taken.len()).unwrap(), kept, "each seal has its event");
+        under_way += usize::from(begun > finished);
         assert_eq!(place.count("seal_import_records WHERE outcome = 'imported'").await, kept);
         assert_eq!((place.count("further_seal_records").await, place.count("seal_keepers").await), (kept, kept));
         services.store.close().await;
@@ -513,7 +514,7 @@ async fn survive(place: Place) {
         _ => assert_eq!(counts, Counts { imported: 0, conflict: all - all / 8, rejected: all / 8 }),
     }
     assert_eq!(place.count("seals").await, i64::from(all - all / 8));
-    println!("{rounds} kills: {counts:?}");
+    println!("{rounds} kills, {under_way} of them while seals were taken in: {counts:?}");
 }
 
 /// How long many seals take. Prints the figure; asserts the accounting.
