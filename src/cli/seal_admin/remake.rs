@@ -191,7 +191,7 @@ async fn begin(services: &Services, profiles: &Profiles, order: &Begin) -> Resul
     };
     let draft = seal_remakes::draft(services, profiles, &order.proof.officer, new, nonce).await?;
     match order.proof.over(services, draft.to_submit()).await? {
-        Proven::Written(path) => Ok(format!("{path}\nnonce {}\n", hexadecimal(&nonce))),
+        Proven::Written(_) => Ok(format!("{}\n", hexadecimal(&nonce))),
         Proven::Signature(signature) => {
             let signed = Signed { officer: &order.proof.officer, signature: &signature, call: None };
             Ok(format!("{}\n", seal_remakes::submit(services, draft, signed).await?.id))

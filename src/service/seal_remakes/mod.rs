@@ -5,6 +5,7 @@
 
 mod carrying;
 pub mod documents;
+mod revoking;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, JobId, RequestId};

@@ -27,7 +27,7 @@ mod seal_remakes;
 mod seal_uses;
 mod signed_reports;
 pub(crate) mod signing;
-mod stamping;
+pub(crate) mod stamping;
 mod trust_lists;
 mod units;
 mod upgrade;

@@ -20,7 +20,9 @@ use yinxin::domain::audit::EventBody;
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, prepare};
 use yinxin::domain::caller::Role;
+use yinxin::domain::seal::application::{Purpose, Wanted};
 use yinxin::domain::seal::import_table::{COLUMNS, Outcome};
+use yinxin::domain::seal::kind::{Naming, SealKind, SealKinds};
 use yinxin::domain::seal::maker::{SealForm, SignerList};
 use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::trust::key::encode_value;
@@ -30,7 +32,7 @@ use yinxin::format::ses::{CertificateDigest, Layout, NewSeal, NewSigners};
 use yinxin::format::x509::Certificate;
 use yinxin::service::seal_imports::{self, Import, Source};
 use yinxin::service::verification::{Verification, sm3_hex};
-use yinxin::service::{Services, seal_codes, seal_delivery, seal_uses, seals};
+use yinxin::service::{Services, seal_applications, seal_codes, seal_delivery, seal_uses, seals};
 use yinxin::store::audit;
 use yinxin::store::seal_imports::{Counts, RecordOutcome};
 
@@ -240,6 +242,7 @@ async fn contract(place: Place) {
     let elsewhere = Elsewhere::new();
     each_record_has_its_outcome(&office, &elsewhere).await;
     imported_seals_are_used_as_others(&office, &elsewhere).await;
+    types_of_the_configuration_are_taken(&office, &elsewhere).await;
     no_code_from_elsewhere_is_given_again(&office, &elsewhere).await;
     a_table_that_is_none_leaves_nothing(&office, &place, &elsewhere).await;
 }
@@ -364,6 +367,38 @@ async fn imported_seals_are_used_as_others(office: &Office, elsewhere: &Elsewher
     let listed = seal_delivery::list(&office.services, None, 500).await.unwrap();
     let names = listed.seals.iter().map(|known| known.record.seal.clone()).collect::<Vec<_>>();
     assert!(names.is_sorted() && names.contains(&keyed) && names.contains(&bare));
+}
+
+/// A type that the configuration names is applied for and taken in; without it it is refused.
+async fn types_of_the_configuration_are_taken(office: &Office, elsewhere: &Elsewhere) {
+    let naming = Naming::HolderThen(String::new());
+    let unit = SealKind { code: 7, name: "内设机构章".into(), naming, is_single: false };
+    let kinds = SealKinds::with([unit]).unwrap();
+    let named = office.services.clone().with_seal_kinds(Arc::new(kinds));
+    let name = "别处单位70办公室";
+    let mut table = Table::new(&office.keeper.id);
+    let seal = elsewhere.seal(("unit-70", name), &elsewhere.signer(70, &new_key()), V4);
+    table.add(70, "别处单位70", [&seal, &[], &[]]);
+    table.change(",1,", ",7,");
+    for (services, code) in [(&office.services, Some("seal-kind-unknown")), (&named, None)] {
+        let import = seal_imports::run(services, BY, table.source(), elsewhere.judge(), &|_| {}).await.unwrap();
+        assert_eq!(outcomes(services, &import).await[0].code.as_deref(), code);
+        let wanted = office.wanted(71, office.key().await);
+        let name = format!("{}办公室", wanted.holder.name);
+        let new = office.asks(Purpose::Make(Box::new(Wanted { kind: 7, name, ..wanted })));
+        let nonce = array(&SystemRandom).unwrap();
+        let drafted =
+            seal_applications::draft(services, &office.profiles, &office.applicant.id, new, nonce).await.map(|_| ());
+        assert_eq!(drafted.map_err(|error| error.code()).err(), code);
+    }
+    // Its name follows its rule, and the faces know it.
+    let other = elsewhere.seal(("unit-72", "别处单位"), &elsewhere.signer(72, &new_key()), V4);
+    let mut table = Table::new(&office.keeper.id);
+    table.add(72, "别处单位72", [&other, &[], &[]]);
+    table.change(",1,", ",7,");
+    let import = seal_imports::run(&named, BY, table.source(), elsewhere.judge(), &|_| {}).await.unwrap();
+    assert_eq!(outcomes(&named, &import).await[0].code.as_deref(), Some("seal-naming"));
+    assert!(yinxin::config::faces::built_in().unwrap().rule("07", None).is_ok());
 }
 
 async fn no_code_from_elsewhere_is_given_again(office: &Office, elsewhere: &Elsewhere) {

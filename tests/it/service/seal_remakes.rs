@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use yinxin::base::clock::FixedClock;
 use yinxin::base::id::{JobId, KeyId, SealId};
+use yinxin::base::limits::Limits;
 use yinxin::base::random::{SystemRandom, array};
 use yinxin::config::profiles::built_in;
+use yinxin::config::verification;
+use yinxin::crypto::digest::sm3;
 use yinxin::domain::audit::{EventBody, RevocationReason};
 use yinxin::domain::ca::possession::Asked;
 use yinxin::domain::ca::profile::AttributeKind;
@@ -22,11 +25,19 @@ use yinxin::domain::seal::code::SealCode;
 use yinxin::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use yinxin::domain::seal::remake::{Making, RemakeState, RemakeStep, Selection};
 use yinxin::domain::trust::AlgorithmPolicy;
-use yinxin::service::issuance::{Issuance, Order, Wanted};
+use yinxin::domain::verify::Indication;
+use yinxin::format::ofd::container::Container;
+use yinxin::format::ses::SesSignature;
+use yinxin::format::tsp::TimeStampResp;
+use yinxin::service::issuance::{Issuance, Order, UnitRole, Wanted};
 use yinxin::service::keys::making::public_key_of;
 use yinxin::service::keys::{KeySource, life_cycle};
+use yinxin::service::revocation_lists::{Kind, current, issue};
 use yinxin::service::seal_remakes::{self, NewRemake, documents};
+use yinxin::service::units::{NewUnit, establish};
+use yinxin::service::verification::{Verification, sm3_hex};
 use yinxin::service::{Error, Services, callers, seal_codes, seal_delivery};
+use yinxin::store::crls::ShardKey;
 use yinxin::store::issued_certificates::StoredStatus;
 use yinxin::store::seal_keepers::StoredKeeper;
 use yinxin::store::seal_records::{SealOrigin, StoredSealRecord};
@@ -34,10 +45,11 @@ use yinxin::store::seal_remakes::StoredRemake;
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::{audit, certificates, keys, seal_keepers, seal_records, seals};
 
-use crate::service::authority::{BY, new_authority};
+use crate::service::authority::{BY, names, new_authority};
 use crate::service::installation::{NOW, Place};
 use crate::service::registration::Person;
 use crate::service::seal_life::{Office, credit_code, division, officer};
+use crate::service::stamping;
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
@@ -333,8 +345,13 @@ async fn all_are_revoked_and_each_is_made_anew(province: &Province, place: &Plac
     province.office.sign(&used).await.unwrap();
     province.change_maker().await;
     let id = province.approved(province.asks().await).await;
-    let done = province.run(&id).await.unwrap();
-    assert_eq!(done.state, RemakeState::Finished);
+    // Two runs at once do the same work.
+    let services = Services { clock: province.office.hands.clone(), ..place.open().await };
+    let issuance = Issuance::start(services.clone(), Arc::clone(&province.office.profiles));
+    let beside = seal_remakes::run(&services, &issuance, (BY, None), &id, &|_, _| {});
+    let (done, beside) = tokio::join!(province.run(&id), beside);
+    let done = done.unwrap();
+    assert_eq!((&done.state, beside.unwrap().state), (&RemakeState::Finished, RemakeState::Finished));
     assert!(done.begun_at <= done.revoked_at && done.revoked_at <= done.ended_at);
     let counts = seal_remakes::counts(province.services(), &id).await.unwrap();
     assert_eq!((counts.revoked, counts.made, counts.refused), (7, 7, 0));
@@ -625,4 +642,77 @@ async fn in_force_at_most_once(place: &Place) {
                  WHERE seals.revoked_at IS NULL AND (seals.stage IS NULL OR seals.stage = 'made') \
                  GROUP BY credit_code HAVING count(*) > 1) AS twice";
     assert_eq!(place.count(twice).await, 0);
+}
+
+/// A document that was stamped before its seal was revoked passes after it; without the stamp it does not, and it is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_stamped_before_stays_valid() {
+    let folder = Folder::new("seal-remakes-stamped");
+    let url = format!("sqlite:{}", folder.path().join("rows.db").display());
+    let place = Place { url, folder };
+    let province = Province::open(place.open().await).await;
+    let (office, services) = (&province.office, province.services());
+    let used = office.seal(1).await;
+    let document = office.sign(&used).await.unwrap();
+    let new = NewUnit {
+        algorithm: KeyAlgorithm::Sm2,
+        location: None,
+        subject: names("时间戳"),
+        profile: "tsa".into(),
+        not_after: None,
+    };
+    let by = (&office.below.id, UnitRole::TimeStamping);
+    establish(services, &office.issuance, BY, by, new).await.unwrap();
+    let stamping = stamping::start(services, stamping::options(&stamping::Told::new())).await;
+    let answer = stamping.stamp(stamping::request_over(&signature_value(&document), &[1])).await.unwrap();
+    let token = TimeStampResp::parse(&answer).unwrap().token.unwrap().to_vec();
+
+    office.wait_days(1);
+    province.change_maker().await;
+    let compromised_at = Some(services.clock.now());
+    let id = province.approved(NewRemake { compromised_at, ..province.asks().await }).await;
+    assert_eq!(province.run(&id).await.unwrap().state, RemakeState::Finished);
+    let revoked = StoredStatus::Revoked { reason: 1, invalidity_date: compromised_at };
+    assert_eq!(office.certificate(&used).await, revoked);
+
+    // The lists say so.
+    let mut lists = Vec::new();
+    let root = yinxin::base::id::AuthorityId::parse("root").unwrap();
+    for authority in [&root, &office.below.id] {
+        for shard in 0..4 {
+            let key = ShardKey { authority: authority.clone(), shard };
+            issue(services, BY, &key, Kind::Full).await.unwrap();
+            lists.push(current(services, &key, Kind::Full).await.unwrap().unwrap().der.to_vec());
+        }
+    }
+    let below = services.store.read(|tx| Box::pin(certificates::find(tx, &office.below.certificate))).await;
+    let below = below.unwrap().unwrap().der;
+    let judge = |stamps: &[&[u8]]| {
+        let policy = verification::built_in("default", &sm3_hex).unwrap();
+        let mut judge = Verification::new(policy, services.clock.now(), Limits::DEFAULT);
+        judge.add_anchors(&office.root, "root").unwrap();
+        judge.add_evidence(&below, "below").unwrap();
+        for list in &lists {
+            judge.add_evidence(list, "list").unwrap();
+        }
+        for stamp in stamps {
+            judge.add_evidence(stamp, "stamp").unwrap();
+        }
+        let report = judge.judge("document.ofd", &document, None);
+        (report.indication, report.signatures[0].sub_indication, report.signatures[0].reason.clone())
+    };
+    let (indication, _, why) = judge(&[&token]);
+    assert_eq!(indication, Indication::TotalPassed, "{why}");
+    let (indication, sub_indication, why) = judge(&[]);
+    assert_eq!((indication, sub_indication), (Indication::Indeterminate, Some("REVOKED_NO_POE")), "{why}");
+    let (named, _) = documents::unproven(services, &id, None).await.unwrap();
+    assert_eq!(named.iter().map(|one| one.result_sm3).collect::<Vec<_>>(), [Some(sm3(&document))]);
+}
+
+/// The octets of the value that a time stamp is over.
+fn signature_value(document: &[u8]) -> Vec<u8> {
+    let container = Container::read(document, &Limits::DEFAULT).unwrap();
+    let name = container.names().find(|name| name.absolute().ends_with("/SignedValue.dat")).unwrap().clone();
+    let value = container.part(&name).unwrap();
+    SesSignature::parse(value).unwrap().signature.to_vec()
 }
