@@ -38,7 +38,7 @@ use crate::store::seal_keepers::StoredKeeper;
 use crate::store::seal_records::{SealOrigin, StoredSealRecord};
 use crate::store::seal_remakes::{self, RemakeCounts, StoredRemake, StoredRemakeSeal};
 use crate::store::seals::StoredSeal;
-use crate::store::{self, Tx, audit, certificates, issued_certificates, keys, seal_keepers, seal_records, seals};
+use crate::store::{self, Tx, audit, issued_certificates, keys, seal_keepers, seal_records, seals};
 
 /// Seals that are made together.
 const TOGETHER: i64 = 128;
