@@ -118,9 +118,9 @@ pub async fn keep(tx: &mut Tx<'_>, id: &JobId, record: &RecordOutcome) -> Result
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we write it; the database's.
 pub async fn outcomes(tx: &mut Tx<'_>, id: &JobId, after: u32, limit: i64) -> Result<Vec<RecordOutcome>, Error> {
+    type Record = (i64, String, Option<String>, Option<String>, Option<String>);
     let sql = "SELECT number, outcome, code, es_id, seal FROM seal_import_records \
                WHERE import = $1 AND number > $2 ORDER BY number LIMIT $3";
-    type Record = (i64, String, Option<String>, Option<String>, Option<String>);
     let rows = fetch_all!(tx, Record, sql, id.as_str(), i64::from(after), limit)?;
     let one = |(number, outcome, code, es_id, seal): Record| {
         let wrong = || Error::Inconsistent { table: "seal_import_records", row: format!("{id}/{number}") };

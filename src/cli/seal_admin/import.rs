@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::base::id::SealId;
 use crate::base::limits::Limits;
 use crate::cli::csv;
 use crate::cli::installation::{Error, create_new};
@@ -88,7 +89,7 @@ async fn write_results(services: &Services, import: &Import, to: &mut impl io::W
     loop {
         let page = seal_imports::outcomes(services, &import.stored.id, after, MOST_IN_PAGE).await?;
         for record in &page {
-            let seal = record.seal.as_ref().map_or("", |seal| seal.as_str());
+            let seal = record.seal.as_ref().map_or("", SealId::as_str);
             let (code, es_id) = (record.code.as_deref(), record.es_id.as_deref());
             let fields = [record.outcome.name(), code.unwrap_or_default(), es_id.unwrap_or_default(), seal];
             text.push_str(&csv::record(std::iter::once(&record.number.to_string()[..]).chain(fields)));

@@ -395,10 +395,7 @@ async fn sign(
             let preparing = spawn_blocking(move || {
                 prepare((&old, &record, &issued), &code, (&maker_der, algorithm), &algorithms, now)
             });
-            let prepared = match preparing.await {
-                Ok(prepared) => prepared,
-                Err(_) => return Err(Error::Interrupted),
-            };
+            let Ok(prepared) = preparing.await else { return Err(Error::Interrupted) };
             let (token, valid_to) = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) => return Ok(Err((row, error.code()))),
