@@ -288,7 +288,7 @@ fn reason_of(report: &Report) -> String {
 }
 
 /// The certificate of a file, PEM or DER.
-fn one_certificate(file: Vec<u8>) -> Vec<u8> {
+pub(in crate::service) fn one_certificate(file: Vec<u8>) -> Vec<u8> {
     let pem = std::str::from_utf8(&file).ok().and_then(|text| read_pem(text, "CERTIFICATE"));
     pem.and_then(|ders| ders.into_iter().next()).unwrap_or(file)
 }

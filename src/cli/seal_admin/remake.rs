@@ -21,15 +21,12 @@ use crate::domain::audit::RevocationReason;
 use crate::domain::ca::Profiles;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::remake::{Making, Selection};
-use crate::domain::trust::key::{public_key, subject_public_key_info};
-use crate::format::keys::read_pem;
-use crate::format::x509::Certificate;
 use crate::service;
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::Issuance;
 use crate::service::keys::life_cycle;
-use crate::service::registration::Signed;
+use crate::service::registration::{Signed, evidence_sm3};
 use crate::service::seal_remakes::{self, NewRemake, documents};
 use crate::store::seal_remakes::{RemakeCounts, StoredRemake};
 
@@ -166,7 +163,7 @@ pub(super) async fn act(services: &Services, profiles: Arc<Profiles>, action: &A
 async fn begin(services: &Services, profiles: &Profiles, order: &Begin) -> Result<String, Error> {
     let maker = match (&order.maker, &order.maker_certificate) {
         (Some(key), _) => Some(life_cycle::find(services, key).await?.public_key),
-        (None, Some(path)) => Some(key_of(&read(path, MOST)?)?),
+        (None, Some(path)) => Some(seal_remakes::maker_key(read(path, MOST)?)?),
         (None, None) => None,
     };
     let new = NewRemake {
@@ -199,14 +196,6 @@ async fn begin(services: &Services, profiles: &Profiles, order: &Begin) -> Resul
     }
 }
 
-/// The key of a certificate, as SubjectPublicKeyInfo.
-fn key_of(file: &[u8]) -> Result<Vec<u8>, Error> {
-    let pem = std::str::from_utf8(file).ok().and_then(|text| read_pem(text, "CERTIFICATE"));
-    let der = pem.and_then(|ders| ders.into_iter().next()).unwrap_or_else(|| file.to_vec());
-    let key = Certificate::parse(&der).ok().and_then(|certificate| public_key(&certificate.public_key));
-    key.map(|key| subject_public_key_info(&key)).ok_or_else(|| service::Error::UnknownCertificate.into())
-}
-
 async fn run(services: &Services, profiles: Arc<Profiles>, id: &JobId) -> Result<String, Error> {
     let issuance = Issuance::start(services.clone(), profiles);
     let terminal = io::stderr().is_terminal();
@@ -236,7 +225,7 @@ async fn show(services: &Services, id: &JobId, json: bool) -> Result<String, Err
         "id": stored.id,
         "state": stored.state.name(),
         "division": selection.division.code(),
-        "maker_sm3": selection.maker.as_ref().map(|key| hexadecimal(&crate::crypto::digest::sm3(key))),
+        "maker_sm3": selection.maker.as_ref().map(|key| hexadecimal(&evidence_sm3(key))),
         "issued_by": selection.authority,
         "signer_algorithm": selection.algorithm.map(KeyAlgorithm::name),
         "authority": making.authority,

@@ -16,8 +16,11 @@ use crate::domain::officer::request::StepRefused;
 use crate::domain::officer::{Approval, Hand, OfficerRole};
 use crate::domain::seal::application::SealOfficer;
 use crate::domain::seal::remake::{APPROVALS, Making, RemakeOrder, RemakeRefused, RemakeState, Selection};
+use crate::domain::trust::key::{public_key, subject_public_key_info};
+use crate::format::x509::Certificate;
 use crate::service::officers::fixed_value;
 use crate::service::registration::Signed;
+use crate::service::seal_imports::one_certificate;
 use crate::service::seal_officers::{officer_in, officer_still};
 use crate::service::{Error, Services};
 use crate::store::seal_remakes::{self, RemakeCounts, StoredRemake, StoredRemakeSeal};
@@ -40,6 +43,16 @@ pub struct NewRemake {
     pub reason: RevocationReason,
     /// Since when the old key is known or thought to be unsafe.
     pub compromised_at: Option<Timestamp>,
+}
+
+/// The key of a maker's certificate, PEM or DER, as a selection names it.
+///
+/// # Errors
+/// [`Error::UnknownCertificate`]: no certificate of a key that we compute.
+pub fn maker_key(file: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let der = one_certificate(file);
+    let key = Certificate::parse(&der).ok().and_then(|certificate| public_key(&certificate.public_key));
+    key.map(|key| subject_public_key_info(&key)).ok_or(Error::UnknownCertificate)
 }
 
 /// The order as it would be on record, for the applicant to sign: [`RemakeOrder::to_submit`]. `nonce` is the applicant's choice.
