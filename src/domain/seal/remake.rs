@@ -96,7 +96,7 @@ pub enum RemakeRefused {
     #[error("the seals of an authority are not re-made under the same authority")]
     SameAuthority,
     /// The compromise lies ahead.
-    #[error("a key is not known to be unsafe from a later moment on")]
+    #[error("the moment of the compromise lies ahead")]
     CompromiseAhead,
     /// The maker whose seals are to go still makes seals.
     #[error("the maker's key whose seals are to go is still in use: suspend or destroy it first")]
