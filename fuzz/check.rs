@@ -9,6 +9,7 @@ use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::ca::job_file::{JobFileError, MOST_NAME, MOST_ROW_BYTES, MOST_ROWS, RowOrder, read as read_job};
+use crate::domain::seal::import_table;
 use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
 use crate::domain::trust::{
     AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list, find_signer_certificate, verify_signer,
@@ -137,6 +138,41 @@ pub fn csr(input: &[u8]) {
         assert_eq!(peer.certification_request_info.attributes().len(), read.attributes.len());
     } else {
         assert!(!is_plain || read.attributes.is_empty(), "the second parser refuses it");
+    }
+}
+
+/// Any bytes as a table of seals that are taken in together.
+pub fn import_table(input: &[u8]) {
+    let rows = match import_table::read(input) {
+        Ok(rows) => rows,
+        Err(error) => {
+            assert!(error.code().starts_with("import-table-"), "{error}");
+            return;
+        }
+    };
+    assert!((1..=import_table::MOST_ROWS).contains(&rows.len()));
+    let quoted = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
+    for record in rows.into_iter().flatten() {
+        for path in [Some(&record.seal), record.certificate.as_ref(), record.key.as_ref()].into_iter().flatten() {
+            assert!(!path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | "..")), "{path}");
+        }
+        assert!((1..=99).contains(&record.kind));
+        let kind = record.kind.to_string();
+        let division = record.holder.division.code();
+        let fields = [
+            &record.seal,
+            record.certificate.as_deref().unwrap_or_default(),
+            record.key.as_deref().unwrap_or_default(),
+            &kind,
+            record.holder.credit_code.as_str(),
+            &record.holder.name,
+            &division,
+            record.keeper.as_str(),
+            record.filing.as_ref().map_or("", |filing| filing.as_str()),
+        ];
+        let line = fields.map(quoted).join(",");
+        let table = format!("{}\r\n{line}", import_table::COLUMNS.join(","));
+        assert_eq!(import_table::read(table.as_bytes()), Ok(vec![Ok(record)]), "a record reads the same");
     }
 }
 

@@ -22,6 +22,7 @@ use yinxin::domain::audit::statement::Statement;
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::ca::job_file::{self, RowOrder};
 use yinxin::domain::ca::profile::AttributeKind;
+use yinxin::domain::seal::import_table::{self, COLUMNS};
 use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::Indication;
@@ -160,6 +161,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("crl", crl_seeds()),
         ("der", named(&[("every-kind", &every_kind.into_bytes()), ("certificate", &of_rsa), ("seal", &made.seal)])),
         ("http_fields", named(&[("list", request.as_bytes()), ("bytes", b"sig1=:AQID:, sm3=:AA==:")])),
+        ("import_table", import_tables()),
         ("job_file", job_files()),
         ("jws", json_signatures()),
         ("ocsp", ocsp_seeds()),
@@ -476,6 +478,18 @@ fn requests() -> BTreeMap<String, Vec<u8>> {
         ("plain".to_owned(), signed(&new(&[], None).to_tbs())),
         ("cfca".to_owned(), signed(&cfca.into_bytes())),
     ])
+}
+
+/// Tables of seals in each form that CSV has.
+fn import_tables() -> BTreeMap<String, Vec<u8>> {
+    let (holder, tail) = ("99990000000000001F,样章市试验局,330106", "c1,4101035072803");
+    let one = format!("{}\n1.esl,1.crt,1.key,01,{holder},{tail}\n", COLUMNS.join(","));
+    let quoted = format!(
+        "\u{feff}filing,keeper,division,holder,credit_code,kind,key,certificate,seal\r\n\
+         ,c1,330106,\"样章,\"\"市\"\"\n局\",99990000000000001F,2,,,a/1.esl\r\n{}",
+        "no,seal"
+    );
+    BTreeMap::from([("one".to_owned(), one.into_bytes()), ("quoted".to_owned(), quoted.into_bytes())])
 }
 
 /// Rows in each form that a file has, and a row as it is kept.
@@ -871,6 +885,10 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 "ocsp" => {
                     let is_answer = matches!(OcspResponse::parse(&bytes).unwrap(), OcspResponse::Successful(_));
                     assert_eq!(is_answer, name == "answer", "{label}");
+                }
+                "import_table" => {
+                    let rows = import_table::read(&bytes).unwrap();
+                    assert_eq!(rows.iter().filter(|row| row.is_ok()).count(), 1, "{label}");
                 }
                 "job_file" if name == "kept" => {
                     assert_eq!(RowOrder::from_der(&bytes).unwrap().to_der(), bytes, "{label}");

@@ -10,7 +10,7 @@ use yinxin::base::id::{ApplicationId, CallerId, SealId};
 use yinxin::crypto::digest::{hmac_sm3, sm3};
 use yinxin::domain::seal::application::Holder;
 use yinxin::domain::seal::code::SealCode;
-use yinxin::store::seal_records::StoredSealRecord;
+use yinxin::store::seal_records::{SealOrigin, StoredSealRecord};
 
 /// The key of the integrity values.
 pub(crate) const KEY: [u8; 32] = [7; 32];
@@ -44,7 +44,7 @@ impl Kept {
                 division: Division::parse(&county).unwrap(),
             },
             keeper: CallerId::parse(&format!("keeper-{:06}", holder % KEEPERS)).unwrap(),
-            application: ApplicationId::parse(&uuid(number, 0xA)).unwrap(),
+            origin: SealOrigin::Application(ApplicationId::parse(&uuid(number, 0xA)).unwrap()),
             predecessor: None,
             certificate_sm3: sm3(&number.to_be_bytes()),
             valid_to: Timestamp::from_unix(SINCE + 94_608_000),
@@ -146,7 +146,7 @@ fn known(rows: &mut Vec<u8>, record: &StoredSealRecord) {
         record.holder.name.as_bytes(),
         division.as_bytes(),
         record.keeper.as_str().as_bytes(),
-        record.application.as_str().as_bytes(),
+        record.origin.by().as_bytes(),
         &[],
         &record.certificate_sm3,
         &valid_to.to_be_bytes(),
@@ -165,7 +165,7 @@ fn known(rows: &mut Vec<u8>, record: &StoredSealRecord) {
             Value::Text(&record.holder.name),
             Value::Text(&division),
             Value::Text(record.keeper.as_str()),
-            Value::Text(record.application.as_str()),
+            Value::Text(record.origin.by()),
             Value::Octets(&record.certificate_sm3),
             Value::Number(valid_to),
             Value::Number(at),

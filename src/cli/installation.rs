@@ -17,7 +17,7 @@ use crate::base::secret::Secret;
 pub(crate) use crate::cli::files::{create_folder, create_new, replace, write, write_new};
 use crate::cli::selftest::{self, Sound};
 use crate::cli::shares;
-use crate::cli::verify::certificates_in;
+use crate::cli::verify::{self, certificates_in};
 use crate::cli::watching::{self, Watching};
 use crate::cli::{fetching, offices};
 use crate::config::algorithms::AlgorithmPolicyError;
@@ -97,6 +97,9 @@ pub(crate) enum Error {
     /// The door.
     #[error(transparent)]
     Http(#[from] http::Error),
+    /// What judges seals that are taken in.
+    #[error(transparent)]
+    Verifying(#[from] verify::Error),
     /// A use case.
     #[error(transparent)]
     Service(#[from] service::Error),
@@ -296,7 +299,7 @@ impl Installation {
         parts::agree(&services, &settings).await?;
         services.start().await?;
         let services = services.with_plan(plan(&settings)).with_unkept(settings.unkept);
-        let services = services.with_offices(offices::of(&settings)?);
+        let services = services.with_offices(offices::of(&settings)?).with_seal_kinds(Arc::clone(&settings.seal_kinds));
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),

@@ -273,6 +273,7 @@ pub(crate) fn attached_even_restored(
             let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
             let services = services.with_unkept(settings.unkept).with_offices(offices::of(&settings)?);
+            let services = services.with_seal_kinds(Arc::clone(&settings.seal_kinds));
             let store = services.store.clone();
             let said = work(services, wrapping, &settings).await;
             store.close().await;

@@ -2,12 +2,15 @@
 //! and the callers who may use them and by whose authority.
 
 mod application;
+mod import;
 mod life;
 mod officer;
+mod remake;
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
@@ -132,6 +135,14 @@ enum Installed {
         #[arg(long, value_name = "FILE")]
         certificate: PathBuf,
     },
+    /// Take in many seals that were made elsewhere, by a table; print how many were read, imported, in conflict and rejected
+    ///
+    /// The columns of the table, in any order: seal, certificate, key, kind, credit_code, holder, division, keeper, filing.
+    /// Broken off, the same command with a new file of results goes on.
+    Import(import::Order),
+    /// Revoke many seals and make them anew, by an order of three persons
+    #[command(subcommand)]
+    Remake(remake::Action),
     /// Let a seal rest: from now on it is refused
     Suspend {
         /// The seal
@@ -214,6 +225,11 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let id = take(&services, BY, files, key).await?;
             Ok(format!("{id}\n"))
         }
+        Installed::Remake(action) => {
+            let services = services.with_plan(plan(settings));
+            remake::act(&services, Arc::new(profiles_of(settings)?), action).await
+        }
+        Installed::Import(order) => import::import(&services, order).await,
         Installed::Suspend { seal, reason } => {
             let state = suspend(&services, BY, seal, *reason).await?;
             Ok(format!("{seal} {}\n", state.name()))

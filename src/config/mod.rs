@@ -15,6 +15,7 @@ pub mod profiles;
 mod publication;
 mod raw;
 mod registration;
+mod seal_kinds;
 mod settings;
 mod siem;
 mod stamping;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::seal_kinds::RawKind;
+
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => {$(
         $(#[$doc])*
@@ -166,6 +168,7 @@ sections! {
     }
     Seals {
         unkept: String,
+        kinds: Vec<RawKind>,
     }
     Alarms {
         night: String,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::limits::Limits;
@@ -10,11 +11,12 @@ use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{
     AuditLogSettings, BatchSettings, Error, Escrow, Fetching, MakerSettings, OfficeSettings, Publication, Registration,
-    Siem, Stamping, alarms, raw, siem,
+    Siem, Stamping, alarms, raw, seal_kinds, siem,
 };
 use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
 use crate::domain::seal::authority::UnkeptSeals;
+use crate::domain::seal::kind::SealKinds;
 
 /// The program's settings.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct Settings {
     pub escrow: Escrow,
     /// `seals.unkept`: what becomes of the use of seals that have no keeper.
     pub unkept: UnkeptSeals,
+    /// `seals.kinds`: the types of seals, the common ones and those that are written.
+    pub seal_kinds: Arc<SealKinds>,
     /// `[verification]`.
     pub fetching: Fetching,
     /// How much is taken of files that are verified in the background.
@@ -245,7 +249,12 @@ impl Settings {
         }
         // The seals of the development PKI are for trying things out. In earnest a seal is used by those whom its keeper
         // authorised, unless somebody decides otherwise.
-        let unkept = match raw.seals.unwrap_or_default().unkept.as_deref() {
+        let seals = raw.seals.unwrap_or_default();
+        let seal_kinds = match seal_kinds::read(seals.kinds) {
+            Ok(kinds) => Arc::new(kinds),
+            Err(reason) => return refuse("seals.kinds", reason),
+        };
+        let unkept = match seals.unkept.as_deref() {
             None if development => UnkeptSeals::Allow,
             None => UnkeptSeals::Refuse,
             Some(name) => match UnkeptSeals::from_name(name) {
@@ -384,6 +393,7 @@ impl Settings {
             registration,
             escrow,
             unkept,
+            seal_kinds,
             fetching,
             batches,
             audit_log,
@@ -431,7 +441,10 @@ impl Settings {
             publication: Some(self.publication.effective()),
             registration: Some(self.registration.effective()),
             escrow: Some(self.escrow.effective()),
-            seals: Some(raw::Seals { unkept: Some(self.unkept.name().to_owned()) }),
+            seals: Some(raw::Seals {
+                unkept: Some(self.unkept.name().to_owned()),
+                kinds: Some(seal_kinds::effective(&self.seal_kinds)).filter(|kinds| !kinds.is_empty()),
+            }),
             verification: Some(self.fetching.effective()),
             batches: Some(self.batches.effective()),
             audit_log: Some(self.audit_log.effective()),
@@ -513,6 +526,17 @@ mod tests {
         assert_eq!(settings.unkept, UnkeptSeals::Allow);
         assert_eq!(load("", &[]).unwrap().unkept, UnkeptSeals::Refuse);
         assert_eq!(load("[seals]\nunkept = 'allow'", &[]).unwrap().unkept, UnkeptSeals::Allow);
+        let text = "[[seals.kinds]]\ncode = 6\nname = '公章'\nnaming = 'holder'\nsingle = true\n\
+                    [[seals.kinds]]\ncode = 7\nname = '内设机构章'\nnaming = 'holder-then'\nending = ''\nsingle = false\n";
+        let written = load(text, &[]).unwrap();
+        let codes = written.seal_kinds.iter().map(|kind| kind.code).collect::<Vec<_>>();
+        assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 99]);
+        let unit = written.seal_kinds.find(7).unwrap();
+        assert!(
+            unit.naming.allows("样章市试验局", "样章市试验局办公室") && !unit.naming.allows("样章市试验局", "办公室")
+        );
+        let unknown = load(&text.replace("single = true", "single = true\nunit = true"), &[]).unwrap_err();
+        assert!(unknown.to_string().contains("unit"), "{unknown}");
     }
 
     #[test]
@@ -578,6 +602,22 @@ mod tests {
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
             ("[seals]\nunkept = 'perhaps'", "seals.unkept: one of refuse, allow"),
+            (
+                "[[seals.kinds]]\ncode = 1\nname = '公章'\nnaming = 'holder'\nsingle = true",
+                "seals.kinds: the type 01 stands there already",
+            ),
+            (
+                "[[seals.kinds]]\ncode = 6\nname = '公章'\nnaming = 'other'\nsingle = true",
+                "seals.kinds: the naming of type 06 is one of holder, holder-then, person, free",
+            ),
+            (
+                "[[seals.kinds]]\ncode = 7\nname = '内设机构章'\nnaming = 'holder-then'\nsingle = false",
+                "seals.kinds: the type 07 needs an ending, which may be empty",
+            ),
+            (
+                "[[seals.kinds]]\ncode = 7\nname = '内设机构章'\nnaming = 'free'\nending = 'x'\nsingle = false",
+                "seals.kinds: the type 07 has no use for an ending",
+            ),
             ("[escrow]\nkeep_years = 4", "escrow.keep_years: 5 to 100, or 0: for ever"),
             (
                 "[log]\nretention_days = 179",

@@ -20,6 +20,8 @@ use crate::domain::seal::application::ApplicationRefused;
 use crate::domain::seal::arrival::ArrivalRefused;
 use crate::domain::seal::authority::{TermsRefused, UseRefused};
 use crate::domain::seal::code::CodeError;
+use crate::domain::seal::import_table::ImportTableError;
+use crate::domain::seal::remake::RemakeRefused;
 use crate::domain::seal::{InvalidTransition, maker, signing, taking};
 use crate::domain::trust::ListRefused;
 use crate::domain::verify::signed_report;
@@ -114,6 +116,12 @@ pub enum Error {
     /// Codes of seals are not assigned, or none is left.
     #[error(transparent)]
     SealCode(#[from] CodeError),
+    /// A table of seals that shall be taken in is none.
+    #[error(transparent)]
+    ImportTable(#[from] ImportTableError),
+    /// Seals are not re-made so.
+    #[error(transparent)]
+    Remake(#[from] RemakeRefused),
     /// No application for a seal has that name.
     #[error("no such application for a seal")]
     UnknownApplication,
@@ -479,6 +487,8 @@ impl Error {
             Self::Taking(error) => error.code(),
             Self::SealApplication(refused) => refused.code(),
             Self::SealCode(error) => error.code(),
+            Self::ImportTable(error) => error.code(),
+            Self::Remake(refused) => refused.code(),
             Self::UnknownApplication => "unknown-seal-application",
             Self::UnknownDocument => "unknown-document",
             Self::ApplicationExists => "seal-application-exists",

@@ -49,8 +49,10 @@ pub mod seal_delivery;
 pub mod seal_desk;
 pub mod seal_filing;
 pub mod seal_fulfilment;
+pub mod seal_imports;
 mod seal_making;
 pub mod seal_officers;
+pub mod seal_remakes;
 pub mod seal_uses;
 pub mod seals;
 pub mod selftest;
@@ -78,6 +80,7 @@ use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::ThrowAwayKeys;
 use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
 use crate::domain::seal::authority::UnkeptSeals;
+use crate::domain::seal::kind::SealKinds;
 use crate::domain::trust::AlgorithmPolicy;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
@@ -117,6 +120,8 @@ pub struct Services {
     pub unkept: UnkeptSeals,
     /// Offices elsewhere that make seals: none, unless an installation's settings name them.
     pub offices: Offices,
+    /// The types of seals that this installation knows: the common ones, unless its settings name more.
+    pub seal_kinds: Arc<SealKinds>,
 }
 
 /// How private keys are kept and used.
@@ -237,6 +242,7 @@ impl Services {
             recorder,
             unkept: UnkeptSeals::Allow,
             offices: Offices::default(),
+            seal_kinds: Arc::new(SealKinds::common()),
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -257,6 +263,12 @@ impl Services {
     #[must_use]
     pub fn with_offices(self, offices: Offices) -> Self {
         Self { offices, ..self }
+    }
+
+    /// The same with those types of seals.
+    #[must_use]
+    pub fn with_seal_kinds(self, seal_kinds: Arc<SealKinds>) -> Self {
+        Self { seal_kinds, ..self }
     }
 
     /// Records an event that changes no other row; gives its number.

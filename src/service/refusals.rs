@@ -89,6 +89,7 @@ impl Refusal for Error {
             | Self::Arrival(_)
             | Self::SealApprovalNeeded
             | Self::SealCode(CodeError::Overlap { .. } | CodeError::Exhausted { .. })
+            | Self::Remake(_)
             | Self::SealApplication(
                 ApplicationRefused::Single { .. }
                 | ApplicationRefused::Duplicate { .. }
@@ -134,6 +135,7 @@ impl Refusal for Error {
             | Self::CallerCertificate
             | Self::SealApplication(_)
             | Self::SealCode(_)
+            | Self::ImportTable(_)
             | Self::SealDocument { .. }
             | Self::SealPicture { .. }
             | Self::SealForm

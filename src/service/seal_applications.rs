@@ -6,6 +6,7 @@
 //! division at that moment. What was approved is done by `seal_fulfilment`, which verifies every approval again.
 
 use crate::base::clock::Timestamp;
+use crate::base::credit_code::CreditCode;
 use crate::base::division::Division;
 use crate::base::id::{ApplicationId, CallerId};
 use crate::crypto::digest::sm3;
@@ -29,6 +30,7 @@ use crate::store::certificate_requests::StoredCheck;
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::seal_applications::StoredApplication;
 use crate::store::seal_orders::StoredOrder;
+use crate::store::seal_records::StoredSealRecord;
 use crate::store::{self, Tx, audit, callers, seal_applications, seal_makings, seal_orders, seal_records, seals};
 
 /// The most octets of a document that comes with an application: a scan.
@@ -132,7 +134,7 @@ pub async fn judge(
             let (applicant, _) = officer_in(tx, officer).await?;
             let submission = asked.submission(nonce, Hand::of(&applicant.officer), now);
             applicant.acts_for(&submission.division)?;
-            may_be(tx, &submission).await?;
+            may_be(tx, &services.seal_kinds, &submission).await?;
             Ok::<_, Error>(submission)
         })
     });
@@ -172,9 +174,13 @@ fn files(new: &NewApplication) -> Result<Vec<(i64, Vec<u8>)>, Error> {
 }
 
 /// Whether what is asked for can be, as of now.
-pub(in crate::service) async fn may_be(tx: &mut Tx<'_>, submission: &SealSubmission) -> Result<(), Error> {
+pub(in crate::service) async fn may_be(
+    tx: &mut Tx<'_>,
+    kinds: &SealKinds,
+    submission: &SealSubmission,
+) -> Result<(), Error> {
     let existing = existing(tx, submission).await?;
-    examine(submission, &SealKinds::common(), &existing)?;
+    examine(submission, kinds, &existing)?;
     if let Some(wanted) = submission.purpose.wanted() {
         may_keep(tx, &wanted.keeper).await?;
     }
@@ -192,6 +198,16 @@ async fn existing(tx: &mut Tx<'_>, submission: &SealSubmission) -> Result<Vec<Ex
     {
         records.extend(seal_records::find(tx, seal).await?);
     }
+    existing_of(tx, records).await
+}
+
+/// Every seal of a holder.
+pub(in crate::service) async fn of_holder(tx: &mut Tx<'_>, holder: &CreditCode) -> Result<Vec<Existing>, Error> {
+    let records = seal_records::of_holder(tx, holder).await?;
+    existing_of(tx, records).await
+}
+
+async fn existing_of(tx: &mut Tx<'_>, records: Vec<StoredSealRecord>) -> Result<Vec<Existing>, Error> {
     let mut existing = Vec::with_capacity(records.len());
     for record in records {
         let stored = seals::find(tx, &record.seal).await?.ok_or(Error::UnknownSeal)?;
@@ -224,7 +240,7 @@ pub async fn submit(services: &Services, draft: Draft, signed: Signed<'_>) -> Re
             let value = fixed_value(&officer.officer, signed.signature);
             check_submitter(submission, &officer.officer, &value)?;
             officer.acts_for(&submission.division)?;
-            may_be(tx, submission).await?;
+            may_be(tx, &services.seal_kinds, submission).await?;
             let stored = StoredApplication {
                 id: id.clone(),
                 application: SealApplication::new(submission.clone()),

@@ -8,8 +8,8 @@ use crate::service::{Error, Services};
 use crate::store::seal_code_ranges::StoredRange;
 use crate::store::{Tx, audit, seal_code_ranges, seal_makings};
 
-/// So many codes of a range that seals from elsewhere have already are passed over at once.
-const MOST_PASSED_OVER: usize = 1000;
+/// So many codes of a range that seals from elsewhere may have already are looked at together.
+const PASSED_OVER: u32 = 1000;
 
 /// Assigns the codes from the first to the last number to a division of six digits.
 ///
@@ -55,12 +55,16 @@ pub(in crate::service) async fn take(tx: &mut Tx<'_>, holder: &Division) -> Resu
     for division in holder.around() {
         for stored in seal_code_ranges::of(tx, &division).await? {
             let mut range = stored.range.clone();
-            for _ in 0..MOST_PASSED_OVER {
-                let Ok((code, after)) = range.take() else { break };
-                range = after;
-                if !seal_makings::is_taken(tx, &code).await? {
-                    seal_code_ranges::moved(tx, &stored, &range).await?;
-                    return Ok(code);
+            while range.left() > 0 {
+                let ahead = range.ahead(PASSED_OVER);
+                let taken = seal_makings::taken_between(tx, (&ahead.0, &ahead.1)).await?;
+                for _ in 0..PASSED_OVER {
+                    let Ok((code, after)) = range.take() else { break };
+                    range = after;
+                    if !taken.contains(code.as_str()) {
+                        seal_code_ranges::moved(tx, &stored, &range).await?;
+                        return Ok(code);
+                    }
                 }
             }
         }

@@ -30,7 +30,7 @@ use crate::domain::ca::subject::Attributes;
 use crate::domain::ca::{self, Profiles, Request, prepare};
 use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::seal::State;
-use crate::domain::seal::application::{Maker, Purpose, SignerKey, Wanted};
+use crate::domain::seal::application::{Holder, Maker, Purpose, SignerKey, Wanted};
 use crate::domain::seal::maker::{self, SealRequest};
 use crate::domain::trust::key::subject_public_key_info;
 use crate::domain::trust::public_key;
@@ -49,7 +49,7 @@ use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::seal_applications::StoredApplication;
 use crate::store::seal_keepers::StoredKeeper;
 use crate::store::seal_makings::StoredMaking;
-use crate::store::seal_records::StoredSealRecord;
+use crate::store::seal_records::{SealOrigin, StoredSealRecord};
 use crate::store::seals::StoredSeal;
 use crate::store::{
     Tx, alarms, audit, certificates, issued_certificates, keys, seal_applications, seal_keepers, seal_makings,
@@ -91,13 +91,13 @@ pub async fn fulfil(
 
 /// The application, if it may be fulfilled now.
 pub(in crate::service) async fn ready(
+    (services, profiles): (&Services, &Profiles),
     tx: &mut Tx<'_>,
-    profiles: &Profiles,
     id: &ApplicationId,
 ) -> Result<StoredApplication, Error> {
     let stored = seal_applications::find(tx, id).await?.ok_or(Error::UnknownApplication)?;
     confirm(tx, profiles, &stored).await?;
-    may_be(tx, &stored.application.submission).await?;
+    may_be(tx, &services.seal_kinds, &stored.application.submission).await?;
     Ok(stored)
 }
 
@@ -125,7 +125,7 @@ async fn change(services: &Services, profiles: &Profiles, by: By<'_>, id: &Appli
     let now = services.clock.now();
     let steps = services.store.run("fulfil seal application", |tx| {
         Box::pin(async move {
-            let stored = ready(tx, profiles, id).await?;
+            let stored = ready((services, profiles), tx, id).await?;
             let purpose = &stored.application.submission.purpose;
             let name = purpose.seal().cloned().ok_or(Error::UnknownSeal)?;
             let seal = seals::find(tx, &name).await?.ok_or(Error::UnknownSeal)?;
@@ -157,7 +157,7 @@ async fn change(services: &Services, profiles: &Profiles, by: By<'_>, id: &Appli
 }
 
 /// Why the certificate of a seal's signer is revoked (RFC 5280 5.3.1).
-const fn of_certificate(reason: SealReason) -> RevocationReason {
+pub(in crate::service) const fn of_certificate(reason: SealReason) -> RevocationReason {
     match reason {
         SealReason::KeyCompromise => RevocationReason::KeyCompromise,
         SealReason::FactsChanged => RevocationReason::AffiliationChanged,
@@ -233,7 +233,7 @@ async fn begin(services: &Services, profiles: &Profiles, by: By<'_>, id: &Applic
     let seal = &SealId::fresh(now, &*services.random)?;
     let steps = services.store.run("intend seal making", |tx| {
         Box::pin(async move {
-            let stored = ready(tx, profiles, id).await?;
+            let stored = ready((services, profiles), tx, id).await?;
             let wanted = wanted_of(&stored)?;
             let predecessor = stored.application.submission.purpose.seal().cloned();
             if let Some(making) = seal_makings::find(tx, id).await? {
@@ -278,7 +278,11 @@ async fn free(services: &Services, tx: &mut Tx<'_>, key: &KeyId, now: Timestamp)
 }
 
 /// The newest key that makes seals, and its certificate, both to be used now.
-async fn maker_in(services: &Services, tx: &mut Tx<'_>, now: Timestamp) -> Result<(KeyId, Vec<u8>), Error> {
+pub(in crate::service) async fn maker_in(
+    services: &Services,
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+) -> Result<(KeyId, Vec<u8>), Error> {
     for key in keys::of_purpose(tx, KeyPurpose::SealMaking).await?.into_iter().rev() {
         let wanted = (KeyPurpose::SealMaking, KeyUse::Sign);
         if services.keys.permitted(tx, &key.id, wanted, now).await.is_err() {
@@ -295,14 +299,14 @@ async fn maker_in(services: &Services, tx: &mut Tx<'_>, now: Timestamp) -> Resul
 }
 
 /// What the signer's certificate is to say.
-fn asked(wanted: &Wanted, code: &str, key: PublicKey) -> Asked {
-    let subject = subject_of(wanted, code);
+pub(in crate::service) fn asked(holder: &Holder, code: &str, key: PublicKey) -> Asked {
+    let subject = subject_of(holder, code);
     Asked { subject, alternative_names: Vec::new(), identity: Vec::new(), key }
 }
 
 /// The name in the signer's certificate.
-pub(in crate::service) fn subject_of(wanted: &Wanted, code: &str) -> Attributes {
-    let organisation = format!("{}{}", wanted.holder.credit_code, wanted.holder.name);
+pub(in crate::service) fn subject_of(holder: &Holder, code: &str) -> Attributes {
+    let organisation = format!("{}{}", holder.credit_code, holder.name);
     vec![(AttributeKind::Organisation, organisation), (AttributeKind::CommonName, code.to_owned())]
 }
 
@@ -339,7 +343,7 @@ pub(in crate::service) async fn rehearse(
         return Err(Error::AuthorityProfile);
     }
     let code = format!("{}00000000", wanted.holder.division.six_digits());
-    let (asked, end, services) = (asked(wanted, &code, key), end_of(wanted, now), services.clone());
+    let (asked, end, services) = (asked(&wanted.holder, &code, key), end_of(wanted, now), services.clone());
     let trying = tokio::task::spawn_blocking(move || {
         let above = issuer.certificate()?;
         if end > above.not_after {
@@ -379,7 +383,7 @@ async fn order(services: &Services, (actor, call): By<'_>, begun: &Begun) -> Res
     Ok(Order {
         authority: authority.clone(),
         profile: wanted.profile.clone(),
-        wanted: issuance::Wanted::Decided { asked: asked(wanted, making.code.as_str(), key), key: own_key },
+        wanted: issuance::Wanted::Decided { asked: asked(&wanted.holder, making.code.as_str(), key), key: own_key },
         not_before: None,
         not_after: Some(end_of(wanted, making.begun_at)),
         transaction: None,
@@ -404,7 +408,7 @@ pub(in crate::service) async fn certified(
     now: Timestamp,
 ) -> Result<(), Error> {
     let differs = |field| Err(Error::NotAsApproved { field });
-    let stored = ready(tx, profiles, id).await?;
+    let stored = ready((services, profiles), tx, id).await?;
     let wanted = wanted_of(&stored)?;
     let making = seal_makings::find(tx, id).await?.ok_or(Error::UnknownApplication)?;
     if making.certificate_sm3.is_some() {
@@ -433,21 +437,31 @@ pub(in crate::service) async fn certified(
         return differs("subject");
     }
     if let Some(key) = own_key {
-        // By this row the seal finds the certificate of its signer.
-        let row = StoredCertificate {
-            sm3: certificate.sm3,
-            serial: certificate.serial.to_vec(),
-            subject: written.subject.raw().to_vec(),
-            issuer: written.issuer.raw().to_vec(),
-            key: Some(key.clone()),
-            der: certificate.der.clone(),
-            role: SIGNER.to_owned(),
-            issued_at: now,
-        };
-        certificates::insert(tx, &row).await?;
+        signer_row(tx, certificate, key, now).await?;
     }
     seal_makings::certified(tx, &making, &certificate.sm3).await?;
     Ok(())
+}
+
+/// Keeps the row by which a seal finds the certificate of its signer, a key of ours.
+pub(in crate::service) async fn signer_row(
+    tx: &mut Tx<'_>,
+    certificate: &IssuedCertificate,
+    key: &KeyId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let written = Certificate::parse(&certificate.der).map_err(ca::Error::Unreadable)?;
+    let row = StoredCertificate {
+        sm3: certificate.sm3,
+        serial: certificate.serial.to_vec(),
+        subject: written.subject.raw().to_vec(),
+        issuer: written.issuer.raw().to_vec(),
+        key: Some(key.clone()),
+        der: certificate.der.clone(),
+        role: SIGNER.to_owned(),
+        issued_at: now,
+    };
+    Ok(certificates::insert(tx, &row).await?)
 }
 
 /// The maker's key signs, between two transactions.
@@ -501,7 +515,7 @@ async fn keep(
     let steps = services.store.run("keep seal", |tx| {
         Box::pin(async move {
             let (id, wanted) = (&making.seal, &signed.wanted);
-            let stored = ready(tx, profiles, &making.application).await?;
+            let stored = ready((services, profiles), tx, &making.application).await?;
             let signer_key = match &wanted.key {
                 SignerKey::Ours(key) => Some(key.clone()),
                 SignerKey::Clients { .. } => None,
@@ -547,7 +561,7 @@ async fn keep(
                 name: wanted.name.clone(),
                 holder: wanted.holder.clone(),
                 keeper: wanted.keeper.clone(),
-                application: making.application.clone(),
+                origin: SealOrigin::Application(making.application.clone()),
                 predecessor: signed.predecessor.clone(),
                 certificate_sm3: signed.certificate_sm3,
                 valid_to: signed.valid_to,

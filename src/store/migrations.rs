@@ -258,6 +258,20 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0030_prepared_signings.sql"),
         postgres: include_str!("migrations/postgres/0030_prepared_signings.sql"),
     },
+    // An older program would take seals without an application for seals that one person may resume.
+    Migration {
+        version: 31,
+        serves_from: 31,
+        sqlite: include_str!("migrations/sqlite/0031_seal_imports.sql"),
+        postgres: include_str!("migrations/postgres/0031_seal_imports.sql"),
+    },
+    // An older program would give the codes again that an order has taken.
+    Migration {
+        version: 32,
+        serves_from: 32,
+        sqlite: include_str!("migrations/sqlite/0032_seal_remakes.sql"),
+        postgres: include_str!("migrations/postgres/0032_seal_remakes.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -1,12 +1,14 @@
 //! Rows of seals that are about to be made: what was taken for an application before its seal is there. They say which code
 //! and which certificate belong to which application, so each carries an integrity value.
 
+use std::collections::BTreeSet;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{ApplicationId, SealId};
 use crate::domain::seal::code::SealCode;
 use crate::store::integrity::optional;
 use crate::store::newest::{self, integrity_of_newest};
-use crate::store::sql::{execute, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "seal_makings";
@@ -111,6 +113,18 @@ pub async fn certified(tx: &mut Tx<'_>, making: &StoredMaking, sm3: &[u8; 32]) -
 /// # Errors
 /// The database's.
 pub async fn is_taken(tx: &mut Tx<'_>, code: &SealCode) -> Result<bool, Error> {
-    let sql = "SELECT 1 FROM seal_makings WHERE code = $1 UNION SELECT 1 FROM seals WHERE es_id = $1";
+    let sql = "SELECT 1 FROM seal_makings WHERE code = $1 UNION SELECT 1 FROM seals WHERE es_id = $1 \
+               UNION SELECT 1 FROM seal_remake_seals WHERE code = $1";
     Ok(fetch_optional!(tx, (i32,), sql, code.as_str())?.is_some())
+}
+
+/// The codes that were taken from the first on, up to the one before the last. All have 14 digits.
+///
+/// # Errors
+/// The database's.
+pub async fn taken_between(tx: &mut Tx<'_>, (first, last): (&str, &str)) -> Result<BTreeSet<String>, Error> {
+    let sql = "SELECT code FROM seal_makings WHERE code >= $1 AND code < $2 \
+               UNION SELECT es_id FROM seals WHERE es_id >= $1 AND es_id < $2 \
+               UNION SELECT code FROM seal_remake_seals WHERE code >= $1 AND code < $2";
+    Ok(fetch_all!(tx, (String,), sql, first, last)?.into_iter().map(|(code,)| code).collect())
 }

@@ -1,12 +1,14 @@
-//! Rows of what is known of each seal that was made for an application: whose it is, who keeps it, and how it came to be.
-//! They say who answers for a seal, so each carries an integrity value.
+//! Rows of what is known of each seal that was made for an application, taken in from elsewhere, or re-made by a job: whose it
+//! is, who keeps it, and how it came to be. They say who answers for a seal, so each carries an integrity value.
+//!
+//! They lie in two tables: `seal_records` has those with an application, `further_seal_records` the others.
 
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 
 use crate::base::clock::Timestamp;
 use crate::base::credit_code::CreditCode;
 use crate::base::division::Division;
-use crate::base::id::{ApplicationId, CallerId, SealId};
+use crate::base::id::{ApplicationId, CallerId, JobId, SealId};
 use crate::domain::seal::application::Holder;
 use crate::domain::seal::code::{FilingNumber, SealCode};
 use crate::store::integrity::optional;
@@ -15,6 +17,64 @@ use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "seal_records";
+const FURTHER: &str = "further_seal_records";
+
+/// How a seal came to be here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealOrigin {
+    /// It was made for an application.
+    Application(ApplicationId),
+    /// It was made elsewhere, and taken in with others.
+    Import(JobId),
+    /// It was made in the place of another one by a job that re-makes many.
+    Remake(JobId),
+}
+
+impl SealOrigin {
+    /// The application, where there is one.
+    #[must_use]
+    pub const fn application(&self) -> Option<&ApplicationId> {
+        match self {
+            Self::Application(application) => Some(application),
+            Self::Import(_) | Self::Remake(_) => None,
+        }
+    }
+
+    /// Stable name: `application`, `import`, `remake`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Application(_) => "application",
+            Self::Import(_) => "import",
+            Self::Remake(_) => "remake",
+        }
+    }
+
+    /// The name of what it came by.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        match self {
+            Self::Application(application) => application.as_str(),
+            Self::Import(job) | Self::Remake(job) => job.as_str(),
+        }
+    }
+
+    fn read(name: &str, by: &str) -> Option<Self> {
+        match name {
+            "application" => Some(Self::Application(ApplicationId::parse(by).ok()?)),
+            "import" => Some(Self::Import(JobId::parse(by).ok()?)),
+            "remake" => Some(Self::Remake(JobId::parse(by).ok()?)),
+            _ => None,
+        }
+    }
+
+    const fn table(&self) -> &'static str {
+        match self {
+            Self::Application(_) => TABLE,
+            Self::Import(_) | Self::Remake(_) => FURTHER,
+        }
+    }
+}
 
 /// What is known of a seal, beside the seal itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +93,8 @@ pub struct StoredSealRecord {
     pub holder: Holder,
     /// Who keeps it.
     pub keeper: CallerId,
-    /// The application for which it was made.
-    pub application: ApplicationId,
+    /// How it came to be here.
+    pub origin: SealOrigin,
     /// The seal in whose place it stands.
     pub predecessor: Option<SealId>,
     /// SM3 of its signer's certificate.
@@ -58,7 +118,8 @@ struct Row {
     holder: String,
     holder_division: String,
     keeper: String,
-    application: String,
+    origin: String,
+    origin_name: String,
     predecessor: Option<String>,
     certificate_sm3: Vec<u8>,
     valid_to: i64,
@@ -88,7 +149,8 @@ where
             holder: row.try_get("holder")?,
             holder_division: row.try_get("holder_division")?,
             keeper: row.try_get("keeper")?,
-            application: row.try_get("application")?,
+            origin: row.try_get("origin")?,
+            origin_name: row.try_get("origin_name")?,
             predecessor: row.try_get("predecessor")?,
             certificate_sm3: row.try_get("certificate_sm3")?,
             valid_to: row.try_get("valid_to")?,
@@ -104,7 +166,7 @@ where
 fn content(record: &StoredSealRecord) -> Vec<Vec<u8>> {
     let text = |text: &str| text.as_bytes().to_vec();
     let delivered = record.delivery.as_ref().map(|(at, _)| at.unix().to_be_bytes());
-    vec![
+    let mut content = vec![
         text(record.code.as_str()),
         optional(record.filing.as_ref().map(|filing| filing.as_str().as_bytes())),
         vec![record.kind],
@@ -113,34 +175,40 @@ fn content(record: &StoredSealRecord) -> Vec<Vec<u8>> {
         text(&record.holder.name),
         text(&record.holder.division.code()),
         text(record.keeper.as_str()),
-        text(record.application.as_str()),
+        text(record.origin.by()),
         optional(record.predecessor.as_ref().map(|seal| seal.as_str().as_bytes())),
         record.certificate_sm3.to_vec(),
         record.valid_to.unix().to_be_bytes().to_vec(),
         optional(delivered.as_ref().map(|octets| &octets[..])),
         optional(record.delivery.as_ref().map(|(_, signature)| &signature[..])),
-    ]
+    ];
+    // Those with an application were there before the others.
+    if record.origin.application().is_none() {
+        content.push(text(record.origin.name()));
+    }
+    content
 }
 
 fn integrity(tx: &Tx<'_>, record: &StoredSealRecord) -> Result<Vec<u8>, Error> {
     let content = content(record);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
-    tx.integrity.over(TABLE, record.seal.as_str(), record.version, &parts)
+    tx.integrity.over(record.origin.table(), record.seal.as_str(), record.version, &parts)
 }
 
 fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredSealRecord, Error> {
     let (id, found) = (row.seal.clone(), row.integrity.clone());
-    let record = read(row).ok_or_else(|| tx.integrity.refuse(TABLE, &id))?;
+    let table = if row.origin_name == "application" { TABLE } else { FURTHER };
+    let record = read(row).ok_or_else(|| tx.integrity.refuse(table, &id))?;
     let content = content(&record);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
-    tx.integrity.check(TABLE, &id, record.version, &parts, &found)?;
+    tx.integrity.check(table, &id, record.version, &parts, &found)?;
     Ok(record)
 }
 
 fn read(row: Row) -> Option<StoredSealRecord> {
     Some(StoredSealRecord {
         seal: SealId::parse(&row.seal).ok()?,
-        code: SealCode::parse(&row.code).ok()?,
+        code: SealCode::foreign(&row.code).ok()?,
         filing: row.filing.as_deref().map(FilingNumber::parse).transpose().ok()?,
         kind: u8::try_from(row.kind).ok()?,
         name: row.name,
@@ -150,7 +218,7 @@ fn read(row: Row) -> Option<StoredSealRecord> {
             division: Division::parse(&row.holder_division).ok()?,
         },
         keeper: CallerId::parse(&row.keeper).ok()?,
-        application: ApplicationId::parse(&row.application).ok()?,
+        origin: SealOrigin::read(&row.origin_name, &row.origin)?,
         predecessor: row.predecessor.as_deref().map(SealId::parse).transpose().ok()?,
         certificate_sm3: row.certificate_sm3.try_into().ok()?,
         valid_to: Timestamp::from_unix(row.valid_to),
@@ -163,15 +231,28 @@ fn read(row: Row) -> Option<StoredSealRecord> {
     })
 }
 
-/// A statement that reads whole rows.
+/// A statement that reads whole rows of both tables: the conditions, then what follows them. Each branch has its own limit, so
+/// that a page costs two pages at most.
 macro_rules! select {
     ($where:literal) => {
+        select!($where, "")
+    };
+    ($where:literal, $then:literal) => {
         concat!(
-            "SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, application, predecessor, ",
-            "certificate_sm3, valid_to, delivered_at, delivery_signature, version, ",
+            "SELECT * FROM (SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, ",
+            "application AS origin, 'application' AS origin_name, predecessor, certificate_sm3, valid_to, delivered_at, ",
+            "delivery_signature, version, ",
             integrity_of_newest!("seal_records", "seal"),
             " FROM seal_records ",
-            $where
+            $where,
+            ") AS applied UNION ALL SELECT * FROM (SELECT seal, code, filing, kind, name, credit_code, holder, ",
+            "holder_division, keeper, job AS origin, origin AS origin_name, predecessor, certificate_sm3, valid_to, ",
+            "delivered_at, delivery_signature, version, ",
+            integrity_of_newest!("further_seal_records", "seal"),
+            " FROM further_seal_records ",
+            $where,
+            ") AS further ",
+            $then
         )
     };
 }
@@ -183,32 +264,62 @@ macro_rules! select {
 pub async fn insert(tx: &mut Tx<'_>, record: &StoredSealRecord) -> Result<(), Error> {
     let record = StoredSealRecord { version: 1, delivery: None, ..record.clone() };
     let integrity = integrity(tx, &record)?;
-    let sql = "INSERT INTO seal_records (seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, \
-               application, predecessor, certificate_sm3, valid_to, version, integrity) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
     let holder = &record.holder;
-    let done = execute!(
-        tx,
-        sql,
-        record.seal.as_str(),
-        record.code.as_str(),
-        record.filing.as_ref().map(FilingNumber::as_str),
-        i64::from(record.kind),
-        &record.name[..],
-        holder.credit_code.as_str(),
-        &holder.name[..],
-        holder.division.code(),
-        record.keeper.as_str(),
-        record.application.as_str(),
-        record.predecessor.as_ref().map(SealId::as_str),
-        &record.certificate_sm3[..],
-        record.valid_to.unix(),
-        integrity
-    );
+    let filing = record.filing.as_ref().map(FilingNumber::as_str);
+    let predecessor = record.predecessor.as_ref().map(SealId::as_str);
+    let done = match &record.origin {
+        SealOrigin::Application(application) => {
+            let sql = "INSERT INTO seal_records (seal, code, filing, kind, name, credit_code, holder, holder_division, \
+                       keeper, application, predecessor, certificate_sm3, valid_to, version, integrity) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)";
+            execute!(
+                tx,
+                sql,
+                record.seal.as_str(),
+                record.code.as_str(),
+                filing,
+                i64::from(record.kind),
+                &record.name[..],
+                holder.credit_code.as_str(),
+                &holder.name[..],
+                holder.division.code(),
+                record.keeper.as_str(),
+                application.as_str(),
+                predecessor,
+                &record.certificate_sm3[..],
+                record.valid_to.unix(),
+                integrity
+            )
+        }
+        SealOrigin::Import(job) | SealOrigin::Remake(job) => {
+            let sql = "INSERT INTO further_seal_records (seal, code, filing, kind, name, credit_code, holder, \
+                       holder_division, keeper, job, predecessor, certificate_sm3, valid_to, version, integrity, origin) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14, $15)";
+            execute!(
+                tx,
+                sql,
+                record.seal.as_str(),
+                record.code.as_str(),
+                filing,
+                i64::from(record.kind),
+                &record.name[..],
+                holder.credit_code.as_str(),
+                &holder.name[..],
+                holder.division.code(),
+                record.keeper.as_str(),
+                job.as_str(),
+                predecessor,
+                &record.certificate_sm3[..],
+                record.valid_to.unix(),
+                integrity,
+                record.origin.name()
+            )
+        }
+    };
     done.map(|_| ())
 }
 
-/// What is known of that seal; nothing of one that was not made for an application.
+/// What is known of that seal; nothing of one that came into being otherwise.
 ///
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
@@ -222,7 +333,7 @@ pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredSealRec
 /// # Errors
 /// As [`find`].
 pub async fn of_holder(tx: &mut Tx<'_>, holder: &CreditCode) -> Result<Vec<StoredSealRecord>, Error> {
-    let rows = fetch_all!(tx, Row, select!("WHERE credit_code = $1 ORDER BY seal"), holder.as_str())?;
+    let rows = fetch_all!(tx, Row, select!("WHERE credit_code = $1", "ORDER BY seal"), holder.as_str())?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
 
@@ -231,7 +342,7 @@ pub async fn of_holder(tx: &mut Tx<'_>, holder: &CreditCode) -> Result<Vec<Store
 /// # Errors
 /// As [`find`].
 pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result<Vec<StoredSealRecord>, Error> {
-    let sql = select!("WHERE seal > $1 ORDER BY seal LIMIT $2");
+    let sql = select!("WHERE seal > $1 ORDER BY seal LIMIT $2", "ORDER BY seal LIMIT $2");
     let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
 }
@@ -247,7 +358,8 @@ pub async fn in_division(
     limit: i64,
 ) -> Result<Vec<StoredSealRecord>, Error> {
     let sql = select!(
-        "WHERE (holder_division, seal) > ($1, $2) AND holder_division < $3 ORDER BY holder_division, seal LIMIT $4"
+        "WHERE (holder_division, seal) > ($1, $2) AND holder_division < $3 ORDER BY holder_division, seal LIMIT $4",
+        "ORDER BY holder_division, seal LIMIT $4"
     );
     let (from, before) = division.bounds();
     // One place alone, so that the index leads to it: the beginning, or where the last page ended.
@@ -271,7 +383,9 @@ pub async fn with_code(tx: &mut Tx<'_>, code: &SealCode) -> Result<Option<Stored
 /// # Errors
 /// As [`find`].
 pub async fn of_application(tx: &mut Tx<'_>, application: &ApplicationId) -> Result<Option<StoredSealRecord>, Error> {
-    let row = fetch_optional!(tx, Row, select!("WHERE application = $1"), application.as_str())?;
+    let sql = "SELECT seal FROM seal_records WHERE application = $1";
+    let Some((seal,)) = fetch_optional!(tx, (String,), sql, application.as_str())? else { return Ok(None) };
+    let row = fetch_optional!(tx, Row, select!("WHERE seal = $1"), &seal[..])?;
     row.map(|row| entity(tx, row)).transpose()
 }
 
@@ -289,7 +403,8 @@ pub async fn successor_of(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<Store
 /// # Errors
 /// The database's.
 pub async fn is_filed(tx: &mut Tx<'_>, number: &FilingNumber) -> Result<bool, Error> {
-    let sql = "SELECT 1 FROM seal_records WHERE filing = $1";
+    let sql =
+        "SELECT 1 FROM seal_records WHERE filing = $1 UNION ALL SELECT 1 FROM further_seal_records WHERE filing = $1";
     Ok(fetch_optional!(tx, (i32,), sql, number.as_str())?.is_some())
 }
 
@@ -305,13 +420,20 @@ pub async fn filed(
     let version = record.version.saturating_add(1);
     let next = StoredSealRecord { filing: Some(number.clone()), version, ..record.clone() };
     let integrity = integrity(tx, &next)?;
-    let sql = "UPDATE seal_records SET filing = $1, version = $2, integrity = $3 WHERE seal = $4 AND version = $5";
+    let sql = match next.origin {
+        SealOrigin::Application(_) => {
+            "UPDATE seal_records SET filing = $1, version = $2, integrity = $3 WHERE seal = $4 AND version = $5"
+        }
+        SealOrigin::Import(_) | SealOrigin::Remake(_) => {
+            "UPDATE further_seal_records SET filing = $1, version = $2, integrity = $3 WHERE seal = $4 AND version = $5"
+        }
+    };
     match execute!(tx, sql, number.as_str(), version, integrity, next.seal.as_str(), record.version)? {
         1 => {
-            newest::keep(tx, TABLE, next.seal.as_str(), version).await?;
+            newest::keep(tx, next.origin.table(), next.seal.as_str(), version).await?;
             Ok(next)
         }
-        _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
+        _ => Err(Error::Stale { table: next.origin.table(), row: next.seal.to_string() }),
     }
 }
 
@@ -327,13 +449,21 @@ pub async fn delivered(
     let version = record.version.saturating_add(1);
     let next = StoredSealRecord { delivery: Some((at, signature.to_vec())), version, ..record.clone() };
     let integrity = integrity(tx, &next)?;
-    let sql = "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
-               WHERE seal = $5 AND version = $6";
+    let sql = match next.origin {
+        SealOrigin::Application(_) => {
+            "UPDATE seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
+             WHERE seal = $5 AND version = $6"
+        }
+        SealOrigin::Import(_) | SealOrigin::Remake(_) => {
+            "UPDATE further_seal_records SET delivered_at = $1, delivery_signature = $2, version = $3, integrity = $4 \
+             WHERE seal = $5 AND version = $6"
+        }
+    };
     match execute!(tx, sql, at.unix(), signature, version, integrity, next.seal.as_str(), record.version)? {
         1 => {
-            newest::keep(tx, TABLE, next.seal.as_str(), version).await?;
+            newest::keep(tx, next.origin.table(), next.seal.as_str(), version).await?;
             Ok(next)
         }
-        _ => Err(Error::Stale { table: TABLE, row: next.seal.to_string() }),
+        _ => Err(Error::Stale { table: next.origin.table(), row: next.seal.to_string() }),
     }
 }

@@ -203,6 +203,17 @@ pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Er
     row.map(|row| entity(tx, row)).transpose()
 }
 
+/// The seal with that `esID`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_by_es_id(tx: &mut Tx<'_>, es_id: &str) -> Result<Option<StoredSeal>, Error> {
+    let sql = "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity FROM seals WHERE es_id = $1";
+    let row = fetch_optional!(tx, Row, sql, es_id)?;
+    row.map(|row| entity(tx, row)).transpose()
+}
+
 /// Seals behind that name, in the order of their names, at most `limit`.
 ///
 /// # Errors

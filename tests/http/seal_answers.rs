@@ -8,7 +8,7 @@ use yinxin::domain::audit::SuspensionReason;
 use yinxin::domain::officer::{Approval, Hand};
 use yinxin::domain::seal::State;
 use yinxin::domain::seal::application::{
-    Holder, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
+    Holder, Maker, Purpose, SealApplication, SealForm, SealSubmission, SignerKey, SignerList, Wanted,
 };
 use yinxin::domain::seal::authority::{Authorisation, UseApproval, UseTerms, Used};
 use yinxin::domain::seal::code::SealCode;
@@ -16,7 +16,7 @@ use yinxin::service::seal_desk::{
     ApplicationRecord, ApplicationRequest, LedgerEntry, LifeRequest, Place, SealAnswer, SealRecord, SealRequest,
     UseRequest,
 };
-use yinxin::store::seal_records::StoredSealRecord;
+use yinxin::store::seal_records::{SealOrigin, StoredSealRecord};
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::use_ledger::UseOutcome;
 
@@ -47,7 +47,7 @@ pub(crate) fn wanted() -> Wanted {
         form: SealForm::V4,
         list: SignerList::Certificates,
         key: SignerKey::Ours(KeyId::parse("k1").unwrap()),
-        authority: AuthorityId::parse("seals").unwrap(),
+        maker: Maker::Own(AuthorityId::parse("seals").unwrap()),
         profile: "seal-signer".into(),
         days: 1095,
         filing: None,
@@ -89,7 +89,7 @@ fn seal() -> SealRecord {
         name: wanted.name.clone(),
         holder: wanted.holder,
         keeper: wanted.keeper.clone(),
-        application: ApplicationId::parse("a1").unwrap(),
+        origin: SealOrigin::Application(ApplicationId::parse("a1").unwrap()),
         predecessor: Some(SealId::parse("seal-0").unwrap()),
         certificate_sm3: [6; 32],
         valid_to: at(9),

@@ -216,4 +216,77 @@ fn three_officers_and_a_keeper_bring_a_seal_about_and_what_it_seals_passes() {
         ["seal-admin", "withdraw", &id, "--reason", "mistaken", "--officer", &applicant, "--key", "chen.key"];
     assert!(place.done(&withdraw).contains("withdrawn"));
     assert_eq!(place.refused(&["seal-admin", "archive", seal]), "invalid-transition");
+
+    imported_elsewhere(&place);
+    remade(&place, seal, &[&applicant, &approver]);
+}
+
+/// Another installation takes the seal in, by a table; once it is known the same table brings nothing.
+fn imported_elsewhere(place: &Place) {
+    let other = Place { folder: Folder::new("cli-seal-import") };
+    let keeper = other.key("keeper");
+    let keeper = other.done(&["seal-admin", "register-caller", &keeper, "--name", "k", "--role", "seal-administrator"]);
+    for name in ["seal.esl", "root.pem", "seals.pem", "root.crl", "seals.crl"] {
+        fs::copy(place.path(name), other.path(name)).unwrap();
+    }
+    let row = |file: &str| format!("{file},,,1,99990000000000001F,样章市试验局,330106,{keeper},");
+    let table = format!(
+        "seal,certificate,key,kind,credit_code,holder,division,keeper,filing\n{}\n{}\n",
+        row("seal.esl"),
+        row("absent.esl")
+    );
+    fs::write(other.path("seals.csv"), table).unwrap();
+    let import = |results: &'static str| {
+        let import =
+            ["seal-admin", "import", ".", "--trust", "root.pem", "--evidence", "seals.pem", "--results", results];
+        other.done(&[&import[..], &["--evidence", "root.crl", "--evidence", "seals.crl"]].concat())
+    };
+    let told = import("first.csv");
+    assert!(told.ends_with("read 2 = imported 1 + conflict 0 + rejected 1"), "{told}");
+    let results = fs::read_to_string(other.path("first.csv")).unwrap();
+    let lines = results.lines().collect::<Vec<_>>();
+    assert_eq!(lines[0], "record,outcome,code,seal_code,seal");
+    assert!(lines[1].starts_with("1,imported,,33010600000001,"), "{results}");
+    assert_eq!(lines[2], "2,rejected,import-file-unreadable,,");
+    let listed = other.object(&["seal-admin", "list", "--json"]);
+    assert_eq!((&listed["origin"], &listed["state"]), (&Value::from("import"), &Value::from("active")));
+    let told = import("second.csv");
+    assert!(told.ends_with("read 2 = imported 0 + conflict 1 + rejected 1"), "{told}");
+    assert!(fs::read_to_string(other.path("second.csv")).unwrap().contains("1,conflict,seal-already-here,"));
+    // What came of it has its place before anything is taken in.
+    let again = other.run(&["seal-admin", "import", ".", "--trust", "root.pem", "--results", "second.csv"]);
+    assert_ne!(again.status.code(), Some(0));
+}
+
+/// Three persons have the seals of a maker revoked and made anew by another one.
+fn remade(place: &Place, seal: &str, [applicant, approver]: &[&String; 2]) {
+    let second = place.hired("zhou", "approver");
+    let keys = place.done(&["keys", "list"]);
+    let maker = keys.lines().find(|line| line.contains("seal-making")).unwrap().split_whitespace().next().unwrap();
+    let begin = ["seal-admin", "remake", "begin", "--division", "3301", "--maker", maker, "--authority", "seals"];
+    let begin = [&begin[..], &["--days", "300", "--reason", "key-compromise", "--officer", applicant]].concat();
+    let nonce = place.done(&[&begin[..], &["--to-sign", "remake.der"]].concat());
+    place.openssl(&["dgst", "-sha256", "-sign", "chen.key", "-out", "remake.sig", "remake.der"]);
+    let id = place.done(&[&begin[..], &["--nonce", &nonce, "--signature", "remake.sig"]].concat());
+    let approve = |officer: &str, key: &str| {
+        let step = ["seal-admin", "remake", "approve", &id, "--officer", officer, "--key", key];
+        place.done(&step)
+    };
+    assert_eq!(approve(approver, "wang.key"), format!("{id}  1 approvals"));
+    let run = ["seal-admin", "remake", "run", &id];
+    assert_eq!(place.refused(&run), "request-state");
+    assert_eq!(approve(&second, "zhou.key"), format!("{id}  2 approvals"));
+    assert_eq!(place.refused(&run), "remake-maker-at-work");
+    place.done(&["keys", "suspend", maker, "--reason", "suspected-misuse"]);
+    assert_eq!(place.refused(&run), "no-seal-maker");
+    assert!(place.done(&["seal-admin", "remake", "list"]).contains("making"));
+    place.done(&["ca", "seal-maker", "create", "seals", "--subject", "O=Example,CN=Next"]);
+    place.done(&run);
+    let facts = place.object(&["seal-admin", "remake", "show", &id, "--json"]);
+    let told = ["state", "revoked", "made", "refused"].map(|fact| facts[fact].to_string());
+    assert_eq!(told, ["\"finished\"", "1", "1", "0"]);
+    assert_eq!(place.object(&["seal-admin", "show", seal, "--json"])["state"], "revoked");
+    assert_eq!(place.done(&["seal-admin", "remake", "documents", &id, "--out", "documents.csv"]), "1 documents");
+    assert!(fs::read_to_string(place.path("documents.csv")).unwrap().contains("no-log-proof"));
+    assert_eq!(place.refused(&["seal-admin", "remake", "cancel", &id]), "remake-state");
 }

@@ -103,7 +103,8 @@ pub(crate) struct WantedSeal {
     /// Whether it lists the certificates of its signers, or digests of them
     #[arg(long, value_name = "LIST", value_parser = list_of_signers, default_value = "certificates")]
     list: SignerList,
-    /// The code of its type: 1 statutory name, 2 finance, 3 invoices, 4 contracts, 5 legal representative, 99 other
+    /// The code of its type: 1 statutory name, 2 finance, 3 invoices, 4 contracts, 5 legal representative, 99
+    /// other, or one of the configuration (seals.kinds)
     #[arg(long, value_name = "CODE")]
     kind: u8,
     /// Its name; the holder's when absent
@@ -210,7 +211,7 @@ pub(crate) struct List {
     json: bool,
 }
 
-fn revocation(text: &str) -> Result<RevocationReason, String> {
+pub(super) fn revocation(text: &str) -> Result<RevocationReason, String> {
     let names = || RevocationReason::ALL.iter().map(|one| one.name()).collect::<Vec<_>>();
     RevocationReason::from_name(text).ok_or_else(|| format!("one of {}", names().join(", ")))
 }

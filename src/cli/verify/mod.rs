@@ -1,7 +1,7 @@
 //! `yinxin verify`: judges files by given anchors and a policy, without any network but where `--fetch` asks for it.
 
 mod evidence;
-mod input;
+pub(crate) mod input;
 mod report;
 pub(crate) mod text;
 
@@ -106,7 +106,7 @@ pub(crate) struct Arguments {
 
 /// Why nothing was judged.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+pub(crate) enum Error {
     #[error("--original goes with one FILE, but {count} are given")]
     OriginalOfMany { count: usize },
     #[error("{path} cannot be read")]

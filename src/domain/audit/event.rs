@@ -209,7 +209,7 @@ mod tests {
                 .chain(50..=59)
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
                 .chain(120..=133)
-                .chain(140..=146)
+                .chain(140..=155)
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -328,6 +328,7 @@ mod tests {
         let application = || text().prop_map(|id| ApplicationId::parse(&id).unwrap());
         let authorisation = || text().prop_map(|id| AuthorisationId::parse(&id).unwrap());
         let number = || 0..u64::from(u32::MAX);
+        let job = || text().prop_map(|id| JobId::parse(&id).unwrap());
         prop_oneof![
             (application(), hash(), text(), proptest::option::of(seal())).prop_map(
                 |(application, application_sm3, purpose, seal)| EventBody::SealApplicationSubmitted {
@@ -401,6 +402,42 @@ mod tests {
                 subject,
                 state,
                 outcome
+            }),
+            (job(), hash(), number()).prop_map(|(import, table_sm3, records)| EventBody::SealImportBegun {
+                import,
+                table_sm3,
+                records
+            }),
+            (seal(), hash(), hash(), job(), proptest::option::of(key())).prop_map(
+                |(seal, seal_sm3, certificate_sm3, import, signer)| EventBody::SealImported {
+                    seal,
+                    seal_sm3,
+                    certificate_sm3,
+                    import,
+                    signer
+                }
+            ),
+            (job(), number(), number(), number()).prop_map(|(import, imported, conflict, rejected)| {
+                EventBody::SealImportFinished { import, imported, conflict, rejected }
+            }),
+            (job(), hash(), text()).prop_map(|(remake, order_sm3, division)| EventBody::SealRemakeOrdered {
+                remake,
+                order_sm3,
+                division
+            }),
+            (job(), hash(), hash()).prop_map(|(remake, order_sm3, signature_sm3)| EventBody::SealRemakeApproved {
+                remake,
+                order_sm3,
+                signature_sm3
+            }),
+            (job(), number()).prop_map(|(remake, seals)| EventBody::SealRemakeAllRevoked { remake, seals }),
+            (job(), seal(), proptest::option::of(seal()), proptest::option::of(text()))
+                .prop_map(|(remake, seal, by, refusal)| EventBody::SealRemade { remake, seal, by, refusal }),
+            (job(), text(), number(), number(), number()).prop_map(|(remake, state, revoked, made, refused)| {
+                EventBody::SealRemakeEnded { remake, state, revoked, made, refused }
+            }),
+            (job(), seal(), seal(), text(), key()).prop_map(|(remake, seal, by, code, signer)| {
+                EventBody::SealRemakeIntended { remake, seal, by, code, signer }
             }),
         ]
     }

@@ -196,6 +196,101 @@ macro_rules! with_seal_events {
                 /// SM3 of the signer's certificate.
                 3 certificate_sm3: [u8; 32],
             }
+            /// A table of seals from elsewhere is taken in, from now on.
+            147 "seal-import-begun" SealImportBegun {
+                /// Its name.
+                0 import: JobId,
+                /// SM3 of the table.
+                1 table_sm3: [u8; 32],
+                /// How many seals it has.
+                2 records: u64,
+            }
+            /// A seal from elsewhere was taken in, with others.
+            148 "seal-imported" SealImported {
+                /// The seal.
+                0 seal: SealId,
+                /// SM3 of the seal in DER.
+                1 seal_sm3: [u8; 32],
+                /// SM3 of its signer's certificate in DER.
+                2 certificate_sm3: [u8; 32],
+                /// With which table.
+                3 import: JobId,
+                /// The signer's key, where it is here.
+                4 signer: Option<KeyId>,
+            }
+            /// Each seal of a table has its outcome.
+            149 "seal-import-finished" SealImportFinished {
+                /// Its name.
+                0 import: JobId,
+                /// Seals taken in.
+                1 imported: u64,
+                /// Seals that others stand in the way of.
+                2 conflict: u64,
+                /// Seals that are not to be taken in.
+                3 rejected: u64,
+            }
+            /// An applicant ordered that many seals be revoked and made anew.
+            150 "seal-remake-ordered" SealRemakeOrdered {
+                /// The order.
+                0 remake: JobId,
+                /// SM3 of the octets that its approvers sign.
+                1 order_sm3: [u8; 32],
+                /// For which division.
+                2 division: String,
+            }
+            /// An officer approved an order to re-make seals by a signature.
+            151 "seal-remake-approved" SealRemakeApproved {
+                /// The order.
+                0 remake: JobId,
+                /// SM3 of what was signed.
+                1 order_sm3: [u8; 32],
+                /// SM3 of the signature's value.
+                2 signature_sm3: [u8; 32],
+            }
+            /// Every seal of an order is revoked.
+            152 "seal-remake-all-revoked" SealRemakeAllRevoked {
+                /// The order.
+                0 remake: JobId,
+                /// How many.
+                1 seals: u64,
+            }
+            /// A seal of an order has its successor, or will have none by it.
+            153 "seal-remade" SealRemade {
+                /// The order.
+                0 remake: JobId,
+                /// The old seal.
+                1 seal: SealId,
+                /// Its successor.
+                2 by: Option<SealId>,
+                /// The stable code of why there is none.
+                3 refusal: Option<String>,
+            }
+            /// An order to re-make seals has ended.
+            154 "seal-remake-ended" SealRemakeEnded {
+                /// The order.
+                0 remake: JobId,
+                /// `finished` or `cancelled`.
+                1 state: String,
+                /// Seals revoked.
+                2 revoked: u64,
+                /// Seals with a successor.
+                3 made: u64,
+                /// Seals that get none by it.
+                4 refused: u64,
+            }
+            /// A seal of an order is about to be made anew: its code is taken, for ever, and its signer's key is there.
+            155 "seal-remake-intended" SealRemakeIntended {
+                /// The order.
+                0 remake: JobId,
+                /// The old seal.
+                1 seal: SealId,
+                /// The name that the new one will have.
+                2 by: SealId,
+                /// Its code.
+                3 code: String,
+                /// Its signer's key.
+                4 signer: KeyId,
+            }
         }
     };
 }

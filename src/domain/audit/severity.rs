@@ -54,6 +54,13 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::SealTaken
         | Class::SealReceived
         | Class::SealFiling
+        | Class::SealImported
+        | Class::SealRemakeOrdered
+        | Class::SealRemakeApproved
+        | Class::SealRemakeAllRevoked
+        | Class::SealRemakeEnded
+        | Class::SealImportBegun
+        | Class::SealImportFinished
         | Class::SealResumed
         | Class::SealApplicationFulfilled
         | Class::SealDelivered
@@ -108,6 +115,8 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::SealMakingIntended
         | Class::SealOrdered
         | Class::SigningPrepared
+        | Class::SealRemakeIntended
+        | Class::SealRemade
         | Class::UseApproved
         | Class::UseEntered
         | Class::RecoveryLapsed

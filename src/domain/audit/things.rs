@@ -11,7 +11,8 @@ impl EventBody {
             Self::CertificateIssued { certificate_sm3, .. } => vec![*certificate_sm3],
             Self::SealIssued { seal_sm3, .. }
             | Self::SealTaken { seal_sm3, .. }
-            | Self::SealReceived { seal_sm3, .. } => vec![*seal_sm3],
+            | Self::SealReceived { seal_sm3, .. }
+            | Self::SealImported { seal_sm3, .. } => vec![*seal_sm3],
             Self::DocumentSigned { signed_value_sm3, result_sm3, .. } => vec![*signed_value_sm3, *result_sm3],
             Self::ReportSigned { result_sm3, .. } => vec![*result_sm3],
             Self::CrlIssued { crl_sm3, .. } => vec![*crl_sm3],

@@ -12,7 +12,7 @@ use crate::domain::officer::request::{Request, Submitted};
 use crate::domain::officer::{Hand, Officer};
 use crate::domain::seal::State;
 use crate::domain::seal::code::FilingNumber;
-use crate::domain::seal::kind::SealKinds;
+use crate::domain::seal::kind::{SealKind, SealKinds};
 pub use crate::domain::seal::maker::{SealForm, SignerList};
 use crate::format::der::Writer;
 
@@ -448,14 +448,7 @@ pub fn examine(
     }
     let Some(wanted) = submission.purpose.wanted() else { return Ok(()) };
     let kind = kinds.find(wanted.kind).ok_or(ApplicationRefused::Kind { code: wanted.kind })?;
-    for (whose, name) in [("holder's", &wanted.holder.name), ("seal's", &wanted.name)] {
-        if !is_name(name) {
-            return Err(ApplicationRefused::Name { whose });
-        }
-    }
-    if !kind.naming.allows(&wanted.holder.name, &wanted.name) {
-        return Err(ApplicationRefused::Naming { code: kind.code });
-    }
+    named(kind, &wanted.holder.name, &wanted.name)?;
     let (width, height) = wanted.size_mm;
     if !(1..=200).contains(&width) || !(1..=200).contains(&height) {
         return Err(ApplicationRefused::Size);
@@ -469,17 +462,41 @@ pub fn examine(
     {
         return Err(ApplicationRefused::Replacement);
     }
+    let holder = &wanted.holder.credit_code;
+    alone(kind, (holder, &wanted.name), existing, submission.purpose.seal())
+}
+
+/// Whether a seal of that type and holder may have that name.
+///
+/// # Errors
+/// [`ApplicationRefused::Name`], [`ApplicationRefused::Naming`].
+pub fn named(kind: &SealKind, holder: &str, name: &str) -> Result<(), ApplicationRefused> {
+    for (whose, name) in [("holder's", holder), ("seal's", name)] {
+        if !is_name(name) {
+            return Err(ApplicationRefused::Name { whose });
+        }
+    }
+    if kind.naming.allows(holder, name) { Ok(()) } else { Err(ApplicationRefused::Naming { code: kind.code }) }
+}
+
+/// Whether a holder may have a further seal of that type and name, beside those that have not ended; `but` is about to end.
+///
+/// # Errors
+/// [`ApplicationRefused::Single`], [`ApplicationRefused::Duplicate`].
+pub fn alone(
+    kind: &SealKind,
+    (holder, name): (&CreditCode, &str),
+    existing: &[Existing],
+    but: Option<&SealId>,
+) -> Result<(), ApplicationRefused> {
     let others = existing.iter().filter(|one| {
-        one.holder.credit_code == wanted.holder.credit_code
-            && one.kind == wanted.kind
-            && !one.state.is_ended()
-            && Some(&one.seal) != submission.purpose.seal()
+        one.holder.credit_code == *holder && one.kind == kind.code && !one.state.is_ended() && Some(&one.seal) != but
     });
     for other in others {
         if kind.is_single {
             return Err(ApplicationRefused::Single { code: kind.code, seal: other.seal.clone() });
         }
-        if other.name == wanted.name {
+        if other.name == name {
             return Err(ApplicationRefused::Duplicate { seal: other.seal.clone() });
         }
     }

@@ -11,6 +11,9 @@ use crate::base::division::Division;
 /// The highest number behind the division: eight digits.
 pub const MOST_IN_DIVISION: u32 = 99_999_999;
 
+/// The most characters of the code of a seal that was made elsewhere.
+pub const MOST_FOREIGN: usize = 64;
+
 /// The code of a seal: 14 digits, `esID` of what we make (GB/T 38540 6.2).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SealCode(String);
@@ -26,6 +29,9 @@ pub enum CodeError {
     /// Not 14 digits behind a division.
     #[error("a seal code has 14 digits, of which the first six are those of a division")]
     SealCode,
+    /// The code of a seal from elsewhere is none.
+    #[error("the code of a seal has 1 to {MOST_FOREIGN} visible ASCII characters")]
+    ForeignCode,
     /// Not 13 digits behind a division.
     #[error("a filing number has 13 digits, of which the first six are those of a division")]
     FilingNumber,
@@ -56,7 +62,7 @@ impl CodeError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::SealCode => "seal-code-form",
+            Self::SealCode | Self::ForeignCode => "seal-code-form",
             Self::FilingNumber => "filing-number-form",
             Self::Range => "code-range-form",
             Self::RangeDivision => "code-range-division",
@@ -78,6 +84,16 @@ impl SealCode {
     /// [`CodeError::SealCode`].
     pub fn parse(text: &str) -> Result<Self, CodeError> {
         if behind_division(text, 14) { Ok(Self(text.to_owned())) } else { Err(CodeError::SealCode) }
+    }
+
+    /// Reads the code of a seal that was made elsewhere: 1 to [`MOST_FOREIGN`] visible ASCII characters, for not everybody
+    /// numbers seals by 14 digits.
+    ///
+    /// # Errors
+    /// [`CodeError::ForeignCode`].
+    pub fn foreign(text: &str) -> Result<Self, CodeError> {
+        let fits = (1..=MOST_FOREIGN).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(CodeError::ForeignCode) }
     }
 
     /// As text.
@@ -165,6 +181,14 @@ impl CodeRange {
         Ok((code, Self { next: self.next.saturating_add(1), ..self.clone() }))
     }
 
+    /// The codes of the next `count` numbers, as many as are left: the first, and the one behind the last.
+    #[must_use]
+    pub fn ahead(&self, count: u32) -> (String, String) {
+        let end = self.next.saturating_add(count).min(self.last.saturating_add(1));
+        let code = |number: u32| format!("{}{number:08}", self.division.six_digits());
+        (code(self.next), code(end))
+    }
+
     /// Whose codes they are.
     #[must_use]
     pub const fn division(&self) -> &Division {
@@ -206,6 +230,12 @@ mod tests {
         assert_eq!(FilingNumber::parse("4101035072803").unwrap().to_string(), "4101035072803");
         for text in ["", "3301060000001", "330106000000012", "3301060000000a", "00330600000001"] {
             assert_eq!(SealCode::parse(text), Err(CodeError::SealCode), "{text}");
+        }
+        for text in ["ZhelibanTaxSeal", "33010600000001", &"x".repeat(64)] {
+            assert_eq!(SealCode::foreign(text).unwrap().as_str(), text);
+        }
+        for text in ["", " ", "a b", "章", "a\n", &"x".repeat(65)] {
+            assert_eq!(SealCode::foreign(text), Err(CodeError::ForeignCode), "{text}");
         }
         for text in ["", "33010600000001", "410103507280", "0033065072803"] {
             assert_eq!(FilingNumber::parse(text), Err(CodeError::FilingNumber), "{text}");

@@ -58,25 +58,41 @@ impl Error {
 /// # Errors
 /// They do not belong together, or the maker's signature is not right.
 pub fn examine<'a>(seal: &'a [u8], certificate: &'a [u8], key: &[u8]) -> Result<(SesSeal<'a>, Certificate<'a>), Error> {
-    let seal = SesSeal::parse_any(seal)?;
+    let (seal, signer) = belong(seal, certificate, Some(key))?;
     let parse = |der, whose| Certificate::parse(der).map_err(|source| Error::Certificate { whose, source });
-    let (signer, maker) = (parse(certificate, "signer")?, parse(seal.maker_certificate, "maker")?);
-    if !signer.allows_signing() {
-        return Err(Error::NotForSigning);
-    }
-    // Compared as we write it: certificates write the parameters of an algorithm in more than one way.
-    if public_key(&signer.public_key).map(|key| subject_public_key_info(&key)).as_deref() != Some(key) {
-        return Err(Error::OtherKey);
-    }
-    if !lists(&seal, certificate) {
-        return Err(Error::NotListed);
-    }
+    let maker = parse(seal.maker_certificate, "maker")?;
     let signed = seal.signed_bytes();
     let value = (&*signed, seal.signed_value);
     match check_value(&maker.public_key, seal.signature_algorithm, value, &KeyTables::default()) {
         CheckedValue::Right { .. } => Ok((seal, signer)),
         CheckedValue::Wrong { .. } | CheckedValue::Unsupported => Err(Error::MakerSignature),
     }
+}
+
+/// The seal and its signer's certificate, if they belong together, and to that key where one is named. The maker's signature
+/// is not looked at.
+///
+/// # Errors
+/// They do not belong together.
+pub fn belong<'a>(
+    seal: &'a [u8],
+    certificate: &'a [u8],
+    key: Option<&[u8]>,
+) -> Result<(SesSeal<'a>, Certificate<'a>), Error> {
+    let seal = SesSeal::parse_any(seal)?;
+    let signer = Certificate::parse(certificate).map_err(|source| Error::Certificate { whose: "signer", source })?;
+    if !signer.allows_signing() {
+        return Err(Error::NotForSigning);
+    }
+    // Compared as we write it: certificates write the parameters of an algorithm in more than one way.
+    let own = || public_key(&signer.public_key).map(|key| subject_public_key_info(&key));
+    if key.is_some_and(|key| own().as_deref() != Some(key)) {
+        return Err(Error::OtherKey);
+    }
+    if !lists(&seal, certificate) {
+        return Err(Error::NotListed);
+    }
+    Ok((seal, signer))
 }
 
 /// Whether a seal lists a certificate (DER): itself, or its SM3. Digests by other algorithms are judged, and not used here.

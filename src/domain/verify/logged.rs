@@ -219,7 +219,8 @@ impl Thing {
                 Self::Seal,
                 EventBody::SealIssued { seal_sm3, .. }
                 | EventBody::SealTaken { seal_sm3, .. }
-                | EventBody::SealReceived { seal_sm3, .. },
+                | EventBody::SealReceived { seal_sm3, .. }
+                | EventBody::SealImported { seal_sm3, .. },
             ) => seal_sm3,
             (
                 Self::Certificate,

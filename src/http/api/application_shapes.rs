@@ -10,7 +10,7 @@ use crate::base::division::Division;
 use crate::base::id::{ApplicationId, CallerId, KeyId, SealId};
 use crate::domain::audit::RevocationReason;
 use crate::domain::officer::request::RequestState;
-use crate::domain::seal::application::{Holder, Purpose, SealForm, SignerKey, SignerList, Wanted};
+use crate::domain::seal::application::{Holder, Maker, Purpose, SealForm, SignerKey, SignerList, Wanted};
 use crate::domain::seal::code::FilingNumber;
 use crate::http::api::certificate_requests::{ApprovalShape, OctetsShape, octets_of};
 use crate::http::api::certificates::{authority, csr, profile};
@@ -26,7 +26,7 @@ use crate::service::seal_applications::Asked;
 use crate::service::seal_desk::{ApplicationRecord, Place, SealAnswer};
 
 /// The fields of what is asked for, but for its files.
-pub(crate) const WANTED: [&str; 20] = [
+pub(crate) const WANTED: [&str; 21] = [
     "purpose",
     "seal",
     "reason",
@@ -43,6 +43,7 @@ pub(crate) const WANTED: [&str; 20] = [
     "list",
     "signer_key",
     "csr",
+    "maker",
     "authority",
     "profile",
     "days",
@@ -90,7 +91,9 @@ pub(crate) struct DraftShape {
     signer_key: Option<String>,
     /// The request of PKCS#10 of its signer's key, which lies with the client: PEM, or its DER in base64.
     csr: Option<String>,
-    /// Who issues its signer's certificate.
+    /// `own` (where nothing is told) or `national`: the national system.
+    maker: Option<String>,
+    /// Who issues its signer's certificate, where our own maker makes the seal.
     authority: Option<String>,
     /// Under which profile; `seal-signer` where nothing is told.
     profile: Option<String>,
@@ -163,8 +166,10 @@ pub(crate) struct WantedShape {
     signer_key: Option<String>,
     /// Else the request of PKCS#10 of its signer's key, DER in base64.
     csr: Option<String>,
-    /// Who issues its signer's certificate.
-    authority: String,
+    /// Who makes it: `own` or `national`.
+    maker: &'static str,
+    /// Who issues its signer's certificate, where our own maker makes the seal.
+    authority: Option<String>,
     /// Under which profile.
     profile: String,
     /// For how many days it is valid.
@@ -193,7 +198,11 @@ impl From<&Wanted> for WantedShape {
             list: wanted.list.name(),
             signer_key,
             csr,
-            authority: wanted.authority.to_string(),
+            maker: wanted.maker.name(),
+            authority: match &wanted.maker {
+                Maker::Own(authority) => Some(authority.to_string()),
+                Maker::National => None,
+            },
             profile: wanted.profile.clone(),
             days: wanted.days,
             filing: wanted.filing.as_ref().map(|filing| filing.as_str().to_owned()),
@@ -404,7 +413,13 @@ fn wanted(fields: &Fields, picture_sm3: Option<[u8; 32]>) -> Result<Wanted, Prob
             Some(text) => SignerList::from_name(text).ok_or_else(|| malformed("list", "certificates or digests"))?,
         },
         key,
-        authority: authority("authority", fields.required("authority")?)?,
+        maker: match (fields.text("maker")?.unwrap_or("own"), fields.text("authority")?) {
+            ("own", Some(text)) => Maker::Own(authority("authority", text)?),
+            ("own", None) => return Err(missing("authority")),
+            ("national", None) => Maker::National,
+            ("national", Some(_)) => return Err(malformed("authority", "left out where maker is national")),
+            _ => return Err(malformed("maker", "own or national")),
+        },
         profile: profile(fields.text("profile")?.unwrap_or("seal-signer"))?,
         days: fields.number("days")?.unwrap_or(1095),
         filing: fields.text("filing")?.map(filing).transpose()?,

@@ -65,6 +65,8 @@ pub(crate) struct RecordShape {
     holder_division: Option<String>,
     /// Its number at the filing of public security.
     filing: Option<String>,
+    /// How it came to be here: `application`, `import` or `remake`.
+    origin: Option<&'static str>,
     /// The application for which it was made.
     application: Option<String>,
     /// The seal in whose place it stands.
@@ -100,7 +102,8 @@ impl From<SealRecord> for RecordShape {
             holder: known.map(|known| known.holder.name.clone()),
             holder_division: known.map(|known| known.holder.division.code()),
             filing: known.and_then(|known| known.filing.as_ref()).map(|filing| filing.as_str().to_owned()),
-            application: known.map(|known| known.application.to_string()),
+            origin: known.map(|known| known.origin.name()),
+            application: known.and_then(|known| known.origin.application()).map(ToString::to_string),
             predecessor: known.and_then(|known| known.predecessor.as_ref()).map(SealId::to_string),
             certificate_sm3: known.map(|known| hex(&known.certificate_sm3)),
             valid_to: known.map(|known| known.valid_to.to_string()),

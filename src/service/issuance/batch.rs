@@ -22,7 +22,7 @@ use crate::service::issuance::together::certified_key;
 use crate::service::issuance::{Completion, Issued, Queued, UnitRole, Wanted, serial};
 use crate::service::issuance_jobs::approval::wants_approval;
 use crate::service::issuance_jobs::keep_results;
-use crate::service::{Error, Services, registration, seal_fulfilment};
+use crate::service::{Error, Services, registration, seal_fulfilment, seal_remakes};
 use crate::store::certificates::StoredCertificate;
 use crate::store::issuance_batches::{Item, encode_items};
 use crate::store::issuance_job_rows::RowResult;
@@ -191,7 +191,12 @@ fn decide(
     // What officers agreed to is looked at again in the transaction that keeps the certificate.
     let agreed = matches!(
         order.completes,
-        Some(Completion::Application(_) | Completion::SealApplication(_) | Completion::JobRow { approved: true, .. })
+        Some(
+            Completion::Application(_)
+                | Completion::SealApplication(_)
+                | Completion::SealRemake(_)
+                | Completion::JobRow { approved: true, .. }
+        )
     );
     // A caller alone gets nothing that speaks for the authority, whatever the profile says of approvals.
     if !agreed && unit_of(queued).is_none() && wants_approval(profile, &order.actor) {
@@ -468,6 +473,10 @@ async fn tell(
             Some(Completion::SealApplication(application)) => {
                 let with = (row, own_key.as_ref());
                 let kept = seal_fulfilment::certified(services, tx, profiles, application, with, now).await;
+                kept.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
+            }
+            Some(Completion::SealRemake(seal)) => {
+                let kept = seal_remakes::certified(tx, seal, (row, own_key.as_ref()), now).await;
                 kept.map_err(|error| Unkept::One { position, error: Box::new(error) })?;
             }
             Some(Completion::Application(application)) => {

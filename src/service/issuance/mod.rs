@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, KeyId, RequestId};
+use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, KeyId, RequestId, SealId};
 use crate::base::random::{Random, RandomUnavailable, array};
 use crate::domain::audit::Actor;
 use crate::domain::ca::Profiles;
@@ -145,6 +145,8 @@ pub enum Completion {
     Application(ApplicationId),
     /// An approved application for a seal: the certificate is that of the seal's signer.
     SealApplication(ApplicationId),
+    /// A seal that an order re-makes: the certificate is that of its successor's signer.
+    SealRemake(SealId),
     /// A row of a job.
     JobRow {
         /// The job.

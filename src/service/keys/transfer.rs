@@ -1,5 +1,6 @@
 //! Keys from outside and to outside.
 
+use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::base::secret::Secret;
 use crate::crypto;
@@ -11,9 +12,9 @@ use crate::service::Services;
 use crate::service::keys::export::{Protection, pkcs8_encrypted_pem};
 use crate::service::keys::import::Imported;
 use crate::service::keys::signers::software_signer;
-use crate::service::keys::{Error, life_cycle};
+use crate::service::keys::{Error, KeyStore, life_cycle};
 use crate::store::keys::StoredKey;
-use crate::store::{audit, keys};
+use crate::store::{Tx, audit, keys};
 
 const PAIRWISE: &[u8] = b"yinxin pairwise check";
 
@@ -29,6 +30,29 @@ pub async fn import(
     attributes: &KeyAttributes,
     imported: &Imported,
 ) -> Result<StoredKey, Error> {
+    let now = services.clock.now();
+    admit(services, attributes, imported, now).await?;
+    let id = KeyId::fresh(now, &*services.random)?;
+    let (id, store) = (&id, &*services.keys);
+    let steps = services.store.run("import key", |tx| {
+        Box::pin(async move {
+            if let Some(known) = keys::find_by_public_key(tx, &imported.public).await? {
+                return Err(Error::AlreadyHere { id: known.id });
+            }
+            keep_in(tx, store, (actor, id), (attributes, imported), now).await?;
+            keys::find(tx, id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })
+        })
+    });
+    steps.await
+}
+
+/// Whether a pair that was made elsewhere may be taken in: what is to sign signs and verifies.
+pub(in crate::service) async fn admit(
+    services: &Services,
+    attributes: &KeyAttributes,
+    imported: &Imported,
+    now: Timestamp,
+) -> Result<(), Error> {
     services.keys.permit_software()?;
     if attributes.purpose == KeyPurpose::Escrow {
         return Err(Error::PurposeNotMade { purpose: attributes.purpose, algorithm: attributes.algorithm });
@@ -36,7 +60,6 @@ pub async fn import(
     if imported.algorithm != attributes.algorithm {
         return Err(Error::OtherAlgorithm { expected: attributes.algorithm, found: imported.algorithm });
     }
-    let now = services.clock.now();
     services.keys.permit_pair(attributes, &imported.public, now)?;
     if attributes.purpose.uses().allow(KeyUse::Sign) {
         let signer = software_signer(imported.algorithm, &imported.private)?;
@@ -49,22 +72,23 @@ pub async fn import(
             return Err(crypto::Error::Fault.into());
         }
     }
-    let id = KeyId::fresh(now, &*services.random)?;
-    let (id, store) = (&id, &*services.keys);
-    let steps = services.store.run("import key", |tx| {
-        Box::pin(async move {
-            if let Some(known) = keys::find_by_public_key(tx, &imported.public).await? {
-                return Err(Error::AlreadyHere { id: known.id });
-            }
-            store.keep(tx, id, attributes, (&imported.private, &imported.public), now).await?;
-            let (purpose, algorithm) = (attributes.purpose, attributes.algorithm);
-            let public_key_sm3 = sm3(&imported.public);
-            let body = EventBody::KeyImported { key: id.clone(), purpose, algorithm, public_key_sm3 };
-            audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
-            keys::find(tx, id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })
-        })
-    });
-    steps.await
+    Ok(())
+}
+
+/// Keeps a pair that was admitted, and tells of it.
+pub(in crate::service) async fn keep_in(
+    tx: &mut Tx<'_>,
+    store: &KeyStore,
+    (actor, id): (&Actor, &KeyId),
+    (attributes, imported): (&KeyAttributes, &Imported),
+    now: Timestamp,
+) -> Result<(), Error> {
+    store.keep(tx, id, attributes, (&imported.private, &imported.public), now).await?;
+    let (purpose, algorithm) = (attributes.purpose, attributes.algorithm);
+    let public_key_sm3 = sm3(&imported.public);
+    let body = EventBody::KeyImported { key: id.clone(), purpose, algorithm, public_key_sm3 };
+    audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
+    Ok(())
 }
 
 /// Whether the mark of a key decides on its export.

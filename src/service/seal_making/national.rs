@@ -50,7 +50,7 @@ async fn request(services: &Services, profiles: &Profiles, wanted: &Wanted, code
     let (algorithm, public_key) = (signer.algorithm(), subject_public_key_info(&signer.public_key()));
     let oid = algorithm.oid().ok_or(maker::Error::Algorithm)?;
     let profile = profiles.require(&wanted.profile).map_err(ca::Error::from)?;
-    let asked = seal_fulfilment::subject_of(wanted, code);
+    let asked = seal_fulfilment::subject_of(&wanted.holder, code);
     let subject = subject::merge(profile, &asked).map_err(ca::Error::from)?.to_der();
     let new = NewCertificationRequest {
         subject: &subject,
@@ -85,7 +85,7 @@ pub(in crate::service) async fn order(
             if let Some(found) = seal_orders::find(tx, id).await? {
                 return Ok(found);
             }
-            seal_fulfilment::ready(tx, profiles, id).await?;
+            seal_fulfilment::ready((services, profiles), tx, id).await?;
             let order = StoredOrder {
                 application: id.clone(),
                 seal: making.seal.clone(),

@@ -51,32 +51,32 @@ use crate::store::Folder;
 use crate::store::postgres::Postgres;
 
 /// An office of one city, with officers of other places beside it.
-pub(super) struct Office {
-    pub(super) services: Services,
-    pub(super) hands: Arc<Hands>,
-    pub(super) profiles: Arc<Profiles>,
-    pub(super) issuance: Issuance,
-    root: Vec<u8>,
-    below: StoredAuthority,
-    pub(super) applicant: Person,
-    pub(super) checker: Person,
-    pub(super) approver: Person,
-    pub(super) keeper: Person,
-    pub(super) clerk: Person,
-    picture: Vec<u8>,
+pub(crate) struct Office {
+    pub(crate) services: Services,
+    pub(crate) hands: Arc<Hands>,
+    pub(crate) profiles: Arc<Profiles>,
+    pub(crate) issuance: Issuance,
+    pub(crate) root: Vec<u8>,
+    pub(crate) below: StoredAuthority,
+    pub(crate) applicant: Person,
+    pub(crate) checker: Person,
+    pub(crate) approver: Person,
+    pub(crate) keeper: Person,
+    pub(crate) clerk: Person,
+    pub(crate) picture: Vec<u8>,
 }
 
-pub(super) fn division(code: &str) -> Division {
+pub(crate) fn division(code: &str) -> Division {
     Division::parse(code).unwrap()
 }
 
 /// The credit code of an organisation that does not exist.
-fn credit_code(number: usize) -> CreditCode {
+pub(crate) fn credit_code(number: usize) -> CreditCode {
     let codes = "0123456789ABCDEFGHJKLMNPQRTUWXY".chars().map(|check| format!("9933010000{number:07}{check}"));
     codes.into_iter().find_map(|code| CreditCode::parse(&code).ok()).unwrap()
 }
 
-pub(super) async fn officer(services: &Services, role: OfficerRole, place: &str) -> Person {
+pub(crate) async fn officer(services: &Services, role: OfficerRole, place: &str) -> Person {
     let person = person(services, &[Role::SealAdministrator]).await;
     seal_officers::appoint(services, (BY, None), &person.id, (role, &division(place))).await.unwrap();
     person
@@ -88,7 +88,7 @@ async fn kept(services: &Services, sm3: &[u8; 32]) -> Vec<u8> {
 }
 
 impl Office {
-    pub(super) async fn open(services: Services) -> Self {
+    pub(crate) async fn open(services: Services) -> Self {
         let hands = Arc::new(Hands(AtomicI64::new(NOW.unix())));
         let services = Services { clock: hands.clone(), ..services };
         let profiles = Arc::new(built_in().unwrap());
@@ -114,16 +114,16 @@ impl Office {
         }
     }
 
-    pub(super) fn wait_days(&self, days: i64) {
+    pub(crate) fn wait_days(&self, days: i64) {
         self.hands.0.fetch_add(days * 86_400, Ordering::SeqCst);
     }
 
-    pub(super) async fn key(&self) -> KeyId {
+    pub(crate) async fn key(&self) -> KeyId {
         let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::SealSigning, KeyAlgorithm::Sm2);
         making::generate(&self.services, BY, KeyLocation::Software, &attributes).await.unwrap().id
     }
 
-    pub(super) async fn maker(&self) {
+    pub(crate) async fn maker(&self) {
         let new = NewUnit {
             algorithm: KeyAlgorithm::Sm2,
             location: None,
@@ -134,7 +134,7 @@ impl Office {
         establish(&self.services, &self.issuance, BY, (&self.below.id, UnitRole::SealMaker), new).await.unwrap();
     }
 
-    pub(super) fn wanted(&self, number: usize, key: KeyId) -> Wanted {
+    pub(crate) fn wanted(&self, number: usize, key: KeyId) -> Wanted {
         let name = format!("样章市试验局{number}");
         Wanted {
             kind: 1,
@@ -153,87 +153,87 @@ impl Office {
         }
     }
 
-    pub(super) fn asks(&self, purpose: Purpose) -> NewApplication {
+    pub(crate) fn asks(&self, purpose: Purpose) -> NewApplication {
         let picture = purpose.wanted().map(|_| self.picture.clone());
         NewApplication { purpose, division: division("3301"), documents: vec![b"scan".to_vec()], picture }
     }
 
-    pub(super) async fn make(&self, number: usize) -> NewApplication {
+    pub(crate) async fn make(&self, number: usize) -> NewApplication {
         self.asks(Purpose::Make(Box::new(self.wanted(number, self.key().await))))
     }
 
-    pub(super) async fn try_submit(&self, new: NewApplication, by: &Person) -> Result<StoredApplication, Error> {
+    pub(crate) async fn try_submit(&self, new: NewApplication, by: &Person) -> Result<StoredApplication, Error> {
         let nonce = array(&SystemRandom).unwrap();
         let draft = seal_applications::draft(&self.services, &self.profiles, &by.id, new, nonce).await?;
         let signature = by.sign(&draft.submission.to_submit());
         seal_applications::submit(&self.services, draft, by.by(&signature)).await
     }
 
-    pub(super) async fn submit(&self, new: NewApplication) -> ApplicationId {
+    pub(crate) async fn submit(&self, new: NewApplication) -> ApplicationId {
         self.try_submit(new, &self.applicant).await.unwrap().id
     }
 
-    async fn refused(&self, new: NewApplication) -> &'static str {
+    pub(crate) async fn refused(&self, new: NewApplication) -> &'static str {
         self.try_submit(new, &self.applicant).await.unwrap_err().code()
     }
 
-    pub(super) async fn check(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
+    pub(crate) async fn check(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
         let signature = by.sign(&seal_applications::to_check(&self.services, id, &by.id).await?);
         seal_applications::check(&self.services, id, by.by(&signature)).await
     }
 
-    pub(super) async fn approve(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
+    pub(crate) async fn approve(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
         let signature = by.sign(&seal_applications::to_approve(&self.services, id).await?);
         seal_applications::approve(&self.services, &self.profiles, id, by.by(&signature)).await
     }
 
-    pub(super) async fn refuse(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
+    pub(crate) async fn refuse(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
         let why = (RefusalReason::NotEntitled, "无权");
         let signature = by.sign(&seal_applications::to_refuse(&self.services, id, &by.id, why).await?);
         seal_applications::refuse(&self.services, id, why, by.by(&signature)).await
     }
 
-    pub(super) async fn withdraw(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
+    pub(crate) async fn withdraw(&self, id: &ApplicationId, by: &Person) -> Result<StoredApplication, Error> {
         let why = WithdrawalReason::NotNeeded;
         let signature = by.sign(&seal_applications::to_withdraw(&self.services, id, &by.id, why).await?);
         seal_applications::withdraw(&self.services, id, why, by.by(&signature)).await
     }
 
-    pub(super) async fn approved(&self, new: NewApplication) -> ApplicationId {
+    pub(crate) async fn approved(&self, new: NewApplication) -> ApplicationId {
         let id = self.submit(new).await;
         self.check(&id, &self.checker).await.unwrap();
         assert_eq!(self.approve(&id, &self.approver).await.unwrap().application.state_name(), "approved");
         id
     }
 
-    pub(super) async fn fulfil(&self, id: &ApplicationId) -> Result<Fulfilled, Error> {
+    pub(crate) async fn fulfil(&self, id: &ApplicationId) -> Result<Fulfilled, Error> {
         seal_fulfilment::fulfil(&self.services, &self.profiles, &self.issuance, (BY, None), id).await
     }
 
-    pub(super) async fn deliver(&self, seal: &SealId, by: &Person) -> Result<&'static str, Error> {
+    pub(crate) async fn deliver(&self, seal: &SealId, by: &Person) -> Result<&'static str, Error> {
         let signature = by.sign(&seal_delivery::to_deliver(&self.services, seal, &by.id).await?);
         Ok(seal_delivery::deliver(&self.services, seal, by.by(&signature)).await?.name())
     }
 
-    pub(super) async fn suspend(&self, seal: &SealId, by: &Person) -> Result<&'static str, Error> {
+    pub(crate) async fn suspend(&self, seal: &SealId, by: &Person) -> Result<&'static str, Error> {
         let why = SuspensionReason::OwnerRequest;
         let signature = by.sign(&seal_delivery::to_suspend(&self.services, seal, &by.id, why).await?);
         Ok(seal_delivery::suspend(&self.services, seal, why, by.by(&signature)).await?.name())
     }
 
     /// A seal in use.
-    pub(super) async fn seal(&self, number: usize) -> SealId {
+    pub(crate) async fn seal(&self, number: usize) -> SealId {
         let id = self.approved(self.make(number).await).await;
         let seal = self.fulfil(&id).await.unwrap().seal;
         assert_eq!(self.deliver(&seal, &self.keeper).await.unwrap(), "active");
         seal
     }
 
-    pub(super) async fn state(&self, seal: &SealId) -> &'static str {
+    pub(crate) async fn state(&self, seal: &SealId) -> &'static str {
         seal_delivery::find(&self.services, seal).await.unwrap().seal.state.name()
     }
 
-    pub(super) async fn sign(&self, seal: &SealId) -> Result<Vec<u8>, &'static str> {
+    pub(crate) async fn sign(&self, seal: &SealId) -> Result<Vec<u8>, &'static str> {
         let user = Actor::Caller { id: self.clerk.id.clone(), roles: Roles::new([Role::SealUser]).unwrap() };
         let sign = async || seals::sign(&self.services, &user, None, seal, order(NOTICE)).await;
         let signed = match sign().await {
@@ -247,7 +247,7 @@ impl Office {
         signed.map(|sealed| sealed.document).map_err(|error| error.code())
     }
 
-    pub(super) async fn authorise(&self, seal: &SealId) {
+    pub(crate) async fn authorise(&self, seal: &SealId) {
         let now = self.services.clock.now();
         let terms = UseTerms {
             nonce: array(&SystemRandom).unwrap(),
@@ -267,7 +267,7 @@ impl Office {
         seal_uses::authorise(&self.services, terms, self.keeper.by(&signature)).await.unwrap();
     }
 
-    async fn certificate(&self, seal: &SealId) -> StoredStatus {
+    pub(crate) async fn certificate(&self, seal: &SealId) -> StoredStatus {
         let known = seal_delivery::find(&self.services, seal).await.unwrap();
         inventory::find(&self.services, &known.record.certificate_sm3).await.unwrap().status
     }
@@ -355,7 +355,7 @@ async fn a_seal_goes_its_way(office: &Office) {
 
     // What was made is what was approved.
     let known = seal_delivery::find(&office.services, &seal).await.unwrap();
-    assert_eq!((known.record.code.as_str(), &known.record.application), ("33010600000001", &id));
+    assert_eq!((known.record.code.as_str(), known.record.origin.application()), ("33010600000001", Some(&id)));
     let written = SesSeal::parse(&known.seal.seal_der).unwrap();
     assert_eq!((written.es_id, written.name, written.kind), ("33010600000001", "样章市试验局1", 1));
     assert_eq!((written.picture, written.width, written.height), (&office.picture[..], 42, 42));

@@ -50,10 +50,10 @@ async fn stamps_on_postgresql() {
 }
 
 /// Clocks that move by a millisecond at each reading, and as they are told.
-struct Told(Mutex<Moments>);
+pub(crate) struct Told(Mutex<Moments>);
 
 impl Told {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Moments { monotonic: 0, wall: NOW.unix() * SECOND })))
     }
 
@@ -97,7 +97,7 @@ fn rules(sources: usize) -> Rules {
     rules
 }
 
-fn options(clocks: &Arc<Told>) -> Options {
+pub(crate) fn options(clocks: &Arc<Told>) -> Options {
     Options {
         rules: rules(0),
         clocks: Arc::<Told>::clone(clocks),
@@ -107,14 +107,18 @@ fn options(clocks: &Arc<Told>) -> Options {
     }
 }
 
-async fn start(services: &Services, options: Options) -> Stamping {
+pub(crate) async fn start(services: &Services, options: Options) -> Stamping {
     Stamping::start(services, options).await.unwrap().unwrap()
 }
 
 fn request(text: &str, nonce: &[u8]) -> Vec<u8> {
+    request_over(text.as_bytes(), nonce)
+}
+
+pub(crate) fn request_over(octets: &[u8], nonce: &[u8]) -> Vec<u8> {
     NewTimeStampReq {
         algorithm: OID_SM3,
-        digest: &digest(DigestAlgorithm::Sm3, text.as_bytes()),
+        digest: &digest(DigestAlgorithm::Sm3, octets),
         policy: None,
         nonce: Some(nonce),
         certificate_wanted: true,

@@ -29,8 +29,8 @@ use yinxin::store::{
 
 use crate::store::postgres::Postgres;
 use crate::store::{
-    Folder, authorities, erasures, escrow, jobs, publication, registration, seal_life, seal_uses, together,
-    verification_batches, watching,
+    Folder, authorities, erasures, escrow, jobs, publication, registration, seal_life, seal_remakes, seal_uses,
+    together, verification_batches, watching,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,6 +109,7 @@ async fn contract(url: &str) {
         .await;
     registration::contract(&store, url).await;
     seal_life::contract(&store, url).await;
+    seal_remakes::contract(&store, url).await;
     seal_uses::contract(&store, url).await;
     answers(&store).await;
     watching::contract(&store).await;

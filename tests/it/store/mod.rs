@@ -11,6 +11,7 @@ pub(crate) mod postgres;
 mod publication;
 mod registration;
 mod seal_life;
+mod seal_remakes;
 mod seal_uses;
 mod services;
 mod together;

@@ -22,7 +22,7 @@ use yinxin::store::seal_code_ranges::{self, StoredRange};
 use yinxin::store::seal_makings::{self, StoredMaking};
 use yinxin::store::seal_officers::{self, StoredSealOfficer};
 use yinxin::store::seal_orders::{self, ArrivedSeal, StoredOrder};
-use yinxin::store::seal_records::{self, StoredSealRecord};
+use yinxin::store::seal_records::{self, SealOrigin, StoredSealRecord};
 use yinxin::store::signatures;
 use yinxin::store::{Error, Store};
 
@@ -329,7 +329,7 @@ async fn makings_and_records(store: &Store, url: &str) {
         name: "样章市试验局".into(),
         holder: holder(),
         keeper: caller("c2"),
-        application: id("a1"),
+        origin: SealOrigin::Application(id("a1")),
         predecessor: Some(seal("s2")),
         certificate_sm3: [3; 32],
         valid_to: at(900),
