@@ -5,5 +5,7 @@ mod folder;
 #[expect(dead_code, reason = "tests make further databases on their server")]
 #[path = "../../tests/it/store/postgres.rs"]
 pub(crate) mod postgres;
+#[path = "../../tests/it/store/restart.rs"]
+mod restart;
 
 pub(crate) use folder::Folder;

@@ -204,14 +204,14 @@ mod tests {
     fn class_numbers_and_names_are_distinct() {
         let numbers = EventClass::ALL.iter().map(|class| class.number()).collect::<Vec<_>>();
         assert_eq!(
-                    numbers,
-                    (1..=47)
-                        .chain(50..=59)
-                        .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
-                        .chain(120..=133)
-                                .chain(140..=155)
-                                .collect::<Vec<_>>()
-                );
+            numbers,
+            (1..=47)
+                .chain(50..=59)
+                .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
+                .chain(120..=133)
+                .chain(140..=155)
+                .collect::<Vec<_>>()
+        );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(names.len(), EventClass::ALL.len());
     }

@@ -12,6 +12,7 @@ use crate::domain::trust::key::{public_key, subject_public_key_info};
 use crate::format::ses::SesSeal;
 use crate::format::x509::Certificate;
 use crate::service::certificate_status::{Change, change_in, end_in};
+use crate::service::seal_changes::change_state;
 use crate::service::seal_fulfilment::of_certificate;
 use crate::service::seal_remakes::carrying::{By, event};
 use crate::service::seal_remakes::{confirm, known};
@@ -93,7 +94,7 @@ async fn revoke_one(
         return Ok(None);
     }
     let (state, body) = seal.state.clone().revoke(&record.seal, now, order.reason)?;
-    seals::change_state(tx, &seal, state).await?;
+    change_state(tx, &seal, state).await?;
     audit::append(tx, &event(by, now, body)).await?;
     let refusal = seal.signer_key.is_none().then(|| Error::SignerNotOurs.code().to_owned());
     let step = if refusal.is_some() { RemakeStep::Refused } else { RemakeStep::Revoked };

@@ -360,7 +360,7 @@ async fn contract(place: Place) {
     matrix.fill(20).await;
     // The one that was fulfilled is that of the seal itself.
     let record = seal_delivery::find(&matrix.office.services, &matrix.seal).await.unwrap().record;
-    matrix.pool.insert("fulfilled", vec![record.application]);
+    matrix.pool.insert("fulfilled", vec![record.origin.application().unwrap().clone()]);
 
     for who in &everybody {
         matrix.applications(who).await;

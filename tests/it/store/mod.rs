@@ -10,6 +10,7 @@ mod jobs;
 pub(crate) mod postgres;
 mod publication;
 mod registration;
+mod restart;
 mod seal_life;
 mod seal_remakes;
 mod seal_uses;

@@ -10,11 +10,11 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use crate::store::Folder;
 
 /// User and group to run as, when not as ourselves.
-type User = Option<(u32, u32)>;
+pub(crate) type User = Option<(u32, u32)>;
 
 pub(crate) struct Postgres {
     /// Nothing when the environment names a server that is not ours to stop.
-    private: Option<(Folder, PathBuf, User)>,
+    pub(crate) private: Option<(Folder, PathBuf, User)>,
     pub(crate) url: String,
 }
 
@@ -47,22 +47,6 @@ impl Postgres {
         Some(server)
     }
 
-    /// Ends it, lets the system forget its files, and starts it again on the same port: nothing is in memory then. Nothing
-    /// happens where the server is not ours.
-    pub(crate) fn restart_cold(&self) {
-        let Some((folder, pg_ctl, user)) = &self.private else { return };
-        let rows = folder.path().join("rows");
-        let rows = rows.to_str().unwrap();
-        run(pg_ctl, &["-D", rows, "-w", "-m", "fast", "stop"], *user, folder.path());
-        forget(&folder.path().join("rows"));
-        let log = folder.path().join("log");
-        // With the options of its last start.
-        let options = std::fs::read_to_string(folder.path().join("rows/postmaster.opts")).unwrap();
-        let words = options.split('"').skip(1).step_by(2).collect::<Vec<_>>();
-        let options = words.split_at(2).1.join(" ");
-        run(pg_ctl, &["-D", rows, "-w", "-l", log.to_str().unwrap(), "-o", &options, "start"], *user, folder.path());
-    }
-
     /// A fresh database of that name on it.
     pub(crate) async fn database(&self, name: &str) -> String {
         let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
@@ -91,22 +75,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Has the system drop what it holds of the files in a folder.
-fn forget(folder: &Path) {
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            forget(&path);
-        } else {
-            std::fs::File::open(&path).unwrap().sync_all().unwrap();
-            let file = format!("if={}", path.display());
-            let told = Command::new("dd").args([&file, "iflag=nocache", "count=0", "status=none"]).status().unwrap();
-            assert!(told.success(), "{}", path.display());
-        }
-    }
-}
-
-fn run(program: &Path, arguments: &[&str], user: User, folder: &Path) {
+pub(crate) fn run(program: &Path, arguments: &[&str], user: User, folder: &Path) {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((uid, gid)) = user {

@@ -88,7 +88,7 @@ impl Scene {
 
     async fn seal_of(&self, id: &ApplicationId) -> SealId {
         let page = seal_delivery::list(&self.office.services, None, 500).await.unwrap();
-        page.seals.into_iter().find(|known| known.record.application == *id).unwrap().record.seal
+        page.seals.into_iter().find(|known| known.record.origin.application() == Some(id)).unwrap().record.seal
     }
 
     /// What was reported about a subject, by code.
