@@ -27,7 +27,7 @@ const APPLICATIONS: &str = "/api/v1/seal-applications";
 const SEALS: &str = "/api/v1/seals";
 
 pub(crate) fn is_about_seals(path: &str) -> bool {
-    path.starts_with(APPLICATIONS) || path.starts_with(SEALS) && !path.ends_with("/signatures")
+    path.starts_with(APPLICATIONS) || path.starts_with(SEALS) && !path.contains("/signatures")
 }
 
 /// A request that each of these endpoints takes.
@@ -289,7 +289,7 @@ async fn seals_come_through_as_they_were_asked_for() {
         "id": "seal-1", "code": "33010600000001", "name": "样章市试验局", "state": "suspended",
         "since": "1970-01-01T00:00:03Z", "reason": "owner-request", "superseded_by": null, "keeper": "keeper", "kind": 1,
         "credit_code": "99990000000000001F", "holder": "样章市试验局", "holder_division": "330106", "filing": null,
-        "application": "a1", "predecessor": "seal-0", "certificate_sm3": "06".repeat(32),
+        "origin": "application", "application": "a1", "predecessor": "seal-0", "certificate_sm3": "06".repeat(32),
         "valid_to": "1970-01-01T00:00:09Z", "delivered_at": "1970-01-01T00:00:02Z",
     });
     assert_eq!(page, json!({ "seals": [seal.clone()], "next": null }));
