@@ -1,6 +1,6 @@
 //! An installation on this machine: its folder, database, keys, anchors, TLS, and the first caller's key.
 
-mod parts;
+pub(crate) mod parts;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -298,8 +298,7 @@ impl Installation {
         // Before an event takes a number that one has already, which a restore forgot.
         parts::agree(&services, &settings).await?;
         services.start().await?;
-        let services = services.with_plan(plan(&settings)).with_unkept(settings.unkept);
-        let services = services.with_offices(offices::of(&settings)?).with_seal_kinds(Arc::clone(&settings.seal_kinds));
+        let services = parts::about_seals(services.with_plan(plan(&settings)), &settings)?;
         let profiles = Arc::new(profiles);
         let development = match settings.trust.development {
             true => Some(development::ensure(&services, &profiles).await?),

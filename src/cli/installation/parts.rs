@@ -1,12 +1,12 @@
-//! What an installation serves with, each by its settings: the audit log, batches of files to verify, time stamps.
+//! What an installation serves with, each by its settings: seals, the audit log, batches of files to verify, time stamps.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::clock::SystemClock;
 use crate::base::random::{HealthChecked, SystemRandom};
-use crate::cli::fetching;
 use crate::cli::installation::{Error, Installation};
+use crate::cli::{fetching, offices};
 use crate::config::Settings;
 use crate::service::audit_log::erasing::Terms;
 use crate::service::audit_log::folder::FolderLog;
@@ -16,6 +16,12 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
 use crate::service::{self, Services};
+
+/// The same services with what the settings say of seals: of those without a keeper, of offices elsewhere, of types.
+pub(crate) fn about_seals(services: Services, settings: &Settings) -> Result<Services, Error> {
+    let services = services.with_unkept(settings.unkept).with_offices(offices::of(settings)?);
+    Ok(services.with_seal_kinds(Arc::clone(&settings.seal_kinds)))
+}
 
 /// The audit log of an installation with these settings, opened and proven.
 pub(crate) async fn audit_log(services: &Services, settings: &Settings) -> Result<AuditLog, Error> {
