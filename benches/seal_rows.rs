@@ -86,7 +86,7 @@ impl Piece {
 fn scattered(count: u64, of: u64, salt: u64) -> impl Iterator<Item = Kept> {
     (0..count).map(move |number| {
         let mixed = (number + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Kept((mixed ^ (mixed >> 29)) % of)
+        Kept { number: (mixed ^ (mixed >> 29)) % of, of }
     })
 }
 
@@ -121,19 +121,18 @@ async fn main() {
         "seals", "asked", "p50 µs", "p99 µs", "cold p50", "cold p99", "rows", "pages"
     );
     let mut first: Vec<(f64, f64, Explained)> = Vec::new();
-    let mut there = 0;
     for size in (4..=9).map(|power| 10_u64.pow(power)).take_while(|size| *size <= most) {
         let begun = Instant::now();
         open(&server.url).await.close().await;
-        load(&server.url, there..size).await;
-        there = size;
+        load(&server.url, size).await;
         println!("{size:>9}  loaded in {:.0} s, {}", begun.elapsed().as_secs_f64(), rows::space(&server.url).await);
         for (which, piece) in Piece::ALL.into_iter().enumerate() {
             let store = open(&server.url).await;
             measure(&store, piece, scattered(WARM, size, 1)).await;
             let (median, high, rows) = measure(&store, piece, scattered(WARM, size, 1)).await;
             store.close().await;
-            let explained = Explained::of(&server.url, |tx| Box::pin(piece.ask(tx, Kept(size / 3)))).await;
+            let explained =
+                Explained::of(&server.url, |tx| Box::pin(piece.ask(tx, Kept { number: size / 3, of: size }))).await;
 
             server.restart_cold();
             let store = open(&server.url).await;

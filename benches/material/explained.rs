@@ -71,5 +71,5 @@ fn walk(node: &Value, nodes: &mut Vec<String>) {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("seal") || name.starts_with("newest")
+    ["seal", "further", "newest"].iter().any(|beginning| name.starts_with(beginning))
 }

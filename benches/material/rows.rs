@@ -1,7 +1,5 @@
 //! Right rows of many seals, as the store would write them, in the binary form of PostgreSQL's COPY.
 
-use std::ops::Range;
-
 use sqlx::{Connection as _, PgConnection};
 use yinxin::base::clock::Timestamp;
 use yinxin::base::credit_code::CreditCode;
@@ -16,21 +14,24 @@ use yinxin::store::seal_records::{SealOrigin, StoredSealRecord};
 pub(crate) const KEY: [u8; 32] = [7; 32];
 /// Seals of one holder.
 const OF_A_HOLDER: u64 = 5;
-/// Keepers, and counties: each has a share of all.
-const KEEPERS: u64 = 5_000;
-const COUNTIES: u64 = 2_800;
+/// Seals of one keeper, and of one county, however many there are: scattered among all, so that each page has as many rows.
+const OF_A_KEEPER: u64 = 2_000;
+const OF_A_COUNTY: u64 = 4_000;
 const SINCE: i64 = 1_790_000_000;
 
-/// The seal with that number.
+/// The seal with that number among so many.
 #[derive(Clone, Copy)]
-pub(crate) struct Kept(pub(crate) u64);
+pub(crate) struct Kept {
+    pub(crate) number: u64,
+    pub(crate) of: u64,
+}
 
 impl Kept {
     /// What is known of it.
     pub(crate) fn record(self) -> StoredSealRecord {
-        let Self(number) = self;
+        let Self { number, of } = self;
         let holder = number / OF_A_HOLDER;
-        let county = holder % COUNTIES;
+        let county = holder % (of / OF_A_COUNTY).max(1);
         let county = format!("{}{:02}{:02}", 11 + county / 400, 1 + county / 20 % 20, 1 + county % 20);
         StoredSealRecord {
             seal: self.id(),
@@ -43,7 +44,7 @@ impl Kept {
                 name: format!("样章市试验局第{holder}所"),
                 division: Division::parse(&county).unwrap(),
             },
-            keeper: CallerId::parse(&format!("keeper-{:06}", holder % KEEPERS)).unwrap(),
+            keeper: CallerId::parse(&format!("keeper-{:06}", holder % (of / OF_A_KEEPER).max(1))).unwrap(),
             origin: SealOrigin::Application(ApplicationId::parse(&uuid(number, 0xA)).unwrap()),
             predecessor: None,
             certificate_sm3: sm3(&number.to_be_bytes()),
@@ -54,7 +55,7 @@ impl Kept {
     }
 
     fn id(self) -> SealId {
-        SealId::parse(&uuid(self.0, 0x5)).unwrap()
+        SealId::parse(&uuid(self.number, 0x5)).unwrap()
     }
 }
 
@@ -214,16 +215,18 @@ const TABLES: [Table; 4] = [
     ("COPY newest_rows (name, version) FROM STDIN (FORMAT BINARY)", newest),
 ];
 
-/// Loads the rows of these seals, and gathers what the planner knows of them.
-pub(crate) async fn load(url: &str, numbers: Range<u64>) {
+/// Loads the rows of so many seals in the place of those before, and gathers what the planner knows of them.
+pub(crate) async fn load(url: &str, of: u64) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     // Rows that they refer to are left out.
     sqlx::query("SET session_replication_role = replica").execute(&mut connection).await.unwrap();
+    let tables = "TRUNCATE seals, seal_records, seal_keepers, newest_rows CASCADE";
+    sqlx::query(tables).execute(&mut connection).await.unwrap();
     for (statement, write) in TABLES {
         let mut copy = connection.copy_in_raw(statement).await.unwrap();
         let mut rows = b"PGCOPY\n\xFF\r\n\0\0\0\0\0\0\0\0\0".to_vec();
-        for number in numbers.clone() {
-            write(&mut rows, &Kept(number).record());
+        for number in 0..of {
+            write(&mut rows, &Kept { number, of }.record());
             if rows.len() > 1 << 20 {
                 copy.send(std::mem::take(&mut rows)).await.unwrap();
             }

@@ -28,7 +28,7 @@ use crate::service::escrow;
 use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::{Completion, Issuance, Issued, Order, Wanted, serial};
 use crate::service::officers::{fixed_value, officer_in, officer_still};
-use crate::service::{Error, Services};
+use crate::service::{Error, Services, seal_applications};
 use crate::store::certificate_requests::{self, StoredCheck, StoredRequest};
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::{self, Tx, audit};
@@ -571,13 +571,18 @@ pub async fn lapse(services: &Services, days: u32) -> Result<u64, Error> {
     }
 }
 
-/// Lets requests lapse until it is dropped: the timer of a service at work.
+/// Lets requests for certificates and applications for seals lapse until it is dropped: the timer of a service at work.
 pub async fn keep_lapsing(services: Services, days: u32) {
     loop {
-        match lapse(&services, days).await {
-            Ok(0) => {}
-            Ok(requests) => tracing::info!(requests, "requests for certificates waited too long and are refused"),
-            Err(error) => tracing::warn!(code = error.code(), "requests for certificates cannot lapse"),
+        for (what, lapsed) in [
+            ("requests for certificates", lapse(&services, days).await),
+            ("applications for seals", seal_applications::lapse(&services, days).await),
+        ] {
+            match lapsed {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "{what} waited too long and are refused"),
+                Err(error) => tracing::warn!(code = error.code(), "{what} cannot lapse"),
+            }
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -2,10 +2,10 @@
 //
 //   java -cp /usr/share/java/bcprov.jar VerifySealedOfd.java [--trust ca.pem]... file.ofd...
 //
-// Written from the structures of GB/T 38540-2020 (V4) and GB/T 33190-2016 clause 18.
+// Written from the structures of GM/T 0031-2014 (V1), GB/T 38540-2020 (V4), GM/T 0031-2025 (V5) and GB/T 33190-2016 clause 18.
 // One JSON line per signature; exit 0 only when every check of every signature of every file is ok
 // and every file has a signature; 1 when some check failed; 2 on usage or an unreadable file.
-// Strict: DER only, GeneralizedTime only, no tolerance of any kind.
+// Strict: DER only, GeneralizedTime only (V1: UTCTime only in the seal), no tolerance of any kind.
 // Not checked: validity periods, revocation, key usage, time stamps, coverage of the shown parts.
 
 import java.io.ByteArrayInputStream;
@@ -39,7 +39,9 @@ import org.bouncycastle.asn1.ASN1Primitive;
 import org.bouncycastle.asn1.ASN1PrintableString;
 import org.bouncycastle.asn1.ASN1Sequence;
 import org.bouncycastle.asn1.ASN1TaggedObject;
+import org.bouncycastle.asn1.ASN1UTCTime;
 import org.bouncycastle.asn1.ASN1UTF8String;
+import org.bouncycastle.asn1.DERSequence;
 import org.bouncycastle.asn1.gm.GMObjectIdentifiers;
 import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
 import org.bouncycastle.asn1.x509.Certificate;
@@ -242,8 +244,8 @@ public final class VerifySealedOfd {
             verifyValue(ses.certificate, ses.algorithm, toSign, ses.signature);
         });
         check(line, reasons, "seal", () -> {
-            byte[] eSealInfo = some(ses).seal.info.getEncoded(ASN1Encoding.DER);
-            verifyValue(ses.seal.certificate, ses.seal.algorithm, eSealInfo, ses.seal.signature);
+            byte[] signed = some(ses).seal.signed.getEncoded(ASN1Encoding.DER);
+            verifyValue(ses.seal.certificate, ses.seal.algorithm, signed, ses.seal.signature);
         });
         check(line, reasons, "listed", () -> some(ses).seal.requireListed(ses.certificateBytes));
         check(line, reasons, "sealFile", () -> {
@@ -382,13 +384,17 @@ public final class VerifySealedOfd {
         static SesSignature parse(byte[] input) throws Exception {
             SesSignature ses = new SesSignature();
             ASN1Sequence top = strict(input, "SES_Signature");
+            if (top.size() == 2) {
+                return parseFirst(top);
+            }
             size(top, 4, 5, "SES_Signature");
             ses.toSign = sequence(top.getObjectAt(0), "toSign");
             size(ses.toSign, 5, 6, "TBS_Sign");
-            if (!integer(ses.toSign.getObjectAt(0), "version").equals(BigInteger.valueOf(4))) {
-                throw new Refused("TBS_Sign version is not 4");
-            }
             ses.seal = SesSeal.parse(sequence(ses.toSign.getObjectAt(1), "eseal"));
+            if (ses.seal.version == 1) {
+                throw new Refused("a seal of version 1 in a later signature");
+            }
+            ses.requireVersion();
             typed(ASN1GeneralizedTime.class, ses.toSign.getObjectAt(2), "timeInfo");
             ses.dataHash = bits(ses.toSign.getObjectAt(3), "dataHash");
             ses.propertyInfo = typed(ASN1IA5String.class, ses.toSign.getObjectAt(4), "propertyInfo").getString();
@@ -412,11 +418,40 @@ public final class VerifySealedOfd {
             }
             return ses;
         }
+
+        /** GM/T 0031-2014: certificate and algorithm are signed too, timeInfo is free. */
+        private static SesSignature parseFirst(ASN1Sequence top) throws Exception {
+            SesSignature ses = new SesSignature();
+            ses.toSign = sequence(top.getObjectAt(0), "toSign");
+            size(ses.toSign, 7, 7, "TBS_Sign");
+            ses.seal = SesSeal.parse(sequence(ses.toSign.getObjectAt(1), "eseal"));
+            if (ses.seal.version != 1) {
+                throw new Refused("a seal of version " + ses.seal.version + " in a signature of version 1");
+            }
+            ses.requireVersion();
+            bits(ses.toSign.getObjectAt(2), "timeInfo");
+            ses.dataHash = bits(ses.toSign.getObjectAt(3), "dataHash");
+            ses.propertyInfo = typed(ASN1IA5String.class, ses.toSign.getObjectAt(4), "propertyInfo").getString();
+            ses.certificateBytes = octets(ses.toSign.getObjectAt(5), "cert");
+            ses.certificate = certificate(ses.certificateBytes);
+            ses.algorithm = typed(ASN1ObjectIdentifier.class, ses.toSign.getObjectAt(6), "signatureAlgorithm");
+            ses.signature = bits(top.getObjectAt(1), "signature");
+            return ses;
+        }
+
+        private void requireVersion() throws Refused {
+            if (!integer(toSign.getObjectAt(0), "version").equals(BigInteger.valueOf(seal.version))) {
+                throw new Refused("TBS_Sign version is not " + seal.version);
+            }
+        }
     }
 
     private static final class SesSeal {
         byte[] encoded;
+        int version;
         ASN1Sequence info;
+        /** What the maker signed. */
+        ASN1Sequence signed;
         Certificate certificate;
         ASN1ObjectIdentifier algorithm;
         byte[] signature;
@@ -425,7 +460,7 @@ public final class VerifySealedOfd {
 
         static SesSeal parse(ASN1Sequence top) throws Exception {
             SesSeal seal = new SesSeal();
-            size(top, 4, 4, "SESeal");
+            size(top, 2, 5, "SESeal");
             seal.encoded = top.getEncoded(ASN1Encoding.DER);
             seal.info = sequence(top.getObjectAt(0), "eSealInfo");
             size(seal.info, 4, 5, "SES_SealInfo");
@@ -434,19 +469,30 @@ public final class VerifySealedOfd {
             if (!typed(ASN1IA5String.class, header.getObjectAt(0), "ID").getString().equals("ES")) {
                 throw new Refused("header ID is not ES");
             }
-            if (!integer(header.getObjectAt(1), "version").equals(BigInteger.valueOf(4))) {
-                throw new Refused("header version is not 4");
+            seal.version = integer(header.getObjectAt(1), "version").intValueExact();
+            if (seal.version != 1 && seal.version != 4 && seal.version != 5) {
+                throw new Refused("header version " + seal.version);
+            }
+            int elements = top.size();
+            if (seal.version == 1 ? elements != 2 : seal.version == 4 ? elements != 4 : elements < 4) {
+                throw new Refused("SESeal of version " + seal.version + " has " + elements + " elements");
             }
             typed(ASN1IA5String.class, header.getObjectAt(2), "Vid");
             typed(ASN1IA5String.class, seal.info.getObjectAt(1), "esID");
             ASN1Sequence property = sequence(seal.info.getObjectAt(2), "property");
-            size(property, 7, 7, "SES_ESPropertyInfo");
+            boolean first = seal.version == 1;
+            size(property, first ? 6 : 7, first ? 6 : 7, "SES_ESPropertyInfo");
             integer(property.getObjectAt(0), "type");
             typed(ASN1UTF8String.class, property.getObjectAt(1), "name");
-            seal.certListType = integer(property.getObjectAt(2), "certListType").intValueExact();
-            seal.certList = sequence(property.getObjectAt(3), "certList");
-            for (int i = 4; i < 7; i++) {
-                typed(ASN1GeneralizedTime.class, property.getObjectAt(i), "seal time");
+            // Version 1 lists certificates, and has no number for their kind.
+            seal.certListType = first ? 1 : integer(property.getObjectAt(2), "certListType").intValueExact();
+            seal.certList = sequence(property.getObjectAt(first ? 2 : 3), "certList");
+            for (int i = first ? 3 : 4; i < property.size(); i++) {
+                if (first) {
+                    typed(ASN1UTCTime.class, property.getObjectAt(i), "seal time");
+                } else {
+                    typed(ASN1GeneralizedTime.class, property.getObjectAt(i), "seal time");
+                }
             }
             ASN1Sequence picture = sequence(seal.info.getObjectAt(3), "picture");
             size(picture, 4, 4, "SES_ESPictrueInfo");
@@ -457,9 +503,27 @@ public final class VerifySealedOfd {
             if (seal.info.size() == 5) {
                 extDatas(seal.info.getObjectAt(4));
             }
+            if (first) {
+                ASN1Sequence signInfo = sequence(top.getObjectAt(1), "signInfo");
+                size(signInfo, 3, 3, "SES_SignInfo");
+                seal.certificate = certificate(octets(signInfo.getObjectAt(0), "maker cert"));
+                seal.algorithm = typed(ASN1ObjectIdentifier.class, signInfo.getObjectAt(1), "signatureAlgorithm");
+                seal.signature = bits(signInfo.getObjectAt(2), "signData");
+                seal.signed = new DERSequence(
+                        new ASN1Encodable[] {seal.info, signInfo.getObjectAt(0), signInfo.getObjectAt(1)});
+                return seal;
+            }
             seal.certificate = certificate(octets(top.getObjectAt(1), "maker cert"));
             seal.algorithm = typed(ASN1ObjectIdentifier.class, top.getObjectAt(2), "signAlgID");
             seal.signature = bits(top.getObjectAt(3), "signedValue");
+            seal.signed = seal.info;
+            if (top.size() == 5) {
+                ASN1TaggedObject tagged = typed(ASN1TaggedObject.class, top.getObjectAt(4), "timeStamp");
+                if (tagged.getTagNo() != 0 || !tagged.isExplicit()) {
+                    throw new Refused("timeStamp is not [0] EXPLICIT");
+                }
+                bits(tagged.getExplicitBaseObject(), "timeStamp");
+            }
             return seal;
         }
 

@@ -22,6 +22,7 @@ mod releases;
 mod renewal;
 mod retention;
 mod seal_authority;
+mod seal_crash;
 mod seal_imports;
 pub(crate) mod seal_life;
 mod seal_remakes;

@@ -8,6 +8,7 @@ mod office;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use yinxin::base::credit_code::CreditCode;
 use yinxin::base::division::Division;
@@ -36,7 +37,7 @@ use yinxin::service::seal_uses;
 use yinxin::service::units::{NewUnit, establish};
 use yinxin::service::verification::{Verification, sm3_hex};
 use yinxin::service::{
-    Error, Services, authorities, development, inventory, seal_codes, seal_delivery, seal_officers, seals,
+    Error, Services, authorities, development, inventory, registration, seal_codes, seal_delivery, seal_officers, seals,
 };
 use yinxin::store::authorities::StoredAuthority;
 use yinxin::store::certificates;
@@ -727,6 +728,19 @@ async fn what_waits_too_long_lapses(office: &Office) {
     assert_eq!(stored.application.state_name(), "refused");
     assert_eq!(office.fulfil(&id).await.unwrap_err().code(), "request-state");
     assert_eq!(seal_applications::lapse(&office.services, 30).await.unwrap(), 0);
+    // And by itself, while a service is at work.
+    let id = office.approved(office.make(84).await).await;
+    office.wait_days(31);
+    let timer = tokio::spawn(registration::keep_lapsing(office.services.clone(), 30));
+    let state = async || seal_applications::find(&office.services, &id).await.unwrap().application.state_name();
+    for _ in 0..100 {
+        if state().await == "refused" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    timer.abort();
+    assert_eq!(state().await, "refused");
     let page = seal_applications::list(&office.services, Some("fulfilled"), None, 3).await.unwrap();
     assert_eq!(page.applications.len(), 3);
     let next = seal_applications::list(&office.services, Some("fulfilled"), page.next.as_ref(), 3).await.unwrap();

@@ -388,6 +388,8 @@ impl Desk<'_> {
         self.place.by_hand(&format!("CREATE TABLE awake AS SELECT {columns} FROM seals WHERE id = '{id}'")).await;
         self.suspend(1).await;
         self.place.by_hand(&format!("CREATE TABLE asleep AS SELECT {columns} FROM seals WHERE id = '{id}'")).await;
+        // Else the row of before would be known for an older one.
+        assert_eq!(self.place.by_hand(&format!("DELETE FROM newest_rows WHERE name = 'seals/{id}'")).await, 1);
         assert_eq!(self.place.by_hand(&put("awake")).await, 1);
         self.trigger("AFTER INSERT", "NEW.state = 'signing'", &put("asleep")).await;
         let before = self.counts().await;
