@@ -276,11 +276,8 @@ async fn rows_and_events_agree(services: &Services, place: &Place) {
     let (mut issued, mut uses, mut twice) = (BTreeSet::new(), 0, Vec::new());
     for body in bodies(services).await {
         match body {
-            EventBody::SealIssued { seal, .. } => {
-                if !issued.insert(seal.clone()) {
-                    twice.push(seal);
-                }
-            }
+            EventBody::SealIssued { seal, .. } if issued.contains(&seal) => twice.push(seal),
+            EventBody::SealIssued { seal, .. } => drop(issued.insert(seal)),
             EventBody::DocumentSigned { .. } => uses += 1,
             _ => {}
         }
