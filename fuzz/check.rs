@@ -159,7 +159,7 @@ pub fn import_table(input: &[u8]) {
         assert!((1..=99).contains(&record.kind));
         let kind = record.kind.to_string();
         let division = record.holder.division.code();
-        let fields = [
+        let fields: [&str; 9] = [
             &record.seal,
             record.certificate.as_deref().unwrap_or_default(),
             record.key.as_deref().unwrap_or_default(),
