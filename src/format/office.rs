@@ -547,11 +547,13 @@ mod tests {
         for body in answers() {
             let der = Answer { name: [1; 16], subject: "a-1", body }.to_der();
             for end in 0..der.len() {
-                assert!(Answer::parse(&der[..end]).is_err(), "{end}");
+                let what = "answer";
+                let refused = if end == 0 { der::Error::Missing { what } } else { der::Error::Malformed { what } };
+                assert_eq!(Answer::parse(&der[..end]), Err(refused), "{end}");
             }
             let mut longer = der.clone();
             longer.push(0);
-            assert!(Answer::parse(&longer).is_err());
+            assert_eq!(Answer::parse(&longer), Err(der::Error::TrailingBytes { what: "answer" }));
         }
         let parse = |body: AnswerBody<'_>| {
             let der = Answer { name: [1; 16], subject: "a-1", body }.to_der();

@@ -221,6 +221,23 @@ pub async fn complete(
     Ok(keep.await?)
 }
 
+/// Frees the key of a request whose outcome is an error, and gives the outcome as it is.
+///
+/// The first error is the one to tell. A key that cannot be freed stays reserved until the next start; one that has its answer
+/// by now is not freed.
+pub async fn free_where_failed<T>(
+    services: &Services,
+    reserved: Option<(&CallerId, &str)>,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    if let (Err(_), Some((caller, key))) = (&outcome, reserved)
+        && let Err(error) = release(services, caller, key).await
+    {
+        tracing::warn!(code = error.code(), "an idempotency key stays reserved until the next start");
+    }
+    outcome
+}
+
 /// Frees the key of a request that changed nothing, so that it may be tried again.
 ///
 /// # Errors

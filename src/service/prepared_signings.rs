@@ -120,13 +120,8 @@ pub async fn prepare(
         }
     }
     let outcome = prepare_once(services, (actor, request), seal, order, document_sm3, reserved.as_ref()).await;
-    if let (Err(_), Some((caller, key))) = (&outcome, &reserved) {
-        // The first error is the one to tell; a key that stays reserved is freed at the next start.
-        if let Err(error) = idempotency::release(services, caller, key).await {
-            tracing::warn!(code = error.code(), "an idempotency key stays reserved until the next start");
-        }
-    }
-    outcome
+    let reserved = reserved.as_ref().map(|(caller, key)| (*caller, key.as_str()));
+    idempotency::free_where_failed(services, reserved, outcome).await
 }
 
 async fn prepare_once(

@@ -46,13 +46,7 @@ impl Orders {
         let completes = Some(Completion::IdempotencyKey(caller.clone(), key.to_owned()));
         let order = Order { actor, completes, ..order };
         let outcome = self.issuance.issue(order).await;
-        if outcome.is_err() {
-            // The first error is the one to tell; a key that has its answer by now is not freed.
-            if let Err(error) = idempotency::release(&self.services, caller, key).await {
-                tracing::warn!(code = error.code(), "an idempotency key stays reserved until the next start");
-            }
-        }
-        outcome
+        idempotency::free_where_failed(&self.services, Some((caller, key)), outcome).await
     }
 }
 
