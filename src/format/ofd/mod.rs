@@ -23,6 +23,7 @@ pub mod xml;
 mod xml_bytes;
 mod xml_piece;
 mod xml_scan;
+mod xml_shape;
 mod xml_text;
 mod xml_walk;
 

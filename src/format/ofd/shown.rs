@@ -235,6 +235,10 @@ impl PageWords {
 }
 
 impl Listener for PageWords {
+    fn heeds(name: &[u8]) -> bool {
+        is_use(name) || name == b"TemplateID"
+    }
+
     fn begins(&mut self, element: &Beginning<'_>) {
         match self.depth {
             0 => self.is_page = element.is("Page"),

@@ -299,6 +299,10 @@ impl Nodes {
 }
 
 impl Listener for Nodes {
+    fn heeds(_: &[u8]) -> bool {
+        true
+    }
+
     fn begins(&mut self, element: &Beginning<'_>) {
         let first = self.attributes.len();
         self.attributes.extend_from_slice(element.attributes);

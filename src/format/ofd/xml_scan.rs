@@ -6,6 +6,7 @@
 
 use crate::format::ofd::xml_bytes::{blanks, letters, until_markup, until_quote};
 use crate::format::ofd::xml_piece::{Piece, Short, long, short};
+use crate::format::ofd::xml_shape::Literal;
 use crate::format::ofd::xml_text::is_qualified_name;
 
 /// Why a text is no XML.
@@ -79,7 +80,8 @@ impl<'s> Scanner<'s> {
     }
 
     /// The text from here, `length` bytes of it, which then are read.
-    fn take(&mut self, length: usize) -> Piece {
+    #[inline]
+    pub(super) fn take(&mut self, length: usize) -> Piece {
         let start = self.at;
         self.skip(length);
         Piece { start, end: self.at }
@@ -175,6 +177,78 @@ impl<'s> Scanner<'s> {
         let length = blanks(self.rest);
         self.skip(length);
         length > 0
+    }
+
+    /// Text that is nothing but white space up to the next `<`; none if there is no such text here.
+    #[inline(always)]
+    pub(super) fn indentation(&mut self) -> Option<Piece> {
+        let blanks = match self.rest {
+            [b' ' | b'\n' | b'\r' | b'\t', ..] => blanks(self.rest),
+            _ => return None,
+        };
+        if self.rest.get(blanks) == Some(&b'<') { Some(self.take(blanks)) } else { None }
+    }
+
+    /// Whether these octets stand here. Near the end of the text it may say no.
+    #[inline(always)]
+    pub(super) fn is_at(&self, literal: &Literal) -> bool {
+        literal.begins(self.rest)
+    }
+
+    /// Reads one octet, if it stands here.
+    #[inline(always)]
+    pub(super) fn passes(&mut self, octet: u8) -> bool {
+        let is_here = self.rest.first() == Some(&octet);
+        if is_here {
+            self.skip(1);
+        }
+        is_here
+    }
+
+    /// Reads a value and its second quotation mark; none if it reads otherwise than it is written.
+    #[inline(always)]
+    pub(super) fn plain_value(&mut self, quote: u8) -> Option<Piece> {
+        let length = until_quote(self.rest, quote)?;
+        if self.rest.get(length) != Some(&quote) {
+            return None;
+        }
+        let value = self.take(length);
+        self.skip(1);
+        Some(value)
+    }
+
+    /// Reads the end of a start tag, if it stands here in one of the ways in which nearly all do: whether the element is
+    /// empty.
+    #[inline(always)]
+    pub(super) fn closes(&mut self) -> Option<bool> {
+        match self.rest {
+            [b'>', ..] => {
+                self.skip(1);
+                Some(false)
+            }
+            [b'/', b'>', ..] => {
+                self.skip(2);
+                Some(true)
+            }
+            [b' ', b'/', b'>', ..] => {
+                self.skip(3);
+                Some(true)
+            }
+            _ => None,
+        }
+    }
+
+    /// As [`Self::ends`], of a name that is known by its octets.
+    #[inline(always)]
+    pub(super) fn ends_as(&mut self, name: &Literal) -> bool {
+        let is_here = match self.rest {
+            [b'<', b'/', after @ ..] => name.begins(after) && after.get(name.len()) == Some(&b'>'),
+            _ => false,
+        };
+        if is_here {
+            self.skip(name.len().wrapping_add("</>".len()));
+        }
+        is_here
     }
 
     /// Reads the end tag of the element that was written so, if it stands here and without white space.

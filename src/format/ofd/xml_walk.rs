@@ -7,6 +7,7 @@ use crate::format::ofd::path::PartName;
 use crate::format::ofd::xml_bytes::{blanks, letters};
 use crate::format::ofd::xml_piece::{LONGEST, Piece, short};
 use crate::format::ofd::xml_scan::{Mark, Scanner, Token, is_of_other_encoding};
+use crate::format::ofd::xml_shape::{Known, Literal, MOST_SHAPES, Shapes};
 use crate::format::ofd::xml_text::{
     character, forbidden_character, is_name, local, mark, mark_length, space, split_prefix, text_of,
 };
@@ -18,6 +19,9 @@ pub(super) const NAMESPACES: [&str; 2] = ["http://www.ofdspec.org/2016", "http:/
 
 /// Hears what a part says, in its order.
 pub(super) trait Listener {
+    /// Whether it looks at attributes of this name, as written. Others may be left out of what it hears.
+    fn heeds(name: &[u8]) -> bool;
+
     /// An element begins. If it is empty, [`Self::ends`] is not called for it.
     fn begins(&mut self, element: &Beginning<'_>);
 
@@ -58,7 +62,7 @@ pub(super) struct Beginning<'w> {
     pub(super) qualified: Piece,
     /// Whether its namespace is that of OFD, or none.
     pub(super) matches: bool,
-    /// Names as written and values, without namespace declarations.
+    /// Names as written and values, without namespace declarations; those that are not heeded may be left out.
     pub(super) attributes: &'w [(Piece, Piece)],
     /// `<element/>`.
     pub(super) is_empty: bool,
@@ -80,7 +84,7 @@ impl<'w> Beginning<'w> {
         self.attributes().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// All attributes, names as written.
+    /// All attributes that are heeded, and perhaps others, names as written.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&'w str, &'w str)> + use<'w> {
         let words = self.words;
         self.attributes.iter().map(move |(name, value)| (words.read(*name), words.read(*value)))
@@ -108,6 +112,17 @@ pub(super) fn walk<'b>(
     limits: &Limits,
     listener: &mut impl Listener,
 ) -> Result<Walked<'b>, Error> {
+    walk_knowing(part, bytes, limits, listener, Shapes::new(MOST_SHAPES))
+}
+
+/// As [`walk`], with what is known of start tags, which changes nothing but the time that it takes.
+pub(super) fn walk_knowing<'b>(
+    part: &PartName,
+    bytes: &'b [u8],
+    limits: &Limits,
+    listener: &mut impl Listener,
+    shapes: Shapes,
+) -> Result<Walked<'b>, Error> {
     let name = || part.as_str().to_owned();
     if bytes.len() > limits.xml_bytes.min(LONGEST) {
         return Err(Error::XmlTooLarge { part: name(), limit: limits.xml_bytes });
@@ -123,6 +138,7 @@ pub(super) fn walk<'b>(
         attributes: Vec::new(),
         open: Vec::new(),
         bindings: Vec::new(),
+        shapes,
         count: 0,
         done: false,
     };
@@ -136,6 +152,8 @@ pub(super) fn walk<'b>(
 /// An element whose end tag has not come yet.
 struct Open {
     qualified: Piece,
+    /// The same, if it was read by its shape.
+    name: Option<Literal>,
     bindings: usize,
 }
 
@@ -151,20 +169,35 @@ struct Walker<'a> {
     open: Vec<Open>,
     /// Prefix, and whether it means OFD or no namespace.
     bindings: Vec<(String, bool)>,
+    /// Start tags that were accepted under these bindings.
+    shapes: Shapes,
     count: usize,
     done: bool,
 }
 
 impl<'a> Walker<'a> {
-    fn run(&mut self, listener: &mut impl Listener) -> Result<(), Error> {
+    fn run<L: Listener>(&mut self, listener: &mut L) -> Result<(), Error> {
         let mut scanner = Scanner::new(self.source);
         loop {
             let start = scanner.position();
-            if let Some(open) = self.open.last()
-                && scanner.ends(open.qualified)
-            {
-                self.close((start, scanner.position()), listener);
-                continue;
+            if let Some(open) = self.open.last() {
+                let ends = match &open.name {
+                    Some(name) => scanner.ends_as(name),
+                    None => scanner.ends(open.qualified),
+                };
+                if ends {
+                    self.close((start, scanner.position()), listener);
+                    continue;
+                }
+                self.attributes.clear();
+                if let Some(known) = self.shapes.read(&mut scanner, &mut self.attributes) {
+                    self.known(known, start, scanner.position(), listener)?;
+                    continue;
+                }
+                if let Some(blank) = scanner.indentation() {
+                    listener.says(blank, self.words());
+                    continue;
+                }
             }
             match scanner.token().map_err(|why| self.malformed(start, why))? {
                 Token::Start(name) => self.start(name, &mut scanner, start, listener)?,
@@ -196,21 +229,54 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// An element within another whose start tag was read by its shape.
     #[inline]
-    fn start(
+    fn known(
+        &mut self,
+        known: Known,
+        start: usize,
+        content_start: usize,
+        listener: &mut impl Listener,
+    ) -> Result<(), Error> {
+        let Known { qualified, name, matches, attributes, is_empty } = known;
+        self.deepen()?;
+        self.spend(attributes.saturating_add(1))?;
+        let words = self.words();
+        listener.begins(&Beginning {
+            qualified,
+            matches,
+            attributes: &self.attributes,
+            is_empty,
+            start,
+            content_start,
+            words,
+        });
+        if !is_empty {
+            self.open.push(Open { qualified, name: Some(name), bindings: self.bindings.len() });
+        }
+        Ok(())
+    }
+
+    /// Another element may begin here.
+    fn deepen(&self) -> Result<(), Error> {
+        if self.open.len() >= self.limits.xml_depth {
+            return Err(Error::XmlTooDeep { part: self.name(), limit: self.limits.xml_depth });
+        }
+        Ok(())
+    }
+
+    fn start<L: Listener>(
         &mut self,
         qualified: Piece,
         scanner: &mut Scanner<'a>,
         start: usize,
-        listener: &mut impl Listener,
+        listener: &mut L,
     ) -> Result<(), Error> {
         if self.done {
             return Err(self.malformed(start, "content after the root element"));
         }
-        if self.open.len() >= self.limits.xml_depth {
-            return Err(Error::XmlTooDeep { part: self.name(), limit: self.limits.xml_depth });
-        }
-        self.spend()?;
+        self.deepen()?;
+        self.spend(1)?;
         let bindings = self.bindings.len();
         self.attributes.clear();
         let mut seen = 0;
@@ -239,11 +305,14 @@ impl<'a> Walker<'a> {
             content_start: scanner.position(),
             words: self.words(),
         });
+        if self.bindings.len() == bindings {
+            self.shapes.learn(self.source.as_bytes(), (qualified, matches), &self.attributes, L::heeds);
+        }
         if is_empty {
-            self.bindings.truncate(bindings);
+            self.unbind(bindings);
             self.done = self.open.is_empty();
         } else {
-            self.open.push(Open { qualified, bindings });
+            self.open.push(Open { qualified, name: None, bindings });
         }
         Ok(())
     }
@@ -269,7 +338,7 @@ impl<'a> Walker<'a> {
     /// asked before.
     #[inline(always)]
     fn attribute(&mut self, name: Piece, value: Piece, is_plain: bool, start: usize) -> Result<(), Error> {
-        self.spend()?;
+        self.spend(1)?;
         if self.attributes.len() >= MAX_ATTRIBUTES || self.bindings.len() >= MAX_ATTRIBUTES {
             return Err(Error::XmlTooManyNodes { part: self.name(), limit: MAX_ATTRIBUTES });
         }
@@ -294,6 +363,7 @@ impl<'a> Walker<'a> {
         }
         let matches = NAMESPACES.contains(&uri) || (is_default && uri.is_empty());
         self.bindings.push((prefix.to_owned(), matches));
+        self.shapes.forget();
         Ok(())
     }
 
@@ -325,10 +395,18 @@ impl<'a> Walker<'a> {
     /// The element that began last has ended, its end tag between these.
     fn close(&mut self, (start, end): (usize, usize), listener: &mut impl Listener) {
         if let Some(closed) = self.open.pop() {
-            self.bindings.truncate(closed.bindings);
+            self.unbind(closed.bindings);
         }
         listener.ends(start, end);
         self.done = self.open.is_empty();
+    }
+
+    /// So many bindings stay in force.
+    fn unbind(&mut self, bindings: usize) {
+        if self.bindings.len() > bindings {
+            self.bindings.truncate(bindings);
+            self.shapes.forget();
+        }
     }
 
     fn text(&mut self, text: Piece, start: usize, quoted: bool, listener: &mut impl Listener) -> Result<(), Error> {
@@ -338,7 +416,7 @@ impl<'a> Walker<'a> {
             return Err(self.malformed(start, "text outside the root"));
         }
         if !blank {
-            self.spend()?;
+            self.spend(1)?;
         } else if text.is_empty() {
             return Ok(());
         }
@@ -388,8 +466,8 @@ impl<'a> Walker<'a> {
         character(name).ok_or_else(entity)
     }
 
-    fn spend(&mut self) -> Result<(), Error> {
-        self.count = self.count.saturating_add(1);
+    fn spend(&mut self, nodes: usize) -> Result<(), Error> {
+        self.count = self.count.saturating_add(nodes);
         if self.count > self.limits.xml_nodes {
             return Err(Error::XmlTooManyNodes { part: self.name(), limit: self.limits.xml_nodes });
         }
