@@ -1,7 +1,7 @@
 //! Strict DER reading that borrows and never recurses.
 
 use der::asn1::ObjectIdentifier;
-use der::{Decode, Header, Reader as _, SliceReader, Tag};
+use der::{Decode, Header, Reader as _, SliceReader, Tag, TagNumber};
 
 use crate::base::clock::Timestamp;
 use crate::format::der::time;
@@ -116,6 +116,9 @@ impl<'a> Reader<'a> {
     /// The tag of the next value, if there is one and its tag is well formed.
     #[must_use]
     pub fn peek(&self) -> Option<Tag> {
+        if let Some(tag) = self.rest.first().and_then(|octet| usual_tag(*octet)) {
+            return Some(tag);
+        }
         Tag::peek(&SliceReader::new(self.rest).ok()?).ok()
     }
 
@@ -124,6 +127,9 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Error::Missing`], [`Error::Malformed`].
     pub fn value(&mut self, what: &'static str) -> Result<Value<'a>, Error> {
+        if let Some(value) = self.usual() {
+            return Ok(value);
+        }
         if self.rest.is_empty() {
             return Err(Error::Missing { what });
         }
@@ -135,6 +141,22 @@ impl<'a> Reader<'a> {
         let (raw, rest) = self.rest.split_at_checked(used).ok_or(Error::Malformed { what })?;
         self.rest = rest;
         Ok(Value { tag: header.tag(), content, raw })
+    }
+
+    /// The next value, if it is as nearly all are: a tag that structures of ours have, and a length of one to three octets that
+    /// is the shortest. Everything else, and every refusal, is the matter of the full decoder.
+    #[inline]
+    fn usual(&mut self) -> Option<Value<'a>> {
+        let (tag, header, length) = match self.rest {
+            [tag, length @ 0..=0x7F, ..] => (tag, 2, usize::from(*length)),
+            [tag, 0x81, length @ 0x80..=0xFF, ..] => (tag, 3, usize::from(*length)),
+            [tag, 0x82, high @ 1..=0xFF, low, ..] => (tag, 4, usize::from(u16::from_be_bytes([*high, *low]))),
+            _ => return None,
+        };
+        let tag = usual_tag(*tag)?;
+        let (raw, rest) = self.rest.split_at_checked(length.wrapping_add(header))?;
+        self.rest = rest;
+        Some(Value { tag, content: raw.get(header..)?, raw })
     }
 
     /// The next value, which must have that tag.
@@ -365,6 +387,34 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The tags that structures of ours have, each of one octet (X.690 8.1.2).
+#[inline]
+const fn usual_tag(octet: u8) -> Option<Tag> {
+    Some(match octet {
+        0x01 => Tag::Boolean,
+        0x02 => Tag::Integer,
+        0x03 => Tag::BitString,
+        0x04 => Tag::OctetString,
+        0x05 => Tag::Null,
+        0x06 => Tag::ObjectIdentifier,
+        0x0C => Tag::Utf8String,
+        0x13 => Tag::PrintableString,
+        0x16 => Tag::Ia5String,
+        0x17 => Tag::UtcTime,
+        0x18 => Tag::GeneralizedTime,
+        0x30 => Tag::Sequence,
+        0x31 => Tag::Set,
+        0x80 => Tag::ContextSpecific { constructed: false, number: TagNumber(0) },
+        0x81 => Tag::ContextSpecific { constructed: false, number: TagNumber(1) },
+        0x82 => Tag::ContextSpecific { constructed: false, number: TagNumber(2) },
+        0xA0 => Tag::ContextSpecific { constructed: true, number: TagNumber(0) },
+        0xA1 => Tag::ContextSpecific { constructed: true, number: TagNumber(1) },
+        0xA2 => Tag::ContextSpecific { constructed: true, number: TagNumber(2) },
+        0xA3 => Tag::ContextSpecific { constructed: true, number: TagNumber(3) },
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,6 +438,56 @@ mod tests {
         assert_eq!(read(&[0x30, 0x80, 0, 0]).sequence("x").unwrap_err(), malformed.clone());
         assert_eq!(read(&[4, 3, 1, 2]).octet_string("x"), Err(malformed));
         assert_eq!(read(&[]).octet_string("x"), Err(Error::Missing { what: "x" }));
+    }
+
+    /// Each tag octet with each form of length around its borders: what is read quickly is what the full decoder reads, and
+    /// what it refuses is not read.
+    #[test]
+    fn usual_values_are_those_of_the_full_decoder() {
+        let full = |bytes: &[u8]| {
+            let mut reader = SliceReader::new(bytes).ok()?;
+            let header = Header::decode(&mut reader).ok()?;
+            let content = reader.read_slice(header.length()).ok()?;
+            Some((header.tag(), content.to_vec(), usize::try_from(reader.position()).ok()?))
+        };
+        let lengths: [(&[u8], usize); 16] = [
+            (&[0], 0),
+            (&[1], 1),
+            (&[0x7F], 0x7F),
+            (&[0x80], 0),
+            (&[0x81, 0x7F], 0x7F),
+            (&[0x81, 0x80], 0x80),
+            (&[0x81, 0xFF], 0xFF),
+            (&[0x82, 0, 0x80], 0x80),
+            (&[0x82, 0, 0xFF], 0xFF),
+            (&[0x82, 1, 0], 0x100),
+            (&[0x82, 2, 3], 0x203),
+            (&[0x83, 0, 1, 0], 0x100),
+            (&[0x83, 1, 0, 0], 0x1_0000),
+            (&[0x84, 0, 1, 0, 0], 0x1_0000),
+            (&[0xFF], 0),
+            (&[0x81], 0),
+        ];
+        let mut quick = 0;
+        for tag in 0..=u8::MAX {
+            for (length, count) in lengths {
+                for behind in [count.saturating_sub(1), count, count + 2] {
+                    let bytes = [&[tag][..], length, &vec![0; behind]].concat();
+                    let mut reader = Reader::new(&bytes);
+                    assert_eq!(reader.peek(), Tag::peek(&SliceReader::new(&bytes).unwrap()).ok(), "{tag:02x}");
+                    let Some(value) = reader.usual() else {
+                        assert_eq!(reader.rest, bytes, "{tag:02x} {length:02x?}");
+                        continue;
+                    };
+                    quick += 1;
+                    let expected = (value.tag, value.content.to_vec(), value.raw.len());
+                    assert_eq!(full(&bytes), Some(expected), "{tag:02x} {length:02x?} and {behind}");
+                    assert_eq!(reader.rest.len(), bytes.len() - value.raw.len());
+                }
+            }
+        }
+        // Twenty tags; two lengths of one octet that are never cut short, and the others where enough follows.
+        assert!(quick > 20 * 12, "{quick}");
     }
 
     #[test]
