@@ -62,6 +62,8 @@ pub(super) struct Ears {
     pub(super) heard: Vec<Heard>,
     /// Notices that are being answered, and the most there were at a time.
     open: usize,
+    /// Requests for the address that a redirect leads to.
+    pub(super) elsewhere: usize,
     pub(super) most_open: usize,
     /// The keys whose signatures are right.
     keys: Vec<PublicKey>,
@@ -106,6 +108,14 @@ impl ReceiverDouble {
     /// What came since the last time.
     pub(super) fn heard(&self) -> Vec<Heard> {
         std::mem::take(&mut self.ears.lock().unwrap().heard)
+    }
+
+    /// Waits until nobody is answered any more, and counts anew how many are at a time.
+    pub(super) async fn calm(&self) {
+        while self.ears.lock().unwrap().open > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.ears.lock().unwrap().most_open = 0;
     }
 
     /// Numbers and types of what came since the last time.
@@ -173,7 +183,7 @@ fn judge(request: &Request, keys: &[PublicKey], (scheme, address): (&str, Socket
         other => panic!("{other}"),
     };
     assert_eq!(quoted("nonce").len(), 32);
-    let key = keys.iter().find(|key| key_id(key) == quoted("keyid")).expect("a key that was shown");
+    let key = keys.iter().find(|key| key_id(key) == quoted("keyid")).unwrap();
     let value = field("signature").strip_prefix("notice=:").and_then(|rest| rest.strip_suffix(':')).unwrap();
     assert!(key.verify(algorithm, base.as_bytes(), &STANDARD.decode(value).unwrap()), "{base}");
     assert!(!key.verify(algorithm, format!("{base} ").as_bytes(), &STANDARD.decode(value).unwrap()));
@@ -183,6 +193,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, ears: &Mutex<Ear
     let Some(request) = read(&mut stream).await else { return };
     let script = {
         let mut ears = ears.lock().unwrap();
+        if request.line.contains("/elsewhere") {
+            ears.elsewhere += 1;
+            return;
+        }
         judge(&request, &ears.keys, place);
         let script = ears.script.pop_front().unwrap_or(Script::Accept);
         let text = String::from_utf8(request.body.clone()).unwrap();
