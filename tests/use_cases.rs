@@ -51,8 +51,6 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "The place of a receiver of notices behind what is no concern of its; each is in the log.",
     ),
     ("webhooks/sending::place", "The place of a receiver of notices in the log, when it begins."),
-    ("webhooks/sending::send_next", "That an attempt begins: how often stands in the event where it is given up."),
-    ("webhooks/sending::resend", "As `send_next`; that it is sent again is an event of whoever ordered it."),
     ("watching/mod::place", "The place of a follower in the log, when it begins."),
 ];
 

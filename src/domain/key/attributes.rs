@@ -302,6 +302,7 @@ mod tests {
             ("integrity", "mac"),
             ("report", "sign"),
             ("exchange", "sign"),
+            ("webhook", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }
