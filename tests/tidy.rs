@@ -40,6 +40,7 @@ const DOMAIN: Arrows = &[
     ("stamp", &["audit", "key", "trust"]),
     ("licence", &["audit", "identity", "seal"]),
     ("verify", &["audit", "licence", "seal", "stamp", "trust"]),
+    ("webhook", &["audit", "key"]),
 ];
 
 /// Layers that turn values into values: no clock, no files, no sockets, no database.

@@ -46,6 +46,11 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "As `create`: the original of a file of a batch that has not been started.",
     ),
     ("watching/delivery::keep", "The place of a receiver in the log: what it got is the log's own."),
+    (
+        "webhooks/sending::pass",
+        "The place of a receiver of notices behind what is no concern of its; each is in the log.",
+    ),
+    ("webhooks/sending::place", "The place of a receiver of notices in the log, when it begins."),
     ("watching/mod::place", "The place of a follower in the log, when it begins."),
 ];
 

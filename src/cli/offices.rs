@@ -1,4 +1,4 @@
-//! Setting up the offices elsewhere that an installation writes to, from its settings.
+//! Setting up the offices elsewhere that an installation writes to, and the receivers of its notices, from its settings.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,15 @@ use tokio::task::JoinSet;
 
 use crate::cli::fetching::{self, https_anchors};
 use crate::cli::installation::Error;
-use crate::config::{OfficeSettings, Settings};
+use crate::config::{OfficeSettings, Settings, WebhookSettings};
 use crate::domain::trust::TrustAnchors;
 use crate::domain::verify::address::Address;
 use crate::service::issuance::Issuance;
 use crate::service::offices::sending::keep_writing;
 use crate::service::offices::{MakerOffice, Office, Offices};
 use crate::service::outside::exchange::{Correspondent, public_key_in};
+use crate::service::outside::notices::Destination;
+use crate::service::webhooks::{self, Receiver};
 use crate::service::{Services, prepared_signings};
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -48,11 +50,32 @@ pub(crate) fn of(settings: &Settings) -> Result<Offices, Error> {
     Ok(Offices { maker, filing })
 }
 
-/// Writes to the offices, and gives back what clients did not complete, for as long as what comes back is held. What is being
+fn receiver(settings: &WebhookSettings) -> Result<Receiver, Error> {
+    // It was read with the settings.
+    let address =
+        Address::parse(&settings.url).map_err(|_| fetching::Error::ServerName { host: settings.url.clone() })?;
+    let tls = https_anchors(&settings.https_anchors)?;
+    Ok(Receiver {
+        name: settings.name.clone(),
+        destination: Destination { address, tls, patience: settings.timeout },
+        subscription: settings.subscription.clone(),
+        since: settings.since,
+        give_up_after: settings.give_up_after,
+        algorithm: settings.algorithm,
+    })
+}
+
+/// The receivers of notices of these settings.
+pub(crate) fn receivers(settings: &Settings) -> Result<Arc<[Receiver]>, Error> {
+    settings.webhooks.iter().map(receiver).collect()
+}
+
+/// Writes to the offices and the receivers of notices, and gives back what clients did not complete, for as long as what comes back is held. What is being
 /// sent then goes again under the same name.
 pub(crate) fn start(services: &Services, issuance: &Issuance) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_writing(services.clone(), issuance.clone()));
+    tasks.spawn(webhooks::keep_sending(services.clone()));
     tasks.spawn(prepared_signings::keep_expiring(services.clone()));
     tasks
 }

@@ -4,6 +4,7 @@
 mod application;
 mod import;
 mod life;
+mod notices;
 mod officer;
 mod remake;
 
@@ -143,6 +144,9 @@ enum Installed {
     /// Revoke many seals and make them anew, by an order of three persons
     #[command(subcommand)]
     Remake(remake::Action),
+    /// Notices of state changes to programs elsewhere: who gets them, what was given up, by which key they are signed
+    #[command(subcommand)]
+    Notices(notices::Action),
     /// Let a seal rest: from now on it is refused
     Suspend {
         /// The seal
@@ -229,6 +233,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             let services = services.with_plan(plan(settings));
             remake::act(&services, Arc::new(profiles_of(settings)?), action).await
         }
+        Installed::Notices(action) => notices::act(&services, action).await,
         Installed::Import(order) => import::import(&services, order).await,
         Installed::Suspend { seal, reason } => {
             let state = suspend(&services, BY, seal, *reason).await?;

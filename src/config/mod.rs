@@ -21,6 +21,7 @@ mod siem;
 mod stamping;
 pub mod trust_list;
 pub mod verification;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ pub use registration::Registration;
 pub use settings::{Database, Log, LogFormat, Policies, Server, Settings, Tls, Trust};
 pub use siem::{JsonPlace, Siem, SyslogTarget, address as siem_address};
 pub use stamping::Stamping;
+pub use webhooks::WebhookSettings;
 
 /// Why a configuration is refused. Each names the key, and the file or variable it stands in.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::seal_kinds::RawKind;
+use crate::config::webhooks::RawWebhook;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => {$(
@@ -33,6 +34,7 @@ sections! {
         escrow: Escrow,
         national_maker: NationalMaker,
         filing: Filing,
+        webhooks: Vec<RawWebhook>,
         seals: Seals,
         verification: Verification,
         batches: Batches,

@@ -11,7 +11,7 @@ use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{
     AuditLogSettings, BatchSettings, Error, Escrow, Fetching, MakerSettings, OfficeSettings, Publication, Registration,
-    Siem, Stamping, alarms, raw, seal_kinds, siem,
+    Siem, Stamping, WebhookSettings, alarms, raw, seal_kinds, siem, webhooks,
 };
 use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
@@ -61,6 +61,8 @@ pub struct Settings {
     pub national_maker: Option<MakerSettings>,
     /// `[filing]`: the office that files seals, where there is one.
     pub filing: Option<OfficeSettings>,
+    /// `[[webhooks]]`: who is told of state changes.
+    pub webhooks: Vec<WebhookSettings>,
     /// The log of the program's work (not the audit log).
     pub log: Log,
 }
@@ -350,6 +352,10 @@ impl Settings {
             Ok(filing) => filing,
             Err((key, message)) => return refuse(key, message),
         };
+        let webhooks = match webhooks::checked(raw.webhooks.unwrap_or_default(), development) {
+            Ok(webhooks) => webhooks,
+            Err(message) => return refuse("webhooks", message),
+        };
         let retention_days = match siem::retention_days(log.retention_days) {
             Ok(days) => days,
             Err((key, message)) => return refuse(key, message),
@@ -401,6 +407,7 @@ impl Settings {
             siem,
             national_maker,
             filing,
+            webhooks,
             log: Log { format, level, retention_days },
             data_dir,
         })
@@ -452,6 +459,7 @@ impl Settings {
             siem: Some(self.siem.effective()),
             filing: Some(OfficeSettings::effective_filing(self.filing.as_ref())),
             national_maker: Some(MakerSettings::effective(self.national_maker.as_ref())),
+            webhooks: Some(webhooks::effective(&self.webhooks)).filter(|all| !all.is_empty()),
             log: Some(raw::Log {
                 format: Some(if self.log.format == LogFormat::Json { "json" } else { "text" }.into()),
                 level: Some(self.log.level.clone()),

@@ -179,6 +179,9 @@ pub enum Error {
     /// No key signs messages to offices elsewhere.
     #[error("no key of purpose exchange can be used now")]
     NoExchangeKey,
+    /// No notice of that event was given up for that receiver.
+    #[error("no notice of that event was given up for that receiver")]
+    UnknownNotice,
     /// An application of this nonce is here already.
     #[error("an application for a seal with this nonce is here already")]
     ApplicationExists,
@@ -514,6 +517,7 @@ impl Error {
             Self::UnknownSigning => "unknown-signing",
             Self::SigningEnded => "signing-ended",
             Self::NoExchangeKey => "no-exchange-key",
+            Self::UnknownNotice => "unknown-notice",
             Self::SealApprovalNeeded => "seal-approval-needed",
             Self::CallerCertificate => "caller-certificate-unusable",
             Self::SignerNotOurs => "signer-not-ours",

@@ -67,6 +67,7 @@ pub mod units;
 pub mod verification;
 pub mod verification_batches;
 pub mod watching;
+pub mod webhooks;
 pub mod witness;
 
 mod error;
@@ -87,6 +88,7 @@ use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::service::offices::Offices;
 use crate::service::publication::{Plan, Publishing};
+use crate::service::webhooks::Receiver;
 use crate::store::issuance_batches::OpenBatch;
 use crate::store::{Database, Store, audit, issuance_batches, signatures};
 
@@ -120,6 +122,8 @@ pub struct Services {
     pub unkept: UnkeptSeals,
     /// Offices elsewhere that make seals: none, unless an installation's settings name them.
     pub offices: Offices,
+    /// Receivers of notices of state changes: none, unless an installation's settings name them.
+    pub webhooks: Arc<[Receiver]>,
     /// The types of seals that this installation knows: the common ones, unless its settings name more.
     pub seal_kinds: Arc<SealKinds>,
 }
@@ -242,6 +246,7 @@ impl Services {
             recorder,
             unkept: UnkeptSeals::Allow,
             offices: Offices::default(),
+            webhooks: Arc::default(),
             seal_kinds: Arc::new(SealKinds::common()),
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
@@ -263,6 +268,12 @@ impl Services {
     #[must_use]
     pub fn with_offices(self, offices: Offices) -> Self {
         Self { offices, ..self }
+    }
+
+    /// The same with those receivers of notices.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Arc<[Receiver]>) -> Self {
+        Self { webhooks, ..self }
     }
 
     /// The same with those types of seals.

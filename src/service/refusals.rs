@@ -21,6 +21,7 @@ impl Refusal for Error {
             Self::Batch(error) => error.kind(),
             Self::UnknownSeal
             | Self::UnknownAlarm
+            | Self::UnknownNotice
             | Self::UnknownSigning
             | Self::UnknownTrustList
             | Self::UnknownAuthority

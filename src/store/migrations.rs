@@ -272,6 +272,13 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0032_seal_remakes.sql"),
         postgres: include_str!("migrations/postgres/0032_seal_remakes.sql"),
     },
+    // An older program would take rows of the alarm, and of the key, that it does not know for changed ones.
+    Migration {
+        version: 33,
+        serves_from: 33,
+        sqlite: include_str!("migrations/sqlite/0033_webhooks.sql"),
+        postgres: include_str!("migrations/postgres/0033_webhooks.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -52,6 +52,7 @@ pub mod use_authorisations;
 pub mod use_ledger;
 pub mod verification_batches;
 pub mod watching;
+pub mod webhooks;
 
 mod appended;
 pub mod erasures;
@@ -75,7 +76,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 pub use error::Error;
 pub use integrity::{IntegrityKey, MacUnavailable, RowMac};
-pub use leadership::Leadership;
+pub use leadership::{Leadership, Led};
 pub use migrations::{Migration, Migrations, SchemaVersion, newest as newest_version};
 
 use crate::base::id::RequestId;
@@ -420,15 +421,15 @@ impl Store {
         self.appended.note(events.into_iter().map(|event| (request.clone(), event)).collect());
     }
 
-    /// Leads those who sequence the audit log on this database, unless another one does.
+    /// Leads those on this database who do that work, unless another one does.
     ///
     /// # Errors
     /// The database's.
-    pub async fn lead(&self) -> Result<Option<Leadership>, Error> {
+    pub async fn lead(&self, led: Led) -> Result<Option<Leadership>, Error> {
         match &self.pools {
             // One process works on the file: whoever opened it holds its lock.
             Pools::Sqlite { .. } => Ok(Some(Leadership::alone())),
-            Pools::Postgres(pool) => Leadership::of(pool).await,
+            Pools::Postgres(pool) => Leadership::of(pool, led).await,
         }
     }
 

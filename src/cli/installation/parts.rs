@@ -17,9 +17,11 @@ use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
 use crate::service::{self, Services};
 
-/// The same services with what the settings say of seals: of those without a keeper, of offices elsewhere, of types.
+/// The same services with what the settings say of seals: of those without a keeper, of offices elsewhere, of who is told of
+/// changes, of types.
 pub(crate) fn about_seals(services: Services, settings: &Settings) -> Result<Services, Error> {
     let services = services.with_unkept(settings.unkept).with_offices(offices::of(settings)?);
+    let services = services.with_webhooks(offices::receivers(settings)?);
     Ok(services.with_seal_kinds(Arc::clone(&settings.seal_kinds)))
 }
 

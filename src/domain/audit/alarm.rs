@@ -26,6 +26,8 @@ named! {
         RowChanged = 8, "row-changed";
         /// An office elsewhere that makes seals, or files them, does not answer.
         OfficeSilent = 10, "office-silent";
+        /// A notice of a state change was given up: its receiver did not take it.
+        WebhookDead = 11, "webhook-dead";
     }
 }
 
@@ -44,7 +46,7 @@ impl AlarmKind {
     pub const fn severity(self) -> Severity {
         match self {
             Self::Burst | Self::NewCaller | Self::LogBehind | Self::LogWitness | Self::RowChanged => Severity::Alert,
-            Self::SinkDown | Self::OfficeSilent => Severity::Error,
+            Self::SinkDown | Self::OfficeSilent | Self::WebhookDead => Severity::Error,
             Self::NightUse | Self::RepeatedRefusals => Severity::Warning,
         }
     }
@@ -62,6 +64,7 @@ impl AlarmKind {
             Self::LogWitness => "docs/runbooks/log-witness.md",
             Self::RowChanged => "docs/runbooks/row-changed.md",
             Self::OfficeSilent => "docs/runbooks/office-silent.md",
+            Self::WebhookDead => "docs/runbooks/webhook-dead.md",
         }
     }
 
@@ -71,7 +74,12 @@ impl AlarmKind {
         match self {
             Self::NightUse | Self::Burst | Self::NewCaller => Some(Suspends::Seal),
             Self::RepeatedRefusals => Some(Suspends::Caller),
-            Self::SinkDown | Self::LogBehind | Self::LogWitness | Self::RowChanged | Self::OfficeSilent => None,
+            Self::SinkDown
+            | Self::LogBehind
+            | Self::LogWitness
+            | Self::RowChanged
+            | Self::OfficeSilent
+            | Self::WebhookDead => None,
         }
     }
 }
@@ -85,7 +93,8 @@ pub struct Alarm {
     pub seal: Option<SealId>,
     /// Who used it, or was refused; nobody for strangers and for the operator.
     pub caller: Option<CallerId>,
-    /// Where events do not arrive: a receiver, or a witness; or the row that was changed, or the office that is silent.
+    /// Where events do not arrive: a receiver, or a witness; or the row that was changed, or the office that is
+    /// silent.
     pub sink: Option<String>,
     /// The number of the event that tipped the balance.
     pub event: Option<u64>,

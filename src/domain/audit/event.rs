@@ -208,7 +208,7 @@ mod tests {
             (1..=47)
                 .chain(50..=59)
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
-                .chain(120..=133)
+                .chain(120..=135)
                 .chain(140..=155)
                 .collect::<Vec<_>>()
         );
@@ -392,6 +392,10 @@ mod tests {
             (signature(), seal(), hash(), hash()).prop_map(|(signature, seal, document_sm3, certificate_sm3)| {
                 EventBody::SigningPrepared { signature, seal, document_sm3, certificate_sm3 }
             }),
+            (text(), number(), text(), number()).prop_map(|(receiver, event, refusal, attempts)| {
+                EventBody::WebhookGivenUp { receiver, event, refusal, attempts }
+            }),
+            (text(), number()).prop_map(|(receiver, event)| EventBody::WebhookResent { receiver, event }),
             (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
                 seal,
                 state,

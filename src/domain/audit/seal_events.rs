@@ -125,6 +125,25 @@ macro_rules! with_seal_events {
                 /// The signer's key, where it is ours.
                 3 signer: Option<KeyId>,
             }
+            /// A notice of a state change was not taken by its receiver for as long as the configuration says: it is sent no
+            /// more, until somebody wants it.
+            134 "webhook-given-up" WebhookGivenUp {
+                /// The receiver, by its name in the configuration.
+                0 receiver: String,
+                /// The event that the notice is of.
+                1 event: u64,
+                /// The stable code of the last refusal.
+                2 refusal: String,
+                /// How often it was sent.
+                3 attempts: u64,
+            }
+            /// Somebody wants a notice that was given up to be sent again.
+            135 "webhook-resent" WebhookResent {
+                /// The receiver.
+                0 receiver: String,
+                /// The event that the notice is of.
+                1 event: u64,
+            }
             /// A seal was ordered at a maker elsewhere.
             140 "seal-ordered" SealOrdered {
                 /// The application.

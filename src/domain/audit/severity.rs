@@ -40,6 +40,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::ExpiryAlerted
         | Class::OrderEnded
         | Class::OfficeAnswerRefused
+        | Class::WebhookGivenUp
         | Class::OfficeDecided => Some(Severity::Warning),
         Class::ServiceStarted
         | Class::CallerRegistered
@@ -94,6 +95,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::TrustListRefused
         | Class::RecordsForgotten
         | Class::EventsPruned
+        | Class::WebhookResent
         | Class::OldTilesMoved
         | Class::AlarmAcknowledged => Some(Severity::Notice),
         Class::SigningIntended

@@ -76,7 +76,8 @@ impl KeyPurpose {
             | Self::Token
             | Self::Raw
             | Self::Report
-            | Self::Exchange => KeyUses(&[KeyUse::Sign]),
+            | Self::Exchange
+            | Self::Webhook => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),
@@ -301,6 +302,7 @@ mod tests {
             ("integrity", "mac"),
             ("report", "sign"),
             ("exchange", "sign"),
+            ("webhook", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }

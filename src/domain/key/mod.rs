@@ -97,6 +97,8 @@ named! {
         Report = 13, "report";
         /// Signs messages to the offices elsewhere that make seals and file them.
         Exchange = 15, "exchange";
+        /// Signs notices of state changes to receivers elsewhere.
+        Webhook = 16, "webhook";
     }
 }
 

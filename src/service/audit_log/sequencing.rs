@@ -210,7 +210,7 @@ async fn led_round(log: &AuditLog, leading: &mut Option<store::Leadership>) -> R
         *leading = None;
     }
     if leading.is_none() {
-        *leading = log.services.store.lead().await?;
+        *leading = log.services.store.lead(store::Led::AuditLog).await?;
         if leading.is_none() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 pub mod exchange;
 pub mod kept;
+pub mod notices;
 pub mod ntp;
 pub mod reach;
 pub mod status;

@@ -182,6 +182,30 @@ impl Web {
 }
 
 impl Web {
+    /// Sends a request, of whose answer only the status counts: one of success. No more of it is read than its head.
+    pub(super) async fn told(&self, address: &Address, request: Request<Once>) -> Result<(), Error> {
+        let exchange = async {
+            let (mut sender, connection) = self.connected(address).await?;
+            let asking = async move { Ok::<_, Error>(sender.send_request(request).await?.status()) };
+            // Both in one task: when the asking ends, so does the connection.
+            let (mut asking, mut connection) = (std::pin::pin!(asking), std::pin::pin!(connection));
+            let mut is_over = false;
+            poll_fn(|context| {
+                if !is_over && connection.as_mut().poll(context).is_ready() {
+                    is_over = true;
+                }
+                asking.as_mut().poll(context)
+            })
+            .await
+        };
+        let whole = self.patience.whole;
+        match timeout(whole, exchange).await.unwrap_or(Err(Error::TimedOut(whole)))? {
+            status if status.is_success() => Ok(()),
+            status if status.is_redirection() => Err(Error::Redirect),
+            status => Err(Error::Status(status.as_u16())),
+        }
+    }
+
     /// A connection to that server, TLS counted, in the time for it.
     pub(super) async fn connected(&self, address: &Address) -> Result<Connected, Error> {
         let tls = match (&self.tls, address.is_secure) {

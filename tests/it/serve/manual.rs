@@ -16,18 +16,19 @@ use crate::service::jobs::line;
 
 const NAME: &str = "serve::the_calls_of_the_manual_for_officers_work";
 
-struct Place<'a>(&'a Installation);
+/// An installation, and what is done at its command line.
+pub(crate) struct Place<'a>(pub(crate) &'a Installation);
 
 impl Place<'_> {
     #[track_caller]
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
         let mut command = program();
         command.env("YINXIN_DATA_DIR", self.0.home()).env("YINXIN_LOG__LEVEL", "error").args(arguments);
         self.ran(&mut command)
     }
 
     #[track_caller]
-    fn ran(&self, command: &mut Command) -> String {
+    pub(crate) fn ran(&self, command: &mut Command) -> String {
         let Output { status, stdout, stderr } = command.current_dir(self.0.folder.path()).output().unwrap();
         let (said, error) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));
         assert_eq!(status.code(), Some(0), "{command:?}\n{said}\n{error}");
@@ -51,8 +52,34 @@ impl Place<'_> {
         self.done(&register).split_whitespace().next().unwrap().to_owned()
     }
 
+    /// What the manual for seals begins with: officers, a keeper, a user, a maker, codes, and what is applied for; gives the user.
+    pub(crate) fn seals_begin(&self) -> String {
+        for (name, part) in [("chen", "applicant"), ("li", "checker"), ("wang", "approver")] {
+            let id = self.registered(name, "seal-administrator");
+            self.done(&["seal-admin", "officer", "appoint", "--role", part, "--division", "3301", "--caller", &id]);
+        }
+        let keeper = self.registered("zhao", "seal-administrator");
+        let user = self.registered("sun", "seal-user");
+        let root = ["ca", "create", "示例机构", "--id", "root", "--profile", "root", "--subject", "O=示例局,CN=根"];
+        self.done(&[&root[..], &["--base-url", "http://ca.example"]].concat());
+        let seals = ["ca", "create", "示例机构", "--id", "seals", "--profile", "seal-issuing-ca", "--parent", "root"];
+        self.done(&[&seals[..], &["--subject", "O=示例局,CN=印章", "--base-url", "http://ca.example"]].concat());
+        self.done(&["ca", "seal-maker", "create", "seals", "--subject", "O=示例局,CN=制章"]);
+        self.done(&["seal-admin", "codes", "assign", "330106", "--first", "1", "--last", "9"]);
+        let key =
+            self.done(&["keys", "generate", "--purpose", "seal-signing", "--algorithm", "sm2", "--owner", "Unit"]);
+        let wanted = serde_json::json!({
+            "purpose": "make", "division": "3301", "kind": 1, "holder": "样章市试验局", "credit_code": "99990000000000001F",
+            "holder_division": "330106", "keeper": keeper, "signer_key": key.lines().next().unwrap(), "authority": "seals",
+        });
+        self.0.write("wanted.json", wanted.to_string().as_bytes());
+        self.0.write("order.pdf", b"a scan");
+        self.0.write("face.png", &development::picture("33010600000001").unwrap().png);
+        user
+    }
+
     /// Runs commands of the manual, which find a server there.
-    fn shell(&self, base: &str, commands: &str, more: &[(&str, &str)]) {
+    pub(crate) fn shell(&self, base: &str, commands: &str, more: &[(&str, &str)]) {
         let commands = commands.replace("curl ", "curl --noproxy '*' --fail-with-body --max-time 60 ");
         let mut shell = Command::new("bash");
         shell.args(["-euo", "pipefail", "-c", &commands]).env("BASE", base);
@@ -61,12 +88,12 @@ impl Place<'_> {
 }
 
 /// The shell's part of a manual.
-fn blocks(manual: &str) -> Vec<&str> {
+pub(crate) fn blocks(manual: &str) -> Vec<&str> {
     manual.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect()
 }
 
 /// What is not here of what the commands call.
-fn absent() -> Option<&'static str> {
+pub(crate) fn absent() -> Option<&'static str> {
     ["curl", "jq", "openssl", "bash"].into_iter().find(|name| Command::new(name).arg("--version").output().is_err())
 }
 
@@ -78,26 +105,7 @@ fn the_calls_of_the_manual_for_seals_work() {
     let installation = Installation::new("serve-manual-seals");
     let running = installation.serve();
     let (client, place) = (installation.client(&running), Place(&installation));
-    for (name, part) in [("chen", "applicant"), ("li", "checker"), ("wang", "approver")] {
-        let id = place.registered(name, "seal-administrator");
-        place.done(&["seal-admin", "officer", "appoint", "--role", part, "--division", "3301", "--caller", &id]);
-    }
-    let keeper = place.registered("zhao", "seal-administrator");
-    let user = place.registered("sun", "seal-user");
-    let root = ["ca", "create", "示例机构", "--id", "root", "--profile", "root", "--subject", "O=示例局,CN=根"];
-    place.done(&[&root[..], &["--base-url", "http://ca.example"]].concat());
-    let seals = ["ca", "create", "示例机构", "--id", "seals", "--profile", "seal-issuing-ca", "--parent", "root"];
-    place.done(&[&seals[..], &["--subject", "O=示例局,CN=印章", "--base-url", "http://ca.example"]].concat());
-    place.done(&["ca", "seal-maker", "create", "seals", "--subject", "O=示例局,CN=制章"]);
-    place.done(&["seal-admin", "codes", "assign", "330106", "--first", "1", "--last", "9"]);
-    let key = place.done(&["keys", "generate", "--purpose", "seal-signing", "--algorithm", "sm2", "--owner", "Unit"]);
-    let wanted = serde_json::json!({
-        "purpose": "make", "division": "3301", "kind": 1, "holder": "样章市试验局", "credit_code": "99990000000000001F",
-        "holder_division": "330106", "keeper": keeper, "signer_key": key.lines().next().unwrap(), "authority": "seals",
-    });
-    installation.write("wanted.json", wanted.to_string().as_bytes());
-    installation.write("order.pdf", b"a scan");
-    installation.write("face.png", &development::picture("33010600000001").unwrap().png);
+    let user = place.seals_begin();
     let (made, used) =
         (blocks(include_str!("../../../docs/seals.md")), blocks(include_str!("../../../docs/seal-uses.md")));
     assert_eq!((made.len(), used.len()), (1, 1));

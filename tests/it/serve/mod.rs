@@ -25,6 +25,7 @@ mod stolen_keys;
 mod trust_lists;
 mod upgrade;
 mod verification_batches;
+mod webhooks;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -38,6 +38,8 @@ mod verification_batches;
 mod watching;
 mod watching_crash;
 mod watching_receivers;
+mod webhook_receiver;
+mod webhooks;
 
 use yinxin::domain::audit::EventBody;
 

@@ -30,7 +30,7 @@ use yinxin::store::{
 use crate::store::postgres::Postgres;
 use crate::store::{
     Folder, authorities, erasures, escrow, jobs, publication, registration, seal_life, seal_remakes, seal_uses,
-    together, verification_batches, watching,
+    together, verification_batches, watching, webhooks,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,6 +113,7 @@ async fn contract(url: &str) {
     seal_uses::contract(&store, url).await;
     answers(&store).await;
     watching::contract(&store).await;
+    webhooks::contract(&store).await;
     messages(&store).await;
     together::contract(&store).await;
     if url.starts_with("postgres") {

@@ -18,5 +18,6 @@ mod services;
 mod together;
 mod verification_batches;
 mod watching;
+mod webhooks;
 
 pub(crate) use folder::Folder;
