@@ -24,7 +24,7 @@ use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
-use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
+use crate::format::ofd::signing::{NewSealPart, NewSignature as NewOfdSignature, prepare_signature};
 use crate::format::ses::{CertificateList, Kind, NewSeal, NewSigners, NewSignature, SesSeal, SesSignature, recognise};
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustList};
 use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampResp, TimeStampToken, TstInfo};
@@ -542,7 +542,7 @@ fn sign(input: &[u8], container: &Container) {
         signature_method: "1.2.156.10197.1.501",
         signature_date_time: "20260101000000Z",
         stamps: &[],
-        seal_esl: Some(b"seal"),
+        seal: NewSealPart::File(b"seal"),
         lock: false,
         digests: &|parts: &[&[u8]]| digest_many(DigestAlgorithm::Sm3, parts),
     };

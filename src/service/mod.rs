@@ -28,6 +28,7 @@ pub mod measurement;
 pub mod officers;
 pub mod offices;
 pub mod outside;
+pub mod person_signings;
 pub mod pictures;
 pub mod prepared_signings;
 pub mod preview;
@@ -86,6 +87,7 @@ use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::service::offices::Offices;
+use crate::service::person_signings::PersonSettings;
 use crate::service::publication::{Plan, Publishing};
 use crate::store::issuance_batches::OpenBatch;
 use crate::store::{Database, Store, audit, issuance_batches, signatures};
@@ -122,6 +124,8 @@ pub struct Services {
     pub offices: Offices,
     /// The types of seals that this installation knows: the common ones, unless its settings name more.
     pub seal_kinds: Arc<SealKinds>,
+    /// What is asked of persons who sign by certificates of one act; nobody does, unless an installation's settings say so.
+    pub persons: Option<Arc<PersonSettings>>,
 }
 
 /// How private keys are kept and used.
@@ -243,6 +247,7 @@ impl Services {
             unkept: UnkeptSeals::Allow,
             offices: Offices::default(),
             seal_kinds: Arc::new(SealKinds::common()),
+            persons: None,
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -271,6 +276,12 @@ impl Services {
         Self { seal_kinds, ..self }
     }
 
+    /// The same where persons sign by those rules, or none does.
+    #[must_use]
+    pub fn with_persons(self, persons: Option<PersonSettings>) -> Self {
+        Self { persons: persons.map(Arc::new), ..self }
+    }
+
     /// Records an event that changes no other row; gives its number.
     ///
     /// # Errors
@@ -296,6 +307,10 @@ impl Services {
                     seal_uses::give_back_at_start(tx, &signature, now).await?;
                     let reason = AbandonmentReason::Interrupted;
                     audit::append(tx, &event(EventBody::SigningAbandoned { signature, reason })).await?;
+                }
+                for signature in crate::store::person_signings::abandon_open(tx, now).await? {
+                    let reason = AbandonmentReason::Interrupted;
+                    audit::append(tx, &event(EventBody::PersonSigningAbandoned { signature, reason })).await?;
                 }
                 let batches = issuance_batches::abandon_open(tx, now).await?;
                 let abandoned = batches.len();

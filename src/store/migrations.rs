@@ -272,6 +272,13 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0032_seal_remakes.sql"),
         postgres: include_str!("migrations/postgres/0032_seal_remakes.sql"),
     },
+    // An older program refuses a caller in the role of those who have persons sign.
+    Migration {
+        version: 35,
+        serves_from: 35,
+        sqlite: include_str!("migrations/sqlite/0035_person_signings.sql"),
+        postgres: include_str!("migrations/postgres/0035_person_signings.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

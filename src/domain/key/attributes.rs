@@ -76,7 +76,8 @@ impl KeyPurpose {
             | Self::Token
             | Self::Raw
             | Self::Report
-            | Self::Exchange => KeyUses(&[KeyUse::Sign]),
+            | Self::Exchange
+            | Self::EventSigning => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),

@@ -97,6 +97,8 @@ named! {
         Report = 13, "report";
         /// Signs messages to the offices elsewhere that make seals and file them.
         Exchange = 15, "exchange";
+        /// Signs one document for one person, by a certificate of that act; it lives in memory, and is in no row.
+        EventSigning = 17, "event-signing";
     }
 }
 
