@@ -34,6 +34,7 @@ sections! {
         national_maker: NationalMaker,
         filing: Filing,
         seals: Seals,
+        persons: Persons,
         verification: Verification,
         batches: Batches,
         audit_log: AuditLog,
@@ -169,6 +170,12 @@ sections! {
     Seals {
         unkept: String,
         kinds: Vec<RawKind>,
+    }
+    Persons {
+        authority: String,
+        least_level: u64,
+        minutes: u64,
+        proof_minutes: u64,
     }
     Alarms {
         night: String,

@@ -28,6 +28,7 @@ pub mod measurement;
 pub mod officers;
 pub mod offices;
 pub mod outside;
+pub mod person_desk;
 pub mod person_signings;
 pub mod pictures;
 pub mod prepared_signings;
