@@ -31,6 +31,7 @@ use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampRes
 use crate::format::x509::crl::CrlIndex;
 use crate::format::x509::csr::EXTENSION_REQUEST;
 use crate::format::x509::extension::{Extension, rewrite};
+use crate::format::x509::{EventBinding, EventStatement};
 use crate::format::x509::ocsp::BasicResponse;
 use crate::format::x509::{self, Certificate, CertificationRequest, Name, OcspRequest, OcspResponse};
 use crate::render::page;
@@ -219,6 +220,9 @@ pub fn certificate(input: &[u8]) {
     name(&read.subject);
     extensions(&read.extensions);
     assert_eq!(read.subject.matches(&read.issuer), read.issuer.matches(&read.subject));
+    if let Ok(Some(EventBinding { statement: Some(statement), .. })) = EventBinding::of(&read) {
+        assert_eq!(EventStatement::parse(&statement.to_text()), Some(statement));
+    }
     let _ = (read.deviations(), read.names_revocation_source());
     let _ = crate::domain::trust::key::public_key(&read.public_key);
     match X509Certificate::from_der(input) {

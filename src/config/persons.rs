@@ -25,7 +25,8 @@ pub(super) fn checked(raw: &raw::Persons) -> Result<Option<PersonRules>, Refused
     let Some(authority) = raw.authority.as_deref().filter(|name| !name.is_empty()) else { return Ok(None) };
     let authority = AuthorityId::parse(authority).map_err(|error| ("persons.authority", error.to_string()))?;
     let least_level = u8::try_from(level).ok().and_then(AssuranceLevel::new);
-    let (Some(least_level), Ok(minutes), Ok(proof_minutes)) = (least_level, u8::try_from(minutes), u16::try_from(proof))
+    let (Some(least_level), Ok(minutes), Ok(proof_minutes)) =
+        (least_level, u8::try_from(minutes), u16::try_from(proof))
     else {
         return Err(("persons.least_level", "1 to 5".to_owned()));
     };

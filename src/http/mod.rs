@@ -343,11 +343,11 @@ mod tests {
     };
     use crate::service::inventory::Count;
     use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+    use crate::service::person_desk::PersonDocument;
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::seal_desk::{SealAnswer, SealRequest};
     use crate::service::signed_reports::Form;
-    use crate::service::person_desk::PersonDocument;
     use crate::service::signing_desk::{SigningAnswer, SigningStep};
     use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
     use crate::service::verification_batches::{BatchRecord, BatchStep};

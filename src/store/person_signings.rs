@@ -117,8 +117,7 @@ pub async fn abandon(tx: &mut Tx<'_>, id: &SignatureId, now: Timestamp) -> Resul
 /// # Errors
 /// The database's, or a row that is not as we write it.
 pub async fn abandon_open(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<SignatureId>, Error> {
-    let sql =
-        "UPDATE person_signings SET state = 'abandoned', finished_at = $1 WHERE state = 'signing' RETURNING id";
+    let sql = "UPDATE person_signings SET state = 'abandoned', finished_at = $1 WHERE state = 'signing' RETURNING id";
     let mut rows = fetch_all!(tx, (String,), sql, now.unix())?;
     rows.sort_unstable();
     let named = |(id,): (String,)| {

@@ -27,14 +27,14 @@ use yinxin::service::door::{
 use yinxin::service::inventory::Count;
 use yinxin::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use yinxin::service::issuance_jobs::{RowOutcome, RowResult};
+use yinxin::service::person_desk::PersonDocument;
+use yinxin::service::person_signings::PersonOrder;
 use yinxin::service::registration::NewRequest;
 use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
 use yinxin::service::seal_desk::{SealAnswer, SealRequest};
 use yinxin::service::signed_reports::Form;
-use yinxin::service::person_desk::PersonDocument;
-use yinxin::service::person_signings::PersonOrder;
 use yinxin::service::signing_desk::{PreparedSignature, SigningAnswer, SigningStep};
 use yinxin::service::trust_desk::{TrustListAnswer, TrustListRecord, TrustListStep};
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};

@@ -416,10 +416,8 @@ mod tests {
                     }
                 }
             ),
-            (signature(), select(AbandonmentReason::ALL)).prop_map(|(signature, reason)| EventBody::PersonSigningAbandoned {
-                signature,
-                reason
-            }),
+            (signature(), select(AbandonmentReason::ALL))
+                .prop_map(|(signature, reason)| EventBody::PersonSigningAbandoned { signature, reason }),
             (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
                 seal,
                 state,

@@ -16,9 +16,7 @@ use crate::domain::seal::taking::lists;
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::time::to_generalized;
 use crate::format::ofd::container::Container;
-use crate::format::ofd::signing::{
-    NewSealPart, NewSignature as NewOfdSignature, PreparedSignature, prepare_signature,
-};
+use crate::format::ofd::signing::{NewSealPart, NewSignature as NewOfdSignature, PreparedSignature, prepare_signature};
 use crate::format::ses::{Layout, NewSignature, SesSeal};
 use crate::format::x509::Certificate;
 use crate::format::x509::event::is_code;

@@ -13,8 +13,8 @@ use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, SignatureReport, Status};
 use crate::domain::verify::ses::is_listed;
 use crate::format::ses::{CertificateList, SesSeal};
-use crate::format::x509::event::{AssuranceLevel, BoundDigest, EventBinding, EventStatement};
 use crate::format::x509::Certificate;
+use crate::format::x509::event::{AssuranceLevel, BoundDigest, EventBinding, EventStatement};
 use crate::format::x509::extension::NO_REV_AVAIL;
 
 /// So many seconds a certificate may last whose revocation nobody tells: behind them it has ended by itself.

@@ -285,7 +285,9 @@ pub(in crate::domain::verify) fn demanded(kind: &str, question: &SignerQuestion<
         Role::Maker => AnchorDemand::For(TrustUse::SealMaking),
         Role::TimeStamper => AnchorDemand::For(TrustUse::TimeStamp),
         // A person's signature shows handwriting as a seal, and is the word of a person all the same.
-        Role::Signer if kind.starts_with("ses") && !is_event(question.certificate) => AnchorDemand::For(TrustUse::SealSigning),
+        Role::Signer if kind.starts_with("ses") && !is_event(question.certificate) => {
+            AnchorDemand::For(TrustUse::SealSigning)
+        }
         Role::Signer => AnchorDemand::For(TrustUse::Identity),
     }
 }

@@ -88,8 +88,7 @@ pub struct EventStatement {
 /// Whether that is a code: 1 to 64 of `a-z A-Z 0-9 - _ .`.
 #[must_use]
 pub fn is_code(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 impl EventStatement {
@@ -182,6 +181,19 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "transaction=t-1;digest=sm3;level=4;procedure=live-face;proven=2027-01-15T08:00:00Z;person=p.9";
+
+    #[test]
+    fn the_vector_of_the_page_is_ours() {
+        let page = include_str!("../../../docs/formats/event-certificate.md");
+        let vector = page.split("## Vector").nth(1).unwrap();
+        let mut blocks =
+            vector.split("```").skip(1).step_by(2).map(|block| block.split_whitespace().collect::<String>());
+        let (text, octets) = (blocks.next().unwrap(), blocks.next().unwrap());
+        assert_eq!((text.as_str(), EventStatement::parse(&text).unwrap().to_text()), (TEXT, text.clone()));
+        let context = AuthenticationContext { context_type: CONTEXT_TYPE, context_info: Some(&text) };
+        let der = AuthenticationContexts(vec![context]).to_der();
+        assert_eq!(der.iter().map(|octet| format!("{octet:02x}")).collect::<String>(), octets);
+    }
 
     #[test]
     fn a_statement_has_one_form() {

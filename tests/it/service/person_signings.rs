@@ -214,13 +214,8 @@ async fn a_person_signs_and_the_seal_comes_beside(counter: &Counter, place: &Pla
     assert_eq!((row.level.number(), result_sm3, row.document_sm3), (4, sm3(&signed.document), sm3(NOTICE)));
     let new = events(services).await.split_off(before);
     let names = new.iter().map(|event| event.class().name()).collect::<Vec<_>>();
-    let expected = [
-        "person-signing-intended",
-        "issuance-intended",
-        "time-stamps-issued",
-        "certificate-issued",
-        "person-signed",
-    ];
+    let expected =
+        ["person-signing-intended", "issuance-intended", "time-stamps-issued", "certificate-issued", "person-signed"];
     assert_eq!(names, expected);
     let of_ours = |event: &&Event| !matches!(event.body, EventBody::TimeStampsIssued { .. });
     assert!(new.iter().filter(of_ours).all(|event| event.actor == counter.caller));
@@ -239,7 +234,7 @@ async fn a_person_signs_and_the_seal_comes_beside(counter: &Counter, place: &Pla
         let key = sm2::PrivateKey::from_bytes(octets);
         key.is_ok_and(|key| Signer::public_key(&key) == PublicKey::Sm2(public.clone()))
     };
-    let private = given.iter().find(is_key).expect("the key was made of this randomness").clone();
+    let private = given.iter().find(is_key).unwrap().clone();
     let mut files = 0;
     for file in std::fs::read_dir(place.folder.path()).unwrap() {
         let path = file.unwrap().path();
