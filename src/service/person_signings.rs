@@ -241,6 +241,10 @@ async fn decide(
     act: &Act,
 ) -> Result<(NewKey, Decision), Error> {
     let profile = profiles.require(PROFILE).map_err(ca::Error::from)?.clone();
+    // Where officers approve each certificate, none is issued for an act of minutes.
+    if profile.rules().approval.is_some() {
+        return Err(Error::ApprovalNeeded);
+    }
     let end = act.now.plus_seconds(i64::from(settings.rules.minutes).saturating_mul(60));
     let subject = vec![
         (AttributeKind::SerialNumber, act.signature.to_string()),

@@ -199,7 +199,7 @@ impl Known {
             }
             RevocationStatus::Unknown { .. } if ends_by_itself(certificate) => {
                 let until = certificate.not_after;
-                self.evidence.push(format!("{whose}: nobody tells of {}, which ended by itself at {until}", subject()));
+                self.evidence.push(format!("{whose}: nobody tells of {}, which ends by itself at {until}", subject()));
             }
             RevocationStatus::Unknown { why } => {
                 let demanded = ground.policy.unknown_revocation == UnknownRevocation::Refuse;

@@ -1,5 +1,5 @@
-//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md and docs/person-signatures.md for calls over HTTP, as they stand there: officers with keys of
-//! P-256, curl, jq, OpenSSL.
+//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md and docs/person-signatures.md for calls over HTTP, as they
+//! stand there: officers with keys of P-256, curl, jq, OpenSSL.
 
 use std::fs;
 use std::process::{Command, Output};

@@ -1,6 +1,7 @@
 //! Persons sign by a key and a certificate of one act: what stands in the rows, the log and the document, what a crash leaves, and
 //! what is refused, on both databases.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,7 @@ use yinxin::base::clock::Timestamp;
 use yinxin::base::id::{AuthorityId, CallerId, RequestId, SignatureId};
 use yinxin::base::limits::Limits;
 use yinxin::base::random::{Random, RandomUnavailable, SystemRandom};
-use yinxin::config::profiles::built_in;
+use yinxin::config::profiles::{self, built_in};
 use yinxin::config::verification;
 use yinxin::crypto::digest::sm3;
 use yinxin::crypto::{PublicKey, Signer, sm2};
@@ -53,7 +54,7 @@ async fn on_postgresql() {
 }
 
 /// The system's randomness, and all that it gave.
-struct Watched(Mutex<Vec<Vec<u8>>>);
+pub(crate) struct Watched(Mutex<Vec<Vec<u8>>>);
 
 impl Random for Watched {
     fn fill(&self, octets: &mut [u8]) -> Result<(), RandomUnavailable> {
@@ -64,7 +65,7 @@ impl Random for Watched {
 }
 
 /// A counter where persons sign.
-struct Counter {
+pub(crate) struct Counter {
     services: Services,
     hands: Arc<Hands>,
     watched: Arc<Watched>,
@@ -107,7 +108,7 @@ fn stated(person: &str) -> StatedPerson {
     }
 }
 
-fn order(document: &[u8], x_mm: f64) -> PersonOrder {
+pub(crate) fn order(document: &[u8], x_mm: f64) -> PersonOrder {
     PersonOrder {
         document: document.to_vec(),
         placement: Placement { page: 1, x_mm, y_mm: 240.0, lock: false },
@@ -120,7 +121,7 @@ fn order(document: &[u8], x_mm: f64) -> PersonOrder {
 
 impl Counter {
     async fn open(place: &Place) -> Self {
-        let (services, hands, watched) = Self::services(place).await;
+        let (services, hands, watched) = Self::services(&place.url, place.folder.path()).await;
         let profiles = built_in().unwrap();
         let pki = development::ensure(&services, &profiles).await.unwrap();
         let issuance = Issuance::start(services.clone(), Arc::new(profiles.clone()));
@@ -131,11 +132,11 @@ impl Counter {
         Self { services, hands, watched, profiles, pki, stamping, caller, id }
     }
 
-    async fn services(place: &Place) -> (Services, Arc<Hands>, Arc<Watched>) {
-        let source = KeySource::File { path: place.folder.path().join("key"), create: true };
+    pub(crate) async fn services(url: &str, folder: &Path) -> (Services, Arc<Hands>, Arc<Watched>) {
+        let source = KeySource::File { path: folder.join("key"), create: true };
         let hands = Arc::new(Hands(AtomicI64::new(NOW.unix())));
         let watched = Arc::new(Watched(Mutex::default()));
-        let services = Services::open(&place.url, &source, hands.clone(), Arc::<Watched>::clone(&watched)).await;
+        let services = Services::open(url, &source, hands.clone(), Arc::<Watched>::clone(&watched)).await;
         (services.unwrap().with_persons(Some(settings())), hands, watched)
     }
 
@@ -206,7 +207,7 @@ async fn a_person_signs_and_the_seal_comes_beside(counter: &Counter, place: &Pla
     assert_eq!((seal.es_id.as_str(), seal.name.as_str()), (signed.signature.as_str(), "样章人1"));
     // A policy that wants to know of revocation knows that nobody tells of this certificate.
     let strict = counter.judge(&signed.document, "strict", NOW);
-    assert!(strict.signatures[0].revocation.evidence.iter().any(|line| line.contains("ended by itself")), "{strict:?}");
+    assert!(strict.signatures[0].revocation.evidence.iter().any(|line| line.contains("ends by itself")), "{strict:?}");
 
     // Rows and log: intent, certificate, result; nothing of the person but the level and how it was proven.
     let row = counter.row(&signed.signature).await;
@@ -232,7 +233,7 @@ async fn a_person_signs_and_the_seal_comes_beside(counter: &Counter, place: &Pla
     let given = counter.watched.0.lock().unwrap().clone();
     let is_key = |octets: &&Vec<u8>| {
         let key = sm2::PrivateKey::from_bytes(octets);
-        key.is_ok_and(|key| Signer::public_key(&key) == PublicKey::Sm2(public.clone()))
+        key.is_ok_and(|key| Signer::public_key(&key) == PublicKey::Sm2(public))
     };
     let private = given.iter().find(is_key).unwrap().clone();
     let mut files = 0;
@@ -314,6 +315,10 @@ async fn what_is_not_allowed_leaves_nothing(counter: &Counter, place: &Place) {
     let elsewhere = counter.services.clone().with_persons(Some(elsewhere));
     let refused = person_signings::sign(&elsewhere, means, (&counter.caller, None), order(NOTICE, 20.0)).await;
     assert_eq!(refused.unwrap_err().code(), "unknown-authority");
+    let approved = profiles::in_force(None, &["event".to_owned()]).unwrap();
+    let means = Means { profiles: &approved, stamping: None };
+    let refused = person_signings::sign(&counter.services, means, (&counter.caller, None), order(NOTICE, 20.0)).await;
+    assert_eq!(refused.unwrap_err().code(), "approval-needed");
     assert_eq!((rows().await, events(&counter.services).await.len()), before);
 }
 
@@ -340,10 +345,10 @@ async fn one_key_gets_one_signature(counter: &Counter, place: &Place) {
     assert_eq!(with("l", &|order| order.placement.page = 99).await.unwrap_err().code(), "page-unknown");
     with("l", &|_| {}).await.unwrap();
     assert_eq!(place.count("person_signings").await, before + 2);
-    counter.hands.0.fetch_add(86_400, Ordering::SeqCst);
-    // A day later the answer is the same one, though nobody could sign by that proof any more.
+    counter.hands.0.fetch_add(7200, Ordering::SeqCst);
+    // Hours later the answer is the same one, though nobody could sign by that proof any more.
     assert_eq!(with("k", &|_| {}).await.unwrap(), first);
-    counter.hands.0.fetch_add(-86_400, Ordering::SeqCst);
+    counter.hands.0.fetch_add(-7200, Ordering::SeqCst);
 }
 
 /// Nothing can be written to that table.
@@ -408,7 +413,7 @@ async fn what_a_crash_left_open_is_abandoned(counter: &Counter, place: &Place) {
     // Of the one that could not be closed.
     assert_eq!(place.count("person_signings WHERE state = 'signing'").await, 1);
     let length = events(&counter.services).await.len();
-    let (services, ..) = Counter::services(place).await;
+    let (services, ..) = Counter::services(&place.url, place.folder.path()).await;
     let new = events(&services).await.split_off(length);
     let [closing, started] = new.as_slice() else { panic!("{new:?}") };
     let reason = AbandonmentReason::Interrupted;
