@@ -24,13 +24,14 @@ use crate::format::ofd::container::Container;
 use crate::format::ofd::document::Package;
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
-use crate::format::ofd::signing::{NewSignature as NewOfdSignature, prepare_signature};
+use crate::format::ofd::signing::{NewSealPart, NewSignature as NewOfdSignature, prepare_signature};
 use crate::format::ses::{CertificateList, Kind, NewSeal, NewSigners, NewSignature, SesSeal, SesSignature, recognise};
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustList};
 use crate::format::tsp::{NewTimeStampReq, NewTstInfo, TimeStampReq, TimeStampResp, TimeStampToken, TstInfo};
 use crate::format::x509::crl::CrlIndex;
 use crate::format::x509::csr::EXTENSION_REQUEST;
 use crate::format::x509::extension::{Extension, rewrite};
+use crate::format::x509::{EventBinding, EventStatement};
 use crate::format::x509::ocsp::BasicResponse;
 use crate::format::x509::{self, Certificate, CertificationRequest, Name, OcspRequest, OcspResponse};
 use crate::render::page;
@@ -219,6 +220,9 @@ pub fn certificate(input: &[u8]) {
     name(&read.subject);
     extensions(&read.extensions);
     assert_eq!(read.subject.matches(&read.issuer), read.issuer.matches(&read.subject));
+    if let Ok(Some(EventBinding { statement: Some(statement), .. })) = EventBinding::of(&read) {
+        assert_eq!(EventStatement::parse(&statement.to_text()), Some(statement));
+    }
     let _ = (read.deviations(), read.names_revocation_source());
     let _ = crate::domain::trust::key::public_key(&read.public_key);
     match X509Certificate::from_der(input) {
@@ -542,7 +546,7 @@ fn sign(input: &[u8], container: &Container) {
         signature_method: "1.2.156.10197.1.501",
         signature_date_time: "20260101000000Z",
         stamps: &[],
-        seal_esl: Some(b"seal"),
+        seal: NewSealPart::File(b"seal"),
         lock: false,
         digests: &|parts: &[&[u8]]| digest_many(DigestAlgorithm::Sm3, parts),
     };

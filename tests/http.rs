@@ -26,6 +26,8 @@ mod limits;
 mod logs;
 #[path = "http/openapi.rs"]
 mod openapi;
+#[path = "http/person_signatures.rs"]
+mod person_signatures;
 #[path = "http/seal_answers.rs"]
 mod seal_answers;
 #[path = "http/seal_desk.rs"]

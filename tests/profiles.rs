@@ -242,7 +242,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
                 }
                 let (subject, names) = (subject(profile, "示例系统"), alternative_names(profile));
                 let identity = identity(profile);
-                let transaction = profile.rules().transaction.then_some(&[0xd1; 32]);
+                let transaction = profile.rules().transaction.then_some((&[0xd1; 32]).into());
                 let request = request(profile, &subject, key);
                 let request = Request { alternative_names: &names, identity: &identity, transaction, ..request };
                 let der = issue(&request, Some(issuing), &*authorities.keys[2]).unwrap();

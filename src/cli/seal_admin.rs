@@ -6,6 +6,7 @@ mod import;
 mod life;
 mod notices;
 mod officer;
+mod person;
 mod remake;
 
 use std::fs;
@@ -174,6 +175,7 @@ enum Installed {
         #[arg(long, value_name = "ROLE", value_parser = role, required = true)]
         role: Vec<Role>,
     },
+    SignPerson(Box<person::Order>),
     #[command(flatten)]
     Uses(seal_uses::Action),
 }
@@ -242,6 +244,10 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Installed::Resume { seal } => {
             let state = resume(&services, BY, seal).await?;
             Ok(format!("{seal} {}\n", state.name()))
+        }
+        Installed::SignPerson(order) => {
+            let services = services.with_plan(plan(settings));
+            person::sign(&services, &profiles_of(settings)?, order).await
         }
         Installed::Uses(action) => seal_uses::act(&services, action).await,
         Installed::RegisterCaller { certificate, name, role } => {

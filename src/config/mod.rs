@@ -11,6 +11,7 @@ pub mod faces;
 mod fetching;
 mod keys;
 mod offices;
+mod persons;
 pub mod profiles;
 mod publication;
 mod raw;

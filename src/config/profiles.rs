@@ -537,7 +537,7 @@ mod tests {
             ("root", "most = \"30 years\"", "most = \"0 years\"", "validity-empty", "validity.usual"),
             ("intermediate", "most = \"20 years\"", "most = \"21 years\"", "validity-too-long", "validity.most"),
             ("tls-server", "most = \"200 days\"", "most = \"399 days\"", "validity-too-long", "validity.most"),
-            ("event", "most = \"60 minutes\"", "most = \"61 minutes\"", "validity-too-long", "validity.most"),
+            ("event", "most = \"30 minutes\"", "most = \"31 minutes\"", "validity-too-long", "validity.most"),
             ("tsa", "critical = true", "critical = false", "time-stamping-not-critical", "extended_key_usage.critical"),
             ("tsa", "\"timeStamping\"", "\"timeStamping\", \"clientAuth\"", "time-stamping-not-alone", "extended_key_usage.purposes"),
             ("tsa", "\"timeStamping\"", "", "purposes-empty", "extended_key_usage.purposes"),

@@ -36,6 +36,7 @@ sections! {
         filing: Filing,
         webhooks: Vec<RawWebhook>,
         seals: Seals,
+        persons: Persons,
         verification: Verification,
         batches: Batches,
         audit_log: AuditLog,
@@ -171,6 +172,12 @@ sections! {
     Seals {
         unkept: String,
         kinds: Vec<RawKind>,
+    }
+    Persons {
+        authority: String,
+        least_level: u64,
+        minutes: u64,
+        proof_minutes: u64,
     }
     Alarms {
         night: String,

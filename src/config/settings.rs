@@ -11,12 +11,13 @@ use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{
     AuditLogSettings, BatchSettings, Error, Escrow, Fetching, MakerSettings, OfficeSettings, Publication, Registration,
-    Siem, Stamping, WebhookSettings, alarms, raw, seal_kinds, siem, webhooks,
+    Siem, Stamping, WebhookSettings, alarms, persons, raw, seal_kinds, siem, webhooks,
 };
 use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
 use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::seal::kind::SealKinds;
+use crate::domain::seal::person::PersonRules;
 
 /// The program's settings.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct Settings {
     pub unkept: UnkeptSeals,
     /// `seals.kinds`: the types of seals, the common ones and those that are written.
     pub seal_kinds: Arc<SealKinds>,
+    /// `[persons]`: what is asked of persons who sign by certificates of one act; nobody does without it.
+    pub persons: Option<PersonRules>,
     /// `[verification]`.
     pub fetching: Fetching,
     /// How much is taken of files that are verified in the background.
@@ -356,6 +359,10 @@ impl Settings {
             Ok(webhooks) => webhooks,
             Err(message) => return refuse("webhooks", message),
         };
+        let persons = match persons::checked(&raw.persons.unwrap_or_default()) {
+            Ok(persons) => persons,
+            Err((key, message)) => return refuse(key, message),
+        };
         let retention_days = match siem::retention_days(log.retention_days) {
             Ok(days) => days,
             Err((key, message)) => return refuse(key, message),
@@ -400,6 +407,7 @@ impl Settings {
             escrow,
             unkept,
             seal_kinds,
+            persons,
             fetching,
             batches,
             audit_log,
@@ -452,6 +460,7 @@ impl Settings {
                 unkept: Some(self.unkept.name().to_owned()),
                 kinds: Some(seal_kinds::effective(&self.seal_kinds)).filter(|kinds| !kinds.is_empty()),
             }),
+            persons: Some(persons::effective(self.persons.as_ref())),
             verification: Some(self.fetching.effective()),
             batches: Some(self.batches.effective()),
             audit_log: Some(self.audit_log.effective()),

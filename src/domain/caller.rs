@@ -21,6 +21,8 @@ named! {
         AuditAdministrator = 6, "audit-administrator";
         /// Enters, checks and approves requests for certificates, and changes their status (RA officer).
         CertificateOfficer = 7, "certificate-officer";
+        /// States who persons are and how surely they were identified, and has them sign documents.
+        PersonSigner = 8, "person-signer";
     }
 }
 
@@ -54,7 +56,7 @@ impl Roles {
     /// Takes the roles together.
     ///
     /// The three administrators are three persons (三员分立), and none of them can use or keep a seal,
-    /// or decide on certificates.
+    /// decide on certificates, or state who persons are.
     ///
     /// # Errors
     /// Two of the roles exclude each other.
@@ -64,7 +66,10 @@ impl Roles {
             let excluded = |role: &Role| {
                 *role != first
                     && (ADMINISTRATORS.contains(role)
-                        || matches!(role, Role::SealUser | Role::SealAdministrator | Role::CertificateOfficer))
+                        || matches!(
+                            role,
+                            Role::SealUser | Role::SealAdministrator | Role::CertificateOfficer | Role::PersonSigner
+                        ))
             };
             if let Some(second) = roles.iter().copied().find(excluded) {
                 return Err(RolesConflict { first, second });
@@ -110,7 +115,7 @@ mod tests {
                 assert_eq!(Roles::new([second, first]), conflict(first, second));
             }
             assert_eq!(Roles::new([first, Role::SealUser]), conflict(first, Role::SealUser));
-            for excluded in [Role::SealAdministrator, Role::CertificateOfficer] {
+            for excluded in [Role::SealAdministrator, Role::CertificateOfficer, Role::PersonSigner] {
                 assert_eq!(Roles::new([first, excluded]), conflict(first, excluded));
             }
         }

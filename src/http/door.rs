@@ -16,6 +16,7 @@ use crate::service::door::{
 };
 use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+use crate::service::person_desk::PersonDocument;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::seal_desk::{SealAnswer, SealRequest};
@@ -41,6 +42,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         seal: SealId,
         request: SignDocument,
     ) -> Answer<'a, SignedDocument>;
+    fn sign_by_person<'a>(&'a self, actor: &'a Actor, request: PersonDocument) -> Answer<'a, SignedDocument>;
     fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer>;
     fn prepared_signing<'a>(&'a self, actor: &'a Actor, step: SigningStep) -> Answer<'a, SigningAnswer>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
@@ -157,6 +159,10 @@ impl<U: UseCases> Door for U {
         Box::pin(async move {
             UseCases::sign_with_seal(self, actor, seal, request).await.map_err(|e| Problem::from_refusal(&e))
         })
+    }
+
+    fn sign_by_person<'a>(&'a self, actor: &'a Actor, request: PersonDocument) -> Answer<'a, SignedDocument> {
+        told(UseCases::sign_by_person(self, actor, request))
     }
 
     fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer> {

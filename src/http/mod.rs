@@ -62,6 +62,7 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
         .routes(routes!(api::prepared_signatures::prepare))  // POST /api/v1/seals/{id}/signatures/prepared
         .routes(routes!(api::prepared_signatures::complete)) // POST /api/v1/signatures/{id}/value
+        .routes(routes!(api::person_signatures::sign))          // POST /api/v1/person-signatures
         .routes(routes!(api::seal_applications::draft))         // POST /api/v1/seal-applications/draft
         .routes(routes!(api::seal_applications::submit, api::seal_applications::search)) // POST, GET /api/v1/seal-applications
         .routes(routes!(api::seal_applications::show))          // GET  /api/v1/seal-applications/{id}
@@ -342,6 +343,7 @@ mod tests {
     };
     use crate::service::inventory::Count;
     use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+    use crate::service::person_desk::PersonDocument;
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
     use crate::service::seal_desk::{SealAnswer, SealRequest};
@@ -400,6 +402,10 @@ mod tests {
         }
 
         async fn sign_with_seal(&self, _: &Actor, _: SealId, _: SignDocument) -> Result<SignedDocument, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn sign_by_person(&self, _: &Actor, _: PersonDocument) -> Result<SignedDocument, Nothing> {
             Err(Nothing)
         }
 

@@ -11,6 +11,7 @@ use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+use crate::service::person_desk::PersonDocument;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
 use crate::service::seal_desk::{SealAnswer, SealRequest};
@@ -252,6 +253,13 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         seal: SealId,
         request: SignDocument,
+    ) -> impl Future<Output = Result<SignedDocument, Self::Error>> + Send;
+
+    /// A person signs a file.
+    fn sign_by_person(
+        &self,
+        actor: &Actor,
+        request: PersonDocument,
     ) -> impl Future<Output = Result<SignedDocument, Self::Error>> + Send;
 
     /// Answers what is asked about seals, applications for them, and authority to use them.

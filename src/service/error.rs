@@ -27,6 +27,7 @@ use crate::domain::trust::ListRefused;
 use crate::domain::verify::signed_report;
 use crate::format::trust_list::TrustListError;
 use crate::render;
+use crate::service::person_signings::PersonError;
 use crate::service::verification_batches::BatchError;
 use crate::service::{audit_log, keys, publication, stamping};
 use crate::store;
@@ -439,6 +440,9 @@ pub enum Error {
     /// A batch of files to verify.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A person does not sign.
+    #[error(transparent)]
+    Person(#[from] PersonError),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -580,6 +584,7 @@ impl Error {
             Self::Reporting(error) => error.code(),
             Self::Stamping(error) => error.code(),
             Self::Batch(error) => error.code(),
+            Self::Person(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
             Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",

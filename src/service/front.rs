@@ -36,6 +36,7 @@ use crate::service::issuance::{self, Issuance, Wanted};
 use crate::service::issuance_jobs::desk::{JobAction, JobDesk, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::judging::{Judging, Standing, Subject};
 use crate::service::outside::status::StatusFetcher;
+use crate::service::person_desk::{self, PersonDocument};
 use crate::service::registration::{NewRequest, Signed};
 use crate::service::registration_desk::{
     DraftedRequest, RequestDesk, RequestPage, RequestQuery, RequestRecord, RequestStep,
@@ -325,6 +326,11 @@ impl UseCases for Front {
             document: sealed.document,
             signed_at: sealed.signed_at,
         })
+    }
+
+    async fn sign_by_person(&self, actor: &Actor, request: PersonDocument) -> Result<SignedDocument, Error> {
+        let (by, desk) = (self.caller(actor).await?, self.seals.as_ref().ok_or(Error::IssuanceOff)?);
+        person_desk::sign(&self.services, (desk, self.stamping.as_ref()), &by, request).await
     }
 
     async fn seal_desk(&self, actor: &Actor, request: SealRequest) -> Result<SealAnswer, Error> {

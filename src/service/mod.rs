@@ -28,6 +28,8 @@ pub mod measurement;
 pub mod officers;
 pub mod offices;
 pub mod outside;
+pub mod person_desk;
+pub mod person_signings;
 pub mod pictures;
 pub mod prepared_signings;
 pub mod preview;
@@ -87,6 +89,7 @@ use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
 use crate::service::offices::Offices;
+use crate::service::person_signings::PersonSettings;
 use crate::service::publication::{Plan, Publishing};
 use crate::service::webhooks::Receiver;
 use crate::store::issuance_batches::OpenBatch;
@@ -126,6 +129,8 @@ pub struct Services {
     pub webhooks: Arc<[Receiver]>,
     /// The types of seals that this installation knows: the common ones, unless its settings name more.
     pub seal_kinds: Arc<SealKinds>,
+    /// What is asked of persons who sign by certificates of one act; nobody does, unless an installation's settings say so.
+    pub persons: Option<Arc<PersonSettings>>,
 }
 
 /// How private keys are kept and used.
@@ -248,6 +253,7 @@ impl Services {
             offices: Offices::default(),
             webhooks: Arc::default(),
             seal_kinds: Arc::new(SealKinds::common()),
+            persons: None,
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -282,6 +288,12 @@ impl Services {
         Self { seal_kinds, ..self }
     }
 
+    /// The same where persons sign by those rules, or none does.
+    #[must_use]
+    pub fn with_persons(self, persons: Option<PersonSettings>) -> Self {
+        Self { persons: persons.map(Arc::new), ..self }
+    }
+
     /// Records an event that changes no other row; gives its number.
     ///
     /// # Errors
@@ -307,6 +319,10 @@ impl Services {
                     seal_uses::give_back_at_start(tx, &signature, now).await?;
                     let reason = AbandonmentReason::Interrupted;
                     audit::append(tx, &event(EventBody::SigningAbandoned { signature, reason })).await?;
+                }
+                for signature in crate::store::person_signings::abandon_open(tx, now).await? {
+                    let reason = AbandonmentReason::Interrupted;
+                    audit::append(tx, &event(EventBody::PersonSigningAbandoned { signature, reason })).await?;
                 }
                 let batches = issuance_batches::abandon_open(tx, now).await?;
                 let abandoned = batches.len();

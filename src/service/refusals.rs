@@ -19,6 +19,7 @@ impl Refusal for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Batch(error) => error.kind(),
+            Self::Person(error) => error.kind(),
             Self::UnknownSeal
             | Self::UnknownAlarm
             | Self::UnknownNotice

@@ -244,7 +244,7 @@ pub async fn sign(
         let asked = digest_of(seal, &order, &document_sm3);
         if let Reservation::Done { response, events, .. } = idempotency::reserve(services, caller, key, &asked).await? {
             idempotency::receipt_again(services, request, &events).await;
-            return decode_answer(&response).ok_or(Error::AnswerUnreadable);
+            return Sealed::decoded(&response).ok_or(Error::AnswerUnreadable);
         }
     }
     let outcome = sign_once(services, (actor, request), seal, order, document_sm3, reserved.as_ref()).await;
@@ -335,7 +335,7 @@ async fn release(
         created_at: now,
     };
     let answer = Sealed { signature: signature.clone(), signed_at: now, document: sealed.document };
-    let kept = reserved.map(|_| encode_answer(&answer));
+    let kept = reserved.map(|_| answer.encoded());
     let (done, message, kept) = (&done, &message, &kept);
     let steps = services.store.run("keep signature", |tx| {
         Box::pin(async move {
@@ -416,18 +416,21 @@ pub(in crate::service) fn digest_of(seal: &SealId, order: &Order, document_sm3: 
     sm3(text.as_bytes())
 }
 
-/// `signature␀seconds␀document`.
-fn encode_answer(answer: &Sealed) -> Vec<u8> {
-    let head = format!("{}\0{}\0", answer.signature, answer.signed_at.unix());
-    [head.as_bytes(), &answer.document].concat()
-}
+impl Sealed {
+    /// As it is kept under an idempotency key: `signature␀seconds␀document`.
+    pub(in crate::service) fn encoded(&self) -> Vec<u8> {
+        let head = format!("{}\0{}\0", self.signature, self.signed_at.unix());
+        [head.as_bytes(), &self.document].concat()
+    }
 
-fn decode_answer(kept: &[u8]) -> Option<Sealed> {
-    let mut parts = kept.splitn(3, |byte| *byte == 0);
-    let mut text = || std::str::from_utf8(parts.next()?).ok();
-    let signature = SignatureId::parse(text()?).ok()?;
-    let signed_at = Timestamp::from_unix(text()?.parse().ok()?);
-    Some(Sealed { signature, signed_at, document: parts.next()?.to_vec() })
+    /// What [`Self::encoded`] wrote.
+    pub(in crate::service) fn decoded(kept: &[u8]) -> Option<Self> {
+        let mut parts = kept.splitn(3, |byte| *byte == 0);
+        let mut text = || std::str::from_utf8(parts.next()?).ok();
+        let signature = SignatureId::parse(text()?).ok()?;
+        let signed_at = Timestamp::from_unix(text()?.parse().ok()?);
+        Some(Self { signature, signed_at, document: parts.next()?.to_vec() })
+    }
 }
 
 #[cfg(test)]
@@ -441,7 +444,7 @@ mod tests {
             signed_at: Timestamp::from_unix(1_800_000_000),
             document: vec![0, 1, 0, 2],
         };
-        assert_eq!(decode_answer(&encode_answer(&answer)), Some(answer));
-        assert_eq!(decode_answer(b"s-1"), None);
+        assert_eq!(Sealed::decoded(&answer.encoded()), Some(answer));
+        assert_eq!(Sealed::decoded(b"s-1"), None);
     }
 }

@@ -279,6 +279,13 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0033_webhooks.sql"),
         postgres: include_str!("migrations/postgres/0033_webhooks.sql"),
     },
+    // An older program refuses a caller in the role of those who have persons sign.
+    Migration {
+        version: 35,
+        serves_from: 35,
+        sqlite: include_str!("migrations/sqlite/0035_person_signings.sql"),
+        postgres: include_str!("migrations/postgres/0035_person_signings.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -30,6 +30,7 @@ pub mod moved_tiles;
 pub mod office_messages;
 pub mod officers;
 pub mod outbox;
+pub mod person_signings;
 pub mod prepared_signings;
 pub mod renewals;
 pub mod responders;

@@ -70,6 +70,9 @@ fn request_for(method: &str, path: &str) -> Request {
             Request::new("POST", "/api/v1/signatures/signature-1/value")
                 .body("application/json", br#"{"value":"AAAA"}"#)
         }
+        "POST" if path == "/api/v1/person-signatures" => {
+            Request::new("POST", &path).form(&crate::person_signatures::parts())
+        }
         "POST" if path == "/verify" => Request::new("POST", &path).form(&[("file", Some("a.ofd"), b"PK".as_slice())]),
         "POST" => Request::new("POST", &path).form(&[
             ("file", Some("a.ofd"), b"PK".as_slice()),
@@ -121,6 +124,7 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
         "audit-administrator",
         "system-administrator",
         "certificate-officer",
+        "person-signer",
     ];
     let keys: Vec<_> = roles.iter().map(|role| (role, development_client(role, now()).unwrap())).collect();
     for (role, key) in &keys {

@@ -27,6 +27,8 @@ use yinxin::service::door::{
 use yinxin::service::inventory::Count;
 use yinxin::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use yinxin::service::issuance_jobs::{RowOutcome, RowResult};
+use yinxin::service::person_desk::PersonDocument;
+use yinxin::service::person_signings::PersonOrder;
 use yinxin::service::registration::NewRequest;
 use yinxin::service::registration_desk::{
     ApprovalRecord, DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep,
@@ -359,6 +361,23 @@ impl UseCases for Double {
         let answer = crate::seal_answers::answer(&request);
         self.desked.lock().unwrap().push(request);
         Ok(answer)
+    }
+
+    async fn sign_by_person(&self, actor: &Actor, request: PersonDocument) -> Result<SignedDocument, Fault> {
+        self.work(&request.file_name).await;
+        assert!(actor.caller.is_some());
+        assert_eq!(actor.request_id, request.request_id);
+        if !request.order.document.starts_with(b"PK") {
+            return Err(Fault::NotOfd);
+        }
+        let PersonOrder { document, placement, handwriting, size_mm, person, idempotency_key } = request.order;
+        let told = format!("|{placement:?} {size_mm:?} {person:?} {} {idempotency_key:?}", handwriting.len());
+        Ok(SignedDocument {
+            signature: SignatureId::parse("act-1").unwrap(),
+            document: [document, told.into_bytes()].concat(),
+            document_sm3: "00".repeat(32),
+            signed_at: Timestamp::from_unix(1_800_000_001),
+        })
     }
 
     async fn prepared_signing(&self, actor: &Actor, step: SigningStep) -> Result<SigningAnswer, Fault> {

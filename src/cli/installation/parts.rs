@@ -13,16 +13,21 @@ use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::{self, AuditLog, KnownWitness, agree as agree_with};
 use crate::service::backups::RESTORED;
 use crate::service::outside::ntp::{NtpServer, TimeSource};
+use crate::service::person_signings::PersonSettings;
+use crate::service::pictures::Trust;
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
 use crate::service::{self, Services};
 
 /// The same services with what the settings say of seals: of those without a keeper, of offices elsewhere, of who is told of
-/// changes, of types.
+/// changes, of types; and of persons who sign.
 pub(crate) fn about_seals(services: Services, settings: &Settings) -> Result<Services, Error> {
     let services = services.with_unkept(settings.unkept).with_offices(offices::of(settings)?);
     let services = services.with_webhooks(offices::receivers(settings)?);
-    Ok(services.with_seal_kinds(Arc::clone(&settings.seal_kinds)))
+    // What development keys sign says so where everybody sees it.
+    let pictures = if settings.trust.development { Trust::Development } else { Trust::Production };
+    let persons = settings.persons.clone().map(|rules| PersonSettings { rules, pictures });
+    Ok(services.with_seal_kinds(Arc::clone(&settings.seal_kinds)).with_persons(persons))
 }
 
 /// The audit log of an installation with these settings, opened and proven.

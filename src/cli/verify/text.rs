@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::console::shown;
+use crate::domain::verify::event::EventSummary;
 use crate::domain::verify::{Axis, Indication, Report, SignatureReport, Status};
 
 /// Columns of a line. East Asian characters take two.
@@ -136,6 +137,12 @@ impl Page {
                 );
                 self.item(4, "", &text);
             }
+        }
+        if let Some(EventSummary { level: Some(level), procedure: Some(procedure), proven_at: Some(at), .. }) =
+            &signature.details.event
+        {
+            let text = format!("level {level} 身份等级, by {procedure}, proven {at}; a certificate for this act alone");
+            self.item(4, "Person 签名人", &text);
         }
         match (&signature.details.claimed_time, &signature.details.claimed_time_raw) {
             (Some(time), Some(raw)) => self.item(4, "Claimed time 声称时间", &format!("{time} (written {raw})")),

@@ -396,6 +396,32 @@ mod tests {
                 EventBody::WebhookGivenUp { receiver, event, refusal, attempts }
             }),
             (text(), number()).prop_map(|(receiver, event)| EventBody::WebhookResent { receiver, event }),
+            (signature(), hash(), 1_u64..6, text(), (0..1_i64 << 40).prop_map(Timestamp::from_unix), hash()).prop_map(
+                |(signature, document_sm3, level, procedure, proven_at, statement_sm3)| {
+                    EventBody::PersonSigningIntended {
+                        signature,
+                        document_sm3,
+                        level,
+                        procedure,
+                        proven_at,
+                        statement_sm3,
+                    }
+                }
+            ),
+            (signature(), hash(), hash(), hash(), hash(), hash()).prop_map(
+                |(signature, document_sm3, certificate_sm3, seal_sm3, signed_value_sm3, result_sm3)| {
+                    EventBody::PersonSigned {
+                        signature,
+                        document_sm3,
+                        certificate_sm3,
+                        seal_sm3,
+                        signed_value_sm3,
+                        result_sm3,
+                    }
+                }
+            ),
+            (signature(), select(AbandonmentReason::ALL))
+                .prop_map(|(signature, reason)| EventBody::PersonSigningAbandoned { signature, reason }),
             (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
                 seal,
                 state,

@@ -144,6 +144,43 @@ macro_rules! with_seal_events {
                 /// The event that the notice is of.
                 1 event: u64,
             }
+            /// A person is about to sign a document, by a key and a certificate of that one act. Who it is stands in no event.
+            136 "person-signing-intended" PersonSigningIntended {
+                /// The act of signing.
+                0 signature: SignatureId,
+                /// SM3 of the document as it came.
+                1 document_sm3: [u8; 32],
+                /// The level of assurance, 1 to 5, as the actor states it.
+                2 level: u64,
+                /// The procedure by which the person was identified, as the actor states it.
+                3 procedure: String,
+                /// When, as the actor states it.
+                4 proven_at: Timestamp,
+                /// SM3 of the statement that the certificate will hold.
+                5 statement_sm3: [u8; 32],
+            }
+            /// A person signed a document. It is released only after this is kept.
+            137 "person-signed" PersonSigned {
+                /// The act of signing that was intended.
+                0 signature: SignatureId,
+                /// SM3 of the document as it came.
+                1 document_sm3: [u8; 32],
+                /// SM3 of the certificate of this act in DER.
+                2 certificate_sm3: [u8; 32],
+                /// SM3 of the seal that shows the handwriting in DER.
+                3 seal_sm3: [u8; 32],
+                /// SM3 of the signature's structure.
+                4 signed_value_sm3: [u8; 32],
+                /// SM3 of the document as it leaves.
+                5 result_sm3: [u8; 32],
+            }
+            /// A person's signing that was intended came to nothing.
+            138 "person-signing-abandoned" PersonSigningAbandoned {
+                /// The act of signing that was intended.
+                0 signature: SignatureId,
+                /// Why.
+                1 reason: AbandonmentReason,
+            }
             /// A seal was ordered at a maker elsewhere.
             140 "seal-ordered" SealOrdered {
                 /// The application.

@@ -117,6 +117,9 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::SealMakingIntended
         | Class::SealOrdered
         | Class::SigningPrepared
+        | Class::PersonSigningIntended
+        | Class::PersonSigned
+        | Class::PersonSigningAbandoned
         | Class::SealRemakeIntended
         | Class::SealRemade
         | Class::UseApproved

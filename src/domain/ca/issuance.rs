@@ -21,17 +21,17 @@ use crate::domain::trust::key::{encode_value, public_key, subject_public_key_inf
 use crate::domain::trust::{AlgorithmPolicy, SignatureUsed, Unacceptable, Use};
 use crate::format::der::{self, ObjectIdentifier, Writer};
 use crate::format::keys::SubjectPublicKeyInfo;
+use crate::format::x509::event::{CONTEXT_TYPE, EventStatement, MESSAGE_DIGEST};
 use crate::format::x509::extension::{
-    AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage, NameConstraints, OcspNoCheck, PolicyInformation,
-    SubjectAltName, SubjectDirectoryAttributes, SubjectKeyIdentifier,
+    AuthenticationContext, AuthenticationContexts, AuthorityKeyIdentifier, CertificatePolicies, ExtendedKeyUsage,
+    NameConstraints, NoRevAvail, OcspNoCheck, PolicyInformation, SubjectAltName, SubjectDirectoryAttributes,
+    SubjectKeyIdentifier,
 };
 use crate::format::x509::name::NameAttributes;
 use crate::format::x509::{BasicConstraints, Certificate, KeyUsage, NewCertificate, NewExtension, NewGeneralName};
 
 /// How far before now a certificate may begin: clocks that are late shall take it at once.
 const MOST_BACKDATING: i64 = 86_400;
-/// `messageDigest` (RFC 2985 5.4.2).
-const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 
 /// Who issues.
 #[derive(Debug, Clone, Copy)]
@@ -67,10 +67,25 @@ pub struct Request<'a> {
     pub not_after: Option<Timestamp>,
     /// 128 random bits.
     pub serial: &'a [u8; 16],
-    /// The digest of the transaction that an event certificate is for: by SM3 for an SM2 key, else by SHA-256.
-    pub transaction: Option<&'a [u8; 32]>,
+    /// The transaction that an event certificate is for.
+    pub transaction: Option<Transaction<'a>>,
     /// Names that an authority is bound to.
     pub name_constraints: Option<&'a NameConstraints<'a>>,
+}
+
+/// One transaction, to which an event certificate is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transaction<'a> {
+    /// Its digest: by SM3 for an SM2 key, else by SHA-256, unless a statement names another.
+    pub digest: &'a [u8; 32],
+    /// Who does it, proven how surely.
+    pub statement: Option<&'a EventStatement>,
+}
+
+impl<'a> From<&'a [u8; 32]> for Transaction<'a> {
+    fn from(digest: &'a [u8; 32]) -> Self {
+        Self { digest, statement: None }
+    }
 }
 
 /// Why no certificate is issued.
@@ -258,7 +273,7 @@ pub(in crate::domain::ca) struct Draft<'a> {
     /// Of an authority, as far as what stands above leaves it.
     pub(in crate::domain::ca) path_length: Option<u32>,
     pub(in crate::domain::ca) serial: &'a [u8; 16],
-    pub(in crate::domain::ca) transaction: Option<&'a [u8; 32]>,
+    pub(in crate::domain::ca) transaction: Option<Transaction<'a>>,
     pub(in crate::domain::ca) name_constraints: Option<&'a NameConstraints<'a>>,
 }
 
@@ -372,13 +387,21 @@ impl Draft<'_> {
         match rules.revocation {
             RevocationRule::Published => extensions.extend(issuer.publication.extensions(self.serial)),
             RevocationRule::NoCheck => extensions.push(NewExtension::new(false, &OcspNoCheck)),
+            // Whoever asks would find nobody; of a root nobody asks (RFC 9608 2).
+            RevocationRule::Unneeded if issuer.certificate.is_some() => {
+                extensions.push(NewExtension::new(false, &NoRevAvail));
+            }
             RevocationRule::Unneeded => {}
         }
-        if let Some(digest) = self.transaction {
+        if let Some(Transaction { digest, statement }) = self.transaction {
             let mut value = Writer::new();
             value.octet_string(digest);
             let value = value.into_bytes();
             extensions.push(NewExtension::new(false, &SubjectDirectoryAttributes(vec![(MESSAGE_DIGEST, &value)])));
+            if let Some(text) = statement.map(EventStatement::to_text) {
+                let context = AuthenticationContext { context_type: CONTEXT_TYPE, context_info: Some(&text) };
+                extensions.push(NewExtension::new(false, &AuthenticationContexts(vec![context])));
+            }
         }
         Ok(extensions)
     }
@@ -588,7 +611,7 @@ mod tests {
         let (seconds, most) = (5 * 365 * 86_400 + 1, 5 * 365 * 86_400);
         assert_eq!(refuse(Request { not_after: long, ..good }), Error::ValidityTooLong { seconds, most });
         assert_eq!(refuse(Request { serial: &[0; 16], ..good }), Error::Serial);
-        assert_eq!(refuse(Request { transaction: Some(&[1; 32]), ..good }), Error::Transaction);
+        assert_eq!(refuse(Request { transaction: Some((&[1; 32]).into()), ..good }), Error::Transaction);
         assert_eq!(refuse(Request { profile: world.profile("event"), ..good }), Error::Transaction);
         assert_eq!(refuse(Request { profile: world.profile("root"), ..good }), Error::Position);
         let names = [NewGeneralName::Dns("a.example".into())];

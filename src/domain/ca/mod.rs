@@ -29,7 +29,7 @@ pub mod trust_list;
 pub mod two_hands;
 pub mod weak_key;
 
-pub use issuance::{Error, IssuanceToken, Issuer, Request, prepare};
+pub use issuance::{Error, IssuanceToken, Issuer, Request, Transaction, prepare};
 pub use profile::{Profile, Profiles, UnknownProfile};
 pub use publication::{Publication, shard};
 pub use throw_away::ThrowAwayKeys;

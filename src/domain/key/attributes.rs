@@ -77,7 +77,8 @@ impl KeyPurpose {
             | Self::Raw
             | Self::Report
             | Self::Exchange
-            | Self::Webhook => KeyUses(&[KeyUse::Sign]),
+            | Self::Webhook
+            | Self::EventSigning => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),

@@ -99,6 +99,8 @@ named! {
         Exchange = 15, "exchange";
         /// Signs notices of state changes to receivers elsewhere.
         Webhook = 16, "webhook";
+        /// Signs one document for one person, by a certificate of that act; it lives in memory, and is in no row.
+        EventSigning = 17, "event-signing";
     }
 }
 

@@ -1,6 +1,7 @@
 //! Making a seal (制章): `prepare` decides what it says, the maker's key signs, `assemble` checks and joins.
 
 use crate::base::clock::Timestamp;
+use crate::base::id::SignatureId;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::sm3;
 use crate::domain::key::named;
@@ -151,6 +152,35 @@ pub fn prepare(
     if request.es_id.len() != 14 || !request.es_id.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Error::EsId);
     }
+    decide(request, maker_certificate, algorithm, policy)
+}
+
+/// Decides what the seal of one act of a person says: it carries the handwriting, bears the name of the act in place of the
+/// number of an organisation's seal, and lists the one certificate of the act.
+///
+/// # Errors
+/// As [`prepare`]; [`Error::EsId`]: the number is not that act's; [`Error::Signers`]: not one signer.
+pub fn prepare_of_person(
+    request: &SealRequest<'_>,
+    act: &SignatureId,
+    maker_certificate: &[u8],
+    (algorithm, policy): (SignatureAlgorithm, &AlgorithmPolicy),
+) -> Result<SealToken, Error> {
+    if request.es_id != act.as_str() {
+        return Err(Error::EsId);
+    }
+    if request.signers.len() != 1 {
+        return Err(Error::Signers);
+    }
+    decide(request, maker_certificate, algorithm, policy)
+}
+
+fn decide(
+    request: &SealRequest<'_>,
+    maker_certificate: &[u8],
+    algorithm: SignatureAlgorithm,
+    policy: &AlgorithmPolicy,
+) -> Result<SealToken, Error> {
     if !(1..=100).contains(&request.name.chars().count()) {
         return Err(Error::Name);
     }

@@ -10,6 +10,7 @@ pub mod import_table;
 pub mod kind;
 pub mod maker;
 pub mod order;
+pub mod person;
 pub mod remake;
 pub mod signing;
 mod state;

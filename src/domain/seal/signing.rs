@@ -13,7 +13,9 @@ use crate::format::der::time::to_generalized;
 use crate::format::ofd;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{Document, Package, PageBox};
-use crate::format::ofd::signing::{NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature};
+use crate::format::ofd::signing::{
+    NewSealPart, NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature,
+};
 use crate::format::ses::{self, Layout, NewSignature, SesSeal};
 use crate::format::x509::Certificate;
 
@@ -134,7 +136,7 @@ pub fn prepare(
     let key = may_use(&seal, &certificate, now)?;
     let oid = algorithm.oid().ok_or(Error::Certificate)?;
     let container = Container::read(original, limits)?;
-    let stamp = stamp(&container, &seal, placement, limits)?;
+    let stamp = stamp(&container, (seal.width, seal.height), placement, limits)?;
     let digests = |parts: &[&[u8]]| digest_many(algorithm.digest(), parts);
     let new = NewOfdSignature {
         body: 0,
@@ -143,7 +145,7 @@ pub fn prepare(
         signature_method: &oid.to_string(),
         signature_date_time: &to_generalized(now),
         stamps: &[stamp],
-        seal_esl: Some(seal_der),
+        seal: NewSealPart::File(seal_der),
         lock: placement.lock,
         digests: &digests,
     };
@@ -178,16 +180,22 @@ fn may_use(seal: &SesSeal<'_>, certificate: &Certificate<'_>, now: Timestamp) ->
     public_key(&certificate.public_key).ok_or(Error::Certificate)
 }
 
-fn stamp(container: &Container, seal: &SesSeal<'_>, placement: &Placement, limits: &Limits) -> Result<NewStamp, Error> {
+/// Where a stamp of that size, in millimetres, is drawn.
+pub(in crate::domain::seal) fn stamp(
+    container: &Container,
+    (width_mm, height_mm): (u32, u32),
+    placement: &Placement,
+    limits: &Limits,
+) -> Result<NewStamp, Error> {
     let (page_ref, area) = page_area(container, placement.page, limits)?;
-    let (width, height) = (f64::from(seal.width), f64::from(seal.height));
+    let (width, height) = (f64::from(width_mm), f64::from(height_mm));
     let (x, y) = (placement.x_mm, placement.y_mm);
     // Negated, so that NaN lies outside.
     let inside = x >= 0.0 && y >= 0.0 && x + width <= area.width && y + height <= area.height;
     if !inside {
         return Err(Error::StampOutside {
-            width: seal.width,
-            height: seal.height,
+            width: width_mm,
+            height: height_mm,
             place: format!("{x}, {y}"),
             page: format!("{} × {}", area.width, area.height),
         });

@@ -17,6 +17,7 @@ use crate::domain::trust::{
     find_signer_certificate, public_key, verify_attributes, verify_signer_by_digest, verify_signer_of,
 };
 use crate::domain::verify::carried::Carried;
+use crate::domain::verify::event::{Signed, judge_event};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::policy::Tolerance;
@@ -206,6 +207,9 @@ impl<'a> Messages<'_, 'a> {
             Ok(certificate) => {
                 let detached = matches!(bound, Bound::Detached | Bound::ByDigest).then_some(place.original).flatten();
                 let right = self.value(report, signer, &certificate, detached, &bound);
+                let document = place.original.and_then(Original::bytes);
+                let contents: Vec<&[u8]> = self.message.content_octets().into_iter().chain(document).collect();
+                judge_event(report, &certificate, Signed { contents: &contents, seal: None });
                 let has_stamp = signer.time_stamps().next().is_some();
                 report.details.time_stamp = Some(if has_stamp { "present" } else { "none" });
                 let (proof, why) = time_stamp::earliest(signer.time_stamps(), signer.signature, self.ground, budget);

@@ -214,13 +214,17 @@ impl Thing {
     /// Whether that happened to the thing with that SM3: that it was made here, or taken in.
     fn is_named_by(self, body: &EventBody, thing: &[u8; 32]) -> bool {
         let named = match (self, body) {
-            (Self::Signature, EventBody::DocumentSigned { signed_value_sm3, .. }) => signed_value_sm3,
+            (
+                Self::Signature,
+                EventBody::DocumentSigned { signed_value_sm3, .. } | EventBody::PersonSigned { signed_value_sm3, .. },
+            ) => signed_value_sm3,
             (
                 Self::Seal,
                 EventBody::SealIssued { seal_sm3, .. }
                 | EventBody::SealTaken { seal_sm3, .. }
                 | EventBody::SealReceived { seal_sm3, .. }
-                | EventBody::SealImported { seal_sm3, .. },
+                | EventBody::SealImported { seal_sm3, .. }
+                | EventBody::PersonSigned { seal_sm3, .. },
             ) => seal_sm3,
             (
                 Self::Certificate,

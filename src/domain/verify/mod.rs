@@ -14,6 +14,7 @@ pub mod cms;
 mod countersignature;
 pub mod coverage;
 pub mod crl;
+pub mod event;
 pub mod evidence;
 pub mod finding;
 mod issuers;

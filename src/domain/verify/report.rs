@@ -7,6 +7,7 @@ use crate::crypto::digest::hex;
 use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{ListNamed, TrustAnchors};
 use crate::domain::verify::asked::Asked;
+use crate::domain::verify::event::EventSummary;
 use crate::domain::verify::finding::{Case, Finding, Indication, deciding};
 use crate::domain::verify::wanted::WantedEvidence;
 use crate::domain::verify::words::{Summary, Words, meaning};
@@ -198,6 +199,9 @@ pub struct Details {
     pub coverage: Option<&'static str>,
     /// Deviations found, whether or not the policy allows them.
     pub tolerances: Vec<&'static str>,
+    /// Of a signature by a certificate for one transaction: what it says, and whether it is for this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventSummary>,
 }
 
 /// Another reason, beside the deciding one.

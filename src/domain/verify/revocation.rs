@@ -9,6 +9,7 @@ use crate::domain::trust::{
     RevocationStatus, RevocationUnknown, TrustedPath,
 };
 use crate::domain::verify::Ground;
+use crate::domain::verify::event::ends_by_itself;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::issuers::missing_issuers;
 use crate::domain::verify::policy::{Past, UnknownRevocation};
@@ -107,6 +108,9 @@ impl<'p> Statuses<'p> {
         let issuers = path.certificates().skip(1).filter_map(|der| Certificate::parse(der).ok());
         let mut lacks = Vec::new();
         for ((certificate, status), issuer) in self.all.iter().zip(issuers) {
+            if ends_by_itself(certificate) {
+                continue;
+            }
             let is_unknown = matches!(status, RevocationStatus::Unknown { .. });
             if is_unknown {
                 lacks.push(Lack::of(certificate, &issuer, scope));
@@ -192,6 +196,10 @@ impl Known {
         match status {
             RevocationStatus::Good { source } => {
                 self.evidence.push(format!("{whose}: {} is not revoked, by {}", subject(), shown(source)));
+            }
+            RevocationStatus::Unknown { .. } if ends_by_itself(certificate) => {
+                let until = certificate.not_after;
+                self.evidence.push(format!("{whose}: nobody tells of {}, which ends by itself at {until}", subject()));
             }
             RevocationStatus::Unknown { why } => {
                 let demanded = ground.policy.unknown_revocation == UnknownRevocation::Refuse;

@@ -8,6 +8,7 @@ use crate::crypto::digest::{digest, hex};
 use crate::crypto::{PublicKey, sm2};
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_digested, public_key};
 use crate::domain::verify::carried::Carried;
+use crate::domain::verify::event::{Signed, is_event, judge_event, misused};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::policy::Tolerance;
@@ -116,6 +117,7 @@ pub(in crate::domain::verify) fn judge(
     judging.data_hash(signer);
     let verified = signer.and_then(|signer| judging.value(signer));
     let made = judging.seal(maker);
+    judging.event(signer, maker);
     let proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
     judging.times(signer, &proofs);
     if let Some(maker) = maker {
@@ -321,6 +323,17 @@ impl Judging<'_, '_> {
         made
     }
 
+    /// A signer's certificate for one transaction is for this Signature.xml, and for the seal of its act; a maker has none.
+    fn event(&mut self, signer: Option<&Certificate<'_>>, maker: Option<&Certificate<'_>>) {
+        if let Some(signer) = signer {
+            let signed = Signed { contents: &[self.place.original], seal: Some(&self.signature.seal) };
+            judge_event(self.report, signer, signed);
+        }
+        if maker.is_some_and(is_event) {
+            misused(self.report, Role::Maker.name());
+        }
+    }
+
     /// What the time stamps at hand prove: the one in the signature, those of the evidence over its value, the seal's.
     fn proofs(&mut self, is_right: bool, is_made: bool, budget: &mut Budget) -> Proofs {
         let (signature, ground) = (self.signature, self.ground);
@@ -453,7 +466,7 @@ pub(in crate::domain::verify) fn deviates(report: &mut SignatureReport, toleranc
 
 /// Type 1: byte-equal certificate; type 2: digest of the whole DER, SM3 first (GB/T 38540-2020 6, as read by open
 /// implementations; the structure does not state the digest).
-fn is_listed(seal: &SesSeal<'_>, certificate: &[u8]) -> bool {
+pub(in crate::domain::verify) fn is_listed(seal: &SesSeal<'_>, certificate: &[u8]) -> bool {
     match &seal.certificates {
         CertificateList::Certificates(all) => all.contains(&certificate),
         CertificateList::Digests(all) => all.iter().any(|listed| {

@@ -19,7 +19,7 @@ use crate::format::der::time::to_generalized;
 use crate::format::jose::{NewHeader, to_base64url};
 use crate::format::ofd;
 use crate::format::ofd::container::Container;
-use crate::format::ofd::signing::{NewSignature, PreparedSignature, prepare_signature};
+use crate::format::ofd::signing::{NewSealPart, NewSignature, PreparedSignature, prepare_signature};
 use crate::format::x509::Certificate;
 
 /// In which form a report is signed.
@@ -157,7 +157,7 @@ pub fn prepare<'a>(
                 signature_method: &algorithm.oid().ok_or(Error::Certificate)?.to_string(),
                 signature_date_time: &to_generalized(now),
                 stamps: &[],
-                seal_esl: None,
+                seal: NewSealPart::Absent,
                 lock: true,
                 digests: &digests,
             };

@@ -10,6 +10,7 @@ use crate::domain::trust::{
     Use, public_key,
 };
 use crate::domain::verify::Ground;
+use crate::domain::verify::event::{is_event, misused};
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::report::{Axis, CertificateSummary, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::revocation::judge_revocation;
@@ -95,6 +96,9 @@ pub fn judge_signer(
     warnings: &mut Vec<Warning>,
 ) -> Option<TrustedPath> {
     report.signer = Some(summary(question.certificate));
+    if question.wanted == Wanted::Signing && report.details.event.is_none() && is_event(question.certificate) {
+        misused(report, question.role.name());
+    }
     judge_time(report, question, ground);
     judge_chains(report, &[*question], ground, budget, warnings)?.pop()
 }
@@ -280,7 +284,10 @@ pub(in crate::domain::verify) fn demanded(kind: &str, question: &SignerQuestion<
         _ if question.wanted == Wanted::Anything => AnchorDemand::ForAnything,
         Role::Maker => AnchorDemand::For(TrustUse::SealMaking),
         Role::TimeStamper => AnchorDemand::For(TrustUse::TimeStamp),
-        Role::Signer if kind.starts_with("ses") => AnchorDemand::For(TrustUse::SealSigning),
+        // A person's signature shows handwriting as a seal, and is the word of a person all the same.
+        Role::Signer if kind.starts_with("ses") && !is_event(question.certificate) => {
+            AnchorDemand::For(TrustUse::SealSigning)
+        }
         Role::Signer => AnchorDemand::For(TrustUse::Identity),
     }
 }

@@ -71,11 +71,18 @@ fn of_intact(report: &SignatureReport) -> Option<String> {
 fn of_signature(report: &SignatureReport) -> Option<String> {
     let axis = &report.signature;
     Some(match (axis.code.as_str(), axis.status) {
-        ("ok", Status::Ok) => match report.details.signature_algorithm {
-            Some("sm2-sm3") => "签名值正确（sm2-sm3，签名者标识 1234567812345678）".to_owned(),
-            Some(algorithm) => format!("签名值正确（{algorithm}）"),
-            None => "签名值正确".to_owned(),
-        },
+        ("ok", Status::Ok) => {
+            let person = report.details.event.as_ref().filter(|event| event.bound == Status::Ok);
+            let person = person.and_then(|event| Some((event.level?, event.procedure.as_ref()?)));
+            let person = person.map_or_else(String::new, |(level, procedure)| {
+                format!("；签名人的身份等级为 {level}（{procedure}），证书仅用于本次签名")
+            });
+            match report.details.signature_algorithm {
+                Some("sm2-sm3") => format!("签名值正确（sm2-sm3，签名者标识 1234567812345678）{person}"),
+                Some(algorithm) => format!("签名值正确（{algorithm}）{person}"),
+                None => format!("签名值正确{person}"),
+            }
+        }
         ("signature-wrong", _) => "签名值不是由证书的密钥对被签内容做出的".to_owned(),
         ("algorithm-not-of-key", _) => "签名算法与证书的密钥种类不符".to_owned(),
         ("algorithm-not-accepted" | "signature-unsupported" | "digest-unsupported", _) => {

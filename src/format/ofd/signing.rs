@@ -35,6 +35,27 @@ pub struct NewStamp {
     pub clip: Option<[f64; 4]>,
 }
 
+/// Where the seal of a new signature stands (18.1, 18.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewSealPart<'a> {
+    /// Nowhere: the signature is of type Sign.
+    Absent,
+    /// In the signature's value alone, as most genuine files have it: what is signed does not depend on it.
+    InValue,
+    /// In the value, and in this Seal.esl, which the signature protects.
+    File(&'a [u8]),
+}
+
+impl<'a> NewSealPart<'a> {
+    /// The content of Seal.esl, where there is one.
+    const fn file(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Absent | Self::InValue => None,
+            Self::File(seal) => Some(seal),
+        }
+    }
+}
+
 /// Digests parts: one value for each, in their order.
 pub type DigestParts<'a> = dyn Fn(&[&[u8]]) -> Vec<Vec<u8>> + 'a;
 
@@ -52,8 +73,8 @@ pub struct NewSignature<'a> {
     pub signature_date_time: &'a str,
     /// The stamps.
     pub stamps: &'a [NewStamp],
-    /// The seal, written to Seal.esl; without one the signature is of type Sign (18.1).
-    pub seal_esl: Option<&'a [u8]>,
+    /// The seal.
+    pub seal: NewSealPart<'a>,
     /// True to protect Signatures.xml as well, so that no further signature can follow.
     pub lock: bool,
     /// The digests named by `check_method`, one for each part that it is given, in their order.
@@ -140,7 +161,7 @@ pub fn prepare_signature(
         covered.insert(name, container.required(name)?);
     }
     covered.extend(changes.iter().map(|(name, content)| (name, content.as_slice())));
-    if let Some(seal) = new.seal_esl {
+    if let Some(seal) = new.seal.file() {
         covered.insert(&place.seal, seal);
     }
     if !new.lock {
@@ -162,7 +183,7 @@ pub fn prepare_signature(
         property_info: place.signature.absolute(),
         signed_value: place.signed_value,
     };
-    if let Some(seal) = new.seal_esl {
+    if let Some(seal) = new.seal.file() {
         add(&mut prepared.writer, &place.seal, seal)?;
     }
     add(&mut prepared.writer, &place.signature, &prepared.signature_xml)?;
@@ -239,7 +260,7 @@ fn change_list(
     let stamps = u32::try_from(new.stamps.len()).unwrap_or(u32::MAX);
     let last = number.saturating_add(stamps);
     let location = escape(&place.signature.absolute())?;
-    let kind = if new.seal_esl.is_some() { "Seal" } else { "Sign" };
+    let kind = if new.seal == NewSealPart::Absent { "Sign" } else { "Seal" };
     let entry =
         |prefix: &str| format!("<{prefix}Signature ID=\"s{number:03}\" Type=\"{kind}\" BaseLoc=\"{location}\"/>");
     let mut changes = Changes::new();
@@ -349,7 +370,7 @@ fn write_description(
         let element = format!("<ofd:StampAnnot ID=\"s{id:03}\" PageRef=\"{page}\" Boundary=\"{boundary}\"{clip}/>");
         stamps.push_str(&element);
     }
-    let seal = match new.seal_esl {
+    let seal = match new.seal.file() {
         Some(_) => format!("<ofd:Seal><ofd:BaseLoc>{}</ofd:BaseLoc></ofd:Seal>", escape(&place.seal.absolute())?),
         None => String::new(),
     };
@@ -495,7 +516,7 @@ mod tests {
             signature_method: "1.2.156.10197.1.501",
             signature_date_time: "20261122030000Z",
             stamps: &stamps(page),
-            seal_esl: Some(b"seal"),
+            seal: NewSealPart::File(b"seal"),
             lock,
             digests: &digests,
         };
@@ -594,7 +615,7 @@ mod tests {
             signature_method: "m",
             signature_date_time: "t",
             stamps: &[],
-            seal_esl: Some(b""),
+            seal: NewSealPart::File(b""),
             lock: false,
             digests: &digests,
         };
@@ -702,7 +723,7 @@ mod tests {
             signature_method: "m",
             signature_date_time: "t",
             stamps: &stamps(page),
-            seal_esl: Some(b"seal"),
+            seal: NewSealPart::File(b"seal"),
             lock: false,
             digests: &digests,
         };

@@ -263,6 +263,18 @@ impl NewSignature<'_> {
         signature_algorithm: ObjectIdentifier,
         signature: &[u8],
     ) -> Vec<u8> {
+        Self::assemble_stamped(layout, (tbs, certificate), signature_algorithm, signature, None)
+    }
+
+    /// The same with a time stamp over the octets of the value (GB/T 38540-2020 7); version 1 has no place for one.
+    #[must_use]
+    pub fn assemble_stamped(
+        layout: Layout,
+        (tbs, certificate): (&[u8], &[u8]),
+        signature_algorithm: ObjectIdentifier,
+        signature: &[u8],
+        time_stamp: Option<&[u8]>,
+    ) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.sequence(|outer| {
             outer.raw(tbs);
@@ -270,6 +282,11 @@ impl NewSignature<'_> {
                 outer.octet_string(certificate).oid(signature_algorithm);
             }
             outer.bit_string(signature);
+            if let Some(token) = time_stamp.filter(|_| layout != Layout::V1) {
+                outer.context(0, |tagged| {
+                    tagged.bit_string(token);
+                });
+            }
         });
         writer.into_bytes()
     }
@@ -400,6 +417,18 @@ mod tests {
         let read = SesSignature::parse_any(&der).unwrap();
         assert_eq!((read.kind, read.deviations), (Kind::SesHybrid, vec![Deviation::HybridLayout]));
         assert_eq!(read.seal.signed_bytes(), read.seal.info);
+    }
+
+    #[test]
+    fn a_time_stamp_is_written_as_it_is_read() {
+        let der = sample();
+        let read = SesSignature::parse(&der).unwrap();
+        let parts = (read.tbs, read.certificate);
+        let stamped = NewSignature::assemble_stamped(Layout::V4, parts, SM2, read.signature, Some(&[9; 20]));
+        let again = SesSignature::parse(&stamped).unwrap();
+        assert_eq!((again.time_stamp, again.tbs, again.deviations.len()), (Some(&[9; 20][..]), read.tbs, 0));
+        let without = NewSignature::assemble_stamped(Layout::V4, parts, SM2, read.signature, None);
+        assert_eq!(without, der);
     }
 
     #[test]

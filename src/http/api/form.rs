@@ -20,6 +20,7 @@ pub(crate) struct Form {
     pub(crate) file_name: String,
     pub(crate) file: Vec<u8>,
     fields: BTreeMap<&'static str, String>,
+    beside: BTreeMap<&'static str, Vec<u8>>,
 }
 
 /// The media type of a request, in lower case and without parameters.
@@ -61,6 +62,16 @@ pub(crate) fn within_limit(app: &App, file: &[u8]) -> Result<(), Problem> {
 impl Form {
     /// Reads a form of one `file` and any of these fields.
     pub(crate) async fn read(app: &App, request: Request, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::read_beside(app, request, known, &[]).await
+    }
+
+    /// Reads a form of one `file`, any of these fields, and any of these files beside it.
+    pub(crate) async fn read_beside(
+        app: &App,
+        request: Request,
+        known: &[&'static str],
+        files: &[&'static str],
+    ) -> Result<Self, Problem> {
         if media_type(request.headers()) != "multipart/form-data" {
             return Err(Problem::new(Code::ContentTypeRefused, "Send multipart/form-data."));
         }
@@ -68,7 +79,7 @@ impl Form {
         let mut form = Multipart::from_request(request, &())
             .await
             .map_err(|_| Problem::new(Code::BodyMalformed, "The form has no boundary."))?;
-        let (mut file, mut fields) = (None, BTreeMap::new());
+        let (mut file, mut fields, mut beside) = (None, BTreeMap::new(), BTreeMap::new());
         while let Some(part) = form.next_field().await.map_err(broken)? {
             let name = part.name().unwrap_or_default().to_owned();
             let repeated = || Problem::new(Code::FieldRepeated, format!("{name} appears twice."));
@@ -82,6 +93,14 @@ impl Form {
                 file = Some((file_name, Vec::from(bytes)));
                 continue;
             }
+            if let Some(known) = files.iter().find(|known| **known == name) {
+                let bytes = part.bytes().await.map_err(broken)?;
+                within_limit(app, &bytes)?;
+                if beside.insert(*known, Vec::from(bytes)).is_some() {
+                    return Err(repeated());
+                }
+                continue;
+            }
             let Some(known) = known.iter().find(|known| **known == name) else {
                 return Err(Problem::new(Code::FieldUnknown, "The form has a field that this endpoint does not know."));
             };
@@ -91,7 +110,12 @@ impl Form {
             }
         }
         let (file_name, file) = file.ok_or_else(|| missing("file"))?;
-        Ok(Self { file_name, file, fields })
+        Ok(Self { file_name, file, fields, beside })
+    }
+
+    /// A file beside the other one that must be there.
+    pub(crate) fn beside(&self, name: &'static str) -> Result<&[u8], Problem> {
+        self.beside.get(name).map(Vec::as_slice).ok_or_else(|| missing(name))
     }
 
     /// A field that may be left out.

@@ -14,6 +14,7 @@ pub(crate) mod json;
 mod lines;
 mod pair;
 mod parts;
+pub(crate) mod person_signatures;
 pub(crate) mod prepared_signatures;
 pub(crate) mod publication;
 pub(crate) mod report_answer;

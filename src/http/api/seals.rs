@@ -28,7 +28,7 @@ use crate::service::seal_uses::{SecondFactor, UsePurpose};
 /// Names the act of signing in the answer.
 const SIGNATURE_ID: &str = "yinxin-signature-id";
 /// Pages of a document beyond which nobody stamps.
-const MAX_PAGE: u32 = 100_000;
+pub(super) const MAX_PAGE: u32 = 100_000;
 
 /// How a seal stands. Times are RFC 3339.
 #[derive(Serialize, ToSchema)]

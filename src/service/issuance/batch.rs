@@ -235,7 +235,7 @@ fn decide(
         not_before: order.not_before.unwrap_or(now),
         not_after: order.not_after,
         serial: &serial,
-        transaction: order.transaction.as_ref(),
+        transaction: order.transaction.as_ref().map(Into::into),
         name_constraints: None,
     };
     let certificate = issuer.certificate()?;

@@ -229,6 +229,11 @@ impl SealDesk {
         Self { services, profiles, issuance }
     }
 
+    /// The profiles in force.
+    pub(in crate::service) fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
     /// Answers what a registered caller asks.
     ///
     /// # Errors

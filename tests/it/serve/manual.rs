@@ -1,5 +1,5 @@
-//! The commands of docs/ca.md, docs/seals.md and docs/seal-uses.md for calls over HTTP, as they stand there: officers with keys of
-//! P-256, curl, jq, OpenSSL.
+//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md and docs/person-signatures.md for calls over HTTP, as they
+//! stand there: officers with keys of P-256, curl, jq, OpenSSL.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -13,6 +13,7 @@ use crate::process::{Answer, program};
 use crate::serve::Installation;
 use crate::service::authority::request;
 use crate::service::jobs::line;
+use crate::service::person_signings::handwriting;
 
 const NAME: &str = "serve::the_calls_of_the_manual_for_officers_work";
 
@@ -114,6 +115,52 @@ fn the_calls_of_the_manual_for_seals_work() {
     let found: Value = serde_json::from_str(&read("seals.json")).unwrap();
     assert_eq!((&found["seals"][0]["code"], &found["next"]), (&"33010600000001".into(), &Value::Null));
     assert!(read("ledger.csv").starts_with("at,signature,seal,user,"));
+    assert_eq!(running.terminate().0, Some(0));
+}
+
+#[test]
+fn the_calls_of_the_manual_for_persons_work() {
+    if let Some(needed) = absent() {
+        return crate::skip("serve::the_calls_of_the_manual_for_persons_work", needed);
+    }
+    let installation = Installation::new("serve-manual-persons");
+    let persons = ("YINXIN_PERSONS__AUTHORITY", "development-authority");
+    let running = installation.serve_with(&[persons, ("YINXIN_STAMPING__ENABLED", "true")]);
+    let (client, place) = (installation.client(&running), Place(&installation));
+    place.registered("qian", "person-signer");
+    installation.write("form.ofd", yinxin::render::NOTICE);
+    installation.write("hand.png", &handwriting());
+    let blocks = blocks(include_str!("../../../docs/person-signatures.md"));
+    assert_eq!(blocks.len(), 1);
+    place.shell(&client.base, &blocks.concat(), &[]);
+    let report = client.verify(&installation.path("signed.ofd"));
+    let signature = &report["signatures"][0];
+    assert_eq!(signature["indication"], "TOTAL_PASSED", "{report:#}");
+    assert_eq!((&signature["details"]["event"]["level"], &signature["time"]["code"]), (&4.into(), &"proved".into()));
+    // The organisation's seal beside it.
+    let sealed = client.seal(&installation.path("signed.ofd"), "beside").ok();
+    let report = client.verify(&installation.write("sealed.ofd", &sealed));
+    assert_eq!((&report["indication"], report["signatures"].as_array().unwrap().len()), (&"TOTAL_PASSED".into(), 2));
+
+    // By hand: the operator's statement, without a time stamp.
+    let now = yinxin::base::clock::Clock::now(&yinxin::base::clock::SystemClock).to_string();
+    let order = |level: &str, out: &str| {
+        let mut command = program();
+        command.env("YINXIN_DATA_DIR", installation.home()).env("YINXIN_LOG__LEVEL", "error").env(persons.0, persons.1);
+        command.args(["seal-admin", "sign-person", "form.ofd", "--out", out, "--handwriting", "hand.png", "--x", "20"]);
+        command.args(["--y", "200", "--name", "样章人", "--person", "p-2", "--procedure", "counter", "--level", level]);
+        command.args(["--proven-at", &now]);
+        command
+    };
+    let act = place.ran(&mut order("5", "by-hand.ofd"));
+    let report = client.verify(&installation.path("by-hand.ofd"));
+    let event = &report["signatures"][0]["details"]["event"];
+    assert_eq!((&event["transaction"], &event["level"]), (&act.trim_end().into(), &5.into()));
+    assert_eq!(report["signatures"][0]["time"]["code"], "claimed");
+    let refused = order("3", "low.ofd").current_dir(installation.folder.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), told.contains("(assurance-level-too-low)")), (Some(4), true), "{told}");
+    assert!(!installation.path("low.ofd").exists());
     assert_eq!(running.terminate().0, Some(0));
 }
 

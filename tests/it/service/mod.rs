@@ -17,6 +17,8 @@ pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
 mod old_tiles;
+mod person_crash;
+pub(crate) mod person_signings;
 pub(crate) mod registration;
 mod releases;
 mod renewal;

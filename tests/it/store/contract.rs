@@ -12,6 +12,7 @@ use yinxin::domain::key::{
     DestructionProof, Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeySourceKind, KeyState,
     KeySuspensionReason, Owner, SealingAlgorithm, Validity,
 };
+use yinxin::domain::seal::person::AssuranceLevel;
 use yinxin::domain::seal::{ArchivedAfter, State};
 use yinxin::store::callers::StoredCaller;
 use yinxin::store::certificates::StoredCertificate;
@@ -20,11 +21,12 @@ use yinxin::store::installation::StoredInstallation;
 use yinxin::store::key_encryption_keys::StoredEncryptionKey;
 use yinxin::store::keys::{Custody, StoredKey};
 use yinxin::store::outbox::StoredMessage;
+use yinxin::store::person_signings::{PersonSigningState, StoredPersonSigning};
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
     Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
-    newest_version, outbox, seals, signatures,
+    newest_version, outbox, person_signings, seals, signatures,
 };
 
 use crate::store::postgres::Postgres;
@@ -103,6 +105,7 @@ async fn contract(url: &str) {
     jobs::contract(&store).await;
     seals_and_their_states(&store).await;
     signings(&store).await;
+    signings_of_persons(&store).await;
     callers_and_nonces(&store).await;
     escrow::contract(&store, &CallerId::parse("c1").unwrap()).await;
     verification_batches::contract(&store, url, (&CallerId::parse("c1").unwrap(), &CallerId::parse("c2").unwrap()))
@@ -454,6 +457,44 @@ async fn signings(store: &Store) {
         let found = store.read(|tx| Box::pin(signatures::find(tx, id))).await.unwrap();
         let (id, seal) = (id.clone(), seal.clone());
         assert_eq!(found, Some(StoredSignature { id, seal, document_sm3: [7; 32], created_at: at(20), state }));
+    }
+}
+
+async fn signings_of_persons(store: &Store) {
+    let level = AssuranceLevel::new(5).unwrap();
+    let names = ["p1", "p2", "p3"].map(|name| SignatureId::parse(name).unwrap());
+    let intend = async |id| {
+        let what = (&[7; 32], level);
+        store.run("keep", |tx| Box::pin(person_signings::record_intent(tx, id, what, at(20)))).await
+    };
+    for id in &names {
+        intend(id).await.unwrap();
+    }
+    let [done, failed, open] = &names;
+    assert!(matches!(intend(done).await, Err(Error::Conflict { .. })));
+    let complete = async |id, now| {
+        let what = (&[6; 32], &[8; 32]);
+        store.run("complete", |tx| Box::pin(person_signings::complete(tx, id, what, now))).await
+    };
+    complete(done, at(21)).await.unwrap();
+    let stale = |refused| matches!(refused, Err(Error::Stale { table: "person_signings", .. }));
+    assert!(stale(complete(done, at(21)).await));
+    let abandon = async || store.run("abandon", |tx| Box::pin(person_signings::abandon(tx, failed, at(22)))).await;
+    abandon().await.unwrap();
+    assert!(stale(abandon().await));
+    let left = store.run("abandon", |tx| Box::pin(person_signings::abandon_open(tx, at(23)))).await.unwrap();
+    assert_eq!(left, [open.clone()]);
+    // What was abandoned was not released, and must not be.
+    assert!(stale(complete(open, at(24)).await));
+    let expected = [
+        PersonSigningState::Signed { certificate_sm3: [6; 32], result_sm3: [8; 32], finished_at: at(21) },
+        PersonSigningState::Abandoned { finished_at: at(22) },
+        PersonSigningState::Abandoned { finished_at: at(23) },
+    ];
+    for (id, state) in names.iter().zip(expected) {
+        let found = store.read(|tx| Box::pin(person_signings::find(tx, id))).await.unwrap();
+        let (id, document_sm3, created_at) = (id.clone(), [7; 32], at(20));
+        assert_eq!(found, Some(StoredPersonSigning { id, document_sm3, level, created_at, state }));
     }
 }
 

@@ -32,6 +32,8 @@ fn check(parts: &Parts<'_>) -> Result<(), String> {
             e::AUTHORITY_INFO_ACCESS => e::AuthorityInfoAccess::parse(one.value).map(|_| ()),
             e::SUBJECT_INFO_ACCESS => e::SubjectInfoAccess::parse(one.value).map(|_| ()),
             e::OCSP_NO_CHECK => e::OcspNoCheck::parse(one.value).map(|_| ()),
+            e::NO_REV_AVAIL => e::NoRevAvail::parse(one.value).map(|_| ()),
+            e::AUTHENTICATION_CONTEXTS => e::AuthenticationContexts::parse(one.value).map(|_| ()),
             e::IDENTITY_CODE => e::IdentityCode::parse(one.value).map(|_| ()),
             oid if one.critical => return Err(format!("{oid} is critical and nobody here knows it")),
             _ => Ok(()),

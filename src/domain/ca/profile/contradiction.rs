@@ -11,7 +11,7 @@ const LONGEST_DAYS: (i64, i64, i64) = (30 * 366, 20 * 366, 10 * 366);
 /// Days of the longest validity of a TLS server (CA/Browser Forum baseline requirements 6.3.2, as of 2025).
 const LONGEST_SERVER_DAYS: i64 = 398;
 /// Seconds of the longest validity of a certificate for one transaction.
-const LONGEST_TRANSACTION: i64 = 3600;
+const LONGEST_TRANSACTION: i64 = 1800;
 /// Seconds below which nobody need ask whether a certificate is revoked.
 const SHORT_LIVED: i64 = 86_400;
 /// The least RSA modulus that is certified (NIST SP 800-57 part 1, 128 bits of strength).

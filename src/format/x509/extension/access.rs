@@ -104,3 +104,29 @@ impl OcspNoCheck {
         writer.into_bytes()
     }
 }
+
+/// `noRevAvail`: the issuer says nothing of the revocation of this certificate, now or later (RFC 9608 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRevAvail;
+
+impl NoRevAvail {
+    /// Reads the content of the extension.
+    ///
+    /// # Errors
+    /// Not NULL.
+    pub fn parse(value: &[u8]) -> Result<Self, der::Error> {
+        const WHAT: &str = "noRevAvail";
+        let mut reader = Reader::new(value);
+        let null = reader.expect(der::Tag::Null, WHAT)?;
+        reader.finish(WHAT)?;
+        if null.content().is_empty() { Ok(Self) } else { Err(der::Error::InvalidValue { what: WHAT }) }
+    }
+
+    /// The content of the extension.
+    #[must_use]
+    pub fn to_der(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.null();
+        writer.into_bytes()
+    }
+}

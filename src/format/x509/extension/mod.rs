@@ -6,6 +6,7 @@
 
 mod access;
 mod constraint;
+mod context;
 mod distribution;
 mod identity;
 mod key;
@@ -16,9 +17,10 @@ use crate::format::der::{self, ObjectIdentifier, Reader, Tag, Writer};
 
 pub use access::{
     ACCESS_CA_ISSUERS, ACCESS_CA_REPOSITORY, ACCESS_OCSP, ACCESS_TIME_STAMPING, AccessDescription, AuthorityInfoAccess,
-    OcspNoCheck, SubjectInfoAccess,
+    NoRevAvail, OcspNoCheck, SubjectInfoAccess,
 };
 pub use constraint::{BasicConstraints, GeneralSubtree, NameConstraints};
+pub use context::{AuthenticationContext, AuthenticationContexts};
 pub use distribution::{CrlDistributionPoints, DistributionPoint, DistributionPointName, FreshestCrl, ReasonFlags};
 pub use identity::{IdentityCode, IdentityNumber, IdentityNumberKind};
 pub use key::{
@@ -62,6 +64,10 @@ pub const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2
 pub const FRESHEST_CRL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.46");
 /// `inhibitAnyPolicy`.
 pub const INHIBIT_ANY_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.54");
+/// `noRevAvail` (RFC 9608 2).
+pub const NO_REV_AVAIL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.56");
+/// `authContext` (RFC 7773 3).
+pub const AUTHENTICATION_CONTEXTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.752.201.5.1");
 /// `authorityInfoAccess`.
 pub const AUTHORITY_INFO_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
 /// `subjectInfoAccess`.
@@ -196,6 +202,8 @@ extension_values! {
     AUTHORITY_INFO_ACCESS: AuthorityInfoAccess<'a>;
     SUBJECT_INFO_ACCESS: SubjectInfoAccess<'a>;
     OCSP_NO_CHECK: OcspNoCheck;
+    NO_REV_AVAIL: NoRevAvail;
+    AUTHENTICATION_CONTEXTS: AuthenticationContexts<'a>;
     IDENTITY_CODE: IdentityCode<'a>;
 }
 

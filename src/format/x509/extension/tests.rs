@@ -90,6 +90,9 @@ proptest! {
         );
         same!(InhibitAnyPolicy, InhibitAnyPolicy(one));
         same!(OcspNoCheck, OcspNoCheck);
+        same!(NoRevAvail, NoRevAvail);
+        let context = |context_info| AuthenticationContext { context_type: "urn:x", context_info };
+        same!(AuthenticationContexts<'_>, AuthenticationContexts(vec![context(None), context(Some(digits.as_str()))]));
         same!(IdentityCode<'_>, IdentityCode::ResidentCard(&digits));
         same!(IdentityCode<'_>, IdentityCode::MilitaryOfficerCard("军字第1号"));
         same!(IdentityCode<'_>, IdentityCode::Passport(&digits));
@@ -161,6 +164,8 @@ fn empty_lists_are_refused() {
     assert_eq!(refusal::<SubjectInfoAccess<'_>>(empty), missing("subjectInfoAccess"));
     assert_eq!(refusal::<PrivateKeyUsagePeriod>(empty), missing("privateKeyUsagePeriod"));
     assert_eq!(refusal::<SubjectDirectoryAttributes<'_>>(empty), missing("subjectDirectoryAttributes"));
+    assert_eq!(refusal::<AuthenticationContexts<'_>>(empty), missing("authContext"));
+    assert_eq!(refusal::<AuthenticationContexts<'_>>(&[0x30, 4, 0x30, 2, 12, 0]), missing("authContext"));
     // A policy with an empty list of qualifiers.
     let policy = [0x30, 8, 0x30, 6, 6, 2, 0x2a, 3, 0x30, 0];
     assert_eq!(refusal::<CertificatePolicies<'_>>(&policy), missing("PolicyInformation"));
@@ -216,6 +221,7 @@ fn what_the_standard_forbids_is_refused() {
     assert_eq!(refusal::<CrlDistributionPoints<'_>>(&alone), der::Error::Missing { what: "DistributionPoint" });
     // NULL with content; a period that is not GeneralizedTime.
     assert_eq!(refusal::<OcspNoCheck>(&[5, 1, 0]), invalid("ocsp-nocheck"));
+    assert_eq!(refusal::<NoRevAvail>(&[5, 1, 0]), invalid("noRevAvail"));
     let short = [0x30, 4, 0x80, 2, b'2', b'0'];
     assert_eq!(refusal::<PrivateKeyUsagePeriod>(&short), invalid("privateKeyUsagePeriod"));
     let many = Writer::sequence_of(&[6, 1, 0x2a].repeat(MAX_ELEMENTS + 1));
