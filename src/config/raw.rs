@@ -168,6 +168,7 @@ sections! {
     }
     Seals {
         unkept: String,
+        value_within: i64,
         kinds: Vec<RawKind>,
     }
     Alarms {

@@ -173,6 +173,9 @@ pub enum Error {
     /// No signing of that name was prepared by this caller.
     #[error("no such prepared signing")]
     UnknownSigning,
+    /// What the client brought is not its key's value over what was prepared.
+    #[error("the value is not the signer's over what was prepared")]
+    ValueWrong,
     /// The prepared signing is signed, given up, or too old.
     #[error("the prepared signing has ended")]
     SigningEnded,
@@ -513,6 +516,7 @@ impl Error {
             Self::TooManyPrepared { .. } => "too-many-prepared",
             Self::UnknownSigning => "unknown-signing",
             Self::SigningEnded => "signing-ended",
+            Self::ValueWrong => "value-wrong",
             Self::NoExchangeKey => "no-exchange-key",
             Self::SealApprovalNeeded => "seal-approval-needed",
             Self::CallerCertificate => "caller-certificate-unusable",

@@ -10,6 +10,7 @@ pub mod callers;
 pub mod ceremony;
 pub mod certificate_status;
 mod certificates;
+pub mod client_values;
 pub mod cross_certificates;
 pub mod development;
 pub mod door;
@@ -122,6 +123,8 @@ pub struct Services {
     pub offices: Offices,
     /// The types of seals that this installation knows: the common ones, unless its settings name more.
     pub seal_kinds: Arc<SealKinds>,
+    /// For how many seconds the value of a client's key is waited for.
+    pub value_within: i64,
 }
 
 /// How private keys are kept and used.
@@ -243,6 +246,7 @@ impl Services {
             unkept: UnkeptSeals::Allow,
             offices: Offices::default(),
             seal_kinds: Arc::new(SealKinds::common()),
+            value_within: prepared_signings::COUNTS,
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -257,6 +261,12 @@ impl Services {
     #[must_use]
     pub fn with_unkept(self, unkept: UnkeptSeals) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// The same with another time for the values of clients' keys, in seconds.
+    #[must_use]
+    pub fn with_value_within(self, value_within: i64) -> Self {
+        Self { value_within, ..self }
     }
 
     /// The same with those offices.

@@ -20,6 +20,7 @@ use crate::service::{self, Services};
 /// The same services with what the settings say of seals: of those without a keeper, of offices elsewhere, of types.
 pub(crate) fn about_seals(services: Services, settings: &Settings) -> Result<Services, Error> {
     let services = services.with_unkept(settings.unkept).with_offices(offices::of(settings)?);
+    let services = services.with_value_within(settings.value_within);
     Ok(services.with_seal_kinds(Arc::clone(&settings.seal_kinds)))
 }
 
