@@ -51,9 +51,7 @@ impl Pair {
         now: Timestamp,
     ) -> Result<EventBody, key_store::Error> {
         match self {
-            Self::Software(id, new) => {
-                services.keys.keep(tx, id, attributes, (&new.private, &new.public), now).await
-            }
+            Self::Software(id, new) => services.keys.keep(tx, id, attributes, (&new.private, &new.public), now).await,
             Self::Device(pair) => pair.keep(tx, services, attributes, now).await,
         }
     }

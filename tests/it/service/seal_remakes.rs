@@ -56,15 +56,15 @@ use crate::store::postgres::Postgres;
 const SEALS: &str = "YINXIN_REMAKE_SEALS";
 
 /// An office with persons of its province, and what an order needs.
-struct Province {
-    office: Office,
+pub(crate) struct Province {
+    pub(crate) office: Office,
     applicant: Person,
     approvers: [Person; 2],
-    old_maker: KeyId,
+    pub(crate) old_maker: KeyId,
 }
 
 impl Province {
-    async fn open(services: Services) -> Self {
+    pub(crate) async fn open(services: Services) -> Self {
         let office = Office::open(services).await;
         office.maker().await;
         let old_maker = newest_maker(&office.services).await;
@@ -80,13 +80,23 @@ impl Province {
     }
 
     /// The old maker's key is at rest, and another one makes seals.
-    async fn change_maker(&self) {
+    pub(crate) async fn change_maker(&self) {
         let why = KeySuspensionReason::SuspectedMisuse;
         life_cycle::suspend(self.services(), BY, &self.old_maker, why).await.unwrap();
         self.office.maker().await;
     }
 
-    async fn asks(&self) -> NewRemake {
+    pub(crate) async fn newest_maker(&self) -> KeyId {
+        newest_maker(self.services()).await
+    }
+
+    /// That maker's key is at rest, and another one makes seals.
+    pub(crate) async fn retire_maker(&self, maker: &KeyId) {
+        life_cycle::suspend(self.services(), BY, maker, KeySuspensionReason::Retired).await.unwrap();
+        self.office.maker().await;
+    }
+
+    pub(crate) async fn asks(&self) -> NewRemake {
         let maker = life_cycle::find(self.services(), &self.old_maker).await.unwrap().public_key;
         NewRemake {
             selection: Selection { division: division("33"), maker: Some(maker), authority: None, algorithm: None },
@@ -113,7 +123,7 @@ impl Province {
         seal_remakes::approve(self.services(), id, by.by(&signature)).await
     }
 
-    async fn approved(&self, new: NewRemake) -> JobId {
+    pub(crate) async fn approved(&self, new: NewRemake) -> JobId {
         let id = self.submit(new, &self.applicant).await.unwrap().id;
         for approver in &self.approvers {
             self.approve(&id, approver).await.unwrap();
@@ -121,7 +131,7 @@ impl Province {
         id
     }
 
-    async fn run(&self, id: &JobId) -> Result<StoredRemake, Error> {
+    pub(crate) async fn run(&self, id: &JobId) -> Result<StoredRemake, Error> {
         seal_remakes::run(self.services(), &self.office.issuance, (BY, None), id, &|_, _| {}).await
     }
 
@@ -230,7 +240,7 @@ impl Province {
     }
 
     /// Where an old seal stands, and its successor.
-    async fn fate(&self, old: &SealId) -> (&'static str, StoredStatus, Option<SealId>) {
+    pub(crate) async fn fate(&self, old: &SealId) -> (&'static str, StoredStatus, Option<SealId>) {
         let known = seal_delivery::find(self.services(), old).await.unwrap();
         let found = self
             .services()
