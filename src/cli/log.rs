@@ -319,6 +319,8 @@ pub(crate) enum KeyError {
     Malformed { line: String, source: CheckpointError },
     #[error("{name} is the key of a witness, which says of no log what it holds")]
     OfWitness { name: String },
+    #[error("{name} is the key of a log, which dates nothing: a witness's is wanted")]
+    OfLog { name: String },
 }
 
 impl KeyError {
@@ -328,6 +330,7 @@ impl KeyError {
             Self::Unreadable { .. } => "log-key-unreadable",
             Self::Malformed { .. } => "log-key-malformed",
             Self::OfWitness { .. } => "log-key-of-witness",
+            Self::OfLog { .. } => "log-witness-of-log",
         }
     }
 
@@ -335,7 +338,7 @@ impl KeyError {
     pub(crate) const fn outcome(&self) -> Outcome {
         match self {
             Self::Unreadable { .. } => Outcome::Unreadable,
-            Self::Malformed { .. } | Self::OfWitness { .. } => Outcome::Usage,
+            Self::Malformed { .. } | Self::OfWitness { .. } | Self::OfLog { .. } => Outcome::Usage,
         }
     }
 }
@@ -364,6 +367,15 @@ pub(crate) fn log_keys(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
     let keys = verifiers(named)?;
     match keys.iter().find(|key| key.is_witness()) {
         Some(key) => Err(KeyError::OfWitness { name: key.name().to_owned() }),
+        None => Ok(keys),
+    }
+}
+
+/// Verifier keys of witnesses: none of a log is among them.
+pub(crate) fn log_witnesses(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
+    let keys = verifiers(named)?;
+    match keys.iter().find(|key| !key.is_witness()) {
+        Some(key) => Err(KeyError::OfLog { name: key.name().to_owned() }),
         None => Ok(keys),
     }
 }
