@@ -423,9 +423,11 @@ fn proofs(known: &[KnownThing], out: Option<&Path>) -> Result<String, Error> {
             let event = proof.read().map_err(service::Error::from)?;
             text.push_str(&format!("{}: {} at {}, leaf {}\n", thing.what, event.class_name(), event.at(), proof.index));
             let Some(folder) = out else { continue };
-            for (tree, proof_text) in [(TreeHash::Sm3, Some(&proof.sm3)), (TreeHash::Sha256, proof.sha256.as_ref())] {
+            let texts =
+                [("sm3", Some(&proof.sm3)), ("sha256", proof.sha256.as_ref()), ("sm3.seen", proof.seen.as_ref())];
+            for (name, proof_text) in texts {
                 let Some(proof_text) = proof_text else { continue };
-                let path = folder.join(format!("{}.{}.tlog-proof", proof.index, tree.name()));
+                let path = folder.join(format!("{}.{name}.tlog-proof", proof.index));
                 if !path.exists() {
                     write_new(&path, proof_text.as_bytes())?;
                 }

@@ -272,6 +272,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0032_seal_remakes.sql"),
         postgres: include_str!("migrations/postgres/0032_seal_remakes.sql"),
     },
+    Migration {
+        version: 37,
+        serves_from: 32,
+        sqlite: include_str!("migrations/sqlite/0037_seen_checkpoints.sql"),
+        postgres: include_str!("migrations/postgres/0037_seen_checkpoints.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

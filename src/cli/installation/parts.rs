@@ -33,7 +33,8 @@ pub(crate) async fn audit_log(services: &Services, settings: &Settings) -> Resul
         every: settings.audit_log.every,
         merge_delay: settings.audit_log.merge_delay,
     };
-    Ok(AuditLog::open(services, options).await?)
+    let witnesses = settings.audit_log.witnesses.iter().map(|(_, key)| key.clone()).collect();
+    Ok(AuditLog::open(services, options).await?.seen_by(witnesses))
 }
 
 /// The witnesses of these settings.

@@ -375,9 +375,8 @@ impl Judging<'_, '_> {
             let question = self.question(Role::Signer, signer, self.signature.time, None);
             keys.extend(logs_of(&question, self.report.kind, ground, budget));
         }
-        let earlier = |proof: &ProvedTime, known: &Option<ProvedTime>| {
-            known.as_ref().is_none_or(|known| proof.at < known.at)
-        };
+        let earlier =
+            |proof: &ProvedTime, known: &Option<ProvedTime>| known.as_ref().is_none_or(|known| proof.at < known.at);
         let by_log = |thing, is_sound: bool| if is_sound { proved_by_log(thing, &keys, ground) } else { None };
         if let Some(proof) = by_log(of_value, is_right).filter(|proof| earlier(proof, &proofs.signature)) {
             if earlier(&proof, &proofs.seal) {
