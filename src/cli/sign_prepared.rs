@@ -14,7 +14,6 @@ use crate::cli::ca::{MOST, read};
 use crate::cli::console::{Console, shown};
 use crate::cli::exit::Outcome;
 use crate::domain::seal::to_sign::ToSign;
-use crate::format::keys::read_pem;
 use crate::service::client_values::{self, Given};
 use crate::service::keys::read_closed;
 
@@ -86,16 +85,10 @@ fn value(arguments: &Arguments) -> Result<(Prepared, ToSign, Vec<u8>), Refused> 
     let key = Secret::new(file(&arguments.key)?);
     let passphrase = arguments.passphrase_file.as_deref().map(read_closed).transpose();
     let passphrase = passphrase.map_err(|error| Refused::Refused(error.to_string(), error.code()))?;
-    let certificate = arguments.certificate.as_deref().map(|path| file(path).map(certificate)).transpose()?;
+    let certificate = arguments.certificate.as_deref().map(file).transpose()?;
     let given = Given { to_sign: &octets, algorithm: &prepared.algorithm, certificate: certificate.as_deref() };
     match client_values::sign((&key, passphrase.as_ref()), &given, &SystemRandom) {
         Ok((told, value)) => Ok((prepared, told, value)),
         Err(error) => Err(Refused::Refused(error.to_string(), error.code())),
     }
-}
-
-/// The first certificate of PEM, or the file as it is.
-fn certificate(file: Vec<u8>) -> Vec<u8> {
-    let pem = std::str::from_utf8(&file).ok().and_then(|text| read_pem(text, "CERTIFICATE"));
-    pem.and_then(|all| all.into_iter().next()).unwrap_or(file)
 }

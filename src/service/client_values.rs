@@ -7,6 +7,7 @@ use crate::base::secret::Secret;
 use crate::domain::seal::to_sign::{self, ToSign};
 use crate::domain::trust::key::encode_value;
 use crate::service::keys::{self, import, software_signer};
+use crate::service::seal_imports::one_certificate;
 
 /// Why nothing is signed.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub struct Given<'a> {
     pub to_sign: &'a [u8],
     /// By which algorithm, by its name.
     pub algorithm: &'a str,
-    /// The signer's certificate (DER), which a seal that lists digests wants.
+    /// The signer's certificate, PEM or DER, which a seal that lists digests wants.
     pub certificate: Option<&'a [u8]>,
 }
 
@@ -54,7 +55,8 @@ pub fn sign(
     let imported = import::open(file.expose(), passphrase).map_err(keys::Error::from)?; // to be read
     let signer = software_signer(imported.algorithm, &imported.private)?;
     let (key, algorithm) = (signer.public_key(), signer.algorithm());
-    let told = to_sign::read(given.to_sign, (&key, algorithm), given.algorithm, given.certificate)?;
+    let certificate = given.certificate.map(|file| one_certificate(file.to_vec()));
+    let told = to_sign::read(given.to_sign, (&key, algorithm), given.algorithm, certificate.as_deref())?;
     let value = signer.sign(given.to_sign, random).map_err(keys::Error::from)?;
     Ok((told, encode_value(algorithm, &value)))
 }

@@ -111,7 +111,8 @@ fn what_proves_no_earlier_moment_saves_nothing() {
     );
     // Of another log that says the same.
     let foreign = with(|theft| {
-        let log = Log { events: theft.log.events.clone(), ..Log::new("elsewhere.example/audit", 0x13) };
+        let mut log = Log::new("elsewhere.example/audit", 0x13);
+        log.events.clone_from(&theft.log.events);
         log.proof_seen(sm3, theft.signature, &[(&one(), BEFORE)])
     });
     assert_eq!(foreign, refused());
