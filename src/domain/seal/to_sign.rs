@@ -142,7 +142,8 @@ mod tests {
         };
         let policy = AlgorithmPolicy::whatever_we_compute();
         let token = maker::prepare(&request, &maker_der, maker.algorithm(), &policy).unwrap();
-        let seal = token.assemble(&maker.sign(token.to_sign(), &SystemRandom).unwrap()).unwrap();
+        let value = maker.sign(token.to_sign(), &SystemRandom).unwrap();
+        let seal = token.assemble(&value).unwrap();
         let layout = ses::SesSeal::parse_any(&seal).unwrap().layout;
         let tbs = NewSignature {
             layout,

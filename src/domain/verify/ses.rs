@@ -386,6 +386,7 @@ impl Judging<'_, '_> {
             proofs.signature = Some(proof);
         }
         if let Some(proof) = by_log(of_seal, is_made).filter(|proof| earlier(proof, &proofs.seal)) {
+            self.report.details.seal_proved_time = Some(proof.at);
             proofs.seal = Some(proof);
         }
     }
