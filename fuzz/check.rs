@@ -587,6 +587,7 @@ pub fn verify(input: &[u8]) {
         past: Past::AtProof,
         unlogged: Unlogged::Refuse,
         promised: Promised::Enough,
+        log_witnesses: 1,
         greatest_revocation_age: None,
     };
     let trust = crate::domain::trust::TrustAnchors::none();

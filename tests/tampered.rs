@@ -21,6 +21,8 @@ mod content;
 mod evidence;
 #[path = "tampered/flips.rs"]
 mod flips;
+#[path = "tampered/log_time.rs"]
+mod log_time;
 #[path = "tampered/logged.rs"]
 mod logged;
 #[path = "tampered/promised.rs"]

@@ -319,6 +319,8 @@ pub(crate) enum KeyError {
     Malformed { line: String, source: CheckpointError },
     #[error("{name} is the key of a witness, which says of no log what it holds")]
     OfWitness { name: String },
+    #[error("{name} is the key of a log, which dates nothing: a witness's is wanted")]
+    OfLog { name: String },
 }
 
 impl KeyError {
@@ -328,6 +330,7 @@ impl KeyError {
             Self::Unreadable { .. } => "log-key-unreadable",
             Self::Malformed { .. } => "log-key-malformed",
             Self::OfWitness { .. } => "log-key-of-witness",
+            Self::OfLog { .. } => "log-witness-of-log",
         }
     }
 
@@ -335,7 +338,7 @@ impl KeyError {
     pub(crate) const fn outcome(&self) -> Outcome {
         match self {
             Self::Unreadable { .. } => Outcome::Unreadable,
-            Self::Malformed { .. } | Self::OfWitness { .. } => Outcome::Usage,
+            Self::Malformed { .. } | Self::OfWitness { .. } | Self::OfLog { .. } => Outcome::Usage,
         }
     }
 }
@@ -364,6 +367,15 @@ pub(crate) fn log_keys(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
     let keys = verifiers(named)?;
     match keys.iter().find(|key| key.is_witness()) {
         Some(key) => Err(KeyError::OfWitness { name: key.name().to_owned() }),
+        None => Ok(keys),
+    }
+}
+
+/// Verifier keys of witnesses: none of a log is among them.
+pub(crate) fn log_witnesses(named: &[String]) -> Result<Vec<Verifier>, KeyError> {
+    let keys = verifiers(named)?;
+    match keys.iter().find(|key| !key.is_witness()) {
+        Some(key) => Err(KeyError::OfLog { name: key.name().to_owned() }),
         None => Ok(keys),
     }
 }
@@ -411,9 +423,11 @@ fn proofs(known: &[KnownThing], out: Option<&Path>) -> Result<String, Error> {
             let event = proof.read().map_err(service::Error::from)?;
             text.push_str(&format!("{}: {} at {}, leaf {}\n", thing.what, event.class_name(), event.at(), proof.index));
             let Some(folder) = out else { continue };
-            for (tree, proof_text) in [(TreeHash::Sm3, Some(&proof.sm3)), (TreeHash::Sha256, proof.sha256.as_ref())] {
+            let texts =
+                [("sm3", Some(&proof.sm3)), ("sha256", proof.sha256.as_ref()), ("sm3.seen", proof.seen.as_ref())];
+            for (name, proof_text) in texts {
                 let Some(proof_text) = proof_text else { continue };
-                let path = folder.join(format!("{}.{}.tlog-proof", proof.index, tree.name()));
+                let path = folder.join(format!("{}.{name}.tlog-proof", proof.index));
                 if !path.exists() {
                     write_new(&path, proof_text.as_bytes())?;
                 }

@@ -24,6 +24,7 @@ mod seal_uses;
 mod selftest;
 mod serve;
 mod shares;
+mod sign_prepared;
 mod trust;
 mod verify;
 mod watching;
@@ -55,6 +56,7 @@ enum Command {
     Selftest(selftest::Arguments),
     Keys(keys::Arguments),
     SealAdmin(seal_admin::Arguments),
+    SignPrepared(sign_prepared::Arguments),
     Ca(ca::Arguments),
     Trust(trust::Arguments),
     Log(log::Arguments),
@@ -76,6 +78,7 @@ impl Command {
             Self::Selftest(arguments) => selftest::run(&arguments, console),
             Self::Keys(arguments) => keys::run(&arguments, console),
             Self::SealAdmin(arguments) => seal_admin::run(&arguments, console),
+            Self::SignPrepared(arguments) => sign_prepared::run(&arguments, console),
             Self::Ca(arguments) => ca::run(&arguments, console),
             Self::Trust(arguments) => trust::run(&arguments, console),
             Self::Log(arguments) => log::run(&arguments, console),

@@ -233,7 +233,8 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         }
         Installed::Remake(action) => {
             let services = services.with_plan(plan(settings));
-            remake::act(&services, Arc::new(profiles_of(settings)?), action).await
+            let witnesses = settings.audit_log.witnesses.iter().map(|(_, key)| key.clone()).collect::<Vec<_>>();
+            remake::act(&services, (Arc::new(profiles_of(settings)?), &witnesses), action).await
         }
         Installed::Notices(action) => notices::act(&services, action).await,
         Installed::Import(order) => import::import(&services, order).await,

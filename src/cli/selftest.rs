@@ -41,22 +41,22 @@ const SHIPPED: [(&str, &str, &str); 7] = [
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "a5239fccf502adfb7e564514f9a923a0a3874a231f5ccff18ab3c9e67cb67b82",
+        "daeca09cdbed18143ae4f0d90a5f03029d049e73d578f30b3e4e1c96c096e261",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "cb2d89b9644befa8ce036628385a017bc1bcff074f149dc79863e3d7fbae5198",
+        "1fe223bc103f18a09479205b6d79398dd02013eb4121f535a5b38aeecaaf0871",
     ),
     (
         "verification/archive.toml",
         verification::BUILT_IN[2].1,
-        "de4196ac528e48c3f57bf714a984580e3e4acfceb1357bed87e308e2b16537d8",
+        "d4c4bef6acb9546694bb66b3349ce9e22ad5d9d805ad9d5dc609b64a0450ed8c",
     ),
     (
         "verification/lenient-field.toml",
         verification::BUILT_IN[3].1,
-        "3d1b1d1ae701f735f3a04cad1c9c603ecb6949d0b321f0f7b3b0d828b2ae1db8",
+        "ab1b9f7b12e68968a6932ef3aec69b4d82bee88586072e6fd66eb7fe80556f5a",
     ),
 ];
 

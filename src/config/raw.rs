@@ -171,6 +171,7 @@ sections! {
     }
     Seals {
         unkept: String,
+        value_within: i64,
         kinds: Vec<RawKind>,
     }
     Persons {

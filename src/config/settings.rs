@@ -46,6 +46,8 @@ pub struct Settings {
     pub escrow: Escrow,
     /// `seals.unkept`: what becomes of the use of seals that have no keeper.
     pub unkept: UnkeptSeals,
+    /// `seals.value_within`: how many seconds the value of a client's key is waited for.
+    pub value_within: i64,
     /// `seals.kinds`: the types of seals, the common ones and those that are written.
     pub seal_kinds: Arc<SealKinds>,
     /// `[persons]`: what is asked of persons who sign by certificates of one act; nobody does without it.
@@ -267,6 +269,10 @@ impl Settings {
                 None => return refuse("seals.unkept", "one of refuse, allow".into()),
             },
         };
+        let value_within = seals.value_within.unwrap_or(600);
+        if !(1..=600).contains(&value_within) {
+            return refuse("seals.value_within", "1 to 600 seconds".into());
+        }
         let tls = match (server.tls_certificate, server.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
             (None, None) => None,
@@ -406,6 +412,7 @@ impl Settings {
             registration,
             escrow,
             unkept,
+            value_within,
             seal_kinds,
             persons,
             fetching,
@@ -458,6 +465,7 @@ impl Settings {
             escrow: Some(self.escrow.effective()),
             seals: Some(raw::Seals {
                 unkept: Some(self.unkept.name().to_owned()),
+                value_within: Some(self.value_within),
                 kinds: Some(seal_kinds::effective(&self.seal_kinds)).filter(|kinds| !kinds.is_empty()),
             }),
             persons: Some(persons::effective(self.persons.as_ref())),
@@ -618,6 +626,8 @@ mod tests {
             ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
+            ("[seals]\nvalue_within = 0", "seals.value_within: 1 to 600 seconds"),
+            ("[seals]\nvalue_within = 601", "seals.value_within: 1 to 600 seconds"),
             ("[seals]\nunkept = 'perhaps'", "seals.unkept: one of refuse, allow"),
             (
                 "[[seals.kinds]]\ncode = 1\nname = '公章'\nnaming = 'holder'\nsingle = true",

@@ -66,6 +66,7 @@ struct RawDemands {
     past: RawPast,
     unlogged: RawUnlogged,
     promised: RawPromised,
+    log_witnesses: u8,
     revocation_age_seconds: Option<u32>,
 }
 
@@ -175,6 +176,7 @@ pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<
             RawPromised::Enough => Promised::Enough,
             RawPromised::Refuse => Promised::Refuse,
         },
+        log_witnesses: usize::from(demands.log_witnesses),
         greatest_revocation_age: demands.revocation_age_seconds.map(i64::from),
     })
 }
@@ -197,6 +199,8 @@ mod tests {
             assert_eq!(built_in(name, &name_of).unwrap().unlogged, expected, "{name}");
             let expected = if name == "strict" { Promised::Refuse } else { Promised::Enough };
             assert_eq!(built_in(name, &name_of).unwrap().promised, expected, "{name}");
+            let expected = if name == "strict" { 2 } else { 1 };
+            assert_eq!(built_in(name, &name_of).unwrap().log_witnesses, expected, "{name}");
         }
         let lenient = built_in("lenient-field", &name_of).unwrap();
         assert_eq!(lenient.tolerances.len(), Tolerance::ALL.len());

@@ -174,6 +174,9 @@ pub enum Error {
     /// No signing of that name was prepared by this caller.
     #[error("no such prepared signing")]
     UnknownSigning,
+    /// What the client brought is not its key's value over what was prepared.
+    #[error("the value is not the signer's over what was prepared")]
+    ValueWrong,
     /// The prepared signing is signed, given up, or too old.
     #[error("the prepared signing has ended")]
     SigningEnded,
@@ -520,6 +523,7 @@ impl Error {
             Self::TooManyPrepared { .. } => "too-many-prepared",
             Self::UnknownSigning => "unknown-signing",
             Self::SigningEnded => "signing-ended",
+            Self::ValueWrong => "value-wrong",
             Self::NoExchangeKey => "no-exchange-key",
             Self::UnknownNotice => "unknown-notice",
             Self::SealApprovalNeeded => "seal-approval-needed",

@@ -622,6 +622,7 @@ mod tests {
             past: Past::Now,
             unlogged: Unlogged::Tell,
             promised: Promised::Refuse,
+            log_witnesses: 2,
             greatest_revocation_age: None,
         }
     }

@@ -126,13 +126,20 @@ impl Judging {
     /// report says less, and the log of the program why.
     async fn own_proofs(&self, things: &[[u8; 32]]) -> Vec<String> {
         let Some(log) = &self.log else { return Vec::new() };
-        let mut proofs = Vec::new();
+        let (mut proofs, mut seen) = (Vec::new(), Vec::new());
         for thing in things.iter().take(MOST_THINGS) {
             match log.proofs_of(thing).await {
-                Ok(found) => proofs.extend(found.into_iter().take(MOST_OF_EACH).map(|proof| proof.sm3)),
+                Ok(found) => {
+                    for proof in found.into_iter().take(MOST_OF_EACH) {
+                        proofs.push(proof.sm3);
+                        seen.extend(proof.seen);
+                    }
+                }
                 Err(error) => tracing::warn!(code = error.code(), "the audit log is not asked for a proof: {error}"),
             }
         }
+        // Behind: of too many those are left out that date, and not those that prove.
+        proofs.extend(seen);
         proofs
     }
 
@@ -156,7 +163,7 @@ impl Judging {
         let mut gathering = self.fetcher.as_ref().map(|fetcher| Gathering::new(fetcher, self.appetite));
         let (mut with_lists, mut fetched) = (false, Arc::new(Vec::<Fetched>::new()));
         let mut trust: Option<Arc<TrustAnchors>> = None;
-        let own_log: Arc<[Verifier]> = self.log.iter().filter_map(|log| log.verifier(TreeHash::Sm3)).cloned().collect();
+        let own_log: Arc<[Verifier]> = self.log.iter().flat_map(own_keys).cloned().collect();
         let mut own_proofs: Option<Arc<Vec<String>>> = None;
         loop {
             let (subject, policy, remembered) = (subject.clone(), Arc::clone(policy), Arc::clone(&self.remembered));
@@ -166,7 +173,7 @@ impl Judging {
                 let mut evidence = by.evidence(with_lists, &at_hand);
                 evidence.consult(&own_log);
                 for proof in proofs.iter().flat_map(|proofs| proofs.iter()) {
-                    // We wrote it, and there are no more than are taken.
+                    // We wrote it; what are more than are taken would only date.
                     let _ = evidence.add_log_proof(proof.as_bytes());
                 }
                 let ground = Ground {
@@ -210,6 +217,11 @@ impl Judging {
             fetched = Arc::new(fetched.iter().cloned().chain(more).collect());
         }
     }
+}
+
+/// The keys by which proofs of our own log are believed: its own, and those of its witnesses.
+fn own_keys(log: &AuditLog) -> impl Iterator<Item = &Verifier> {
+    log.verifier(TreeHash::Sm3).into_iter().chain(log.witnesses())
 }
 
 /// What counts, with the certificates that were fetched beside it: candidates of paths, never anchors.

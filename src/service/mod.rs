@@ -10,6 +10,7 @@ pub mod callers;
 pub mod ceremony;
 pub mod certificate_status;
 mod certificates;
+pub mod client_values;
 pub mod cross_certificates;
 pub mod development;
 pub mod door;
@@ -131,6 +132,8 @@ pub struct Services {
     pub seal_kinds: Arc<SealKinds>,
     /// What is asked of persons who sign by certificates of one act; nobody does, unless an installation's settings say so.
     pub persons: Option<Arc<PersonSettings>>,
+    /// For how many seconds the value of a client's key is waited for.
+    pub value_within: i64,
 }
 
 /// How private keys are kept and used.
@@ -254,6 +257,7 @@ impl Services {
             webhooks: Arc::default(),
             seal_kinds: Arc::new(SealKinds::common()),
             persons: None,
+            value_within: prepared_signings::COUNTS,
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -268,6 +272,12 @@ impl Services {
     #[must_use]
     pub fn with_unkept(self, unkept: UnkeptSeals) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// The same with another time for the values of clients' keys, in seconds.
+    #[must_use]
+    pub fn with_value_within(self, value_within: i64) -> Self {
+        Self { value_within, ..self }
     }
 
     /// The same with those offices.

@@ -29,7 +29,7 @@ use crate::store::{
     Tx, audit, certificates, issued_certificates, outbox, prepared_signings, seal_records, seals, signatures,
 };
 
-/// For how long a value counts, in seconds: a person finds the token and enters its PIN.
+/// For how long a value counts, in seconds, where no settings say otherwise: a person finds the token and enters its PIN.
 pub const COUNTS: i64 = 600;
 /// For how long what left is given again, in days.
 const KEPT_DAYS: i64 = 1;
@@ -95,7 +95,8 @@ async fn token(
     Ok((preparing.await.map_err(|_| Error::Interrupted)??, algorithm))
 }
 
-/// Prepares a signing: decided, counted and entered as if it were signed here; the client has ten minutes.
+/// Prepares a signing: decided, counted and entered as if it were signed here; the client has
+/// `value_within` seconds, ten minutes unless the settings say otherwise.
 ///
 /// # Errors
 /// As `seals::sign`; [`Error::SignerOurs`]: the key is here, so it is signed here; [`Error::SignerCertificateEnded`].
@@ -151,7 +152,7 @@ async fn prepare_once(
         placement: order.placement,
         to_sign_sm3: sm3(&to_sign),
         prepared_at: now,
-        expires_at: now.plus_seconds(COUNTS),
+        expires_at: now.plus_seconds(services.value_within),
         ended: None,
         version: 1,
     };
@@ -239,8 +240,8 @@ async fn waiting(
 /// anything leaves. The same value again gets the same document.
 ///
 /// # Errors
-/// [`Error::UnknownSigning`]; [`Error::SigningEnded`]: too late, or given up; a value that is not the signer's leaves the
-/// signing as it is; where the seal is not to be used any more it is abandoned.
+/// [`Error::UnknownSigning`]; [`Error::SigningEnded`]: too late, or given up; [`Error::ValueWrong`], which leaves the signing
+/// as it is; where the seal is not to be used any more it is abandoned.
 pub async fn complete(
     services: &Services,
     actor: &Actor,
@@ -257,7 +258,11 @@ pub async fn complete(
     let (prepared, _, token, algorithm) = waiting(services, actor, id).await?;
     let fixed = decode_value(algorithm, value).unwrap_or_else(|| value.to_vec());
     let assembled = tokio::task::spawn_blocking(move || token.assemble(&fixed));
-    let sealed = assembled.await.map_err(|_| Error::Interrupted)??;
+    let sealed = assembled.await.map_err(|_| Error::Interrupted)?;
+    let sealed = sealed.map_err(|refused| match refused {
+        signing::Error::Signature => Error::ValueWrong,
+        refused => refused.into(),
+    })?;
     let (now, result_sm3) = (services.clock.now(), sm3(&sealed.document));
     let done = Event {
         at: now,

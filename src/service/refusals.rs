@@ -153,6 +153,7 @@ impl Refusal for Error {
             | Self::Pair(_)
             | Self::TemporaryKey
             | Self::RecoveryRecipient
+            | Self::ValueWrong
             | Self::Drawing(_) => ErrorKind::Refused,
             Self::Signing(error) => match error {
                 signing::Error::Seal(_) | signing::Error::Certificate | signing::Error::Signature => {

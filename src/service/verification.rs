@@ -358,7 +358,8 @@ impl Verification {
         Ok(())
     }
 
-    /// From here on checkpoints of the log of that name are believed by that key. A key counts once.
+    /// From here on checkpoints of the log of that name are believed by that key; times beside them by the key of a witness. A
+    /// key counts once.
     pub fn add_log_key(&mut self, key: Verifier) {
         if !self.log_keys.contains(&key) {
             self.log_keys.push(key);
@@ -368,7 +369,18 @@ impl Verification {
     /// The keys of logs, one a line, in the order in which they came; none where there is none.
     #[must_use]
     pub fn log_keys(&self) -> Option<String> {
-        let text: String = self.log_keys.iter().map(|key| format!("{}\n", key.to_vkey())).collect();
+        self.keys_as_text(false)
+    }
+
+    /// The keys of witnesses, as [`Self::log_keys`].
+    #[must_use]
+    pub fn log_witnesses(&self) -> Option<String> {
+        self.keys_as_text(true)
+    }
+
+    fn keys_as_text(&self, of_witnesses: bool) -> Option<String> {
+        let keys = self.log_keys.iter().filter(|key| key.is_witness() == of_witnesses);
+        let text: String = keys.map(|key| format!("{}\n", key.to_vkey())).collect();
         (!text.is_empty()).then_some(text)
     }
 

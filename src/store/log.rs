@@ -225,6 +225,42 @@ pub async fn put_cosignature(tx: &mut Tx<'_>, new: &StoredCosignature) -> Result
     Ok(())
 }
 
+/// Keeps a cosigned checkpoint for good, where one of its size stays already, or none has stayed since that moment.
+///
+/// # Errors
+/// The database's.
+pub async fn keep_seen(tx: &mut Tx<'_>, new: &StoredCosignature, since: Timestamp) -> Result<bool, Error> {
+    let kind = new.kind.stored();
+    let size = i64::try_from(new.size).unwrap_or(i64::MAX);
+    let same = "SELECT size FROM log_seen WHERE kind = $1 AND size = $2 LIMIT 1";
+    let recent = "SELECT size FROM log_seen WHERE kind = $1 AND at > $2 LIMIT 1";
+    if fetch_optional!(tx, (i64,), same, kind, size)?.is_none()
+        && fetch_optional!(tx, (i64,), recent, kind, since.unix())?.is_some()
+    {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO log_seen (kind, size, witness, at, note) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (kind, size, witness) DO NOTHING";
+    Ok(execute!(tx, sql, kind, size, &new.witness[..], new.at.unix(), &new.note[..])? == 1)
+}
+
+/// The smallest checkpoint that stays and holds the leaf of that index, once for each of its witnesses.
+///
+/// # Errors
+/// A row that says what none can is [`Error::Inconsistent`].
+pub async fn seen_with(tx: &mut Tx<'_>, kind: TileKind, index: u64) -> Result<Vec<StoredCosignature>, Error> {
+    let sql = "SELECT witness, size, at, note FROM log_seen WHERE kind = $1 AND size = \
+               (SELECT min(size) FROM log_seen WHERE kind = $1 AND size > $2) ORDER BY witness";
+    let index = i64::try_from(index).unwrap_or(i64::MAX);
+    let rows = fetch_all!(tx, (String, i64, i64, Vec<u8>), sql, kind.stored(), index)?;
+    let seen = rows.into_iter().map(|(witness, size, at, note)| {
+        let wrong = || Error::Inconsistent { table: "log_seen", row: witness.clone() };
+        let size = u64::try_from(size).map_err(|_| wrong())?;
+        Ok(StoredCosignature { kind, witness, size, at: Timestamp::from_unix(at), note })
+    });
+    seen.collect()
+}
+
 /// The cosigned checkpoints of a tree, by the names of their witnesses.
 ///
 /// # Errors

@@ -286,6 +286,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0035_person_signings.sql"),
         postgres: include_str!("migrations/postgres/0035_person_signings.sql"),
     },
+    Migration {
+        version: 37,
+        serves_from: 35,
+        sqlite: include_str!("migrations/sqlite/0037_seen_checkpoints.sql"),
+        postgres: include_str!("migrations/postgres/0037_seen_checkpoints.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

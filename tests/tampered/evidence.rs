@@ -170,6 +170,12 @@ fn stamped(b: &mut Bench, by: &Party, gen_time: &str) {
     attach(b, &token);
 }
 
+/// The signer's certificate, or the maker's, is revoked since then.
+pub(crate) fn now_revoked(b: &mut Bench, whose: &str, since: &'static str, reason: RevocationReason) {
+    let party = if whose == "maker" { b.plan.maker.clone() } else { b.plan.signer.clone() };
+    b.crls = vec![List::of(&party, since, reason).to_der()];
+}
+
 fn revoked(b: &mut Bench, since: &'static str, reason: RevocationReason) {
     let signer = b.plan.signer.clone();
     b.crls.push(List::of(&signer, since, reason).to_der());

@@ -86,6 +86,18 @@ impl Log {
         Note::write(&text, &[line]).unwrap()
     }
 
+    /// A proof whose checkpoint witnesses cosigned, each at its time.
+    pub(crate) fn proof_seen(&self, tree: TreeHash, index: usize, seen: &[(&Witness, &str)]) -> String {
+        let note = self.note(tree);
+        let read = Note::parse(note.as_bytes()).unwrap();
+        let mut lines = read.signatures.clone();
+        let cosigned = seen.iter().map(|(by, when)| by.key.cosign(read.text, at(when), &by.signer, &SystemRandom));
+        lines.extend(cosigned.map(Result::unwrap));
+        let path = path(tree, index, &self.leaves(tree));
+        let note = Note::write(read.text, &lines).unwrap();
+        LogProof::write(Some(&self.extra(index)), u64::try_from(index).unwrap(), &path, &note)
+    }
+
     pub(crate) fn extra(&self, index: usize) -> Vec<u8> {
         let (event, salt) = &self.events[index];
         [salt.as_slice(), &event.to_der()].concat()
@@ -94,6 +106,19 @@ impl Log {
     pub(crate) fn proof(&self, tree: TreeHash, index: usize) -> String {
         let path = path(tree, index, &self.leaves(tree));
         LogProof::write(Some(&self.extra(index)), u64::try_from(index).unwrap(), &path, &self.note(tree))
+    }
+}
+
+/// A witness whose key is a test key, worth nothing.
+pub(crate) struct Witness {
+    pub(crate) key: Verifier,
+    signer: ed25519::PrivateKey,
+}
+
+impl Witness {
+    pub(crate) fn new(name: &str, seed: u8) -> Self {
+        let signer = ed25519::PrivateKey::from_bytes(&[seed; 32]).unwrap();
+        Self { key: Verifier::of_witness(name, &Signer::public_key(&signer)).unwrap(), signer }
     }
 }
 
@@ -378,7 +403,7 @@ fn certificates_and_time_stamps_are_found_by_their_events() {
 }
 
 /// A trust list that trusts the authority of the test keys for seals, and says in which logs must be what is issued below it.
-fn listing(logs: Vec<String>, name: &str) -> CheckedList {
+pub(crate) fn listing(logs: Vec<String>, name: &str) -> CheckedList {
     listing_of(certificate("ca.pem"), logs, name)
 }
 

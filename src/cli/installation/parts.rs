@@ -23,7 +23,7 @@ use crate::service::{self, Services};
 /// changes, of types; and of persons who sign.
 pub(crate) fn about_seals(services: Services, settings: &Settings) -> Result<Services, Error> {
     let services = services.with_unkept(settings.unkept).with_offices(offices::of(settings)?);
-    let services = services.with_webhooks(offices::receivers(settings)?);
+    let services = services.with_webhooks(offices::receivers(settings)?).with_value_within(settings.value_within);
     // What development keys sign says so where everybody sees it.
     let pictures = if settings.trust.development { Trust::Development } else { Trust::Production };
     let persons = settings.persons.clone().map(|rules| PersonSettings { rules, pictures });
@@ -39,7 +39,8 @@ pub(crate) async fn audit_log(services: &Services, settings: &Settings) -> Resul
         every: settings.audit_log.every,
         merge_delay: settings.audit_log.merge_delay,
     };
-    Ok(AuditLog::open(services, options).await?)
+    let witnesses = settings.audit_log.witnesses.iter().map(|(_, key)| key.clone()).collect();
+    Ok(AuditLog::open(services, options).await?.seen_by(witnesses))
 }
 
 /// The witnesses of these settings.

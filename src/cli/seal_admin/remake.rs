@@ -18,6 +18,7 @@ use crate::cli::installation::{Error, create_new};
 use crate::cli::proof::{Proof, Proven};
 use crate::cli::seal_admin::{BY, application};
 use crate::domain::audit::RevocationReason;
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::ca::Profiles;
 use crate::domain::key::KeyAlgorithm;
 use crate::domain::seal::remake::{Making, Selection};
@@ -129,7 +130,11 @@ fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
 }
 
 /// Does what is asked.
-pub(super) async fn act(services: &Services, profiles: Arc<Profiles>, action: &Action) -> Result<String, Error> {
+pub(super) async fn act(
+    services: &Services,
+    (profiles, witnesses): (Arc<Profiles>, &[Verifier]),
+    action: &Action,
+) -> Result<String, Error> {
     match action {
         Action::Begin(order) => begin(services, &profiles, order).await,
         Action::Approve(Approve { order, proof }) => {
@@ -145,7 +150,7 @@ pub(super) async fn act(services: &Services, profiles: Arc<Profiles>, action: &A
         }
         Action::Run(Named { order }) => run(services, profiles, order).await,
         Action::Show { order, json } => show(services, order, *json).await,
-        Action::Documents { order, out } => write_documents(services, order, out).await,
+        Action::Documents { order, out } => write_documents((services, witnesses), order, out).await,
         Action::Cancel(Named { order }) => {
             let stored = seal_remakes::cancel(services, (BY, None), order).await?;
             Ok(format!("{}  {}\n", stored.id, stored.state.name()))
@@ -248,7 +253,11 @@ async fn show(services: &Services, id: &JobId, json: bool) -> Result<String, Err
     Ok(application::told(facts, json))
 }
 
-async fn write_documents(services: &Services, id: &JobId, out: &std::path::Path) -> Result<String, Error> {
+async fn write_documents(
+    (services, witnesses): (&Services, &[Verifier]),
+    id: &JobId,
+    out: &std::path::Path,
+) -> Result<String, Error> {
     seal_remakes::find(services, id).await?;
     let mut file = create_new(out)?;
     let wrong = |source| Error::File { path: out.to_owned(), source };
@@ -256,7 +265,7 @@ async fn write_documents(services: &Services, id: &JobId, out: &std::path::Path)
     file.write_all(head.as_bytes()).map_err(wrong)?;
     let (mut behind, mut count) = (None, 0_u64);
     loop {
-        let (page, next) = documents::unproven(services, id, behind).await?;
+        let (page, next) = documents::unproven(services, id, behind, witnesses).await?;
         for one in &page {
             let (at, document) = (one.at.to_string(), hexadecimal(&one.document_sm3));
             let sealed = one.result_sm3.as_ref().map(|sm3| hexadecimal(sm3)).unwrap_or_default();

@@ -14,6 +14,7 @@ const TRUST_LISTS: &str = "trust-lists.json";
 const CERTIFICATES: &str = "certificates.pem";
 const OTHERS: &str = "evidence.pem";
 const LOG_KEYS: &str = "log-keys.txt";
+const LOG_WITNESSES: &str = "log-witnesses.txt";
 const POLICY: &str = "policy.toml";
 const ALGORITHMS: &str = "algorithms.toml";
 const INDEX: &str = "evidence.json";
@@ -32,6 +33,8 @@ struct Index<'a> {
     evidence: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log_keys: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_witnesses: Option<&'static str>,
     inputs: &'a [Input],
     original: Option<Input>,
     replay: String,
@@ -68,7 +71,7 @@ impl<'a> Bundle<'a> {
     /// The folder holds a file that would be written.
     pub(crate) fn open(folder: &'a Path, inputs: &[PathBuf]) -> Result<Self, Error> {
         let names = report_names(inputs);
-        let fixed = [ANCHORS, TRUST_LISTS, CERTIFICATES, OTHERS, LOG_KEYS, POLICY, ALGORITHMS, INDEX];
+        let fixed = [ANCHORS, TRUST_LISTS, CERTIFICATES, OTHERS, LOG_KEYS, LOG_WITNESSES, POLICY, ALGORITHMS, INDEX];
         refuse_existing(folder, names.iter().map(String::as_str).chain(fixed))?;
         Ok(Self { folder, names: names.into_iter(), inputs: Vec::new(), files: Vec::new() })
     }
@@ -92,7 +95,7 @@ impl<'a> Bundle<'a> {
     ) -> Result<(), Error> {
         let (anchors, certificates) = (verification.anchors_pem(), verification.certificates_pem());
         let (others, trust_lists) = (verification.others_pem(), verification.trust_lists());
-        let log_keys = verification.log_keys();
+        let (log_keys, log_witnesses) = (verification.log_keys(), verification.log_witnesses());
         let mut replay = vec!["yinxin".to_owned(), "verify".to_owned(), "--json".to_owned(), "--offline".to_owned()];
         let mut option = |name: &str, value: String| replay.extend([name.to_owned(), quoted(&value)]);
         let inside = |name: &str| self.folder.join(name).display().to_string();
@@ -114,6 +117,9 @@ impl<'a> Bundle<'a> {
         if log_keys.is_some() {
             option("--log-key", inside(LOG_KEYS));
         }
+        if log_witnesses.is_some() {
+            option("--log-witness", inside(LOG_WITNESSES));
+        }
         match original {
             Some(Signed::Document(path, _)) => option("--original", path.display().to_string()),
             Some(Signed::Digest(digest)) => option("--original-digest", digest.to_string()),
@@ -131,6 +137,7 @@ impl<'a> Bundle<'a> {
             certificates: certificates.as_ref().map(|_| CERTIFICATES),
             evidence: others.as_ref().map(|_| OTHERS),
             log_keys: log_keys.as_ref().map(|_| LOG_KEYS),
+            log_witnesses: log_witnesses.as_ref().map(|_| LOG_WITNESSES),
             inputs: &self.inputs,
             original: match original {
                 Some(Signed::Document(path, content)) => {
@@ -156,6 +163,9 @@ impl<'a> Bundle<'a> {
         }
         if let Some(text) = log_keys {
             add(LOG_KEYS, text);
+        }
+        if let Some(text) = log_witnesses {
+            add(LOG_WITNESSES, text);
         }
         add(POLICY, policy.to_owned());
         add(ALGORITHMS, algorithms.to_owned());

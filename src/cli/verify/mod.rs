@@ -18,7 +18,7 @@ use crate::base::limits::Limits;
 use crate::cli::console::{Console, error_line, json_shown};
 use crate::cli::exit::{Outcome, over_all};
 use crate::cli::fetching;
-use crate::cli::log::{KeyError, log_keys};
+use crate::cli::log::{KeyError, log_keys, log_witnesses};
 use crate::cli::verify::evidence::Bundle;
 use crate::cli::verify::input::{Content, read_bounded};
 use crate::config::algorithms::{self, AlgorithmPolicyError};
@@ -54,6 +54,10 @@ pub(crate) struct Arguments {
     /// A verifier key of a log, or a file with such keys, one a line: what is judged should be in it. May be repeated
     #[arg(long, value_name = "KEY|FILE")]
     log_key: Vec<String>,
+
+    /// A verifier key of a witness, or a file with such keys: the time that it wrote beside a log's checkpoint counts. May be repeated
+    #[arg(long, value_name = "KEY|FILE")]
+    log_witness: Vec<String>,
 
     /// The document that a detached signature signs
     #[arg(long, value_name = "FILE")]
@@ -209,6 +213,7 @@ fn judge_all(arguments: &Arguments, console: &mut Console) -> Result<Outcome, Er
         input::each_file(path, input::EVIDENCE, |bytes, origin| Ok(verification.add_evidence(bytes, origin)?))?;
     }
     log_keys(&arguments.log_key)?.into_iter().for_each(|key| verification.add_log_key(key));
+    log_witnesses(&arguments.log_witness)?.into_iter().for_each(|key| verification.add_log_key(key));
     let folder = arguments.save_evidence.as_deref();
     let mut bundle = folder.map(|folder| Bundle::open(folder, &arguments.files)).transpose()?;
     let original = match (arguments.original.as_deref(), &arguments.original_digest) {

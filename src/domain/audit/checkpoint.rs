@@ -146,6 +146,21 @@ impl Verifier {
         &self.key
     }
 
+    /// The key itself.
+    #[must_use]
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// By which algorithm it verifies.
+    #[must_use]
+    pub const fn algorithm(&self) -> SignatureAlgorithm {
+        match self.key {
+            NoteKey::Ed25519(_) | NoteKey::Cosignature(_) => SignatureAlgorithm::Ed25519,
+            NoteKey::Sm2(_) => SignatureAlgorithm::Sm2Sm3,
+        }
+    }
+
     /// Whether it verifies cosignatures of witnesses.
     #[must_use]
     pub const fn is_witness(&self) -> bool {

@@ -16,5 +16,6 @@ pub mod signing;
 mod state;
 pub mod statement;
 pub mod taking;
+pub mod to_sign;
 
 pub use state::{ArchivedAfter, InvalidTransition, State};

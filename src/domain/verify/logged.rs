@@ -8,6 +8,12 @@
 //! A receipt is the log's promise that it will hold the event. It is told while the moment before which that must be is ahead,
 //! and proves nothing behind it: then there is a proof, or the log broke its word.
 //!
+//! A proof also proves *when* (EN 319 102-1 5.4: proof of existence), where the policy lets it: by the time that witnesses
+//! wrote beside their cosignatures of its checkpoint (C2SP tlog-cosignature). What the log itself says of time proves none: who
+//! stole its key writes what is wished. A checkpoint is no younger than its cosignatures and holds all its leaves, so each leaf
+//! existed by then. The policy says how many known witnesses must have cosigned; of theirs the latest time counts, so that none
+//! of them alone dates a leaf back. Which cosignatures a proof shows its bearer chooses: whoever asks for one witness trusts that one.
+//!
 //! Who is asked for a proof: everything, where the caller names keys of logs; else what leads to an anchor of which its trust
 //! list says in which logs must be what is issued below it, by these keys and for nothing below other anchors.
 
@@ -17,10 +23,12 @@ use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpo
 use crate::domain::audit::promise::{Promise, PromiseError};
 use crate::domain::audit::tree::{TreeHash, verify_inclusion};
 use crate::domain::audit::{EncodingError, Entry, EntryError, EventBody, LoggedEvent};
+use crate::domain::trust::{SignatureUsed, Use};
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::policy::{Promised, Unlogged};
 use crate::domain::verify::report::{Axis, SignatureReport, Status, Warning};
+use crate::domain::verify::signer::ProvedTime;
 use crate::format::tlog::{self, LogProof, Note, Receipt};
 
 /// Octets of a salt, which stands before the event.
@@ -102,7 +110,7 @@ impl<'a> Opened<'a> {
         Ok(Self { entry: entry?, event, word })
     }
 
-    /// What it comes to by one of those keys, at that moment.
+    /// What it comes to by one of those keys, of logs and of witnesses, at that moment.
     fn judge(&self, keys: &[Verifier], now: Timestamp) -> Judged {
         let origin = match &self.word {
             Word::Proof(proof) => proof.checkpoint.origin,
@@ -110,16 +118,17 @@ impl<'a> Opened<'a> {
         };
         let of_log = |key: &&Verifier| key.name() == origin && !key.is_witness();
         let own: Vec<Verifier> = keys.iter().filter(of_log).cloned().collect();
+        let witnesses: Vec<Verifier> = keys.iter().filter(|key| key.is_witness()).cloned().collect();
         match &self.word {
-            Word::Proof(proof) => self.judge_proof(proof, &own),
+            Word::Proof(proof) => self.judge_proof(proof, &own, &witnesses),
             Word::Promise(note, promise) => self.judge_promise((note, promise), &own, now),
         }
     }
 
-    fn judge_proof(&self, proof: &LogProof<'a>, own: &[Verifier]) -> Judged {
+    fn judge_proof(&self, proof: &LogProof<'a>, own: &[Verifier], witnesses: &[Verifier]) -> Judged {
         let (origin, size) = (proof.checkpoint.origin, proof.checkpoint.size);
         let wrong = |why: String| Judged::Wrong { detail: format!("the proof of log {origin} is wrong: {why}") };
-        let verified = match verify_checkpoint(&proof.note, origin, own, &[]) {
+        let verified = match verify_checkpoint(&proof.note, origin, own, witnesses) {
             Ok(verified) => verified,
             Err(CheckpointError::NotSigned) => return Judged::Unknown { origin: origin.to_owned() },
             Err(refused) => return wrong(refused.to_string()),
@@ -130,7 +139,11 @@ impl<'a> Opened<'a> {
         let leaf = tree.leaf(&self.entry.to_octets());
         let index = proof.index;
         match verify_inclusion(tree, &leaf, index, size, &proof.hashes, verified.root()) {
-            Ok(()) => Judged::Right(Place { origin: origin.to_owned(), index, size }),
+            Ok(()) => {
+                let seen = verified.cosignatures().iter();
+                let seen = seen.map(|seen| (seen.name.clone(), seen.timestamp)).collect();
+                Judged::Right(Place { origin: origin.to_owned(), index, size, seen })
+            }
             Err(refused) => wrong(refused.to_string()),
         }
     }
@@ -154,6 +167,22 @@ struct Place {
     origin: String,
     index: u64,
     size: u64,
+    /// The known witnesses of its checkpoint, each with the time that it wrote there.
+    seen: Vec<(String, u64)>,
+}
+
+impl Place {
+    /// The latest time of so many witnesses, by different names, and their names.
+    fn seen_by(&self, least: usize) -> Option<(Timestamp, Vec<&str>)> {
+        let mut names = self.seen.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+        names.sort_unstable();
+        names.dedup();
+        if least == 0 || names.len() < least {
+            return None;
+        }
+        let latest = self.seen.iter().map(|(_, at)| *at).max()?;
+        Some((Timestamp::from_unix(i64::try_from(latest).ok()?), names))
+    }
 }
 
 /// What a proof comes to.
@@ -267,6 +296,43 @@ fn proven(
     best
 }
 
+/// Whether a proof of a log names a thing, and the policy lets logs prove times.
+pub(in crate::domain::verify) fn may_prove((thing, octets): (Thing, &[u8]), ground: &Ground<'_>) -> bool {
+    let named = sm3(octets);
+    ground.policy.log_witnesses > 0
+        && ground.evidence.log_proofs().into_iter().any(|opened| {
+            matches!(opened.word, Word::Proof(_))
+                && opened.event.known().is_some_and(|event| thing.is_named_by(&event.body, &named))
+        })
+}
+
+/// The earliest moment by which proofs of logs show that a thing existed: by known keys of logs and of witnesses whose algorithms
+/// are accepted now, since nothing proves an earlier moment for their signatures.
+pub(in crate::domain::verify) fn proved_by_log(
+    (thing, octets): (Thing, &[u8]),
+    keys: &[Verifier],
+    ground: &Ground<'_>,
+) -> Option<ProvedTime> {
+    let (named, policy) = (sm3(octets), ground.policy);
+    let accepted = |key: &&Verifier| {
+        let used = SignatureUsed::of(key.public_key(), key.algorithm());
+        policy.algorithms.signature(&used, ground.now, Use::Accept).is_ok()
+    };
+    let keys: Vec<Verifier> = keys.iter().filter(accepted).cloned().collect();
+    let names = |opened: &&Opened<'_>| opened.event.known().is_some_and(|event| thing.is_named_by(&event.body, &named));
+    let mut best: Option<ProvedTime> = None;
+    for opened in ground.evidence.log_proofs().into_iter().filter(names) {
+        let Judged::Right(place) = opened.judge(&keys, ground.now) else { continue };
+        let Some((at, names)) = place.seen_by(policy.log_witnesses) else { continue };
+        let is_ahead = at.unix() > ground.now.unix().saturating_add(policy.future_seconds);
+        if !is_ahead && best.as_ref().is_none_or(|best| at < best.at) {
+            let authority = format!("the log {}, seen by {}", place.origin, names.join(", "));
+            best = Some(ProvedTime { at, authority });
+        }
+    }
+    best
+}
+
 /// The evidence that a promise is.
 fn told(Promise { origin, index, before, .. }: &Promise) -> Vec<String> {
     vec![format!("log {origin}"), format!("leaf {index}"), format!("before {before}")]
@@ -281,7 +347,7 @@ pub(in crate::domain::verify) fn judge_logged(
 ) {
     // Keys that the caller named ask everything; those that a trust list names ask what is issued below their anchor.
     let mut keys: Vec<Verifier> = ground.log_keys.iter().chain(report.asked.logs()).cloned().collect();
-    let is_asked = !keys.is_empty();
+    let is_asked = keys.iter().any(|key| !key.is_witness());
     // What the service's own log knows counts, and nothing is asked because of it.
     let own = ground.evidence.own_log();
     if !own.is_empty() {
@@ -306,13 +372,16 @@ pub(in crate::domain::verify) fn judge_logged(
         None => String::new(),
     };
     report.logged = match proven((thing, octets), &keys, ground, warnings) {
-        Some(Judged::Right(Place { origin, index, size })) => {
+        Some(Judged::Right(Place { origin, index, size, seen })) => {
             let detail = format!("the {what} is in the log {origin}, as leaf {index} of {size}{of_seal}");
             let own = [format!("log {origin}"), format!("leaf {index}"), format!("tree size {size}")];
+            let at = |at: u64| Timestamp::from_unix(i64::try_from(at).unwrap_or(i64::MAX));
+            let seen = seen.iter().map(|(name, seen)| format!("seen by {name} at {}", at(*seen)));
+            let own = own.into_iter().chain(seen);
             let seal = seal.flatten();
             let seal =
                 seal.map(|place| format!("seal: log {}, leaf {}, tree size {}", place.origin, place.index, place.size));
-            Axis::new(Status::Ok, "in-log", detail).with(own.into_iter().chain(seal).collect())
+            Axis::new(Status::Ok, "in-log", detail).with(own.chain(seal).collect())
         }
         Some(Judged::Promised(promise)) => {
             let Promise { origin, index, before, .. } = &promise;

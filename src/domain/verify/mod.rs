@@ -70,7 +70,8 @@ pub struct Ground<'a> {
     pub remembered: &'a Remembered,
     /// Revocation lists, OCSP answers and certificates that are at hand.
     pub evidence: &'a Evidence<'a>,
-    /// Keys of logs, known from elsewhere. Each believes for checkpoints of the origin that is its name, and for no other.
+    /// Keys of logs and of witnesses, known from elsewhere. A log's believes for checkpoints of the origin that is its name, and for
+    /// no other; a witness's for the times that it wrote beside any.
     pub log_keys: &'a [Verifier],
 }
 

@@ -178,6 +178,8 @@ pub struct Policy {
     pub unlogged: Unlogged,
     /// Those that a log has promised to hold, and need not hold yet.
     pub promised: Promised,
+    /// So many known witnesses must have cosigned the checkpoint of a log's proof, so that it proves a time; with 0 no log does.
+    pub log_witnesses: usize,
     /// Seconds after thisUpdate from which a source of revocation is too old, although its own period lasts.
     pub greatest_revocation_age: Option<i64>,
 }

@@ -6,18 +6,19 @@ use crate::base::clock::Timestamp;
 use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
 use crate::crypto::digest::{digest, hex};
 use crate::crypto::{PublicKey, sm2};
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding, check_digested, public_key};
 use crate::domain::verify::carried::Carried;
 use crate::domain::verify::event::{Signed, is_event, judge_event, misused};
 use crate::domain::verify::finding::{Case, Finding};
-use crate::domain::verify::logged::{Thing, judge_logged};
+use crate::domain::verify::logged::{Thing, judge_logged, may_prove, proved_by_log};
 use crate::domain::verify::policy::Tolerance;
 use crate::domain::verify::proof::{Unproved, prove, prove_parsed, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Validity, Warning};
 use crate::domain::verify::seal::{judge_made, judge_making, prove_seal};
 use crate::domain::verify::sealed::{Sealed, SealedDigests};
 use crate::domain::verify::signer::{
-    ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, outside, summary,
+    ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, judge_time, logs_of, outside, summary,
 };
 use crate::domain::verify::{FileFormat, Ground, Original, is_supported};
 use crate::format::der::{self, ObjectIdentifier};
@@ -118,7 +119,8 @@ pub(in crate::domain::verify) fn judge(
     let verified = signer.and_then(|signer| judging.value(signer));
     let made = judging.seal(maker);
     judging.event(signer, maker);
-    let proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
+    let mut proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
+    judging.logged(&mut proofs, sealed.value, (signer, verified.is_some(), made.is_some()), budget);
     judging.times(signer, &proofs);
     if let Some(maker) = maker {
         judge_making(judging.report, &signature.seal, maker, ground);
@@ -365,6 +367,41 @@ impl Judging<'_, '_> {
         }
         self.report.details.proved_time = proofs.signature.as_ref().map(|proof| proof.at);
         proofs
+    }
+
+    /// What logs prove where time stamps prove nothing earlier: by keys that the caller or the service knows, and those that the
+    /// trust list names for what is below the signer's anchor.
+    fn logged(
+        &mut self,
+        proofs: &mut Proofs,
+        value: &[u8],
+        (signer, is_right, is_made): (Option<&Certificate<'_>>, bool, bool),
+        budget: &mut Budget,
+    ) {
+        let (of_value, of_seal) = ((Thing::Signature, value), (Thing::Seal, self.signature.seal.raw));
+        let ground = self.ground;
+        if !(is_right && may_prove(of_value, ground) || is_made && may_prove(of_seal, ground)) {
+            return;
+        }
+        let mut keys: Vec<Verifier> = ground.log_keys.iter().chain(ground.evidence.own_log()).cloned().collect();
+        if let Some(signer) = signer {
+            let question = self.question(Role::Signer, signer, self.signature.time, None);
+            keys.extend(logs_of(&question, self.report.kind, ground, budget));
+        }
+        let earlier =
+            |proof: &ProvedTime, known: &Option<ProvedTime>| known.as_ref().is_none_or(|known| proof.at < known.at);
+        let by_log = |thing, is_sound: bool| if is_sound { proved_by_log(thing, &keys, ground) } else { None };
+        if let Some(proof) = by_log(of_value, is_right).filter(|proof| earlier(proof, &proofs.signature)) {
+            if earlier(&proof, &proofs.seal) {
+                proofs.seal = Some(proof.clone());
+            }
+            self.report.details.proved_time = Some(proof.at);
+            proofs.signature = Some(proof);
+        }
+        if let Some(proof) = by_log(of_seal, is_made).filter(|proof| earlier(proof, &proofs.seal)) {
+            self.report.details.seal_proved_time = Some(proof.at);
+            proofs.seal = Some(proof);
+        }
     }
 
     /// Claimed and proved time against signer, seal and now.

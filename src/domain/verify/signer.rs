@@ -5,6 +5,7 @@ use crate::base::clock::Timestamp;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{hex, sm3};
+use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::trust::{
     AnchorDemand, Budget, Computed, PathFailure, PathPolicy, PathQuestion, SignatureUsed, TrustedPath, Unacceptable,
     Use, public_key,
@@ -290,6 +291,22 @@ pub(in crate::domain::verify) fn demanded(kind: &str, question: &SignerQuestion<
         }
         Role::Signer => AnchorDemand::For(TrustUse::Identity),
     }
+}
+
+/// The keys of the logs that a trust list names for what is below the anchor to which a certificate leads; none without one.
+pub(in crate::domain::verify) fn logs_of(
+    question: &SignerQuestion<'_>,
+    kind: &str,
+    ground: &Ground<'_>,
+    budget: &mut Budget,
+) -> Vec<Verifier> {
+    if !ground.trust.names_logs() {
+        return Vec::new();
+    }
+    let path = path_of(question, demanded(kind, question), ground, budget).ok();
+    let logs = path.as_ref().and_then(TrustedPath::anchor_scope).map(|scope| scope.logs.as_slice());
+    // Each was read when the list was checked.
+    logs.unwrap_or_default().iter().filter_map(|text| Verifier::parse(text).ok()).collect()
 }
 
 fn path_of(

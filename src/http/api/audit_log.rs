@@ -51,6 +51,9 @@ pub(crate) struct ProofShape {
     /// The same in the tree of SHA-256.
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+    /// The proof in the tree of SM3 under an earlier checkpoint with the cosignatures of witnesses, where one stays: it proves when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<String>,
 }
 
 /// What the service says, signed: the log knows no event of a thing. No tree proves it.
@@ -312,6 +315,7 @@ fn proof(proof: EventProof) -> Result<ProofShape, Problem> {
         salt: STANDARD.encode(proof.salt),
         sm3: proof.sm3,
         sha256: proof.sha256,
+        seen: proof.seen,
     })
 }
 

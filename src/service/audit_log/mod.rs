@@ -45,7 +45,7 @@ use keys::LogKey;
 pub use agreeing::agree;
 pub use error::Error;
 pub use mirroring::keep_mirrored;
-pub use proving::EventProof;
+pub use proving::{Dating, EventProof};
 pub use receipts::Receipt;
 pub use sequencing::{Step, keep_sequencing};
 pub use stating::SignedStatement;
@@ -76,6 +76,8 @@ pub struct AuditLog {
     /// What the trees are now. Held by whoever makes them grow.
     growth: Arc<Mutex<Growth>>,
     watcher: Watcher,
+    /// Keys of the witnesses whose times count here.
+    witnesses: Arc<[Verifier]>,
 }
 
 impl std::fmt::Debug for AuditLog {
@@ -118,6 +120,18 @@ impl AuditLog {
     #[must_use]
     pub fn verifier(&self, tree: TreeHash) -> Option<&Verifier> {
         self.signers.of(tree).map(|key| &key.verifier)
+    }
+
+    /// The same with witnesses whose times count where this log's proofs are judged.
+    #[must_use]
+    pub fn seen_by(self, witnesses: Vec<Verifier>) -> Self {
+        Self { witnesses: witnesses.into(), ..self }
+    }
+
+    /// The keys of witnesses whose times count here.
+    #[must_use]
+    pub fn witnesses(&self) -> &[Verifier] {
+        &self.witnesses
     }
 
     /// Tells each named step of the sequencer.

@@ -49,6 +49,7 @@ impl AuditLog {
             signers: Arc::new(signers),
             growth: Arc::default(),
             watcher: Arc::new(|_| {}),
+            witnesses: Arc::default(),
         };
         if begun.is_none() {
             log.begin().await?;

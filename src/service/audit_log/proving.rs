@@ -1,12 +1,16 @@
 //! Proofs that an event is a leaf: what it says, its salt, and the way to a signed checkpoint of each tree.
 
+use crate::base::clock::Timestamp;
+use crate::domain::audit::checkpoint::{CheckpointError, Verifier, verify_checkpoint};
 use crate::domain::audit::tree::{TreeHash, inclusion_tiles, prove_inclusion};
 use crate::domain::audit::{LoggedEvent, Salt};
-use crate::format::tlog::LogProof;
+use crate::format::tlog::{LogProof, Note};
 use crate::service::Error as ServiceError;
+use crate::service::Services;
 use crate::service::audit_log::erasing::gone;
+use crate::service::audit_log::keys::verifiers;
 use crate::service::audit_log::{AuditLog, Error, tiles};
-use crate::store::{audit, log};
+use crate::store::{Tx, audit, log};
 
 /// An event, opened, with its way into the trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,9 @@ pub struct EventProof {
     pub sm3: String,
     /// The same in the tree of SHA-256, where that is signed here.
     pub sha256: Option<String>,
+    /// The same in the tree of SM3, under the smallest checkpoint that stays and holds it, with the cosignatures of its witnesses:
+    /// it proves when.
+    pub seen: Option<String>,
 }
 
 /// Events of one thing that are proven.
@@ -74,10 +81,77 @@ impl AuditLog {
                 }
                 let [sm3, sha256] = texts;
                 let sm3 = sm3.ok_or(Error::TreeOff { tree: TreeHash::Sm3 })?;
-                Ok::<_, ServiceError>(EventProof { index, event: found.event, salt: found.salt, sm3, sha256 })
+                let seen = proof_seen(tx, index, &extra).await?;
+                Ok::<_, ServiceError>(EventProof { index, event: found.event, salt: found.salt, sm3, sha256, seen })
             })
         });
         steps.await
+    }
+}
+
+/// The smallest checkpoint of the tree of SM3 that stays and holds a leaf, as one note with the lines of all its witnesses.
+///
+/// # Errors
+/// A row is none; the store's.
+async fn seen_note(tx: &mut Tx<'_>, index: u64) -> Result<Option<(u64, String)>, ServiceError> {
+    let wrong = |error| Error::Checkpoint(CheckpointError::Format(error));
+    let rows = log::seen_with(tx, tiles::kind(TreeHash::Sm3), index).await?;
+    let mut notes = Vec::new();
+    for row in &rows {
+        notes.push((row, Note::parse(&row.note).map_err(wrong)?));
+    }
+    let Some((first, note)) = notes.first() else { return Ok(None) };
+    let mut lines = note.signatures.clone();
+    for (row, other) in notes.iter().skip(1).filter(|(_, other)| other.text == note.text) {
+        lines.extend(other.signatures.iter().filter(|line| line.name == row.witness).cloned());
+    }
+    Ok(Some((first.size, Note::write(note.text, &lines).map_err(wrong)?)))
+}
+
+async fn proof_seen(tx: &mut Tx<'_>, index: u64, extra: &[u8]) -> Result<Option<String>, ServiceError> {
+    let Some((size, note)) = seen_note(tx, index).await? else { return Ok(None) };
+    let wanted = inclusion_tiles(index, size).map_err(Error::from)?;
+    let held = tiles::tiles(tx, TreeHash::Sm3, wanted).await?;
+    let hashes = prove_inclusion(TreeHash::Sm3, index, size, &held).map_err(Error::from)?;
+    Ok(Some(LogProof::write(Some(extra), index, &hashes, &note)))
+}
+
+/// Who dates what the log of an installation holds: the keys of its tree of SM3, and of witnesses.
+#[derive(Debug, Clone)]
+pub struct Dating {
+    origin: String,
+    log: Vec<Verifier>,
+    witnesses: Vec<Verifier>,
+}
+
+impl Dating {
+    /// By these witnesses; nothing, where the installation has no log.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn by(services: &Services, witnesses: &[Verifier]) -> Result<Option<Self>, ServiceError> {
+        let Some(head) = services.store.read(|tx| Box::pin(log::head(tx))).await? else { return Ok(None) };
+        let origin = TreeHash::Sm3.origin(&head.origin);
+        let log = verifiers(services, &head.origin, TreeHash::Sm3).await?;
+        Ok(Some(Self { origin, log, witnesses: witnesses.to_vec() }))
+    }
+
+    /// A moment by which a leaf existed: the latest time of the witnesses of the smallest checkpoint that stays and holds it. The
+    /// verifier believes the same by the proof that [`AuditLog::prove`] gives as `seen`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(in crate::service) async fn of_leaf(
+        &self,
+        tx: &mut Tx<'_>,
+        index: u64,
+    ) -> Result<Option<Timestamp>, ServiceError> {
+        let Some((_, text)) = seen_note(tx, index).await? else { return Ok(None) };
+        let Ok(note) = Note::parse(text.as_bytes()) else { return Ok(None) };
+        // Whoever changed the row proves nothing by it.
+        let Ok(seen) = verify_checkpoint(&note, &self.origin, &self.log, &self.witnesses) else { return Ok(None) };
+        let latest = seen.cosignatures().iter().map(|one| one.timestamp).max();
+        Ok(latest.and_then(|at| i64::try_from(at).ok()).map(Timestamp::from_unix))
     }
 }
 

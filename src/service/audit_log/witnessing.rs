@@ -28,6 +28,9 @@ use crate::store::log::{self, StoredCosignature};
 /// From one round to the next, while witnesses are away.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// From one cosigned checkpoint that stays to the next, in seconds: so finely the log dates what it holds.
+pub(super) const STAYS_EVERY: i64 = 600;
+
 /// Seconds without a cosignature that are alarmed.
 const SILENCE: u64 = 300;
 
@@ -156,8 +159,14 @@ impl AuditLog {
             at: self.services.clock.now(),
             note: cosigned.clone().into_bytes(),
         };
-        self.services.store.run("keep cosignature", |tx| Box::pin(log::put_cosignature(tx, new))).await?;
-        Ok(())
+        let since = new.at.plus_seconds(-STAYS_EVERY);
+        let steps = self.services.store.run("keep cosignature", |tx| {
+            Box::pin(async move {
+                log::put_cosignature(tx, new).await?;
+                log::keep_seen(tx, new, since).await.map(|_| ())
+            })
+        });
+        Ok(steps.await?)
     }
 
     /// The newest checkpoint of a tree with the cosignatures that it has.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::KeyId;
 use crate::crypto::{self, Signer};
-use crate::domain::audit::{Actor, Event};
+use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::key::{Exportability, KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyUse};
 use crate::domain::trust::key::{public_key, subject_public_key_info};
 use crate::format::keys::SubjectPublicKeyInfo;
@@ -97,17 +98,60 @@ async fn taken(tx: &mut Tx<'_>, wanted: KeyLocation) -> Result<Vec<KeyHandle>, E
     }
 }
 
-/// A key pair of a device for a new row of ours: made there, checked to sign and verify (pairwise check; GM/T 0028 as
-/// remembered), then kept.
+/// A key pair that lies in a device, and that no row names yet.
+pub(in crate::service) struct DevicePair {
+    /// The name of its row to be.
+    pub(in crate::service) id: KeyId,
+    device: Arc<dyn KeyDevice>,
+    handle: KeyHandle,
+    /// SubjectPublicKeyInfo, DER.
+    public: Vec<u8>,
+}
+
+impl DevicePair {
+    /// Keeps it in a row, and gives what happened, for the caller to write.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyHere`]; the store's.
+    pub(in crate::service) async fn keep(
+        &self,
+        tx: &mut Tx<'_>,
+        services: &Services,
+        attributes: &KeyAttributes,
+        now: Timestamp,
+    ) -> Result<EventBody, Error> {
+        let public = &self.public[..];
+        if let Some(known) = keys::find_by_public_key(tx, public).await? {
+            return Err(Error::AlreadyHere { id: known.id });
+        }
+        let place = (location_of(self.device.kind()), self.handle.as_str().as_bytes(), public);
+        services.keys.keep_in_device(tx, &self.id, attributes, place, now).await
+    }
+
+    /// Nobody will ever ask for it: where the device lets us, it is destroyed.
+    pub(in crate::service) async fn give_up(self) {
+        if self.device.kind() != DeviceKind::Pkcs11 {
+            return;
+        }
+        let (device, handle) = (self.device, self.handle.clone());
+        let destroyed = tokio::task::spawn_blocking(move || device.destroy(&handle)).await;
+        if !matches!(destroyed, Ok(Ok(()))) {
+            tracing::warn!(handle = %self.handle, "a key pair that no row names is left in the token");
+        }
+    }
+}
+
+/// A key pair of a device, made there and checked to sign and verify (pairwise check; GM/T 0028 as remembered). No row names it
+/// yet; `besides` are other pairs of which the same holds.
 ///
 /// # Errors
-/// The profile forbids the algorithm; no such device, or its refusal; the pair does not fit; the store refuses.
-pub async fn generate(
+/// The profile forbids the algorithm; no such device, or its refusal; the pair does not fit.
+pub(in crate::service) async fn make_pair(
     services: &Services,
-    actor: &Actor,
     location: KeyLocation,
     attributes: &KeyAttributes,
-) -> Result<StoredKey, Error> {
+    besides: &[DevicePair],
+) -> Result<DevicePair, Error> {
     if attributes.exportability == Exportability::Exportable {
         return Err(DeviceError::MechanismMissing { what: "private keys that can be exported" }.into());
     }
@@ -122,50 +166,49 @@ pub async fn generate(
     };
     let signs = attributes.purpose.uses().allow(KeyUse::Sign);
     let wanted = if signs { PairUse::Sign } else { PairUse::Decrypt };
-    let now = services.clock.now();
-    let id = KeyId::fresh(now, &*services.random)?;
-    let taken = services.store.read(|tx| Box::pin(taken(tx, location))).await?;
+    let id = KeyId::fresh(services.clock.now(), &*services.random)?;
+    let mut taken = services.store.read(|tx| Box::pin(taken(tx, location))).await?;
+    taken.extend(besides.iter().map(|pair| pair.handle.clone()));
     let (label, asked) = (id.to_string(), Arc::clone(&device));
     let making = tokio::task::spawn_blocking(move || asked.generate(&label, kind, wanted, &taken));
     let (handle, public) = making.await.map_err(|_| Error::Unavailable)??;
-    let kept = keep(services, actor, (&id, attributes, signs), (&device, &handle, public)).await;
-    if kept.is_err() && location == KeyLocation::Pkcs11 {
-        // Nobody will ever ask for it.
-        let orphan = handle.clone();
-        let destroyed = tokio::task::spawn_blocking(move || device.destroy(&orphan)).await;
-        if !matches!(destroyed, Ok(Ok(()))) {
-            tracing::warn!(%handle, "a key pair that no row names is left in the token");
-        }
+    let signer = device::signer_by(&device, &handle, public);
+    let (key, algorithm) = (signer.public_key(), signer.algorithm());
+    let pair = DevicePair { id, device, handle, public: subject_public_key_info(&key) };
+    if !signs {
+        return Ok(pair);
     }
-    kept
+    let checked = match services.pool.sign(signer, PAIRWISE.to_vec(), Arc::clone(&services.random)).await {
+        Ok(value) if key.verify(algorithm, PAIRWISE, &value) => return Ok(pair),
+        Ok(_) => crypto::Error::Fault.into(),
+        Err(error) => error,
+    };
+    pair.give_up().await;
+    Err(checked)
 }
 
-async fn keep(
+/// A key pair of a device for a new row of ours: made there, then kept.
+///
+/// # Errors
+/// The profile forbids the algorithm; no such device, or its refusal; the pair does not fit; the store refuses.
+pub async fn generate(
     services: &Services,
     actor: &Actor,
-    (id, attributes, signs): (&KeyId, &KeyAttributes, bool),
-    (device, handle, public): (&Arc<dyn KeyDevice>, &KeyHandle, DevicePublicKey),
+    location: KeyLocation,
+    attributes: &KeyAttributes,
 ) -> Result<StoredKey, Error> {
-    let signer = device::signer_by(device, handle, public);
-    let (key, algorithm) = (signer.public_key(), signer.algorithm());
-    if signs {
-        let value = services.pool.sign(signer, PAIRWISE.to_vec(), Arc::clone(&services.random)).await?;
-        if !key.verify(algorithm, PAIRWISE, &value) {
-            return Err(crypto::Error::Fault.into());
-        }
-    }
-    let (public, now) = (subject_public_key_info(&key), services.clock.now());
-    let (public, store, location) = (&public[..], &*services.keys, location_of(device.kind()));
+    let pair = make_pair(services, location, attributes, &[]).await?;
+    let (made, now) = (&pair, services.clock.now());
     let steps = services.store.run("make key in device", |tx| {
         Box::pin(async move {
-            if let Some(known) = keys::find_by_public_key(tx, public).await? {
-                return Err(Error::AlreadyHere { id: known.id });
-            }
-            let place = (location, handle.as_str().as_bytes(), public);
-            let body = store.keep_in_device(tx, id, attributes, place, now).await?;
+            let body = made.keep(tx, services, attributes, now).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
-            keys::find(tx, id).await?.ok_or_else(|| Error::Unknown { id: id.clone() })
+            keys::find(tx, &made.id).await?.ok_or_else(|| Error::Unknown { id: made.id.clone() })
         })
     });
-    steps.await
+    let kept = steps.await;
+    if kept.is_err() {
+        pair.give_up().await;
+    }
+    kept
 }

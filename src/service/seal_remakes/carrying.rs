@@ -16,7 +16,7 @@ use crate::base::id::{JobId, KeyId, RequestId, SealId};
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::state::RevocationReason;
-use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyUse, Owner};
+use crate::domain::key::{KeyPurpose, KeyUse};
 use crate::domain::seal::State;
 use crate::domain::seal::application::{ApplicationRefused, SealForm, SignerList, alone};
 use crate::domain::seal::maker::{self, SealRequest};
@@ -25,14 +25,14 @@ use crate::format::ses::{CertificateList, SesSeal};
 use crate::service::certificate_status::end_in;
 use crate::service::issuance::{self, Completion, Issuance, Order};
 use crate::service::issuance_jobs::outcome::{Meaning, meaning};
-use crate::service::keys::NewKey;
 use crate::service::keys::making::public_key_of;
 use crate::service::seal_applications::{may_keep, of_holder};
 use crate::service::seal_fulfilment::{asked, maker_in, signer_row};
+use crate::service::seal_remakes::beginning::begin;
 use crate::service::seal_remakes::revoking::revoke_some;
 use crate::service::seal_remakes::{confirm, end, find, known};
 use crate::service::units::is_active;
-use crate::service::{Error, Services, seal_codes};
+use crate::service::{Error, Services};
 use crate::store::issued_certificates::IssuedCertificate;
 use crate::store::seal_keepers::StoredKeeper;
 use crate::store::seal_records::{SealOrigin, StoredSealRecord};
@@ -42,8 +42,6 @@ use crate::store::{self, Tx, audit, issued_certificates, keys, seal_keepers, sea
 
 /// Seals that are made together.
 const TOGETHER: i64 = 128;
-/// Keys that one thread makes.
-const KEYS: usize = 32;
 
 /// Who asks, and in which call.
 pub(super) type By<'a> = (&'a Actor, Option<&'a RequestId>);
@@ -111,7 +109,7 @@ async fn make_some(services: &Services, issuance: &Issuance, by: By<'_>, stored:
         if revoked.is_empty() {
             return finish(services, by, &stored.id).await;
         }
-        begun = begin(services, by, stored, &revoked).await?;
+        begun = begin(services, by, stored, revoked).await?;
     }
     if !begun.is_empty() {
         order(services, issuance, by, stored, begun).await?;
@@ -140,77 +138,13 @@ async fn finish(services: &Services, by: By<'_>, id: &JobId) -> Result<(), Error
 }
 
 /// The order, if seals are made for it now.
-async fn making(tx: &mut Tx<'_>, id: &JobId) -> Result<StoredRemake, Error> {
+pub(super) async fn making(tx: &mut Tx<'_>, id: &JobId) -> Result<StoredRemake, Error> {
     let stored = known(tx, id).await?;
     if stored.state != RemakeState::Making {
         return Err(RemakeRefused::State { from: stored.state.name(), attempt: "be run" }.into());
     }
     confirm(tx, &stored).await?;
     Ok(stored)
-}
-
-/// Takes a code and a key for each seal, in one transaction.
-async fn begin(
-    services: &Services,
-    by: By<'_>,
-    stored: &StoredRemake,
-    rows: &[StoredRemakeSeal],
-) -> Result<Vec<StoredRemakeSeal>, Error> {
-    let now = services.clock.now();
-    let algorithm = stored.order.making.algorithm;
-    services.keys.permit_algorithm(algorithm)?;
-    let mut pairs = new_keys(services, algorithm, rows.len()).await?;
-    let mut names = Vec::new();
-    for _ in rows {
-        names.push((SealId::fresh(now, &*services.random)?, KeyId::fresh(now, &*services.random)?, pairs.pop()));
-    }
-    let names = &names;
-    let steps = services.store.run("begin seals re-made", |tx| {
-        Box::pin(async move {
-            let stored = making(tx, &stored.id).await?;
-            // Before codes are taken for nothing.
-            maker_in(services, tx, now).await?;
-            let mut begun = Vec::new();
-            for (row, (successor, key, pair)) in rows.iter().zip(names) {
-                let Some(pair) = pair else { continue };
-                let record = seal_records::find(tx, &row.seal).await?.ok_or(Error::UnknownSeal)?;
-                let code = seal_codes::take(tx, &record.holder.division).await?;
-                let owner = Owner::parse(&record.holder.name).unwrap_or_else(|_| Owner::not_recorded());
-                let attributes = KeyAttributes::new(owner, KeyPurpose::SealSigning, stored.order.making.algorithm);
-                let body = services.keys.keep(tx, key, &attributes, (&pair.private, &pair.public), now).await?;
-                let intended = EventBody::SealRemakeIntended {
-                    remake: stored.id.clone(),
-                    seal: row.seal.clone(),
-                    by: successor.clone(),
-                    code: code.to_string(),
-                    signer: key.clone(),
-                };
-                audit::append_many(tx, &[event(by, now, body), event(by, now, intended)]).await?;
-                let taken = Some((successor.clone(), code, key.clone()));
-                let next = StoredRemakeSeal { step: RemakeStep::Begun, taken, since: now, ..row.clone() };
-                begun.push(seal_remakes::update_seal(tx, &next).await?);
-            }
-            Ok::<_, Error>(begun)
-        })
-    });
-    steps.await
-}
-
-/// Pairs of keys, made on several threads.
-async fn new_keys(services: &Services, algorithm: KeyAlgorithm, count: usize) -> Result<Vec<NewKey>, Error> {
-    let (mut made, mut at_work, mut left) = (Vec::with_capacity(count), JoinSet::new(), count);
-    while left > 0 {
-        let (part, random) = (left.min(KEYS), Arc::clone(&services.random));
-        left = left.saturating_sub(part);
-        at_work.spawn_blocking(move || {
-            let new = |_| NewKey::generate(KeyPurpose::SealSigning, algorithm, &*random);
-            (0..part).map(new).collect::<Result<Vec<_>, _>>()
-        });
-    }
-    while let Some(joined) = at_work.join_next().await {
-        made.extend(joined.map_err(|_| Error::Interrupted)??);
-    }
-    Ok(made)
 }
 
 /// Orders the certificates of the new seals' signers; a seal whose certificate will never be issued is refused.
@@ -271,7 +205,7 @@ async fn order(
 }
 
 /// Keeps that seals are not made by this order.
-async fn refuse(
+pub(super) async fn refuse(
     services: &Services,
     by: By<'_>,
     id: &JobId,

@@ -3,6 +3,7 @@
 //! First every seal of the selection is revoked with its signer's certificate, then each is made anew; `carrying` does both,
 //! and goes on where it was broken off. `documents` names what was signed before and has no proof of its time.
 
+mod beginning;
 mod carrying;
 pub mod documents;
 mod revoking;

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use yinxin::format::keys::read_pem;
 use yinxin::format::x509::Certificate;
+use yinxin::render::NOTICE;
 use yinxin::service::development;
 
 use crate::process::{Answer, program};
@@ -82,7 +83,11 @@ impl Place<'_> {
     /// Runs commands of the manual, which find a server there.
     pub(crate) fn shell(&self, base: &str, commands: &str, more: &[(&str, &str)]) {
         let commands = commands.replace("curl ", "curl --noproxy '*' --fail-with-body --max-time 60 ");
+        // The program of this build.
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_yinxin")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("bash");
+        shell.env("PATH", path);
         shell.args(["-euo", "pipefail", "-c", &commands]).env("BASE", base);
         self.ran(shell.env("CA", self.0.home().join("tls/server.pem")).envs(more.iter().copied()));
     }
@@ -109,12 +114,20 @@ fn the_calls_of_the_manual_for_seals_work() {
     let user = place.seals_begin();
     let (made, used) =
         (blocks(include_str!("../../../docs/seals.md")), blocks(include_str!("../../../docs/seal-uses.md")));
-    assert_eq!((made.len(), used.len()), (1, 1));
-    place.shell(&client.base, &[made, used].concat().concat(), &[("SUN", &user)]);
+    assert_eq!((made.len(), used.len()), (1, 3));
+    let [used, own_key, own_use] = used[..] else { panic!("{used:?}") };
+    place.shell(&client.base, &[made[0], used].concat(), &[("SUN", &user)]);
     let read = |name: &str| fs::read_to_string(installation.path(name)).unwrap();
     let found: Value = serde_json::from_str(&read("seals.json")).unwrap();
     assert_eq!((&found["seals"][0]["code"], &found["next"]), (&"33010600000001".into(), &Value::Null));
     assert!(read("ledger.csv").starts_with("at,signature,seal,user,"));
+    // Once more, with a key that the service never has.
+    installation.write("letter.ofd", NOTICE);
+    place.shell(&client.base, &[own_key, made[0], own_use].concat(), &[("SUN", &user)]);
+    assert!(read("wanted.json").contains("csr") && !read("wanted.json").contains("signer_key"));
+    let sealed = client.verify(&installation.path("sealed.ofd"));
+    assert_eq!(sealed["signatures"][0]["signature"]["status"], "ok", "{sealed}");
+    assert_eq!(sealed["signatures"][0]["seal"]["status"], "ok", "{sealed}");
     assert_eq!(running.terminate().0, Some(0));
 }
 

@@ -5,6 +5,7 @@ mod backups;
 mod calls;
 mod certificate_requests;
 mod certificates;
+mod client_keys;
 mod durability;
 mod gm3;
 mod hostile;

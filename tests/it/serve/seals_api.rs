@@ -19,7 +19,7 @@ use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
 
 const APPLICATIONS: &str = "/api/v1/seal-applications";
-const SEALS: &str = "/api/v1/seals";
+pub(super) const SEALS: &str = "/api/v1/seals";
 const DOCUMENT: &[u8] = b"a scan of the order";
 
 #[test]
@@ -41,26 +41,26 @@ fn the_life_of_a_seal_over_https_on_postgresql() {
     life(&Installation::on("serve-seals-api-postgres", &server.url));
 }
 
-type Person = (Caller, CallerId);
+pub(super) type Person = (Caller, CallerId);
 
-struct Desk<'a> {
-    installation: &'a Installation,
-    client: Client,
-    applicant: Person,
-    checker: Person,
-    approver: Person,
-    keeper: Person,
-    clerk: Person,
+pub(super) struct Desk<'a> {
+    pub(super) installation: &'a Installation,
+    pub(super) client: Client,
+    pub(super) applicant: Person,
+    pub(super) checker: Person,
+    pub(super) approver: Person,
+    pub(super) keeper: Person,
+    pub(super) clerk: Person,
     /// Checks for another city.
-    elsewhere: Person,
+    pub(super) elsewhere: Person,
     /// Holds the role of officers and is appointed to nothing.
-    nobody: Person,
-    auditor: Person,
-    picture: Vec<u8>,
+    pub(super) nobody: Person,
+    pub(super) auditor: Person,
+    pub(super) picture: Vec<u8>,
 }
 
 /// The parts of a form, and its type.
-fn form(parts: &[(&str, &[u8])]) -> (&'static str, Vec<u8>) {
+pub(super) fn form(parts: &[(&str, &[u8])]) -> (&'static str, Vec<u8>) {
     let mut body = Vec::new();
     for (name, value) in parts {
         body.extend(format!("--limit\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").bytes());
@@ -73,7 +73,7 @@ fn form(parts: &[(&str, &[u8])]) -> (&'static str, Vec<u8>) {
 
 impl Desk<'_> {
     #[track_caller]
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(super) fn done(&self, arguments: &[&str]) -> String {
         let mut command = program();
         command.env("YINXIN_DATA_DIR", self.installation.home()).env("YINXIN_LOG__LEVEL", "error").args(arguments);
         command.envs(self.installation.url.as_ref().map(|url| ("YINXIN_DATABASE__URL", url)));
@@ -82,7 +82,14 @@ impl Desk<'_> {
         String::from_utf8(stdout).unwrap().trim_end().to_owned()
     }
 
-    fn send(&self, who: &Person, method: &str, path: &str, body: Option<(&str, Vec<u8>)>, more: &[&str]) -> Answer {
+    pub(super) fn send(
+        &self,
+        who: &Person,
+        method: &str,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+        more: &[&str],
+    ) -> Answer {
         let url = format!("{}{path}", self.client.base);
         let headers = headers(&who.0, method, &url, body.as_ref().map(|(_, octets)| &octets[..]));
         let mut arguments = vec!["-X", method];
@@ -95,20 +102,20 @@ impl Desk<'_> {
         call(&self.client, path, &headers, &arguments)
     }
 
-    fn get(&self, who: &Person, path: &str) -> Answer {
+    pub(super) fn get(&self, who: &Person, path: &str) -> Answer {
         self.send(who, "GET", path, None, &[])
     }
 
-    fn post(&self, who: &Person, path: &str, body: &Value) -> Answer {
+    pub(super) fn post(&self, who: &Person, path: &str, body: &Value) -> Answer {
         self.send(who, "POST", path, Some(("Content-Type: application/json", body.to_string().into_bytes())), &[])
     }
 
-    fn order(&self, who: &Person, path: &str) -> Answer {
+    pub(super) fn order(&self, who: &Person, path: &str) -> Answer {
         self.send(who, "POST", path, None, &[])
     }
 
     #[track_caller]
-    fn signature(&self, by: &Person, answer: &Answer) -> Value {
+    pub(super) fn signature(&self, by: &Person, answer: &Answer) -> Value {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let octets = STANDARD.decode(answer.json()["to_sign"].as_str().unwrap()).unwrap();
         json!(STANDARD.encode(by.0.sign(&octets)))
@@ -144,7 +151,13 @@ impl Desk<'_> {
     }
 
     /// A step by one person, signed by another or the same.
-    fn step(&self, (who, signer): (&Person, &Person), one: &str, (step, end): (&str, &str), words: &Value) -> Answer {
+    pub(super) fn step(
+        &self,
+        (who, signer): (&Person, &Person),
+        one: &str,
+        (step, end): (&str, &str),
+        words: &Value,
+    ) -> Answer {
         let mut order = words.clone();
         order["step"] = json!(step);
         let octets = self.post(who, &format!("{one}/to-sign"), &order);
@@ -166,7 +179,7 @@ impl Desk<'_> {
 
     /// From the draft to what comes of it.
     #[track_caller]
-    fn through(&self, asked: &Value) -> Value {
+    pub(super) fn through(&self, asked: &Value) -> Value {
         let taken = self.submit(&self.applicant, &self.signed(asked, &self.applicant), DOCUMENT);
         assert_eq!(taken.status, 201, "{}", taken.text());
         let one = format!("{APPLICATIONS}/{}", taken.json()["id"].as_str().unwrap());
@@ -177,7 +190,7 @@ impl Desk<'_> {
         done.json()
     }
 
-    fn wanted(&self) -> Value {
+    pub(super) fn wanted(&self) -> Value {
         let key = ["keys", "generate", "--purpose", "seal-signing", "--algorithm", "sm2", "--owner", "unit"];
         let key = self.done(&key).lines().next().unwrap().to_owned();
         json!({
@@ -199,7 +212,7 @@ impl Desk<'_> {
         )
     }
 
-    fn authorise(&self, who: &Person, seal: &str, terms: &Value) -> Answer {
+    pub(super) fn authorise(&self, who: &Person, seal: &str, terms: &Value) -> Answer {
         let all = format!("{SEALS}/{seal}/authorisations");
         let drafted = self.post(who, &format!("{all}/draft"), terms);
         if drafted.status != 200 {
@@ -221,12 +234,12 @@ impl Desk<'_> {
     }
 }
 
-fn code(status: u16, code: &str) -> (u16, String) {
+pub(super) fn code(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
 /// An office of one city with its server.
-fn open(installation: &Installation) -> (Running, Desk<'_>) {
+pub(super) fn open(installation: &Installation) -> (Running, Desk<'_>) {
     assert_eq!(installation.serve().terminate().0, Some(0));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let person = |role| runtime.block_on(register(installation, role));
@@ -239,12 +252,13 @@ fn open(installation: &Installation) -> (Running, Desk<'_>) {
     let desk =
         Desk { installation, client, applicant, checker, approver, keeper, clerk, elsewhere, nobody, auditor, picture };
     let at = ["--base-url", "http://ca.example"];
-    desk.done(
-        &[&["ca", "create", "Root", "--id", "root", "--profile", "root", "--subject", "O=Example,CN=Root"], &at[..]]
-            .concat(),
-    );
-    let below = ["ca", "create", "Seals", "--id", "seals", "--profile", "seal-issuing-ca", "--parent", "root"];
-    desk.done(&[&below[..], &["--subject", "O=Example,CN=Seals"], &at].concat());
+    let create = |arguments: &[&str], file: &str| {
+        let told = desk.done(&[&["ca", "create"], arguments, &at].concat());
+        installation.write(file, told.split_once('\n').unwrap().1.as_bytes());
+    };
+    create(&["Root", "--id", "root", "--profile", "root", "--subject", "O=Example,CN=Root"], "root.pem");
+    let below = ["Seals", "--id", "seals", "--profile", "seal-issuing-ca", "--parent", "root"];
+    create(&[&below[..], &["--subject", "O=Example,CN=Seals"]].concat(), "below.pem");
     desk.done(&["ca", "seal-maker", "create", "seals", "--subject", "O=Example,CN=Maker"]);
     desk.done(&["seal-admin", "codes", "assign", "330106", "--first", "1", "--last", "9"]);
     for (role, place, (_, id)) in [

@@ -2,6 +2,7 @@
 //! leaves, and who cannot get around it, on both databases.
 
 mod client;
+mod device;
 mod filing;
 mod national;
 mod office;

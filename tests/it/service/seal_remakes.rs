@@ -14,6 +14,9 @@ use yinxin::base::random::{SystemRandom, array};
 use yinxin::config::profiles::built_in;
 use yinxin::config::verification;
 use yinxin::crypto::digest::sm3;
+use yinxin::crypto::{Signer, ed25519};
+use yinxin::domain::audit::checkpoint::Verifier;
+use yinxin::domain::audit::tree::TreeHash;
 use yinxin::domain::audit::{EventBody, RevocationReason};
 use yinxin::domain::ca::possession::Asked;
 use yinxin::domain::ca::profile::AttributeKind;
@@ -28,7 +31,9 @@ use yinxin::domain::trust::AlgorithmPolicy;
 use yinxin::domain::verify::Indication;
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ses::SesSignature;
+use yinxin::format::tlog::Note;
 use yinxin::format::tsp::TimeStampResp;
+use yinxin::service::audit_log::AuditLog;
 use yinxin::service::issuance::{Issuance, Order, UnitRole, Wanted};
 use yinxin::service::keys::making::public_key_of;
 use yinxin::service::keys::{KeySource, life_cycle};
@@ -39,12 +44,14 @@ use yinxin::service::verification::{Verification, sm3_hex};
 use yinxin::service::{Error, Services, callers, seal_codes, seal_delivery};
 use yinxin::store::crls::ShardKey;
 use yinxin::store::issued_certificates::StoredStatus;
+use yinxin::store::log::{self, StoredCosignature, TileKind};
 use yinxin::store::seal_keepers::StoredKeeper;
 use yinxin::store::seal_records::{SealOrigin, StoredSealRecord};
 use yinxin::store::seal_remakes::StoredRemake;
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::{audit, certificates, keys, seal_keepers, seal_records, seals};
 
+use crate::service::audit_log;
 use crate::service::authority::{BY, names, new_authority};
 use crate::service::installation::{NOW, Place};
 use crate::service::registration::Person;
@@ -56,15 +63,15 @@ use crate::store::postgres::Postgres;
 const SEALS: &str = "YINXIN_REMAKE_SEALS";
 
 /// An office with persons of its province, and what an order needs.
-struct Province {
-    office: Office,
+pub(crate) struct Province {
+    pub(crate) office: Office,
     applicant: Person,
     approvers: [Person; 2],
-    old_maker: KeyId,
+    pub(crate) old_maker: KeyId,
 }
 
 impl Province {
-    async fn open(services: Services) -> Self {
+    pub(crate) async fn open(services: Services) -> Self {
         let office = Office::open(services).await;
         office.maker().await;
         let old_maker = newest_maker(&office.services).await;
@@ -80,13 +87,23 @@ impl Province {
     }
 
     /// The old maker's key is at rest, and another one makes seals.
-    async fn change_maker(&self) {
+    pub(crate) async fn change_maker(&self) {
         let why = KeySuspensionReason::SuspectedMisuse;
         life_cycle::suspend(self.services(), BY, &self.old_maker, why).await.unwrap();
         self.office.maker().await;
     }
 
-    async fn asks(&self) -> NewRemake {
+    pub(crate) async fn newest_maker(&self) -> KeyId {
+        newest_maker(self.services()).await
+    }
+
+    /// That maker's key is at rest, and another one makes seals.
+    pub(crate) async fn retire_maker(&self, maker: &KeyId) {
+        life_cycle::suspend(self.services(), BY, maker, KeySuspensionReason::Retired).await.unwrap();
+        self.office.maker().await;
+    }
+
+    pub(crate) async fn asks(&self) -> NewRemake {
         let maker = life_cycle::find(self.services(), &self.old_maker).await.unwrap().public_key;
         NewRemake {
             selection: Selection { division: division("33"), maker: Some(maker), authority: None, algorithm: None },
@@ -113,7 +130,7 @@ impl Province {
         seal_remakes::approve(self.services(), id, by.by(&signature)).await
     }
 
-    async fn approved(&self, new: NewRemake) -> JobId {
+    pub(crate) async fn approved(&self, new: NewRemake) -> JobId {
         let id = self.submit(new, &self.applicant).await.unwrap().id;
         for approver in &self.approvers {
             self.approve(&id, approver).await.unwrap();
@@ -121,7 +138,7 @@ impl Province {
         id
     }
 
-    async fn run(&self, id: &JobId) -> Result<StoredRemake, Error> {
+    pub(crate) async fn run(&self, id: &JobId) -> Result<StoredRemake, Error> {
         seal_remakes::run(self.services(), &self.office.issuance, (BY, None), id, &|_, _| {}).await
     }
 
@@ -230,7 +247,7 @@ impl Province {
     }
 
     /// Where an old seal stands, and its successor.
-    async fn fate(&self, old: &SealId) -> (&'static str, StoredStatus, Option<SealId>) {
+    pub(crate) async fn fate(&self, old: &SealId) -> (&'static str, StoredStatus, Option<SealId>) {
         let known = seal_delivery::find(self.services(), old).await.unwrap();
         let found = self
             .services()
@@ -381,9 +398,9 @@ async fn all_are_revoked_and_each_is_made_anew(province: &Province, place: &Plac
     assert_eq!(province.office.deliver(&successor, &province.office.keeper).await.unwrap(), "active");
     province.office.sign(&successor).await.unwrap();
     // Without a log of leaves nothing proves when the document was signed: it is named.
-    let (named, next) = documents::unproven(province.services(), &id, None).await.unwrap();
+    let (named, next) = documents::unproven(province.services(), &id, None, &[]).await.unwrap();
     assert_eq!(named.iter().map(|one| (one.seal.clone(), one.why)).collect::<Vec<_>>(), [(used, "no-log-proof")]);
-    let (more, end) = documents::unproven(province.services(), &id, next).await.unwrap();
+    let (more, end) = documents::unproven(province.services(), &id, next, &[]).await.unwrap();
     assert!(more.is_empty() && end.is_none());
     // Each step has its event.
     assert_eq!(place.count("seal_remake_seals WHERE step = 'made'").await, 7);
@@ -679,18 +696,7 @@ async fn what_was_stamped_before_stays_valid() {
     let revoked = StoredStatus::Revoked { reason: 1, invalidity_date: compromised_at };
     assert_eq!(office.certificate(&used).await, revoked);
 
-    // The lists say so.
-    let mut lists = Vec::new();
-    let root = yinxin::base::id::AuthorityId::parse("root").unwrap();
-    for authority in [&root, &office.below.id] {
-        for shard in 0..4 {
-            let key = ShardKey { authority: authority.clone(), shard };
-            issue(services, BY, &key, Kind::Full).await.unwrap();
-            lists.push(current(services, &key, Kind::Full).await.unwrap().unwrap().der.to_vec());
-        }
-    }
-    let below = services.store.read(|tx| Box::pin(certificates::find(tx, &office.below.certificate))).await;
-    let below = below.unwrap().unwrap().der;
+    let (lists, below) = what_the_authorities_say(office).await;
     let judge = |stamps: &[&[u8]]| {
         let policy = verification::built_in("default", &sm3_hex).unwrap();
         let mut judge = Verification::new(policy, services.clock.now(), Limits::DEFAULT);
@@ -709,8 +715,125 @@ async fn what_was_stamped_before_stays_valid() {
     assert_eq!(indication, Indication::TotalPassed, "{why}");
     let (indication, sub_indication, why) = judge(&[]);
     assert_eq!((indication, sub_indication), (Indication::Indeterminate, Some("REVOKED_NO_POE")), "{why}");
-    let (named, _) = documents::unproven(services, &id, None).await.unwrap();
+    let (named, _) = documents::unproven(services, &id, None, &[]).await.unwrap();
     assert_eq!(named.iter().map(|one| one.result_sm3).collect::<Vec<_>>(), [Some(sm3(&document))]);
+}
+
+/// What tells of the revocation, and the certificate of the authority below the root.
+async fn what_the_authorities_say(office: &Office) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let services = &office.services;
+    let mut lists = Vec::new();
+    let root = yinxin::base::id::AuthorityId::parse("root").unwrap();
+    for authority in [&root, &office.below.id] {
+        for shard in 0..4 {
+            let key = ShardKey { authority: authority.clone(), shard };
+            issue(services, BY, &key, Kind::Full).await.unwrap();
+            lists.push(current(services, &key, Kind::Full).await.unwrap().unwrap().der.to_vec());
+        }
+    }
+    let below = services.store.read(|tx| Box::pin(certificates::find(tx, &office.below.certificate))).await;
+    let below = below.unwrap().unwrap().der;
+    (lists, below)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_witnesses_saw_before_stays_valid_on_sqlite() {
+    let folder = Folder::new("seal-remakes-seen");
+    let url = format!("sqlite:{}", folder.path().join("rows.db").display());
+    what_witnesses_saw_before_stays_valid(Place { url, folder }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_witnesses_saw_before_stays_valid_on_postgresql() {
+    let Some(server) = Postgres::start() else {
+        return crate::skip("documents that witnesses saw, on PostgreSQL", "PostgreSQL");
+    };
+    let folder = Folder::new("seal-remakes-seen-postgres");
+    what_witnesses_saw_before_stays_valid(Place { url: server.url.clone(), folder }).await;
+}
+
+/// The newest checkpoint, cosigned now and kept; gives whether it stays.
+async fn seen(log: &AuditLog, services: &Services, (key, signer): (&Verifier, &ed25519::PrivateKey)) -> bool {
+    log.sequence().await.unwrap();
+    let head = log.head(TreeHash::Sm3).await.unwrap();
+    let note = Note::parse(&head.note).unwrap();
+    let at = services.clock.now();
+    let mut lines = note.signatures.clone();
+    lines.push(key.cosign(note.text, at, signer, &SystemRandom).unwrap());
+    let note = Note::write(note.text, &lines).unwrap().into_bytes();
+    let new = StoredCosignature { kind: TileKind::Sm3, witness: key.name().to_owned(), size: head.size, at, note };
+    let new = &new;
+    let keep = services.store.run("keep", |tx| Box::pin(log::keep_seen(tx, new, at.plus_seconds(-600))));
+    keep.await.unwrap()
+}
+
+/// The verifier and the list of documents to be signed again say the same: what a witness saw in time is proven, a leaf alone is
+/// not, nor one that was seen too late.
+async fn what_witnesses_saw_before_stays_valid(place: Place) {
+    let province = Province::open(place.open().await).await;
+    let (office, services) = (&province.office, province.services());
+    let log = audit_log::open(services).await;
+    let signer = ed25519::PrivateKey::from_bytes(&[0x31; 32]).unwrap();
+    let witness = Verifier::of_witness("witness.example/one", &Signer::public_key(&signer)).unwrap();
+    let by = (&witness, &signer);
+    let used = office.seal(1).await;
+    let early = office.sign(&used).await.unwrap();
+    assert!(seen(&log, services, by).await);
+    // Within ten minutes no other stays, whatever it holds.
+    office.hands.0.fetch_add(60, std::sync::atomic::Ordering::SeqCst);
+    let late = office.sign(&used).await.unwrap();
+    assert!(!seen(&log, services, by).await);
+    office.hands.0.fetch_add(60, std::sync::atomic::Ordering::SeqCst);
+    province.change_maker().await;
+    let id = province.approved(province.asks().await).await;
+    assert_eq!(province.run(&id).await.unwrap().state, RemakeState::Finished);
+    office.wait_days(1);
+    assert!(seen(&log, services, by).await);
+
+    let (lists, below) = what_the_authorities_say(office).await;
+    let mut passing = Vec::new();
+    for document in [&early, &late] {
+        let proofs = log.proofs_of(&sm3(document)).await.unwrap();
+        let [proof] = &proofs[..] else { panic!("{} proofs", proofs.len()) };
+        let judge = |proof: &str, knows_witness: bool| {
+            let policy = verification::built_in("default", &sm3_hex).unwrap();
+            let mut judge = Verification::new(policy, services.clock.now(), Limits::DEFAULT);
+            judge.add_anchors(&office.root, "root").unwrap();
+            judge.add_evidence(&below, "below").unwrap();
+            lists.iter().for_each(|list| judge.add_evidence(list, "list").unwrap());
+            judge.add_evidence(proof.as_bytes(), "proof").unwrap();
+            judge.add_log_key(log.verifier(TreeHash::Sm3).unwrap().clone());
+            if knows_witness {
+                judge.add_log_key(witness.clone());
+            }
+            let report = judge.judge("document.ofd", document, None);
+            assert_eq!(report.signatures[0].logged.code, "in-log");
+            (report.indication, report.signatures[0].sub_indication)
+        };
+        let revoked = (Indication::Indeterminate, Some("REVOKED_NO_POE"));
+        // The leaf under the log's own newest word, and what was seen by somebody whom nobody knows.
+        assert_eq!(judge(&proof.sm3, true), revoked);
+        assert_eq!(judge(proof.seen.as_ref().unwrap(), false), revoked);
+        let (indication, _) = judge(proof.seen.as_ref().unwrap(), true);
+        if indication == Indication::TotalPassed {
+            passing.push(sm3(document));
+        }
+    }
+    assert_eq!(passing, [sm3(&early)]);
+    let named = async |witnesses: &[Verifier]| {
+        let (named, _) = documents::unproven(services, &id, None, witnesses).await.unwrap();
+        let mut named = named.into_iter().map(|one| (one.result_sm3.unwrap(), one.why)).collect::<Vec<_>>();
+        named.sort_unstable();
+        named
+    };
+    assert_eq!(named(&[witness.clone()]).await, [(sm3(&late), "not-seen-in-time")]);
+    let mut both = vec![(sm3(&early), "not-seen-in-time"), (sm3(&late), "not-seen-in-time")];
+    both.sort_unstable();
+    assert_eq!(named(&[]).await, both);
+    // Whoever changes what is kept proves nothing by it.
+    let other = ed25519::PrivateKey::from_bytes(&[0x32; 32]).unwrap();
+    let other = Verifier::of_witness("witness.example/one", &Signer::public_key(&other)).unwrap();
+    assert_eq!(named(&[other]).await, both);
 }
 
 /// The octets of the value that a time stamp is over.

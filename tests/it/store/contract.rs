@@ -20,13 +20,14 @@ use yinxin::store::idempotency::{GivenAnswer, StoredAnswer};
 use yinxin::store::installation::StoredInstallation;
 use yinxin::store::key_encryption_keys::StoredEncryptionKey;
 use yinxin::store::keys::{Custody, StoredKey};
+use yinxin::store::log::{StoredCosignature, TileKind};
 use yinxin::store::outbox::StoredMessage;
 use yinxin::store::person_signings::{PersonSigningState, StoredPersonSigning};
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::signatures::{SigningState, StoredSignature};
 use yinxin::store::{
     Error, IntegrityKey, Store, audit, callers, certificates, idempotency, installation, key_encryption_keys, keys,
-    newest_version, outbox, person_signings, seals, signatures,
+    log, newest_version, outbox, person_signings, seals, signatures,
 };
 
 use crate::store::postgres::Postgres;
@@ -91,6 +92,38 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// The checks share one database and run in this order: later ones need earlier ones' rows.
+/// One of each tree in a time, with all cosignatures of its size; the smallest that holds a leaf is found.
+async fn checkpoints_that_stay(store: &Store) {
+    let keep = async |kind, witness: &str, size, at| {
+        let new = &StoredCosignature {
+            kind,
+            witness: witness.into(),
+            size,
+            at: Timestamp::from_unix(at),
+            note: format!("{witness} {size}").into_bytes(),
+        };
+        let since = Timestamp::from_unix(at - 600);
+        store.run("keep", |tx| Box::pin(log::keep_seen(tx, new, since))).await.unwrap()
+    };
+    let (sm3, sha256) = (TileKind::Sm3, TileKind::Sha256);
+    assert!(keep(sm3, "one", 10, 1000).await);
+    assert!(!keep(sm3, "one", 10, 1001).await, "it stays already");
+    assert!(keep(sm3, "two", 10, 1002).await, "of the same size");
+    assert!(!keep(sm3, "one", 11, 1599).await, "too soon");
+    assert!(keep(sha256, "one", 11, 1599).await, "another tree");
+    assert!(!keep(sm3, "one", 12, 1601).await, "too soon behind the second");
+    assert!(keep(sm3, "one", 12, 1603).await);
+    let found = async |kind, index| {
+        let rows = store.read(|tx| Box::pin(log::seen_with(tx, kind, index))).await.unwrap();
+        rows.into_iter().map(|row| String::from_utf8(row.note).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(sm3, 0).await, ["one 10", "two 10"]);
+    assert_eq!(found(sm3, 9).await, ["one 10", "two 10"]);
+    assert_eq!(found(sm3, 10).await, ["one 12"]);
+    assert_eq!(found(sm3, 12).await, [""; 0]);
+    assert_eq!(found(sha256, 3).await, ["one 11"]);
+}
+
 async fn contract(url: &str) {
     let store = Store::open(url, integrity(), Arc::new(SystemRandom)).await.unwrap();
     store.ping().await.unwrap();
@@ -103,6 +136,7 @@ async fn contract(url: &str) {
     authorities::contract(&store).await;
     publication::contract(&store, url).await;
     jobs::contract(&store).await;
+    checkpoints_that_stay(&store).await;
     seals_and_their_states(&store).await;
     signings(&store).await;
     signings_of_persons(&store).await;

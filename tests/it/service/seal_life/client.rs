@@ -168,7 +168,7 @@ async fn a_client_signs_what_was_prepared(client: &Client) {
     let foreign = encode_value(prepared.algorithm, &other.sign(&prepared.to_sign, &SystemRandom).unwrap());
     let elses = encode_value(prepared.algorithm, &client.key.sign(b"else", &SystemRandom).unwrap());
     for value in [&foreign[..], &elses, b"", b"nothing"] {
-        assert_eq!(client.complete(&prepared, value).await.unwrap_err(), "signature-wrong");
+        assert_eq!(client.complete(&prepared, value).await.unwrap_err(), "value-wrong");
     }
     let stranger = person(&office.services, &[Role::SealUser]).await;
     let stranger = Actor::Caller { id: stranger.id, roles: Roles::new([Role::SealUser]).unwrap() };
