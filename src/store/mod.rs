@@ -70,6 +70,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -482,7 +483,12 @@ async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
         .pragma("trusted_schema", "OFF")
         // What is deleted is overwritten: a destroyed key leaves nothing in the file.
         .pragma("secure_delete", "ON");
-    let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
+    // SQLite undoes a transaction by itself when its disk is full or fails; the client then believes for ever that it is in
+    // one (sqlx 0.9), so such a connection is not used again. The ping before this waits for what was asked of it.
+    let pool = |size| {
+        let options = SqlitePoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
+        options.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+    };
     let writer = pool(1).connect_with(options.clone()).await?;
     let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
     Ok(Pools::Sqlite { writer, reader })

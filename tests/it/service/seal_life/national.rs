@@ -1,5 +1,6 @@
 //! Seals of the national system: ordered, waited for, compared, kept in step both ways; and what goes wrong on the way.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use yinxin::crypto::{PublicKey, Signer as _, sm2};
@@ -110,7 +111,7 @@ impl Scene {
 }
 
 /// A key that signs messages; gives its public key.
-pub(super) async fn exchange_key(services: &Services) -> PublicKey {
+pub(crate) async fn exchange_key(services: &Services) -> PublicKey {
     let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::Exchange, KeyAlgorithm::Sm2);
     let key = making::generate(services, BY, KeyLocation::Software, &attributes).await.unwrap();
     let (id, now) = (&key.id, services.clock.now());
@@ -119,16 +120,21 @@ pub(super) async fn exchange_key(services: &Services) -> PublicKey {
 }
 
 fn offices(there: &OfficeDouble) -> Offices {
-    let address = Address::parse(&format!("http://{}/orders", there.address)).unwrap();
+    makes(1, there.address, &there.root, there.public_key.clone())
+}
+
+/// An office at that address, with that root and key, that makes seals of one type.
+pub(crate) fn makes(kind: u8, address: SocketAddr, root: &[u8], key: PublicKey) -> Offices {
+    let address = Address::parse(&format!("http://{address}/orders")).unwrap();
     let mut trust = TrustAnchors::none();
-    trust.add_anchors(&there.root, "national").unwrap();
-    let correspondent = Correspondent::new(address, None, there.public_key.clone());
+    trust.add_anchors(root, "national").unwrap();
+    let correspondent = Correspondent::new(address, None, key);
     let office = Place_ {
         correspondent,
         every: Duration::from_secs(EVERY.unsigned_abs()),
         silent: Duration::from_secs(SILENT.unsigned_abs()),
     };
-    let maker = MakerOffice { office, kinds: vec![1], trust: Arc::new(trust) };
+    let maker = MakerOffice { office, kinds: vec![kind], trust: Arc::new(trust) };
     Offices { maker: Some(maker), filing: None }
 }
 
