@@ -12,6 +12,7 @@ use yinxin::service::offices::sending::{Attended, attend};
 use yinxin::service::offices::{MakerOffice, NATIONAL_MAKER, Office as Place_, Offices};
 use yinxin::service::outside::exchange::Correspondent;
 use yinxin::service::prepared_signings;
+use yinxin::store::seal_orders;
 
 use super::client::request;
 use super::office::{Fault, OfficeDouble, Unfit, Work};
@@ -467,4 +468,36 @@ async fn an_order_changed_by_hand_is_refused(scene: &Scene, place: &Place) {
     );
     assert_eq!(place.by_hand(&sql).await, 1);
     assert_eq!(scene.fulfil(&other).await, "inconsistent");
+    // The order from before its seal came, whole: a second seal would be kept. Without a row there would be a second order.
+    let third = scene.ordered(92).await;
+    let kept = format!("CREATE TABLE kept_orders AS SELECT * FROM seal_orders WHERE application = '{third}'");
+    place.script(&kept).await;
+    scene.settle().await;
+    assert_eq!(scene.office.state(&scene.seal_of(&third).await).await, "made");
+    let columns = "state, since, number, detail, seal_sm3, seal_der, certificates, version, integrity";
+    let read = async || {
+        let found = scene.office.services.store.read(|tx| Box::pin(seal_orders::find(tx, &third))).await;
+        found.map(|order| order.unwrap().state.name()).map_err(|error| error.to_string())
+    };
+    assert_eq!(read().await.as_deref(), Ok("kept"));
+    place.script(&format!("CREATE TABLE now_orders AS SELECT * FROM seal_orders WHERE application = '{third}'")).await;
+    let from = |table: &str| {
+        format!("UPDATE seal_orders SET ({columns}) = (SELECT {columns} FROM {table}) WHERE application = '{third}'")
+    };
+    let refused = format!("the row {third} of seal_orders is not as it was written");
+    assert_eq!(place.by_hand(&from("kept_orders")).await, 1);
+    assert_eq!(read().await, Err(refused.clone()));
+    assert_eq!(place.by_hand(&from("now_orders")).await, 1);
+    assert_eq!(read().await.as_deref(), Ok("kept"));
+    let deleted = format!("DELETE FROM seal_orders WHERE application = '{third}'");
+    assert_eq!(place.by_hand(&deleted).await, 1);
+    assert_eq!(read().await, Err(refused));
+    // One that was only ordered, too.
+    let fourth = scene.ordered(93).await;
+    assert_eq!(place.by_hand(&format!("DELETE FROM seal_orders WHERE application = '{fourth}'")).await, 1);
+    assert_eq!(scene.fulfil(&fourth).await, "inconsistent");
+    let rows = scene.office.services.store.refused_rows();
+    for id in [&other, &third, &fourth] {
+        assert!(rows.contains(&("seal_orders", id.to_string())), "{rows:?}");
+    }
 }
