@@ -37,7 +37,7 @@ use crate::service::seal_life::office::OfficeDouble;
 use crate::store::Folder;
 use crate::store::postgres::Postgres;
 use fault::{Dice, Places, Trouble};
-use load::{FOLDER, LABEL, MAKER, ROUND, TOKEN, URL, hands, key_of, octets, reopened, with_maker};
+use load::{FIRST, FOLDER, LABEL, MAKER, ROUND, TOKEN, URL, hands, key_of, octets, reopened, with_maker};
 
 const DATABASE: &str = "YINXIN_TEST_SEALS_DATABASE";
 const SMALL: &str = "YINXIN_TEST_SEALS_SMALL";
@@ -116,13 +116,18 @@ struct Scene {
 }
 
 impl Scene {
-    fn child(&self, test: &str, round: i64) -> Running {
+    fn child(&self, test: &str, round: i64, first: i64) -> Running {
         let folder = self.place.folder.path();
         // SIGXFSZ would end whoever meets the limit.
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ && exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
         command.args([&format!("service::seal_crash::load::{test}"), "--exact", "--ignored", "--nocapture"]);
-        command.env(URL, &self.place.url).env(FOLDER, folder).env(ROUND, round.to_string()).env(MAKER, &self.maker);
+        command
+            .env(URL, &self.place.url)
+            .env(FOLDER, folder)
+            .env(ROUND, round.to_string())
+            .env(FIRST, first.to_string())
+            .env(MAKER, &self.maker);
         if let Some(module) = &self.module {
             command.env(TOKEN, module).env("SOFTHSM2_CONF", self.token.path().join("softhsm2.conf"));
         }
@@ -236,7 +241,8 @@ async fn rounds() {
 struct Sum {
     told: usize,
     refused: usize,
-    troubles: BTreeMap<Trouble, (usize, usize)>,
+    /// Rounds, those that were killed in it, and how long all took.
+    troubles: BTreeMap<Trouble, (usize, usize, Duration)>,
     known: Known,
 }
 
@@ -246,7 +252,7 @@ fn survive(scene: &Scene, runtime: &tokio::runtime::Handle) {
     let seed = number("YINXIN_SEAL_SEED").unwrap_or_else(|| u64::from_be_bytes(array(&SystemRandom).unwrap()));
     println!("YINXIN_SEAL_SEED={seed}");
     let (mut dice, mut sum, mut next) = (Dice(seed), Sum::default(), Vec::new());
-    let mut first = scene.child("prepare", 0);
+    let mut first = scene.child("prepare", 0, 0);
     assert!(first.hear_until(|child| child.prepared.is_some()), "{}", scene.said());
     assert!(first.child.wait().unwrap().success(), "{}", scene.said());
     scene.places.desk.lock().unwrap().correspondent = first.prepared.map(|key| key_of(&octets(&key)));
@@ -266,8 +272,9 @@ fn survive(scene: &Scene, runtime: &tokio::runtime::Handle) {
         }
     }
     let (seals, uses, leaves) = runtime.block_on(in_the_end(scene, rounds, &mut sum));
-    let troubles =
-        sum.troubles.iter().map(|(trouble, (all, within))| format!("{trouble:?} {all} ({within} killed in it)"));
+    let troubles = sum.troubles.iter().map(|(trouble, (all, within, took))| {
+        format!("{trouble:?} {all} ({within} killed in it, {} s)", took.as_secs())
+    });
     println!(
         "{rounds} rounds in {} s, each killed, its clock set forth and back; {}: {} acknowledged, none lost, {} refused; \
          {seals} seals, {uses} uses, {leaves} leaves",
@@ -280,14 +287,14 @@ fn survive(scene: &Scene, runtime: &tokio::runtime::Handle) {
 
 /// Work until it is killed, and trouble meanwhile.
 fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: &mut Sum) {
-    let has_server = scene.places.server.is_some();
+    let (has_server, began) = (scene.places.server.is_some(), Instant::now());
     scene.places.trouble_the_maker(dice);
-    let (enough, within, pause) = (usize::try_from(dice.below(40)).unwrap() + 10, dice.below(2), dice.below(65_536));
+    let (enough, within, pause) = (usize::try_from(dice.below(30)).unwrap() + 8, dice.below(2), dice.below(65_536));
     // Each kind is over for the first time before a child dies in it.
     let within = within == 0 && sum.troubles.contains_key(&trouble);
     // SoftHSM keeps a lost object for lost until its module is loaded anew, so another process goes on.
     let anew = trouble == Trouble::DeviceGone && !within;
-    let mut child = scene.child("work", round);
+    let mut child = scene.child("work", round, 1_000 * round);
     let pid = child.child.id();
     let heard = child.hear_until(|child| child.acknowledged.len() >= enough / 2);
     assert!(heard, "round {round}: {} of {enough} lines\n{}", child.acknowledged.len(), scene.said());
@@ -303,7 +310,7 @@ fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: 
     scene.places.end(trouble, pid);
     assert!(is_felt, "round {round}: {trouble:?} is not felt: {:?}\n{}", child.refused, scene.said());
     if anew {
-        let before = std::mem::replace(&mut child, scene.child("work", round));
+        let before = std::mem::replace(&mut child, scene.child("work", round, 1_000 * round + 500));
         child.acknowledged = before.acknowledged;
         child.refused = before.refused;
     }
@@ -321,8 +328,8 @@ fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: 
     }
     sum.told += child.acknowledged.len();
     sum.refused += child.refused.len();
-    let (all, killed) = sum.troubles.entry(trouble).or_default();
-    (*all, *killed) = (*all + 1, *killed + usize::from(within));
+    let (all, killed, took) = sum.troubles.entry(trouble).or_default();
+    (*all, *killed, *took) = (*all + 1, *killed + usize::from(within), *took + began.elapsed());
     sum.known.acknowledged.extend(child.acknowledged);
 }
 
@@ -471,7 +478,9 @@ async fn in_the_end(scene: &Scene, rounds: i64, sum: &mut Sum) -> (usize, usize,
             OrderState::Kept { .. } => kept += 1,
             // A clock that was set back by a day does not believe when the seal was made.
             OrderState::Withdrawn { .. } | OrderState::Cancelled { .. } if is_ended => {}
-            other => panic!("{id} was ordered and is {other:?}"),
+            other => {
+                panic!("{id} was ordered and is {other:?}: {:?}", attend(&services, &profiles, NATIONAL_MAKER).await)
+            }
         }
         assert_eq!(is_seal, !is_ended, "{id} has its seal, or its end");
     }

@@ -467,7 +467,8 @@ async fn a_changed_row_re_makes_nothing(province: &Province, place: &Place) {
     let refused = province.services().store.refused_rows();
     assert!(refused.contains(&("seal_remakes", id.to_string())), "{refused:?}");
     assert_eq!(place.by_hand(&before.replace("kept_remakes", "now_remakes")).await, 1);
-    assert_eq!(province.run(&id).await.unwrap().state, RemakeState::Finished);
+    let found = province.services().store.read(|tx| Box::pin(store_remakes::find(tx, &id))).await.unwrap();
+    assert_eq!(found.unwrap().state, RemakeState::Finished);
 }
 
 /// Seals of an order: edited, copied, from before their successor was made, deleted.

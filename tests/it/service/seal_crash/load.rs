@@ -43,6 +43,8 @@ pub(super) const URL: &str = "YINXIN_TEST_SEALS_URL";
 /// The folder of the key, the persons and the tiles.
 pub(super) const FOLDER: &str = "YINXIN_TEST_SEALS_FOLDER";
 pub(super) const ROUND: &str = "YINXIN_TEST_SEALS_ROUND";
+/// The number of the first seal that is wanted: no holder asks twice.
+pub(super) const FIRST: &str = "YINXIN_TEST_SEALS_FIRST";
 /// The module of a token, whose PIN lies beside its label in that folder.
 pub(super) const TOKEN: &str = "YINXIN_TEST_SEALS_TOKEN";
 pub(super) const LABEL: &str = "yinxin-seals";
@@ -323,7 +325,7 @@ async fn work() {
             acknowledged("resumed", done.seal.as_str());
         }
     }
-    let next = Arc::new(AtomicUsize::new(usize::try_from(round).unwrap() * 1_000));
+    let next = Arc::new(AtomicUsize::new(variable(FIRST).parse().unwrap()));
     for _ in 0..AT_ONCE {
         let (office, next) = (Arc::clone(&office), Arc::clone(&next));
         workers.spawn(async move {
@@ -331,7 +333,7 @@ async fn work() {
                 let number = next.fetch_add(1, Ordering::SeqCst);
                 // A database that is gone is an error, or ends the task of this life alone.
                 match tokio::spawn(life(Arc::clone(&office), number)).await {
-                    Ok(Ok(())) => continue,
+                    Ok(Ok(())) => {}
                     Ok(Err(error)) => tell("refused", "life", error.code()),
                     Err(_) => tell("refused", "life", "panicked"),
                 }
