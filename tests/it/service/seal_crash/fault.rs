@@ -28,7 +28,8 @@ impl Trouble {
         match self {
             // The rows of a server lie elsewhere.
             Self::DiskFull | Self::NoFileGrows if has_server => what == "mirror",
-            Self::DiskFull | Self::NoFileGrows | Self::DatabaseGone => what == "use" && code == "database",
+            Self::DiskFull | Self::NoFileGrows => what == "use" && code == "database",
+            Self::DatabaseGone => code == "database",
             Self::DeviceGone => what == "device" && code.starts_with("key-store-"),
             Self::MakerSilent => what == "maker" && code == "away",
         }
