@@ -320,6 +320,7 @@ impl Store {
         &self,
         steps: &impl for<'t> Fn(&'t mut Tx<'env>) -> Steps<'t, T, E>,
     ) -> Option<Result<T, E>> {
+        let asked = tokio::time::Instant::now();
         let mut place = self.writers.enter().await;
         let Group { backend, roll } = match place.take() {
             Some(mut group) => match group.mark().await {
@@ -327,10 +328,18 @@ impl Store {
                 // Undone as it is dropped.
                 Err(_) => return None,
             },
+            None if self.writers.was_away_since(asked) => {
+                return Some(Err(Error::from(sqlx::Error::PoolTimedOut).into()));
+            }
             None => match self.begin().await {
                 Ok(backend) => Group::new(backend),
                 Err(error) if Error::is_transient(&error) => return None,
-                Err(error) => return Some(Err(Error::from(error).into())),
+                Err(error) => {
+                    if matches!(error, sqlx::Error::PoolTimedOut) {
+                        self.writers.note_away();
+                    }
+                    return Some(Err(Error::from(error).into()));
+                }
             },
         };
         let mut tx = Tx::new(backend, self);

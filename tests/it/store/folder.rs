@@ -15,11 +15,6 @@ impl Folder {
         Self(path)
     }
 
-    /// One that another process made; emptied at the end.
-    pub(crate) fn of(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

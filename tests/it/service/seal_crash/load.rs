@@ -55,7 +55,7 @@ const AT_ONCE: usize = 6;
 /// Of this type are the national maker's.
 pub(super) const NATIONAL_KIND: u8 = 2;
 /// Rounds after which the calendar begins anew: seals of the first rounds are valid still.
-const YEAR: i64 = 250;
+pub(super) const YEAR: i64 = 250;
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name}"))
