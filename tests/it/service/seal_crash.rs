@@ -203,6 +203,14 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Also where a check of the round failed.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by the tests above, in a place of its own"]
 async fn rounds() {
@@ -257,7 +265,7 @@ fn survive(scene: &Scene, runtime: &tokio::runtime::Handle) {
     let mut first = scene.child("prepare", 0, 0);
     assert!(first.hear_until(|child| child.prepared.is_some()), "{}", scene.said());
     assert!(first.child.wait().unwrap().success(), "{}", scene.said());
-    scene.places.desk.lock().unwrap().correspondent = first.prepared.map(|key| key_of(&octets(&key)));
+    scene.places.desk.lock().unwrap().correspondent = first.prepared.take().map(|key| key_of(&octets(&key)));
     let began = Instant::now();
     for round in 1..=rounds {
         if next.is_empty() {
@@ -313,8 +321,8 @@ fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: 
     assert!(is_felt, "round {round}: {trouble:?} is not felt: {:?}\n{}", child.refused, scene.said());
     if anew {
         let before = std::mem::replace(&mut child, scene.child("work", round, 1_000 * round + 500));
-        child.acknowledged = before.acknowledged;
-        child.refused = before.refused;
+        child.acknowledged.clone_from(&before.acknowledged);
+        child.refused.clone_from(&before.refused);
     }
     if !within {
         let (works, enough) = (child.works.len(), enough.max(child.acknowledged.len() + 3));
@@ -332,7 +340,7 @@ fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: 
     sum.refused += child.refused.len();
     let (all, killed, took) = sum.troubles.entry(trouble).or_default();
     (*all, *killed, *took) = (*all + 1, *killed + usize::from(within), *took + began.elapsed());
-    sum.known.acknowledged.extend(child.acknowledged);
+    sum.known.acknowledged.append(&mut child.acknowledged);
 }
 
 /// What the events say, as far as they were read.
