@@ -72,6 +72,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -321,6 +322,7 @@ impl Store {
         &self,
         steps: &impl for<'t> Fn(&'t mut Tx<'env>) -> Steps<'t, T, E>,
     ) -> Option<Result<T, E>> {
+        let asked = tokio::time::Instant::now();
         let mut place = self.writers.enter().await;
         let Group { backend, roll } = match place.take() {
             Some(mut group) => match group.mark().await {
@@ -328,10 +330,18 @@ impl Store {
                 // Undone as it is dropped.
                 Err(_) => return None,
             },
+            None if self.writers.was_away_since(asked) => {
+                return Some(Err(Error::from(sqlx::Error::PoolTimedOut).into()));
+            }
             None => match self.begin().await {
                 Ok(backend) => Group::new(backend),
                 Err(error) if Error::is_transient(&error) => return None,
-                Err(error) => return Some(Err(Error::from(error).into())),
+                Err(error) => {
+                    if matches!(error, sqlx::Error::PoolTimedOut) {
+                        self.writers.note_away();
+                    }
+                    return Some(Err(Error::from(error).into()));
+                }
             },
         };
         let mut tx = Tx::new(backend, self);
@@ -484,7 +494,12 @@ async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Pools, Error> {
         .pragma("trusted_schema", "OFF")
         // What is deleted is overwritten: a destroyed key leaves nothing in the file.
         .pragma("secure_delete", "ON");
-    let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
+    // SQLite undoes a transaction by itself when its disk is full or fails; the client then believes for ever that it is in
+    // one (sqlx 0.9), so such a connection is not used again. The ping before this waits for what was asked of it.
+    let pool = |size| {
+        let options = SqlitePoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
+        options.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+    };
     let writer = pool(1).connect_with(options.clone()).await?;
     let reader = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
     Ok(Pools::Sqlite { writer, reader })

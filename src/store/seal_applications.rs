@@ -143,7 +143,9 @@ pub async fn insert(tx: &mut Tx<'_>, stored: &StoredApplication, files: &[(i64, 
 /// # Errors
 /// [`Error::Inconsistent`] for a row, or an approval, that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<StoredApplication>, Error> {
-    let Some(row) = fetch_optional!(tx, Row, select!("WHERE id = $1"), id.as_str())? else { return Ok(None) };
+    let Some(row) = fetch_optional!(tx, Row, select!("WHERE id = $1"), id.as_str())? else {
+        return newest::absent(tx, TABLE, id.as_str()).await;
+    };
     let approvals = approvals_of(tx, &row.id).await?;
     row.entity(tx, approvals).map(Some)
 }

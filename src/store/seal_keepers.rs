@@ -60,7 +60,10 @@ pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredKeeper>
         integrity_of_newest!("seal_keepers", "seal"),
         " FROM seal_keepers WHERE seal = $1"
     );
-    fetch_optional!(tx, Row, sql, seal.as_str())?.map(|row| entity(tx, row)).transpose()
+    match fetch_optional!(tx, Row, sql, seal.as_str())? {
+        Some(row) => entity(tx, row).map(Some),
+        None => newest::absent(tx, TABLE, seal.as_str()).await,
+    }
 }
 
 /// Which seals that caller keeps, behind that name, in the order of their names, at most `limit`.

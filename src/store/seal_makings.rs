@@ -72,7 +72,8 @@ pub async fn insert(tx: &mut Tx<'_>, making: &StoredMaking) -> Result<(), Error>
                VALUES ($1, $2, $3, $4, $5, 1, $6)";
     let sm3 = making.certificate_sm3.map(|sm3| sm3.to_vec());
     let (application, seal, code) = (making.application.as_str(), making.seal.as_str(), making.code.as_str());
-    execute!(tx, sql, application, seal, code, sm3, making.begun_at.unix(), integrity).map(|_| ())
+    execute!(tx, sql, application, seal, code, sm3, making.begun_at.unix(), integrity)?;
+    newest::first(tx, TABLE, application).await
 }
 
 /// What is about to be made for that application.
@@ -86,7 +87,10 @@ pub async fn find(tx: &mut Tx<'_>, application: &ApplicationId) -> Result<Option
         " FROM seal_makings \
                WHERE application = $1"
     );
-    fetch_optional!(tx, Row, sql, application.as_str())?.map(|row| entity(tx, row)).transpose()
+    match fetch_optional!(tx, Row, sql, application.as_str())? {
+        Some(row) => entity(tx, row).map(Some),
+        None => newest::absent(tx, TABLE, application.as_str()).await,
+    }
 }
 
 /// Keeps that the signer's certificate is there.

@@ -87,7 +87,10 @@ pub async fn find(tx: &mut Tx<'_>, caller: &CallerId) -> Result<Option<StoredSea
         integrity_of_newest!("seal_officers", "seal_officers.caller"),
         " FROM seal_officers WHERE caller = $1"
     );
-    fetch_optional!(tx, Row, sql, caller.as_str())?.map(|row| entity(tx, row)).transpose()
+    match fetch_optional!(tx, Row, sql, caller.as_str())? {
+        Some(row) => entity(tx, row).map(Some),
+        None => newest::absent(tx, TABLE, caller.as_str()).await,
+    }
 }
 
 /// All of them, also those who were, by their names.

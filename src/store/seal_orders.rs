@@ -8,6 +8,7 @@ use crate::base::id::{ApplicationId, SealId};
 use crate::crypto::digest::sm3;
 use crate::domain::seal::order::{OrderState, OrderWithdrawal};
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -189,7 +190,9 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT application, seal, request, ordered_at, state, since, number, detail, seal_sm3, seal_der, certificates, ",
-            "version, integrity FROM seal_orders ",
+            "version, ",
+            integrity_of_newest!("seal_orders", "application"),
+            " FROM seal_orders ",
             $where
         )
     };
@@ -206,7 +209,8 @@ pub async fn insert(tx: &mut Tx<'_>, order: &StoredOrder) -> Result<(), Error> {
                VALUES ($1, $2, $3, $4, $5, $6, 1, $7)";
     let (application, seal, since) = (order.application.as_str(), order.seal.as_str(), order.state.since().unix());
     let (request, ordered_at) = (&order.request[..], order.ordered_at.unix());
-    execute!(tx, sql, application, seal, request, ordered_at, order.state.name(), since, integrity).map(|_| ())
+    execute!(tx, sql, application, seal, request, ordered_at, order.state.name(), since, integrity)?;
+    newest::first(tx, TABLE, application).await
 }
 
 /// The order for that application.
@@ -214,8 +218,10 @@ pub async fn insert(tx: &mut Tx<'_>, order: &StoredOrder) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Inconsistent`] for a row that is not as we wrote it; the database's.
 pub async fn find(tx: &mut Tx<'_>, application: &ApplicationId) -> Result<Option<StoredOrder>, Error> {
-    let row = fetch_optional!(tx, Row, select!("WHERE application = $1"), application.as_str())?;
-    row.map(|row| entity(tx, row)).transpose()
+    match fetch_optional!(tx, Row, select!("WHERE application = $1"), application.as_str())? {
+        Some(row) => entity(tx, row).map(Some),
+        None => newest::absent(tx, TABLE, application.as_str()).await,
+    }
 }
 
 /// The order by which that seal came.
@@ -266,7 +272,10 @@ pub async fn update(tx: &mut Tx<'_>, order: &StoredOrder) -> Result<StoredOrder,
         order.version
     )?;
     match rows {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, TABLE, next.application.as_str(), next.version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: TABLE, row: next.application.to_string() }),
     }
 }

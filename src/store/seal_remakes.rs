@@ -12,6 +12,7 @@ use crate::domain::officer::{Approval, Hand};
 use crate::domain::seal::code::SealCode;
 use crate::domain::seal::remake::{Making, RemakeOrder, RemakeState, RemakeStep, Selection};
 use crate::store::integrity::optional;
+use crate::store::newest::{self, integrity_of_newest};
 use crate::store::sql::{execute, fetch_all, fetch_optional};
 use crate::store::{Error, Tx};
 
@@ -282,7 +283,7 @@ pub async fn insert(tx: &mut Tx<'_>, new: &StoredRemake) -> Result<(), Error> {
     execute!(
         tx,
         sql,
-        row.id,
+        &row.id[..],
         row.nonce,
         row.division,
         row.old_maker,
@@ -304,8 +305,8 @@ pub async fn insert(tx: &mut Tx<'_>, new: &StoredRemake) -> Result<(), Error> {
         row.revoked_at,
         row.ended_at,
         row.integrity
-    )
-    .map(|_| ())
+    )?;
+    newest::first(tx, TABLE, &row.id).await
 }
 
 /// A statement that reads whole orders.
@@ -314,7 +315,9 @@ macro_rules! select {
         concat!(
             "SELECT id, nonce, division, old_maker, old_authority, old_algorithm, new_authority, profile, new_algorithm, ",
             "days, reason, compromised_at, applicant, applicant_key_sm3, submitted_at, submission_signature, state, ",
-            "looked_at, begun_at, revoked_at, ended_at, version, integrity FROM seal_remakes ",
+            "looked_at, begun_at, revoked_at, ended_at, version, ",
+            integrity_of_newest!("seal_remakes", "id"),
+            " FROM seal_remakes ",
             $where
         )
     };
@@ -327,7 +330,7 @@ macro_rules! select {
 pub async fn find(tx: &mut Tx<'_>, id: &JobId) -> Result<Option<StoredRemake>, Error> {
     match fetch_optional!(tx, Row, select!("WHERE id = $1"), id.as_str())? {
         Some(row) => Ok(Some(entity(tx, row).await?)),
-        None => Ok(None),
+        None => newest::absent(tx, TABLE, id.as_str()).await,
     }
 }
 
@@ -366,7 +369,10 @@ pub async fn update(tx: &mut Tx<'_>, stored: &StoredRemake) -> Result<StoredRema
         stored.version
     )?;
     match touched {
-        1 => Ok(StoredRemake { version, ..stored.clone() }),
+        1 => {
+            newest::keep(tx, TABLE, &row.id, version).await?;
+            Ok(StoredRemake { version, ..stored.clone() })
+        }
         _ => Err(Error::Stale { table: TABLE, row: row.id }),
     }
 }
@@ -488,7 +494,8 @@ pub async fn insert_seal(tx: &mut Tx<'_>, new: &StoredRemakeSeal) -> Result<(), 
     let sql = "INSERT INTO seal_remake_seals (seal, remake, step, refusal, since, version, integrity) \
                VALUES ($1, $2, $3, $4, $5, 1, $6)";
     let (seal, remake, refusal) = (new.seal.as_str(), new.remake.as_str(), new.refusal.as_deref());
-    execute!(tx, sql, seal, remake, new.step.name(), refusal, new.since.unix(), integrity).map(|_| ())
+    execute!(tx, sql, seal, remake, new.step.name(), refusal, new.since.unix(), integrity)?;
+    newest::first(tx, SEALS, seal).await
 }
 
 /// The seal of an order.
@@ -496,9 +503,15 @@ pub async fn insert_seal(tx: &mut Tx<'_>, new: &StoredRemakeSeal) -> Result<(), 
 /// # Errors
 /// As [`find`].
 pub async fn find_seal(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredRemakeSeal>, Error> {
-    let sql = "SELECT seal, remake, step, successor, code, signer_key, certificate_sm3, refusal, since, version, integrity \
-               FROM seal_remake_seals WHERE seal = $1";
-    fetch_optional!(tx, SealRow, sql, seal.as_str())?.map(|row| seal_entity(tx, row)).transpose()
+    let sql = concat!(
+        "SELECT seal, remake, step, successor, code, signer_key, certificate_sm3, refusal, since, version, ",
+        integrity_of_newest!("seal_remake_seals", "seal"),
+        " FROM seal_remake_seals WHERE seal = $1"
+    );
+    match fetch_optional!(tx, SealRow, sql, seal.as_str())? {
+        Some(row) => seal_entity(tx, row).map(Some),
+        None => newest::absent(tx, SEALS, seal.as_str()).await,
+    }
 }
 
 /// The seals of an order that are so far, behind that one, by their names, at most `limit`.
@@ -512,8 +525,11 @@ pub async fn seals_at(
     after: Option<&SealId>,
     limit: i64,
 ) -> Result<Vec<StoredRemakeSeal>, Error> {
-    let sql = "SELECT seal, remake, step, successor, code, signer_key, certificate_sm3, refusal, since, version, integrity \
-               FROM seal_remake_seals WHERE remake = $1 AND step = $2 AND seal > $3 ORDER BY seal LIMIT $4";
+    let sql = concat!(
+        "SELECT seal, remake, step, successor, code, signer_key, certificate_sm3, refusal, since, version, ",
+        integrity_of_newest!("seal_remake_seals", "seal"),
+        " FROM seal_remake_seals WHERE remake = $1 AND step = $2 AND seal > $3 ORDER BY seal LIMIT $4"
+    );
     let after = after.map_or("", SealId::as_str);
     let rows = fetch_all!(tx, SealRow, sql, remake.as_str(), step.name(), after, limit)?;
     rows.into_iter().map(|row| seal_entity(tx, row)).collect()
@@ -546,7 +562,10 @@ pub async fn update_seal(tx: &mut Tx<'_>, stored: &StoredRemakeSeal) -> Result<S
         stored.version
     )?;
     match touched {
-        1 => Ok(next),
+        1 => {
+            newest::keep(tx, SEALS, next.seal.as_str(), next.version).await?;
+            Ok(next)
+        }
         _ => Err(Error::Stale { table: SEALS, row: next.seal.to_string() }),
     }
 }

@@ -199,8 +199,10 @@ pub async fn find(tx: &mut Tx<'_>, id: &SealId) -> Result<Option<StoredSeal>, Er
         integrity_of_newest!("seals", "seals.id"),
         " FROM seals WHERE id = $1"
     );
-    let row = fetch_optional!(tx, Row, sql, id.as_str())?;
-    row.map(|row| entity(tx, row)).transpose()
+    match fetch_optional!(tx, Row, sql, id.as_str())? {
+        Some(row) => entity(tx, row).map(Some),
+        None => newest::absent(tx, "seals", id.as_str()).await,
+    }
 }
 
 /// The seal with that `esID`.

@@ -5,9 +5,10 @@
 //! while others write goes on in their transaction. A member that fails is undone to its savepoint, alone. A member that is
 //! given up half-way, or a commit that fails, undoes the whole group: nobody of it was told, and all begin again.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::time::Instant;
 
 use crate::store::Backend;
 
@@ -39,9 +40,20 @@ pub(in crate::store) type Place = OwnedMutexGuard<Option<Group>>;
 
 /// The queue of those who write: first come, first served.
 #[derive(Clone, Default)]
-pub(in crate::store) struct Writers(Arc<Mutex<Option<Group>>>);
+pub(in crate::store) struct Writers(Arc<Mutex<Option<Group>>>, Arc<std::sync::Mutex<Option<Instant>>>);
 
 impl Writers {
+    /// Notes that the database could not be reached in the time that whoever begins waits for it.
+    pub(in crate::store) fn note_away(&self) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether that was noted since then: whoever stood in the queue meanwhile has waited, and need not wait as long again in
+    /// its own turn, one behind another.
+    pub(in crate::store) fn was_away_since(&self, then: Instant) -> bool {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|noted| noted > then)
+    }
+
     /// Waits for its turn. A group that is full is committed first.
     pub(in crate::store) async fn enter(&self) -> Place {
         loop {

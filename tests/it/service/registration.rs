@@ -12,7 +12,7 @@ use yinxin::base::id::{ApplicationId, AuthorityId, CallerId};
 use yinxin::base::random::{SystemRandom, array};
 use yinxin::config::profiles::{BUILT_IN, built_in, parse};
 use yinxin::crypto::algorithm::OID_SM2_CURVE;
-use yinxin::crypto::digest::{sha256, sm3};
+use yinxin::crypto::digest::{hex, sha256, sm3};
 use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::audit::{Actor, EventBody};
 use yinxin::domain::ca::request::{
@@ -65,6 +65,19 @@ impl Person {
 
     pub(crate) fn by<'a>(&'a self, signature: &'a [u8]) -> Signed<'a> {
         Signed { officer: &self.id, signature, call: None }
+    }
+
+    /// Name and key, for another process of the same test.
+    pub(crate) fn told(&self) -> String {
+        format!("{} {}", self.id, hex(self.key.to_bytes().expose()))
+    }
+
+    /// Whom another process told of.
+    pub(crate) fn known(told: &str) -> Self {
+        let (id, key) = told.split_once(' ').unwrap();
+        let octets = (0..key.len() / 2).map(|at| u8::from_str_radix(&key[2 * at..2 * at + 2], 16).unwrap());
+        let key = sm2::PrivateKey::from_bytes(&octets.collect::<Vec<_>>()).unwrap();
+        Self { id: CallerId::parse(id).unwrap(), key: Arc::new(key) }
     }
 }
 

@@ -4,8 +4,8 @@
 mod client;
 mod device;
 mod filing;
-mod national;
-mod office;
+pub(crate) mod national;
+pub(crate) mod office;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -47,6 +47,7 @@ use yinxin::store::issued_certificates::StoredStatus;
 use yinxin::store::log::{self, StoredCosignature, TileKind};
 use yinxin::store::seal_keepers::StoredKeeper;
 use yinxin::store::seal_records::{SealOrigin, StoredSealRecord};
+use yinxin::store::seal_remakes as store_remakes;
 use yinxin::store::seal_remakes::StoredRemake;
 use yinxin::store::seals::StoredSeal;
 use yinxin::store::{audit, certificates, keys, seal_keepers, seal_records, seals};
@@ -297,6 +298,7 @@ async fn contract(place: Place) {
     what_an_order_does_not_mean_stays(&province).await;
     whoever_is_dismissed_approved_nothing(&province).await;
     a_changed_row_re_makes_nothing(&province, &place).await;
+    a_changed_row_of_a_seal_gives_no_successor(&province, &place).await;
     nobody_gets_two_seals(&province, &place).await;
 }
 
@@ -470,7 +472,65 @@ async fn a_changed_row_re_makes_nothing(province: &Province, place: &Place) {
     assert_eq!(province.run(&id).await.unwrap_err().code(), "inconsistent");
     let back = moved.replace("at + 1", "at - 1");
     assert_eq!(place.by_hand(&back).await, 1);
+    place.script(&format!("CREATE TABLE kept_remakes AS SELECT * FROM seal_remakes WHERE id = '{id}'")).await;
     assert_eq!(province.run(&id).await.unwrap().state, RemakeState::Finished);
+    place.script(&format!("CREATE TABLE now_remakes AS SELECT * FROM seal_remakes WHERE id = '{id}'")).await;
+    // The order from before it was done: it would be done again.
+    let columns = "state, looked_at, begun_at, revoked_at, ended_at, version, integrity";
+    let before =
+        format!("UPDATE seal_remakes SET ({columns}) = (SELECT {columns} FROM kept_remakes) WHERE id = '{id}'");
+    assert_eq!(place.by_hand(&before).await, 1);
+    assert_eq!(province.run(&id).await.unwrap_err().code(), "inconsistent");
+    let refused = province.services().store.refused_rows();
+    assert!(refused.contains(&("seal_remakes", id.to_string())), "{refused:?}");
+    assert_eq!(place.by_hand(&before.replace("kept_remakes", "now_remakes")).await, 1);
+    let found = province.services().store.read(|tx| Box::pin(store_remakes::find(tx, &id))).await.unwrap();
+    assert_eq!(found.unwrap().state, RemakeState::Finished);
+}
+
+/// Seals of an order: edited, copied, from before their successor was made, deleted.
+async fn a_changed_row_of_a_seal_gives_no_successor(province: &Province, place: &Place) {
+    let services = province.services();
+    let mut made = Vec::new();
+    for order in services.store.read(|tx| Box::pin(store_remakes::list(tx, 9))).await.unwrap() {
+        let (id, step) = (&order.id, RemakeStep::Made);
+        made.extend(services.store.read(|tx| Box::pin(store_remakes::seals_at(tx, id, step, None, 2))).await.unwrap());
+    }
+    let (one, other) = (made[0].seal.clone(), made[1].seal.clone());
+    let find = async || {
+        let found = services.store.read(|tx| Box::pin(store_remakes::find_seal(tx, &one))).await;
+        found.map(|row| row.unwrap().step.name()).map_err(|error| error.to_string())
+    };
+    let refused = Err(format!("the row {one} of seal_remake_seals is not as it was written"));
+    place.script("CREATE TABLE kept_seals AS SELECT * FROM seal_remake_seals").await;
+    let own = format!("(SELECT version FROM kept_seals WHERE seal = '{one}')");
+    let others = format!("(SELECT integrity FROM kept_seals WHERE seal = '{other}')");
+    for (change, back) in [
+        ("since = since + 1".to_owned(), "since = since - 1".to_owned()),
+        ("version = version + 1".to_owned(), format!("version = {own}")),
+        (
+            format!("integrity = {others}"),
+            format!("integrity = (SELECT integrity FROM kept_seals WHERE seal = '{one}')"),
+        ),
+    ] {
+        let by_hand = async |what: &str| {
+            place.by_hand(&format!("UPDATE seal_remake_seals SET {what} WHERE seal = '{one}'")).await
+        };
+        assert_eq!(find().await.as_deref(), Ok("made"));
+        assert_eq!(by_hand(&change).await, 1);
+        assert_eq!(find().await, refused, "{change}");
+        assert_eq!(by_hand(&back).await, 1);
+    }
+    // A version that was kept since is as if this one had been put back.
+    let later = format!("UPDATE newest_rows SET version = version + 1 WHERE name = 'seal_remake_seals/{one}'");
+    assert_eq!(place.by_hand(&later).await, 1);
+    assert_eq!(find().await, refused);
+    assert_eq!(place.by_hand(&later.replace("+ 1", "- 1")).await, 1);
+    assert_eq!(find().await.as_deref(), Ok("made"));
+    assert_eq!(place.by_hand(&format!("DELETE FROM seal_remake_seals WHERE seal = '{one}'")).await, 1);
+    assert_eq!(find().await, refused);
+    let rows = services.store.refused_rows();
+    assert!(rows.contains(&("seal_remake_seals", one.to_string())), "{rows:?}");
 }
 
 /// A holder who got another seal while all were revoked, a keeper who is barred, and a seal whose key is not ours.

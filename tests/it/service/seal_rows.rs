@@ -13,6 +13,7 @@ use yinxin::render::NOTICE;
 use yinxin::service::seal_uses::{self, WantedApproval};
 use yinxin::service::watching::Watch;
 use yinxin::service::{Error, alarms, development, seal_applications, seal_codes, seal_officers, seals};
+use yinxin::store::seal_makings;
 use yinxin::store::use_ledger::LedgerQuery;
 
 use crate::service::authority::BY;
@@ -420,6 +421,26 @@ async fn what_comes_of_older_rows(office: &Office, place: &Place) {
     let refused = services.store.refused_rows();
     for table in ["seal_code_ranges", "seal_applications", "seals", "seal_officers", "seal_records", "seal_keepers"] {
         assert!(refused.iter().any(|(found, _)| *found == table), "{table}: {refused:?}");
+    }
+    // A row that is deleted is missed by whoever looks for it.
+    let away = async |table: &str, key: &str, row: &str| {
+        assert_eq!(place.by_hand(&format!("DELETE FROM {table} WHERE {key} = '{row}'")).await, 1, "{table}");
+    };
+    away("seal_keepers", "seal", kept.as_str()).await;
+    assert_eq!(use_it(kept).await, "inconsistent");
+    away("seal_officers", "caller", gone.id.as_str()).await;
+    assert_eq!(code(office.check(&id, &gone).await), "inconsistent");
+    let making = office.approved(office.make(18).await).await;
+    office.fulfil(&making).await.unwrap();
+    away("seal_makings", "application", making.as_str()).await;
+    let found = services.store.read(|tx| Box::pin(seal_makings::find(tx, &making))).await;
+    let told = found.unwrap_err().to_string();
+    assert_eq!(told, format!("the row {making} of seal_makings is not as it was written"));
+    let refused = services.store.refused_rows();
+    for (table, row) in
+        [("seal_keepers", kept.as_str()), ("seal_officers", gone.id.as_str()), ("seal_makings", making.as_str())]
+    {
+        assert!(refused.contains(&(table, row.to_owned())), "{table}: {refused:?}");
     }
     // Row and line put back together, by somebody who knows both: not noticed by rows. The log tells who let it rest.
     let lines = "DELETE FROM newest_rows WHERE name LIKE 'seals/%'";

@@ -9,11 +9,24 @@ impl Postgres {
     /// Ends it, lets the system forget its files, and starts it again on the same port: nothing is in memory then. Nothing
     /// happens where the server is not ours.
     pub(crate) fn restart_cold(&self) {
+        let Some((folder, ..)) = &self.private else { return };
+        self.stop("fast");
+        forget(&folder.path().join("rows"));
+        self.start_again();
+    }
+
+    /// Ends it: `fast` in order, `immediate` as a crash does.
+    pub(crate) fn stop(&self, mode: &str) {
+        let Some((folder, pg_ctl, user)) = &self.private else { return };
+        let rows = folder.path().join("rows");
+        run(pg_ctl, &["-D", rows.to_str().unwrap(), "-w", "-m", mode, "stop"], *user, folder.path());
+    }
+
+    /// Starts it on the same port.
+    pub(crate) fn start_again(&self) {
         let Some((folder, pg_ctl, user)) = &self.private else { return };
         let rows = folder.path().join("rows");
         let rows = rows.to_str().unwrap();
-        run(pg_ctl, &["-D", rows, "-w", "-m", "fast", "stop"], *user, folder.path());
-        forget(&folder.path().join("rows"));
         let log = folder.path().join("log");
         // With the options of its last start.
         let options = std::fs::read_to_string(folder.path().join("rows/postmaster.opts")).unwrap();

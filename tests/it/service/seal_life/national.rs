@@ -1,5 +1,6 @@
 //! Seals of the national system: ordered, waited for, compared, kept in step both ways; and what goes wrong on the way.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use yinxin::crypto::{PublicKey, Signer as _, sm2};
@@ -11,6 +12,7 @@ use yinxin::service::offices::sending::{Attended, attend};
 use yinxin::service::offices::{MakerOffice, NATIONAL_MAKER, Office as Place_, Offices};
 use yinxin::service::outside::exchange::Correspondent;
 use yinxin::service::prepared_signings;
+use yinxin::store::seal_orders;
 
 use super::client::request;
 use super::office::{Fault, OfficeDouble, Unfit, Work};
@@ -110,7 +112,7 @@ impl Scene {
 }
 
 /// A key that signs messages; gives its public key.
-pub(super) async fn exchange_key(services: &Services) -> PublicKey {
+pub(crate) async fn exchange_key(services: &Services) -> PublicKey {
     let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::Exchange, KeyAlgorithm::Sm2);
     let key = making::generate(services, BY, KeyLocation::Software, &attributes).await.unwrap();
     let (id, now) = (&key.id, services.clock.now());
@@ -119,16 +121,21 @@ pub(super) async fn exchange_key(services: &Services) -> PublicKey {
 }
 
 fn offices(there: &OfficeDouble) -> Offices {
-    let address = Address::parse(&format!("http://{}/orders", there.address)).unwrap();
+    makes(1, there.address, &there.root, there.public_key.clone())
+}
+
+/// An office at that address, with that root and key, that makes seals of one type.
+pub(crate) fn makes(kind: u8, address: SocketAddr, root: &[u8], key: PublicKey) -> Offices {
+    let address = Address::parse(&format!("http://{address}/orders")).unwrap();
     let mut trust = TrustAnchors::none();
-    trust.add_anchors(&there.root, "national").unwrap();
-    let correspondent = Correspondent::new(address, None, there.public_key.clone());
+    trust.add_anchors(root, "national").unwrap();
+    let correspondent = Correspondent::new(address, None, key);
     let office = Place_ {
         correspondent,
         every: Duration::from_secs(EVERY.unsigned_abs()),
         silent: Duration::from_secs(SILENT.unsigned_abs()),
     };
-    let maker = MakerOffice { office, kinds: vec![1], trust: Arc::new(trust) };
+    let maker = MakerOffice { office, kinds: vec![kind], trust: Arc::new(trust) };
     Offices { maker: Some(maker), filing: None }
 }
 
@@ -160,6 +167,7 @@ async fn contract(place: Place) {
     both_sides_stay_in_step(&scene).await;
     a_clients_key_goes_there_too(&scene).await;
     a_silence_is_alarmed_and_loses_nothing(&scene).await;
+    an_order_that_is_put_back_or_deleted_is_refused(&scene, &place).await;
     an_order_changed_by_hand_is_refused(&scene, &place).await;
 }
 
@@ -444,6 +452,35 @@ async fn a_silence_is_alarmed_and_loses_nothing(scene: &Scene) {
     assert_eq!(silent().await, 1);
 }
 
+/// The order from before its seal came, whole: a second seal would be kept.
+async fn an_order_that_is_put_back_or_deleted_is_refused(scene: &Scene, place: &Place) {
+    let third = scene.ordered(92).await;
+    let kept = format!("CREATE TABLE kept_orders AS SELECT * FROM seal_orders WHERE application = '{third}'");
+    place.script(&kept).await;
+    scene.settle().await;
+    assert_eq!(scene.office.state(&scene.seal_of(&third).await).await, "made");
+    let columns = "state, since, number, detail, seal_sm3, seal_der, certificates, version, integrity";
+    let read = async || {
+        let found = scene.office.services.store.read(|tx| Box::pin(seal_orders::find(tx, &third))).await;
+        found.map(|order| order.unwrap().state.name()).map_err(|error| error.to_string())
+    };
+    assert_eq!(read().await.as_deref(), Ok("kept"));
+    place.script(&format!("CREATE TABLE now_orders AS SELECT * FROM seal_orders WHERE application = '{third}'")).await;
+    let from = |table: &str| {
+        format!("UPDATE seal_orders SET ({columns}) = (SELECT {columns} FROM {table}) WHERE application = '{third}'")
+    };
+    let refused = format!("the row {third} of seal_orders is not as it was written");
+    assert_eq!(place.by_hand(&from("kept_orders")).await, 1);
+    assert_eq!(read().await, Err(refused.clone()));
+    assert_eq!(place.by_hand(&from("now_orders")).await, 1);
+    assert_eq!(read().await.as_deref(), Ok("kept"));
+    let deleted = format!("DELETE FROM seal_orders WHERE application = '{third}'");
+    assert_eq!(place.by_hand(&deleted).await, 1);
+    assert_eq!(read().await, Err(refused));
+    let rows = scene.office.services.store.refused_rows();
+    assert!(rows.contains(&("seal_orders", third.to_string())), "{rows:?}");
+}
+
 async fn an_order_changed_by_hand_is_refused(scene: &Scene, place: &Place) {
     let id = scene.ordered(90).await;
     let sql = format!("UPDATE seal_orders SET state = 'refused', detail = 'no' WHERE application = '{id}'");
@@ -461,4 +498,12 @@ async fn an_order_changed_by_hand_is_refused(scene: &Scene, place: &Place) {
     );
     assert_eq!(place.by_hand(&sql).await, 1);
     assert_eq!(scene.fulfil(&other).await, "inconsistent");
+    // Without its row it would be ordered again.
+    let fourth = scene.ordered(93).await;
+    assert_eq!(place.by_hand(&format!("DELETE FROM seal_orders WHERE application = '{fourth}'")).await, 1);
+    assert_eq!(scene.fulfil(&fourth).await, "inconsistent");
+    let rows = scene.office.services.store.refused_rows();
+    for id in [&other, &fourth] {
+        assert!(rows.contains(&("seal_orders", id.to_string())), "{rows:?}");
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -24,9 +25,11 @@ use yinxin::format::office::{Answer, AnswerBody, Change, MadeSeal, Message, Mess
 use yinxin::format::x509::csr::CertificationRequest;
 use yinxin::format::x509::{BasicConstraints, KeyUsage, NewCertificate, NewExtension, NewName};
 
+use crate::service::registration::Hands;
+
 /// What goes wrong with the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Nobody answers; the message is not seen.
     Silence,
     /// The message is taken, and its answer lost.
@@ -76,19 +79,23 @@ pub(super) enum Work {
     Cancelled,
 }
 
-pub(super) struct Desk {
+pub(crate) struct Desk {
     ca: Arc<sm2::PrivateKey>,
     maker: Arc<sm2::PrivateKey>,
     key: Arc<sm2::PrivateKey>,
     clock: Arc<dyn Clock>,
+    /// Its clock goes after the messages, where they come from processes with clocks of their own.
+    pub(crate) follows: Option<Arc<Hands>>,
+    /// Nobody answers, whatever is asked.
+    pub(crate) is_silent: bool,
     /// Whose messages are taken.
-    pub(super) correspondent: Option<PublicKey>,
-    pub(super) faults: VecDeque<Fault>,
+    pub(crate) correspondent: Option<PublicKey>,
+    pub(crate) faults: VecDeque<Fault>,
     pub(super) orders: BTreeMap<String, Work>,
     pub(super) unfit: Option<Unfit>,
     pub(super) refuses: Option<&'static str>,
     /// Questions until an order is made.
-    pub(super) delay: u32,
+    pub(crate) delay: u32,
     pub(super) changes: Vec<(String, &'static str)>,
     /// What arrived: subject, kind, detail.
     pub(super) heard: Vec<(String, &'static str, String)>,
@@ -96,15 +103,15 @@ pub(super) struct Desk {
     pub(super) filings: BTreeMap<String, String>,
     /// The number that the next seal gets, in the place of its own.
     pub(super) next_number: Option<String>,
-    serial: u8,
+    serial: u32,
 }
 
 /// The office.
-pub(super) struct OfficeDouble {
-    pub(super) address: SocketAddr,
-    pub(super) desk: Arc<Mutex<Desk>>,
-    pub(super) public_key: PublicKey,
-    pub(super) root: Vec<u8>,
+pub(crate) struct OfficeDouble {
+    pub(crate) address: SocketAddr,
+    pub(crate) desk: Arc<Mutex<Desk>>,
+    pub(crate) public_key: PublicKey,
+    pub(crate) root: Vec<u8>,
 }
 
 fn name(text: &str) -> Vec<u8> {
@@ -126,7 +133,7 @@ impl Desk {
         let basic = BasicConstraints { authority: is_authority, path_length: None };
         let extensions = [NewExtension::new(true, &basic), NewExtension::new(true, &usage)];
         let tbs = NewCertificate {
-            serial: &[self.serial],
+            serial: &self.serial.to_be_bytes(),
             signature_algorithm: OID_SM2_WITH_SM3,
             issuer: issuer.0,
             not_before: now.plus_days(-1),
@@ -295,7 +302,7 @@ fn raw_key(_: &SubjectPublicKeyInfo<'_>, request: &[u8]) -> Vec<u8> {
 }
 
 impl OfficeDouble {
-    pub(super) async fn open(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) async fn open(clock: Arc<dyn Clock>) -> Self {
         let [ca, maker, key] = [(); 3].map(|()| Arc::new(sm2::PrivateKey::generate(&SystemRandom).unwrap()));
         let (root_key, public_key) = (spki(&ca), PublicKey::Sm2(key.public_key()));
         let mut desk = Desk {
@@ -303,6 +310,8 @@ impl OfficeDouble {
             maker,
             key,
             clock,
+            follows: None,
+            is_silent: false,
             correspondent: None,
             faults: VecDeque::new(),
             orders: BTreeMap::new(),
@@ -313,7 +322,7 @@ impl OfficeDouble {
             heard: Vec::new(),
             filings: BTreeMap::new(),
             next_number: None,
-            serial: 0,
+            serial: 1 << 24,
         };
         let root = desk.certify((&name("根"), &root_key), true, (&name("根"), &ca));
         let desk = Arc::new(Mutex::new(desk));
@@ -375,7 +384,7 @@ async fn serve(
     };
     let answered = {
         let mut desk = desk.lock().unwrap();
-        let fault = desk.faults.pop_front();
+        let fault = if desk.is_silent { Some(Fault::Silence) } else { desk.faults.pop_front() };
         if fault == Some(Fault::Silence) {
             return;
         }
@@ -426,6 +435,9 @@ fn check(head: &str, body: &[u8], desk: &Desk, address: SocketAddr) -> String {
          \"@signature-params\": {parameters}"
     );
     let created = parameters.split("created=").nth(1).unwrap().split(';').next().unwrap();
+    if let Some(hands) = &desk.follows {
+        hands.0.store(created.parse().unwrap(), Ordering::SeqCst);
+    }
     assert_eq!(created, desk.clock.now().unix().to_string());
     let signature = field(head, "signature").unwrap().strip_prefix("message=").unwrap().to_owned();
     let value = STANDARD.decode(signature.trim_matches(':')).unwrap();
