@@ -3,6 +3,7 @@
 pub mod exchange;
 pub mod kept;
 pub mod ntp;
+pub mod objects;
 pub mod reach;
 pub mod status;
 pub mod web;
