@@ -82,6 +82,7 @@ use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
 use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::seal::kind::SealKinds;
 use crate::domain::trust::AlgorithmPolicy;
+use crate::service::audit_log::old_tiles::OldTiles;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
@@ -122,6 +123,8 @@ pub struct Services {
     pub offices: Offices,
     /// The types of seals that this installation knows: the common ones, unless its settings name more.
     pub seal_kinds: Arc<SealKinds>,
+    /// Where old tiles of the audit log may lie: folders, unless an installation's settings name an object store.
+    pub old_tiles: OldTiles,
 }
 
 /// How private keys are kept and used.
@@ -243,6 +246,7 @@ impl Services {
             unkept: UnkeptSeals::Allow,
             offices: Offices::default(),
             seal_kinds: Arc::new(SealKinds::common()),
+            old_tiles: OldTiles::default(),
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -269,6 +273,12 @@ impl Services {
     #[must_use]
     pub fn with_seal_kinds(self, seal_kinds: Arc<SealKinds>) -> Self {
         Self { seal_kinds, ..self }
+    }
+
+    /// The same with those places of old tiles.
+    #[must_use]
+    pub fn with_old_tiles(self, old_tiles: OldTiles) -> Self {
+        Self { old_tiles, ..self }
     }
 
     /// Records an event that changes no other row; gives its number.

@@ -60,24 +60,26 @@ impl AuditLog {
                 if index >= head.size {
                     return Err(Error::NotMerged { index, seconds: delay }.into());
                 }
-                let extra = [found.salt.as_slice(), &found.event].concat();
-                let wanted = inclusion_tiles(index, head.size).map_err(Error::from)?;
-                let mut texts = [None, None];
-                let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
-                for ((tree, note), text) in TreeHash::ALL.into_iter().zip(notes).zip(&mut texts) {
-                    let Some(note) = note else { continue };
-                    let held = tiles::tiles(tx, tree, wanted.iter().copied()).await?;
-                    let hashes = prove_inclusion(tree, index, head.size, &held).map_err(Error::from)?;
-                    // We wrote it as text.
-                    let note = String::from_utf8_lossy(note);
-                    *text = Some(LogProof::write(Some(&extra), index, &hashes, &note));
-                }
-                let [sm3, sha256] = texts;
-                let sm3 = sm3.ok_or(Error::TreeOff { tree: TreeHash::Sm3 })?;
-                Ok::<_, ServiceError>(EventProof { index, event: found.event, salt: found.salt, sm3, sha256 })
+                Ok::<_, ServiceError>((head, found))
             })
         });
-        steps.await
+        let (head, found) = steps.await?;
+        let extra = [found.salt.as_slice(), &found.event].concat();
+        // What the tree of that head stands on never changes, so it is read after the head.
+        let wanted = inclusion_tiles(index, head.size).map_err(Error::from)?;
+        let mut texts = [None, None];
+        let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
+        for ((tree, note), text) in TreeHash::ALL.into_iter().zip(notes).zip(&mut texts) {
+            let Some(note) = note else { continue };
+            let held = tiles::tiles(&self.services, tree, wanted.iter().copied()).await?;
+            let hashes = prove_inclusion(tree, index, head.size, &held).map_err(Error::from)?;
+            // We wrote it as text.
+            let note = String::from_utf8_lossy(note);
+            *text = Some(LogProof::write(Some(&extra), index, &hashes, &note));
+        }
+        let [sm3, sha256] = texts;
+        let sm3 = sm3.ok_or(Error::TreeOff { tree: TreeHash::Sm3 })?;
+        Ok(EventProof { index, event: found.event, salt: found.salt, sm3, sha256 })
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
 mod old_tiles;
+mod old_tiles_objects;
 pub(crate) mod registration;
 mod releases;
 mod renewal;
