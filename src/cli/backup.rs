@@ -11,7 +11,7 @@ use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::random::Random;
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
-use crate::cli::installation::{Error, audit_log, create_folder, key_settings, occupy};
+use crate::cli::installation::{Error, audit_log, create_folder, key_settings, occupy, with_old_tiles};
 use crate::cli::selftest::{Sound, before_start};
 use crate::cli::serve::{log, runtime};
 use crate::config::{Settings, Source};
@@ -106,6 +106,7 @@ pub(crate) fn restore(arguments: &RestoreArguments, console: &mut Console) -> Ou
         let keys = key_settings(settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let (services, _) = Services::attach(&settings.database.url, &keys, clock, random).await?;
+        let services = with_old_tiles(services, settings)?;
         let mut text = format!("restored: database at version {}, taken at ", manifest.migration);
         text.push_str(&format!("{}\n", crate::base::clock::Timestamp::from_unix(manifest.taken_at)));
         if manifest.log.is_some() {

@@ -35,6 +35,7 @@ use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::moving::keep_moving;
+use crate::service::audit_log::old_tiles::TilePlace;
 use crate::service::audit_log::{KnownWitness, keep_mirrored, keep_sequencing, keep_witnessed};
 use crate::service::backups;
 use crate::service::callers::{Registration, bar_holder, register_caller};
@@ -51,7 +52,7 @@ use crate::service::verification::{pem_of, sm3_hex};
 use crate::service::verification_batches;
 use crate::service::{self, KeySettings, Services, alerts, issuance_jobs, registration};
 
-pub(crate) use parts::{audit_log, terms};
+pub(crate) use parts::{audit_log, terms, with_old_tiles};
 
 /// Why an installation cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,14 @@ pub(crate) enum Error {
     #[error("another process is at work in {path}: one service at a time (installation-in-use)")]
     InUse {
         /// The installation's folder.
+        path: PathBuf,
+    },
+    /// The credentials of an object store.
+    #[error(
+        "{path} is not of the two lines aws_access_key_id = … and aws_secret_access_key = … (object-store-credentials)"
+    )]
+    Credentials {
+        /// The file.
         path: PathBuf,
     },
     /// The key store.
@@ -225,7 +234,7 @@ pub(crate) struct Listening {
     alert_days: Vec<u32>,
     witnesses: Vec<KnownWitness>,
     mirror: Option<FolderLog>,
-    old_tiles: Option<(FolderLog, u64)>,
+    old_tiles: Option<(Arc<dyn TilePlace>, u64)>,
     watching: Watching,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -258,7 +267,7 @@ impl Listening {
         let mirroring =
             self.front.log().cloned().zip(mirror).map(|(log, mirror)| tokio::spawn(keep_mirrored(log, mirror)));
         let old_tiles = self.front.log().cloned().zip(self.old_tiles);
-        let moving = old_tiles.map(|(log, (folder, after))| tokio::spawn(keep_moving(log, folder, after)));
+        let moving = old_tiles.map(|(log, (place, after))| tokio::spawn(keep_moving(log, place, after)));
         let sequencing = self.front.log().cloned().map(|log| tokio::spawn(keep_sequencing(log)));
         let jobs = tokio::spawn(publication::keep_current(self.services.clone(), self.issuance.clone()));
         let batches = tokio::spawn(verification_batches::keep_verifying(self.front.clone()));
@@ -295,6 +304,7 @@ impl Installation {
         let keys = key_settings(&settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let (services, _) = Services::attach(&settings.database.url, &keys, clock, random).await?;
+        let services = parts::with_old_tiles(services, &settings)?;
         // Before an event takes a number that one has already, which a restore forgot.
         parts::agree(&services, &settings).await?;
         services.start().await?;
@@ -418,7 +428,7 @@ impl Installation {
             alert_days: self.settings.publication.alert_days.clone(),
             witnesses: parts::witnesses(&self.settings)?,
             mirror: parts::mirror(&self.settings),
-            old_tiles: parts::old_tiles(&self.settings),
+            old_tiles: parts::old_tiles(&self.services, &self.settings)?,
             watching: watching::served(&self.settings)?,
             tls,
             app,

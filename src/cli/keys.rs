@@ -271,7 +271,7 @@ pub(crate) fn attached_even_restored(
             let keys = key_settings(&settings, &sound.algorithms)?;
             let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
             let (services, wrapping) = Services::attach(&settings.database.url, &keys, clock, random).await?;
-            let services = parts::about_seals(services, &settings)?;
+            let services = parts::about_seals(parts::with_old_tiles(services, &settings)?, &settings)?;
             let store = services.store.clone();
             let said = work(services, wrapping, &settings).await;
             store.close().await;

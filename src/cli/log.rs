@@ -85,10 +85,10 @@ enum Action {
     },
     /// The verifier keys of the log
     Keys,
-    /// Move old tiles to the folder of `audit_log.old_tiles`: its files are read from then on, and its rows are deleted
+    /// Move old tiles to the place of `audit_log.old_tiles`: its files are read from then on, and their rows are deleted
     ///
     /// Full tiles of the lowest two levels, and entries. Each file is read back and compared with the tree first. Works
-    /// beside a service at work. Back the folder up as the database: a backup does not hold it.
+    /// beside a service at work. Back the place up as the database: a backup does not hold it.
     MoveTiles {
         /// Those of leaves below that number
         #[arg(long, value_name = "LEAF")]
@@ -187,10 +187,11 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Ok(own.log.iter().map(|key| format!("{}\n", key.to_vkey())).collect())
         }),
         Action::MoveTiles { below } => attached((config, false), console, async |services, _, settings| {
-            let Some(folder) = &settings.audit_log.old_tiles else {
+            let Some(named) = &settings.audit_log.old_tiles else {
                 return Err(service::Error::from(service::audit_log::Error::NoOldTiles).into());
             };
-            let moved = move_tiles(&services, &FolderLog::new(folder), *below, &|_| {}).await?;
+            let place = services.old_tiles.at(&named.name()).map_err(service::Error::from)?;
+            let moved = move_tiles(&services, &place, *below, &|_| {}).await?;
             Ok(moved.map_or_else(
                 || "nothing to move\n".to_owned(),
                 |moved| {
@@ -198,7 +199,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
                         "tiles of leaves {} to {} are in {}\n",
                         moved.from,
                         moved.below.saturating_sub(1),
-                        folder.display()
+                        place.name()
                     )
                 },
             ))

@@ -24,10 +24,80 @@ pub struct AuditLogSettings {
     pub mirror: Option<PathBuf>,
     /// For how many days events are kept before they are erased, `log.retention_days` at least; nothing: for ever.
     pub keep_events_days: Option<u32>,
-    /// A folder for old tiles: another disk, or an object store that is mounted.
-    pub old_tiles: Option<PathBuf>,
+    /// A place for old tiles.
+    pub old_tiles: Option<OldTilesPlace>,
     /// How many leaves keep their tiles in the database while the service is at work; nothing: none is moved by itself.
     pub old_tiles_after: Option<u64>,
+}
+
+/// Where old tiles go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OldTilesPlace {
+    /// A folder: another disk, or an object store that is mounted.
+    Folder(PathBuf),
+    /// An object store that speaks the protocol of S3.
+    Objects {
+        /// Its address with bucket and prefix, path-style.
+        address: Address,
+        /// The region that requests are signed for.
+        region: String,
+        /// A file of mode 0600 with its credentials.
+        credentials: PathBuf,
+    },
+}
+
+impl OldTilesPlace {
+    /// As the database notes it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder.display().to_string(),
+            Self::Objects { address, .. } => address.to_string(),
+        }
+    }
+
+    fn checked(raw: &raw::AuditLog) -> Result<Option<Self>, (&'static str, String)> {
+        const CREDENTIALS: &str = "audit_log.old_tiles_credentials";
+        const REGION: &str = "audit_log.old_tiles_region";
+        let url = raw.old_tiles.as_ref().filter(|place| place.contains("://"));
+        let Some(url) = url else {
+            // Nobody believes that they are in use.
+            for (key, given) in
+                [(CREDENTIALS, raw.old_tiles_credentials.is_some()), (REGION, raw.old_tiles_region.is_some())]
+            {
+                if given {
+                    return Err((key, "only where audit_log.old_tiles is the address of an object store".to_owned()));
+                }
+            }
+            return Ok(raw.old_tiles.as_ref().map(|folder| Self::Folder(folder.into())));
+        };
+        let wanted = || {
+            let form = "a folder, or https://HOST/BUCKET/PREFIX of letters, digits and - . _ ~";
+            ("audit_log.old_tiles", format!("{form}; http to this machine itself alone"))
+        };
+        let mut address = Address::parse(url).map_err(|_| wanted())?;
+        if !is_signable(&address.target) || !(address.is_secure || address.host.is_loopback()) {
+            return Err(wanted());
+        }
+        // One name for one place.
+        address.target = address.target.trim_end_matches('/').to_owned();
+        let missing = || (CREDENTIALS, "needed: the file with the credentials of the object store".to_owned());
+        let credentials = raw.old_tiles_credentials.clone().ok_or_else(missing)?;
+        let region = raw.old_tiles_region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        let plain = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+        if !(1..=64).contains(&region.len()) || !region.bytes().all(plain) {
+            return Err((REGION, "1 to 64 of a-z, 0-9 and -".to_owned()));
+        }
+        Ok(Some(Self::Objects { address, region, credentials }))
+    }
+}
+
+/// Whether a path of an address can be signed as it stands, by whichever rules of escaping: of letters, digits and `-._~/`, with a
+/// bucket, and without empty parts and dots.
+fn is_signable(path: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'/');
+    let mut parts = path.trim_end_matches('/').split('/').skip(1).peekable();
+    path.bytes().all(plain) && parts.peek().is_some() && parts.all(|part| !matches!(part, "" | "." | ".."))
 }
 
 /// Witnesses that are asked.
@@ -83,6 +153,7 @@ impl AuditLogSettings {
                 }
             },
         };
+        let old_tiles = OldTilesPlace::checked(raw)?;
         let old_tiles_after = raw.old_tiles_after.filter(|leaves| *leaves > 0);
         if old_tiles_after.is_some_and(|leaves| leaves < LEAST_LEAVES || raw.old_tiles.is_none()) {
             let allowed = format!("0 (never), or {LEAST_LEAVES} and more, with audit_log.old_tiles");
@@ -95,7 +166,7 @@ impl AuditLogSettings {
             witnesses,
             mirror: raw.mirror.clone(),
             keep_events_days,
-            old_tiles: raw.old_tiles.clone(),
+            old_tiles,
             old_tiles_after,
         })
     }
@@ -107,7 +178,15 @@ impl AuditLogSettings {
             merge_delay: Some(self.merge_delay.as_secs()),
             witnesses: Some(self.witnesses.iter().map(|(url, key)| format!("{url} {}", key.to_vkey())).collect()),
             mirror: self.mirror.clone(),
-            old_tiles: self.old_tiles.clone(),
+            old_tiles: self.old_tiles.as_ref().map(OldTilesPlace::name),
+            old_tiles_credentials: match &self.old_tiles {
+                Some(OldTilesPlace::Objects { credentials, .. }) => Some(credentials.clone()),
+                _ => None,
+            },
+            old_tiles_region: match &self.old_tiles {
+                Some(OldTilesPlace::Objects { region, .. }) => Some(region.clone()),
+                _ => None,
+            },
             old_tiles_after: Some(self.old_tiles_after.unwrap_or(0)),
             keep_events_days: Some(self.keep_events_days.unwrap_or(0).into()),
         }
@@ -127,6 +206,54 @@ fn is_origin(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_tiles_go_to_a_folder_or_an_object_store() {
+        type Change = fn(&mut raw::AuditLog);
+        let changed = |changes: &[Change]| {
+            let mut raw = raw::AuditLog::default();
+            changes.iter().for_each(|change| change(&mut raw));
+            AuditLogSettings::checked(&raw, 180)
+        };
+        let credentials: Change = |raw| raw.old_tiles_credentials = Some("/keys/objects".into());
+        let remote: Change = |raw| raw.old_tiles = Some("https://objects.example/log/old/".into());
+        let folder: Change = |raw| raw.old_tiles = Some("/disk/old".into());
+        let settings = changed(&[remote, credentials]).unwrap();
+        let Some(OldTilesPlace::Objects { address, region, .. }) = &settings.old_tiles else { unreachable!() };
+        assert_eq!((address.to_string().as_str(), region.as_str()), ("https://objects.example/log/old", "us-east-1"));
+        assert_eq!(AuditLogSettings::checked(&settings.effective(), 180).unwrap(), settings);
+        let settings = changed(&[folder]).unwrap();
+        assert_eq!(settings.old_tiles, Some(OldTilesPlace::Folder("/disk/old".into())));
+        assert_eq!(AuditLogSettings::checked(&settings.effective(), 180).unwrap(), settings);
+        let refused = |changes: &[Change]| changed(changes).unwrap_err().0;
+        assert_eq!(refused(&[remote]), "audit_log.old_tiles_credentials");
+        assert_eq!(refused(&[folder, credentials]), "audit_log.old_tiles_credentials");
+        assert_eq!(refused(&[|raw| raw.old_tiles_region = Some("a".into())]), "audit_log.old_tiles_region");
+        assert_eq!(
+            refused(&[remote, credentials, |raw| raw.old_tiles_region = Some("A b".into())]),
+            "audit_log.old_tiles_region"
+        );
+        for right in ["http://127.0.0.1:9/b", "http://localhost/b", "https://10.0.0.1/b/log.1_2~3"] {
+            let mut raw = raw::AuditLog { old_tiles: Some(right.into()), ..raw::AuditLog::default() };
+            credentials(&mut raw);
+            assert!(AuditLogSettings::checked(&raw, 180).is_ok(), "{right}");
+        }
+        for wrong in [
+            "http://objects.example/b",
+            "https://objects.example",
+            "https://objects.example/",
+            "https://objects.example//b",
+            "https://objects.example/b/../c",
+            "https://objects.example/b?c",
+            "https://objects.example/b%20c",
+            "https://user@objects.example/b",
+            "s3://b/c",
+        ] {
+            let mut raw = raw::AuditLog { old_tiles: Some(wrong.into()), ..raw::AuditLog::default() };
+            credentials(&mut raw);
+            assert_eq!(AuditLogSettings::checked(&raw, 180).unwrap_err().0, "audit_log.old_tiles", "{wrong}");
+        }
+    }
 
     #[test]
     fn origins_and_times_are_within_bounds() {

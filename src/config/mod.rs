@@ -26,7 +26,7 @@ mod webhooks;
 
 use std::path::PathBuf;
 
-pub use audit_log::AuditLogSettings;
+pub use audit_log::{AuditLogSettings, OldTilesPlace};
 pub use batches::BatchSettings;
 pub use escrow::Escrow;
 pub use fetching::Fetching;

@@ -65,8 +65,10 @@ sections! {
         witnesses: Vec<String>,
         mirror: PathBuf,
         keep_events_days: u64,
-        old_tiles: PathBuf,
+        old_tiles: String,
         old_tiles_after: u64,
+        old_tiles_credentials: PathBuf,
+        old_tiles_region: String,
     }
     Keys {
         encryption_key_file: PathBuf,

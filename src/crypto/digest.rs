@@ -1,4 +1,4 @@
-//! Digests and HMAC-SM3, whole messages at a time.
+//! Digests, HMAC-SM3 and HMAC-SHA256, whole messages at a time.
 
 use crate::crypto::algorithm::DigestAlgorithm;
 use crate::crypto::sm3;
@@ -63,6 +63,17 @@ pub fn hmac_sm3(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     run.finish()
 }
 
+/// HMAC-SHA256 (RFC 2104, FIPS 180-4), for those outside who sign by it.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), message);
+    let mut out = [0; 32];
+    for (to, from) in out.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -94,6 +105,15 @@ mod tests {
             let each: Vec<_> = messages.iter().map(|message| digest(algorithm, message)).collect();
             assert_eq!(digest_many(algorithm, &messages), each, "{}", algorithm.name());
         }
+    }
+
+    #[test]
+    fn hmac_sha256_of_the_standard() {
+        // RFC 4231 4.2, 4.3.
+        let expected = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+        assert_eq!(hex(&hmac_sha256(&[0x0b; 20], b"Hi There")), expected);
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex(&hmac_sha256(b"Jefe", b"what do ya want for nothing?")), expected);
     }
 
     #[test]

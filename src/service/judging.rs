@@ -12,7 +12,7 @@ use crate::domain::verify::{
     Evidence, Ground, Lacking, Original, OriginalDigest, Policy, Remembered, Report, WantedEvidence, verify_over,
 };
 use crate::service::Error;
-use crate::service::audit_log::AuditLog;
+use crate::service::audit_log::{self, AuditLog};
 use crate::service::gathering::{Appetite, Fetched, Gathering};
 use crate::service::outside::status::StatusFetcher;
 use crate::service::trust_lists::InForce;
@@ -135,7 +135,13 @@ impl Judging {
                         seen.extend(proof.seen);
                     }
                 }
-                Err(error) => tracing::warn!(code = error.code(), "the audit log is not asked for a proof: {error}"),
+                Err(error) => {
+                    tracing::warn!(code = error.code(), "the audit log is not asked for a proof: {error}");
+                    // A store of old tiles that is silent is waited for once, and not for each thing.
+                    if matches!(error, Error::AuditLog(audit_log::Error::ObjectStore { .. })) {
+                        break;
+                    }
+                }
             }
         }
         // Behind: of too many those are left out that date, and not those that prove.

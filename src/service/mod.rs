@@ -86,6 +86,7 @@ use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
 use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::seal::kind::SealKinds;
 use crate::domain::trust::AlgorithmPolicy;
+use crate::service::audit_log::old_tiles::OldTiles;
 use crate::service::keys::device::DeviceRandom;
 use crate::service::keys::doors::Doors;
 use crate::service::keys::{DeviceSource, IntegritySecret, KeySource, KeyStore, PoolLimits, SigningPool, SourceKey};
@@ -134,6 +135,8 @@ pub struct Services {
     pub persons: Option<Arc<PersonSettings>>,
     /// For how many seconds the value of a client's key is waited for.
     pub value_within: i64,
+    /// Where old tiles of the audit log may lie: folders, unless an installation's settings name an object store.
+    pub old_tiles: OldTiles,
 }
 
 /// How private keys are kept and used.
@@ -258,6 +261,7 @@ impl Services {
             seal_kinds: Arc::new(SealKinds::common()),
             persons: None,
             value_within: prepared_signings::COUNTS,
+            old_tiles: OldTiles::default(),
         };
         Ok((services, Wrapping { source: opened.source, integrity: opened.integrity }))
     }
@@ -302,6 +306,12 @@ impl Services {
     #[must_use]
     pub fn with_persons(self, persons: Option<PersonSettings>) -> Self {
         Self { persons: persons.map(Arc::new), ..self }
+    }
+
+    /// The same with those places of old tiles.
+    #[must_use]
+    pub fn with_old_tiles(self, old_tiles: OldTiles) -> Self {
+        Self { old_tiles, ..self }
     }
 
     /// Records an event that changes no other row; gives its number.

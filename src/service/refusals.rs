@@ -187,6 +187,8 @@ impl Refusal for Error {
                     ErrorKind::Conflict
                 }
                 audit_log::Error::NotEntitled => ErrorKind::Forbidden,
+                // An object store that is away may be back for the next request.
+                audit_log::Error::ObjectStore { .. } => ErrorKind::Unavailable,
                 _ => ErrorKind::Internal,
             },
             Self::Publishing(_)

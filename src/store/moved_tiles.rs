@@ -1,7 +1,5 @@
 //! Where old tiles of the log lie that are no rows any more.
 
-use std::path::PathBuf;
-
 use crate::store::log::TileKind;
 use crate::store::sql::{execute, fetch_optional};
 use crate::store::{Error, Tx};
@@ -14,8 +12,8 @@ const SPANS: [u64; 2] = [256, 65_536];
 pub struct Moved {
     /// The bound, a multiple of 256.
     pub below: u64,
-    /// The folder.
-    pub place: PathBuf,
+    /// The folder, or the address of an object store.
+    pub place: String,
 }
 
 impl Moved {
@@ -41,7 +39,7 @@ pub async fn find(tx: &mut Tx<'_>) -> Result<Option<Moved>, Error> {
     let moved = row.map(|(below, place)| {
         let below =
             u64::try_from(below).map_err(|_| Error::Inconsistent { table: "log_moved", row: "1".to_owned() })?;
-        Ok(Moved { below, place: PathBuf::from(place) })
+        Ok(Moved { below, place })
     });
     moved.transpose()
 }
@@ -54,7 +52,7 @@ pub async fn note(tx: &mut Tx<'_>, moved: &Moved) -> Result<(), Error> {
     let below = i64::try_from(moved.below).unwrap_or(i64::MAX);
     let sql = "INSERT INTO log_moved (single, below, place) VALUES (1, $1, $2) \
                ON CONFLICT (single) DO UPDATE SET below = excluded.below, place = excluded.place";
-    execute!(tx, sql, below, moved.place.display().to_string()).map(|_| ())
+    execute!(tx, sql, below, moved.place.clone()).map(|_| ())
 }
 
 /// Deletes the rows of full tiles of that kind and level from one index up to, not with, another; tells how many.

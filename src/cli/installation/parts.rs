@@ -7,12 +7,15 @@ use crate::base::clock::SystemClock;
 use crate::base::random::{HealthChecked, SystemRandom};
 use crate::cli::installation::{Error, Installation};
 use crate::cli::{fetching, offices};
-use crate::config::Settings;
+use crate::config::{OldTilesPlace, Settings};
 use crate::service::audit_log::erasing::Terms;
 use crate::service::audit_log::folder::FolderLog;
+use crate::service::audit_log::old_tiles::{OldTiles, TilePlace};
 use crate::service::audit_log::{self, AuditLog, KnownWitness, agree as agree_with};
 use crate::service::backups::RESTORED;
+use crate::service::keys::read_closed;
 use crate::service::outside::ntp::{NtpServer, TimeSource};
+use crate::service::outside::objects::{Credentials, ObjectFolder};
 use crate::service::person_signings::PersonSettings;
 use crate::service::pictures::Trust;
 use crate::service::stamping::{self, Stamping};
@@ -55,10 +58,24 @@ pub(super) fn mirror(settings: &Settings) -> Option<FolderLog> {
     settings.audit_log.mirror.as_deref().map(FolderLog::new)
 }
 
+/// The same services with the object store of old tiles, where these settings name one.
+pub(crate) fn with_old_tiles(services: Services, settings: &Settings) -> Result<Services, Error> {
+    let Some(OldTilesPlace::Objects { address, region, credentials: path }) = &settings.audit_log.old_tiles else {
+        return Ok(services);
+    };
+    let credentials = Credentials::read(read_closed(path)?.expose()); // the secret signs requests
+    let credentials = credentials.ok_or_else(|| Error::Credentials { path: path.clone() })?;
+    let tls = fetching::https_anchors(&settings.fetching.https_anchors)?;
+    let objects = ObjectFolder::new((address.clone(), region), credentials, tls, Arc::clone(&services.clock));
+    Ok(services.with_old_tiles(OldTiles::with_objects(objects)))
+}
+
 /// Where old tiles go by themselves, and how many leaves keep theirs.
-pub(super) fn old_tiles(settings: &Settings) -> Option<(FolderLog, u64)> {
+pub(super) fn old_tiles(services: &Services, settings: &Settings) -> Result<Option<(Arc<dyn TilePlace>, u64)>, Error> {
     let log = &settings.audit_log;
-    log.old_tiles.as_deref().map(FolderLog::new).zip(log.old_tiles_after)
+    let Some((place, after)) = log.old_tiles.as_ref().zip(log.old_tiles_after) else { return Ok(None) };
+    let place = services.old_tiles.at(&place.name()).map_err(service::Error::from)?;
+    Ok(Some((place, after)))
 }
 
 /// What must be kept of the audit log, by these settings.

@@ -12,7 +12,7 @@ use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::keys::verifiers;
 use crate::service::audit_log::{Error, KnownWitness, tiles};
 use crate::service::{Error as ServiceError, Services};
-use crate::store::{Store, log};
+use crate::store::log;
 
 /// How a checkpoint that somebody saw stands to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,19 +70,19 @@ async fn mirrored(services: &Services, (origin, head): (&str, u64), mirror: &Fol
         let own = verifiers(services, origin, tree).await?;
         let note = Note::parse(&note).map_err(|error| Error::Checkpoint(error.into()))?;
         let seen = verify_checkpoint(&note, &tree.origin(origin), &own, &[]).map_err(Error::from)?;
-        must_continue(&services.store, (tree, head), (seen.size(), *seen.root()), mirror.folder()).await?;
+        must_continue(services, (tree, head), (seen.size(), *seen.root()), mirror.folder()).await?;
     }
     Ok(any)
 }
 
 /// Refuses where the log that is signed up to `head` is not the continuation of what the folder has.
 pub(super) async fn must_continue(
-    store: &Store,
+    services: &Services,
     (tree, head): (TreeHash, u64),
     (size, root): (u64, Hash),
     folder: &Path,
 ) -> Result<(), ServiceError> {
-    match standing(store, (tree, head), (size, root)).await? {
+    match standing(services, (tree, head), (size, root)).await? {
         Standing::Continued => Ok(()),
         Standing::Behind => {
             Err(Error::BehindMirror { folder: folder.to_owned(), tree, seen: size, signed: head }.into())
@@ -93,7 +93,7 @@ pub(super) async fn must_continue(
 
 /// How a checkpoint stands to the log that is signed up to `head`.
 pub(super) async fn standing(
-    store: &Store,
+    services: &Services,
     (tree, head): (TreeHash, u64),
     (size, root): (u64, Hash),
 ) -> Result<Standing, ServiceError> {
@@ -101,7 +101,7 @@ pub(super) async fn standing(
         return Ok(Standing::Behind);
     }
     let wanted = root_tiles(size, head).map_err(Error::from)?;
-    let held = store.read(|tx| Box::pin(tiles::tiles(tx, tree, wanted))).await?;
+    let held = tiles::tiles(services, tree, wanted).await?;
     let own = root_at(tree, size, head, &held).map_err(Error::from)?;
     Ok(if own == root { Standing::Continued } else { Standing::Forked })
 }

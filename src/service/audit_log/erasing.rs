@@ -2,16 +2,19 @@
 //!
 //! All of it is one transaction: *a crash before its commit* erases nothing, and after it the event is there that says so.
 
+use std::collections::BTreeSet;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::CallerId;
 use crate::domain::audit::tree::TreeHash;
 use crate::domain::audit::{Actor, Entry, ErasureReason, Event, EventBody, LoggedEvent};
 use crate::domain::ca::erasure::{Bounds, Erasure, ErasureRefused, MOST};
-use crate::format::tlog::tile::{BundleCoordinate, FULL, read_bundle};
+use crate::format::tlog::tile::FULL;
+use crate::service::audit_log::Error;
 use crate::service::audit_log::agreeing::stated;
 use crate::service::audit_log::checking::LogSource as _;
 use crate::service::audit_log::folder::FolderLog;
-use crate::service::audit_log::{Error, tiles};
+use crate::service::audit_log::tiles::Bundles;
 use crate::service::officers::{fixed_value, officer_in};
 use crate::service::{Error as ServiceError, Services};
 use crate::store::{self, Tx, audit, erasures, log, watching};
@@ -79,7 +82,8 @@ pub async fn propose(
     reason: ErasureReason,
 ) -> Result<ProposedErasure, ServiceError> {
     let now = terms.now(services).await?;
-    let found = services.store.read(|tx| Box::pin(found(tx, now, numbers, reason)));
+    let bundles = &bundles(services, numbers).await?;
+    let found = services.store.read(|tx| Box::pin(found(tx, bundles, now, (numbers, reason))));
     Ok(ProposedErasure { terms: terms.clone(), erasure: found.await? })
 }
 
@@ -106,6 +110,7 @@ impl ProposedErasure {
     pub async fn erase(&self, services: &Services, approvals: &[(CallerId, Vec<u8>)]) -> Result<i64, ServiceError> {
         let (terms, numbers) = (self.terms.now(services).await?, self.numbers());
         let (at, numbers, erasure) = (services.clock.now(), &numbers[..], &self.erasure);
+        let bundles = &bundles(services, numbers).await?;
         let steps = services.store.run("erase events", |tx| {
             Box::pin(async move {
                 let mut officers = Vec::new();
@@ -114,7 +119,7 @@ impl ProposedErasure {
                     let value = fixed_value(&officer, value);
                     officers.push((officer, value));
                 }
-                let erasure = &found(tx, terms, numbers, erasure.reason).await?;
+                let erasure = &found(tx, bundles, terms, (numbers, erasure.reason)).await?;
                 erasure.is_approved(&officers).map_err(ErasureRefused::from).map_err(Error::from)?;
                 let mut hands = officers.into_iter().map(|(officer, signature)| (officer.id, signature));
                 let (Some((first, first_signature)), Some((second, second_signature))) = (hands.next(), hands.next())
@@ -140,19 +145,29 @@ impl ProposedErasure {
     }
 }
 
+/// The bundles of those events, which may lie elsewhere: they are read before any transaction.
+async fn bundles(services: &Services, numbers: &[u64]) -> Result<Bundles, ServiceError> {
+    let count = numbers.iter().collect::<BTreeSet<_>>().len();
+    if !(1..=MOST).contains(&count) {
+        return Err(Error::from(ErasureRefused::Count { count }).into());
+    }
+    let size = services.store.read(|tx| Box::pin(log::head(tx))).await?.ok_or(Error::Off)?.size;
+    let indices = numbers.iter().map(|number| number / u64::from(FULL)).collect::<BTreeSet<_>>();
+    Bundles::read(services, size, indices).await
+}
+
 /// The events as their leaves are now, each of them permitted.
 async fn found(
     tx: &mut Tx<'_>,
+    bundles: &Bundles,
     terms: TermsNow,
-    numbers: &[u64],
-    reason: ErasureReason,
+    (numbers, reason): (&[u64], ErasureReason),
 ) -> Result<Erasure, ServiceError> {
-    let numbers = numbers.iter().copied().collect::<std::collections::BTreeSet<_>>();
-    if !(1..=MOST).contains(&numbers.len()) {
-        return Err(Error::from(ErasureRefused::Count { count: numbers.len() }).into());
-    }
+    let numbers = numbers.iter().copied().collect::<BTreeSet<_>>();
     let origin = log::head(tx).await?.ok_or(Error::Off)?.origin;
     let bounds = terms.bounds(tx).await?;
+    // What was integrated since the bundles were read is told as what it was then.
+    let bounds = Bounds { integrated: bounds.integrated.min(bundles.size()), ..bounds };
     let mut leaves = Vec::with_capacity(numbers.len());
     for index in numbers {
         let Some(row) = audit::find_salted(tx, signed(index)).await? else {
@@ -162,7 +177,7 @@ async fn found(
         bounds.permit(index, event.known().map(Event::class), event.at()).map_err(Error::from)?;
         let entry = Entry::of_der(&row.event, &row.salt).map_err(Error::from)?.to_octets();
         // What the officers sign, and what goes, is what the leaf commits to.
-        if leaf(tx, index, bounds.integrated).await?.as_deref() != Some(&entry[..]) {
+        if leaf(bundles, index)? != Some(&entry[..]) {
             return Err(Error::OtherEvent { index }.into());
         }
         leaves.push((index, entry));
@@ -171,13 +186,10 @@ async fn found(
 }
 
 /// The entry of a leaf, from its bundle.
-async fn leaf(tx: &mut Tx<'_>, index: u64, size: u64) -> Result<Option<Vec<u8>>, ServiceError> {
+fn leaf(bundles: &Bundles, index: u64) -> Result<Option<&[u8]>, ServiceError> {
     let full = u64::from(FULL);
-    let Some(wanted) = BundleCoordinate::in_tree(index / full, size) else { return Ok(None) };
-    let octets = tiles::bundle(tx, wanted).await?.ok_or(Error::MissingEvent { index })?;
-    let entries = read_bundle(&octets, wanted.width()).map_err(|_| Error::OtherEvent { index })?;
     let place = usize::try_from(index % full).unwrap_or(usize::MAX);
-    Ok(entries.get(place).map(|entry| entry.to_vec()))
+    Ok(bundles.entries(index / full)?.and_then(|entries| entries.get(place).copied()))
 }
 
 /// Why there is no event of that number.

@@ -186,19 +186,35 @@ pub enum Error {
         reason: String,
     },
     /// Nobody said where old tiles shall lie.
-    #[error("no folder for old tiles is configured: audit_log.old_tiles")]
+    #[error("no place for old tiles is configured: audit_log.old_tiles")]
     NoOldTiles,
+    /// Old tiles lie in an object store that the settings do not name.
+    #[error("old tiles of the log lie in {place}, which audit_log.old_tiles does not name")]
+    OldTilesElsewhere {
+        /// Its address.
+        place: String,
+    },
+    /// An object store gives no answer to a question for an old tile, or another one.
+    #[error("{place}: the object store of old tiles gives no answer that counts: {reason}")]
+    ObjectStore {
+        /// The tile.
+        place: String,
+        /// Stable code of why.
+        code: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A tile that was moved is not where it should be.
-    #[error("{path} is missing: an old tile of the log was moved there")]
+    #[error("{place} is missing: an old tile of the log was moved there")]
     OldTileMissing {
         /// The file.
-        path: PathBuf,
+        place: String,
     },
     /// A tile that was moved is not what the tree says.
-    #[error("{path} is not what the tree says: an old tile of the log was changed")]
+    #[error("{place} is not what the tree says: an old tile of the log was changed")]
     OldTileChanged {
         /// The file.
-        path: PathBuf,
+        place: String,
     },
     /// No log is kept here.
     #[error("no audit log is published here")]
@@ -233,6 +249,8 @@ impl Error {
             Self::NoWitness { .. } => "log-no-witness",
             Self::File { .. } => "log-file",
             Self::NoOldTiles => "log-old-tiles-off",
+            Self::OldTilesElsewhere { .. } => "log-old-tiles-elsewhere",
+            Self::ObjectStore { code, .. } => code,
             Self::OldTileMissing { .. } => "log-old-tile-missing",
             Self::OldTileChanged { .. } => "log-old-tile-changed",
             Self::NoSuchFile => "log-no-such-file",

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use crate::domain::audit::log_check::Piece;
 use crate::domain::audit::tree::TreeHash;
-use crate::format::tlog::tile::{BundleCoordinate, FULL, TileCoordinate, TilePath, bundles_between, tiles_between};
+use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate, TilePath, bundles_between, tiles_between};
 use crate::service::Error as ServiceError;
 use crate::service::audit_log::Error;
 use crate::service::audit_log::agreeing::stated;
 use crate::service::audit_log::checking::{LogSource, ReadPiece, ReadTree};
+use crate::service::audit_log::old_tiles::{Doing, TilePlace, full};
 use crate::service::audit_log::stored::StoredLog;
-use crate::store::log::TileKind;
 
 /// More than any file of a log has.
 const MOST: u64 = 1 << 20;
@@ -130,61 +130,6 @@ impl FolderLog {
         Ok(written)
     }
 
-    /// A tile or bundle in its full width, whatever width is named; none where there is none.
-    pub(super) async fn whole(&self, tree: TreeHash, path: TilePath) -> Result<Option<Vec<u8>>, ServiceError> {
-        let name = full(path).to_string();
-        self.off_the_runtime(move |log| log.read(tree, &name)).await
-    }
-
-    /// Where a full tile or bundle lies.
-    pub(super) fn place_of(&self, tree: TreeHash, path: TilePath) -> PathBuf {
-        self.folder.join(tree.name()).join(full(path).to_string())
-    }
-
-    /// A full tile or bundle, by its kind, level and index; what lies there, or nothing.
-    pub(super) async fn as_it_is(
-        &self,
-        (kind, level): (TileKind, u8),
-        index: u64,
-    ) -> Result<Option<Vec<u8>>, ServiceError> {
-        let (tree, path) = match kind {
-            TileKind::Entries => (TreeHash::Sm3, BundleCoordinate::new(index, FULL).map(TilePath::Entries)),
-            TileKind::Sm3 => (TreeHash::Sm3, TileCoordinate::new(level, index, FULL).map(TilePath::Tile)),
-            TileKind::Sha256 => (TreeHash::Sha256, TileCoordinate::new(level, index, FULL).map(TilePath::Tile)),
-        };
-        match path {
-            Some(path) => self.whole(tree, path).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Keeps a full tile or bundle; gives the folder in which it is now.
-    pub(super) async fn keep(&self, tree: TreeHash, path: TilePath, octets: Vec<u8>) -> Result<PathBuf, ServiceError> {
-        let name = full(path).to_string();
-        self.off_the_runtime(move |log| {
-            log.put(tree, &name, &octets)?;
-            let file = log.place_of(tree, path);
-            Ok(file.parent().unwrap_or(log.folder()).to_owned())
-        })
-        .await
-    }
-
-    /// What has its name in these folders, which are below this one, keeps it: they and those above them are on the disk.
-    pub(super) async fn sync(&self, folders: BTreeSet<PathBuf>) -> Result<(), ServiceError> {
-        self.off_the_runtime(move |log| {
-            let mut all = BTreeSet::from([log.folder().to_owned()]);
-            for folder in &folders {
-                all.extend(folder.ancestors().take_while(|above| *above != log.folder()).map(Path::to_owned));
-            }
-            for folder in all {
-                let synced = std::fs::File::open(&folder).and_then(|folder| folder.sync_all());
-                synced.map_err(|error| unreadable(&folder, &error))?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     fn has(&self, tree: TreeHash, name: &str) -> bool {
         self.folder.join(tree.name()).join(name).exists()
     }
@@ -211,16 +156,41 @@ impl FolderLog {
     }
 }
 
-/// The same in its full width.
-fn full(path: TilePath) -> TilePath {
-    match path {
-        TilePath::Tile(tile) => TileCoordinate::new(tile.level(), tile.index(), FULL).map_or(path, TilePath::Tile),
-        TilePath::Entries(bundle) => BundleCoordinate::new(bundle.index(), FULL).map_or(path, TilePath::Entries),
-    }
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> ServiceError {
     Error::File { path: path.to_owned(), reason: error.to_string() }.into()
+}
+
+impl TilePlace for FolderLog {
+    fn name(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn whole(&self, tree: TreeHash, path: TilePath) -> Doing<'_, Option<Vec<u8>>> {
+        let name = full(path).to_string();
+        Box::pin(self.off_the_runtime(move |log| log.read(tree, &name)))
+    }
+
+    fn keep(&self, tree: TreeHash, path: TilePath, octets: Vec<u8>) -> Doing<'_, ()> {
+        let name = full(path).to_string();
+        Box::pin(self.off_the_runtime(move |log| log.put(tree, &name, &octets)))
+    }
+
+    /// The files are on the disk when they have their names; now the folders that name them are, and those above.
+    fn settle<'a>(&'a self, files: &'a [(TreeHash, TilePath)]) -> Doing<'a, ()> {
+        let mut all = BTreeSet::from([self.folder().to_owned()]);
+        for (tree, path) in files {
+            let file = self.folder.join(tree.name()).join(full(*path).to_string());
+            let above = file.ancestors().skip(1).take_while(|above| *above != self.folder());
+            all.extend(above.map(Path::to_owned));
+        }
+        Box::pin(self.off_the_runtime(move |_| {
+            for folder in all {
+                let synced = std::fs::File::open(&folder).and_then(|folder| folder.sync_all());
+                synced.map_err(|error| unreadable(&folder, &error))?;
+            }
+            Ok(())
+        }))
+    }
 }
 
 impl LogSource for FolderLog {

@@ -17,6 +17,7 @@ pub mod held;
 mod keys;
 mod mirroring;
 pub mod moving;
+pub mod old_tiles;
 mod opening;
 mod proving;
 pub mod pruning;
@@ -165,16 +166,8 @@ impl AuditLog {
     /// A tile or bundle as its path names it, also where it lies elsewhere; none where the log has none so wide.
     ///
     /// # Errors
-    /// [`Error::OldTileMissing`], [`Error::OldTileChanged`]: where it was moved to; the store's.
+    /// [`Error::OldTileMissing`], [`Error::OldTileChanged`], [`Error::ObjectStore`]: where it was moved to; the store's.
     pub async fn tile(&self, tree: TreeHash, path: TilePath) -> Result<Option<Vec<u8>>, ServiceError> {
-        let steps = self.services.store.read(|tx| {
-            Box::pin(async move {
-                match path {
-                    TilePath::Tile(tile) => tiles::tile(tx, tree, tile).await,
-                    TilePath::Entries(bundle) => tiles::bundle(tx, bundle).await,
-                }
-            })
-        });
-        steps.await
+        tiles::file(&self.services, tree, path).await
     }
 }

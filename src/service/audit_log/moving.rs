@@ -1,26 +1,36 @@
-//! Old tiles elsewhere: full tiles and bundles of levels 0 and 1 become files of a folder, and are rows no more.
+//! Old tiles elsewhere: full tiles and bundles of levels 0 and 1 become files of a folder or an object store, and are rows no
+//! more.
 //!
-//! They never change, and the levels above stay here, so whatever is read from the folder is compared with the tree before
-//! anybody is answered from it. The order of a move is `copy → sync → read back and check → delete the rows and note bound
-//! and place, one transaction → commit`. *A crash before the commit* leaves all rows, and files that the next move writes
-//! again; *after it* the files are what counts, and they were on the disk before.
+//! They never change, and the levels above stay here, so whatever is read elsewhere is compared with the tree before anybody
+//! is answered from it. The order of a move is `copy → settle → read back and check → delete the rows and note bound and
+//! place, one transaction → commit`. *A crash before the commit* leaves all rows, and files that the next move writes again;
+//! *after it* the files are what counts, and they were safe before.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use crate::base::clock::Timestamp;
 use crate::domain::audit::tree::TreeHash;
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::format::tlog::tile::{BundleCoordinate, FULL, TileCoordinate, TilePath, read_bundle, read_tile};
-use crate::service::audit_log::folder::FolderLog;
+use crate::service::audit_log::old_tiles::{Doing, TilePlace, place_of};
 use crate::service::audit_log::{AuditLog, Error, tiles};
+use crate::service::outside::kept::CONNECTIONS;
 use crate::service::{Error as ServiceError, Services};
 use crate::store::log::{self, TileKind};
 use crate::store::moved_tiles::{self, Moved, tiles_below};
-use crate::store::{self, Steps, Tx, audit};
+use crate::store::{self, Tx, audit};
 
 /// Leaves that one transaction moves: one tile of level 1 of each tree, and what is below.
 const CHUNK: u64 = 65_536;
+/// Levels whose tiles are moved.
+const LEVELS: u8 = 2;
+/// Octets of a hash.
+const HASH: usize = 32;
+/// Files that are under way at a time: as many as connections to one server.
+const AT_ONCE: usize = CONNECTIONS;
 /// From one look for old tiles to the next.
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -29,7 +39,7 @@ const EVERY: Duration = Duration::from_secs(60);
 pub enum MoveStep {
     /// Some files are written.
     Copying,
-    /// All files are on the disk.
+    /// All files survive a loss of power.
     Copied,
     /// They were read back, and are those of the tree.
     Checked,
@@ -54,14 +64,14 @@ pub struct MovedTiles {
 }
 
 /// Moves the full tiles below that leaf, at most those of the signed trees; nothing where there is nothing to move. Tells each
-/// named step.
+/// named step. Where what was moved before lies in another place, it is brought here first.
 ///
 /// # Errors
-/// [`Error::OldTileMissing`], [`Error::OldTileChanged`], [`Error::File`]: the folder does not hold what it should, and the
-/// rows stay; the store's.
+/// [`Error::OldTileMissing`], [`Error::OldTileChanged`], [`Error::File`], [`Error::ObjectStore`]: the place does not hold what
+/// it should, and the rows stay; the store's.
 pub async fn move_tiles(
     services: &Services,
-    folder: &FolderLog,
+    place: &Arc<dyn TilePlace>,
     below: u64,
     told: &(dyn Fn(MoveStep) + Send + Sync),
 ) -> Result<Option<MovedTiles>, ServiceError> {
@@ -74,20 +84,69 @@ pub async fn move_tiles(
     let (size, moved) = state.await?;
     let below = below.min(size) / u64::from(FULL) * u64::from(FULL);
     let first = moved.as_ref().map_or(0, |moved| moved.below);
-    if let Some(moved) = moved.filter(|moved| moved.place != folder.folder()) {
-        // Another place: it has what was moved before, whole, or nothing is noted.
-        let known = Moved { place: folder.folder().to_owned(), ..moved };
-        are_there(services, folder, (0, known.below)).await?;
+    if let Some(moved) = moved.filter(|moved| moved.place != place.name()) {
+        for (from, to) in chunks(0, moved.below) {
+            bring(services, (&moved.place, place), (from, to)).await?;
+        }
+        // It has what was moved before, whole, or nothing is noted.
+        let known = Moved { place: place.name(), ..moved };
         let at = services.clock.now();
         services.store.run("move tiles", |tx| Box::pin(relocate(tx, &known, at))).await?;
     }
-    let mut from = first;
-    while from < below {
-        let to = below.min((from / CHUNK).saturating_add(1).saturating_mul(CHUNK));
-        move_chunk(services, folder, (from, to), told).await?;
-        from = to;
+    for (from, to) in chunks(first, below) {
+        move_chunk(services, place, (from, to), told).await?;
     }
     Ok((first < below).then_some(MovedTiles { from: first, below }))
+}
+
+/// The leaves from one bound to another, in parts that end at multiples of [`CHUNK`].
+fn chunks(from: u64, below: u64) -> impl Iterator<Item = (u64, u64)> {
+    let end = move |from: u64| below.min((from / CHUNK).saturating_add(1).saturating_mul(CHUNK));
+    let first = (from < below).then(|| (from, end(from)));
+    std::iter::successors(first, move |(_, to)| (*to < below).then(|| (*to, end(*to))))
+}
+
+/// Does it for each file, some at a time; the first that fails ends it. `done` hears of each.
+async fn for_each<F: Future<Output = Result<(), ServiceError>> + Send + 'static>(
+    files: &[(TreeHash, TilePath)],
+    work: impl Fn(TreeHash, TilePath) -> F,
+    done: impl Fn(),
+) -> Result<(), ServiceError> {
+    let mut under_way = JoinSet::new();
+    let mut waiting = files.iter();
+    loop {
+        while under_way.len() < AT_ONCE
+            && let Some((tree, path)) = waiting.next()
+        {
+            under_way.spawn(work(*tree, *path));
+        }
+        let Some(ended) = under_way.join_next().await else { return Ok(()) };
+        ended.map_err(|_| ServiceError::Interrupted)??;
+        done();
+    }
+}
+
+/// Brings the files over those leaves from one place to another, where they are missing; each is compared with the tree then.
+/// A file that is there and wrong is told, and not replaced.
+async fn bring(
+    services: &Services,
+    (old, place): (&str, &Arc<dyn TilePlace>),
+    (from, to): (u64, u64),
+) -> Result<(), ServiceError> {
+    let files = files(from, to);
+    let work = |tree, path| {
+        let (services, old, place) = (services.clone(), old.to_owned(), Arc::clone(place));
+        async move {
+            if place.whole(tree, path).await?.is_none() {
+                let octets = proven(&services, &*services.old_tiles.at(&old)?, tree, path).await?;
+                place.keep(tree, path, octets).await?;
+            }
+            Ok(())
+        }
+    };
+    for_each(&files, work, || ()).await?;
+    place.settle(&files).await?;
+    are_there(services, place, &files).await
 }
 
 /// The same tiles, in another place.
@@ -116,22 +175,24 @@ fn files(from: u64, to: u64) -> Vec<(TreeHash, TilePath)> {
 
 async fn move_chunk(
     services: &Services,
-    folder: &FolderLog,
+    place: &Arc<dyn TilePlace>,
     (from, to): (u64, u64),
     told: &(dyn Fn(MoveStep) + Send + Sync),
 ) -> Result<(), ServiceError> {
-    let mut folders = BTreeSet::new();
-    for (tree, path) in files(from, to) {
-        let read = services.store.read(|tx| Box::pin(tiles::row(tx, tree, path)));
-        let Some(octets) = read.await? else { return Err(Error::NoSuchFile.into()) };
-        folders.insert(folder.keep(tree, path, octets).await?);
-        told(MoveStep::Copying);
-    }
-    folder.sync(folders).await?;
+    let files = files(from, to);
+    let work = |tree, path| {
+        let (services, place) = (services.clone(), Arc::clone(place));
+        async move {
+            let read = services.store.read(|tx| Box::pin(tiles::row(tx, tree, path)));
+            place.keep(tree, path, read.await?.ok_or(Error::NoSuchFile)?).await
+        }
+    };
+    for_each(&files, work, || told(MoveStep::Copying)).await?;
+    place.settle(&files).await?;
     told(MoveStep::Copied);
-    are_there(services, folder, (from, to)).await?;
+    are_there(services, place, &files).await?;
     told(MoveStep::Checked);
-    let moved = &Moved { below: to, place: folder.folder().to_owned() };
+    let moved = &Moved { below: to, place: place.name() };
     let at = services.clock.now();
     let steps = services.store.run("move tiles", |tx| {
         Box::pin(async move {
@@ -164,33 +225,47 @@ async fn move_chunk(
     Ok(())
 }
 
-/// Refuses where a file over those leaves is missing, or is not what the tree says.
-async fn are_there(services: &Services, folder: &FolderLog, (from, to): (u64, u64)) -> Result<(), ServiceError> {
-    for (tree, path) in files(from, to) {
-        let reading = services.store.read(|tx| Box::pin(proven(tx, folder, tree, path)));
-        reading.await?;
-    }
-    Ok(())
+/// Refuses where one of those files is missing, or is not what the tree says.
+async fn are_there(
+    services: &Services,
+    place: &Arc<dyn TilePlace>,
+    files: &[(TreeHash, TilePath)],
+) -> Result<(), ServiceError> {
+    let work = |tree, path| {
+        let (services, place) = (services.clone(), Arc::clone(place));
+        async move { proven(&services, &*place, tree, path).await.map(|_| ()) }
+    };
+    for_each(files, work, || ()).await
 }
 
-/// The full octets of a file of a folder, compared with the tree: a tile with the hash over it, a bundle with its leaves.
-/// Levels above are read as any tile is: at most one of them is a file too, and is compared in its turn.
-pub(super) fn proven<'t>(
-    tx: &'t mut Tx<'_>,
-    folder: &'t FolderLog,
+/// The full octets of a file of a place, compared with the tree: a tile with the hash over it, a bundle with its leaves. What
+/// stands over it is a row, or a file of that place too, which is compared in its turn.
+pub(super) fn proven<'a>(
+    services: &'a Services,
+    place: &'a dyn TilePlace,
     tree: TreeHash,
     path: TilePath,
-) -> Steps<'t, Vec<u8>, ServiceError> {
+) -> Doing<'a, Vec<u8>> {
     Box::pin(async move {
-        let Some(octets) = folder.whole(tree, path).await? else {
-            return Err(Error::OldTileMissing { path: folder.place_of(tree, path) }.into());
+        let Some(octets) = place.whole(tree, path).await? else {
+            return Err(Error::OldTileMissing { place: place_of(place, tree, path) }.into());
         };
         let over = match path {
             TilePath::Tile(tile) => hash_over(tile).map(|over| (over, false)),
             TilePath::Entries(bundle) => TileCoordinate::new(0, bundle.index(), FULL).map(|over| (over, true)),
         };
         let (over, is_leaves) = over.ok_or(Error::NoSuchFile)?;
-        let known = tiles::tile(tx, tree, over).await?.ok_or(Error::NoSuchFile)?;
+        let row = services.store.read(|tx| Box::pin(tiles::row(tx, tree, TilePath::Tile(over))));
+        let known = match row.await? {
+            Some(octets) => octets,
+            // Those of higher levels are rows for ever.
+            None if over.level() < LEVELS => {
+                let mut octets = proven(services, place, tree, TilePath::Tile(over)).await?;
+                octets.truncate(usize::from(over.width()).saturating_mul(HASH));
+                octets
+            }
+            None => return Err(Error::NoSuchFile.into()),
+        };
         let known = read_tile(&known, over.width()).map_err(|_| Error::NoSuchFile)?;
         let is_right = if is_leaves {
             read_bundle(&octets, FULL).is_ok_and(|entries| tree.leaves(&entries) == known)
@@ -200,7 +275,7 @@ pub(super) fn proven<'t>(
         };
         match is_right {
             true => Ok(octets),
-            false => Err(Error::OldTileChanged { path: folder.place_of(tree, path) }.into()),
+            false => Err(Error::OldTileChanged { place: place_of(place, tree, path) }.into()),
         }
     })
 }
@@ -212,22 +287,13 @@ fn hash_over(tile: TileCoordinate) -> Option<TileCoordinate> {
     TileCoordinate::new(tile.level().checked_add(1)?, tile.index() / full, place.checked_add(1)?)
 }
 
-/// What of the log was moved, and its folder.
-pub(super) async fn moved(tx: &mut Tx<'_>) -> Result<Option<(Moved, FolderLog)>, ServiceError> {
-    let moved = moved_tiles::find(tx).await?;
-    Ok(moved.map(|moved| {
-        let folder = FolderLog::new(&moved.place);
-        (moved, folder)
-    }))
-}
-
-/// Moves what is older than so many leaves, for as long as it is polled. A folder that cannot be used is told in the log of
+/// Moves what is older than so many leaves, for as long as it is polled. A place that cannot be used is told in the log of
 /// the program, and the rows stay.
-pub async fn keep_moving(log: AuditLog, folder: FolderLog, after: u64) {
+pub async fn keep_moving(log: AuditLog, place: Arc<dyn TilePlace>, after: u64) {
     loop {
         let size = log.growth.lock().await.size();
         let below = size.saturating_sub(after) / CHUNK * CHUNK;
-        match move_tiles(&log.services, &folder, below, &|_| {}).await {
+        match move_tiles(&log.services, &place, below, &|_| {}).await {
             Ok(None) => {}
             Ok(Some(MovedTiles { from, below })) => tracing::info!(from, below, "old tiles of the audit log are moved"),
             Err(error) => {

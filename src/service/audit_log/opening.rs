@@ -4,6 +4,7 @@
 //! newest leaves each is what its event commits to; no event behind the head is missing. What is not: the tiles further
 //! left. `yinxin log verify` looks at all of them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -13,8 +14,9 @@ use crate::domain::audit::growth::Growth;
 use crate::domain::audit::tree::TreeHash;
 use crate::domain::audit::{Entry, EventBody, EventClass};
 use crate::format::tlog::Note;
-use crate::format::tlog::tile::{BundleCoordinate, FULL, bundles_of, edge_of, read_bundle};
+use crate::format::tlog::tile::{FULL, bundles_of, edge_of};
 use crate::service::audit_log::keys::{LogKey, current, verifiers};
+use crate::service::audit_log::tiles::Bundles;
 use crate::service::audit_log::{AuditLog, Error, Options, Signers, tiles};
 use crate::service::{Error as ServiceError, Services};
 use crate::store::erasures::Erasure;
@@ -99,7 +101,6 @@ impl AuditLog {
             verifiers(&self.services, self.origin(), TreeHash::Sm3).await?,
             verifiers(&self.services, self.origin(), TreeHash::Sha256).await?,
         ];
-        let (known, origin) = (&known, self.origin());
         let steps = self.services.store.read(|tx| {
             Box::pin(async move {
                 let head = log::head(tx).await?.ok_or(Error::Off)?;
@@ -107,21 +108,26 @@ impl AuditLog {
                 if events < head.size {
                     return Err(Error::Behind { signed: head.size, events }.into());
                 }
-                let growth = edges(tx, head.size).await?;
-                let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
-                for ((tree, note), known) in TreeHash::ALL.into_iter().zip(notes).zip(known) {
-                    let Some(note) = note else { continue };
-                    let note = Note::parse(note).map_err(|error| Error::Checkpoint(error.into()))?;
-                    let signed = verify_checkpoint(&note, &tree.origin(origin), known, &[]).map_err(Error::from)?;
-                    if signed.size() != head.size || *signed.root() != growth.root(tree) {
-                        return Err(Error::Diverged { tree, size: head.size }.into());
-                    }
-                }
-                compare(tx, head.size.saturating_sub(COMPARED), head.size).await?;
-                Ok::<_, ServiceError>(growth)
+                Ok::<_, ServiceError>(head)
             })
         });
-        steps.await
+        // Whoever makes it grow meanwhile changes nothing of what that head stands on.
+        let head = steps.await?;
+        let growth = edges(&self.services, head.size).await?;
+        let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
+        for ((tree, note), known) in TreeHash::ALL.into_iter().zip(notes).zip(&known) {
+            let Some(note) = note else { continue };
+            let note = Note::parse(note).map_err(|error| Error::Checkpoint(error.into()))?;
+            let origin = tree.origin(self.origin());
+            let signed = verify_checkpoint(&note, &origin, known, &[]).map_err(Error::from)?;
+            if signed.size() != head.size || *signed.root() != growth.root(tree) {
+                return Err(Error::Diverged { tree, size: head.size }.into());
+            }
+        }
+        let from = head.size.saturating_sub(COMPARED);
+        let bundles = &Bundles::read(&self.services, head.size, bundles_over(from, head.size)).await?;
+        self.services.store.read(|tx| Box::pin(compare(tx, bundles, from, head.size))).await?;
+        Ok(growth)
     }
 }
 
@@ -148,29 +154,34 @@ async fn take_over_erasures(services: &Services) -> Result<(), ServiceError> {
     steps.await
 }
 
-async fn edges(tx: &mut Tx<'_>, size: u64) -> Result<Growth, ServiceError> {
-    let sm3 = tiles::tiles(tx, TreeHash::Sm3, edge_of(size)).await?;
-    let sha256 = tiles::tiles(tx, TreeHash::Sha256, edge_of(size)).await?;
+async fn edges(services: &Services, size: u64) -> Result<Growth, ServiceError> {
+    let sm3 = tiles::tiles(services, TreeHash::Sm3, edge_of(size)).await?;
+    let sha256 = tiles::tiles(services, TreeHash::Sha256, edge_of(size)).await?;
     let last = bundles_of(size).last().filter(|bundle| !bundle.is_full());
     let bundle = match last {
-        Some(wanted) => tiles::bundle(tx, wanted).await?.unwrap_or_default(),
+        Some(wanted) => tiles::bundle(services, wanted).await?.unwrap_or_default(),
         None => Vec::new(),
     };
     Ok(Growth::from_edges(size, &sm3, &sha256, bundle).map_err(Error::from)?)
 }
 
-/// Compares leaves with the events that they commit to, from that one on. Erased events are passed over.
+/// The indices of the bundles over the leaves from one number to another.
+pub(super) fn bundles_over(from: u64, to: u64) -> Range<u64> {
+    from / u64::from(FULL)..to.div_ceil(u64::from(FULL))
+}
+
+/// Compares leaves with the events that they commit to, from one number to another, both within the log that the bundles are of.
+/// Erased events are passed over.
 ///
 /// # Errors
 /// [`Error::OtherEvent`], [`Error::MissingEvent`], with the first wrong index; the store's.
-pub(super) async fn compare(tx: &mut Tx<'_>, from: u64, size: u64) -> Result<(), ServiceError> {
-    for index in from / u64::from(FULL)..size.div_ceil(u64::from(FULL)) {
-        let Some(wanted) = BundleCoordinate::in_tree(index, size) else { break };
+pub(super) async fn compare(tx: &mut Tx<'_>, bundles: &Bundles, from: u64, to: u64) -> Result<(), ServiceError> {
+    for index in bundles_over(from, to) {
         let first = index.saturating_mul(u64::from(FULL));
-        let octets = tiles::bundle(tx, wanted).await?.ok_or(Error::MissingEvent { index: first })?;
-        let entries = read_bundle(&octets, wanted.width()).map_err(|_| Error::OtherEvent { index: first })?;
-        let known = audit::commitments(tx, signed(first), i64::from(wanted.width())).await?;
-        for (index, octets) in (first..).zip(entries) {
+        let entries = bundles.entries(index)?.ok_or(Error::MissingEvent { index: first })?;
+        let count = to.saturating_sub(first).min(u64::from(FULL));
+        let known = audit::commitments(tx, signed(first), signed(count)).await?;
+        for (index, octets) in (first..to).zip(entries) {
             match known.get(&signed(index)) {
                 Some(Some(event)) => {
                     let entry = Entry::of_der(&event.event, &event.salt);

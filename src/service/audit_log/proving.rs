@@ -67,25 +67,39 @@ impl AuditLog {
                 if index >= head.size {
                     return Err(Error::NotMerged { index, seconds: delay }.into());
                 }
-                let extra = [found.salt.as_slice(), &found.event].concat();
-                let wanted = inclusion_tiles(index, head.size).map_err(Error::from)?;
-                let mut texts = [None, None];
-                let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
-                for ((tree, note), text) in TreeHash::ALL.into_iter().zip(notes).zip(&mut texts) {
-                    let Some(note) = note else { continue };
-                    let held = tiles::tiles(tx, tree, wanted.iter().copied()).await?;
-                    let hashes = prove_inclusion(tree, index, head.size, &held).map_err(Error::from)?;
-                    // We wrote it as text.
-                    let note = String::from_utf8_lossy(note);
-                    *text = Some(LogProof::write(Some(&extra), index, &hashes, &note));
-                }
-                let [sm3, sha256] = texts;
-                let sm3 = sm3.ok_or(Error::TreeOff { tree: TreeHash::Sm3 })?;
-                let seen = proof_seen(tx, index, &extra).await?;
-                Ok::<_, ServiceError>(EventProof { index, event: found.event, salt: found.salt, sm3, sha256, seen })
+                let seen = seen_note(tx, index).await?;
+                Ok::<_, ServiceError>((head, found, seen))
             })
         });
-        steps.await
+        let (head, found, seen) = steps.await?;
+        let extra = [found.salt.as_slice(), &found.event].concat();
+        // What the tree of that head stands on never changes, so it is read after the head.
+        let wanted = inclusion_tiles(index, head.size).map_err(Error::from)?;
+        let mut texts = [None, None];
+        let notes = [Some(&head.sm3_note), head.sha256_note.as_ref()];
+        for ((tree, note), text) in TreeHash::ALL.into_iter().zip(notes).zip(&mut texts) {
+            let Some(note) = note else { continue };
+            let held = tiles::tiles(&self.services, tree, wanted.iter().copied()).await?;
+            let hashes = prove_inclusion(tree, index, head.size, &held).map_err(Error::from)?;
+            // We wrote it as text.
+            let note = String::from_utf8_lossy(note);
+            *text = Some(LogProof::write(Some(&extra), index, &hashes, &note));
+        }
+        let [sm3, sha256] = texts;
+        let sm3 = sm3.ok_or(Error::TreeOff { tree: TreeHash::Sm3 })?;
+        let seen = match seen {
+            Some((size, note)) => Some(self.proof_seen(index, size, &extra, &note).await?),
+            None => None,
+        };
+        Ok(EventProof { index, event: found.event, salt: found.salt, sm3, sha256, seen })
+    }
+
+    /// The proof under a smaller checkpoint that stays.
+    async fn proof_seen(&self, index: u64, size: u64, extra: &[u8], note: &str) -> Result<String, ServiceError> {
+        let wanted = inclusion_tiles(index, size).map_err(Error::from)?;
+        let held = tiles::tiles(&self.services, TreeHash::Sm3, wanted).await?;
+        let hashes = prove_inclusion(TreeHash::Sm3, index, size, &held).map_err(Error::from)?;
+        Ok(LogProof::write(Some(extra), index, &hashes, note))
     }
 }
 
@@ -106,14 +120,6 @@ async fn seen_note(tx: &mut Tx<'_>, index: u64) -> Result<Option<(u64, String)>,
         lines.extend(other.signatures.iter().filter(|line| line.name == row.witness).cloned());
     }
     Ok(Some((first.size, Note::write(note.text, &lines).map_err(wrong)?)))
-}
-
-async fn proof_seen(tx: &mut Tx<'_>, index: u64, extra: &[u8]) -> Result<Option<String>, ServiceError> {
-    let Some((size, note)) = seen_note(tx, index).await? else { return Ok(None) };
-    let wanted = inclusion_tiles(index, size).map_err(Error::from)?;
-    let held = tiles::tiles(tx, TreeHash::Sm3, wanted).await?;
-    let hashes = prove_inclusion(TreeHash::Sm3, index, size, &held).map_err(Error::from)?;
-    Ok(Some(LogProof::write(Some(extra), index, &hashes, &note)))
 }
 
 /// Who dates what the log of an installation holds: the keys of its tree of SM3, and of witnesses.

@@ -9,9 +9,10 @@ use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::ca::erasure::ErasureRefused;
 use crate::service::audit_log::Error;
 use crate::service::audit_log::erasing::{Terms, TermsNow, signed};
-use crate::service::audit_log::opening::compare;
+use crate::service::audit_log::opening::{bundles_over, compare};
+use crate::service::audit_log::tiles::Bundles;
 use crate::service::{Error as ServiceError, Services};
-use crate::store::{self, Tx, audit, erasures};
+use crate::store::{self, Tx, audit, erasures, log};
 
 /// Events of one run: others wait no longer than erasing them takes.
 const TOGETHER: i64 = 10_000;
@@ -40,10 +41,23 @@ pub async fn prune(services: &Services, terms: &Terms, before: Timestamp) -> Res
     if before > now.before {
         return Err(Error::from(ErasureRefused::TooYoung { before: now.before }).into());
     }
+    // The bundles may lie elsewhere, so they are read before the transaction; which events go, it finds again.
+    let foreseen = services.store.read(|tx| {
+        Box::pin(async move {
+            let size = log::head(tx).await?.ok_or(Error::Off)?.size;
+            Ok::<_, ServiceError>((size, ended(tx, now, before).await?))
+        })
+    });
+    let (size, Some((from, to, _))) = foreseen.await? else { return Ok(None) };
+    let bundles = &Bundles::read(services, size, bundles_over(from, to)).await?;
     let steps = services.store.run("prune events", |tx| {
         Box::pin(async move {
-            let Some((from, to, count)) = ended(tx, now, before).await? else { return Ok(None) };
-            compare(tx, from, to).await?;
+            let found = ended(tx, now, before).await?;
+            // More may have come to its end meanwhile; its turn is the next run's.
+            let Some((from, to, count)) = found.filter(|found| (found.0, found.1) == (from, to)) else {
+                return Err(store::Error::Stale { table: "audit_events", row: from.to_string() }.into());
+            };
+            compare(tx, bundles, from, to).await?;
             let body = EventBody::EventsPruned { from, to, count, before };
             let event = audit::append(tx, &Event { at, actor: Actor::Operator, request: None, body }).await?;
             // Another service on this database was quicker: nothing of this run is kept.

@@ -6,14 +6,14 @@ use crate::domain::audit::checkpoint::Verifier;
 use crate::domain::audit::growth::RECORD;
 use crate::domain::audit::log_check::Piece;
 use crate::domain::audit::tree::{Hash, TreeHash};
-use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate};
+use crate::format::tlog::tile::{BundleCoordinate, FULL, TileCoordinate, TilePath};
 use crate::service::audit_log::agreeing::must_continue;
 use crate::service::audit_log::checking::{Believed, LogSource, ReadPiece, ReadRow, ReadTree};
 use crate::service::audit_log::keys::verifiers;
-use crate::service::audit_log::{Error, moving, tiles};
+use crate::service::audit_log::{Error, tiles};
 use crate::service::{Error as ServiceError, Services};
 use crate::store::log::{self, LogHead, StoredTile, TileKind};
-use crate::store::{Store, audit};
+use crate::store::{audit, moved_tiles};
 
 /// Octets of a hash.
 const HASH: usize = 32;
@@ -21,7 +21,7 @@ const HASH: usize = 32;
 /// The log of a database, as it was signed when this was made.
 #[derive(Clone)]
 pub struct StoredLog {
-    store: Store,
+    services: Services,
     head: LogHead,
 }
 
@@ -36,7 +36,7 @@ impl StoredLog {
         for tree in TreeHash::ALL {
             own.extend(verifiers(services, &head.origin, tree).await?);
         }
-        let log = Self { store: services.store.clone(), head };
+        let log = Self { services: services.clone(), head };
         Ok((log, Believed { log: own, witnesses: Vec::new() }))
     }
 
@@ -53,7 +53,7 @@ impl StoredLog {
         seen: (u64, Hash),
         folder: &Path,
     ) -> Result<(), ServiceError> {
-        must_continue(&self.store, (tree, self.head.size), seen, folder).await
+        must_continue(&self.services, (tree, self.head.size), seen, folder).await
     }
 
     /// Its size.
@@ -67,7 +67,7 @@ impl StoredLog {
     /// # Errors
     /// As `proven_tile`: what a moved file is not, by its name; the store's.
     pub async fn bundle(&self, bundle: BundleCoordinate) -> Result<Option<Vec<u8>>, ServiceError> {
-        self.store.read(|tx| Box::pin(tiles::bundle(tx, bundle))).await
+        tiles::bundle(&self.services, bundle).await
     }
 
     async fn row_of(
@@ -78,22 +78,25 @@ impl StoredLog {
     ) -> Result<Vec<Option<Vec<u8>>>, ServiceError> {
         let Some((from, _)) = wanted.first().copied() else { return Ok(Vec::new()) };
         let most = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-        let steps = self.store.read(|tx| {
+        let steps = self.services.store.read(|tx| {
             Box::pin(async move {
-                let moved = moving::moved(tx).await?;
+                let moved = moved_tiles::find(tx).await?;
                 Ok::<_, ServiceError>((log::tiles(tx, (kind, level, from), most).await?, moved))
             })
         });
         let (found, moved) = steps.await?;
+        let place = moved.as_ref().map(|moved| self.services.old_tiles.at(&moved.place)).transpose()?;
+        let moved = moved.zip(place);
         let mut found = found.into_iter().peekable();
         let mut read = Vec::with_capacity(wanted.len());
         for (number, width) in wanted {
             while found.next_if(|tile: &StoredTile| tile.number < number).is_some() {}
             read.push(match (found.next_if(|tile: &StoredTile| tile.number == number), &moved) {
                 (Some(tile), _) => tiles::beginning(tile, width, each),
-                (None, Some((moved, folder))) if number < moved.tiles(level) => {
-                    folder.as_it_is((kind, level), number).await?
-                }
+                (None, Some((moved, place))) if number < moved.tiles(level) => match file(kind, level, number) {
+                    Some((tree, path)) => place.whole(tree, path).await?,
+                    None => None,
+                },
                 (None, _) => None,
             });
         }
@@ -109,17 +112,27 @@ impl StoredLog {
         tree: TreeHash,
         tile: TileCoordinate,
     ) -> Result<Option<Vec<u8>>, ServiceError> {
-        self.store.read(|tx| Box::pin(tiles::tile(tx, tree, tile))).await
+        tiles::file(&self.services, tree, TilePath::Tile(tile)).await
     }
 
     async fn rows(&self, piece: Piece) -> Result<Vec<ReadRow>, ServiceError> {
         let count = piece.bundles().map(|bundle| i64::from(bundle.width())).sum::<i64>();
         let first = i64::try_from(piece.first_leaf()).unwrap_or(i64::MAX);
-        let known = self.store.read(|tx| Box::pin(audit::commitments(tx, first, count))).await?;
+        let known = self.services.store.read(|tx| Box::pin(audit::commitments(tx, first, count))).await?;
         let row = |(number, opening): (i64, Option<audit::SaltedEvent>)| {
             (u64::try_from(number).unwrap_or(u64::MAX), opening.map(|row| (row.event, row.salt)))
         };
         Ok(known.into_iter().map(row).collect())
+    }
+}
+
+/// A full tile or bundle as a file, by kind, level and index of its row.
+fn file(kind: TileKind, level: u8, index: u64) -> Option<(TreeHash, TilePath)> {
+    let tile = |tree| TileCoordinate::new(level, index, FULL).map(|tile| (tree, TilePath::Tile(tile)));
+    match kind {
+        TileKind::Entries => BundleCoordinate::new(index, FULL).map(|one| (TreeHash::Sm3, TilePath::Entries(one))),
+        TileKind::Sm3 => tile(TreeHash::Sm3),
+        TileKind::Sha256 => tile(TreeHash::Sha256),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Tiles between rows and types: the widest form that a row holds, cut to the form that is asked for.
 
+use std::collections::BTreeMap;
+
 use crate::domain::audit::growth::{Grown, RECORD};
 use crate::domain::audit::tree::{Tiles, TreeHash, WrittenTile};
-use crate::format::tlog::tile::{BundleCoordinate, TileCoordinate, TilePath};
-use crate::service::Error;
+use crate::format::tlog::tile::{BundleCoordinate, FULL, TileCoordinate, TilePath, read_bundle};
 use crate::service::audit_log::{self, moving};
-use crate::store::Tx;
+use crate::service::{Error, Services};
 use crate::store::log::{self, StoredTile, TileKind};
+use crate::store::{Tx, moved_tiles};
 
 /// Octets of a hash.
 const HASH: usize = 32;
@@ -18,20 +20,76 @@ pub(super) const fn kind(tree: TreeHash) -> TileKind {
     }
 }
 
-/// A tile of a tree in the width that is asked for; none where there is none so wide. One that was moved is read where it
-/// lies, and compared with the tree.
-pub(super) async fn tile(tx: &mut Tx<'_>, tree: TreeHash, wanted: TileCoordinate) -> Result<Option<Vec<u8>>, Error> {
-    match row(tx, tree, TilePath::Tile(wanted)).await? {
-        Some(octets) => Ok(Some(octets)),
-        None => elsewhere(tx, tree, TilePath::Tile(wanted)).await,
-    }
+/// A tile or bundle in the width that is asked for; none where there is none so wide. One that was moved is read where it lies,
+/// when no transaction is open, and compared with the tree.
+pub(super) async fn file(services: &Services, tree: TreeHash, wanted: TilePath) -> Result<Option<Vec<u8>>, Error> {
+    let known = services.store.read(|tx| {
+        Box::pin(async move {
+            Ok::<_, Error>(match row(tx, tree, wanted).await? {
+                Some(octets) => (Some(octets), None),
+                None => (None, moved_tiles::find(tx).await?),
+            })
+        })
+    });
+    let (octets, moved) = known.await?;
+    let (level, index, width, each) = match wanted {
+        TilePath::Tile(tile) => (tile.level(), tile.index(), tile.width(), HASH),
+        TilePath::Entries(bundle) => (0, bundle.index(), bundle.width(), RECORD),
+    };
+    let Some(moved) = moved.filter(|moved| index < moved.tiles(level)) else { return Ok(octets) };
+    let place = services.old_tiles.at(&moved.place)?;
+    let mut octets = moving::proven(services, &*place, tree, wanted).await?;
+    octets.truncate(usize::from(width).saturating_mul(each));
+    Ok(Some(octets))
 }
 
-/// A bundle of entries in the width that is asked for; none where there is none so wide. As [`tile`] where it was moved.
-pub(super) async fn bundle(tx: &mut Tx<'_>, wanted: BundleCoordinate) -> Result<Option<Vec<u8>>, Error> {
-    match row(tx, TreeHash::Sm3, TilePath::Entries(wanted)).await? {
-        Some(octets) => Ok(Some(octets)),
-        None => elsewhere(tx, TreeHash::Sm3, TilePath::Entries(wanted)).await,
+/// A bundle of entries, as [`file`].
+pub(super) async fn bundle(services: &Services, wanted: BundleCoordinate) -> Result<Option<Vec<u8>>, Error> {
+    file(services, TreeHash::Sm3, TilePath::Entries(wanted)).await
+}
+
+/// Bundles by their index, in the width that they have in a tree of some size.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bundles {
+    size: u64,
+    octets: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Bundles {
+    /// Those of these indices, of a log of that size.
+    ///
+    /// # Errors
+    /// [`audit_log::Error::MissingEvent`]: one that it should have is not there; as [`file`].
+    pub(super) async fn read(
+        services: &Services,
+        size: u64,
+        indices: impl IntoIterator<Item = u64>,
+    ) -> Result<Self, Error> {
+        let mut read = Self { size, octets: BTreeMap::new() };
+        for index in indices {
+            let Some(wanted) = BundleCoordinate::in_tree(index, size) else { continue };
+            let octets = bundle(services, wanted).await?;
+            let first = index.saturating_mul(u64::from(FULL));
+            read.octets.insert(index, octets.ok_or(audit_log::Error::MissingEvent { index: first })?);
+        }
+        Ok(read)
+    }
+
+    /// The size of the log that they are of.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The entries of a bundle; none where it was not read.
+    ///
+    /// # Errors
+    /// [`audit_log::Error::OtherEvent`]: it is malformed.
+    pub(super) fn entries(&self, index: u64) -> Result<Option<Vec<&[u8]>>, audit_log::Error> {
+        let held = BundleCoordinate::in_tree(index, self.size).zip(self.octets.get(&index));
+        let Some((wanted, octets)) = held else { return Ok(None) };
+        let first = index.saturating_mul(u64::from(FULL));
+        let entries = read_bundle(octets, wanted.width()).map_err(|_| audit_log::Error::OtherEvent { index: first })?;
+        Ok(Some(entries))
     }
 }
 
@@ -44,34 +102,19 @@ pub(super) async fn row(tx: &mut Tx<'_>, tree: TreeHash, wanted: TilePath) -> Re
     Ok(log::tile(tx, name).await?.and_then(|tile| beginning(tile, width, each)))
 }
 
-/// What is no row any more, in the width that is asked for.
-async fn elsewhere(tx: &mut Tx<'_>, tree: TreeHash, wanted: TilePath) -> Result<Option<Vec<u8>>, Error> {
-    let (level, index, width, each) = match wanted {
-        TilePath::Tile(tile) => (tile.level(), tile.index(), tile.width(), HASH),
-        TilePath::Entries(bundle) => (0, bundle.index(), bundle.width(), RECORD),
-    };
-    let Some((moved, folder)) = moving::moved(tx).await? else { return Ok(None) };
-    if index >= moved.tiles(level) {
-        return Ok(None);
-    }
-    let mut octets = moving::proven(tx, &folder, tree, wanted).await?;
-    octets.truncate(usize::from(width).saturating_mul(each));
-    Ok(Some(octets))
-}
-
 /// Those tiles of a tree, each as it is asked for.
 ///
 /// # Errors
-/// One is missing, or not as long as it says.
+/// One is missing, or not as long as it says; as [`file`].
 pub(super) async fn tiles(
-    tx: &mut Tx<'_>,
+    services: &Services,
     tree: TreeHash,
     wanted: impl IntoIterator<Item = TileCoordinate>,
 ) -> Result<Tiles, Error> {
     let mut tiles = Tiles::new();
     for coordinate in wanted {
         // One that is missing is told by who looks for it.
-        if let Some(octets) = tile(tx, tree, coordinate).await? {
+        if let Some(octets) = file(services, tree, TilePath::Tile(coordinate)).await? {
             tiles.insert(coordinate, octets).map_err(audit_log::Error::from)?;
         }
     }

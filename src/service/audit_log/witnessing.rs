@@ -80,7 +80,7 @@ impl KnownWitness {
             let by = std::slice::from_ref(&self.verifier);
             let believed = verify_checkpoint(&note, &origin, &own, by).map_err(Error::from)?;
             let (size, witness) = (believed.size(), self.name().to_owned());
-            match standing(&services.store, (tree, head), (size, *believed.root())).await? {
+            match standing(services, (tree, head), (size, *believed.root())).await? {
                 Standing::Continued => {}
                 Standing::Behind => {
                     return Err(Error::BehindWitness { witness, tree, seen: size, signed: head }.into());
@@ -109,7 +109,7 @@ impl AuditLog {
         for _ in 0..2 {
             let (from, to) = (old, head.size);
             let wanted = consistency_tiles(from, to).map_err(Error::from)?;
-            let held = self.services.store.read(|tx| Box::pin(tiles::tiles(tx, tree, wanted))).await?;
+            let held = tiles::tiles(&self.services, tree, wanted).await?;
             let proof = prove_consistency(tree, from, to, &held).map_err(Error::from)?;
             let body = AddCheckpoint::write(from, &proof, &String::from_utf8_lossy(&head.note));
             match witness.client.submit(body).await.map_err(|error| Error::NoWitness { reason: web::told(&error) })? {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::StatusCode;
 use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, StatusCode};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -55,44 +55,68 @@ impl KeptServer {
         &self.address
     }
 
+    /// The same with those bounds of one question.
+    #[must_use]
+    pub fn patient(mut self, patience: Patience) -> Self {
+        self.web.patience = patience;
+        self
+    }
+
     /// A file of at most so many octets; none where the server says that there is none (404, 410).
     ///
     /// # Errors
     /// No answer, or another one.
     pub async fn file(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, Error> {
+        let target = format!("{}/{name}", self.address.target.trim_end_matches('/'));
+        let question = Question { address: Address { target, ..self.address.clone() }, body: None, most };
+        let known = [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::GONE];
+        let asked = || request(&question, Afterwards::Keep);
+        let (status, octets) = self.answered(&asked, &known, most).await?;
+        Ok((status == StatusCode::OK).then_some(octets))
+    }
+
+    /// The answer to that request, which may be sent twice, where it has one of these statuses and no more octets than that.
+    pub(super) async fn answered(
+        &self,
+        request: &(dyn Fn() -> Result<Request<Once>, hyper::http::Error> + Sync),
+        statuses: &[StatusCode],
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
         let whole = self.web.patience.whole;
         // Nobody closes it.
         let Ok(_place) = self.places.acquire().await else { return Err(Error::TimedOut(whole)) };
-        let target = format!("{}/{name}", self.address.target.trim_end_matches('/'));
-        let question = Question { address: Address { target, ..self.address.clone() }, body: None, most };
-        timeout(whole, self.exchange(&question)).await.unwrap_or(Err(Error::TimedOut(whole)))
-    }
-
-    async fn exchange(&self, question: &Question) -> Result<Option<Vec<u8>>, Error> {
-        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(kept) = kept {
-            match self.ask(kept, question).await {
-                // The server may close whatever rests (RFC 9112 9.5): asked anew, over another connection.
-                Err(Error::Http(_)) => {}
-                answered => return answered,
+        let exchange = async {
+            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            if let Some(kept) = kept {
+                match self.ask(kept, request()?, statuses, most).await {
+                    // The server may close whatever rests (RFC 9112 9.5): asked anew, over another connection.
+                    Err(Error::Http(_)) => {}
+                    answered => return answered,
+                }
             }
-        }
-        let (sender, connection) = self.web.connected(&question.address).await?;
-        let driver = tokio::spawn(async move {
-            // What breaks it is told to whoever waits for the answer.
-            let _ = connection.await;
-        });
-        self.ask(Kept { sender, driver }, question).await
+            let (sender, connection) = self.web.connected(&self.address).await?;
+            let driver = tokio::spawn(async move {
+                // What breaks it is told to whoever waits for the answer.
+                let _ = connection.await;
+            });
+            self.ask(Kept { sender, driver }, request()?, statuses, most).await
+        };
+        timeout(whole, exchange).await.unwrap_or(Err(Error::TimedOut(whole)))
     }
 
-    async fn ask(&self, mut kept: Kept, question: &Question) -> Result<Option<Vec<u8>>, Error> {
+    async fn ask(
+        &self,
+        mut kept: Kept,
+        request: Request<Once>,
+        statuses: &[StatusCode],
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
         kept.sender.ready().await?;
-        let response = kept.sender.send_request(request(question, Afterwards::Keep)?).await?;
-        let known = [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::GONE];
-        let (status, octets) = answer(response, &known, question.most).await?;
+        let response = kept.sender.send_request(request).await?;
+        let answered = answer(response, statuses, most).await?;
         if !kept.sender.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
         }
-        Ok((status == StatusCode::OK).then_some(octets))
+        Ok(answered)
     }
 }

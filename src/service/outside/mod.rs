@@ -4,6 +4,7 @@ pub mod exchange;
 pub mod kept;
 pub mod notices;
 pub mod ntp;
+pub mod objects;
 pub mod reach;
 pub mod status;
 pub mod web;

@@ -309,6 +309,11 @@ pub(super) async fn whole_body(
 pub(super) struct Once(Option<Bytes>);
 
 impl Once {
+    /// No body.
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
     /// This body.
     pub(super) fn of(octets: Vec<u8>) -> Self {
         Self(Some(Bytes::from(octets)))

@@ -36,6 +36,24 @@ fn commands_refuse_by_their_codes() {
     assert_eq!(running.terminate().0, Some(0));
     let old = installation.path("old-tiles");
     let with_folder = [("YINXIN_AUDIT_LOG__OLD_TILES", old.to_str().unwrap())];
+    // Nobody listens there, and nobody is asked where there is nothing to move.
+    let credentials = "aws_access_key_id = a\naws_secret_access_key = b\n";
+    let secret = |name: &str, text: &str, mode| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = installation.write(name, text.as_bytes());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let [closed, open, other] = [
+        secret("closed", credentials, 0o600),
+        secret("open", credentials, 0o640),
+        secret("other", "password\n", 0o600),
+    ];
+    let objects = |file| {
+        let place = ("YINXIN_AUDIT_LOG__OLD_TILES", "http://127.0.0.1:9/logs/old");
+        [place, ("YINXIN_AUDIT_LOG__OLD_TILES_CREDENTIALS", file)]
+    };
+    let [with_objects, with_open, with_other] = [objects(&closed), objects(&open), objects(&other)];
     let to_sign = installation.path("to-sign");
     let signing = ["--to-sign", to_sign.to_str().unwrap(), "--officer", "nobody"];
     let erase = ["audit", "erase", "--number", "0", "--reason"];
@@ -55,6 +73,10 @@ fn commands_refuse_by_their_codes() {
         (vec!["audit", "prune", "--before", "yesterday"], &[], 64, "a day, or a moment of RFC 3339"),
         (vec!["log", "move-tiles", "--below", "256"], &[], 4, "(log-old-tiles-off)"),
         (vec!["log", "move-tiles", "--below", "256"], &with_folder, 0, "nothing to move"),
+        (vec!["log", "move-tiles", "--below", "256"], &with_objects, 0, "nothing to move"),
+        (vec!["log", "move-tiles", "--below", "256"], &with_objects[..1], 64, "audit_log.old_tiles_credentials"),
+        (vec!["log", "move-tiles", "--below", "256"], &with_open, 4, "mode 0640"),
+        (vec!["log", "move-tiles", "--below", "256"], &with_other, 4, "(object-store-credentials)"),
         (vec!["alarms", "release", "999"], &[], 4, "(unknown-alarm)"),
         ([&["alarms", "release", "999"], &signing[..]].concat(), &[], 4, "(unknown-alarm)"),
         (vec!["log", "verify"], &[("YINXIN_AUDIT_LOG__KEEP_EVENTS_DAYS", "179")], 64, "(retention-too-short)"),

@@ -17,6 +17,7 @@ pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
 mod old_tiles;
+mod old_tiles_objects;
 mod person_crash;
 pub(crate) mod person_signings;
 pub(crate) mod registration;

@@ -13,6 +13,7 @@ use yinxin::service::audit_log::AuditLog;
 use yinxin::service::audit_log::checking::{CheckError, CheckedLog, check};
 use yinxin::service::audit_log::folder::FolderLog;
 use yinxin::service::audit_log::moving::{MoveStep, MovedTiles, move_tiles};
+use yinxin::service::audit_log::old_tiles::TilePlace;
 use yinxin::service::audit_log::stored::StoredLog;
 use yinxin::store::log::{self, TileKind};
 use yinxin::store::moved_tiles::{self, Moved, tiles_below};
@@ -43,16 +44,21 @@ async fn contract(place: Place) {
     sequence_all(&log).await;
     let folder = place.folder.path().join("old");
     let served = all_files(&log).await;
-    no_step_that_is_cut_off_loses_anything(&place, &services, &folder, &served).await;
+    no_step_that_is_cut_off_loses_anything(&place, &services, &at(&folder), &served).await;
     everything_is_served_and_proven_as_before(&place, &services, &served).await;
     a_file_that_is_missing_or_changed_is_named(&services, &folder).await;
     another_place_is_taken_only_when_it_has_everything(&place, &services, &folder).await;
     services.store.close().await;
 }
 
-type Files = BTreeMap<(TreeHash, String), Vec<u8>>;
+/// A folder as a place for tiles.
+pub(crate) fn at(folder: &Path) -> Arc<dyn TilePlace> {
+    Arc::new(FolderLog::new(folder))
+}
 
-async fn all_files(log: &AuditLog) -> Files {
+pub(crate) type Files = BTreeMap<(TreeHash, String), Vec<u8>>;
+
+pub(crate) async fn all_files(log: &AuditLog) -> Files {
     let size = log.head(TreeHash::Sm3).await.unwrap().size;
     let mut files = Files::new();
     for tree in TreeHash::ALL {
@@ -63,18 +69,18 @@ async fn all_files(log: &AuditLog) -> Files {
     files
 }
 
-async fn checked(services: &Services) -> Result<CheckedLog, CheckError> {
+pub(crate) async fn checked(services: &Services) -> Result<CheckedLog, CheckError> {
     let (log, own) = StoredLog::of(services).await.unwrap();
     check(Arc::new(log), &own).await.unwrap()
 }
 
-async fn moved(services: &Services) -> u64 {
+pub(crate) async fn moved(services: &Services) -> u64 {
     let found = services.store.read(|tx| Box::pin(moved_tiles::find(tx))).await.unwrap();
     found.map_or(0, |moved| moved.below)
 }
 
 /// Whether what was served before is served now; more may have come.
-async fn is_served(services: &Services, served: &Files) {
+pub(crate) async fn is_served(services: &Services, served: &Files) {
     let log = open(services).await;
     for ((tree, path), octets) in served {
         let now = log.tile(*tree, TilePath::parse(path).unwrap()).await.unwrap();
@@ -82,14 +88,19 @@ async fn is_served(services: &Services, served: &Files) {
     }
 }
 
-async fn no_step_that_is_cut_off_loses_anything(place: &Place, services: &Services, folder: &Path, served: &Files) {
+pub(crate) async fn no_step_that_is_cut_off_loses_anything(
+    place: &Place,
+    services: &Services,
+    tiles: &Arc<dyn TilePlace>,
+    served: &Files,
+) {
     for (round, step) in MoveStep::ALL.into_iter().enumerate() {
         let (from, below) = (u64::try_from(round).unwrap() * 256, u64::try_from(round + 1).unwrap() * 256);
         let cut_off = tokio::spawn({
-            let (services, folder) = (services.clone(), FolderLog::new(folder));
+            let (services, tiles) = (services.clone(), Arc::clone(tiles));
             async move {
                 let told = move |reached| assert!(reached != step, "cut off");
-                move_tiles(&services, &folder, below, &told).await.map(|_| ())
+                move_tiles(&services, &tiles, below, &told).await.map(|_| ())
             }
         });
         assert!(cut_off.await.unwrap_err().is_panic(), "{step:?} is reached");
@@ -99,7 +110,7 @@ async fn no_step_that_is_cut_off_loses_anything(place: &Place, services: &Servic
         assert_eq!(rows, if is_done { 0 } else { 3 }, "{step:?}");
         is_served(services, served).await;
         checked(services).await.unwrap();
-        let again = move_tiles(services, &FolderLog::new(folder), below, &|_| {}).await.unwrap();
+        let again = move_tiles(services, tiles, below, &|_| {}).await.unwrap();
         assert_eq!(again, (!is_done).then_some(MovedTiles { from, below }), "{step:?}");
     }
     let said = events(services).await.into_iter().filter_map(|event| match event.body {
@@ -108,7 +119,7 @@ async fn no_step_that_is_cut_off_loses_anything(place: &Place, services: &Servic
     });
     assert_eq!(said.collect::<Vec<_>>(), [(0, 256), (256, 512), (512, 768), (768, 1_024), (1_024, 1_280)]);
     // No more than full tiles of what is signed.
-    assert_eq!(move_tiles(services, &FolderLog::new(folder), 1_535, &|_| {}).await.unwrap(), None);
+    assert_eq!(move_tiles(services, tiles, 1_535, &|_| {}).await.unwrap(), None);
     assert_eq!(place.count("log_tiles WHERE level = 0 AND number < 5").await, 0);
     assert_eq!(
         (tiles_below(0, 70_000 / 256 * 256), tiles_below(1, 70_000 / 256 * 256), tiles_below(2, 1 << 40)),
@@ -116,7 +127,7 @@ async fn no_step_that_is_cut_off_loses_anything(place: &Place, services: &Servic
     );
 }
 
-async fn everything_is_served_and_proven_as_before(place: &Place, services: &Services, served: &Files) {
+pub(crate) async fn everything_is_served_and_proven_as_before(place: &Place, services: &Services, served: &Files) {
     record(services, 20).await;
     let log = open(services).await;
     sequence_all(&log).await;
@@ -182,28 +193,32 @@ async fn a_file_that_is_missing_or_changed_is_named(services: &Services, folder:
     assert_eq!(start().await, None);
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() { copy_folder(&path, &target) } else { fs::copy(&path, &target).map(|_| ()).unwrap() }
-    }
-}
-
+/// What is missing there is brought from the first place; what is wrong in either is named, and nothing is noted then.
 async fn another_place_is_taken_only_when_it_has_everything(place: &Place, services: &Services, folder: &Path) {
     let other: PathBuf = place.folder.path().join("other");
-    let to_other = async || move_tiles(services, &FolderLog::new(&other), 1_280, &|_| {}).await;
+    let to_other = async || move_tiles(services, &at(&other), 1_280, &|_| {}).await;
+    let (path, name) = (folder.join("sm3/tile/0/001"), "sm3/tile/0/001");
+    let right = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     assert_eq!(to_other().await.unwrap_err().code(), "log-old-tile-missing");
-    copy_folder(folder, &other);
-    fs::write(other.join("sm3/tile/0/000"), b"x").unwrap();
+    fs::write(&path, b"x").unwrap();
     assert_eq!(to_other().await.unwrap_err().code(), "log-old-tile-changed");
-    fs::copy(folder.join("sm3/tile/0/000"), other.join("sm3/tile/0/000")).unwrap();
+    fs::write(&path, &right).unwrap();
+    fs::create_dir_all(other.join("sm3/tile/0")).unwrap();
+    fs::write(other.join(name), b"x").unwrap();
+    let refused = to_other().await.unwrap_err().to_string();
+    assert!(refused.starts_with(&other.join(name).display().to_string()), "{refused}");
+    assert_eq!(fs::read(other.join(name)).unwrap(), b"x", "it is not replaced");
+    let noted = services.store.read(|tx| Box::pin(moved_tiles::find(tx))).await.unwrap().unwrap().place;
+    assert_eq!(noted, folder.display().to_string());
+    fs::remove_file(other.join(name)).unwrap();
     assert_eq!(to_other().await.unwrap(), None);
     fs::remove_dir_all(folder).unwrap();
     checked(services).await.unwrap();
     open(services).await.prove(3).await.unwrap();
     // The row says where they lie, and the bound never falls.
     let found = services.store.read(|tx| Box::pin(moved_tiles::find(tx))).await.unwrap();
+    let other = other.display().to_string();
     assert_eq!(found, Some(Moved { below: 1_280, place: other.clone() }));
     let lower = &Moved { below: 256, place: other };
     let refused = services.store.run("note", |tx| Box::pin(moved_tiles::note(tx, lower))).await;

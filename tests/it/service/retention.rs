@@ -406,7 +406,7 @@ async fn its_tile_of_level_1_is_moved_too(place: &Place, services: &Services, lo
     let upper = |tree: &str| place.folder.path().join(format!("old/{tree}/tile/1/000"));
     let rows = "log_tiles WHERE level = 1 AND number = 0";
     assert_eq!(place.count(rows).await, 2, "one in each tree");
-    let folder = FolderLog::new(&place.folder.path().join("old"));
+    let folder = crate::service::old_tiles::at(&place.folder.path().join("old"));
     let moved = move_tiles(services, &folder, TILE_OF_LEVEL_1, &|_| {}).await.unwrap();
     assert_eq!(moved, Some(MovedTiles { from: 0, below: TILE_OF_LEVEL_1 }));
     assert_eq!((place.count(rows).await, upper("sm3").is_file(), upper("sha256").is_file()), (0, true, true));

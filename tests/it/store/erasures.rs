@@ -1,7 +1,5 @@
 //! Rows of erasures, and of tiles that lie elsewhere.
 
-use std::path::PathBuf;
-
 use yinxin::base::clock::Timestamp;
 use yinxin::domain::audit::{Actor, Event, EventBody, EventClass};
 use yinxin::store::erasures::{self, Erasure};
@@ -79,7 +77,7 @@ async fn events_go_and_are_passed_over(store: &Store) {
 
 async fn tiles_are_moved(store: &Store) {
     assert_eq!(store.read(|tx| Box::pin(moved_tiles::find(tx))).await.unwrap(), None);
-    let moved = |below, place: &str| Moved { below, place: PathBuf::from(place) };
+    let moved = |below, place: &str| Moved { below, place: place.to_owned() };
     for one in [moved(256, "/a"), moved(512, "/b")] {
         store.run("note", |tx| Box::pin(moved_tiles::note(tx, &one))).await.unwrap();
         assert_eq!(store.read(|tx| Box::pin(moved_tiles::find(tx))).await.unwrap(), Some(one));
