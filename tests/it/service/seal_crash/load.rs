@@ -23,6 +23,7 @@ use yinxin::domain::trust::public_key;
 use yinxin::format::keys::SubjectPublicKeyInfo;
 use yinxin::service::audit_log::folder::FolderLog;
 use yinxin::service::audit_log::moving::move_tiles;
+use yinxin::service::audit_log::old_tiles::TilePlace;
 use yinxin::service::issuance::Issuance;
 use yinxin::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, TokenName, VendorMechanisms};
 use yinxin::service::keys::doors::Doors;
@@ -283,7 +284,8 @@ async fn write_to_the_maker(office: Arc<Office>) {
 /// The trees grow, a folder mirrors them, another one takes what is old.
 async fn grow_the_log(office: Arc<Office>, folder: PathBuf) {
     let log = open_log(&office.services).await;
-    let (mirror, old) = (FolderLog::new(&folder.join("mirror")), FolderLog::new(&folder.join("old")));
+    let mirror = FolderLog::new(&folder.join("mirror"));
+    let old: Arc<dyn TilePlace> = Arc::new(FolderLog::new(&folder.join("old")));
     let mut known = 0;
     loop {
         if let Err(error) = log.sequence().await {
