@@ -48,6 +48,12 @@ pub(crate) enum Error {
         /// Why.
         source: TrustError,
     },
+    /// The credentials of an object store.
+    #[error("{path} is not of the two lines aws_access_key_id = … and aws_secret_access_key = …")]
+    Credentials {
+        /// Which.
+        path: PathBuf,
+    },
     /// The name of a server.
     #[error("{host} is no name of a server of TLS")]
     ServerName {
@@ -64,6 +70,7 @@ impl Error {
             Self::Anchors { .. } => "https-anchors-malformed",
             Self::PublicKey { .. } => "public-key-malformed",
             Self::Trust { .. } => "anchors-malformed",
+            Self::Credentials { .. } => "object-store-credentials",
             Self::ServerName { .. } => "server-name-malformed",
         }
     }

@@ -35,7 +35,6 @@ use crate::http::tls::{InvalidTls, development_certificate, development_client};
 use crate::http::{self, App, server, tls};
 use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::moving::keep_moving;
-use crate::service::audit_log::old_tiles::TilePlace;
 use crate::service::audit_log::{KnownWitness, keep_mirrored, keep_sequencing, keep_witnessed};
 use crate::service::backups;
 use crate::service::callers::{Registration, bar_holder, register_caller};
@@ -119,14 +118,6 @@ pub(crate) enum Error {
     #[error("another process is at work in {path}: one service at a time (installation-in-use)")]
     InUse {
         /// The installation's folder.
-        path: PathBuf,
-    },
-    /// The credentials of an object store.
-    #[error(
-        "{path} is not of the two lines aws_access_key_id = … and aws_secret_access_key = … (object-store-credentials)"
-    )]
-    Credentials {
-        /// The file.
         path: PathBuf,
     },
     /// The key store.
@@ -234,7 +225,7 @@ pub(crate) struct Listening {
     alert_days: Vec<u32>,
     witnesses: Vec<KnownWitness>,
     mirror: Option<FolderLog>,
-    old_tiles: Option<(Arc<dyn TilePlace>, u64)>,
+    old_tiles: Option<parts::OldTilesAfter>,
     watching: Watching,
     tls: Arc<rustls::ServerConfig>,
     app: Arc<App>,
@@ -304,9 +295,8 @@ impl Installation {
         let keys = key_settings(&settings, &sound.algorithms)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::clone(&sound.random));
         let (services, _) = Services::attach(&settings.database.url, &keys, clock, random).await?;
-        let services = parts::with_old_tiles(services, &settings)?;
         // Before an event takes a number that one has already, which a restore forgot.
-        parts::agree(&services, &settings).await?;
+        let services = parts::agreed(services, &settings).await?;
         services.start().await?;
         let services = parts::about_seals(services.with_plan(plan(&settings)), &settings)?;
         let profiles = Arc::new(profiles);

@@ -64,14 +64,17 @@ pub(crate) fn with_old_tiles(services: Services, settings: &Settings) -> Result<
         return Ok(services);
     };
     let credentials = Credentials::read(read_closed(path)?.expose()); // the secret signs requests
-    let credentials = credentials.ok_or_else(|| Error::Credentials { path: path.clone() })?;
+    let credentials = credentials.ok_or_else(|| fetching::Error::Credentials { path: path.clone() })?;
     let tls = fetching::https_anchors(&settings.fetching.https_anchors)?;
     let objects = ObjectFolder::new((address.clone(), region), credentials, tls, Arc::clone(&services.clock));
     Ok(services.with_old_tiles(OldTiles::with_objects(objects)))
 }
 
+/// A place for old tiles, and how many leaves keep theirs in the database.
+pub(super) type OldTilesAfter = (Arc<dyn TilePlace>, u64);
+
 /// Where old tiles go by themselves, and how many leaves keep theirs.
-pub(super) fn old_tiles(services: &Services, settings: &Settings) -> Result<Option<(Arc<dyn TilePlace>, u64)>, Error> {
+pub(super) fn old_tiles(services: &Services, settings: &Settings) -> Result<Option<OldTilesAfter>, Error> {
     let log = &settings.audit_log;
     let Some((place, after)) = log.old_tiles.as_ref().zip(log.old_tiles_after) else { return Ok(None) };
     let place = services.old_tiles.at(&place.name()).map_err(service::Error::from)?;
@@ -85,19 +88,21 @@ pub(crate) fn terms(settings: &Settings) -> Terms {
 
 /// Compares the audit log with what witnesses and the mirror saw, before anything is written. After a restore one of them
 /// has to have seen it, where there are any.
-pub(super) async fn agree(services: &Services, settings: &Settings) -> Result<(), Error> {
+pub(super) async fn agreed(services: Services, settings: &Settings) -> Result<Services, Error> {
+    let services = with_old_tiles(services, settings)?;
     let (witnesses, mirror) = (witnesses(settings)?, mirror(settings));
-    let compared = agree_with(services, &witnesses, mirror.as_ref()).await?;
+    let compared = agree_with(&services, &witnesses, mirror.as_ref()).await?;
     let restored = settings.data_dir.join(RESTORED);
     if !restored.exists() {
-        return Ok(());
+        return Ok(services);
     }
     if witnesses.is_empty() && mirror.is_none() {
         tracing::warn!("a restored audit log is compared with nothing: there is neither a witness nor a mirror");
     } else if compared == 0 {
         return Err(Error::NotCompared { path: settings.data_dir.clone() });
     }
-    std::fs::remove_file(&restored).map_err(|source| Error::File { path: restored, source })
+    std::fs::remove_file(&restored).map_err(|source| Error::File { path: restored, source })?;
+    Ok(services)
 }
 
 impl Installation {

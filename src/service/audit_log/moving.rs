@@ -106,23 +106,27 @@ fn chunks(from: u64, below: u64) -> impl Iterator<Item = (u64, u64)> {
     std::iter::successors(first, move |(_, to)| (*to < below).then(|| (*to, end(*to))))
 }
 
-/// Does it for each file, some at a time; the first that fails ends it. `done` hears of each.
+/// Does it for each file, some at a time. The first that fails ends it, once those have ended that were under way: nothing is
+/// written behind the back of whoever tries again. `done` hears of each.
 async fn for_each<F: Future<Output = Result<(), ServiceError>> + Send + 'static>(
     files: &[(TreeHash, TilePath)],
     work: impl Fn(TreeHash, TilePath) -> F,
     done: impl Fn(),
 ) -> Result<(), ServiceError> {
     let mut under_way = JoinSet::new();
-    let mut waiting = files.iter();
+    let (mut waiting, mut outcome) = (files.iter(), Ok(()));
     loop {
-        while under_way.len() < AT_ONCE
+        while outcome.is_ok()
+            && under_way.len() < AT_ONCE
             && let Some((tree, path)) = waiting.next()
         {
             under_way.spawn(work(*tree, *path));
         }
-        let Some(ended) = under_way.join_next().await else { return Ok(()) };
-        ended.map_err(|_| ServiceError::Interrupted)??;
-        done();
+        let Some(ended) = under_way.join_next().await else { return outcome };
+        match ended.map_err(|_| ServiceError::Interrupted).flatten() {
+            Ok(()) => done(),
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
     }
 }
 

@@ -49,12 +49,14 @@ enum Mood {
     Forgets,
 }
 
+/// What a double keeps, each with the head of the request that put it there.
+type Objects = BTreeMap<String, (Vec<u8>, String)>;
+
 /// An object store that does what it is told to do.
 struct Double {
     port: u16,
     mood: Arc<Mutex<Mood>>,
-    /// What it keeps, and the head of the request that put it there.
-    objects: Arc<Mutex<BTreeMap<String, (Vec<u8>, String)>>>,
+    objects: Arc<Mutex<Objects>>,
 }
 
 impl Double {
@@ -90,11 +92,7 @@ fn objects(address: &str, id: &str, secret: &str) -> ObjectFolder {
 }
 
 /// Reads a request and answers it; nothing at the end of the connection.
-fn answered(
-    mut stream: &TcpStream,
-    mood: &Mutex<Mood>,
-    objects: &Mutex<BTreeMap<String, (Vec<u8>, String)>>,
-) -> Option<()> {
+fn answered(mut stream: &TcpStream, mood: &Mutex<Mood>, objects: &Mutex<Objects>) -> Option<()> {
     let (mut head, mut octet) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut octet).ok()?;
@@ -166,6 +164,8 @@ async fn contract(place: Place) {
     no_step_that_is_cut_off_loses_anything(&place, &services, &tiles, &served).await;
     everything_is_served_and_proven_as_before(&place, &services, &served).await;
     requests_are_signed_and_hold_no_secret(&double);
+    // Another sequencer was at work meanwhile: whoever finds that out compares the newest leaves again, as a start does.
+    let log = open(&services).await;
     a_store_that_fails_is_named_and_the_log_grows(&services, &log, &double).await;
     without_its_settings_a_store_is_not_read(&services).await;
     they_come_back_to_a_folder(&place, &services, &double).await;
