@@ -1,5 +1,9 @@
 //! Certificates for one act of a person, used and misused: each misuse with its exact reason, and the untouched one passes.
-#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy excuses `#[test]` functions, not what they call"
+)]
 
 #[path = "../benches/material/mod.rs"]
 #[expect(dead_code, reason = "shared with the benchmarks")]
@@ -331,7 +335,7 @@ fn message(counter: &Counter, content: &[u8], certificate: &[u8]) -> Vec<u8> {
     let value = counter.key.sign(&NewAttribute::to_sign(&attributes), &SystemRandom).unwrap();
     let value = encode_value(SM2, &value);
     let signer = NewSigner {
-        identifier: SignerIdentifier::IssuerAndSerial { issuer: read.issuer.clone(), serial: read.serial },
+        identifier: SignerIdentifier::IssuerAndSerial { issuer: read.issuer, serial: read.serial },
         digest_algorithm: &sm3_identifier,
         signed_attributes: &attributes,
         signature_algorithm: &sm2_identifier,

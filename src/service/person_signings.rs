@@ -160,7 +160,8 @@ pub async fn sign(services: &Services, means: Means<'_>, by: By<'_>, order: Pers
         return Sealed::decoded(&response).ok_or(Error::AnswerUnreadable);
     }
     let reserved = reserved.as_ref().map(|(caller, key)| (*caller, key.as_str()));
-    let outcome = sign_once(services, (&settings, means), by, order, reserved).await;
+    // Boxed, as below: together these steps are more than a small stack holds.
+    let outcome = Box::pin(sign_once(services, (&settings, means), by, order, reserved)).await;
     idempotency::free_where_failed(services, reserved, outcome).await
 }
 
@@ -226,7 +227,7 @@ async fn sign_once(
     let (key, decision) = decide(services, means.profiles, (&issuer, settings), &act).await?;
     intend(services, by, &act).await?;
     let signature = act.signature.clone();
-    let outcome = release(services, means, by, (act, issuer, decision, key), reserved).await;
+    let outcome = Box::pin(release(services, means, by, (act, issuer, decision, key), reserved)).await;
     if let Err(error) = &outcome {
         abandon(services, by, &signature, reason_of(error)).await;
     }
@@ -306,7 +307,7 @@ async fn release(
     reserved: Option<(&CallerId, &str)>,
 ) -> Result<Sealed, Error> {
     let together = Together::sign(services, issuer, by, vec![decision], act.now).await?;
-    let outcome = finish(services, means, by, (act, &together, key), reserved).await;
+    let outcome = Box::pin(finish(services, means, by, (act, &together, key), reserved)).await;
     together.settle(services, outcome).await
 }
 

@@ -44,13 +44,13 @@ use crate::store::postgres::Postgres;
 async fn on_sqlite() {
     let folder = Folder::new("person-signings");
     let url = format!("sqlite:{}", folder.path().join("rows.db").display());
-    contract(Place { url, folder }).await;
+    Box::pin(contract(Place { url, folder })).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql() {
     let Some(server) = Postgres::start() else { return crate::skip("persons who sign on PostgreSQL", "PostgreSQL") };
-    contract(Place { url: server.url.clone(), folder: Folder::new("person-signings-postgres") }).await;
+    Box::pin(contract(Place { url: server.url.clone(), folder: Folder::new("person-signings-postgres") })).await;
 }
 
 /// The system's randomness, and all that it gave.
