@@ -886,7 +886,7 @@ async fn what_witnesses_saw_before_stays_valid(place: Place) {
         named.sort_unstable();
         named
     };
-    assert_eq!(named(&[witness.clone()]).await, [(sm3(&late), "not-seen-in-time")]);
+    assert_eq!(named(std::slice::from_ref(&witness)).await, [(sm3(&late), "not-seen-in-time")]);
     let mut both = vec![(sm3(&early), "not-seen-in-time"), (sm3(&late), "not-seen-in-time")];
     both.sort_unstable();
     assert_eq!(named(&[]).await, both);
