@@ -304,6 +304,7 @@ mod tests {
             ("report", "sign"),
             ("exchange", "sign"),
             ("webhook", "sign"),
+            ("event-signing", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }
