@@ -298,11 +298,15 @@ fn proven(
 
 /// Whether a proof of a log names a thing, and the policy lets logs prove times.
 pub(in crate::domain::verify) fn may_prove((thing, octets): (Thing, &[u8]), ground: &Ground<'_>) -> bool {
-    let named = sm3(octets);
+    // Nearly every file comes without proofs: then nothing is digested for them.
+    let mut named = None;
     ground.policy.log_witnesses > 0
         && ground.evidence.log_proofs().into_iter().any(|opened| {
             matches!(opened.word, Word::Proof(_))
-                && opened.event.known().is_some_and(|event| thing.is_named_by(&event.body, &named))
+                && opened
+                    .event
+                    .known()
+                    .is_some_and(|event| thing.is_named_by(&event.body, named.get_or_insert_with(|| sm3(octets))))
         })
 }
 
