@@ -9,8 +9,9 @@
 #[expect(dead_code, reason = "shared with the benchmarks")]
 mod material;
 
-use std::path::Path;
-use std::process::Command;
+#[path = "interop/bouncycastle/asked.rs"]
+mod bouncycastle;
+
 use std::sync::Arc;
 
 use yinxin::base::clock::Timestamp;
@@ -421,52 +422,19 @@ fn no_certificate_is_exchanged_for_another_of_the_same_key() {
     assert_eq!(codes(&counter.judge(&spliced)), ["signer-not-listed", "transaction-differs", "event-certificate-seal"]);
 }
 
-/// Java with Bouncy Castle.
-fn peer() -> Option<Command> {
-    let jar = Path::new("/usr/share/java/bcprov.jar");
-    let runs = Command::new("java").arg("-version").output().is_ok_and(|output| output.status.success());
-    let mut command = Command::new("java");
-    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/bouncycastle/VerifySealedOfd.java");
-    command.arg("-cp").arg(jar).arg(check);
-    (runs && jar.exists()).then_some(command)
-}
-
 #[test]
 fn bouncy_castle_accepts_a_persons_signature_and_refuses_what_was_changed() {
-    let Some(mut command) = peer() else {
-        println!("SKIPPED bouncy_castle_accepts_a_persons_signature: Java with Bouncy Castle absent");
-        let required = std::env::var_os("CI").is_some()
-            || std::env::var("YINXIN_TEST_PEERS").is_ok_and(|peers| peers == "require");
-        assert!(!required, "Java with Bouncy Castle is required and absent");
-        return;
-    };
     let counter = Counter::new();
     let draft = counter.draft("甲");
     let der = counter.certified(draft.digest(), Some(&statement(counter.made.now)));
     let signed = counter.signed(draft, &counter.seal_of_act(&der), &der);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("event-certificates");
-    std::fs::create_dir_all(&folder).unwrap();
-    let root = folder.join("root.pem");
-    std::fs::write(&root, openssl::x509::X509::from_der(&counter.made.root).unwrap().to_pem().unwrap()).unwrap();
-    command.arg("--trust").arg(&root);
     // A page that was changed behind the signature.
     let container = Container::read(&signed, &Limits::DEFAULT).unwrap();
     let page = container.names().find(|name| name.as_str().ends_with("Content.xml")).unwrap();
     let other = String::from_utf8(container.part(page).unwrap().to_vec()).unwrap().replace('甲', "乙");
     let changed = replace_part(&container, &signed, page, other.into_bytes(), &Limits::DEFAULT).unwrap();
-    for (name, document) in [("right", &signed), ("changed", &changed)] {
-        let file = folder.join(format!("{name}.ofd"));
-        std::fs::write(&file, document).unwrap();
-        command.arg(&file);
-    }
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
-    assert_eq!((output.status.code(), lines.len()), (Some(1), 2), "{said}");
-    const CHECKS: [&str; 9] =
-        ["references", "der", "dataHash", "signature", "seal", "listed", "sealFile", "propertyInfo", "chain"];
-    for (line, expected) in lines.iter().zip([&[][..], &["references"]]) {
-        let unsound: Vec<_> = CHECKS.into_iter().filter(|check| line[check] != "ok").collect();
-        assert_eq!(unsound, expected, "{line}");
-    }
+    let files = [("right.ofd", signed), ("changed.ofd", changed)].map(|(name, document)| (name.to_owned(), document));
+    let test = "bouncy_castle_accepts_a_persons_signature_and_refuses_what_was_changed";
+    let Some(told) = bouncycastle::judged(test, &counter.made.root, &files) else { return };
+    assert_eq!(told, [("right.ofd".to_owned(), Vec::new()), ("changed.ofd".to_owned(), vec!["references"])]);
 }

@@ -1,12 +1,16 @@
 //! Seals of every form that we make, used on a document, and judged; beside each what must not pass.
-#![expect(clippy::unwrap_used, reason = "clippy excuses `#[test]` functions, not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy excuses `#[test]` functions, not what they call"
+)]
 
 #[path = "../benches/material/mod.rs"]
 #[expect(dead_code, reason = "shared with the benchmarks")]
 mod material;
 
-use std::path::Path;
-use std::process::Command;
+#[path = "interop/bouncycastle/asked.rs"]
+mod bouncycastle;
 
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
@@ -99,55 +103,26 @@ fn seals_of_every_form_are_made_used_and_judged_right() {
     }
 }
 
-/// Java with Bouncy Castle.
-fn peer() -> Option<Command> {
-    let jar = Path::new("/usr/share/java/bcprov.jar");
-    let runs = Command::new("java").arg("-version").output().is_ok_and(|output| output.status.success());
-    let mut command = Command::new("java");
-    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/bouncycastle/VerifySealedOfd.java");
-    command.arg("-cp").arg(jar).arg(check);
-    (runs && jar.exists()).then_some(command)
-}
-
 #[test]
 fn bouncy_castle_accepts_every_form_and_refuses_what_was_changed() {
-    let Some(mut command) = peer() else {
-        println!(
-            "SKIPPED bouncy_castle_accepts_every_form_and_refuses_what_was_changed: Java with Bouncy Castle absent"
-        );
-        let required = std::env::var_os("CI").is_some()
-            || std::env::var("YINXIN_TEST_PEERS").is_ok_and(|peers| peers == "require");
-        assert!(!required, "Java with Bouncy Castle is required and absent");
-        return;
-    };
     let workshop = Workshop::new();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("seal-forms");
-    std::fs::create_dir_all(&folder).unwrap();
-    let root = folder.join("root.pem");
-    std::fs::write(&root, openssl::x509::X509::from_der(&workshop.made.root).unwrap().to_pem().unwrap()).unwrap();
-    command.arg("--trust").arg(&root);
+    let mut files = Vec::new();
     for (which, (form, list, _)) in FORMS.into_iter().enumerate() {
         let seal = workshop.seal(form, list);
         let at = seal.windows(6).position(|octets| octets == "印信".as_bytes()).unwrap();
         let mut changed = seal.clone();
         changed[at + 2] ^= 1; // another sign, still UTF-8
         for (name, seal) in [("right", seal), ("changed", changed)] {
-            let file = folder.join(format!("{which}-{name}.ofd"));
-            std::fs::write(&file, workshop.use_seal(&seal).unwrap()).unwrap();
-            command.arg(&file);
+            files.push((format!("{which}-{name}.ofd"), workshop.use_seal(&seal).unwrap()));
         }
     }
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let lines = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>();
-    assert_eq!((output.status.code(), lines.len()), (Some(1), 2 * FORMS.len()), "{said}");
-    const CHECKS: [&str; 9] =
-        ["references", "der", "dataHash", "signature", "seal", "listed", "sealFile", "propertyInfo", "chain"];
-    for line in lines {
-        let unsound = CHECKS.into_iter().filter(|check| line[check] != "ok").collect::<Vec<_>>();
-        let is_changed = line["file"].as_str().unwrap().ends_with("-changed.ofd");
-        assert_eq!(unsound, if is_changed { vec!["seal"] } else { Vec::new() }, "{line}");
-    }
+    let test = "bouncy_castle_accepts_every_form_and_refuses_what_was_changed";
+    let Some(told) = bouncycastle::judged(test, &workshop.made.root, &files) else { return };
+    let expected = files.iter().map(|(name, _)| {
+        let unsound = if name.ends_with("-changed.ofd") { vec!["seal"] } else { Vec::new() };
+        (name.clone(), unsound)
+    });
+    assert_eq!(told, expected.collect::<Vec<_>>());
 }
 
 #[test]

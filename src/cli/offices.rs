@@ -70,8 +70,8 @@ pub(crate) fn receivers(settings: &Settings) -> Result<Arc<[Receiver]>, Error> {
     settings.webhooks.iter().map(receiver).collect()
 }
 
-/// Writes to the offices and the receivers of notices, and gives back what clients did not complete, for as long as what comes back is held. What is being
-/// sent then goes again under the same name.
+/// Writes to the offices and the receivers of notices, and gives back what clients did not complete, for as long as what comes
+/// back is held. What is being sent then goes again under the same name.
 pub(crate) fn start(services: &Services, issuance: &Issuance) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_writing(services.clone(), issuance.clone()));

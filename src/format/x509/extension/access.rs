@@ -79,6 +79,20 @@ impl<'a> SubjectInfoAccess<'a> {
     }
 }
 
+/// The content of an extension that says all by being there: NULL.
+fn read_null(value: &[u8], what: &'static str) -> Result<(), der::Error> {
+    let mut reader = Reader::new(value);
+    let null = reader.expect(der::Tag::Null, what)?;
+    reader.finish(what)?;
+    if null.content().is_empty() { Ok(()) } else { Err(der::Error::InvalidValue { what }) }
+}
+
+fn null() -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.null();
+    writer.into_bytes()
+}
+
 /// `id-pkix-ocsp-nocheck`: this responder's certificate is not asked about (RFC 6960 4.2.2.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OcspNoCheck;
@@ -89,19 +103,13 @@ impl OcspNoCheck {
     /// # Errors
     /// Not NULL.
     pub fn parse(value: &[u8]) -> Result<Self, der::Error> {
-        const WHAT: &str = "ocsp-nocheck";
-        let mut reader = Reader::new(value);
-        let null = reader.expect(der::Tag::Null, WHAT)?;
-        reader.finish(WHAT)?;
-        if null.content().is_empty() { Ok(Self) } else { Err(der::Error::InvalidValue { what: WHAT }) }
+        read_null(value, "ocsp-nocheck").map(|()| Self)
     }
 
     /// The content of the extension.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.null();
-        writer.into_bytes()
+        null()
     }
 }
 
@@ -115,18 +123,12 @@ impl NoRevAvail {
     /// # Errors
     /// Not NULL.
     pub fn parse(value: &[u8]) -> Result<Self, der::Error> {
-        const WHAT: &str = "noRevAvail";
-        let mut reader = Reader::new(value);
-        let null = reader.expect(der::Tag::Null, WHAT)?;
-        reader.finish(WHAT)?;
-        if null.content().is_empty() { Ok(Self) } else { Err(der::Error::InvalidValue { what: WHAT }) }
+        read_null(value, "noRevAvail").map(|()| Self)
     }
 
     /// The content of the extension.
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.null();
-        writer.into_bytes()
+        null()
     }
 }
