@@ -15,6 +15,7 @@ use yinxin::domain::trust::{
     Budget, TrustAnchors, check_signed, check_value, find_path, find_signer_certificate, verify_signer,
 };
 use yinxin::domain::verify::{Evidence, Ground, Policy, Remembered, verify};
+use yinxin::format::cms::SignedData;
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::document::Package;
 use yinxin::format::ofd::shown::shown_parts;
@@ -60,8 +61,8 @@ impl Value {
 struct Floor {
     parts: Vec<Vec<u8>>,
     values: Vec<Value>,
-    /// Time stamps: each has a value too, over its attributes.
-    tokens: Vec<Vec<u8>>,
+    /// Time stamps and values of type Sign: each has a value too, over its attributes or its content, which may lie beside it.
+    messages: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Floor {
@@ -80,10 +81,13 @@ impl Floor {
                     }
                 }
                 parts.insert(entry.base_loc.clone(), container.part(&entry.base_loc).unwrap().to_vec());
-                let Some(Ok(signature)) = container.part(&description.signed_value).map(SesSignature::parse_any) else {
-                    continue;
-                };
-                floor.take(&signature, trust, tables);
+                let Some(value) = container.part(&description.signed_value) else { continue };
+                if let Ok(signature) = SesSignature::parse_any(value) {
+                    floor.take(&signature, trust, tables);
+                } else if let Ok(message) = SignedData::parse(value) {
+                    let original = container.part(&entry.base_loc).filter(|_| message.content_octets().is_none());
+                    floor.messages.push((value.to_vec(), original.map(<[u8]>::to_vec)));
+                }
             }
         }
         floor.parts = parts.into_values().collect();
@@ -115,7 +119,7 @@ impl Floor {
                 continue;
             };
             ends.push((signer.raw.to_vec(), token.info.gen_time.seconds()));
-            self.tokens.push(der.to_vec());
+            self.messages.push((der.to_vec(), None));
         }
         for (der, at) in ends {
             let Ok(end) = Certificate::parse(&der) else { continue };
@@ -143,11 +147,11 @@ impl Floor {
 
     fn check(&self, tables: &KeyTables) {
         self.values.iter().for_each(|value| value.check(tables));
-        for der in &self.tokens {
-            let signed = TimeStampToken::parse(der).unwrap().signed;
+        for (der, original) in &self.messages {
+            let signed = SignedData::parse(der).unwrap();
             let signer = signed.signers.first().unwrap();
             let certificate = find_signer_certificate(signer, signed.x509_certificates()).unwrap();
-            verify_signer(&signed, signer, None, &certificate, tables).unwrap();
+            verify_signer(&signed, signer, original.as_deref(), &certificate, tables).unwrap();
         }
     }
 }
@@ -229,7 +233,7 @@ fn one(
     let warm = Ground { remembered: much, ..ground };
     let tables = &nothing.tables;
     let report = verify(name, bytes, None, &ground);
-    if report.error.is_some() || report.signatures.iter().all(|signature| !signature.kind.starts_with("ses-")) {
+    if report.error.is_some() || report.signatures.is_empty() {
         return None;
     }
     let floor = Floor::of(bytes, trust, tables);
