@@ -330,3 +330,43 @@ fn every_policy_file_is_explained() {
     }
     assert_eq!(listed, found);
 }
+
+/// Cargo.toml has rustdoc look for no examples, since a look at every file takes long; so there are none.
+#[test]
+fn no_example_goes_untested() {
+    let manifest = read("Cargo.toml").parse::<toml::Table>().unwrap();
+    assert_eq!(manifest["lib"]["doctest"].as_bool(), Some(false));
+    let mut faults = Vec::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                faults.extend(examples(&text).map(|line| format!("{}:{line}: an example", path.display())));
+            }
+        }
+    }
+    report(&faults);
+}
+
+/// The lines of a source at which a block of documentation begins that is not plain text.
+fn examples(source: &str) -> impl Iterator<Item = usize> {
+    let documentation = |line: &str| {
+        let line = line.trim_start();
+        let text = line.strip_prefix("//!").or_else(|| line.strip_prefix("///"))?;
+        Some(text.trim_start().to_owned())
+    };
+    let fences = (1..).zip(source.lines()).filter_map(move |(number, line)| Some((number, documentation(line)?)));
+    let fences = fences.filter(|(_, text)| text.starts_with("```") || text.starts_with("~~~"));
+    fences.step_by(2).filter(|(_, text)| text != "```text").map(|(number, _)| number)
+}
+
+#[test]
+fn examples_are_found() {
+    let text = "//! ```text\n//! x\n//! ```\n/// ```\n/// f();\n/// ```\n    /// ```rust\n    /// ```\n";
+    assert_eq!(examples(text).collect::<Vec<_>>(), [4, 7]);
+}

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -34,8 +35,9 @@ impl Postgres {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let rows = folder.path().join("rows");
         let rows = rows.to_str().unwrap();
-        let initdb = ["-D", rows, "-U", "yinxin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
-        run(&programs.join("initdb"), &initdb, user, folder.path());
+        // What `initdb` makes is always the same, so it is made once and copied; who owns a file is kept.
+        let copied = Command::new("cp").arg("-a").arg(fresh(&programs.join("initdb"), user)).arg(rows).status();
+        assert!(copied.unwrap().success());
         let socket = folder.path().to_str().unwrap();
         let options = format!("-p {port} -k {socket} -c listen_addresses=127.0.0.1 -c fsync=off");
         let log = folder.path().join("log");
@@ -62,6 +64,35 @@ impl Postgres {
         let (server, _) = server.rsplit_once('/').unwrap();
         format!("{server}/{name}{options}")
     }
+}
+
+/// The files of a server in which nothing happened yet, made by that program. They stay beside the tests' program for the
+/// next ones.
+fn fresh(initdb: &Path, user: User) -> &'static Path {
+    static FRESH: OnceLock<PathBuf> = OnceLock::new();
+    FRESH.get_or_init(|| {
+        let version = Command::new(initdb).arg("--version").output().unwrap().stdout;
+        let version = String::from_utf8(version).unwrap().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{version}{}", user.map_or(0, |(uid, _)| uid)));
+        if !kept.exists() {
+            let folder = Folder::new("initdb");
+            if let Some((uid, gid)) = user {
+                std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+            }
+            let rows = folder.path().join("rows");
+            let options = ["-U", "yinxin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+            run(initdb, &[&["-D", rows.to_str().unwrap()], &options[..]].concat(), user, folder.path());
+            let part = kept.with_extension(std::process::id().to_string());
+            let copied = Command::new("cp").arg("-a").arg(&rows).arg(&part).status();
+            assert!(copied.unwrap().success());
+            // Whole or not there; another program may have been faster.
+            if std::fs::rename(&part, &kept).is_err() {
+                assert!(kept.exists(), "{}", kept.display());
+                std::fs::remove_dir_all(&part).unwrap();
+            }
+        }
+        kept
+    })
 }
 
 impl Drop for Postgres {
