@@ -120,7 +120,7 @@ async fn a_new_division_is_told_of_once_over_starts(services: &Services, place: 
         ..Misuse::default()
     };
     // What lies behind is another test's.
-    while watch(services, &misuse).await.look().await.unwrap().events > 0 {}
+    looked(&mut watch(services, &misuse).await).await;
     let used = async |seal: &SealId, day: i64| {
         let body = EventBody::SigningIntended {
             signature: SignatureId::parse("s").unwrap(),
