@@ -70,6 +70,13 @@ impl Division {
         digits.map(|digits| Self(digits.to_owned())).collect()
     }
 
+    /// The division of at most so many digits that this one is or lies in: its county with 6, its prefecture with 4, its province
+    /// with 2.
+    #[must_use]
+    pub fn shortened(&self, digits: u8) -> Self {
+        Self(self.0.get(..usize::from(digits)).unwrap_or(&self.0).to_owned())
+    }
+
     /// The code in six digits, filled up with zeros; of a township or a village that of its county.
     #[must_use]
     pub fn six_digits(&self) -> String {
@@ -105,6 +112,14 @@ mod tests {
         assert_eq!(codes("330106"), ["330106", "330100", "330000"]);
         assert_eq!(codes("33"), ["330000"]);
         assert!(Division::country().around().is_empty());
+    }
+
+    #[test]
+    fn a_division_is_shortened_to_one_around_it() {
+        let codes = [2, 4, 6, 9].map(|digits| of("330106109").shortened(digits).code());
+        assert_eq!(codes, ["330000", "330100", "330106", "330106109"]);
+        assert_eq!([2, 4, 6].map(|digits| of("33").shortened(digits).code()), ["330000"; 3]);
+        assert_eq!(Division::country().shortened(6), Division::country());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::raw;
 use crate::domain::audit::AlarmKind;
-use crate::domain::audit::misuse::{Misuse, Night, Threshold};
+use crate::domain::audit::misuse::{Misuse, Night, Threshold, UsualDivisions};
 
 /// Minutes of a day.
 const DAY: u16 = 1440;
@@ -51,6 +51,13 @@ pub(super) fn checked(raw: &raw::Alarms) -> Result<Misuse, (&'static str, String
             0 => None,
             days => Some(within("alarms.new_caller_days", days, 1, 365)?),
         },
+        new_division: match raw.new_division_days.unwrap_or(90) {
+            0 => None,
+            days => {
+                let days = within("alarms.new_division_days", days, 1, 365)?;
+                Some(UsualDivisions { days, digits: digits(raw.new_division_digits.unwrap_or(6))? })
+            }
+        },
         refusals: threshold("alarms.refusals", raw.refusals, 30, refusal_minutes)?,
         strangers: threshold("alarms.stranger_refusals", raw.stranger_refusals, 300, refusal_minutes)?,
         suspend,
@@ -71,11 +78,19 @@ pub(super) fn effective(misuse: &Misuse) -> raw::Alarms {
         burst_uses: most(misuse.burst),
         burst_minutes: minutes(misuse.burst),
         new_caller_days: Some(misuse.new_caller_days.unwrap_or(0).into()),
+        new_division_days: Some(misuse.new_division.map_or(0, |usual| usual.days.into())),
+        new_division_digits: misuse.new_division.map(|usual| usual.digits.into()),
         refusals: most(misuse.refusals),
         stranger_refusals: most(misuse.strangers),
         refusal_minutes: minutes(misuse.refusals.or(misuse.strangers)),
         suspend: Some(misuse.suspend.iter().map(|kind| kind.name().to_owned()).collect()),
     }
+}
+
+/// Digits of the code of a division: those of a province, a prefecture or a county.
+fn digits(number: u64) -> Result<u8, (&'static str, String)> {
+    let found = u8::try_from(number).ok().filter(|digits| matches!(digits, 2 | 4 | 6));
+    found.ok_or_else(|| ("alarms.new_division_digits", "2, 4 or 6".to_owned()))
 }
 
 /// A number within bounds.
@@ -130,6 +145,7 @@ mod tests {
             night: None,
             burst: in_ten(1000),
             new_caller_days: Some(7),
+            new_division: Some(UsualDivisions { days: 90, digits: 6 }),
             refusals: in_ten(30),
             strangers: in_ten(300),
             suspend: BTreeSet::new(),
@@ -145,11 +161,15 @@ mod tests {
             raw.offset = Some("-03:30".into());
             raw.burst_uses = Some(0);
             raw.new_caller_days = Some(0);
+            raw.new_division_days = Some(365);
+            raw.new_division_digits = Some(2);
             raw.suspend = Some(vec!["burst".into(), "repeated-refusals".into()]);
         });
         let set = set.unwrap();
         assert_eq!(set.night, Some(Night { from: 1350, to: 360, offset: -210 }));
         assert_eq!((set.burst, set.new_caller_days), (None, None));
+        assert_eq!(set.new_division, Some(UsualDivisions { days: 365, digits: 2 }));
+        assert_eq!(with(|raw| raw.new_division_days = Some(0)).unwrap().new_division, None);
         assert_eq!(set.suspend, BTreeSet::from([AlarmKind::Burst, AlarmKind::RepeatedRefusals]));
         assert_eq!(checked(&effective(&set)), Ok(set));
         assert_eq!(
@@ -175,7 +195,16 @@ mod tests {
         assert_eq!(with(|raw| raw.burst_minutes = Some(0)), Err(("alarms.burst_minutes", "1 to 1440".to_owned())));
         assert_eq!(with(|raw| raw.refusal_minutes = Some(0)), Err(("alarms.refusal_minutes", "1 to 1440".to_owned())));
         assert_eq!(with(|raw| raw.new_caller_days = Some(366)), Err(("alarms.new_caller_days", "1 to 365".to_owned())));
-        let names = "of night-use, burst, new-caller, repeated-refusals, not \"sink-down\"".to_owned();
+        let days = Err(("alarms.new_division_days", "1 to 365".to_owned()));
+        assert_eq!(with(|raw| raw.new_division_days = Some(366)), days);
+        for digits in [0, 3, 9, 258] {
+            let mut raw = raw::Alarms { new_division_digits: Some(digits), ..raw::Alarms::default() };
+            assert_eq!(checked(&raw), Err(("alarms.new_division_digits", "2, 4 or 6".to_owned())));
+            // Nobody asks for them.
+            raw.new_division_days = Some(0);
+            assert_eq!(checked(&raw).map(|set| set.new_division), Ok(None));
+        }
+        let names = "of night-use, burst, new-caller, repeated-refusals, new-division, not \"sink-down\"".to_owned();
         assert_eq!(with(|raw| raw.suspend = Some(vec!["sink-down".into()])), Err(("alarms.suspend", names)));
     }
 }

@@ -188,6 +188,8 @@ sections! {
         burst_uses: u64,
         burst_minutes: u64,
         new_caller_days: u64,
+        new_division_days: u64,
+        new_division_digits: u64,
         refusals: u64,
         stranger_refusals: u64,
         refusal_minutes: u64,

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
-use crate::domain::audit::Actor;
+use crate::domain::audit::{Actor, Event, EventBody};
 use crate::service::callers::{actor_of, is_token};
 use crate::service::{Error, Services};
 use crate::store::{self, Tx, audit, callers, idempotency};
@@ -202,6 +202,26 @@ pub async fn receipt_again(services: &Services, request: Option<&RequestId>, eve
     match steps.await {
         Ok(found) => services.store.give_again(request, found),
         Err(error) => tracing::warn!(request_id = %request, %error, "no receipt is given again"),
+    }
+}
+
+/// As [`receipt_again`], for what is repeated without an `Idempotency-Key`: the event whose number a row notes. No integrity value
+/// covers that number, so the event itself is asked whether it is the one.
+pub async fn noted_receipt_again(
+    services: &Services,
+    request: Option<&RequestId>,
+    noted: Option<i64>,
+    is_the_one: impl Fn(&EventBody) -> bool,
+) {
+    let Some(number) = noted else { return };
+    match services.store.read(|tx| Box::pin(audit::find_salted(tx, number))).await {
+        Ok(Some(found)) if Event::from_der(&found.event).is_ok_and(|event| is_the_one(&event.body)) => {
+            receipt_again(services, request, &[number]).await;
+        }
+        Ok(Some(_)) => tracing::error!(number, "the event that a row notes is another one: no receipt is given again"),
+        // It was erased.
+        Ok(None) => {}
+        Err(error) => tracing::warn!(number, %error, "no receipt is given again"),
     }
 }
 

@@ -228,7 +228,9 @@ pub async fn submit(services: &Services, draft: Draft, signed: Signed<'_>) -> Re
                 application_sm3: sm3(&submission.to_approve()),
                 profile: submission.profile.clone(),
             };
-            audit::append(tx, &Event { at: now, actor, request: signed.call.cloned(), body }).await?;
+            let event = Event { at: now, actor, request: signed.call.cloned(), body };
+            let number = audit::append(tx, &event).await?;
+            certificate_requests::note_submission(tx, id, number).await?;
             Ok(stored)
         })
     });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, RequestId};
 use crate::base::random::array;
-use crate::domain::audit::Actor;
+use crate::domain::audit::{Actor, EventBody};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::identity::IdentityKind;
 use crate::domain::ca::request::{Approval, Hand, RefusalReason, RequestState, Submitted, WithdrawalReason};
@@ -16,6 +16,7 @@ use crate::domain::officer::statement::check_submitter;
 use crate::format::x509::Name;
 use crate::service::door::{EncryptionRecord, OrderedCertificate};
 use crate::service::escrow::{self, IssuedPair};
+use crate::service::idempotency::noted_receipt_again;
 use crate::service::issuance::{Issuance, request_in};
 use crate::service::keys::enveloping::envelope_pem;
 use crate::service::officers::{fixed_value, officer_in};
@@ -166,13 +167,16 @@ impl RequestDesk {
         Ok(DraftedRequest { nonce, subject, to_sign: submission.to_submit() })
     }
 
-    /// Takes a request that the officer signed; the same again is the same request.
+    /// Takes a request that the officer signed; the same again is the same request, with the receipt of the first answer.
     ///
     /// # Errors
     /// As [`registration::draft`] and [`registration::submit`].
     pub async fn submit(&self, new: NewRequest, nonce: [u8; 32], signed: Signed<'_>) -> Result<RequestRecord, Error> {
         let (new, services, profiles) = (in_der(new), &self.services, &self.profiles);
         if let Some(before) = submitted_before(services, profiles, &new, &nonce, signed).await? {
+            let noted = services.store.read(|tx| Box::pin(certificate_requests::submission_event(tx, &before.id)));
+            let is_its = |body: &EventBody| matches!(body, EventBody::ApplicationSubmitted { application, .. } if *application == before.id);
+            noted_receipt_again(services, signed.call, noted.await?, is_its).await;
             return record_of(before);
         }
         let draft = registration::draft(services, profiles, signed.officer, &new, nonce).await?;

@@ -257,7 +257,9 @@ pub async fn submit(services: &Services, draft: Draft, signed: Signed<'_>) -> Re
                 purpose: submission.purpose.name().to_owned(),
                 seal: submission.purpose.seal().cloned(),
             };
-            audit::append(tx, &Event { at: now, actor, request: signed.call.cloned(), body }).await?;
+            let event = Event { at: now, actor, request: signed.call.cloned(), body };
+            let number = audit::append(tx, &event).await?;
+            seal_applications::note_submission(tx, id, number).await?;
             Ok(stored)
         })
     });

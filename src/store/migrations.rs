@@ -292,6 +292,13 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0037_seen_checkpoints.sql"),
         postgres: include_str!("migrations/postgres/0037_seen_checkpoints.sql"),
     },
+    // An older program refuses the rows of an alarm that it does not know, and alarms each as changed.
+    Migration {
+        version: 39,
+        serves_from: 39,
+        sqlite: include_str!("migrations/sqlite/0039_noted_events.sql"),
+        postgres: include_str!("migrations/postgres/0039_noted_events.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -138,6 +138,26 @@ pub async fn insert(tx: &mut Tx<'_>, stored: &StoredApplication, files: &[(i64, 
     Ok(())
 }
 
+/// Notes the number of the event of an application's submission.
+///
+/// # Errors
+/// The database's.
+pub async fn note_submission(tx: &mut Tx<'_>, id: &ApplicationId, event: i64) -> Result<(), Error> {
+    let sql = "UPDATE seal_applications SET submission_event = $2 WHERE id = $1";
+    execute!(tx, sql, id.as_str(), event).map(|_| ())
+}
+
+/// The number of the event of an application's submission; nothing where it was not noted. No integrity value covers it: the
+/// event itself says of which application it is.
+///
+/// # Errors
+/// The database's.
+pub async fn submission_event(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<i64>, Error> {
+    let sql = "SELECT submission_event FROM seal_applications WHERE id = $1";
+    let row = fetch_optional!(tx, (Option<i64>,), sql, id.as_str())?;
+    Ok(row.and_then(|(event,)| event))
+}
+
 /// The application of that name.
 ///
 /// # Errors

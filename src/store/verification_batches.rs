@@ -222,6 +222,25 @@ pub async fn advance(
     }
 }
 
+/// Notes the number of the event of a batch's start.
+///
+/// # Errors
+/// The database's.
+pub async fn note_start(tx: &mut Tx<'_>, id: &VerificationBatchId, event: i64) -> Result<(), Error> {
+    let sql = "UPDATE verification_batches SET start_event = $2 WHERE id = $1";
+    execute!(tx, sql, id.as_str(), event).map(|_| ())
+}
+
+/// The number of the event of a batch's start; nothing where it was not noted. The event itself says of which batch it is.
+///
+/// # Errors
+/// The database's.
+pub async fn start_event(tx: &mut Tx<'_>, id: &VerificationBatchId) -> Result<Option<i64>, Error> {
+    let sql = "SELECT start_event FROM verification_batches WHERE id = $1";
+    let row = fetch_optional!(tx, (Option<i64>,), sql, id.as_str())?;
+    Ok(row.and_then(|(event,)| event))
+}
+
 /// Keeps a new file of a batch.
 ///
 /// # Errors

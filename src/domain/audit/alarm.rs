@@ -28,6 +28,8 @@ named! {
         OfficeSilent = 10, "office-silent";
         /// A notice of a state change was given up: its receiver did not take it.
         WebhookDead = 11, "webhook-dead";
+        /// A caller used a seal of a division in which it used none for long.
+        NewDivision = 12, "new-division";
     }
 }
 
@@ -45,7 +47,12 @@ impl AlarmKind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Burst | Self::NewCaller | Self::LogBehind | Self::LogWitness | Self::RowChanged => Severity::Alert,
+            Self::Burst
+            | Self::NewCaller
+            | Self::NewDivision
+            | Self::LogBehind
+            | Self::LogWitness
+            | Self::RowChanged => Severity::Alert,
             Self::SinkDown | Self::OfficeSilent | Self::WebhookDead => Severity::Error,
             Self::NightUse | Self::RepeatedRefusals => Severity::Warning,
         }
@@ -65,6 +72,7 @@ impl AlarmKind {
             Self::RowChanged => "docs/runbooks/row-changed.md",
             Self::OfficeSilent => "docs/runbooks/office-silent.md",
             Self::WebhookDead => "docs/runbooks/webhook-dead.md",
+            Self::NewDivision => "docs/runbooks/new-division.md",
         }
     }
 
@@ -72,7 +80,7 @@ impl AlarmKind {
     #[must_use]
     pub const fn suspends(self) -> Option<Suspends> {
         match self {
-            Self::NightUse | Self::Burst | Self::NewCaller => Some(Suspends::Seal),
+            Self::NightUse | Self::Burst | Self::NewCaller | Self::NewDivision => Some(Suspends::Seal),
             Self::RepeatedRefusals => Some(Suspends::Caller),
             Self::SinkDown
             | Self::LogBehind
@@ -93,8 +101,8 @@ pub struct Alarm {
     pub seal: Option<SealId>,
     /// Who used it, or was refused; nobody for strangers and for the operator.
     pub caller: Option<CallerId>,
-    /// Where events do not arrive: a receiver, or a witness; or the row that was changed, or the office that is
-    /// silent.
+    /// Where events do not arrive: a receiver, or a witness; or the row that was changed, the office that is silent, the
+    /// division that is new to a caller.
     pub sink: Option<String>,
     /// The number of the event that tipped the balance.
     pub event: Option<u64>,

@@ -13,7 +13,8 @@ macro_rules! with_alarm_events {
                 1 seal: Option<SealId>,
                 /// Who used it, or was refused.
                 2 caller: Option<CallerId>,
-                /// The place that security events do not reach, by the name of its kind.
+                /// The place that security events do not reach, by the name of its kind; or what else an alarm is about: a row,
+                /// a witness, an office, the code of a division.
                 3 sink: Option<String>,
                 /// The number of the event that tipped the balance.
                 4 event: Option<u64>,

@@ -304,7 +304,7 @@ pub(crate) async fn draft(
 
 /// Takes a request that the caller signed.
 ///
-/// The same submission again, with its nonce, is the same request. Another one with that nonce is refused.
+/// The same submission again, with its nonce, is the same request and brings its receipt. Another one is refused.
 #[utoipa::path(
     post, path = "/api/v1/certificate-requests", tag = "certificate requests",
     request_body(content = SubmissionShape, content_type = "application/json"),

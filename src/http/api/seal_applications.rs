@@ -87,7 +87,8 @@ pub(crate) async fn draft(
 
 /// Takes an application that the caller signed, with its documents and, where something is to be made, its picture.
 ///
-/// The same submission again, with its nonce, is the same application. Another one with that nonce is refused.
+/// The same submission again, with its nonce, is the same application, and its answer carries the same receipt. Another one
+/// with that nonce is refused.
 #[utoipa::path(
     post, path = "/api/v1/seal-applications", operation_id = "submit_seal_application", tag = "seal applications",
     request_body(content = SubmissionForm, content_type = "multipart/form-data"),

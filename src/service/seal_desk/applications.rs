@@ -3,9 +3,11 @@
 use crate::base::id::ApplicationId;
 use crate::base::random::array;
 use crate::crypto::digest::sm3;
+use crate::domain::audit::EventBody;
 use crate::domain::officer::Hand;
 use crate::domain::officer::request::{RequestState, Submitted as _};
 use crate::domain::officer::statement::check_submitter;
+use crate::service::idempotency::noted_receipt_again;
 use crate::service::officers::fixed_value;
 use crate::service::registration_desk::{KeptSteps, RequestStep};
 use crate::service::seal_applications::{self, Asked, NewApplication};
@@ -114,6 +116,9 @@ impl SealDesk {
     ) -> Result<SealAnswer, Error> {
         let (services, signed) = (&self.services, asker.signed(signature));
         if let Some(before) = self.submitted_before(asker, &new, &nonce, signature).await? {
+            let noted = services.store.read(|tx| Box::pin(rows::submission_event(tx, &before.id)));
+            let is_its = |body: &EventBody| matches!(body, EventBody::SealApplicationSubmitted { application, .. } if *application == before.id);
+            noted_receipt_again(services, Some(asker.call), noted.await?, is_its).await;
             return self.told(before).await;
         }
         let draft = seal_applications::draft(services, &self.profiles, asker.caller, new, nonce).await?;

@@ -19,6 +19,7 @@ use crate::base::id::{CallerId, RequestId, VerificationBatchId};
 use crate::domain::audit::{Actor, Event, EventBody};
 use crate::domain::verify::OriginalDigest;
 use crate::service::door::ErrorKind;
+use crate::service::idempotency::noted_receipt_again;
 use crate::service::verification_batches::contents::{blocking, digested, keep_content, make_folder, remove_folder};
 use crate::service::{Error, Services};
 use crate::store::verification_batches::{self as rows, BatchState, Counts, StoredBatch};
@@ -357,7 +358,7 @@ impl Batches {
             Box::pin(async move {
                 let batch = own(tx, owner, id).await?;
                 if batch.state != BatchState::Open {
-                    return Ok(());
+                    return Ok(rows::start_event(tx, id).await?);
                 }
                 let files = rows::counts(tx, id).await?.files;
                 if files == 0 {
@@ -367,11 +368,15 @@ impl Batches {
                 let files = u64::try_from(files).unwrap_or(u64::MAX);
                 let body = EventBody::VerificationBatchStarted { batch: id.clone(), files, policy: batch.policy };
                 let event = Event { at: now, actor: actor.clone(), request: Some(request.clone()), body };
-                audit::append(tx, &event).await?;
-                Ok::<_, Error>(())
+                let number = audit::append(tx, &event).await?;
+                rows::note_start(tx, id, number).await?;
+                Ok::<_, Error>(None)
             })
         });
-        steps.await?;
+        let noted = steps.await?;
+        let is_its =
+            |body: &EventBody| matches!(body, EventBody::VerificationBatchStarted { batch, .. } if batch == id);
+        noted_receipt_again(services, Some(request), noted, is_its).await;
         self.work.notify_one();
         Ok(())
     }

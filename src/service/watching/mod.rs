@@ -8,15 +8,18 @@ pub mod delivery;
 pub mod json_lines;
 pub mod syslog;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
+use crate::base::division::Division;
+use crate::base::id::SealId;
 use crate::domain::audit::misuse::{MOST_TOPICS, Memory, Misuse, Rule};
 use crate::domain::audit::{Alarm, LoggedEvent};
 use crate::service::alarms;
 use crate::service::{Error, Services};
 use crate::store::alarms::StoredAlarm;
-use crate::store::{Tx, audit, watching};
+use crate::store::{self, Tx, audit, seal_records, watching};
 
 /// The name of the rules' place in the log.
 pub const RULES: &str = "misuse";
@@ -78,7 +81,9 @@ impl Watch {
         let (next, count) = (last.saturating_add(1), events.len());
         // No rule says anything of an event that only a newer program knows.
         let mut known = events.iter().filter_map(|(_, event)| event.known());
-        let concerned = known.any(|event| self.rules.iter().any(|rule| !rule.topics(event).is_empty()));
+        let concerned = known.any(|event| {
+            self.misuse.placed(event).is_some() || self.rules.iter().any(|rule| !rule.topics(event, None).is_empty())
+        });
         if !concerned && next.saturating_sub(self.kept) < FAR {
             self.next = next;
             return Ok(Looked { events: count, alarms: Vec::new() });
@@ -113,8 +118,15 @@ impl Watch {
     async fn judge(&self, tx: &mut Tx<'_>, events: &Events, now: Timestamp) -> Result<Vec<StoredAlarm>, Error> {
         let mut memory = Memory::new(TOGETHER.saturating_mul(MOST_TOPICS));
         let known = || events.iter().filter_map(|(number, event)| Some((*number, event.known()?)));
+        let mut divisions = BTreeMap::new();
+        for seal in known().filter_map(|(_, event)| self.misuse.placed(event)) {
+            if !divisions.contains_key(seal) {
+                divisions.insert(seal.clone(), division_of(tx, seal).await?);
+            }
+        }
+        let division = |event| self.misuse.placed(event).and_then(|seal| divisions.get(seal)?.as_ref());
         for (_, event) in known() {
-            for topic in self.rules.iter().flat_map(|rule| rule.topics(event)) {
+            for topic in self.rules.iter().flat_map(|rule| rule.topics(event, division(event))) {
                 if memory.recall(&topic).is_none()
                     && let Some(trace) = watching::trace(tx, &topic).await?
                 {
@@ -125,7 +137,8 @@ impl Watch {
         let mut found: Vec<Alarm> = Vec::new();
         for (number, event) in known() {
             let number = u64::try_from(number).unwrap_or(0);
-            found.extend(self.rules.iter().filter_map(|rule| rule.observe(number, event, &mut memory)));
+            found
+                .extend(self.rules.iter().filter_map(|rule| rule.observe(number, event, division(event), &mut memory)));
         }
         for (topic, trace) in memory.changed() {
             watching::keep_trace(tx, topic, trace).await?;
@@ -148,6 +161,19 @@ impl Watch {
         self.services.store.run("forget traces", |tx| Box::pin(watching::forget_traces(tx, unseen))).await?;
         alarms::watch_rows(&self.services).await?;
         alarms::tidy(&self.services, now.plus_days(-i64::from(retention_days))).await
+    }
+}
+
+/// The division of the holder of that seal; nothing of a seal without a record. A record that is not as it was written says
+/// nothing, as elsewhere, and keeps no other alarm from being raised: it has its own (`row-changed`).
+async fn division_of(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<Division>, Error> {
+    match seal_records::find(tx, seal).await {
+        Ok(record) => Ok(record.map(|record| record.holder.division)),
+        Err(store::Error::Inconsistent { table, row }) => {
+            tracing::error!(table, row, "the division of a seal is not known: the row is not as it was written");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

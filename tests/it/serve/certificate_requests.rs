@@ -11,6 +11,7 @@ use yinxin::base::random::SystemRandom;
 use yinxin::crypto::algorithm::SignatureAlgorithm;
 use yinxin::crypto::digest::sm3;
 use yinxin::crypto::{Signer as _, sm2};
+use yinxin::domain::audit::Entry;
 use yinxin::domain::ca::identity::{IdentityKind, IdentityValue};
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::caller::Role;
@@ -21,6 +22,7 @@ use yinxin::format::x509::csr::NewCertificationRequest;
 use yinxin::format::x509::name::NameAttributes;
 
 use crate::process::{Answer, Running, has_curl, program};
+use crate::serve::receipts::promised_in;
 use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
@@ -90,7 +92,8 @@ impl Desk<'_> {
         let body = body.map(Value::to_string);
         let url = format!("{}{path}", self.client.base);
         let headers = headers(&who.0, method, &url, body.as_deref().map(str::as_bytes));
-        let mut arguments = vec!["-X", method];
+        let kept = self.installation.path("headers");
+        let mut arguments = vec!["-X", method, "-D", kept.to_str().unwrap()];
         if let Some(body) = &body {
             arguments.extend(["-H", "Content-Type: application/json", "--data-binary", body]);
         }
@@ -114,6 +117,14 @@ impl Desk<'_> {
         body["nonce"] = drafted["nonce"].clone();
         body["signature"] = json!(STANDARD.encode(by.0.sign(&octets)));
         body
+    }
+
+    /// Submits what was signed: the request as it stands, and the entries whose receipts came with the answer.
+    #[track_caller]
+    fn taken(&self, submission: &Value) -> (Value, Vec<(u64, Entry)>) {
+        let taken = self.post(&self.applicant, REQUESTS, submission);
+        assert_eq!(taken.status, 201, "{}", taken.text());
+        (taken.json(), promised_in(&self.installation.path("headers")))
     }
 
     #[track_caller]
@@ -168,7 +179,7 @@ fn requests_over_http(installation: &Installation) {
     for (role, (_, id)) in [("applicant", &desk.applicant), ("checker", &desk.checker), ("approver", &desk.approver)] {
         desk.done(&["ca", "officer", "appoint", "--role", role, "--caller", id.as_str()]);
     }
-    let one = from_draft_to_certificate(&desk);
+    let (one, submission, receipts) = from_draft_to_certificate(&desk);
     what_is_refused(&desk);
     refused_and_withdrawn(&desk);
     assert_eq!(running.terminate().0, Some(0));
@@ -177,6 +188,9 @@ fn requests_over_http(installation: &Installation) {
     let wants = [("YINXIN_REGISTRATION__APPROVE", "[\"person-signing\"]")];
     let running: Running = installation.serve_with(&wants);
     let desk = Desk { client: installation.client(&running), ..desk };
+    // So does the submission its receipt, which another process gave first.
+    let (again, receipts_again) = desk.taken(&submission);
+    assert_eq!((&again["state"], receipts_again), (&json!("issued"), receipts));
     assert_eq!(desk.issue(&desk.checker, &one).status, 201);
     let order = json!({ "authority": "gm", "profile": "person-signing", "csr": STANDARD.encode(csr("乙", None)) });
     let body = order.to_string();
@@ -227,7 +241,8 @@ fn a_pair_is_approved_and_issued(desk: &Desk<'_>) {
     assert_eq!((approve().status, &approve().json()["state"]), (200, &json!("issued")));
 }
 
-fn from_draft_to_certificate(desk: &Desk<'_>) -> String {
+/// The request, its submission, and the entries whose receipts came with it.
+fn from_draft_to_certificate(desk: &Desk<'_>) -> (String, Value, Vec<(u64, Entry)>) {
     let csr = csr("陈甲", Some("E12345678"));
     let asked = asked(&csr);
     let drafted = desk.post(&desk.applicant, &format!("{REQUESTS}/draft"), &asked).json();
@@ -240,18 +255,17 @@ fn from_draft_to_certificate(desk: &Desk<'_>) -> String {
     let forged = desk.signed(&asked, &desk.approver);
     assert_eq!(desk.post(&desk.applicant, REQUESTS, &forged).refusal(), (403, "step-signature".into()));
     let submission = desk.signed(&asked, &desk.applicant);
-    let taken = desk.post(&desk.applicant, REQUESTS, &submission);
-    assert_eq!(taken.status, 201, "{}", taken.text());
-    let taken = taken.json();
+    let (taken, receipts) = desk.taken(&submission);
+    assert_eq!(receipts.len(), 1);
     let one = format!("{REQUESTS}/{}", taken["id"].as_str().unwrap());
-    // The same again is the same request; another one under its nonce is none.
-    let again = desk.post(&desk.applicant, REQUESTS, &submission);
-    assert_eq!((again.status, again.json()), (201, taken.clone()));
+    // The same again is the same request with the same receipt; another one under its nonce is none, and has none.
+    assert_eq!(desk.taken(&submission), (taken.clone(), receipts.clone()));
     let mut other = submission.clone();
     other["evidence_sm3"] = json!("cd".repeat(32));
     assert_eq!(desk.post(&desk.applicant, REQUESTS, &other).refusal(), (409, "certificate-request-exists".into()));
     let stolen = desk.post(&desk.approver, REQUESTS, &submission);
     assert_eq!(stolen.refusal(), (409, "certificate-request-exists".into()));
+    assert_eq!(promised_in(&desk.installation.path("headers")), []);
 
     let page = desk.get(&desk.checker, &format!("{REQUESTS}?state=submitted")).json();
     let listed = page["requests"].as_array().unwrap();
@@ -285,7 +299,7 @@ fn from_draft_to_certificate(desk: &Desk<'_>) -> String {
     assert_eq!(desk.issue(&desk.approver, &one).json(), issued);
     let ended = desk.get(&desk.applicant, &one).json();
     assert_eq!((&ended["state"], &ended["certificate_sm3"]), (&json!("issued"), &issued["sm3"]));
-    one
+    (one, submission, receipts)
 }
 
 fn what_is_refused(desk: &Desk<'_>) {

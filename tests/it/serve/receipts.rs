@@ -45,6 +45,12 @@ pub(super) fn receipts_in(headers: &Path) -> Vec<String> {
     values.map(|value| String::from_utf8(STANDARD.decode(value.trim()).unwrap()).unwrap()).collect()
 }
 
+/// Index and entry of each receipt among them.
+pub(super) fn promised_in(headers: &Path) -> Vec<(u64, Entry)> {
+    let promise = |text: &String| Promise::parse(Receipt::parse(text.as_bytes()).unwrap().note.text).unwrap();
+    receipts_in(headers).iter().map(promise).map(|promise| (promise.index, promise.entry)).collect()
+}
+
 /// What a receipt promises and opens: both are of the same entry.
 pub(super) fn opened(text: &str, keys: &[Verifier]) -> (Promise, Event) {
     let receipt = Receipt::parse(text.as_bytes()).unwrap();

@@ -14,6 +14,7 @@ use yinxin::render::NOTICE;
 use yinxin::service::development;
 
 use crate::process::{Answer, Running, has_curl, program};
+use crate::serve::receipts::promised_in;
 use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
@@ -92,7 +93,8 @@ impl Desk<'_> {
     ) -> Answer {
         let url = format!("{}{path}", self.client.base);
         let headers = headers(&who.0, method, &url, body.as_ref().map(|(_, octets)| &octets[..]));
-        let mut arguments = vec!["-X", method];
+        let kept = self.installation.path("headers");
+        let mut arguments = vec!["-X", method, "-D", kept.to_str().unwrap()];
         arguments.extend(more);
         let file;
         if let Some((kind, octets)) = &body {
@@ -305,8 +307,11 @@ fn from_draft_to_delivery(desk: &Desk<'_>) -> String {
     assert_eq!(desk.submit(&desk.applicant, &application, b"another").refusal(), code(403, "step-signature"));
     let taken = desk.submit(&desk.applicant, &application, DOCUMENT);
     assert_eq!(taken.status, 201, "{}", taken.text());
+    let receipts = promised_in(&desk.installation.path("headers"));
+    assert_eq!(receipts.len(), 1);
     let again = desk.submit(&desk.applicant, &application, DOCUMENT);
     assert_eq!((again.status, again.json()), (201, taken.json()));
+    assert_eq!(promised_in(&desk.installation.path("headers")), receipts);
     let other = desk.submit(&desk.applicant, &application, b"another").refusal();
     assert_eq!(other, code(409, "seal-application-exists"));
 

@@ -17,6 +17,7 @@ use yinxin::service::keys::KeySource;
 use yinxin::store::audit;
 
 use crate::process::{Answer, has_curl};
+use crate::serve::receipts::promised_in;
 use crate::serve::requests::{call, headers, register};
 use crate::serve::{Client, Installation, NOTICE};
 use crate::store::postgres::Postgres;
@@ -102,7 +103,11 @@ fn a_batch_survives_a_kill(installation: &Installation) {
     assert_eq!(permissions & 0o777, 0o700);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 3, "equal contents lie there once");
 
-    let started = client.call_as_caller(&start, &["-X", "POST"]);
+    let kept = installation.path("headers");
+    let with_headers = ["-X", "POST", "-D", kept.to_str().unwrap()];
+    let started = client.call_as_caller(&start, &with_headers);
+    let receipts = promised_in(&kept);
+    assert_eq!(receipts.len(), 1);
     assert_eq!((started.status, &started.json()["state"]), (202, &"running".into()), "{}", started.text());
     running.kill();
     let running = installation.serve();
@@ -121,8 +126,10 @@ fn a_batch_survives_a_kill(installation: &Installation) {
     let page = client.call_as_caller(&format!("{path}?after=2&limit=3"), &[]).json();
     assert_eq!((&page["results"][0]["name"], &page["next"]), (&"2.ofd".into(), &5.into()));
     assert_eq!(put(&client, &format!("{path}/files/late"), &text).refusal(), (409, "batch-not-open".to_owned()));
-    let again = client.call_as_caller(&start, &["-X", "POST"]);
+    // Another process gives the receipt of the start again.
+    let again = client.call_as_caller(&start, &with_headers);
     assert_eq!((again.status, &again.json()["state"]), (202, &"finished".into()));
+    assert_eq!(promised_in(&kept), receipts);
 
     // A stranger sees nothing; a forgotten batch is no more, on the disk neither.
     assert_eq!(client.call(&path, &[]).refusal().0, 401);

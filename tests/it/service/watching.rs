@@ -6,15 +6,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use yinxin::base::clock::{FixedClock, Timestamp};
-use yinxin::domain::audit::misuse::{Misuse, Night, Threshold};
+use yinxin::base::credit_code::CreditCode;
+use yinxin::base::division::Division;
+use yinxin::base::id::{CallerId, JobId, KeyId, SealId, SignatureId};
+use yinxin::crypto::digest::sm3;
+use yinxin::domain::audit::misuse::{Misuse, Night, Threshold, UsualDivisions};
 use yinxin::domain::audit::{Actor, AlarmKind, EventBody, SecurityEvent, Suspends, SuspensionReason};
 use yinxin::domain::ca::request::OfficerRole;
+use yinxin::domain::seal::application::Holder;
+use yinxin::domain::seal::code::SealCode;
 use yinxin::service::alarms::{acknowledge, list, open};
 use yinxin::service::development::NOTICE;
 use yinxin::service::watching::delivery::{Delivery, Handing, Sink, Step};
 use yinxin::service::watching::{Looked, Watch};
 use yinxin::service::{Services, development, releases, seals};
 use yinxin::store::callers;
+use yinxin::store::seal_records::{self, SealOrigin, StoredSealRecord};
 use yinxin::store::{audit, watching};
 
 use crate::service::installation::{NOW, Place, events};
@@ -75,6 +82,89 @@ async fn contract(place: Place) {
     old_traces_and_alarms_are_forgotten(&services, &place).await;
     events_are_handed_over_at_least_once(&services).await;
     a_receiver_that_stays_away_is_told_of_once_a_day(&services).await;
+    let seals = pki.seals.iter().map(|seal| seal.id.clone()).collect::<Vec<_>>();
+    a_new_division_is_told_of_once_over_starts(&services, &place, &seals).await;
+}
+
+/// Writes down where the holder of a seal is.
+async fn put_in_division(services: &Services, seal: &SealId, code: &str, keeper: &CallerId) {
+    let (name, octets) = ("样章市试验局".to_owned(), sm3(seal.as_str().as_bytes()));
+    let credit_code = CreditCode::parse("99990000000000001F").unwrap();
+    let record = &StoredSealRecord {
+        seal: seal.clone(),
+        code: SealCode::foreign(&format!("of-{seal}")).unwrap(),
+        filing: None,
+        kind: 1,
+        name: name.clone(),
+        holder: Holder { credit_code, name, division: Division::parse(code).unwrap() },
+        keeper: keeper.clone(),
+        origin: SealOrigin::Import(JobId::parse("before").unwrap()),
+        predecessor: None,
+        certificate_sm3: octets,
+        valid_to: NOW.plus_days(900),
+        delivery: None,
+        version: 1,
+    };
+    services.store.run("keep record", |tx| Box::pin(seal_records::insert(tx, record))).await.unwrap();
+}
+
+async fn a_new_division_is_told_of_once_over_starts(services: &Services, place: &Place, seals: &[SealId]) {
+    let [here, beside, far] = seals else { panic!("{seals:?}") };
+    let actor = caller(services, 77).await;
+    for (seal, code) in [(here, "330106"), (beside, "330106109"), (far, "440305")] {
+        put_in_division(services, seal, code, id_of(&actor)).await;
+    }
+    let misuse = Misuse {
+        new_division: Some(UsualDivisions { days: 30, digits: 6 }),
+        suspend: [AlarmKind::NewDivision].into(),
+        ..Misuse::default()
+    };
+    // What lies behind is another test's.
+    looked(&mut watch(services, &misuse).await).await;
+    let used = async |seal: &SealId, day: i64| {
+        let body = EventBody::SigningIntended {
+            signature: SignatureId::parse("s").unwrap(),
+            seal: seal.clone(),
+            document_sm3: [0; 32],
+            key: KeyId::parse("k").unwrap(),
+        };
+        let before = events(services).await.len();
+        at(services, NOW.plus_days(day)).record(&actor, None, body).await.unwrap();
+        // Each time by a new start, which remembers nothing but what lies in the database.
+        let raised = looked(&mut watch(services, &misuse).await).await;
+        let since = events(services).await.split_off(before + 1);
+        (raised, since.iter().map(|event| event.body.clone()).collect::<Vec<_>>())
+    };
+    let nothing = (Vec::new(), Vec::new());
+    assert_eq!(used(here, 0).await, nothing, "its first use ever");
+    assert_eq!(used(beside, 1).await, nothing, "a township of the same county");
+    let number = u64::try_from(events(services).await.len()).unwrap();
+    let (raised, told) = used(far, 2).await;
+    assert_eq!(raised, [AlarmKind::NewDivision]);
+    let alarm = EventBody::AlarmRaised {
+        alarm: AlarmKind::NewDivision,
+        seal: Some(far.clone()),
+        caller: Some(id_of(&actor).clone()),
+        sink: Some("440305".into()),
+        event: Some(number),
+        count: 1,
+    };
+    let rests = EventBody::SealSuspended { seal: far.clone(), reason: SuspensionReason::SuspectedMisuse };
+    assert_eq!(told, [alarm, rests]);
+    let stored = list(services, None).await.unwrap();
+    let stored = stored.last().unwrap();
+    assert_eq!((stored.alarm.kind, stored.suspended), (AlarmKind::NewDivision, Some(Suspends::Seal)));
+    assert_eq!(used(far, 31).await, nothing, "within the window of its use there");
+    assert_eq!(used(here, 31).await.0, [AlarmKind::NewDivision], "30 days after its last use there");
+    // Of a record that is not as it was written nothing is known, and nothing keeps the rules from going on.
+    let change = format!("UPDATE further_seal_records SET holder_division = '110101' WHERE seal = '{far}'");
+    assert_eq!(place.by_hand(&change).await, 1);
+    assert_eq!(used(far, 99).await, nothing);
+    assert!(services.store.refused_rows().contains(&("further_seal_records", far.to_string())));
+}
+
+async fn watch(services: &Services, misuse: &Misuse) -> Watch {
+    Watch::begin(services.clone(), misuse.clone()).await.unwrap()
 }
 
 async fn bursts_suspend_and_are_told_once(services: &Services, place: &Place, seal: &yinxin::base::id::SealId) {

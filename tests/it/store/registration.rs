@@ -137,6 +137,12 @@ async fn a_request_goes_its_way(store: &Store) {
     assert_eq!(with_nonce(&[1; 32]).await, Some(first.clone()));
     assert_eq!(with_nonce(&[2; 32]).await, Some(second.clone()));
     assert_eq!(with_nonce(&[9; 32]).await, None);
+    let submission = async |id: &ApplicationId| {
+        store.read(|tx| Box::pin(certificate_requests::submission_event(tx, id))).await.unwrap()
+    };
+    store.run("note", |tx| Box::pin(certificate_requests::note_submission(tx, &first.id, 40))).await.unwrap();
+    assert_eq!((submission(&first.id).await, submission(&second.id).await), (Some(40), None));
+    assert_eq!(find(store, "r1").await.unwrap(), Some(first.clone()), "its version and its integrity value stay");
 
     let one = keep(store, &checked(&first, Vec::new())).await.unwrap();
     assert_eq!((one.version, find(store, "r1").await.unwrap()), (2, Some(one.clone())));

@@ -256,6 +256,13 @@ async fn an_application_goes_its_way(store: &Store) {
     let nonce = async |nonce| store.read(|tx| Box::pin(seal_applications::with_nonce(tx, nonce))).await.unwrap();
     assert_eq!(nonce(&[2; 32]).await.as_ref(), Some(&others[0]));
     assert_eq!(nonce(&[8; 32]).await, None);
+    let submission = async |id: &ApplicationId| {
+        store.read(|tx| Box::pin(seal_applications::submission_event(tx, id))).await.unwrap()
+    };
+    let noted = &others[0].id;
+    store.run("note", |tx| Box::pin(seal_applications::note_submission(tx, noted, 40))).await.unwrap();
+    assert_eq!((submission(noted).await, submission(&others[1].id).await), (Some(40), None));
+    assert_eq!(nonce(&[2; 32]).await.as_ref(), Some(&others[0]), "its version and its integrity value stay");
     let waiting = store.read(|tx| Box::pin(seal_applications::waiting_since(tx, at(101), 9))).await.unwrap();
     assert_eq!(waiting.len(), 2);
 }

@@ -126,6 +126,9 @@ async fn states(store: &Store, first: &StoredBatch, second: &StoredBatch) {
     let early = advance(&first.id, finish, 20).await;
     assert!(matches!(early, Err(Error::Stale { table: "verification_batches", .. })), "{early:?}");
     advance(&second.id, start, 20).await.unwrap();
+    let of_start = async |id| store.read(|tx| Box::pin(rows::start_event(tx, id))).await.unwrap();
+    store.run("note", |tx| Box::pin(rows::note_start(tx, &second.id, 40))).await.unwrap();
+    assert_eq!((of_start(&second.id).await, of_start(&first.id).await), (Some(40), None));
     advance(&first.id, start, 21).await.unwrap();
     let running = store.read(|tx| Box::pin(rows::running(tx))).await.unwrap();
     let expected = [second, first].map(|batch| batch.id.clone());

@@ -1,5 +1,6 @@
 //! A seal, or a caller, is at work far more often than usual: what a stolen key or a program gone wild looks like.
 
+use crate::base::division::Division;
 use crate::domain::audit::alarm::{Alarm, AlarmKind};
 use crate::domain::audit::event::Event;
 use crate::domain::audit::misuse::memory::{Memory, Topic};
@@ -35,11 +36,11 @@ impl Rule for Burst {
         AlarmKind::Burst
     }
 
-    fn topics(&self, event: &Event) -> Vec<Topic> {
+    fn topics(&self, event: &Event, _: Option<&Division>) -> Vec<Topic> {
         Use::of(event).and_then(|used| self.topic(&used)).into_iter().collect()
     }
 
-    fn observe(&self, number: u64, event: &Event, memory: &mut Memory) -> Option<Alarm> {
+    fn observe(&self, number: u64, event: &Event, _: Option<&Division>, memory: &mut Memory) -> Option<Alarm> {
         let used = Use::of(event)?;
         let count = self.threshold.count(memory, self.topic(&used)?, used.at)?;
         let (seal, caller) = (Some(used.seal.clone()), used.caller.cloned());

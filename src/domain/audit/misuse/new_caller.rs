@@ -1,5 +1,6 @@
 //! A caller uses a seal for the first time, when others have used it for long: a right that was given by mistake, or taken.
 
+use crate::base::division::Division;
 use crate::domain::audit::alarm::{Alarm, AlarmKind};
 use crate::domain::audit::event::Event;
 use crate::domain::audit::misuse::memory::{Memory, Topic, Trace};
@@ -27,11 +28,11 @@ impl Rule for NewCaller {
         AlarmKind::NewCaller
     }
 
-    fn topics(&self, event: &Event) -> Vec<Topic> {
+    fn topics(&self, event: &Event, _: Option<&Division>) -> Vec<Topic> {
         Use::of(event).iter().flat_map(topics).collect()
     }
 
-    fn observe(&self, number: u64, event: &Event, memory: &mut Memory) -> Option<Alarm> {
+    fn observe(&self, number: u64, event: &Event, _: Option<&Division>, memory: &mut Memory) -> Option<Alarm> {
         let used = Use::of(event)?;
         let [of_seal, of_pair] = topics(&used);
         let (seal, pair) = (memory.recall(&of_seal), memory.recall(&of_pair));

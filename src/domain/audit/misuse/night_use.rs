@@ -1,6 +1,7 @@
 //! A seal is used at night, when the people who may use it are not at work.
 
 use crate::base::clock::Timestamp;
+use crate::base::division::Division;
 use crate::domain::audit::alarm::{Alarm, AlarmKind};
 use crate::domain::audit::event::Event;
 use crate::domain::audit::misuse::memory::{Memory, Topic, Trace};
@@ -45,12 +46,12 @@ impl Rule for NightUse {
         AlarmKind::NightUse
     }
 
-    fn topics(&self, event: &Event) -> Vec<Topic> {
+    fn topics(&self, event: &Event, _: Option<&Division>) -> Vec<Topic> {
         let used = Use::of(event).filter(|used| self.night.began(used.at).is_some());
         used.iter().map(topic).collect()
     }
 
-    fn observe(&self, number: u64, event: &Event, memory: &mut Memory) -> Option<Alarm> {
+    fn observe(&self, number: u64, event: &Event, _: Option<&Division>, memory: &mut Memory) -> Option<Alarm> {
         let used = Use::of(event)?;
         let since = self.night.began(used.at)?;
         let old = memory.recall(&topic(&used)).filter(|old| old.since == since);

@@ -3,6 +3,7 @@
 //! Refusals of strangers enter the log within a budget (`http/observe.rs`), so that they cannot fill it; all strangers are
 //! one subject here, since nothing about them is believed.
 
+use crate::base::division::Division;
 use crate::domain::audit::alarm::{Alarm, AlarmKind};
 use crate::domain::audit::body::EventBody;
 use crate::domain::audit::event::{Actor, Event};
@@ -45,11 +46,11 @@ impl Rule for RepeatedRefusals {
         AlarmKind::RepeatedRefusals
     }
 
-    fn topics(&self, event: &Event) -> Vec<Topic> {
+    fn topics(&self, event: &Event, _: Option<&Division>) -> Vec<Topic> {
         self.topic(event).into_iter().collect()
     }
 
-    fn observe(&self, number: u64, event: &Event, memory: &mut Memory) -> Option<Alarm> {
+    fn observe(&self, number: u64, event: &Event, _: Option<&Division>, memory: &mut Memory) -> Option<Alarm> {
         let count = self.threshold.count(memory, self.topic(event)?, event.at)?;
         let (kind, caller) = (AlarmKind::RepeatedRefusals, caller_of(event).cloned());
         Some(Alarm { kind, seal: None, caller, sink: None, event: Some(number), count })

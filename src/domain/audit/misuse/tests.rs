@@ -38,13 +38,21 @@ fn other(seconds: i64) -> Event {
     Event { at: at(seconds), actor: Actor::Operator, request: None, body }
 }
 
+/// The division of a seal, which the tests write behind its name: `a-330106`.
+fn division_of(event: &Event) -> Option<Division> {
+    let (_, code) = Use::of(event)?.seal.as_str().split_once('-')?;
+    Some(Division::parse(code).unwrap())
+}
+
 /// Every alarm of the events, in their order, as kind, subject, event and count.
 fn alarms(misuse: &Misuse, events: &[Event]) -> Vec<(AlarmKind, String, u64, u64)> {
     let (rules, mut memory) = (misuse.rules(), Memory::new(1000));
     let mut found = Vec::new();
     for (number, event) in (0..).zip(events) {
         for rule in &rules {
-            let Some(alarm) = rule.observe(number, event, &mut memory) else { continue };
+            let Some(alarm) = rule.observe(number, event, division_of(event).as_ref(), &mut memory) else {
+                continue;
+            };
             assert_eq!((alarm.kind, alarm.event), (rule.kind(), Some(number)));
             let seal = alarm.seal.map_or(String::new(), |seal| seal.to_string());
             let caller = alarm.caller.map_or(String::new(), |caller| caller.to_string());
@@ -161,6 +169,90 @@ fn a_new_caller_is_told_once_the_seal_has_its_users() {
     assert_eq!(alarms(&misuse, &events), [told("e", 3), told("", 6), told("d", 7)]);
 }
 
+/// The alarms of the rule of new divisions, each as caller, event and division.
+fn new_divisions(days: u32, digits: u8, events: &[Event]) -> Vec<(String, u64, String)> {
+    let misuse = Misuse { new_division: Some(UsualDivisions { days, digits }), ..Misuse::default() };
+    let (rules, mut memory) = (misuse.rules(), Memory::new(1000));
+    let mut found = Vec::new();
+    for (number, event) in (0..).zip(events) {
+        for alarm in
+            rules.iter().filter_map(|rule| rule.observe(number, event, division_of(event).as_ref(), &mut memory))
+        {
+            let Alarm {
+                kind: AlarmKind::NewDivision,
+                seal,
+                caller: Some(caller),
+                sink: Some(division),
+                event,
+                count: 1,
+            } = alarm
+            else {
+                panic!("{alarm:?}");
+            };
+            assert!(seal.is_some());
+            found.push((caller.to_string(), event.unwrap(), division));
+        }
+    }
+    found
+}
+
+fn told(caller: &str, number: u64, division: &str) -> (String, u64, String) {
+    (caller.to_owned(), number, division.to_owned())
+}
+
+#[test]
+fn a_division_is_new_that_a_caller_did_not_use_within_the_window() {
+    let events = [
+        used(0, "a-330106", by("c")),             // its first use ever: `new-caller` tells of it
+        used(1, "b-330106", by("c")),             // another seal of the same division
+        used(2, "a-330105", by("c")),             // told
+        used(3, "a-330105", by("c")),             // once
+        used(3, "a-330105", by("d")),             // another caller, its first use ever
+        used(4, "a-330106", by("d")),             // told: usual for others, not for this one
+        used(29 * DAY, "a-330106", by("c")),      // within the window
+        used(30 * DAY + 3, "b-330105", by("c")),  // 30 days after its last use there: told again
+        used(59 * DAY - 1, "a-330106", by("c")),  // one second before the window ends
+        used(89 * DAY - 1, "a-330106", by("c")),  // it has ended: told
+        used(489 * DAY - 1, "a-440305", by("c")), // forgotten whole: its first use again
+    ];
+    let expected = [told("c", 2, "330105"), told("d", 5, "330106"), told("c", 7, "330105"), told("c", 9, "330106")];
+    assert_eq!(new_divisions(30, 6, &events), expected);
+    // One second earlier it would not have been forgotten.
+    let last = used(489 * DAY - 2, "a-440305", by("c"));
+    let found = new_divisions(30, 6, &[&events[..10], &[last]].concat());
+    assert_eq!(found.last(), Some(&told("c", 10, "440305")));
+}
+
+#[test]
+fn a_division_is_as_large_as_its_digits_say() {
+    let codes = ["330106", "330105", "330106109", "330200", "330000", "440305", "000000"];
+    let events = (0..).zip(codes).map(|(at, code)| used(at, &format!("a-{code}"), by("c"))).collect::<Vec<_>>();
+    let found = |digits| new_divisions(90, digits, &events).into_iter().map(|(_, _, code)| code).collect::<Vec<_>>();
+    assert_eq!(found(6), ["330105", "330200", "330000", "440305", "000000"]);
+    assert_eq!(found(4), ["330200", "330000", "440300", "000000"]);
+    assert_eq!(found(2), ["440000", "000000"]);
+}
+
+/// Nothing is known of where they belong: the operator at the machine, seals without a record, strangers.
+#[test]
+fn without_a_caller_or_a_division_none_is_new() {
+    let events = [
+        used(0, "a-330106", Actor::Operator),
+        used(1, "a-440305", Actor::Operator),
+        used(2, "a", by("c")),
+        used(3, "b", by("c")),
+        // The first in a division that is known.
+        used(4, "a-440305", by("c")),
+        refused(5, by("c")),
+        other(6),
+    ];
+    assert_eq!(new_divisions(90, 6, &events), []);
+    let on = Misuse { new_division: Some(UsualDivisions { days: 90, digits: 6 }), ..Misuse::default() };
+    let placed = |misuse: &Misuse| events.iter().map(|event| misuse.placed(event).is_some()).collect::<Vec<_>>();
+    assert_eq!(placed(&on), [false, false, true, true, true, false, false]);
+    assert_eq!(placed(&Misuse::default()), [false; 7]);
+}
+
 #[test]
 fn refusals_are_counted_for_each_caller_and_for_strangers_together() {
     let two = Some(Threshold { most: 2, minutes: 10 });
@@ -180,6 +272,7 @@ fn all() -> Misuse {
         night: Some(Night { from: 22 * 60, to: 6 * 60, offset: 480 }),
         burst: threshold(3),
         new_caller_days: Some(1),
+        new_division: Some(UsualDivisions { days: 1, digits: 6 }),
         refusals: threshold(2),
         strangers: threshold(4),
         suspend: BTreeSet::new(),
@@ -188,7 +281,9 @@ fn all() -> Misuse {
 
 fn any_event(moments: std::ops::Range<i64>) -> impl Strategy<Value = Event> {
     (moments, 0..4_u8, 0..40_u8, 0..40_u8).prop_map(|(seconds, kind, seal, caller)| {
-        let (seal, caller) = (format!("s{seal}"), by(&format!("c{caller}")));
+        // Of four counties, and of none.
+        let code = ["-330105", "-330106", "-330106109", "-440305", ""].get(usize::from(seal % 5)).unwrap();
+        let (seal, caller) = (format!("s{seal}{code}"), by(&format!("c{caller}")));
         match kind {
             0 => other(seconds),
             1 => used(seconds, &seal, caller),
@@ -205,11 +300,11 @@ proptest! {
     fn memory_has_its_bound(events in proptest::collection::vec(any_event(-10 * DAY..1000 * DAY), 0..300)) {
         let (rules, mut memory) = (all().rules(), Memory::new(20));
         for (number, event) in (0..).zip(&events) {
-            let topics = rules.iter().flat_map(|rule| rule.topics(event)).collect::<Vec<_>>();
+            let topics = rules.iter().flat_map(|rule| rule.topics(event, division_of(event).as_ref())).collect::<Vec<_>>();
             prop_assert!(topics.len() <= MOST_TOPICS);
             prop_assert!(topics.iter().all(|topic| topic.as_str().len() <= 192));
             for rule in &rules {
-                rule.observe(number, event, &mut memory);
+                rule.observe(number, event, division_of(event).as_ref(), &mut memory);
                 prop_assert!(memory.len() <= 20);
             }
         }
@@ -223,17 +318,40 @@ proptest! {
         let (rules, mut whole) = (all().rules(), Memory::new(10_000));
         let mut kept = std::collections::BTreeMap::new();
         for (number, event) in (0..).zip(&events) {
-            let mut part = Memory::new(MOST_TOPICS);
-            for topic in rules.iter().flat_map(|rule| rule.topics(event)) {
+            let (mut part, division) = (Memory::new(MOST_TOPICS), division_of(event));
+            let division = division.as_ref();
+            for topic in rules.iter().flat_map(|rule| rule.topics(event, division)) {
                 if let Some(trace) = kept.get(&topic) {
                     part.restore(topic, *trace);
                 }
             }
             for rule in &rules {
-                prop_assert_eq!(rule.observe(number, event, &mut part), rule.observe(number, event, &mut whole));
+                let alone = rule.observe(number, event, division, &mut part);
+                prop_assert_eq!(alone, rule.observe(number, event, division, &mut whole));
             }
             kept.extend(part.changed().map(|(topic, trace)| (topic.clone(), *trace)));
         }
+    }
+
+    /// A division is told of when its caller is known and used none of it within the window, and never else: by a list of all uses
+    /// so far, which the rule does not keep.
+    #[test]
+    fn new_divisions_are_those_of_the_list(mut events in proptest::collection::vec(any_event(0..900 * DAY), 0..200)) {
+        events.sort_by_key(|event| event.at);
+        let mut list = Vec::<(CallerId, String, Timestamp)>::new();
+        let mut expected = Vec::new();
+        for (number, event) in (0..).zip(&events) {
+            let Some(division) = division_of(event) else { continue };
+            let (caller, county) = (caller_of(event).unwrap().clone(), division.six_digits());
+            let within = |days, at: &Timestamp| event.at.unix() - at.unix() < days * DAY;
+            let is_known = list.iter().any(|(who, _, at)| *who == caller && within(400, at));
+            let is_usual = list.iter().any(|(who, place, at)| *who == caller && *place == county && within(30, at));
+            if is_known && !is_usual {
+                expected.push(told(caller.as_str(), number, &county));
+            }
+            list.push((caller, county, event.at));
+        }
+        prop_assert_eq!(new_divisions(30, 6, &events), expected);
     }
 
     /// At most one alarm for a subject within a window, as long as the clock does not run backwards.
@@ -244,11 +362,17 @@ proptest! {
         let mut last = std::collections::BTreeMap::<(usize, Vec<Topic>), Timestamp>::new();
         for (number, event) in (0..).zip(&events) {
             for (index, rule) in rules.iter().enumerate() {
-                if rule.observe(number, event, &mut memory).is_none() || rule.kind() == AlarmKind::NewCaller {
+                let division = division_of(event);
+                let alarm = rule.observe(number, event, division.as_ref(), &mut memory);
+                if alarm.is_none() || rule.kind() == AlarmKind::NewCaller {
                     continue;
                 }
-                let window = if rule.kind() == AlarmKind::NightUse { 8 * 3600 } else { 600 };
-                let before = last.insert((index, rule.topics(event)), event.at);
+                let window = match rule.kind() {
+                    AlarmKind::NightUse => 8 * 3600,
+                    AlarmKind::NewDivision => DAY,
+                    _ => 600,
+                };
+                let before = last.insert((index, rule.topics(event, division.as_ref())), event.at);
                 prop_assert!(before.is_none_or(|before| before.plus_seconds(window) <= event.at));
             }
         }
