@@ -30,6 +30,10 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "audit_log/witnessing::keep_cosigned",
         "A witness's signature over the log's own head, which anybody can ask for.",
     ),
+    (
+        "offices/mod::forget",
+        "Messages that ended are deleted after their time; what they told has its events, and the last of each kind stays.",
+    ),
     ("offices/sending::broken", "An office answers again: how far it is known; the alarm stays until somebody looked."),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),

@@ -26,6 +26,7 @@ pub mod issuance_jobs;
 pub mod judging;
 pub mod keys;
 pub mod measurement;
+pub mod office_simulator;
 pub mod officers;
 pub mod offices;
 pub mod outside;

@@ -61,12 +61,14 @@ pub async fn list(services: &Services, after: Option<&SealId>, limit: i64) -> Re
     let more = limit.saturating_add(1);
     let steps = services.store.read(|tx| {
         Box::pin(async move {
-            let mut found = Vec::new();
-            for record in seal_records::list(tx, after, more).await? {
-                let seal = seals::find(tx, &record.seal).await?.ok_or(Error::UnknownSeal)?;
-                found.push(KnownSeal { record, seal });
-            }
-            Ok::<_, Error>(found)
+            let records = seal_records::list(tx, after, more).await?;
+            let ids = records.iter().map(|record| record.seal.clone()).collect::<Vec<_>>();
+            let mut seals = seals::of_names(tx, &ids).await?;
+            let known = |record: StoredSealRecord| {
+                let seal = seals.remove(&record.seal).ok_or(Error::UnknownSeal)?;
+                Ok::<_, Error>(KnownSeal { record, seal })
+            };
+            records.into_iter().map(known).collect::<Result<Vec<_>, Error>>()
         })
     });
     let mut seals = steps.await?;

@@ -1,13 +1,18 @@
 //! Rows of seals. They give authority, so each carries an integrity value; the state is kept as facts.
 
+use std::collections::BTreeMap;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{KeyId, SealId};
 use crate::domain::audit::{RevocationReason, SuspensionReason};
 use crate::domain::seal::{ArchivedAfter, State};
 use crate::store::integrity::optional;
 use crate::store::newest::{self, integrity_of_newest};
-use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
+
+/// Names that are asked for by one statement.
+pub const MOST_TOGETHER: usize = 1_000;
 
 /// A seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +219,29 @@ pub async fn find_by_es_id(tx: &mut Tx<'_>, es_id: &str) -> Result<Option<Stored
                revoked_at, revocation_reason, stage, stage_at, stage_detail, version, integrity FROM seals WHERE es_id = $1";
     let row = fetch_optional!(tx, Row, sql, es_id)?;
     row.map(|row| entity(tx, row)).transpose()
+}
+
+/// The seals of those names, by them, at most [`MOST_TOGETHER`]; those that are not here are left out.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_names(tx: &mut Tx<'_>, ids: &[SealId]) -> Result<BTreeMap<SealId, StoredSeal>, Error> {
+    let sql = concat!(
+        "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, ",
+        integrity_of_newest!("seals", "seals.id"),
+        " FROM seals WHERE id IN ("
+    );
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids = ids.iter().take(MOST_TOGETHER).collect::<Vec<_>>();
+    let rows = fetch_listed!(tx, Row, sql, &ids, |bound, id| { bound.push_bind(id.as_str()); }, ")")?;
+    let seals = rows.into_iter().map(|row| entity(tx, row)).collect::<Result<Vec<_>, _>>()?;
+    let found = seals.into_iter().map(|seal| (seal.id.clone(), seal)).collect::<BTreeMap<_, _>>();
+    let absent = ids.iter().filter(|id| !found.contains_key(**id)).map(|id| id.as_str());
+    newest::all_absent(tx, "seals", absent.collect::<Vec<_>>()).await?;
+    Ok(found)
 }
 
 /// Seals behind that name, in the order of their names, at most `limit`.

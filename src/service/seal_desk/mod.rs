@@ -328,6 +328,20 @@ async fn record_of(tx: &mut Tx<'_>, id: &SealId) -> Result<SealRecord, Error> {
     Ok(SealRecord { seal, keeper, known })
 }
 
+/// The seals of those names as they stand now, in the order of the names given; each page of them by the same few statements,
+/// however many lines it has.
+async fn records_of(tx: &mut Tx<'_>, ids: &[SealId]) -> Result<Vec<SealRecord>, Error> {
+    let mut all = seals::of_names(tx, ids).await?;
+    let mut keepers = seal_keepers::of_seals(tx, ids).await?;
+    let mut records = seal_records::of_seals(tx, ids).await?;
+    let record = |id: &SealId| {
+        let seal = all.remove(id).ok_or(Error::UnknownSeal)?;
+        let (keeper, known) = (keepers.remove(id).map(|kept| kept.keeper), records.remove(id));
+        Ok(SealRecord { seal, keeper, known })
+    };
+    ids.iter().map(record).collect()
+}
+
 /// The same, for those who may know: its keeper, officers of its holder's division, and whoever may use it.
 async fn visible(tx: &mut Tx<'_>, asker: Asker<'_>, id: &SealId, now: Timestamp) -> Result<SealRecord, Error> {
     let record = record_of(tx, id).await?;

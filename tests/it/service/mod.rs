@@ -28,6 +28,7 @@ mod seal_authority;
 mod seal_crash;
 mod seal_imports;
 pub(crate) mod seal_life;
+mod seal_pages;
 mod seal_remakes;
 mod seal_rows;
 mod seal_uses;
