@@ -254,7 +254,9 @@ mod tests {
         assert_eq!(keep_messages(None, (500, None)), Ok(Some(500)));
         assert_eq!(keep_messages(Some(0), (180, Some(3650))), Ok(None));
         assert_eq!(keep_messages(Some(180), (180, None)), Ok(Some(180)));
-        for (days, kept) in [(179, (180, None)), (3649, (180, Some(3650))), (36_501, (180, None)), (u64::MAX, (180, None))] {
+        for (days, kept) in
+            [(179, (180, None)), (3649, (180, Some(3650))), (36_501, (180, None)), (u64::MAX, (180, None))]
+        {
             assert_eq!(keep_messages(Some(days), kept).unwrap_err().0, "seals.keep_messages_days", "{days}");
         }
     }

@@ -1,4 +1,4 @@
-//! What falls due while a service is at work: orders of recovery lapse, renewed certificates are superseded, what ended
+//! What falls due while a service is at work: orders of recovery lapse, seals expire, renewed certificates are superseded, what ended
 //! long ago is kept no longer.
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::service::escrow::destroy_ended;
 use crate::service::inventory::Retention;
 use crate::service::recovery::lapse_overdue;
 use crate::service::renewal::supersede_due;
+use crate::service::seal_expiry::expire_due;
 use crate::service::{Error, Services, offices, registration};
 
 /// From one look to the next.
@@ -37,6 +38,7 @@ pub async fn keep_current(services: Services, keeping: Keeping) {
     loop {
         told("orders of recovery lapsed", lapse_overdue(&services).await);
         told("renewed certificates were revoked as superseded", supersede_due(&services).await);
+        told("seals came to the end of their validity", expire_due(&services).await);
         if rounds == 0 {
             keep_no_longer(&services, &keeping).await;
         }

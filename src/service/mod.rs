@@ -51,6 +51,7 @@ mod seal_changes;
 pub mod seal_codes;
 pub mod seal_delivery;
 pub mod seal_desk;
+pub mod seal_expiry;
 pub mod seal_filing;
 pub mod seal_fulfilment;
 pub mod seal_imports;

@@ -292,12 +292,13 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0037_seen_checkpoints.sql"),
         postgres: include_str!("migrations/postgres/0037_seen_checkpoints.sql"),
     },
-    // From here on messages to offices are deleted: a program before it counts them to name the next one.
+    // From here on messages to offices are deleted, which a program before it counts to name the next one, and seals are in a
+    // state that it does not know.
     Migration {
         version: 41,
         serves_from: 41,
-        sqlite: include_str!("migrations/sqlite/0041_ended_office_messages.sql"),
-        postgres: include_str!("migrations/postgres/0041_ended_office_messages.sql"),
+        sqlite: include_str!("migrations/sqlite/0041_ends.sql"),
+        postgres: include_str!("migrations/postgres/0041_ends.sql"),
     },
 ];
 

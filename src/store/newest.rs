@@ -63,7 +63,16 @@ pub(in crate::store) async fn all_absent<'r>(
         return Ok(());
     }
     let sql = "SELECT name FROM newest_rows WHERE name IN (";
-    let found = fetch_listed!(tx, (String,), sql, &names, |bound, name| { bound.push_bind(&name[..]); }, ") ORDER BY name")?;
+    let found = fetch_listed!(
+        tx,
+        (String,),
+        sql,
+        &names,
+        |bound, name| {
+            bound.push_bind(&name[..]);
+        },
+        ") ORDER BY name"
+    )?;
     match found.first().and_then(|(name,)| name.split_once('/')) {
         None => Ok(()),
         Some((_, row)) => Err(tx.integrity.refuse(table, row)),

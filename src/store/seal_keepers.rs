@@ -83,7 +83,16 @@ pub async fn of_seals(tx: &mut Tx<'_>, seals: &[SealId]) -> Result<BTreeMap<Seal
         return Ok(BTreeMap::new());
     }
     let seals = seals.iter().take(MOST_TOGETHER).collect::<Vec<_>>();
-    let rows = fetch_listed!(tx, Row, sql, &seals, |bound, seal| { bound.push_bind(seal.as_str()); }, ")")?;
+    let rows = fetch_listed!(
+        tx,
+        Row,
+        sql,
+        &seals,
+        |bound, seal| {
+            bound.push_bind(seal.as_str());
+        },
+        ")"
+    )?;
     let kept = rows.into_iter().map(|row| entity(tx, row)).collect::<Result<Vec<_>, _>>()?;
     let found = kept.into_iter().map(|kept| (kept.seal.clone(), kept)).collect::<BTreeMap<_, _>>();
     let absent = seals.iter().filter(|seal| !found.contains_key(**seal)).map(|seal| seal.as_str());

@@ -362,7 +362,16 @@ pub async fn of_seals(tx: &mut Tx<'_>, seals: &[SealId]) -> Result<BTreeMap<Seal
     let seals = seals.iter().take(MOST_TOGETHER).collect::<Vec<_>>();
     let mut found = BTreeMap::new();
     for sql in [applied!("WHERE seal IN ("), further!("WHERE seal IN (")] {
-        let rows = fetch_listed!(tx, Row, sql, &seals, |bound, seal| { bound.push_bind(seal.as_str()); }, ")")?;
+        let rows = fetch_listed!(
+            tx,
+            Row,
+            sql,
+            &seals,
+            |bound, seal| {
+                bound.push_bind(seal.as_str());
+            },
+            ")"
+        )?;
         for row in rows {
             let record = entity(tx, row)?;
             found.insert(record.seal.clone(), record);

@@ -292,7 +292,8 @@ fn an_office_is_played_in_development_alone() {
     fs::write(path("exchange.pem"), key.public_key_pem()).unwrap();
     fs::write(path("earnest.toml"), format!("data_dir = {:?}\n", path("state"))).unwrap();
     fs::write(path("none.pem"), "no key").unwrap();
-    let (office, exchange, none, earnest) = (path("office"), path("exchange.pem"), path("none.pem"), path("earnest.toml"));
+    let (office, exchange, none, earnest) =
+        (path("office"), path("exchange.pem"), path("none.pem"), path("earnest.toml"));
     let office = ["office", &office, "--correspondent"];
     refused(
         &[&office[..], &[&exchange, "--config", &earnest]].concat(),

@@ -99,10 +99,16 @@ enum Failure {
     NotDevelopment,
     #[error("{path} holds no public key (public-key-malformed)")]
     PublicKey { path: PathBuf },
-    #[error("{0} ({})", .0.code())]
-    Simulator(#[from] office_simulator::Error),
-    #[error("{0} ({})", .0.code())]
-    Keys(#[from] keys::Error),
+    #[error("{source} ({})", .source.code())]
+    Simulator {
+        #[from]
+        source: office_simulator::Error,
+    },
+    #[error("{source} ({})", .source.code())]
+    Keys {
+        #[from]
+        source: keys::Error,
+    },
     #[error(transparent)]
     Installation(#[from] installation::Error),
 }
@@ -116,12 +122,12 @@ impl From<crate::config::Error> for Failure {
 impl Failure {
     const fn outcome(&self) -> Outcome {
         match self {
-            Self::NotDevelopment | Self::PublicKey { .. } | Self::Keys(_) => Outcome::Refused,
-            Self::Simulator(office_simulator::Error::NotLoopback { .. } | office_simulator::Error::KeysMalformed) => {
-                Outcome::Refused
-            }
+            Self::NotDevelopment | Self::PublicKey { .. } | Self::Keys { .. } => Outcome::Refused,
+            Self::Simulator {
+                source: office_simulator::Error::NotLoopback { .. } | office_simulator::Error::KeysMalformed,
+            } => Outcome::Refused,
             Self::Installation(installation::Error::Config(_)) => Outcome::Usage,
-            Self::Simulator(_) | Self::Installation(_) => Outcome::Internal,
+            Self::Simulator { .. } | Self::Installation(_) => Outcome::Internal,
         }
     }
 

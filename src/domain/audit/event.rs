@@ -344,6 +344,10 @@ mod tests {
             (seal(), caller_id()).prop_map(|(seal, keeper)| EventBody::SealDelivered { seal, keeper }),
             (seal(), seal()).prop_map(|(seal, by)| EventBody::SealSuperseded { seal, by }),
             (seal(), text()).prop_map(|(seal, after)| EventBody::SealArchived { seal, after }),
+            (seal(), number()).prop_map(|(seal, at)| {
+                let valid_to = Timestamp::from_unix(i64::try_from(at).unwrap());
+                EventBody::SealExpired { seal, valid_to }
+            }),
             (text(), number(), number()).prop_map(|(division, first, last)| EventBody::CodeRangeAssigned {
                 division,
                 first,

@@ -108,15 +108,8 @@ pub enum Unfit {
 
 impl Unfit {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Name,
-        Self::Picture,
-        Self::Code,
-        Self::Size,
-        Self::Longer,
-        Self::OtherSigner,
-        Self::StrangeMaker,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Name, Self::Picture, Self::Code, Self::Size, Self::Longer, Self::OtherSigner, Self::StrangeMaker];
 
     /// Stable name.
     #[must_use]

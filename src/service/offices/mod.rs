@@ -164,7 +164,8 @@ fn told_state(state: &State) -> Option<(&'static str, Option<&'static str>)> {
         State::Suspended { reason, .. } => Some(("suspended", Some(reason.name()))),
         State::Revoked { reason, .. } => Some(("cancelled", Some(reason.name()))),
         State::Superseded { .. } => Some(("cancelled", Some("superseded"))),
-        State::Made { .. } | State::Archived { .. } => None,
+        // An office knows the end of a validity itself.
+        State::Made { .. } | State::Expired { .. } | State::Archived { .. } => None,
     }
 }
 

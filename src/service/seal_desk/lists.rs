@@ -12,7 +12,9 @@ use crate::base::id::{ApplicationId, SealId};
 use crate::domain::caller::Role;
 use crate::domain::seal::application::SealOfficer;
 use crate::service::registration::MOST_IN_PAGE;
-use crate::service::seal_desk::{Among, Asker, SealAnswer, SealQuery, SealRecord, applications, record_of, records_of, visible};
+use crate::service::seal_desk::{
+    Among, Asker, SealAnswer, SealQuery, SealRecord, applications, record_of, records_of, visible,
+};
 use crate::service::seal_officers::{officer_in, officer_still};
 use crate::service::{Error, Services};
 use crate::store::seal_applications::StoredApplication;
@@ -174,7 +176,7 @@ pub(super) async fn seals(services: &Services, asker: Asker<'_>, query: SealQuer
             let mut is_full = false;
             for together in places.chunks(page.limit.max(LEAST_TOGETHER)) {
                 let ids = together.iter().map(|place| place.id.clone()).collect::<Vec<_>>();
-                for (place, record) in together.iter().zip(records_of(tx, &ids).await?) {
+                for (place, record) in together.iter().zip(records_of(tx, &ids, now).await?) {
                     is_full = page.take(place.clone(), Some(record).filter(|record| query.fits(record)));
                     if is_full {
                         break;
@@ -263,7 +265,7 @@ pub(super) async fn chain(services: &Services, asker: Asker<'_>, id: &SealId) ->
             let mut before = Vec::new();
             let mut earlier = this.known.as_ref().and_then(|known| known.predecessor.clone());
             while let Some(seal) = earlier.filter(|_| before.len() < MOST_LINKS) {
-                let record = record_of(tx, &seal).await?;
+                let record = record_of(tx, &seal, now).await?;
                 earlier = record.known.as_ref().and_then(|known| known.predecessor.clone());
                 before.push(record);
             }
@@ -274,7 +276,7 @@ pub(super) async fn chain(services: &Services, asker: Asker<'_>, id: &SealId) ->
                 && let Some(later) = seal_records::successor_of(tx, &last).await?
             {
                 last = later.seal.clone();
-                before.push(record_of(tx, &last).await?);
+                before.push(record_of(tx, &last, now).await?);
             }
             Ok::<_, Error>(SealAnswer::Seals(before, None))
         })

@@ -24,6 +24,7 @@ use crate::format::x509::Certificate;
 use crate::format::x509::csr::NewCertificationRequest;
 use crate::service::offices::sending::{Next, after, is_of_one_row};
 use crate::service::offices::{self, NATIONAL_MAKER};
+use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_fulfilment::{self, By};
 use crate::service::seal_making::{MadeBy, SignedSeal};
 use crate::service::{Error, Services, seal_changes};
@@ -410,6 +411,7 @@ async fn take(tx: &mut Tx<'_>, change: &Change<'_>, now: Timestamp) -> Result<&'
         return Ok("no-seal-yet");
     }
     let Some(seal) = seals::find(tx, &order.seal).await? else { return Ok("no-seal-yet") };
+    let seal = by_the_clock(seal, now);
     let next = match change.state {
         "suspended" => seal.state.clone().suspend(&seal.id, now, SuspensionReason::AuthorityOrder),
         "cancelled" => seal.state.clone().revoke(&seal.id, now, RevocationReason::AuthorityOrder),

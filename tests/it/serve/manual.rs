@@ -147,7 +147,9 @@ fn the_walk_to_the_national_system_works() {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("YINXIN_")) {
         shell.env_remove(name);
     }
-    shell.env("PATH", format!("{}:{}", built.display(), std::env::var("PATH").unwrap())).env("OFFICE", port.to_string());
+    shell
+        .env("PATH", format!("{}:{}", built.display(), std::env::var("PATH").unwrap()))
+        .env("OFFICE", port.to_string());
     shell.args(["300", "bash", "-euo", "pipefail", "-c", &commands]).current_dir(folder.path());
     let Output { status, stdout, stderr } = shell.output().unwrap();
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
@@ -159,8 +161,12 @@ fn the_walk_to_the_national_system_works() {
     let heard = told.lines().filter_map(|line| line.split_once("kind=")).map(|(_, rest)| rest.trim());
     let mut heard = heard.collect::<Vec<_>>();
     heard.dedup();
-    let expected =
-        ["\"order\" detail=\"\"", "\"ask\" detail=\"\"", "\"state\" detail=\"active\"", "\"state\" detail=\"suspended\""];
+    let expected = [
+        "\"order\" detail=\"\"",
+        "\"ask\" detail=\"\"",
+        "\"state\" detail=\"active\"",
+        "\"state\" detail=\"suspended\"",
+    ];
     assert_eq!(heard.get(..4), Some(&expected[..]), "{told}");
     assert!(read("seal.txt").lines().any(|line| line.starts_with("state") && line.ends_with("revoked")));
     assert!(!told.contains("turned away"), "{told}");

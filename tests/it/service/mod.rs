@@ -26,6 +26,7 @@ mod renewal;
 mod retention;
 mod seal_authority;
 mod seal_crash;
+mod seal_expiry;
 mod seal_imports;
 pub(crate) mod seal_life;
 mod seal_pages;

@@ -138,9 +138,8 @@ async fn a_page_holds_no_row_that_was_changed(office: &Office, desk: &SealDesk, 
     place.script(&old).await;
     uses::suspend(&office.services, BY, &seal, SuspensionReason::OwnerRequest).await.unwrap();
     place.script(&format!("CREATE TABLE new_seals AS SELECT * FROM seals WHERE id = '{seal}'")).await;
-    let from = |table: &str| {
-        format!("UPDATE seals SET ({columns}) = (SELECT {columns} FROM {table}) WHERE id = '{seal}'")
-    };
+    let from =
+        |table: &str| format!("UPDATE seals SET ({columns}) = (SELECT {columns} FROM {table}) WHERE id = '{seal}'");
     assert_eq!(asked().await, "50");
     let refused = |table: &str| format!("the row {seal} of {table} is not as it was written");
     let changes = [

@@ -373,7 +373,8 @@ async fn both_sides_stay_in_step(scene: &Scene) {
 
     // The other way round: the office decides.
     let (other, second) = scene.seal(71).await;
-    let decide = |subject: &str, state: &str| there.desk.lock().unwrap().changes.push((subject.to_owned(), String::from(state)));
+    let decide =
+        |subject: &str, state: &str| there.desk.lock().unwrap().changes.push((subject.to_owned(), String::from(state)));
     decide(other.as_str(), "suspended");
     decide(id.as_str(), "active");
     decide("nobody", "cancelled");
@@ -520,7 +521,7 @@ async fn a_changed_order_stops_no_other(scene: &Scene, place: &Place) {
     let office = &scene.office;
     let services = &office.services;
     let watch = Watch::begin(services.clone(), Misuse::default()).await.unwrap();
-    services.store.refused_rows();
+    let _ = services.store.refused_rows();
     // It arrives while an approval does not hold.
     let arrived = scene.ordered(94).await;
     seal_officers::dismiss(services, (BY, None), &office.approver.id).await.unwrap();
