@@ -10,7 +10,7 @@ mod letter;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -243,7 +243,7 @@ async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
 }
 
 /// What is decided, line by line; nothing where the file cannot be read.
-async fn decisions(path: &PathBuf) -> Option<Vec<(String, String)>> {
+async fn decisions(path: &Path) -> Option<Vec<(String, String)>> {
     let length = tokio::fs::metadata(path).await.ok()?.len();
     if length > MOST_DECISIONS {
         return None;

@@ -469,6 +469,8 @@ async fn forgotten(store: &Store) {
         let numbers = of.iter().map(|one| one.id.rsplit('0').next().unwrap().to_owned()).collect::<Vec<_>>();
         (numbers.join(" "), StoredOfficeMessage::next_number(&of))
     };
+    // One of another subject, which ended before.
+    assert_eq!((forget(100, 9).await, left().await), (1, (" 1 2 3 4 5".to_owned(), 6)));
     assert_eq!((forget(100, 9).await, left().await), (0, (" 1 2 3 4 5".to_owned(), 6)));
     assert_eq!((forget(9_999, 1).await, left().await), (1, ("1 2 3 4 5".to_owned(), 6)));
     assert_eq!((forget(104, 9).await, left().await), (2, ("2 4 5".to_owned(), 6)));
