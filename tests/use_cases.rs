@@ -40,6 +40,8 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),
     ("idempotency::reserve", "A key is reserved for a use case that has its event."),
     ("idempotency::reserve_group", "As `idempotency::reserve`, for many."),
+    ("seal_expiry::note", "When a seal is looked at again: a number by which nothing is decided."),
+    ("seal_expiry::note_ends", "When seals end, as each says itself: a number by which nothing is decided."),
     (
         "verification_batches/mod::create",
         "Files are brought before anything is asked of them: `start` records the batch.",

@@ -210,6 +210,7 @@ mod tests {
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
                 .chain(120..=138)
                 .chain(140..=155)
+                .chain([164])
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();

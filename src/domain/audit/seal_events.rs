@@ -46,13 +46,6 @@ macro_rules! with_seal_events {
                 /// `revoked`, `superseded` or `expired`.
                 1 after: String,
             }
-            /// The validity of a seal is over.
-            164 "seal-expired" SealExpired {
-                /// The seal.
-                0 seal: SealId,
-                /// When it ended.
-                1 valid_to: Timestamp,
-            }
             /// Codes of seals were assigned to a division.
             125 "code-range-assigned" CodeRangeAssigned {
                 /// The division's code.
@@ -353,6 +346,13 @@ macro_rules! with_seal_events {
                 3 code: String,
                 /// Its signer's key.
                 4 signer: KeyId,
+            }
+            /// The validity of a seal is over.
+            164 "seal-expired" SealExpired {
+                /// The seal.
+                0 seal: SealId,
+                /// When it ended.
+                1 valid_to: Timestamp,
             }
         }
     };
