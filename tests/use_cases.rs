@@ -30,12 +30,18 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "audit_log/witnessing::keep_cosigned",
         "A witness's signature over the log's own head, which anybody can ask for.",
     ),
+    (
+        "offices/mod::forget",
+        "Messages that ended are deleted after their time; what they told has its events, and the last of each kind stays.",
+    ),
     ("offices/sending::broken", "An office answers again: how far it is known; the alarm stays until somebody looked."),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),
     ("idempotency::reserve", "A key is reserved for a use case that has its event."),
     ("idempotency::reserve_group", "As `idempotency::reserve`, for many."),
+    ("seal_expiry::note", "When a seal is looked at again: a number by which nothing is decided."),
+    ("seal_expiry::note_ends", "When seals end, as each says itself: a number by which nothing is decided."),
     (
         "verification_batches/mod::create",
         "Files are brought before anything is asked of them: `start` records the batch.",

@@ -1,10 +1,12 @@
 //! `yinxin demo`: the whole story in seconds, with real keys, real files, real verdicts.
 
+mod office;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::limits::Limits;
@@ -33,7 +35,11 @@ use crate::store::seals::StoredSeal;
 /// specimen seal, seals an OFD document, verifies it, changes one byte, verifies again, seals a second and a third
 /// time. Nothing leaves this machine.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
+
     /// The OFD document to seal; a specimen notice that comes with the program if none is given
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -57,6 +63,12 @@ pub(crate) struct Arguments {
     /// The stamp's upper edge, millimetres from the page's upper edge
     #[arg(long, value_name = "MM", requires = "x", value_parser = millimetres)]
     y: Option<f64>,
+}
+
+/// What else is played.
+#[derive(Subcommand)]
+enum Other {
+    Office(office::Arguments),
 }
 
 /// Where the stamp goes on the notice that comes with the program: over the organisation and the date.
@@ -123,6 +135,9 @@ impl Failure {
 
 /// Runs the demo.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
+    if let Some(Other::Office(office)) = &arguments.other {
+        return office::run(office, console);
+    }
     match story(arguments, console) {
         Ok(()) => Outcome::Passed,
         Err(failure) => {

@@ -41,7 +41,6 @@ use crate::service::callers::{Registration, bar_holder, register_caller};
 use crate::service::development::{self, DevelopmentPki};
 use crate::service::due::{self, Keeping};
 use crate::service::front::Front;
-use crate::service::inventory::Retention;
 use crate::service::issuance::Issuance;
 use crate::service::keys::device::{DeviceOptions, OaepDigest, Pkcs11Options, SdfOptions, TokenName, VendorMechanisms};
 use crate::service::keys::doors::Doors;
@@ -410,11 +409,7 @@ impl Installation {
             front: keeping,
             issuance,
             lapse_days: self.settings.registration.lapse_days,
-            keeping: Keeping {
-                request_days: self.settings.registration.keep_days,
-                keys: self.settings.escrow.keep_years.map(Retention::years).transpose()?,
-                events: self.settings.audit_log.keep_events_days.map(|days| (days, terms(&self.settings))),
-            },
+            keeping: parts::keeping(&self.settings)?,
             alert_days: self.settings.publication.alert_days.clone(),
             witnesses: parts::witnesses(&self.settings)?,
             mirror: parts::mirror(&self.settings),

@@ -70,6 +70,38 @@ struct Written<'a> {
 
 type Refused = (&'static str, String);
 
+/// Days for which messages to offices are kept after they ended, unless told otherwise: a year, and the time for an audit of it.
+const KEPT_DAYS: u32 = 400;
+
+/// A hundred years.
+const MOST_DAYS: u32 = 36_500;
+
+/// `seals.keep_messages_days`; nothing: for ever. They are kept as long as the events that they belong to: no shorter than those
+/// must be (`log.retention_days`), or are (`audit_log.keep_events_days`).
+///
+/// # Errors
+/// The key whose value is not allowed, and what is.
+pub(super) fn keep_messages(
+    days: Option<u64>,
+    (retention, events): (u32, Option<u32>),
+) -> Result<Option<u32>, Refused> {
+    let least = retention.max(events.unwrap_or(0));
+    match days {
+        None => Ok(Some(KEPT_DAYS.max(least))),
+        Some(0) => Ok(None),
+        Some(days) => match u32::try_from(days) {
+            Ok(days) if (least..=MOST_DAYS).contains(&days) => Ok(Some(days)),
+            _ => Err((
+                "seals.keep_messages_days",
+                format!(
+                    "0 (for ever), or {least} to {MOST_DAYS}: not below log.retention_days and audit_log.keep_events_days, \
+                     whose events they belong to"
+                ),
+            )),
+        },
+    }
+}
+
 impl OfficeSettings {
     fn checked(raw: &Written<'_>, names: &Names) -> Result<Option<Self>, Refused> {
         let Some(url) = raw.address.filter(|url| !url.is_empty()) else { return Ok(None) };
@@ -213,5 +245,19 @@ mod tests {
         assert_eq!(fault(|raw| raw.anchors = None), "national_maker.anchors");
         assert_eq!(fault(|raw| raw.every_seconds = Some(0)), "national_maker.every_seconds");
         assert_eq!(fault(|raw| raw.silent_minutes = Some(10_081)), "national_maker.silent_minutes");
+    }
+
+    #[test]
+    fn messages_are_kept_as_long_as_their_events() {
+        assert_eq!(keep_messages(None, (180, None)), Ok(Some(400)));
+        assert_eq!(keep_messages(None, (180, Some(3650))), Ok(Some(3650)));
+        assert_eq!(keep_messages(None, (500, None)), Ok(Some(500)));
+        assert_eq!(keep_messages(Some(0), (180, Some(3650))), Ok(None));
+        assert_eq!(keep_messages(Some(180), (180, None)), Ok(Some(180)));
+        for (days, kept) in
+            [(179, (180, None)), (3649, (180, Some(3650))), (36_501, (180, None)), (u64::MAX, (180, None))]
+        {
+            assert_eq!(keep_messages(Some(days), kept).unwrap_err().0, "seals.keep_messages_days", "{days}");
+        }
     }
 }

@@ -174,6 +174,7 @@ sections! {
     Seals {
         unkept: String,
         value_within: i64,
+        keep_messages_days: u64,
         kinds: Vec<RawKind>,
     }
     Persons {

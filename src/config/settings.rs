@@ -11,7 +11,7 @@ use crate::config::keys::{Keys, PASSPHRASE};
 use crate::config::verification::BUILT_IN;
 use crate::config::{
     AuditLogSettings, BatchSettings, Error, Escrow, Fetching, MakerSettings, OfficeSettings, Publication, Registration,
-    Siem, Stamping, WebhookSettings, alarms, persons, raw, seal_kinds, siem, webhooks,
+    Siem, Stamping, WebhookSettings, alarms, offices, persons, raw, seal_kinds, siem, webhooks,
 };
 use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub unkept: UnkeptSeals,
     /// `seals.value_within`: how many seconds the value of a client's key is waited for.
     pub value_within: i64,
+    /// `seals.keep_messages_days`: how long messages to offices are kept after they ended; nothing: for ever.
+    pub keep_messages_days: Option<u32>,
     /// `seals.kinds`: the types of seals, the common ones and those that are written.
     pub seal_kinds: Arc<SealKinds>,
     /// `[persons]`: what is asked of persons who sign by certificates of one act; nobody does without it.
@@ -377,6 +379,11 @@ impl Settings {
             Ok(audit_log) => audit_log,
             Err((key, message)) => return refuse(key, message),
         };
+        let kept = (retention_days, audit_log.keep_events_days);
+        let keep_messages_days = match offices::keep_messages(seals.keep_messages_days, kept) {
+            Ok(days) => days,
+            Err((key, message)) => return refuse(key, message),
+        };
         let format = match log.format.as_deref() {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
@@ -413,6 +420,7 @@ impl Settings {
             escrow,
             unkept,
             value_within,
+            keep_messages_days,
             seal_kinds,
             persons,
             fetching,
@@ -466,6 +474,7 @@ impl Settings {
             seals: Some(raw::Seals {
                 unkept: Some(self.unkept.name().to_owned()),
                 value_within: Some(self.value_within),
+                keep_messages_days: Some(self.keep_messages_days.unwrap_or(0).into()),
                 kinds: Some(seal_kinds::effective(&self.seal_kinds)).filter(|kinds| !kinds.is_empty()),
             }),
             persons: Some(persons::effective(self.persons.as_ref())),
@@ -627,6 +636,11 @@ mod tests {
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
             ("[seals]\nvalue_within = 0", "seals.value_within: 1 to 600 seconds"),
+            (
+                "[seals]\nkeep_messages_days = 199\n[log]\nretention_days = 200",
+                "seals.keep_messages_days: 0 (for ever), or 200 to 36500: not below log.retention_days and \
+                 audit_log.keep_events_days, whose events they belong to",
+            ),
             ("[seals]\nvalue_within = 601", "seals.value_within: 1 to 600 seconds"),
             ("[seals]\nunkept = 'perhaps'", "seals.unkept: one of refuse, allow"),
             (

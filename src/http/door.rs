@@ -24,6 +24,7 @@ use crate::service::signed_reports::Form;
 use crate::service::signing_desk::{SigningAnswer, SigningStep};
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
+use crate::service::webhooks::desk::NoticeKey;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
@@ -104,6 +105,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         form: IssuerForm,
     ) -> Answer<'a, Option<PublishedBytes>>;
     fn trust_lists(&self) -> Answer<'_, Option<PublishedBytes>>;
+    fn notice_keys(&self) -> Answer<'_, Vec<NoticeKey>>;
     fn ocsp<'a>(&'a self, authority: &'a AuthorityId, request: &'a [u8]) -> Answer<'a, OcspReply>;
     fn ocsp_nobody(&self) -> OcspReply;
     fn ready(&self) -> Answer<'_, ()>;
@@ -311,6 +313,10 @@ impl<U: UseCases> Door for U {
 
     fn trust_lists(&self) -> Answer<'_, Option<PublishedBytes>> {
         Box::pin(async move { UseCases::trust_lists(self).await.map_err(|e| Problem::from_refusal(&e)) })
+    }
+
+    fn notice_keys(&self) -> Answer<'_, Vec<NoticeKey>> {
+        Box::pin(async move { UseCases::notice_keys(self).await.map_err(|e| Problem::from_refusal(&e)) })
     }
 
     fn authority_certificate<'a>(

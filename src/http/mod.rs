@@ -126,6 +126,7 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::audit_log::statement))      // GET  /api/v1/log/statements
         .routes(routes!(api::audit_log::search))         // GET  /api/v1/log/events
         .routes(routes!(api::audit_log::event_proof))    // GET  /api/v1/log/events/{number}/proof
+        .routes(routes!(api::notice_keys::list))         // GET  /.well-known/yinxin-notice-keys
         .routes(routes!(pages::verify::form, pages::verify::verify)) // GET, POST /verify
         .routes(routes!(pages::verify::style))           // GET  /verify/style.css
         .routes(routes!(pages::verify::script))          // GET  /verify/page.js
@@ -351,6 +352,7 @@ mod tests {
     use crate::service::signing_desk::{SigningAnswer, SigningStep};
     use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
     use crate::service::verification_batches::{BatchRecord, BatchStep};
+    use crate::service::webhooks::desk::NoticeKey;
 
     #[derive(Debug, thiserror::Error)]
     #[error("nothing stands behind this door")]
@@ -526,6 +528,10 @@ mod tests {
         }
 
         async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Nothing> {
+            Err(Nothing)
+        }
+
+        async fn notice_keys(&self) -> Result<Vec<NoticeKey>, Nothing> {
             Err(Nothing)
         }
 

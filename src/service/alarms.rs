@@ -6,6 +6,7 @@ use crate::domain::audit::{
 };
 use crate::domain::caller::CallerState;
 use crate::service::audit_log::alarming;
+use crate::service::seal_expiry::by_the_clock;
 use crate::service::{Error, Services, seal_changes};
 use crate::store::alarms::{self, StoredAlarm};
 use crate::store::{self, Tx, audit, callers, seals};
@@ -97,6 +98,7 @@ async fn suspend(tx: &mut Tx<'_>, alarm: &Alarm, now: Timestamp) -> Result<Optio
         Some(Suspends::Seal) => {
             let Some(id) = &alarm.seal else { return Ok(None) };
             let Some(seal) = usable(seals::find(tx, id).await)? else { return Ok(None) };
+            let seal = by_the_clock(seal, now);
             let Ok((next, body)) = seal.state.clone().suspend(id, now, SuspensionReason::SuspectedMisuse) else {
                 return Ok(None);
             };

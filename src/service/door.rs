@@ -20,6 +20,7 @@ use crate::service::signed_reports::Form;
 use crate::service::signing_desk::{SigningAnswer, SigningStep};
 use crate::service::trust_desk::{TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchRecord, BatchStep};
+use crate::service::webhooks::desk::NoticeKey;
 
 pub use crate::service::door_records::{
     AuthorityRecord, CertificatePage, CertificateQuery, CertificateRecord, EncryptionRecord, IssuedList,
@@ -442,6 +443,9 @@ pub trait UseCases: Send + Sync + 'static {
 
     /// The trust lists in force, as one file; nothing where there is none.
     fn trust_lists(&self) -> impl Future<Output = Result<Option<PublishedBytes>, Self::Error>> + Send;
+
+    /// The public keys by which notices of state changes are signed.
+    fn notice_keys(&self) -> impl Future<Output = Result<Vec<NoticeKey>, Self::Error>> + Send;
 
     /// The certificate of an authority, alone or with the cross certificates for its key.
     fn authority_certificate(

@@ -1,4 +1,4 @@
-//! What falls due while a service is at work: orders of recovery lapse, renewed certificates are superseded, what ended
+//! What falls due while a service is at work: orders of recovery lapse, seals expire, renewed certificates are superseded, what ended
 //! long ago is kept no longer.
 
 use std::time::Duration;
@@ -9,9 +9,9 @@ use crate::service::audit_log::pruning::prune_due;
 use crate::service::escrow::destroy_ended;
 use crate::service::inventory::Retention;
 use crate::service::recovery::lapse_overdue;
-use crate::service::registration;
 use crate::service::renewal::supersede_due;
-use crate::service::{Error, Services};
+use crate::service::seal_expiry::expire_due;
+use crate::service::{Error, Services, offices, registration};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(60);
@@ -25,6 +25,8 @@ pub struct Keeping {
     pub request_days: Option<u32>,
     /// Encryption keys that are kept for their owners: so long after the end of their certificates.
     pub keys: Option<Retention>,
+    /// Messages to offices elsewhere that ended: so many days.
+    pub office_message_days: Option<u32>,
     /// Events of the audit log: so many days, and by these terms.
     pub events: Option<(u32, Terms)>,
 }
@@ -36,6 +38,7 @@ pub async fn keep_current(services: Services, keeping: Keeping) {
     loop {
         told("orders of recovery lapsed", lapse_overdue(&services).await);
         told("renewed certificates were revoked as superseded", supersede_due(&services).await);
+        told("seals came to the end of their validity", expire_due(&services).await);
         if rounds == 0 {
             keep_no_longer(&services, &keeping).await;
         }
@@ -52,6 +55,9 @@ async fn keep_no_longer(services: &Services, keeping: &Keeping) {
     if let Some(retention) = keeping.keys {
         let gone = destroy_ended(services, &Actor::Operator, retention).await;
         told("keys kept for their owners are destroyed", gone);
+    }
+    if let Some(days) = keeping.office_message_days {
+        told("messages to offices that ended long ago are deleted", offices::forget(services, days).await);
     }
     if let Some((days, terms)) = &keeping.events {
         told("events of the audit log are erased, their leaves stay", prune_due(services, terms, *days).await);

@@ -50,7 +50,7 @@ use crate::service::signing_desk::{self, SigningAnswer, SigningStep};
 use crate::service::stamping::{self, Stamping};
 use crate::service::trust_desk::{self, TrustListAnswer, TrustListStep};
 use crate::service::verification_batches::{BatchError, BatchRecord, BatchStep, Batches};
-use crate::service::{Error, Services, authorities, preview, publication, trust_lists};
+use crate::service::{Error, Services, authorities, preview, publication, trust_lists, webhooks};
 use crate::store::crls::ShardKey;
 use crate::store::issued_certificates::Filter;
 
@@ -544,6 +544,10 @@ impl UseCases for Front {
     async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Error> {
         let found = trust_lists::in_force(&self.services, self.services.clock.now()).await?;
         Ok(published_lists(&found))
+    }
+
+    async fn notice_keys(&self) -> Result<Vec<webhooks::desk::NoticeKey>, Error> {
+        webhooks::desk::notice_keys(&self.services).await
     }
 
     async fn authority_certificate(

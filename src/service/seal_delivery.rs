@@ -13,6 +13,7 @@ use crate::format::ses::SesSeal;
 use crate::service::officers::{fixed_value, registered_key};
 use crate::service::registration::{MOST_IN_PAGE, Signed};
 use crate::service::seal_applications::may_keep;
+use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_officers::officer_in;
 use crate::service::{Error, Services, seal_changes};
 use crate::store::callers::StoredCaller;
@@ -38,9 +39,10 @@ pub struct Page {
     pub next: Option<SealId>,
 }
 
-async fn known(tx: &mut Tx<'_>, id: &SealId) -> Result<KnownSeal, Error> {
+/// A seal as it stands by the clock.
+async fn known(tx: &mut Tx<'_>, id: &SealId, now: Timestamp) -> Result<KnownSeal, Error> {
     let record = seal_records::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
-    let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+    let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
     Ok(KnownSeal { record, seal })
 }
 
@@ -49,7 +51,8 @@ async fn known(tx: &mut Tx<'_>, id: &SealId) -> Result<KnownSeal, Error> {
 /// # Errors
 /// [`Error::UnknownSeal`], also for a seal that came into being otherwise.
 pub async fn find(services: &Services, id: &SealId) -> Result<KnownSeal, Error> {
-    services.store.read(|tx| Box::pin(known(tx, id))).await
+    let now = services.clock.now();
+    services.store.read(|tx| Box::pin(known(tx, id, now))).await
 }
 
 /// Seals that were made for applications, from the one behind `after` on, at most `limit` and [`MOST_IN_PAGE`].
@@ -58,15 +61,17 @@ pub async fn find(services: &Services, id: &SealId) -> Result<KnownSeal, Error> 
 /// The store's.
 pub async fn list(services: &Services, after: Option<&SealId>, limit: i64) -> Result<Page, Error> {
     let limit = limit.clamp(1, MOST_IN_PAGE);
-    let more = limit.saturating_add(1);
+    let (more, now) = (limit.saturating_add(1), services.clock.now());
     let steps = services.store.read(|tx| {
         Box::pin(async move {
-            let mut found = Vec::new();
-            for record in seal_records::list(tx, after, more).await? {
-                let seal = seals::find(tx, &record.seal).await?.ok_or(Error::UnknownSeal)?;
-                found.push(KnownSeal { record, seal });
-            }
-            Ok::<_, Error>(found)
+            let records = seal_records::list(tx, after, more).await?;
+            let ids = records.iter().map(|record| record.seal.clone()).collect::<Vec<_>>();
+            let mut seals = seals::of_names(tx, &ids).await?;
+            let known = |record: StoredSealRecord| {
+                let seal = by_the_clock(seals.remove(&record.seal).ok_or(Error::UnknownSeal)?, now);
+                Ok::<_, Error>(KnownSeal { record, seal })
+            };
+            records.into_iter().map(known).collect::<Result<Vec<_>, Error>>()
         })
     });
     let mut seals = steps.await?;
@@ -94,9 +99,10 @@ async fn delivery(tx: &mut Tx<'_>, known: &KnownSeal, keeper: &CallerId) -> Resu
 /// # Errors
 /// [`Error::UnknownSeal`]; [`Error::SealKeeper`], [`Error::DeliverySignature`]: that is not its keeper.
 pub async fn to_deliver(services: &Services, id: &SealId, keeper: &CallerId) -> Result<Vec<u8>, Error> {
+    let now = services.clock.now();
     let steps = services.store.read(|tx| {
         Box::pin(async move {
-            let known = known(tx, id).await?;
+            let known = known(tx, id, now).await?;
             Ok::<_, Error>(delivery(tx, &known, keeper).await?.0)
         })
     });
@@ -111,7 +117,7 @@ pub async fn deliver(services: &Services, id: &SealId, signed: Signed<'_>) -> Re
     let now = services.clock.now();
     let steps = services.store.run("deliver seal", |tx| {
         Box::pin(async move {
-            let known = known(tx, id).await?;
+            let known = known(tx, id, now).await?;
             let (octets, keeper) = delivery(tx, &known, signed.officer).await?;
             let algorithm = keeper.algorithm.signature();
             let value = decode_value(algorithm, signed.signature).unwrap_or_default();
@@ -139,10 +145,11 @@ pub async fn to_suspend(
     officer: &CallerId,
     reason: SuspensionReason,
 ) -> Result<Vec<u8>, Error> {
+    let now = services.clock.now();
     let steps = services.store.read(|tx| {
         Box::pin(async move {
             let (officer, _) = officer_in(tx, officer).await?;
-            let known = known(tx, id).await?;
+            let known = known(tx, id, now).await?;
             officer.acts_for(&known.record.holder.division)?;
             Ok::<_, Error>(statement::to_suspend(id, &known.seal.state, reason, &Hand::of(&officer.officer)))
         })
@@ -164,7 +171,7 @@ pub async fn suspend(
     let steps = services.store.run("suspend seal by an officer", |tx| {
         Box::pin(async move {
             let (officer, actor) = officer_in(tx, signed.officer).await?;
-            let known = known(tx, id).await?;
+            let known = known(tx, id, now).await?;
             officer.acts_for(&known.record.holder.division)?;
             let officer = &officer.officer;
             let octets = statement::to_suspend(id, &known.seal.state, reason, &Hand::of(officer));
@@ -194,7 +201,7 @@ pub async fn archive(
     let now = services.clock.now();
     let steps = services.store.run("archive seal", |tx| {
         Box::pin(async move {
-            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
             match actor {
                 Actor::Operator => {}
                 Actor::Anonymous => return Err(Error::CallerNeeded),

@@ -40,6 +40,7 @@ use crate::service::issuance::issuer::ReadyIssuer;
 use crate::service::issuance::{self, Completion, Issuance, Order, serial};
 use crate::service::keys::making::public_key_of;
 use crate::service::seal_applications::{confirm, find, forget, may_be};
+use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_making::{MadeBy, SignedSeal, may_make, national};
 use crate::service::units::is_active;
 use crate::service::{Error, Services, seal_changes, seal_codes, seal_filing};
@@ -128,7 +129,7 @@ async fn change(services: &Services, profiles: &Profiles, by: By<'_>, id: &Appli
             let stored = ready((services, profiles), tx, id).await?;
             let purpose = &stored.application.submission.purpose;
             let name = purpose.seal().cloned().ok_or(Error::UnknownSeal)?;
-            let seal = seals::find(tx, &name).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, &name).await?.ok_or(Error::UnknownSeal)?, now);
             let record = seal_records::find(tx, &name).await?.ok_or(Error::UnknownSeal)?;
             if matches!(purpose, Purpose::Resume { .. })
                 && let Some(StoredAlarm { number: alarm, .. }) = alarms::holding(tx, &name).await?
@@ -574,7 +575,7 @@ async fn keep(
             tell(tx, by, issued, now).await?;
             seal_filing::file(services, tx, id, now).await?;
             if let Some(before) = &signed.predecessor {
-                let old = seals::find(tx, before).await?.ok_or(Error::UnknownSeal)?;
+                let old = by_the_clock(seals::find(tx, before).await?.ok_or(Error::UnknownSeal)?, now);
                 let (superseded, body) = old.state.clone().supersede(before, id, now)?;
                 seal_changes::change_state(tx, &old, superseded).await?;
                 tell(tx, by, body, now).await?;

@@ -18,6 +18,7 @@ use crate::domain::seal::{InvalidTransition, State};
 use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
+use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_uses::{self, UsePurpose, Wish};
 use crate::service::{Error, Services, seal_changes};
 use crate::store::alarms::StoredAlarm;
@@ -71,9 +72,10 @@ pub struct Sealed {
 
 /// The seal of that name and the certificate of its signer.
 async fn find(services: &Services, id: &SealId) -> Result<(StoredSeal, Option<Vec<u8>>), Error> {
+    let now = services.clock.now();
     let steps = services.store.read(|tx| {
         Box::pin(async move {
-            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
             let certificate = match &seal.signer_key {
                 Some(key) => certificates::of_key(tx, key).await?.into_iter().next().map(|row| row.der),
                 None => None,
@@ -192,7 +194,7 @@ pub async fn resume(services: &Services, actor: &Actor, id: &SealId) -> Result<S
             if seal_records::find(tx, id).await?.is_some() {
                 return Err(Error::SealApprovalNeeded);
             }
-            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
             let (state, body) = seal.state.clone().resume(id, now)?;
             seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
@@ -213,7 +215,7 @@ async fn change(
     let (now, next) = (services.clock.now(), &next);
     let steps = services.store.run("change seal", |tx| {
         Box::pin(async move {
-            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
             let (state, body) = next(seal.state.clone(), now)?;
             seal_changes::change_state(tx, &seal, state.clone()).await?;
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: None, body }).await?;
@@ -286,7 +288,7 @@ async fn sign_once(
     let (intent, event_of) = (&intent, &event);
     let steps = services.store.run("intend signing", |tx| {
         Box::pin(async move {
-            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
             seal.state.may_sign()?;
             let permitted = seal_uses::decide(tx, services.unkept, wish, now).await?;
             signatures::record_intent(tx, signature_id, id, &document_sm3, now).await?;
@@ -340,7 +342,7 @@ async fn release(
     let steps = services.store.run("keep signature", |tx| {
         Box::pin(async move {
             // Suspended, revoked or destroyed since the intent, the seal or its key: the value is not released.
-            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
             seal.state.may_sign()?;
             services.keys.permitted(tx, key, (KeyPurpose::SealSigning, KeyUse::Sign), now).await?;
             // Withdrawn since the intent: nor is it.

@@ -299,6 +299,14 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0039_noted_events.sql"),
         postgres: include_str!("migrations/postgres/0039_noted_events.sql"),
     },
+    // From here on messages to offices are deleted, which a program before it counts to name the next one, and seals are in a
+    // state that it does not know.
+    Migration {
+        version: 41,
+        serves_from: 41,
+        sqlite: include_str!("migrations/sqlite/0041_ends.sql"),
+        postgres: include_str!("migrations/postgres/0041_ends.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

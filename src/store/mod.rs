@@ -70,6 +70,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -106,6 +107,7 @@ pub struct Store {
     migrations: Migrations,
     writers: Writers,
     appended: Appended,
+    statements: Arc<AtomicU64>,
 }
 
 /// Where a database is, and what brings it to the version of the program that opens it.
@@ -157,6 +159,7 @@ pub struct Tx<'env> {
     /// Events of callers' requests that this transaction wrote.
     written: Vec<(RequestId, SaltedEvent)>,
     appended: Appended,
+    statements: Arc<AtomicU64>,
     transient: bool,
     env: PhantomData<&'env ()>,
 }
@@ -173,7 +176,8 @@ impl<'env> Tx<'env> {
     fn new(backend: Backend, of: &Store) -> Self {
         let (integrity, random) = (of.integrity.clone(), Arc::clone(&of.random));
         let (written, appended) = (Vec::new(), of.appended.clone());
-        Self { backend, integrity, random, written, appended, transient: false, env: PhantomData }
+        let statements = Arc::clone(&of.statements);
+        Self { backend, integrity, random, written, appended, statements, transient: false, env: PhantomData }
     }
 
     /// Salt for one event.
@@ -186,6 +190,11 @@ impl<'env> Tx<'env> {
     /// Numbers of the events that a caller's request has written so far, as many as get receipts.
     fn events_of(&self, request: &RequestId) -> Vec<i64> {
         self.appended.numbers(request, &self.written)
+    }
+
+    /// Counts a statement.
+    fn count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes whether a failure is worth another attempt, and gives it our form.
@@ -215,7 +224,8 @@ impl Store {
     }
 
     fn over(pools: Pools, migrations: Migrations, integrity: IntegrityKey, random: Arc<dyn Random>) -> Self {
-        Self { pools, integrity, random, migrations, writers: Writers::default(), appended: Appended::default() }
+        let (writers, appended) = (Writers::default(), Appended::default());
+        Self { pools, integrity, random, migrations, writers, appended, statements: Arc::default() }
     }
 
     /// Opens the SQLite database in that file, made when absent.
@@ -239,6 +249,12 @@ impl Store {
     #[must_use]
     pub fn refused_rows(&self) -> Vec<(&'static str, String)> {
         self.integrity.take_refused()
+    }
+
+    /// How many statements ran in transactions since it was opened: what a use case costs is told by what it adds.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Opens the database as it is: nothing is made, nothing is brought to a version.

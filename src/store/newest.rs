@@ -5,7 +5,7 @@
 //! written has no line here, and a line that is older than its row means nothing: an older program may work beside us. Row and
 //! line put back, or deleted, together are not noticed: the audit log tells.
 
-use crate::store::sql::{execute, fetch_optional};
+use crate::store::sql::{execute, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
 
 /// What is selected in the place of `integrity`: no value at all where a newer version of the row was kept, so that the row is
@@ -46,6 +46,36 @@ pub(in crate::store) async fn absent<T>(tx: &mut Tx<'_>, table: &'static str, ro
     match fetch_optional!(tx, (i64,), sql, format!("{table}/{row}"))? {
         None => Ok(None),
         Some(_) => Err(tx.integrity.refuse(table, row)),
+    }
+}
+
+/// What becomes of rows that were not found, all of them by one statement.
+///
+/// # Errors
+/// [`Error::Inconsistent`]: one of them was there before, and somebody deleted it.
+pub(in crate::store) async fn all_absent<'r>(
+    tx: &mut Tx<'_>,
+    table: &'static str,
+    rows: impl IntoIterator<Item = &'r str>,
+) -> Result<(), Error> {
+    let names = rows.into_iter().map(|row| format!("{table}/{row}")).collect::<Vec<_>>();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT name FROM newest_rows WHERE name IN (";
+    let found = fetch_listed!(
+        tx,
+        (String,),
+        sql,
+        &names,
+        |bound, name| {
+            bound.push_bind(&name[..]);
+        },
+        ") ORDER BY name"
+    )?;
+    match found.first().and_then(|(name,)| name.split_once('/')) {
+        None => Ok(()),
+        Some((_, row)) => Err(tx.integrity.refuse(table, row)),
     }
 }
 

@@ -114,6 +114,26 @@ fn entity(row: Row) -> Result<StoredOfficeMessage, Error> {
     })
 }
 
+impl StoredOfficeMessage {
+    /// Its name: office, subject, and its number among those of the subject, by eight digits, so that names sort.
+    #[must_use]
+    pub fn named(office: &str, subject: &str, number: usize) -> String {
+        format!("{office}:{subject}:{number:08}")
+    }
+
+    /// Its number among those of its subject.
+    fn number(&self) -> Option<usize> {
+        self.id.rsplit(':').next()?.parse().ok()
+    }
+
+    /// The number of the next message of a subject that has these, the oldest first: one more than the last one's, since older
+    /// ones may be gone.
+    #[must_use]
+    pub fn next_number(all: &[Self]) -> usize {
+        all.last().map_or(0, |last| last.number().map_or(all.len(), |number| number.saturating_add(1)))
+    }
+}
+
 /// A statement that reads whole rows.
 macro_rules! select {
     ($where:literal) => {
@@ -195,6 +215,19 @@ pub async fn again(tx: &mut Tx<'_>, id: &str, next_at: Timestamp) -> Result<(), 
 pub async fn end(tx: &mut Tx<'_>, id: &str, outcome: &str, now: Timestamp) -> Result<bool, Error> {
     let sql = "UPDATE office_messages SET ended_at = $1, outcome = $2 WHERE id = $3 AND ended_at IS NULL";
     Ok(execute!(tx, sql, now.unix(), outcome, id)? == 1)
+}
+
+/// Deletes messages that ended before that moment, the oldest first, at most `limit`; gives how many. The last of each kind
+/// about a subject stays: it says where a filing stands, and from which number on further ones are named.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    let sql = "DELETE FROM office_messages WHERE id IN (SELECT id FROM office_messages AS old WHERE old.ended_at < $1 \
+               AND EXISTS (SELECT 1 FROM office_messages AS later WHERE later.office = old.office \
+               AND later.subject = old.subject AND later.kind = old.kind AND later.id > old.id) \
+               ORDER BY old.ended_at, old.id LIMIT $2)";
+    execute!(tx, sql, before.unix(), limit)
 }
 
 /// How far that office is known; the beginning for one that nobody asked yet.

@@ -1,9 +1,12 @@
 //! Rows of keepers of seals (保管人). They give authority, so each carries an integrity value.
 
+use std::collections::BTreeMap;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, SealId};
 use crate::store::newest::{self, integrity_of_newest};
-use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::seals::MOST_TOGETHER;
+use crate::store::sql::{execute, fetch_all, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "seal_keepers";
@@ -64,6 +67,37 @@ pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredKeeper>
         Some(row) => entity(tx, row).map(Some),
         None => newest::absent(tx, TABLE, seal.as_str()).await,
     }
+}
+
+/// Who keeps the seals of those names, at most [`MOST_TOGETHER`]; those that nobody keeps are left out.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_seals(tx: &mut Tx<'_>, seals: &[SealId]) -> Result<BTreeMap<SealId, StoredKeeper>, Error> {
+    let sql = concat!(
+        "SELECT seal, keeper, since, version, ",
+        integrity_of_newest!("seal_keepers", "seal"),
+        " FROM seal_keepers WHERE seal IN ("
+    );
+    if seals.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let seals = seals.iter().take(MOST_TOGETHER).collect::<Vec<_>>();
+    let rows = fetch_listed!(
+        tx,
+        Row,
+        sql,
+        &seals,
+        |bound, seal| {
+            bound.push_bind(seal.as_str());
+        },
+        ")"
+    )?;
+    let kept = rows.into_iter().map(|row| entity(tx, row)).collect::<Result<Vec<_>, _>>()?;
+    let found = kept.into_iter().map(|kept| (kept.seal.clone(), kept)).collect::<BTreeMap<_, _>>();
+    let absent = seals.iter().filter(|seal| !found.contains_key(**seal)).map(|seal| seal.as_str());
+    newest::all_absent(tx, TABLE, absent.collect::<Vec<_>>()).await?;
+    Ok(found)
 }
 
 /// Which seals that caller keeps, behind that name, in the order of their names, at most `limit`.

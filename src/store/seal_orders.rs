@@ -178,7 +178,7 @@ fn read(row: Row) -> Option<StoredOrder> {
 
 fn entity(tx: &Tx<'_>, row: Row) -> Result<StoredOrder, Error> {
     let (id, version, found) = (row.application.clone(), row.version, row.integrity.clone());
-    let order = read(row).ok_or_else(|| Error::Inconsistent { table: TABLE, row: id.clone() })?;
+    let order = read(row).ok_or_else(|| tx.integrity.refuse(TABLE, &id))?;
     let content = content(&order);
     let parts = content.iter().map(Vec::as_slice).collect::<Vec<_>>();
     tx.integrity.check(TABLE, &id, version, &parts, &found)?;

@@ -3,6 +3,8 @@
 //!
 //! They lie in two tables: `seal_records` has those with an application, `further_seal_records` the others.
 
+use std::collections::BTreeMap;
+
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 
 use crate::base::clock::Timestamp;
@@ -13,7 +15,8 @@ use crate::domain::seal::application::Holder;
 use crate::domain::seal::code::{FilingNumber, SealCode};
 use crate::store::integrity::optional;
 use crate::store::newest::{self, integrity_of_newest};
-use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::seals::MOST_TOGETHER;
+use crate::store::sql::{execute, fetch_all, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
 
 const TABLE: &str = "seal_records";
@@ -231,6 +234,34 @@ fn read(row: Row) -> Option<StoredSealRecord> {
     })
 }
 
+/// A statement that reads whole rows of those with an application.
+macro_rules! applied {
+    ($where:literal) => {
+        concat!(
+            "SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, ",
+            "application AS origin, 'application' AS origin_name, predecessor, certificate_sm3, valid_to, delivered_at, ",
+            "delivery_signature, version, ",
+            integrity_of_newest!("seal_records", "seal"),
+            " FROM seal_records ",
+            $where
+        )
+    };
+}
+
+/// The same of the others.
+macro_rules! further {
+    ($where:literal) => {
+        concat!(
+            "SELECT seal, code, filing, kind, name, credit_code, holder, ",
+            "holder_division, keeper, job AS origin, origin AS origin_name, predecessor, certificate_sm3, valid_to, ",
+            "delivered_at, delivery_signature, version, ",
+            integrity_of_newest!("further_seal_records", "seal"),
+            " FROM further_seal_records ",
+            $where
+        )
+    };
+}
+
 /// A statement that reads whole rows of both tables: the conditions, then what follows them. Each branch has its own limit, so
 /// that a page costs two pages at most.
 macro_rules! select {
@@ -239,18 +270,10 @@ macro_rules! select {
     };
     ($where:literal, $then:literal) => {
         concat!(
-            "SELECT * FROM (SELECT seal, code, filing, kind, name, credit_code, holder, holder_division, keeper, ",
-            "application AS origin, 'application' AS origin_name, predecessor, certificate_sm3, valid_to, delivered_at, ",
-            "delivery_signature, version, ",
-            integrity_of_newest!("seal_records", "seal"),
-            " FROM seal_records ",
-            $where,
-            ") AS applied UNION ALL SELECT * FROM (SELECT seal, code, filing, kind, name, credit_code, holder, ",
-            "holder_division, keeper, job AS origin, origin AS origin_name, predecessor, certificate_sm3, valid_to, ",
-            "delivered_at, delivery_signature, version, ",
-            integrity_of_newest!("further_seal_records", "seal"),
-            " FROM further_seal_records ",
-            $where,
+            "SELECT * FROM (",
+            applied!($where),
+            ") AS applied UNION ALL SELECT * FROM (",
+            further!($where),
             ") AS further ",
             $then
         )
@@ -326,6 +349,35 @@ pub async fn insert(tx: &mut Tx<'_>, record: &StoredSealRecord) -> Result<(), Er
 pub async fn find(tx: &mut Tx<'_>, seal: &SealId) -> Result<Option<StoredSealRecord>, Error> {
     let row = fetch_optional!(tx, Row, select!("WHERE seal = $1"), seal.as_str())?;
     row.map(|row| entity(tx, row)).transpose()
+}
+
+/// What is known of the seals of those names, at most [`MOST_TOGETHER`]; those that came into being otherwise are left out.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_seals(tx: &mut Tx<'_>, seals: &[SealId]) -> Result<BTreeMap<SealId, StoredSealRecord>, Error> {
+    if seals.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let seals = seals.iter().take(MOST_TOGETHER).collect::<Vec<_>>();
+    let mut found = BTreeMap::new();
+    for sql in [applied!("WHERE seal IN ("), further!("WHERE seal IN (")] {
+        let rows = fetch_listed!(
+            tx,
+            Row,
+            sql,
+            &seals,
+            |bound, seal| {
+                bound.push_bind(seal.as_str());
+            },
+            ")"
+        )?;
+        for row in rows {
+            let record = entity(tx, row)?;
+            found.insert(record.seal.clone(), record);
+        }
+    }
+    Ok(found)
 }
 
 /// What is known of the seals of that holder, in the order of their names.

@@ -1,13 +1,18 @@
 //! Rows of seals. They give authority, so each carries an integrity value; the state is kept as facts.
 
+use std::collections::BTreeMap;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::{KeyId, SealId};
 use crate::domain::audit::{RevocationReason, SuspensionReason};
 use crate::domain::seal::{ArchivedAfter, State};
 use crate::store::integrity::optional;
 use crate::store::newest::{self, integrity_of_newest};
-use crate::store::sql::{execute, fetch_all, fetch_optional};
+use crate::store::sql::{execute, fetch_all, fetch_listed, fetch_optional};
 use crate::store::{Error, Tx};
+
+/// Names that are asked for by one statement.
+pub const MOST_TOGETHER: usize = 1_000;
 
 /// A seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +41,7 @@ struct Facts {
     suspension_reason: Option<String>,
     revoked_at: Option<i64>,
     revocation_reason: Option<String>,
-    /// The later states: `made`, `superseded`, `archived`; when; by which seal, or after which end.
+    /// The later states: `made`, `expired`, `superseded`, `archived`; when; by which seal, or after which end.
     stage: Option<(String, i64, Option<String>)>,
 }
 
@@ -70,6 +75,7 @@ fn facts(state: &State) -> Facts {
         State::Revoked { at, reason } => {
             Facts { revoked_at: Some(at.unix()), revocation_reason: Some(reason.name().into()), ..none }
         }
+        State::Expired { at } => Facts { stage: Some((state.name().into(), at.unix(), None)), ..none },
         State::Superseded { at, by } => {
             Facts { stage: Some((state.name().into(), at.unix(), Some(by.to_string()))), ..none }
         }
@@ -93,6 +99,7 @@ fn state(facts: &Facts) -> Option<State> {
         }
         ((None, None, None, None, None), Some((stage, moment, detail))) => match (stage.as_str(), detail) {
             ("made", None) => Some(State::Made { since: at(*moment) }),
+            ("expired", None) => Some(State::Expired { at: at(*moment) }),
             ("superseded", Some(by)) => Some(State::Superseded { at: at(*moment), by: SealId::parse(by).ok()? }),
             ("archived", Some(after)) => {
                 Some(State::Archived { at: at(*moment), after: ArchivedAfter::from_name(after)? })
@@ -216,6 +223,38 @@ pub async fn find_by_es_id(tx: &mut Tx<'_>, es_id: &str) -> Result<Option<Stored
     row.map(|row| entity(tx, row)).transpose()
 }
 
+/// The seals of those names, by them, at most [`MOST_TOGETHER`]; those that are not here are left out.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_names(tx: &mut Tx<'_>, ids: &[SealId]) -> Result<BTreeMap<SealId, StoredSeal>, Error> {
+    let sql = concat!(
+        "SELECT id, es_id, name, seal_der, signer_key, active_since, suspended_since, suspension_reason, \
+               revoked_at, revocation_reason, stage, stage_at, stage_detail, version, ",
+        integrity_of_newest!("seals", "seals.id"),
+        " FROM seals WHERE id IN ("
+    );
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids = ids.iter().take(MOST_TOGETHER).collect::<Vec<_>>();
+    let rows = fetch_listed!(
+        tx,
+        Row,
+        sql,
+        &ids,
+        |bound, id| {
+            bound.push_bind(id.as_str());
+        },
+        ")"
+    )?;
+    let seals = rows.into_iter().map(|row| entity(tx, row)).collect::<Result<Vec<_>, _>>()?;
+    let found = seals.into_iter().map(|seal| (seal.id.clone(), seal)).collect::<BTreeMap<_, _>>();
+    let absent = ids.iter().filter(|id| !found.contains_key(**id)).map(|id| id.as_str());
+    newest::all_absent(tx, "seals", absent.collect::<Vec<_>>()).await?;
+    Ok(found)
+}
+
 /// Seals behind that name, in the order of their names, at most `limit`.
 ///
 /// # Errors
@@ -229,6 +268,43 @@ pub async fn list(tx: &mut Tx<'_>, after: Option<&SealId>, limit: i64) -> Result
     );
     let rows = fetch_all!(tx, Row, sql, after.map_or("", SealId::as_str), limit)?;
     rows.into_iter().map(|row| entity(tx, row)).collect()
+}
+
+/// The end of a seal that is not looked for any more.
+pub const NEVER: Timestamp = Timestamp::from_unix(i64::MAX);
+
+/// Seals whose end is not noted yet, and what each is, DER; at most `limit`. Nothing is decided by it: what it says is not held
+/// against what was written.
+///
+/// # Errors
+/// The database's, or a name that nobody writes.
+pub async fn ends_unknown(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(SealId, Vec<u8>)>, Error> {
+    let sql = "SELECT id, seal_der FROM seals WHERE ends_at IS NULL ORDER BY id LIMIT $1";
+    let rows = fetch_all!(tx, (String, Vec<u8>), sql, limit)?;
+    rows.into_iter().map(|(id, der)| Ok((named(id)?, der))).collect()
+}
+
+/// Seals whose noted end lies before that moment, the earliest first, at most `limit`.
+///
+/// # Errors
+/// As [`ends_unknown`].
+pub async fn ending_before(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<SealId>, Error> {
+    let sql = "SELECT id FROM seals WHERE ends_at < $1 ORDER BY ends_at, id LIMIT $2";
+    let rows = fetch_all!(tx, (String,), sql, now.unix(), limit)?;
+    rows.into_iter().map(|(id,)| named(id)).collect()
+}
+
+/// Notes when a seal is looked at for its end. It is no part of what the integrity value covers.
+///
+/// # Errors
+/// The database's.
+pub async fn note_end(tx: &mut Tx<'_>, id: &SealId, end: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE seals SET ends_at = $1 WHERE id = $2";
+    execute!(tx, sql, end.unix(), id.as_str()).map(|_| ())
+}
+
+fn named(id: String) -> Result<SealId, Error> {
+    SealId::parse(&id).map_err(|_| Error::Inconsistent { table: "seals", row: id })
 }
 
 /// Gives a seal a new state; the rest of it never changes.

@@ -4,6 +4,7 @@
 macro_rules! execute {
     ($tx:expr, $sql:expr $(, $value:expr)* $(,)?) => {{
         let tx: &mut crate::store::Tx<'_> = $tx;
+        tx.count();
         let done = match &mut tx.backend {
             crate::store::Backend::Sqlite(on) => sqlx::query::<sqlx::Sqlite>($sql)
                 $(.bind($value))*.execute(&mut **on).await.map(|done| done.rows_affected()),
@@ -17,6 +18,7 @@ macro_rules! execute {
 macro_rules! fetch {
     ($how:ident, $tx:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {{
         let tx: &mut crate::store::Tx<'_> = $tx;
+        tx.count();
         let found = match &mut tx.backend {
             crate::store::Backend::Sqlite(on) => sqlx::query_as::<sqlx::Sqlite, $row>($sql)
                 $(.bind($value))*.$how(&mut **on).await,
@@ -47,6 +49,7 @@ macro_rules! fetch_all {
 macro_rules! insert_many {
     ($tx:expr, $into:expr, $rows:expr, |$bound:ident, $row:pat_param| $bind:block) => {{
         let tx: &mut crate::store::Tx<'_> = $tx;
+        tx.count();
         let done = match &mut tx.backend {
             crate::store::Backend::Sqlite(on) => {
                 let mut statement = sqlx::QueryBuilder::<sqlx::Sqlite>::new($into);
@@ -63,10 +66,11 @@ macro_rules! insert_many {
     }};
 }
 
-/// A statement with a list of rows in its middle: `|bound, row| { … }` binds one. Gives what it returns, as tuples.
+/// A statement with a list of rows in its middle (`VALUES (…), (…)`): `|bound, row| { … }` binds one. Gives what it returns, as tuples.
 macro_rules! fetch_listed {
     ($tx:expr, $returned:ty, $before:expr, $rows:expr, |$bound:ident, $row:pat_param| $bind:block, $behind:expr) => {{
         let tx: &mut crate::store::Tx<'_> = $tx;
+        tx.count();
         let found = match &mut tx.backend {
             crate::store::Backend::Sqlite(on) => {
                 let mut statement = sqlx::QueryBuilder::<sqlx::Sqlite>::new($before);

@@ -15,6 +15,7 @@ use yinxin::domain::ca::job_approval::{JobConsent, JobStep};
 use yinxin::domain::ca::request::{Approval, Hand};
 use yinxin::domain::ca::trust_list::ListApproval;
 use yinxin::domain::caller::{Role, Roles};
+use yinxin::domain::key::Validity;
 use yinxin::domain::trust::list_diff::ListChange;
 use yinxin::service::audit_log::desk::{EventPage, LogAnswer, LogFile, LogRequest};
 use yinxin::service::audit_log::{Receipt, SignedStatement};
@@ -38,6 +39,7 @@ use yinxin::service::signed_reports::Form;
 use yinxin::service::signing_desk::{PreparedSignature, SigningAnswer, SigningStep};
 use yinxin::service::trust_desk::{TrustListAnswer, TrustListRecord, TrustListStep};
 use yinxin::service::verification_batches::{BatchRecord, BatchStep};
+use yinxin::service::webhooks::desk::{NoticeKey, NoticeKeyStanding};
 use yinxin::store::issuance_jobs::StoredJob;
 use yinxin::store::verification_batches::{BatchState, Counts, StoredBatch};
 
@@ -655,6 +657,16 @@ impl UseCases for Double {
 
     async fn revocation_list(&self, _: &AuthorityId, _: u32, _: bool) -> Result<Option<PublishedBytes>, Fault> {
         Ok(Some(published()))
+    }
+
+    async fn notice_keys(&self) -> Result<Vec<NoticeKey>, Fault> {
+        let validity = Validity { not_before: None, not_after: None };
+        let next = Validity { not_before: Some(Timestamp::from_unix(1_900_000_000)), not_after: None };
+        let key = |alg, standing, validity| {
+            let (keyid, pem) = ("ab".repeat(32), "-----BEGIN PUBLIC KEY-----\n".to_owned());
+            NoticeKey { keyid, alg, standing, validity, pem }
+        };
+        Ok(vec![key("sm2-sm3", NoticeKeyStanding::Next, next), key("sm2-sm3", NoticeKeyStanding::Present, validity)])
     }
 
     async fn trust_lists(&self) -> Result<Option<PublishedBytes>, Fault> {

@@ -32,6 +32,20 @@ async fn status_is_told() {
     }
 }
 
+/// Whoever receives notices gets their keys; nobody needs to be known for it.
+#[tokio::test]
+async fn the_keys_of_notices_are_told_to_everybody() {
+    let server = Server::start().await;
+    let answer = server.send(&Request::new("GET", "/.well-known/yinxin-notice-keys")).await;
+    let (keyid, pem) = ("ab".repeat(32), "-----BEGIN PUBLIC KEY-----\n");
+    let expected = serde_json::json!({ "keys": [
+        { "keyid": keyid, "alg": "sm2-sm3", "standing": "next", "not_before": "2030-03-17T17:46:40Z", "pem": pem },
+        { "keyid": keyid, "alg": "sm2-sm3", "standing": "present", "pem": pem },
+    ] });
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!(answer.headers["cache-control"], "public, max-age=300");
+}
+
 #[tokio::test]
 async fn a_sealed_file_comes_back_with_its_digest() {
     let server = Server::start().await;

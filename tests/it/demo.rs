@@ -282,3 +282,33 @@ fn a_document_with_a_foreign_seal_is_sealed_too() {
         report["signatures"].as_array().unwrap().iter().map(|s| s["indication"].clone()).collect();
     assert_eq!((code, indications), (2, vec!["INDETERMINATE".into(), "TOTAL_PASSED".into()]));
 }
+
+/// The offices elsewhere are played for an installation of development, on this machine alone.
+#[test]
+fn an_office_is_played_in_development_alone() {
+    let folder = Folder::new("demo-office");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let key = yinxin::service::office_simulator::OfficeKeys::generate(&yinxin::base::random::SystemRandom).unwrap();
+    fs::write(path("exchange.pem"), key.public_key_pem()).unwrap();
+    fs::write(path("earnest.toml"), format!("data_dir = {:?}\n", path("state"))).unwrap();
+    fs::write(path("none.pem"), "no key").unwrap();
+    let (office, exchange, none, earnest) =
+        (path("office"), path("exchange.pem"), path("none.pem"), path("earnest.toml"));
+    let office = ["office", &office, "--correspondent"];
+    refused(
+        &[&office[..], &[&exchange, "--config", &earnest]].concat(),
+        4,
+        "error: the installation does not trust the development PKI: there is no office to play (development-only)",
+    );
+    let malformed = format!("error: {none} holds no public key (public-key-malformed)");
+    refused(&[&office[..], &[&none]].concat(), 4, &malformed);
+    refused(
+        &[&office[..], &[&exchange, "--listen", "0.0.0.0:0"]].concat(),
+        4,
+        "error: 0.0.0.0:0 is not loopback: a simulator of an office listens on this machine alone (not-loopback)",
+    );
+    let keys = folder.path().join("office/office.keys");
+    assert!(keys.exists());
+    fs::write(&keys, "none").unwrap();
+    refused(&[&office[..], &[&exchange]].concat(), 4, "error: these are not the keys of an office (office-keys)");
+}

@@ -13,6 +13,8 @@ use crate::service::audit_log::folder::FolderLog;
 use crate::service::audit_log::old_tiles::{OldTiles, TilePlace};
 use crate::service::audit_log::{self, AuditLog, KnownWitness, agree as agree_with};
 use crate::service::backups::RESTORED;
+use crate::service::due::Keeping;
+use crate::service::inventory::Retention;
 use crate::service::keys::read_closed;
 use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::outside::objects::{Credentials, ObjectFolder};
@@ -79,6 +81,16 @@ pub(super) fn old_tiles(services: &Services, settings: &Settings) -> Result<Opti
     let Some((place, after)) = log.old_tiles.as_ref().zip(log.old_tiles_after) else { return Ok(None) };
     let place = services.old_tiles.at(&place.name()).map_err(service::Error::from)?;
     Ok(Some((place, after)))
+}
+
+/// How long what ended is kept, by these settings.
+pub(super) fn keeping(settings: &Settings) -> Result<Keeping, Error> {
+    Ok(Keeping {
+        request_days: settings.registration.keep_days,
+        keys: settings.escrow.keep_years.map(Retention::years).transpose()?,
+        office_message_days: settings.keep_messages_days,
+        events: settings.audit_log.keep_events_days.map(|days| (days, terms(settings))),
+    })
 }
 
 /// What must be kept of the audit log, by these settings.

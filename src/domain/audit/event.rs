@@ -210,6 +210,7 @@ mod tests {
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
                 .chain(120..=138)
                 .chain(140..=155)
+                .chain([164])
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -344,6 +345,10 @@ mod tests {
             (seal(), caller_id()).prop_map(|(seal, keeper)| EventBody::SealDelivered { seal, keeper }),
             (seal(), seal()).prop_map(|(seal, by)| EventBody::SealSuperseded { seal, by }),
             (seal(), text()).prop_map(|(seal, after)| EventBody::SealArchived { seal, after }),
+            (seal(), number()).prop_map(|(seal, at)| {
+                let valid_to = Timestamp::from_unix(i64::try_from(at).unwrap());
+                EventBody::SealExpired { seal, valid_to }
+            }),
             (text(), number(), number()).prop_map(|(division, first, last)| EventBody::CodeRangeAssigned {
                 division,
                 first,

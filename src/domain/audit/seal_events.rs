@@ -347,6 +347,13 @@ macro_rules! with_seal_events {
                 /// Its signer's key.
                 4 signer: KeyId,
             }
+            /// The validity of a seal is over.
+            164 "seal-expired" SealExpired {
+                /// The seal.
+                0 seal: SealId,
+                /// When it ended.
+                1 valid_to: Timestamp,
+            }
         }
     };
 }

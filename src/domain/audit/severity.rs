@@ -67,6 +67,7 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::SealDelivered
         | Class::SealSuperseded
         | Class::SealArchived
+        | Class::SealExpired
         | Class::CodeRangeAssigned
         | Class::SealOfficerAppointed
         | Class::SealOfficerDismissed

@@ -439,8 +439,10 @@ pub fn examine(
         let allowed = match submission.purpose {
             Purpose::Resume { .. } => matches!(seal.state, State::Suspended { .. }),
             // A lost seal is replaced while it rests.
-            Purpose::Replace { .. } => matches!(seal.state, State::Active { .. } | State::Suspended { .. }),
-            _ => !seal.state.is_ended(),
+            Purpose::Replace { .. } => {
+                matches!(seal.state, State::Active { .. } | State::Suspended { .. } | State::Expired { .. })
+            }
+            _ => !seal.state.is_ended() || matches!(seal.state, State::Expired { .. }),
         };
         if !allowed {
             return Err(ApplicationRefused::State { from: seal.state.name(), attempt: submission.purpose.name() });

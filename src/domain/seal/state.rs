@@ -1,4 +1,5 @@
-//! The states of a seal and the ways between them. Whether its period of validity has ended is a question of time, not a state.
+//! The states of a seal and the ways between them. Its end by time is a state too: told by the clock at once ([`State::seen`]),
+//! and entered when somebody looks ([`State::expire`]).
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, SealId};
@@ -31,6 +32,11 @@ pub enum State {
         at: Timestamp,
         /// Why.
         reason: RevocationReason,
+    },
+    /// Its validity is over (到期): it signs nothing. What it signed before stays right.
+    Expired {
+        /// When its validity ended.
+        at: Timestamp,
     },
     /// Another seal stands in its place (换发). What it signed before stays right.
     Superseded {
@@ -66,7 +72,7 @@ named! {
 pub struct InvalidTransition {
     /// The state's name.
     pub from: &'static str,
-    /// What was asked: `deliver`, `suspend`, `resume`, `supersede`, `revoke`, `archive` or `sign`.
+    /// What was asked: `deliver`, `suspend`, `resume`, `supersede`, `revoke`, `expire`, `archive` or `sign`.
     pub attempt: &'static str,
 }
 
@@ -79,6 +85,7 @@ impl State {
             Self::Active { .. } => "active",
             Self::Suspended { .. } => "suspended",
             Self::Revoked { .. } => "revoked",
+            Self::Expired { .. } => "expired",
             Self::Superseded { .. } => "superseded",
             Self::Archived { .. } => "archived",
         }
@@ -89,14 +96,41 @@ impl State {
     pub const fn since(&self) -> Timestamp {
         match self {
             Self::Made { since } | Self::Active { since } | Self::Suspended { since, .. } => *since,
-            Self::Revoked { at, .. } | Self::Superseded { at, .. } | Self::Archived { at, .. } => *at,
+            Self::Revoked { at, .. }
+            | Self::Expired { at }
+            | Self::Superseded { at, .. }
+            | Self::Archived { at, .. } => *at,
         }
     }
 
     /// Whether it never signs again.
     #[must_use]
     pub const fn is_ended(&self) -> bool {
-        matches!(self, Self::Revoked { .. } | Self::Superseded { .. } | Self::Archived { .. })
+        matches!(self, Self::Revoked { .. } | Self::Expired { .. } | Self::Superseded { .. } | Self::Archived { .. })
+    }
+
+    /// Where it stands by the clock: expired, from the moment its validity ended, unless it ended otherwise before.
+    #[must_use]
+    pub fn seen(self, valid_to: Timestamp, now: Timestamp) -> Self {
+        if !self.is_ended() && valid_to < now { Self::Expired { at: valid_to } } else { self }
+    }
+
+    /// Its validity, which the caller knows, is over (到期).
+    ///
+    /// # Errors
+    /// It is not over, or the seal ended otherwise before, or this is known.
+    pub fn expire(
+        self,
+        seal: &SealId,
+        valid_to: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Self, EventBody), InvalidTransition> {
+        match self {
+            Self::Made { .. } | Self::Active { .. } | Self::Suspended { .. } if valid_to < now => {
+                Ok((Self::Expired { at: valid_to }, EventBody::SealExpired { seal: seal.clone(), valid_to }))
+            }
+            _ => Err(self.refuse("expire")),
+        }
     }
 
     /// Its keeper has it (交付): from now on it may be used.
@@ -147,7 +181,7 @@ impl State {
         }
     }
 
-    /// Ends a seal, for ever.
+    /// Ends a seal, for ever. One that expired is revoked too: what it signed before is not trusted any more.
     ///
     /// # Errors
     /// It was revoked before; the first moment and reason stand.
@@ -158,20 +192,20 @@ impl State {
         reason: RevocationReason,
     ) -> Result<(Self, EventBody), InvalidTransition> {
         match self {
-            Self::Made { .. } | Self::Active { .. } | Self::Suspended { .. } => {
+            Self::Made { .. } | Self::Active { .. } | Self::Suspended { .. } | Self::Expired { .. } => {
                 Ok((Self::Revoked { at: now, reason }, EventBody::SealRevoked { seal: seal.clone(), reason }))
             }
             _ => Err(self.refuse("revoke")),
         }
     }
 
-    /// Another seal takes its place.
+    /// Another seal takes its place, also after its validity is over.
     ///
     /// # Errors
-    /// It is neither in use nor at rest.
+    /// It was never in use, or ended otherwise.
     pub fn supersede(self, seal: &SealId, by: &SealId, now: Timestamp) -> Result<(Self, EventBody), InvalidTransition> {
         match self {
-            Self::Active { .. } | Self::Suspended { .. } => Ok((
+            Self::Active { .. } | Self::Suspended { .. } | Self::Expired { .. } => Ok((
                 Self::Superseded { at: now, by: by.clone() },
                 EventBody::SealSuperseded { seal: seal.clone(), by: by.clone() },
             )),
@@ -192,6 +226,7 @@ impl State {
         let after = match &self {
             Self::Revoked { .. } => ArchivedAfter::Revoked,
             Self::Superseded { .. } => ArchivedAfter::Superseded,
+            Self::Expired { .. } => ArchivedAfter::Expired,
             Self::Active { .. } | Self::Suspended { .. } | Self::Made { .. } if valid_to < now => {
                 ArchivedAfter::Expired
             }
@@ -232,6 +267,7 @@ mod tests {
             2 => state.revoke(seal, now, RevocationReason::KeyCompromise),
             3 => state.deliver(seal, &CallerId::parse("keeper").unwrap(), now),
             4 => state.supersede(seal, &SealId::parse("t").unwrap(), now),
+            5 => state.expire(seal, Timestamp::from_unix(VALID_TO), now),
             _ => state.archive(seal, Timestamp::from_unix(VALID_TO), now),
         }
     }
@@ -251,7 +287,7 @@ mod tests {
     proptest! {
         /// A second, independent description of the states: a table of names.
         #[test]
-        fn any_sequence_follows_the_table(choices in proptest::collection::vec(0_u8..6, 0..40)) {
+        fn any_sequence_follows_the_table(choices in proptest::collection::vec(0_u8..7, 0..60)) {
             let seal = SealId::parse("s").unwrap();
             let mut state = State::Made { since: Timestamp::from_unix(0) };
             for (now, choice) in (1..).zip(choices) {
@@ -259,20 +295,28 @@ mod tests {
                 let expected = match (state.name(), choice) {
                     ("active", 0) => Some(("suspended", "seal-suspended")),
                     ("suspended", 1) => Some(("active", "seal-resumed")),
-                    ("made" | "active" | "suspended", 2) => Some(("revoked", "seal-revoked")),
+                    ("made" | "active" | "suspended" | "expired", 2) => Some(("revoked", "seal-revoked")),
                     ("made", 3) => Some(("active", "seal-delivered")),
-                    ("active" | "suspended", 4) => Some(("superseded", "seal-superseded")),
-                    ("revoked" | "superseded", 5) => Some(("archived", "seal-archived")),
-                    ("made" | "active" | "suspended", 5) if is_over => Some(("archived", "seal-archived")),
+                    ("active" | "suspended" | "expired", 4) => Some(("superseded", "seal-superseded")),
+                    ("made" | "active" | "suspended", 5) if is_over => Some(("expired", "seal-expired")),
+                    ("revoked" | "superseded" | "expired", 6) => Some(("archived", "seal-archived")),
+                    ("made" | "active" | "suspended", 6) if is_over => Some(("archived", "seal-archived")),
                     _ => None,
                 };
                 let before = state.clone();
+                let seen = state.clone().seen(Timestamp::from_unix(VALID_TO), Timestamp::from_unix(now));
+                let is_open = matches!(state.name(), "made" | "active" | "suspended");
+                prop_assert_eq!(seen.name(), if is_open && is_over { "expired" } else { state.name() });
+                if let (true, 5, Ok((expired, _))) = (is_over, choice, step(state.clone(), 5, &seal, Timestamp::from_unix(now))) {
+                    // The look finds what everybody read before it.
+                    prop_assert_eq!(expired, seen);
+                }
                 let next = step(state, choice, &seal, Timestamp::from_unix(now));
                 let got = next.as_ref().ok().map(|(state, event)| (state.name(), event.class().name()));
                 prop_assert_eq!(got, expected);
                 state = next.map_or(before, |(state, _)| state);
                 prop_assert_eq!(state.may_sign().is_ok(), state.name() == "active");
-                prop_assert_eq!(state.is_ended(), matches!(state.name(), "revoked" | "superseded" | "archived"));
+                prop_assert_eq!(state.is_ended(), matches!(state.name(), "revoked" | "expired" | "superseded" | "archived"));
             }
         }
     }

@@ -39,6 +39,8 @@ named! {
         SealRemade = 11, "seal.remade";
         /// A seal gets no successor by such an order.
         SealRemakeRefused = 12, "seal.remake-refused";
+        /// The validity of a seal is over.
+        SealExpired = 13, "seal.expired";
         /// Somebody applied for a seal, or for a change of one.
         ApplicationSubmitted = 20, "application.submitted";
         /// An application was found to agree with its documents.
@@ -134,6 +136,7 @@ impl Change {
             EventBody::SealRevoked { seal: id, reason } => {
                 Self { reason: Some(reason.name().to_owned()), ..seal(Kind::SealRevoked, id, "revoked") }
             }
+            EventBody::SealExpired { seal: id, .. } => seal(Kind::SealExpired, id, "expired"),
             EventBody::SealArchived { seal: id, after } => {
                 Self { reason: Some(after.clone()), ..seal(Kind::SealArchived, id, "archived") }
             }
@@ -352,6 +355,7 @@ mod tests {
             filing("refused", "name-taken"),
             EventBody::SealRemade { remake: remake(), seal: id.clone(), by: Some(seal("s-2")), refusal: None },
             EventBody::SealRemade { remake: remake(), seal: id.clone(), by: None, refusal: Some("seal-kind".into()) },
+            EventBody::SealExpired { seal: id.clone(), valid_to: Timestamp::from_unix(1_800_000_000) },
             EventBody::SealApplicationSubmitted {
                 application: application(),
                 application_sm3: sm3,

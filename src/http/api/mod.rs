@@ -12,6 +12,7 @@ pub(crate) mod issuance_jobs;
 mod job_lines;
 pub(crate) mod json;
 mod lines;
+pub(crate) mod notice_keys;
 mod pair;
 mod parts;
 pub(crate) mod person_signatures;

@@ -32,7 +32,7 @@ use crate::service::seal_desk::{Among, LifeRequest, Place, SealAnswer, SealQuery
 /// Seals of a page where nothing is told.
 const USUAL_LIMIT: i64 = 100;
 /// States that are searched for.
-const STATES: [&str; 6] = ["made", "active", "suspended", "revoked", "superseded", "archived"];
+const STATES: [&str; 7] = ["made", "active", "suspended", "revoked", "expired", "superseded", "archived"];
 
 /// A seal as it stands now. Times are RFC 3339. What stands behind `keeper` is known of seals that were made for an
 /// application.
@@ -45,7 +45,7 @@ pub(crate) struct RecordShape {
     code: String,
     /// Its name.
     name: String,
-    /// `made`, `active`, `suspended`, `revoked`, `superseded` or `archived`.
+    /// `made`, `active`, `suspended`, `revoked`, `expired`, `superseded` or `archived`.
     state: &'static str,
     /// Since when.
     since: String,
@@ -157,7 +157,7 @@ pub(crate) struct SearchQuery {
     code: Option<String>,
     /// Of the holder with this unified social credit code.
     credit_code: Option<String>,
-    /// `made`, `active`, `suspended`, `revoked`, `superseded` or `archived`.
+    /// `made`, `active`, `suspended`, `revoked`, `expired`, `superseded` or `archived`.
     state: Option<String>,
     /// Of the type with this code.
     kind: Option<String>,
@@ -195,7 +195,7 @@ pub(crate) async fn search(
     });
     let state = query.state.map(|state| match STATES.contains(&state.as_str()) {
         true => Ok(state),
-        false => Err(malformed("state", "made, active, suspended, revoked, superseded or archived")),
+        false => Err(malformed("state", "made, active, suspended, revoked, expired, superseded or archived")),
     });
     let after = |text: String| {
         Place::parse(&text, SealId::parse).ok_or_else(|| malformed("after", "what the last page gave as next"))

@@ -16,7 +16,7 @@ use crate::domain::seal::State;
 use crate::domain::seal::order::OrderState;
 use crate::domain::trust::TrustAnchors;
 use crate::service::outside::exchange::Correspondent;
-use crate::service::{Error, seal_filing};
+use crate::service::{Error, Services, seal_filing};
 use crate::store::office_messages::{MessageKind, StoredOfficeMessage};
 use crate::store::seals::StoredSeal;
 use crate::store::{Tx, audit, office_messages, seal_orders};
@@ -25,6 +25,10 @@ use crate::store::{Tx, audit, office_messages, seal_orders};
 pub const NATIONAL_MAKER: &str = "national-maker";
 /// Public security, which files seals.
 pub const FILING: &str = "filing";
+
+/// Messages that one transaction deletes, and transactions of one look.
+const MOST_TOGETHER: i64 = 1_000;
+const MOST_ROUNDS: u32 = 20;
 
 /// An office, and how patient we are.
 #[derive(Clone)]
@@ -86,8 +90,8 @@ pub(in crate::service) async fn push(
     (detail, reason): (Option<&str>, Option<&str>),
     (now, next_at): (Timestamp, Timestamp),
 ) -> Result<(), Error> {
-    let number = office_messages::of_subject(tx, office, subject).await?.len();
-    let id = format!("{office}:{subject}:{number:08}");
+    let number = StoredOfficeMessage::next_number(&office_messages::of_subject(tx, office, subject).await?);
+    let id = StoredOfficeMessage::named(office, subject, number);
     let digest = sm3(id.as_bytes());
     let (name, _) = digest.split_first_chunk::<16>().ok_or(Error::Interrupted)?;
     let message = StoredOfficeMessage {
@@ -128,6 +132,31 @@ pub(in crate::service) async fn end_open(
     Ok(free)
 }
 
+/// Deletes messages that ended more than so many days ago, but for the last of each kind about a subject; gives how many. A
+/// look deletes so many at most; the next one goes on.
+///
+/// What an office was told, and how often it had to be told, stands in these rows alone: the log says that a seal changed, not
+/// when the office had heard of it. So they stay for as long as the events that they belong to must
+/// ([`crate::store::audit`]), and longer where that is configured.
+///
+/// # Errors
+/// The store's.
+pub async fn forget(services: &Services, days: u32) -> Result<u64, Error> {
+    let before = services.clock.now().plus_days(-i64::from(days));
+    let mut gone = 0_u64;
+    for _ in 0..MOST_ROUNDS {
+        let steps = services
+            .store
+            .run("forget office messages", |tx| Box::pin(office_messages::forget(tx, before, MOST_TOGETHER)));
+        let count = steps.await?;
+        gone = gone.saturating_add(count);
+        if i64::try_from(count).is_ok_and(|count| count < MOST_TOGETHER) {
+            break;
+        }
+    }
+    Ok(gone)
+}
+
 /// The word that offices know for a state, and why; nothing for what is no concern of theirs.
 fn told_state(state: &State) -> Option<(&'static str, Option<&'static str>)> {
     match state {
@@ -135,7 +164,8 @@ fn told_state(state: &State) -> Option<(&'static str, Option<&'static str>)> {
         State::Suspended { reason, .. } => Some(("suspended", Some(reason.name()))),
         State::Revoked { reason, .. } => Some(("cancelled", Some(reason.name()))),
         State::Superseded { .. } => Some(("cancelled", Some("superseded"))),
-        State::Made { .. } | State::Archived { .. } => None,
+        // An office knows the end of a validity itself.
+        State::Made { .. } | State::Expired { .. } | State::Archived { .. } => None,
     }
 }
 

@@ -3,6 +3,9 @@
 //! An attempt is noted before it is made, with a time until which nobody else makes it. *A crash after that* makes the attempt
 //! again when the time is over, under the same name: the office knows what it gets twice. An office that is away costs one
 //! attempt at a look, each later one at a longer distance, up to [`LONGEST_PAUSE`]; nothing is ever given up.
+//!
+//! A row that is not as it was written is refused and alarmed, and costs its own subject alone: what is to be said of it waits
+//! [`LONGEST_PAUSE`], what the office decided about it is noted as `row-changed` and not done, and everything else goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +68,8 @@ pub struct Attended {
     pub decided: usize,
     /// Seals that were kept.
     pub kept: usize,
+    /// Subjects whose rows are not as they were written.
+    pub refused: usize,
     /// Whether the office was away.
     pub away: bool,
 }
@@ -102,13 +107,19 @@ pub async fn attend(services: &Services, profiles: &Profiles, name: &str) -> Res
     };
     let due = services.store.read(|tx| Box::pin(office_messages::due(tx, name, now, TOGETHER))).await?;
     for message in &due {
-        match exchange(services, &office, &signer, message).await? {
-            Sent::Answered => attended.answered = attended.answered.saturating_add(1),
-            Sent::Moot => {}
-            Sent::Away => {
+        match exchange(services, &office, &signer, message).await {
+            Ok(Sent::Answered) => attended.answered = attended.answered.saturating_add(1),
+            Ok(Sent::Moot) => {}
+            Ok(Sent::Away) => {
                 attended.away = true;
                 break;
             }
+            Err(error) if is_of_one_row(&error) => {
+                tracing::error!(office = name, subject = message.subject, code = error.code(), "not said: {error}");
+                attended.refused = attended.refused.saturating_add(1);
+                put_off(services, message, None, LONGEST_PAUSE).await?;
+            }
+            Err(error) => return Err(error),
         }
     }
     if !attended.away && name == NATIONAL_MAKER {
@@ -123,9 +134,16 @@ pub async fn attend(services: &Services, profiles: &Profiles, name: &str) -> Res
         broken(services, name).await?;
     }
     if name == NATIONAL_MAKER {
-        attended.kept = keep_arrived(services, profiles).await?;
+        let (kept, refused) = keep_arrived(services, profiles).await?;
+        (attended.kept, attended.refused) = (kept, attended.refused.saturating_add(refused));
     }
     Ok(attended)
+}
+
+/// Whether a row is not as it was written, which the store has refused and noted for the alarm: no other subject has to do
+/// with it.
+pub(in crate::service) const fn is_of_one_row(error: &Error) -> bool {
+    matches!(error, Error::Store(store::Error::Inconsistent { .. }))
 }
 
 enum Sent {
@@ -166,7 +184,7 @@ async fn exchange(
         Err(error) => {
             tracing::warn!(office = message.office, code = error.code(), "no answer: {}", told(&error));
             let code = matches!(error, ExchangeError::Unsigned { .. }).then_some(error.code());
-            put_off(services, message, code, now).await?;
+            put_off(services, message, code, after(message.attempts)).await?;
             return Ok(Sent::Away);
         }
     };
@@ -218,14 +236,15 @@ async fn hear(
     }
 }
 
-/// No answer, or none that is the office's: the message is sent again later.
+/// No answer, or none that is the office's, or nothing that can be said now: the message is sent after so many seconds.
 async fn put_off(
     services: &Services,
     message: &StoredOfficeMessage,
     code: Option<&'static str>,
-    now: Timestamp,
+    seconds: i64,
 ) -> Result<(), Error> {
-    let later = now.plus_seconds(after(message.attempts));
+    let now = services.clock.now();
+    let later = now.plus_seconds(seconds);
     let steps = services.store.run("put off office message", |tx| {
         Box::pin(async move {
             if let Some(code) = code {
@@ -339,18 +358,23 @@ async fn silence(services: &Services, (name, office): (&str, &Office)) -> Result
     Ok(())
 }
 
-/// Keeps seals that arrived; gives how many. One that is not what was applied for is refused by its own step.
-async fn keep_arrived(services: &Services, profiles: &Profiles) -> Result<usize, Error> {
-    let mut kept = 0_usize;
+/// Keeps seals that arrived; gives how many, and how many orders are not as they were written. One that is not what was
+/// applied for is refused by its own step.
+async fn keep_arrived(services: &Services, profiles: &Profiles) -> Result<(usize, usize), Error> {
+    let (mut kept, mut refused) = (0_usize, 0_usize);
     for application in services.store.read(|tx| Box::pin(seal_orders::arrived(tx, TOGETHER))).await? {
         match seal_fulfilment::collect(services, profiles, &application).await {
             Ok(_) => kept = kept.saturating_add(1),
+            Err(error) if is_of_one_row(&error) => {
+                tracing::error!(%application, code = error.code(), "a seal that arrived is not kept: {error}");
+                refused = refused.saturating_add(1);
+            }
             Err(error @ (Error::Store(_) | Error::Interrupted)) => return Err(error),
             // It stays where it is, or was refused: whoever asks for it is told the same.
             Err(error) => tracing::warn!(%application, code = error.code(), "a seal that arrived is not kept: {error}"),
         }
     }
-    Ok(kept)
+    Ok((kept, refused))
 }
 
 /// Writes to the offices until it is dropped.

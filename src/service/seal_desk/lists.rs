@@ -12,7 +12,9 @@ use crate::base::id::{ApplicationId, SealId};
 use crate::domain::caller::Role;
 use crate::domain::seal::application::SealOfficer;
 use crate::service::registration::MOST_IN_PAGE;
-use crate::service::seal_desk::{Among, Asker, SealAnswer, SealQuery, SealRecord, applications, record_of, visible};
+use crate::service::seal_desk::{
+    Among, Asker, SealAnswer, SealQuery, SealRecord, applications, record_of, records_of, visible,
+};
 use crate::service::seal_officers::{officer_in, officer_still};
 use crate::service::{Error, Services};
 use crate::store::seal_applications::StoredApplication;
@@ -20,6 +22,8 @@ use crate::store::{Tx, seal_applications, seal_keepers, seal_records, use_author
 
 /// Rows that a page looks at, at most.
 pub const MOST_LOOKED_AT: i64 = 500;
+/// Seals whose rows are read at once, at least: one read suffices where nothing is filtered, and five where everything is.
+const LEAST_TOGETHER: usize = 100;
 /// Seals that a chain has, at most, to each side.
 const MOST_LINKS: usize = 100;
 
@@ -170,9 +174,14 @@ pub(super) async fn seals(services: &Services, asker: Asker<'_>, query: SealQuer
             let (places, count) = looked_at(tx, asker, query, now).await?;
             let mut page = Found::new(query.limit);
             let mut is_full = false;
-            for place in places {
-                let record = record_of(tx, &place.id).await?;
-                is_full = page.take(place, Some(record).filter(|record| query.fits(record)));
+            for together in places.chunks(page.limit.max(LEAST_TOGETHER)) {
+                let ids = together.iter().map(|place| place.id.clone()).collect::<Vec<_>>();
+                for (place, record) in together.iter().zip(records_of(tx, &ids, now).await?) {
+                    is_full = page.take(place.clone(), Some(record).filter(|record| query.fits(record)));
+                    if is_full {
+                        break;
+                    }
+                }
                 if is_full {
                     break;
                 }
@@ -256,7 +265,7 @@ pub(super) async fn chain(services: &Services, asker: Asker<'_>, id: &SealId) ->
             let mut before = Vec::new();
             let mut earlier = this.known.as_ref().and_then(|known| known.predecessor.clone());
             while let Some(seal) = earlier.filter(|_| before.len() < MOST_LINKS) {
-                let record = record_of(tx, &seal).await?;
+                let record = record_of(tx, &seal, now).await?;
                 earlier = record.known.as_ref().and_then(|known| known.predecessor.clone());
                 before.push(record);
             }
@@ -267,7 +276,7 @@ pub(super) async fn chain(services: &Services, asker: Asker<'_>, id: &SealId) ->
                 && let Some(later) = seal_records::successor_of(tx, &last).await?
             {
                 last = later.seal.clone();
-                before.push(record_of(tx, &last).await?);
+                before.push(record_of(tx, &last, now).await?);
             }
             Ok::<_, Error>(SealAnswer::Seals(before, None))
         })

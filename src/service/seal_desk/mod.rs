@@ -23,6 +23,7 @@ use crate::domain::seal::authority::{Authorisation, UseApproval, UseRefused};
 use crate::domain::seal::code::SealCode;
 use crate::service::issuance::Issuance;
 use crate::service::registration::Signed;
+use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_officers::officer_in;
 use crate::service::{Error, Services, seal_delivery};
 use crate::store::seal_records::StoredSealRecord;
@@ -321,16 +322,30 @@ impl SealRecord {
 }
 
 /// The seal of that name as it stands now, and what is known of it.
-async fn record_of(tx: &mut Tx<'_>, id: &SealId) -> Result<SealRecord, Error> {
-    let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+async fn record_of(tx: &mut Tx<'_>, id: &SealId, now: Timestamp) -> Result<SealRecord, Error> {
+    let seal = by_the_clock(seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?, now);
     let keeper = seal_keepers::find(tx, id).await?.map(|kept| kept.keeper);
     let known = seal_records::find(tx, id).await?;
     Ok(SealRecord { seal, keeper, known })
 }
 
+/// The seals of those names as they stand now, in the order of the names given; each page of them by the same few statements,
+/// however many lines it has.
+async fn records_of(tx: &mut Tx<'_>, ids: &[SealId], now: Timestamp) -> Result<Vec<SealRecord>, Error> {
+    let mut all = seals::of_names(tx, ids).await?;
+    let mut keepers = seal_keepers::of_seals(tx, ids).await?;
+    let mut records = seal_records::of_seals(tx, ids).await?;
+    let record = |id: &SealId| {
+        let seal = by_the_clock(all.remove(id).ok_or(Error::UnknownSeal)?, now);
+        let (keeper, known) = (keepers.remove(id).map(|kept| kept.keeper), records.remove(id));
+        Ok(SealRecord { seal, keeper, known })
+    };
+    ids.iter().map(record).collect()
+}
+
 /// The same, for those who may know: its keeper, officers of its holder's division, and whoever may use it.
 async fn visible(tx: &mut Tx<'_>, asker: Asker<'_>, id: &SealId, now: Timestamp) -> Result<SealRecord, Error> {
-    let record = record_of(tx, id).await?;
+    let record = record_of(tx, id, now).await?;
     if record.keeper.as_ref() == Some(asker.caller) {
         return Ok(record);
     }

@@ -1,17 +1,24 @@
 //! What an operator looks at, and has sent again.
 
 use crate::domain::audit::{Actor, Event, EventBody};
-use crate::domain::key::KeyAlgorithm;
+use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeyState, Validity};
 use crate::domain::webhook::delivery::Delivery;
 use crate::service::keys::export::public_key_pem;
 use crate::service::keys::making::public_key_of;
 use crate::service::outside::exchange::key_id;
 use crate::service::{Error, Services, webhooks as service};
 use crate::store::webhooks::{self, DeadNotice, StoredPlace};
-use crate::store::{Tx, audit};
+use crate::store::{Tx, audit, keys};
 
 /// The most that are listed at a time.
 pub const MOST_LISTED: i64 = 1000;
+
+/// By what notices are signed, and what their signatures call it.
+const ALGORITHMS: [(KeyAlgorithm, &str); 3] = [
+    (KeyAlgorithm::Sm2, "sm2-sm3"),
+    (KeyAlgorithm::EcdsaP256, "ecdsa-p256-sha256"),
+    (KeyAlgorithm::Ed25519, "ed25519"),
+];
 
 /// A receiver that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,4 +102,74 @@ pub async fn resend(services: &Services, actor: &Actor, receiver: &str, event: u
 pub async fn public_key(services: &Services, algorithm: KeyAlgorithm) -> Result<(String, String), Error> {
     let key = service::key(services, algorithm).await?;
     Ok((public_key_pem(&key.public_key), key_id(&public_key_of(&key)?)))
+}
+
+/// How a key of notices stands to the one that signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKeyStanding {
+    /// It signs now.
+    Present,
+    /// Its time has not come; it signs from then on.
+    Next,
+    /// A newer one signs.
+    Earlier,
+}
+
+impl NoticeKeyStanding {
+    /// Stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Next => "next",
+            Self::Earlier => "earlier",
+        }
+    }
+}
+
+/// A public key by which notices are, were just now, or will be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeKey {
+    /// `keyid` of its signatures.
+    pub keyid: String,
+    /// `alg` of its signatures.
+    pub alg: &'static str,
+    /// How it stands.
+    pub standing: NoticeKeyStanding,
+    /// When it may be used.
+    pub validity: Validity,
+    /// SubjectPublicKeyInfo, PEM.
+    pub pem: String,
+}
+
+/// The public keys by which notices are signed, by algorithm and the newest first: those that are active and whose time is
+/// not over. No key is made for it.
+///
+/// # Errors
+/// The store's.
+pub async fn notice_keys(services: &Services) -> Result<Vec<NoticeKey>, Error> {
+    let now = services.clock.now();
+    let known = services.store.read(|tx| Box::pin(keys::of_purpose(tx, KeyPurpose::Webhook))).await?;
+    let mut found = Vec::new();
+    for (algorithm, alg) in ALGORITHMS {
+        let mut is_signed = false;
+        for key in known.iter().rev().filter(|key| key.attributes.algorithm == algorithm) {
+            let validity = key.attributes.validity;
+            let is_over = validity.not_after.is_some_and(|end| end < now);
+            if is_over || !matches!(key.state, KeyState::Active { .. }) {
+                continue;
+            }
+            let standing = if validity.not_before.is_some_and(|begin| now < begin) {
+                NoticeKeyStanding::Next
+            } else if is_signed {
+                NoticeKeyStanding::Earlier
+            } else {
+                is_signed = true;
+                NoticeKeyStanding::Present
+            };
+            let (keyid, pem) = (key_id(&public_key_of(key)?), public_key_pem(&key.public_key));
+            found.push(NoticeKey { keyid, alg, standing, validity, pem });
+        }
+    }
+    Ok(found)
 }

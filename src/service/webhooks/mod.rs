@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::base::clock::Timestamp;
 use crate::crypto::Signer;
 use crate::domain::audit::Actor;
-use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyState, Owner};
+use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyPurpose, KeyState, Owner, Validity};
 use crate::domain::webhook::Subscription;
 use crate::service::keys::making::generate;
 use crate::service::outside::notices::Destination;
@@ -57,14 +57,18 @@ pub struct Receiver {
     pub algorithm: KeyAlgorithm,
 }
 
-/// The key that signs notices by that algorithm: the newest that is active, made where there is none.
+/// The key that signs notices by that algorithm: the newest that is active and whose time it is, made where there is none.
 ///
 /// # Errors
 /// The profile or the algorithm policy lets nobody make one; the key store's; the store's.
 async fn key(services: &Services, algorithm: KeyAlgorithm) -> Result<StoredKey, Error> {
     let known = services.store.read(|tx| Box::pin(keys::of_purpose(tx, KeyPurpose::Webhook))).await?;
-    let is_usable =
-        |key: &StoredKey| key.attributes.algorithm == algorithm && matches!(key.state, KeyState::Active { .. });
+    let now = services.clock.now();
+    let is_usable = |key: &StoredKey| {
+        let Validity { not_before, not_after } = key.attributes.validity;
+        let is_its_time = not_before.is_none_or(|begin| begin <= now) && not_after.is_none_or(|end| now <= end);
+        key.attributes.algorithm == algorithm && matches!(key.state, KeyState::Active { .. }) && is_its_time
+    };
     if let Some(key) = known.into_iter().rev().find(is_usable) {
         return Ok(key);
     }

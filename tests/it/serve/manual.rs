@@ -1,5 +1,5 @@
-//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md and docs/person-signatures.md for calls over HTTP, as they
-//! stand there: officers with keys of P-256, curl, jq, OpenSSL.
+//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md, docs/person-signatures.md for calls over HTTP, and of
+//! docs/national-maker.md, as they stand there: officers with keys of P-256, curl, jq, OpenSSL.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -129,6 +129,47 @@ fn the_calls_of_the_manual_for_seals_work() {
     assert_eq!(sealed["signatures"][0]["signature"]["status"], "ok", "{sealed}");
     assert_eq!(sealed["signatures"][0]["seal"]["status"], "ok", "{sealed}");
     assert_eq!(running.terminate().0, Some(0));
+}
+
+#[test]
+fn the_walk_to_the_national_system_works() {
+    if let Some(needed) = absent() {
+        return crate::skip("serve::manual::the_walk_to_the_national_system_works", needed);
+    }
+    let folder = crate::store::Folder::new("serve-manual-national");
+    let blocks = blocks(include_str!("../../../docs/national-maker.md"));
+    assert_eq!(blocks.len(), 1);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Whatever goes wrong, nothing stays behind; and nothing is waited for without end.
+    let commands = format!("trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{}", blocks[0]);
+    let built = std::path::Path::new(env!("CARGO_BIN_EXE_yinxin")).parent().unwrap();
+    let mut shell = Command::new("timeout");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("YINXIN_")) {
+        shell.env_remove(name);
+    }
+    shell
+        .env("PATH", format!("{}:{}", built.display(), std::env::var("PATH").unwrap()))
+        .env("OFFICE", port.to_string());
+    shell.args(["300", "bash", "-euo", "pipefail", "-c", &commands]).current_dir(folder.path());
+    let Output { status, stdout, stderr } = shell.output().unwrap();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    let said = (String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned());
+    assert_eq!(status.code(), Some(0), "{said:?}\n{}\n{}", read("office.log"), read("serve.log"));
+    assert!(said.1.contains("(seal-ordered)"), "{said:?}");
+    assert!(said.0.contains("  active\n") && said.0.contains("  suspended\n"), "{said:?}");
+    let told = read("office.log");
+    let heard = told.lines().filter_map(|line| line.split_once("kind=")).map(|(_, rest)| rest.trim());
+    let mut heard = heard.collect::<Vec<_>>();
+    heard.dedup();
+    let expected = [
+        "\"order\" detail=\"\"",
+        "\"ask\" detail=\"\"",
+        "\"state\" detail=\"active\"",
+        "\"state\" detail=\"suspended\"",
+    ];
+    assert_eq!(heard.get(..4), Some(&expected[..]), "{told}");
+    assert!(read("seal.txt").lines().any(|line| line.starts_with("state") && line.ends_with("revoked")));
+    assert!(!told.contains("turned away"), "{told}");
 }
 
 #[test]

@@ -86,6 +86,13 @@ fn the_receiver_of_the_manual_hears_of_a_seal_that_rests() {
         assert_eq!(place.done(&["seal-admin", "notices", "key", "--algorithm", algorithm]), said);
         keys.push_str(pem);
     }
+    // The same keys come by HTTPS.
+    let told = client.call("/.well-known/yinxin-notice-keys", &[]).json();
+    let told = told["keys"].as_array().unwrap().iter().map(|key| {
+        assert_eq!(key["standing"], "present");
+        key["pem"].as_str().unwrap()
+    });
+    assert_eq!(told.collect::<String>(), keys);
     installation.write("keys.pem", keys.as_bytes());
     place.seals_begin();
     place.shell(&client.base, blocks(include_str!("../../../docs/seals.md"))[0], &[]);

@@ -230,9 +230,8 @@ async fn rounds() {
         crate::skip("a token that is away while seals are used", "SoftHSM2");
     }
     let (module, tokens) = token.unzip();
-    let clock = hands(0);
-    let there = OfficeDouble::open(clock.clone()).await;
-    there.desk.lock().unwrap().follows = Some(clock);
+    let there = OfficeDouble::open(hands(0)).await;
+    there.desk.lock().unwrap().follows = true;
     let key = hex(&subject_public_key_info(&there.public_key));
     let url = server.as_ref().map_or_else(|| format!("sqlite:{}/rows.db", folder.display()), |it| it.url.clone());
     let maker = format!("{} {} {key}", there.address, hex(&there.root));

@@ -8,12 +8,13 @@ use std::time::Duration;
 use yinxin::base::clock::{Clock as _, SystemClock};
 use yinxin::base::id::SealId;
 use yinxin::domain::audit::{Actor, AlarmKind, EventBody, SuspensionReason};
-use yinxin::domain::key::KeyAlgorithm;
+use yinxin::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, Owner, Validity};
 use yinxin::domain::seal::application::Purpose;
 use yinxin::domain::verify::address::Address;
 use yinxin::domain::webhook::delivery::FEWEST;
 use yinxin::domain::webhook::{NoticeType, Subscription};
 use yinxin::http::tls::{development_certificate, server};
+use yinxin::service::keys::making;
 use yinxin::service::outside::notices::Destination;
 use yinxin::service::outside::web::server_anchors;
 use yinxin::service::webhooks::{Receiver, Sender, Step, desk, keep_sending};
@@ -82,6 +83,34 @@ async fn contract(place: Place) {
     each_kind_of_key_signs_and_servers_must_be_known(&scene, &seal).await;
     addresses_that_are_nobodys_are_not_connected_to(&scene, &seal).await;
     a_receiver_that_hangs_keeps_no_other_waiting(&scene, &seal).await;
+    keys_are_announced_before_they_sign(&scene).await;
+}
+
+/// A further key stands there as the next one until its time comes; then it signs, and the one before it stays for what is on
+/// its way.
+async fn keys_are_announced_before_they_sign(scene: &Scene) {
+    let services = &scene.office.services;
+    let keys = async || {
+        let all = desk::notice_keys(services).await.unwrap();
+        let own = all.into_iter().filter(|key| key.alg == "ed25519");
+        own.map(|key| (key.keyid, key.standing.name())).collect::<Vec<_>>()
+    };
+    let signs = async || desk::public_key(services, KeyAlgorithm::Ed25519).await.unwrap().1;
+    let first = signs().await;
+    let now = services.clock.now();
+    let make = async |not_before| {
+        let validity = Validity { not_before: Some(not_before), not_after: None };
+        let attributes = KeyAttributes::new(Owner::installation(), KeyPurpose::Webhook, KeyAlgorithm::Ed25519);
+        let attributes = KeyAttributes { validity, ..attributes };
+        making::generate(services, &Actor::Operator, KeyLocation::Software, &attributes).await.unwrap();
+    };
+    make(now.plus_seconds(HOUR)).await;
+    let announced = keys().await;
+    assert_eq!(announced.iter().map(|key| key.1).collect::<Vec<_>>(), ["next", "present"]);
+    assert_eq!((signs().await, &announced[1].0), (first.clone(), &first));
+    scene.wait(HOUR);
+    assert_eq!(signs().await, announced[0].0);
+    assert_eq!(keys().await, [(announced[0].0.clone(), "present"), (first, "earlier")]);
 }
 
 impl Scene {

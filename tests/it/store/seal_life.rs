@@ -443,6 +443,49 @@ async fn orders(store: &Store, url: &str) {
     }
 }
 
+/// What ended goes, the oldest first; what is open stays, and of each subject the last of each kind.
+async fn forgotten(store: &Store) {
+    let message = |number: usize, kind, name| StoredOfficeMessage {
+        id: StoredOfficeMessage::named("forgetful", "s", number),
+        name: [name; 16],
+        office: "forgetful".into(),
+        subject: "s".into(),
+        kind,
+        detail: None,
+        reason: None,
+        created_at: at(1),
+        attempts: 0,
+        next_at: at(1),
+        ended: None,
+    };
+    let (file, state) = (MessageKind::File, MessageKind::State);
+    let all = [file, state, file, state, state, state];
+    for (number, kind) in all.into_iter().enumerate() {
+        let one = &message(number, kind, 0x40 + u8::try_from(number).unwrap());
+        store.run("push", |tx| Box::pin(office_messages::push(tx, one))).await.unwrap();
+        if number < 5 {
+            let (id, now) = (&one.id, at(100 + i64::try_from(number).unwrap()));
+            store.run("end", |tx| Box::pin(office_messages::end(tx, id, "done", now))).await.unwrap();
+        }
+    }
+    let forget = async |before, limit| {
+        store.run("forget", |tx| Box::pin(office_messages::forget(tx, at(before), limit))).await.unwrap()
+    };
+    let left = async || {
+        let of = store.read(|tx| Box::pin(office_messages::of_subject(tx, "forgetful", "s"))).await.unwrap();
+        let numbers = of.iter().map(|one| one.id.rsplit('0').next().unwrap().to_owned()).collect::<Vec<_>>();
+        (numbers.join(" "), StoredOfficeMessage::next_number(&of))
+    };
+    // One of another subject, which ended before.
+    assert_eq!((forget(100, 9).await, left().await), (1, (" 1 2 3 4 5".to_owned(), 6)));
+    assert_eq!((forget(100, 9).await, left().await), (0, (" 1 2 3 4 5".to_owned(), 6)));
+    assert_eq!((forget(9_999, 1).await, left().await), (1, ("1 2 3 4 5".to_owned(), 6)));
+    assert_eq!((forget(104, 9).await, left().await), (2, ("2 4 5".to_owned(), 6)));
+    assert_eq!((forget(9_999, 9).await, left().await), (1, ("2 5".to_owned(), 6)));
+    assert_eq!((forget(9_999, 9).await, left().await), (0, ("2 5".to_owned(), 6)));
+    assert_eq!(StoredOfficeMessage::next_number(&[]), 0);
+}
+
 async fn messages(store: &Store) {
     let message = |id: &str, name: u8, subject: &str, next_at| StoredOfficeMessage {
         id: id.into(),
@@ -484,6 +527,7 @@ async fn messages(store: &Store) {
     let ended =
         StoredOfficeMessage { attempts: 1, next_at: at(15), ended: Some((at(21), "done".into())), ..all[0].clone() };
     assert_eq!(of, [ended, all[1].clone()]);
+    forgotten(store).await;
     let place = async || store.read(|tx| Box::pin(office_messages::place(tx, "office"))).await.unwrap();
     assert_eq!(place().await, OfficePlace::default());
     for known_to in [3, 4] {

@@ -146,7 +146,7 @@ impl Places {
     pub(super) fn trouble_the_maker(&self, dice: &mut Dice) {
         let mut desk = self.desk.lock().unwrap();
         desk.delay = u32::try_from(dice.below(3)).unwrap();
-        desk.faults = (0..dice.below(3)).map(|_| Fault::LoseAnswer).collect();
+        desk.faults = (0..dice.below(3)).map(|_| Some(Fault::LoseAnswer)).collect();
     }
 }
 

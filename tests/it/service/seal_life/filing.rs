@@ -80,6 +80,8 @@ async fn contract(place: Place) {
     a_seal_is_filed_and_its_state_told(&scene).await;
     what_is_refused_is_shown_and_filed_again(&scene, &unfiled).await;
     a_number_is_one_seals(&scene).await;
+    // Every message was signed as it must be.
+    assert_eq!(scene.there.turned_away(), Vec::<&str>::new());
 }
 
 async fn a_seal_is_filed_and_its_state_told(scene: &Scene) {
@@ -93,6 +95,7 @@ async fn a_seal_is_filed_and_its_state_told(scene: &Scene) {
     scene.settle().await;
     let number = FilingNumber::parse("3301060000001").unwrap();
     assert_eq!(scene.filing(&seal).await, FilingState::Filed(number.clone()));
+    scene.there.desk.lock().unwrap().delay = 0;
     let known = seal_delivery::find(&office.services, &seal).await.unwrap();
     assert_eq!(known.record.filing, Some(number));
     office.suspend(&seal, &office.applicant).await.unwrap();
@@ -109,7 +112,7 @@ async fn a_seal_is_filed_and_its_state_told(scene: &Scene) {
 
 async fn what_is_refused_is_shown_and_filed_again(scene: &Scene, unfiled: &SealId) {
     let office = &scene.office;
-    let refuse = || scene.there.desk.lock().unwrap().refuses = Some("holder-unknown");
+    let refuse = || scene.there.desk.lock().unwrap().refuses = Some("holder-unknown".to_owned());
     refuse();
     let seal = office.seal(3).await;
     scene.settle().await;

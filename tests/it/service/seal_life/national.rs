@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use yinxin::crypto::{PublicKey, Signer as _, sm2};
+use yinxin::domain::audit::misuse::Misuse;
 use yinxin::domain::audit::{AlarmKind, EventBody};
 use yinxin::domain::trust::TrustAnchors;
 use yinxin::domain::verify::address::Address;
 use yinxin::service::alarms;
 use yinxin::service::offices::sending::{Attended, attend};
-use yinxin::service::offices::{MakerOffice, NATIONAL_MAKER, Office as Place_, Offices};
+use yinxin::service::offices::{self, MakerOffice, NATIONAL_MAKER, Office as Place_, Offices};
 use yinxin::service::outside::exchange::Correspondent;
 use yinxin::service::prepared_signings;
+use yinxin::service::watching::Watch;
 use yinxin::store::seal_orders;
 
 use super::client::request;
@@ -34,7 +36,7 @@ impl Scene {
         let mut office = Office::open(services).await;
         let there = OfficeDouble::open(office.hands.clone()).await;
         there.desk.lock().unwrap().correspondent = Some(exchange_key(&office.services).await);
-        office.services = office.services.clone().with_offices(offices(&there));
+        office.services = office.services.clone().with_offices(offices_of(&there));
         office.maker().await;
         seal_codes::assign(&office.services, (BY, None), &division("330106"), (1, 900)).await.unwrap();
         Self { office, there }
@@ -120,7 +122,7 @@ pub(crate) async fn exchange_key(services: &Services) -> PublicKey {
     steps.await.unwrap().public_key()
 }
 
-fn offices(there: &OfficeDouble) -> Offices {
+fn offices_of(there: &OfficeDouble) -> Offices {
     makes(1, there.address, &there.root, there.public_key.clone())
 }
 
@@ -169,6 +171,10 @@ async fn contract(place: Place) {
     a_silence_is_alarmed_and_loses_nothing(&scene).await;
     an_order_that_is_put_back_or_deleted_is_refused(&scene, &place).await;
     an_order_changed_by_hand_is_refused(&scene, &place).await;
+    Box::pin(a_changed_order_stops_no_other(&scene, &place)).await;
+    Box::pin(what_ended_long_ago_is_forgotten(&scene, &place)).await;
+    // Every message was signed as it must be.
+    assert_eq!(scene.there.turned_away(), Vec::<&str>::new());
 }
 
 async fn the_type_says_who_makes(scene: &Scene) {
@@ -299,7 +305,7 @@ async fn what_does_not_fit_is_refused_and_cancelled_there(scene: &Scene) {
 }
 
 async fn a_refusal_ends_the_order(scene: &Scene) {
-    scene.there.desk.lock().unwrap().refuses = Some("name-taken");
+    scene.there.desk.lock().unwrap().refuses = Some("name-taken".to_owned());
     let id = scene.ordered(40).await;
     scene.attend().await;
     assert_eq!((scene.fulfil(&id).await, scene.ended(&id).await), ("seal-order-ended", vec!["refused".to_owned()]));
@@ -367,7 +373,8 @@ async fn both_sides_stay_in_step(scene: &Scene) {
 
     // The other way round: the office decides.
     let (other, second) = scene.seal(71).await;
-    let decide = |subject: &str, state| there.desk.lock().unwrap().changes.push((subject.to_owned(), state));
+    let decide =
+        |subject: &str, state: &str| there.desk.lock().unwrap().changes.push((subject.to_owned(), String::from(state)));
     decide(other.as_str(), "suspended");
     decide(id.as_str(), "active");
     decide("nobody", "cancelled");
@@ -506,4 +513,89 @@ async fn an_order_changed_by_hand_is_refused(scene: &Scene, place: &Place) {
     for id in [&other, &fourth] {
         assert!(rows.contains(&("seal_orders", id.to_string())), "{rows:?}");
     }
+}
+
+/// Orders that are not as they were written: one is not sent, one is not kept, what the office decides about one is not done; and
+/// nothing else waits for them.
+async fn a_changed_order_stops_no_other(scene: &Scene, place: &Place) {
+    let office = &scene.office;
+    let services = &office.services;
+    let watch = Watch::begin(services.clone(), Misuse::default()).await.unwrap();
+    let _ = services.store.refused_rows();
+    // It arrives while an approval does not hold.
+    let arrived = scene.ordered(94).await;
+    seal_officers::dismiss(services, (BY, None), &office.approver.id).await.unwrap();
+    assert_eq!(scene.attend().await.kept, 0);
+    let role = (OfficerRole::Approver, &division("33"));
+    seal_officers::appoint(services, (BY, None), &office.approver.id, role).await.unwrap();
+    let (changed, other) = (scene.ordered(95).await, scene.ordered(96).await);
+    let since = |id: &ApplicationId, by: i64| {
+        format!("UPDATE seal_orders SET ordered_at = ordered_at + {by} WHERE application = '{id}'")
+    };
+    for id in [&arrived, &changed] {
+        assert_eq!(place.by_hand(&since(id, 1)).await, 1);
+    }
+    let decide = |subject: &ApplicationId, state: &str| {
+        scene.there.desk.lock().unwrap().changes.push((subject.to_string(), state.to_owned()));
+    };
+    decide(&changed, "suspended");
+    decide(&other, "cancelled");
+    scene.wait(EVERY);
+    let attended = scene.attend().await;
+    assert_eq!((attended.refused, attended.away), (2, false), "{attended:?}");
+    scene.settle().await;
+    assert_eq!(office.state(&scene.seal_of(&other).await).await, "made");
+    assert_eq!((scene.fulfil(&arrived).await, scene.fulfil(&changed).await), ("inconsistent", "inconsistent"));
+    assert_eq!(scene.there.count(changed.as_str(), "order"), 0);
+    let decided = events(services).await.into_iter().filter_map(|event| match event.body {
+        EventBody::OfficeDecided { subject, state, outcome, .. } if subject == changed.as_str() => {
+            Some(format!("{state}: {outcome}"))
+        }
+        _ => None,
+    });
+    assert_eq!(decided.collect::<Vec<_>>(), ["suspended: row-changed"]);
+    watch.tell_refused_rows().await;
+    let open = alarms::open(services).await.unwrap();
+    let rows = open.into_iter().filter(|one| one.alarm.kind == AlarmKind::RowChanged);
+    let rows = rows.filter_map(|one| one.alarm.sink).collect::<Vec<_>>();
+    for id in [&arrived, &changed] {
+        assert!(rows.contains(&format!("seal_orders/{id}")), "{rows:?}");
+    }
+    // Put right, they go on where they were.
+    for id in [&arrived, &changed] {
+        assert_eq!(place.by_hand(&since(id, -1)).await, 1);
+    }
+    scene.settle().await;
+    for id in [&arrived, &changed] {
+        assert_eq!(office.state(&scene.seal_of(id).await).await, "made");
+    }
+}
+
+/// Messages that ended go after their time; the office is told further states under names that it has not heard.
+async fn what_ended_long_ago_is_forgotten(scene: &Scene, place: &Place) {
+    let (office, there) = (&scene.office, &scene.there);
+    let (id, seal) = scene.seal(98).await;
+    office.suspend(&seal, &office.applicant).await.unwrap();
+    scene.settle().await;
+    let about = format!("office_messages WHERE subject = '{id}'");
+    assert_eq!(place.count(&about).await, 3);
+    let waiting = scene.ordered(99).await;
+    let open = "office_messages WHERE ended_at IS NULL";
+    let before = place.count(open).await;
+    assert_eq!(offices::forget(&office.services, 400).await.unwrap(), 0);
+    office.wait_days(401);
+    let gone = offices::forget(&office.services, 400).await.unwrap();
+    assert!(gone > 0);
+    assert_eq!(offices::forget(&office.services, 400).await.unwrap(), 0);
+    // The order, and the last state.
+    assert_eq!((place.count(&about).await, place.count(open).await), (2, before));
+    let names = async || place.count(&format!("{about} AND id LIKE '%:00000003'")).await;
+    assert_eq!(names().await, 0);
+    let revoke = Purpose::Revoke { seal, reason: RevocationReason::FactsChanged };
+    let revoke = office.approved(office.asks(revoke)).await;
+    assert_eq!(scene.fulfil(&revoke).await, "revoked");
+    assert_eq!(names().await, 1);
+    scene.settle().await;
+    assert_eq!(there.state(id.as_str()).as_deref(), Some("cancelled"));
+    assert_eq!(there.count(waiting.as_str(), "order"), 1);
 }
