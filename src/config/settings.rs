@@ -17,6 +17,7 @@ use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
 use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::seal::kind::SealKinds;
+use crate::domain::seal::maker::SealStamps;
 use crate::domain::seal::person::PersonRules;
 
 /// The program's settings.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub escrow: Escrow,
     /// `seals.unkept`: what becomes of the use of seals that have no keeper.
     pub unkept: UnkeptSeals,
+    /// `seals.time_stamp`: which seals get a time stamp of their own when they are made.
+    pub seal_stamps: SealStamps,
     /// `seals.value_within`: how many seconds the value of a client's key is waited for.
     pub value_within: i64,
     /// `seals.kinds`: the types of seals, the common ones and those that are written.
@@ -269,6 +272,11 @@ impl Settings {
                 None => return refuse("seals.unkept", "one of refuse, allow".into()),
             },
         };
+        let seal_stamps = match seals.time_stamp.as_deref().map(SealStamps::from_name) {
+            None => SealStamps::Never,
+            Some(Some(stamps)) => stamps,
+            Some(None) => return refuse("seals.time_stamp", "one of never, v5".into()),
+        };
         let value_within = seals.value_within.unwrap_or(600);
         if !(1..=600).contains(&value_within) {
             return refuse("seals.value_within", "1 to 600 seconds".into());
@@ -325,6 +333,11 @@ impl Settings {
             Ok(stamping) => stamping,
             Err((key, message)) => return refuse(key, message),
         };
+        let offers = development || !stamping.rules.policies.is_empty();
+        if seal_stamps != SealStamps::Never && !(stamping.enabled && offers) {
+            let message = "wants stamping.enabled, and a policy in stamping.policies: no time stamps are made here";
+            return refuse("seals.time_stamp", message.into());
+        }
         let published = match Publication::checked(&raw.publication.unwrap_or_default()) {
             Ok(publication) => publication,
             Err((key, message)) => return refuse(key, message),
@@ -369,6 +382,11 @@ impl Settings {
             Ok(persons) => persons,
             Err((key, message)) => return refuse(key, message),
         };
+        if persons.is_some() && profile == Profile::Gm3 {
+            let message = "not under profile gm3: the key of one act is made in memory, and a device of GM/T 0018 makes none \
+                           but those at its own numbers";
+            return refuse("persons.authority", message.into());
+        }
         let retention_days = match siem::retention_days(log.retention_days) {
             Ok(days) => days,
             Err((key, message)) => return refuse(key, message),
@@ -412,6 +430,7 @@ impl Settings {
             registration,
             escrow,
             unkept,
+            seal_stamps,
             value_within,
             seal_kinds,
             persons,
@@ -465,6 +484,7 @@ impl Settings {
             escrow: Some(self.escrow.effective()),
             seals: Some(raw::Seals {
                 unkept: Some(self.unkept.name().to_owned()),
+                time_stamp: Some(self.seal_stamps.name().to_owned()),
                 value_within: Some(self.value_within),
                 kinds: Some(seal_kinds::effective(&self.seal_kinds)).filter(|kinds| !kinds.is_empty()),
             }),
@@ -529,6 +549,9 @@ fn masked(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    const UNSTAMPED: &str =
+        "seals.time_stamp: wants stamping.enabled, and a policy in stamping.policies: no time stamps are made here";
+
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -626,6 +649,9 @@ mod tests {
             ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
+            ("[seals]\ntime_stamp = 'v4'", "seals.time_stamp: one of never, v5"),
+            ("[seals]\ntime_stamp = 'v5'", UNSTAMPED),
+            ("[seals]\ntime_stamp = 'v5'\n[stamping]\nenabled = false\npolicies = ['1.2.3.4']", UNSTAMPED),
             ("[seals]\nvalue_within = 0", "seals.value_within: 1 to 600 seconds"),
             ("[seals]\nvalue_within = 601", "seals.value_within: 1 to 600 seconds"),
             ("[seals]\nunkept = 'perhaps'", "seals.unkept: one of refuse, allow"),

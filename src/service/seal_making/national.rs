@@ -18,8 +18,11 @@ use crate::domain::seal::application::{SignerKey, Wanted};
 use crate::domain::seal::arrival::{self, ArrivalRefused, Arrived, Expected, Fitting, Grounds};
 use crate::domain::seal::maker;
 use crate::domain::seal::order::{AnswerRefused, Heard, MakerAnswer, OrderState, OrderWithdrawal};
+use crate::domain::seal::taking;
 use crate::domain::trust::key::{encode_value, subject_public_key_info};
+use crate::domain::verify::proof;
 use crate::format::office::{AnswerBody, Change, Message, MessageBody, SealOrder, StateTold};
+use crate::format::ses::SesSeal;
 use crate::format::x509::Certificate;
 use crate::format::x509::csr::NewCertificationRequest;
 use crate::service::offices::sending::{Next, after};
@@ -163,9 +166,22 @@ async fn judge(
         let key = subject_public_key_info(&key);
         let expected = Expected { wanted: &wanted, code: &code, key: &key, ordered_at };
         let grounds = Grounds { trust: &trust, algorithms: &algorithms, now };
-        arrival::examine(&Arrived { seal: &arrived.seal, certificates: &arrived.certificates }, &expected, &grounds)
+        let came = Arrived { seal: &arrived.seal, certificates: &arrived.certificates };
+        let fitting = arrival::examine(&came, &expected, &grounds)?;
+        stamped_right(&arrived.seal)?;
+        Ok(fitting)
     });
     judging.await.map_err(|_| Error::Interrupted)
+}
+
+/// Refuses a time stamp that the verifier finds wrong. One of an authority that nobody knows proves nothing, and harms nothing.
+fn stamped_right(seal: &[u8]) -> Result<(), ArrivalRefused> {
+    let seal = SesSeal::parse_any(seal).map_err(taking::Error::from)?;
+    let Some(token) = seal.time_stamp else { return Ok(()) };
+    match proof::check(token, seal.signed_value) {
+        Err(unproved) if unproved.is_wrong => Err(ArrivalRefused::TimeStamp { code: unproved.code }),
+        _ => Ok(()),
+    }
 }
 
 /// Ends an order in the transaction that keeps its seal, and keeps the signer's certificate.
