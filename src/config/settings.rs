@@ -383,8 +383,8 @@ impl Settings {
             Err((key, message)) => return refuse(key, message),
         };
         if persons.is_some() && profile == Profile::Gm3 {
-            let message = "not under profile gm3: the key of one act is made in memory, and a device of GM/T 0018 makes none \
-                           but those at its own numbers";
+            let message =
+                "not under profile gm3: the key of one act is made in memory, and private keys are the device's";
             return refuse("persons.authority", message.into());
         }
         let retention_days = match siem::retention_days(log.retention_days) {
@@ -649,6 +649,11 @@ mod tests {
             ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
+            (
+                "profile = 'gm3'\n[server]\ntls_certificate = 'a'\ntls_key = 'b'\n[keys.sdf]\nlibrary = 'l'\npairs = [1]\n\
+                 password_file = 'p'\n[persons]\nauthority = 'people'",
+                "persons.authority: not under profile gm3: the key of one act is made in memory, and private keys are the device's",
+            ),
             ("[seals]\ntime_stamp = 'v4'", "seals.time_stamp: one of never, v5"),
             ("[seals]\ntime_stamp = 'v5'", UNSTAMPED),
             ("[seals]\ntime_stamp = 'v5'\n[stamping]\nenabled = false\npolicies = ['1.2.3.4']", UNSTAMPED),

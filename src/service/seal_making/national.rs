@@ -432,3 +432,36 @@ async fn take(tx: &mut Tx<'_>, change: &Change<'_>, now: Timestamp) -> Result<&'
     audit::append(tx, &event(body, now)).await?;
     Ok("taken")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::algorithm::OID_SM2_WITH_SM3;
+    use crate::format::ses::{Layout, NewSeal, NewSigners};
+
+    #[test]
+    fn a_seal_with_a_wrong_time_stamp_is_not_taken() {
+        let moment = Timestamp::from_unix(1_800_000_000);
+        let info = NewSeal {
+            layout: Layout::V5,
+            vendor: "yinxin",
+            es_id: "99000000000001",
+            kind: 1,
+            name: "示例章",
+            signers: NewSigners::Certificates(&[&[1]]),
+            created: moment,
+            valid_start: moment,
+            valid_end: moment,
+            picture_type: "png",
+            picture: b"picture",
+            width: 40,
+            height: 40,
+        }
+        .to_info();
+        let with = |stamp| NewSeal::assemble_stamped(Layout::V5, &info, b"maker", OID_SM2_WITH_SM3, (&[7; 70], stamp));
+        assert_eq!(stamped_right(&with(None)), Ok(()));
+        let refused = stamped_right(&with(Some(b"no token"))).unwrap_err();
+        assert_eq!(refused, ArrivalRefused::TimeStamp { code: "time-stamp-malformed" });
+        assert_eq!(refused.code(), "arrival-time-stamp");
+    }
+}
