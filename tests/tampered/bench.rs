@@ -285,8 +285,11 @@ pub(crate) struct Plan {
     pub(crate) path: &'static str,
     pub(crate) signer: Party,
     /// Gives the seal's own time stamp over the octets of the maker's value.
-    pub(crate) time_stamp: Option<fn(&[u8]) -> Vec<u8>>,
+    pub(crate) time_stamp: Option<Stamping>,
 }
+
+/// Gives a token over octets.
+pub(crate) type Stamping = fn(&[u8]) -> Vec<u8>;
 
 impl Default for Plan {
     fn default() -> Self {

@@ -5,7 +5,7 @@ use yinxin::format::ses::SesSeal;
 use yinxin::format::tsp::TimeStampResp;
 use yinxin::format::x509::crl::RevocationReason;
 
-use crate::bench::{Bench, Issue, Plan, at, ca, rich};
+use crate::bench::{Bench, Issue, Plan, Stamping, at, ca, rich};
 use crate::evidence::{lasting, now_revoked, stamper, token};
 use crate::{Expected, Variant, variant};
 
@@ -54,7 +54,7 @@ fn response(value: &[u8]) -> Vec<u8> {
 }
 
 /// A seal of version 5 with that time stamp.
-fn five(b: &mut Bench, time_stamp: Option<fn(&[u8]) -> Vec<u8>>) {
+fn five(b: &mut Bench, time_stamp: Option<Stamping>) {
     b.plan = Plan { seal_version: 5, version: 5, created: at(MADE), time_stamp, ..b.plan.clone() };
     b.seal_again();
 }
