@@ -572,7 +572,8 @@ fn sign(input: &[u8], container: &Container) {
 /// Any bytes, judged: no anchor is given, so nothing may pass, and the report can always be written.
 pub fn verify(input: &[u8]) {
     use crate::domain::verify::{
-        Evidence, ExtraParts, Ground, Indication, Past, Policy, Promised, Tolerance, UnknownRevocation, Unlogged, verify,
+        Evidence, ExtraParts, Ground, Indication, Past, Policy, Promised, SealTimeStamp, Tolerance, UnknownRevocation,
+        Unlogged, verify,
     };
     let policy = Policy {
         name: "fuzz".to_owned(),
@@ -588,6 +589,7 @@ pub fn verify(input: &[u8]) {
         unlogged: Unlogged::Refuse,
         promised: Promised::Enough,
         log_witnesses: 1,
+        seal_time_stamp: SealTimeStamp::Refuse,
         greatest_revocation_age: None,
     };
     let trust = crate::domain::trust::TrustAnchors::none();

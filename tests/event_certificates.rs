@@ -26,13 +26,17 @@ use yinxin::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, Transactio
 use yinxin::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use yinxin::domain::seal::person::{self, PersonDraft};
 use yinxin::domain::seal::signing::Placement;
-use yinxin::domain::trust::key::encode_value;
+use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
+use yinxin::domain::trust::{AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list};
 use yinxin::domain::verify::Report;
 use yinxin::format::cms::{ContentType, Family, NewAttribute, NewSignedData, NewSigner, SignerIdentifier};
 use yinxin::format::der::{ObjectIdentifier, Writer};
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::signing::replace_part;
 use yinxin::format::ses::{Layout, NewSeal, NewSignature, NewSigners, SesSignature};
+use yinxin::format::trust_list::{
+    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, TrustList, TrustUse,
+};
 use yinxin::format::x509::event::{BoundDigest, CONTEXT_TYPE, EventStatement, MESSAGE_DIGEST};
 use yinxin::format::x509::extension::{
     AuthenticationContext, AuthenticationContexts, SUBJECT_DIRECTORY_ATTRIBUTES, SubjectDirectoryAttributes,
@@ -233,6 +237,68 @@ fn what_is_bound_is_read_back_and_passes() {
             "person": "p-1",
         })
     );
+}
+
+/// The authority on a trust list, for those uses.
+fn listed(counter: &Counter, uses: Vec<TrustUse>) -> TrustAnchors {
+    let now = counter.made.now;
+    let keeper = PrivateKey::generate(&SystemRandom).unwrap();
+    let info = subject_public_key_info(&Signer::public_key(&keeper));
+    let anchor = ListedAnchor {
+        certificate: counter.made.root.clone(),
+        from: None,
+        logs: Vec::new(),
+        name: "root".into(),
+        regions: Vec::new(),
+        signer_id: SignerIdRule::Default,
+        status: Vec::new(),
+        until: None,
+        uses,
+    };
+    let list = TrustList {
+        anchors: vec![anchor],
+        expires: now.plus_days(30),
+        issued: now.plus_days(-1),
+        lists: Vec::new(),
+        name: "list".into(),
+        number: 1,
+        operator: "示例".into(),
+        signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
+        threshold: 1,
+        version: 1,
+    };
+    let unsigned = SignedTrustList::unsigned(list).unwrap();
+    let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
+    let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
+    let signed = unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap();
+    let list = CheckedList::check(signed, &AlgorithmPolicy::whatever_we_compute(), now).unwrap();
+    let mut trust = TrustAnchors::none();
+    add_trust_list(&mut trust, &list);
+    trust
+}
+
+#[test]
+fn an_authority_that_is_listed_for_seals_alone_certifies_no_person() {
+    let counter = Counter::new();
+    let draft = counter.draft("甲");
+    let der = counter.certified(draft.digest(), Some(&statement(counter.made.now)));
+    let signed = counter.signed(draft, &counter.seal_of_act(&der), &der);
+    let judged = |uses: Vec<TrustUse>| {
+        let report = counter.made.judge(&signed, &listed(&counter, uses), &policy());
+        let told = serde_json::to_value(&report).unwrap();
+        let one = &told["signatures"][0];
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let missing = one["trusted"]["evidence"].as_array().cloned().unwrap_or_default();
+        let whose = missing.iter().filter_map(|one| one.as_str()?.split(':').next().map(str::to_owned));
+        (text("indication"), text("sub_indication"), text("code"), whose.collect::<Vec<_>>())
+    };
+    let refused = ["INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND", "no-certificate-chain"].map(str::to_owned);
+    let [indication, sub, code] = refused;
+    let no_path = |whose: &str| (indication.clone(), sub.clone(), code.clone(), vec![whose.to_owned()]);
+    assert_eq!(judged(vec![TrustUse::SealMaking, TrustUse::SealSigning]), no_path("signer"));
+    assert_eq!(judged(vec![TrustUse::Identity]), no_path("maker"));
+    let both = judged(vec![TrustUse::Identity, TrustUse::SealMaking]);
+    assert_eq!((both.0.as_str(), both.2.as_str()), ("TOTAL_PASSED", "passed"));
 }
 
 #[test]

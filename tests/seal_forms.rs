@@ -15,12 +15,19 @@ mod bouncycastle;
 use yinxin::base::clock::Timestamp;
 use yinxin::base::limits::Limits;
 use yinxin::base::random::SystemRandom;
-use yinxin::crypto::sm2::PrivateKey;
+use yinxin::crypto::algorithm::DigestAlgorithm;
+use yinxin::crypto::digest::digest;
+use yinxin::crypto::sm2::{KeyTables, PrivateKey};
 use yinxin::crypto::{PublicKey, Signer};
 use yinxin::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use yinxin::domain::seal::{signing, taking};
+use yinxin::domain::stamp::clock::Precision;
+use yinxin::domain::stamp::{Authority, ClockDiscipline, Offer, Reading, Thresholds, judge, prepare};
 use yinxin::domain::trust::key::subject_public_key_info;
+use yinxin::format::cms::Family;
+use yinxin::format::der::ObjectIdentifier;
 use yinxin::format::ses::{Layout, SesSeal};
+use yinxin::format::tsp::NewTimeStampReq;
 
 use material::{Material, certificate, document, policy};
 
@@ -31,6 +38,8 @@ const FORMS: [(SealForm, SignerList, &str); 5] = [
     (SealForm::V5, SignerList::Certificates, "ses-v5"),
     (SealForm::V5, SignerList::Digests, "ses-v5"),
 ];
+
+const POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.3.4");
 
 struct Workshop {
     root: PrivateKey,
@@ -71,6 +80,41 @@ impl Workshop {
 
     fn seal(&self, form: SealForm, list: SignerList) -> Vec<u8> {
         self.make(&self.request(form, list, &[&self.made.signer])).unwrap()
+    }
+
+    /// A seal of version 5 with a time stamp by that authority over those octets, or over the maker's value.
+    fn stamped(&self, authority: &PrivateKey, over: Option<&[u8]>) -> Vec<u8> {
+        let signers: [&[u8]; 1] = [&self.made.signer];
+        let request = self.request(SealForm::V5, SignerList::Certificates, &signers);
+        let token = maker::prepare(&request, &self.maker_der, self.maker.algorithm(), &policy().algorithms).unwrap();
+        let value = self.maker.sign(token.to_sign(), &SystemRandom).unwrap();
+        let value = token.value(&value).unwrap();
+        let token = self.token(authority, over.unwrap_or(value.octets()));
+        value.assemble(Some(&token)).unwrap()
+    }
+
+    fn token(&self, key: &PrivateKey, over: &[u8]) -> Vec<u8> {
+        let public = Signer::public_key(key);
+        let certificate = certificate(&self.root, "演示时间戳", &public, "tsa", self.made.now, 7);
+        let (policies, digests) = ([POLICY], [DigestAlgorithm::Sm3]);
+        let offer = Offer { chain: &[], policies: &policies, digests: &digests, tsa: None, family: Family::Cms };
+        let authority = Authority::new(&certificate, key.algorithm(), offer).unwrap();
+        let request = NewTimeStampReq {
+            algorithm: DigestAlgorithm::Sm3.oid(),
+            digest: &digest(DigestAlgorithm::Sm3, over),
+            policy: None,
+            nonce: Some(&[0x11; 8]),
+            certificate_wanted: true,
+        }
+        .to_der();
+        let accepted = judge(&request, &authority).unwrap();
+        let thresholds = Thresholds { sources: 0, ..Thresholds::DEFAULT };
+        let mut clock = ClockDiscipline::new(thresholds, Precision::Milliseconds, false, None);
+        let wall = self.made.now.unix() * 1_000_000;
+        let time = clock.stamp(&Reading { monotonic: 0, wall, sources: &[] }).unwrap();
+        let token = prepare(&accepted, &authority, time, &[0x81; 16]).unwrap();
+        let value = key.sign(token.to_sign(), &SystemRandom).unwrap();
+        token.assemble(&value, &KeyTables::default()).unwrap().token
     }
 
     fn use_seal(&self, seal: &[u8]) -> Result<Vec<u8>, signing::Error> {
@@ -123,6 +167,58 @@ fn bouncy_castle_accepts_every_form_and_refuses_what_was_changed() {
         (name.clone(), unsound)
     });
     assert_eq!(told, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_seal_of_version_5_has_a_time_stamp_of_its_own_and_others_have_none() {
+    let workshop = Workshop::new();
+    let key = PrivateKey::generate(&SystemRandom).unwrap();
+    let seal = workshop.stamped(&key, None);
+    let document = workshop.use_seal(&seal).unwrap();
+    let told = serde_json::to_value(workshop.made.judge(&document, &workshop.made.trust(), &policy())).unwrap();
+    let one = &told["signatures"][0];
+    assert_eq!(told["indication"], "TOTAL_PASSED", "{told:#}");
+    assert_eq!((&one["details"]["seal_time_stamp"], &one["seal"]["status"]), (&"present".into(), &"ok".into()));
+    assert!(one["details"]["seal_proved_time"].is_string(), "{one:#}");
+    let own = subject_public_key_info(&Signer::public_key(&workshop.made.signer_key));
+    assert_eq!(taking::examine(&seal, &workshop.made.signer, &own).map(|(seal, _)| seal.layout), Ok(Layout::V5));
+    for form in [SealForm::V1, SealForm::V4] {
+        let signers: [&[u8]; 1] = [&workshop.made.signer];
+        let request = workshop.request(form, SignerList::Certificates, &signers);
+        let algorithms = policy().algorithms;
+        let token = maker::prepare(&request, &workshop.maker_der, workshop.maker.algorithm(), &algorithms).unwrap();
+        let value = workshop.maker.sign(token.to_sign(), &SystemRandom).unwrap();
+        let value = token.value(&value).unwrap();
+        assert_eq!(
+            (value.has_time_stamp(), value.assemble(Some(b"token"))),
+            (false, Err(maker::Error::TimeStampInForm))
+        );
+    }
+}
+
+#[test]
+fn bouncy_castle_judges_the_time_stamp_of_a_seal() {
+    let workshop = Workshop::new();
+    let key = PrivateKey::generate(&SystemRandom).unwrap();
+    let mut files = vec![
+        ("right.ofd".to_owned(), workshop.stamped(&key, None)),
+        ("another.ofd".to_owned(), workshop.stamped(&key, Some(b"the value of another seal"))),
+    ];
+    let mut changed = workshop.stamped(&key, None);
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    files.push(("changed.ofd".to_owned(), changed));
+    let files = files.into_iter().map(|(name, seal)| (name, workshop.use_seal(&seal).unwrap())).collect::<Vec<_>>();
+    let test = "bouncy_castle_judges_the_time_stamp_of_a_seal";
+    let Some(told) = bouncycastle::judged(test, &workshop.made.root, &files) else { return };
+    let unsound = vec!["sealTimeStamp"];
+    let expected = [("right.ofd", vec![]), ("another.ofd", unsound.clone()), ("changed.ofd", unsound)];
+    assert_eq!(told, expected.map(|(name, checks)| (name.to_owned(), checks)));
+    let codes = files.iter().map(|(_, document)| {
+        let report = workshop.made.judge(document, &workshop.made.trust(), &policy());
+        report.signatures[0].code.clone()
+    });
+    assert_eq!(codes.collect::<Vec<_>>(), ["passed", "token-imprint", "signature-wrong"]);
 }
 
 #[test]

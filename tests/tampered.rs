@@ -31,6 +31,8 @@ mod promised;
 mod references;
 #[path = "tampered/seal.rs"]
 mod seal;
+#[path = "tampered/seal_stamp.rs"]
+mod seal_stamp;
 #[path = "tampered/trust.rs"]
 mod trust;
 #[path = "tampered/value.rs"]
@@ -209,6 +211,7 @@ fn all() -> Vec<Variant> {
         references::variants,
         value::variants,
         seal::variants,
+        seal_stamp::variants,
         trust::variants,
         evidence::variants,
         container::variants,

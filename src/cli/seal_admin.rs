@@ -20,16 +20,21 @@ use crate::base::id::{ApplicationId, KeyId, SealId};
 use crate::cli::ca::profiles_of;
 use crate::cli::console::Console;
 use crate::cli::exit::Outcome;
+use crate::cli::installation::parts::stamping_beside;
 use crate::cli::installation::{Error, plan, write_new};
 use crate::cli::keys::attached;
 use crate::cli::seal_picture;
 use crate::cli::seal_uses;
+use crate::config::Settings;
 use crate::domain::audit::{Actor, SuspensionReason};
 use crate::domain::caller::{Role, Roles};
-use crate::service;
+use crate::domain::seal::maker::SealStamps;
 use crate::service::callers::{holder, register_caller};
+use crate::service::person_signings::Means;
 use crate::service::seal_applications;
 use crate::service::seals::{resume, suspend, take};
+use crate::service::stamping::Stamping;
+use crate::service::{self, Services};
 
 const BY: &Actor = &Actor::Operator;
 
@@ -213,7 +218,8 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Installed::Withdraw(order) => application::withdraw(&services, order).await,
         Installed::Fulfil { application } => {
             let services = services.with_plan(plan(settings));
-            application::fulfil(&services, profiles_of(settings)?, application).await
+            let stamping = for_seals(&services, settings).await?;
+            application::fulfil(&services, profiles_of(settings)?, stamping.as_ref(), application).await
         }
         Installed::Applications(order) => application::list(&services, order).await,
         Installed::Application { application, json } => application::show(&services, application, *json).await,
@@ -234,7 +240,11 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         Installed::Remake(action) => {
             let services = services.with_plan(plan(settings));
             let witnesses = settings.audit_log.witnesses.iter().map(|(_, key)| key.clone()).collect::<Vec<_>>();
-            remake::act(&services, (Arc::new(profiles_of(settings)?), &witnesses), action).await
+            let stamping = match action {
+                remake::Action::Run(_) => for_seals(&services, settings).await?,
+                _ => None,
+            };
+            remake::act(&services, (Arc::new(profiles_of(settings)?), &witnesses), stamping.as_ref(), action).await
         }
         Installed::Notices(action) => notices::act(&services, action).await,
         Installed::Import(order) => import::import(&services, order).await,
@@ -248,7 +258,9 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
         }
         Installed::SignPerson(order) => {
             let services = services.with_plan(plan(settings));
-            person::sign(&services, &profiles_of(settings)?, order).await
+            let stamping = stamping_beside(&services, settings).await?;
+            let means = Means { profiles: &profiles_of(settings)?, stamping: stamping.as_ref() };
+            person::sign(&services, means, order).await
         }
         Installed::Uses(action) => seal_uses::act(&services, action).await,
         Installed::RegisterCaller { certificate, name, role } => {
@@ -259,6 +271,14 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             Ok(format!("{}\n", caller.id))
         }
     })
+}
+
+/// What stamps the time of seals that are made here, where the settings want any stamped.
+async fn for_seals(services: &Services, settings: &Settings) -> Result<Option<Stamping>, Error> {
+    match services.seal_stamps {
+        SealStamps::Never => Ok(None),
+        _ => stamping_beside(services, settings).await,
+    }
 }
 
 /// A file no larger than a seal or a certificate can be.

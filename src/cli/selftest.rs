@@ -35,28 +35,28 @@ pub(crate) struct Arguments {
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
 const SHIPPED: [(&str, &str, &str); 7] = [
-    ("access.toml", access::SHIPPED, "af5b1282f2ddfc72a4fa38625e97e77d0c8b18167cffb5feb800e9e77b51b459"),
+    ("access.toml", access::SHIPPED, "d80ce26d98f8bdbf667581eae54e43c62602ad22eea71c1fff8c4e42cc416f22"),
     ("algorithms.toml", algorithms::BUILT_IN, "2444af3ce180439bc107e4079f11b87f9ab394d5f2128099944f3b16f2e8e750"),
     ("faces.toml", faces::BUILT_IN, "0b840c1c34fd25efe78a4f4a5429a9084413b43c12d3c2ce28005a9b4c33715a"),
     (
         "verification/default.toml",
         verification::BUILT_IN[0].1,
-        "daeca09cdbed18143ae4f0d90a5f03029d049e73d578f30b3e4e1c96c096e261",
+        "2710d40993b6e8b5f8304b6d1b6c7d4bd012dc1abcaeb29b6c6cd408f7541b67",
     ),
     (
         "verification/strict.toml",
         verification::BUILT_IN[1].1,
-        "1fe223bc103f18a09479205b6d79398dd02013eb4121f535a5b38aeecaaf0871",
+        "dd4586bcd30f0c6dce484788af2f0c50e8bcc435930eaa1bb55cb35de8255dcf",
     ),
     (
         "verification/archive.toml",
         verification::BUILT_IN[2].1,
-        "d4c4bef6acb9546694bb66b3349ce9e22ad5d9d805ad9d5dc609b64a0450ed8c",
+        "75773df94aad62b5671ed002bfd3dd2ea8398bdc39a891d4d502dcc7f728064d",
     ),
     (
         "verification/lenient-field.toml",
         verification::BUILT_IN[3].1,
-        "ab1b9f7b12e68968a6932ef3aec69b4d82bee88586072e6fd66eb7fe80556f5a",
+        "846b89d1dbbb377fd78c5ab04117e552be83bf6293be9ab32c2bb0b43ce48943",
     ),
 ];
 

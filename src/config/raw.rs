@@ -173,6 +173,7 @@ sections! {
     }
     Seals {
         unkept: String,
+        time_stamp: String,
         value_within: i64,
         keep_messages_days: u64,
         kinds: Vec<RawKind>,

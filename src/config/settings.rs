@@ -17,6 +17,7 @@ use crate::domain::audit::misuse::Misuse;
 use crate::domain::key::Profile;
 use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::seal::kind::SealKinds;
+use crate::domain::seal::maker::SealStamps;
 use crate::domain::seal::person::PersonRules;
 
 /// The program's settings.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub escrow: Escrow,
     /// `seals.unkept`: what becomes of the use of seals that have no keeper.
     pub unkept: UnkeptSeals,
+    /// `seals.time_stamp`: which seals get a time stamp of their own when they are made.
+    pub seal_stamps: SealStamps,
     /// `seals.value_within`: how many seconds the value of a client's key is waited for.
     pub value_within: i64,
     /// `seals.keep_messages_days`: how long messages to offices are kept after they ended; nothing: for ever.
@@ -271,6 +274,11 @@ impl Settings {
                 None => return refuse("seals.unkept", "one of refuse, allow".into()),
             },
         };
+        let seal_stamps = match seals.time_stamp.as_deref().map(SealStamps::from_name) {
+            None => SealStamps::Never,
+            Some(Some(stamps)) => stamps,
+            Some(None) => return refuse("seals.time_stamp", "one of never, v5".into()),
+        };
         let value_within = seals.value_within.unwrap_or(600);
         if !(1..=600).contains(&value_within) {
             return refuse("seals.value_within", "1 to 600 seconds".into());
@@ -327,6 +335,11 @@ impl Settings {
             Ok(stamping) => stamping,
             Err((key, message)) => return refuse(key, message),
         };
+        let offers = development || !stamping.rules.policies.is_empty();
+        if seal_stamps != SealStamps::Never && !(stamping.enabled && offers) {
+            let message = "wants stamping.enabled, and a policy in stamping.policies: no time stamps are made here";
+            return refuse("seals.time_stamp", message.into());
+        }
         let published = match Publication::checked(&raw.publication.unwrap_or_default()) {
             Ok(publication) => publication,
             Err((key, message)) => return refuse(key, message),
@@ -371,6 +384,11 @@ impl Settings {
             Ok(persons) => persons,
             Err((key, message)) => return refuse(key, message),
         };
+        if persons.is_some() && profile == Profile::Gm3 {
+            let message =
+                "not under profile gm3: the key of one act is made in memory, and private keys are the device's";
+            return refuse("persons.authority", message.into());
+        }
         let retention_days = match siem::retention_days(log.retention_days) {
             Ok(days) => days,
             Err((key, message)) => return refuse(key, message),
@@ -419,6 +437,7 @@ impl Settings {
             registration,
             escrow,
             unkept,
+            seal_stamps,
             value_within,
             keep_messages_days,
             seal_kinds,
@@ -473,6 +492,7 @@ impl Settings {
             escrow: Some(self.escrow.effective()),
             seals: Some(raw::Seals {
                 unkept: Some(self.unkept.name().to_owned()),
+                time_stamp: Some(self.seal_stamps.name().to_owned()),
                 value_within: Some(self.value_within),
                 keep_messages_days: Some(self.keep_messages_days.unwrap_or(0).into()),
                 kinds: Some(seal_kinds::effective(&self.seal_kinds)).filter(|kinds| !kinds.is_empty()),
@@ -538,6 +558,9 @@ fn masked(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    const UNSTAMPED: &str =
+        "seals.time_stamp: wants stamping.enabled, and a policy in stamping.policies: no time stamps are made here";
+
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -635,6 +658,14 @@ mod tests {
             ("[keys]\nsigning_places = 0", "keys.signing_places: 1 to 1024"),
             ("[keys]\nsigning_timeout = 601", "keys.signing_timeout: 1 to 600 seconds"),
             ("[registration]\nkeep_days = 36501", "registration.keep_days: 1 to 36500, or 0: for ever"),
+            (
+                "profile = 'gm3'\n[server]\ntls_certificate = 'a'\ntls_key = 'b'\n[keys.sdf]\nlibrary = 'l'\npairs = [1]\n\
+                 password_file = 'p'\n[persons]\nauthority = 'people'",
+                "persons.authority: not under profile gm3: the key of one act is made in memory, and private keys are the device's",
+            ),
+            ("[seals]\ntime_stamp = 'v4'", "seals.time_stamp: one of never, v5"),
+            ("[seals]\ntime_stamp = 'v5'", UNSTAMPED),
+            ("[seals]\ntime_stamp = 'v5'\n[stamping]\nenabled = false\npolicies = ['1.2.3.4']", UNSTAMPED),
             ("[seals]\nvalue_within = 0", "seals.value_within: 1 to 600 seconds"),
             (
                 "[seals]\nkeep_messages_days = 199\n[log]\nretention_days = 200",

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::config::algorithms::{self, AlgorithmPolicyError};
-use crate::domain::verify::{ExtraParts, Past, Policy, Promised, Tolerance, UnknownRevocation, Unlogged};
+use crate::domain::verify::{
+    ExtraParts, Past, Policy, Promised, SealTimeStamp, Tolerance, UnknownRevocation, Unlogged,
+};
 
 /// The built-in policies: name and text.
 pub const BUILT_IN: [(&str, &str); 4] = [
@@ -67,6 +69,7 @@ struct RawDemands {
     unlogged: RawUnlogged,
     promised: RawPromised,
     log_witnesses: u8,
+    seal_time_stamp: RawUnlogged,
     revocation_age_seconds: Option<u32>,
 }
 
@@ -177,6 +180,10 @@ pub fn parse(text: &str, origin: &str, sm3: &dyn Fn(&[u8]) -> String) -> Result<
             RawPromised::Refuse => Promised::Refuse,
         },
         log_witnesses: usize::from(demands.log_witnesses),
+        seal_time_stamp: match demands.seal_time_stamp {
+            RawUnlogged::Tell => SealTimeStamp::Tell,
+            RawUnlogged::Refuse => SealTimeStamp::Refuse,
+        },
         greatest_revocation_age: demands.revocation_age_seconds.map(i64::from),
     })
 }

@@ -62,6 +62,7 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::seals::sign))               // POST /api/v1/seals/{id}/signatures
         .routes(routes!(api::prepared_signatures::prepare))  // POST /api/v1/seals/{id}/signatures/prepared
         .routes(routes!(api::prepared_signatures::complete)) // POST /api/v1/signatures/{id}/value
+        .routes(routes!(api::prepared_signatures::give_up))  // DELETE /api/v1/signatures/{id}
         .routes(routes!(api::person_signatures::sign))          // POST /api/v1/person-signatures
         .routes(routes!(api::seal_applications::draft))         // POST /api/v1/seal-applications/draft
         .routes(routes!(api::seal_applications::submit, api::seal_applications::search)) // POST, GET /api/v1/seal-applications

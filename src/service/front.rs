@@ -336,7 +336,7 @@ impl UseCases for Front {
     async fn seal_desk(&self, actor: &Actor, request: SealRequest) -> Result<SealAnswer, Error> {
         let (by, (method, route)) = (self.caller(actor).await?, request.endpoint());
         let desk = self.seals.as_ref().ok_or(Error::IssuanceOff)?;
-        let answer = desk.ask((&by, &actor.request_id), request).await;
+        let answer = desk.ask((&by, &actor.request_id), self.stamping.as_ref(), request).await;
         if let Err(error) = &answer
             && error.kind() == ErrorKind::Forbidden
         {
@@ -608,7 +608,7 @@ mod tests {
     use crate::base::id::RequestId;
     use crate::base::random::SystemRandom;
     use crate::base::secret::Secret;
-    use crate::domain::verify::{ExtraParts, Past, Promised, UnknownRevocation, Unlogged};
+    use crate::domain::verify::{ExtraParts, Past, Promised, SealTimeStamp, UnknownRevocation, Unlogged};
     use crate::service::door::{ErrorKind, Refusal};
     use crate::service::keys::KeySource;
 
@@ -627,6 +627,7 @@ mod tests {
             unlogged: Unlogged::Tell,
             promised: Promised::Refuse,
             log_witnesses: 2,
+            seal_time_stamp: SealTimeStamp::Tell,
             greatest_revocation_age: None,
         }
     }

@@ -87,6 +87,7 @@ use crate::domain::ca::ThrowAwayKeys;
 use crate::domain::key::{KeyLocation, Profile, SealingAlgorithm};
 use crate::domain::seal::authority::UnkeptSeals;
 use crate::domain::seal::kind::SealKinds;
+use crate::domain::seal::maker::SealStamps;
 use crate::domain::trust::AlgorithmPolicy;
 use crate::service::audit_log::old_tiles::OldTiles;
 use crate::service::keys::device::DeviceRandom;
@@ -135,6 +136,8 @@ pub struct Services {
     pub seal_kinds: Arc<SealKinds>,
     /// What is asked of persons who sign by certificates of one act; nobody does, unless an installation's settings say so.
     pub persons: Option<Arc<PersonSettings>>,
+    /// Which seals get a time stamp of their own: none, unless an installation's settings say so.
+    pub seal_stamps: SealStamps,
     /// For how many seconds the value of a client's key is waited for.
     pub value_within: i64,
     /// Where old tiles of the audit log may lie: folders, unless an installation's settings name an object store.
@@ -262,6 +265,7 @@ impl Services {
             webhooks: Arc::default(),
             seal_kinds: Arc::new(SealKinds::common()),
             persons: None,
+            seal_stamps: SealStamps::Never,
             value_within: prepared_signings::COUNTS,
             old_tiles: OldTiles::default(),
         };
@@ -308,6 +312,12 @@ impl Services {
     #[must_use]
     pub fn with_persons(self, persons: Option<PersonSettings>) -> Self {
         Self { persons: persons.map(Arc::new), ..self }
+    }
+
+    /// The same where those seals get a time stamp of their own.
+    #[must_use]
+    pub fn with_seal_stamps(self, seal_stamps: SealStamps) -> Self {
+        Self { seal_stamps, ..self }
     }
 
     /// The same with those places of old tiles.

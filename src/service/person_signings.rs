@@ -14,9 +14,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId, SignatureId};
 use crate::base::limits::Limits;
-use crate::base::random::array;
 use crate::crypto::Signer;
-use crate::crypto::algorithm::OID_SM3;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::ca::profile::AttributeKind;
@@ -26,7 +24,6 @@ use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeyUse, Owner};
 use crate::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use crate::domain::seal::person::{self, PersonDraft, PersonRefused, PersonRules, StatedPerson};
 use crate::domain::seal::signing::{self, Placement, SealedDocument};
-use crate::format::tsp::{NewTimeStampReq, TimeStampResp, TimeStampToken};
 use crate::format::x509::event::{BoundDigest, EventStatement};
 use crate::render::seal::Trust;
 use crate::service::door::ErrorKind;
@@ -38,7 +35,7 @@ use crate::service::keys::NewKey;
 use crate::service::pictures::{PictureError, written};
 use crate::service::seal_fulfilment::maker_in;
 use crate::service::seals::Sealed;
-use crate::service::stamping::Stamping;
+use crate::service::stamping::{self, Stamping};
 use crate::service::{Error, Services};
 use crate::store::outbox::StoredMessage;
 use crate::store::{audit, outbox, person_signings};
@@ -328,7 +325,10 @@ async fn finish(
     drop(key);
     let value = token.value(&value)?;
     let stamp = match means.stamping.filter(|stamping| !stamping.is_idle()) {
-        Some(stamping) => Some(stamped(services, stamping, value.octets()).await?),
+        Some(stamping) => Some(stamping.token_over(value.octets()).await.map_err(|error| match error {
+            Error::Stamping(stamping::Error::NotGranted) => PersonError::NotStamped.into(),
+            error => error,
+        })?),
         None => None,
     };
     let assembled = tokio::task::spawn_blocking(move || value.assemble(stamp.as_deref()));
@@ -404,28 +404,6 @@ async fn make_seal(
     let value = services.pool.sign(signer, token.to_sign().to_vec(), Arc::clone(&services.random)).await?;
     let assembled = tokio::task::spawn_blocking(move || token.assemble(&value));
     Ok((assembled.await.map_err(|_| Error::Interrupted)??, key))
-}
-
-/// A time stamp of ours over the value.
-async fn stamped(services: &Services, stamping: &Stamping, value: &[u8]) -> Result<Vec<u8>, Error> {
-    let (digest, nonce) = (sm3(value), array::<8>(&*services.random)?);
-    // Content octets of a positive INTEGER, minimal.
-    let nonce = nonce.map(|octet| octet & 0x3f | 0x40);
-    let request = NewTimeStampReq {
-        algorithm: OID_SM3,
-        digest: &digest,
-        policy: None,
-        nonce: Some(&nonce),
-        certificate_wanted: true,
-    };
-    let response = stamping.stamp(request.to_der()).await?;
-    let token = TimeStampResp::parse(&response).ok().and_then(|response| response.token);
-    let read = token.and_then(|token| TimeStampToken::parse(token).ok());
-    let fits = read.is_some_and(|read| read.info.imprint.digest == digest && read.info.nonce == Some(&nonce[..]));
-    match token.filter(|_| fits) {
-        Some(token) => Ok(token.to_vec()),
-        None => Err(PersonError::NotStamped.into()),
-    }
 }
 
 /// Closes an intent of which nothing was released; the next start does it where this fails.

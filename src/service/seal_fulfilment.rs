@@ -16,8 +16,6 @@
 //! A seal is superseded when its successor is kept, not when that is delivered: so a holder never has two seals of one kind
 //! that have not ended, and what is lost meanwhile is a use, never the count.
 
-use std::sync::Arc;
-
 use crate::base::clock::Timestamp;
 use crate::base::id::{ApplicationId, KeyId, RequestId, SealId};
 use crate::crypto::PublicKey;
@@ -37,11 +35,12 @@ use crate::domain::trust::public_key;
 use crate::format::x509::Certificate;
 use crate::service::certificate_status::end_in;
 use crate::service::issuance::issuer::ReadyIssuer;
-use crate::service::issuance::{self, Completion, Issuance, Order, serial};
+use crate::service::issuance::{self, Completion, Order, serial};
 use crate::service::keys::making::public_key_of;
 use crate::service::seal_applications::{confirm, find, forget, may_be};
 use crate::service::seal_expiry::by_the_clock;
-use crate::service::seal_making::{MadeBy, SignedSeal, may_make, national};
+use crate::service::seal_making::{MadeBy, SignedSeal, may_make, national, signed};
+use crate::service::stamping::Stamping;
 use crate::service::units::is_active;
 use crate::service::{Error, Services, seal_changes, seal_codes, seal_filing};
 use crate::store::alarms::StoredAlarm;
@@ -56,6 +55,8 @@ use crate::store::{
     Tx, alarms, audit, certificates, issued_certificates, keys, seal_applications, seal_keepers, seal_makings,
     seal_records, seals,
 };
+
+pub use crate::service::seal_making::Means;
 
 /// The role of a signer's row among the certificates of our keys.
 pub(in crate::service) const SIGNER: &str = "signer";
@@ -80,12 +81,12 @@ pub(in crate::service) type By<'a> = (&'a Actor, Option<&'a RequestId>);
 pub async fn fulfil(
     services: &Services,
     profiles: &Profiles,
-    issuance: &Issuance,
+    means: Means<'_>,
     by: By<'_>,
     id: &ApplicationId,
 ) -> Result<Fulfilled, Error> {
     match find(services, id).await?.application.submission.purpose {
-        Purpose::Make(_) | Purpose::Replace { .. } => make(services, profiles, issuance, by, id).await,
+        Purpose::Make(_) | Purpose::Replace { .. } => make(services, profiles, means, by, id).await,
         Purpose::Resume { .. } | Purpose::Revoke { .. } => change(services, profiles, by, id).await,
     }
 }
@@ -171,7 +172,7 @@ pub(in crate::service) const fn of_certificate(reason: SealReason) -> Revocation
 async fn make(
     services: &Services,
     profiles: &Profiles,
-    issuance: &Issuance,
+    means: Means<'_>,
     by: By<'_>,
     id: &ApplicationId,
 ) -> Result<Fulfilled, Error> {
@@ -180,14 +181,14 @@ async fn make(
         return ordered(services, profiles, by, &begun).await;
     }
     if begun.making.certificate_sm3.is_none() {
-        let ordered = issuance.issue(order(services, by, &begun).await?).await;
+        let ordered = means.issuance.issue(order(services, by, &begun).await?).await;
         begun = begin(services, profiles, by, id).await?;
         // Another process may have been quicker: then its certificate is that of the application.
         if let (Err(error), None) = (ordered, begun.making.certificate_sm3) {
             return Err(error);
         }
     }
-    let signed = sign(services, &begun).await?;
+    let signed = sign(services, means.stamping, &begun).await?;
     keep(services, profiles, by, &begun.making, &signed).await
 }
 
@@ -465,8 +466,8 @@ pub(in crate::service) async fn signer_row(
     Ok(certificates::insert(tx, &row).await?)
 }
 
-/// The maker's key signs, between two transactions.
-async fn sign(services: &Services, begun: &Begun) -> Result<SignedSeal, Error> {
+/// The maker's key signs, and time is stamped where that is wanted, between two transactions.
+async fn sign(services: &Services, stamping: Option<&Stamping>, begun: &Begun) -> Result<SignedSeal, Error> {
     let (now, Begun { id, wanted, predecessor, making }) = (services.clock.now(), begun);
     let certificate_sm3 = making.certificate_sm3.ok_or(Error::NotAsApproved { field: "certificate" })?;
     let steps = services.store.read(|tx| {
@@ -496,10 +497,7 @@ async fn sign(services: &Services, begun: &Begun) -> Result<SignedSeal, Error> {
         list: wanted.list,
     };
     let token = maker::prepare(&request, &maker_der, signer.algorithm(), &services.algorithms)?;
-    let random = Arc::clone(&services.random);
-    let value = services.pool.sign(signer, token.to_sign().to_vec(), random).await?;
-    let assembled = tokio::task::spawn_blocking(move || token.assemble(&value));
-    let der = assembled.await.map_err(|_| Error::Interrupted)??;
+    let der = signed(services, stamping, (signer, token)).await?;
     let (wanted, predecessor) = (wanted.clone(), predecessor.clone());
     Ok(SignedSeal { der, by: MadeBy::Own(maker), certificate_sm3, valid_to, wanted, predecessor })
 }

@@ -15,6 +15,9 @@ const PREPARE: &str = "/api/v1/seals/{id}/signatures/prepared";
 /// The route of the second step.
 const COMPLETE: &str = "/api/v1/signatures/{id}/value";
 
+/// The route of its end without a value.
+const GIVE_UP: &str = "/api/v1/signatures/{id}";
+
 /// One step of such a signing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SigningStep {
@@ -34,6 +37,24 @@ pub enum SigningStep {
         /// This request.
         request_id: RequestId,
     },
+    /// Give it up: no value comes, and its use is given back.
+    GiveUp {
+        /// The act of signing.
+        signature: SignatureId,
+        /// This request.
+        request_id: RequestId,
+    },
+}
+
+impl SigningStep {
+    /// Where it comes in: for the record of a refusal.
+    const fn endpoint(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Prepare { .. } => ("POST", PREPARE),
+            Self::Complete { .. } => ("POST", COMPLETE),
+            Self::GiveUp { .. } => ("DELETE", GIVE_UP),
+        }
+    }
 }
 
 /// What a step answers.
@@ -43,6 +64,8 @@ pub enum SigningAnswer {
     Prepared(PreparedSignature),
     /// The sealed file.
     Signed(SignedDocument),
+    /// It was given up.
+    GivenUp,
 }
 
 /// What the client signs.
@@ -65,7 +88,7 @@ pub struct PreparedSignature {
 pub(in crate::service) async fn take(front: &Front, actor: &Actor, step: SigningStep) -> Result<SigningAnswer, Error> {
     let by = front.caller(actor).await?;
     let services = &front.services;
-    let route = if matches!(step, SigningStep::Prepare { .. }) { PREPARE } else { COMPLETE };
+    let (method, route) = step.endpoint();
     let done = match step {
         SigningStep::Prepare { seal, request } => {
             let SignDocument { document, page, x_mm, y_mm, lock, idempotency_key, request_id, purpose, .. } = *request;
@@ -92,10 +115,14 @@ pub(in crate::service) async fn take(front: &Front, actor: &Actor, step: Signing
                 })
             })
         }
+        SigningStep::GiveUp { signature, request_id } => {
+            let done = prepared_signings::give_up(services, &by, Some(&request_id), &signature).await;
+            done.map(|()| SigningAnswer::GivenUp)
+        }
     };
     if let Err(error @ (Error::Use(_) | Error::SealUnkept)) = &done {
         // Somebody reached for a seal without authority.
-        front.record_refusal(actor, "POST", route, error.code()).await?;
+        front.record_refusal(actor, method, route, error.code()).await?;
     }
     done
 }

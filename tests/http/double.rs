@@ -398,6 +398,10 @@ impl UseCases for Double {
                     expires_at: Timestamp::from_unix(1_800_000_600),
                 }))
             }
+            SigningStep::GiveUp { signature, request_id } => {
+                assert_eq!(actor.request_id, request_id);
+                if signature.as_str() == "signature-1" { Ok(SigningAnswer::GivenUp) } else { Err(Fault::SealUnknown) }
+            }
             SigningStep::Complete { signature, value, request_id } => {
                 assert_eq!((signature.as_str(), &actor.request_id), ("signature-1", &request_id));
                 let (document, document_sm3) = ([b"PK|", &value[..]].concat(), "00".repeat(32));

@@ -167,4 +167,10 @@ async fn what_a_client_signs_is_prepared_and_completed() {
     let stranger = Request::new("POST", "/api/v1/signatures/signature-1/value").header("idempotency-key", "k");
     let stranger = stranger.body("application/json", value.as_bytes());
     server.send(&stranger).await.assert_refused(401, "signature-missing");
+
+    let give_up = |id: &str| Request::new("DELETE", &format!("/api/v1/signatures/{id}"));
+    let answer = server.send(&give_up("signature-1").signed(&server.caller)).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    server.send(&give_up("a%20b").signed(&server.caller)).await.assert_refused(400, "identifier-malformed");
+    server.send(&give_up("signature-1")).await.assert_refused(401, "signature-missing");
 }

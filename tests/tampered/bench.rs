@@ -284,7 +284,12 @@ pub(crate) struct Plan {
     pub(crate) data_hash: Option<Vec<u8>>,
     pub(crate) path: &'static str,
     pub(crate) signer: Party,
+    /// Gives the seal's own time stamp over the octets of the maker's value.
+    pub(crate) time_stamp: Option<Stamping>,
 }
+
+/// Gives a token over octets.
+pub(crate) type Stamping = fn(&[u8]) -> Vec<u8>;
 
 impl Default for Plan {
     fn default() -> Self {
@@ -306,6 +311,7 @@ impl Default for Plan {
             data_hash: None,
             path: "/Doc_0/Signs/Sign_0/Signature.xml",
             signer,
+            time_stamp: None,
         }
     }
 }
@@ -366,8 +372,11 @@ impl Plan {
     }
 
     pub(crate) fn seal(&self) -> Vec<u8> {
-        let info = self.info();
-        NewSeal::assemble(Layout::V4, &info, &self.maker.certificate, OID_SM2_WITH_SM3, &self.maker.sign(&info))
+        let (info, layout) = (self.info(), if self.seal_version == 5 { Layout::V5 } else { Layout::V4 });
+        let value = self.maker.sign(&info);
+        let token = self.time_stamp.map(|stamp| stamp(&value));
+        let value = (&value[..], token.as_deref());
+        NewSeal::assemble_stamped(layout, &info, &self.maker.certificate, OID_SM2_WITH_SM3, value)
     }
 
     /// The value over that description with that seal.

@@ -82,7 +82,7 @@ pub(crate) fn time_stamp(over: &[u8]) -> Vec<u8> {
 }
 
 /// A time-stamping authority under that issuer.
-fn stamper(issuer: &Party, until: &str) -> Party {
+pub(crate) fn stamper(issuer: &Party, until: &str) -> Party {
     let party = Issue { name: "time", key: 0x51, ..Issue::default() }.by(None);
     let own = PublicKey::Sm2(party.key().public_key());
     let above = Certificate::parse(&issuer.certificate).unwrap();
@@ -103,12 +103,12 @@ fn stamper(issuer: &Party, until: &str) -> Party {
     Party { certificate: NewCertificate::assemble(&tbs, OID_SM2_WITH_SM3, &issuer.sign(&tbs)), ..party }
 }
 
-fn lasting() -> Party {
+pub(crate) fn lasting() -> Party {
     stamper(&ca(), "2045-01-01T00:00:00Z")
 }
 
 /// A token of that authority over those octets.
-fn token(by: &Party, over: &[u8], gen_time: &str) -> Vec<u8> {
+pub(crate) fn token(by: &Party, over: &[u8], gen_time: &str) -> Vec<u8> {
     let (kind, algorithm) = (DigestAlgorithm::Sm3, SignatureAlgorithm::Sm2Sm3);
     let info = NewTstInfo {
         policy: ObjectIdentifier::new_unwrap("1.2.156.1.2.3"),

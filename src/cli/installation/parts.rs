@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::clock::SystemClock;
-use crate::base::random::{HealthChecked, SystemRandom};
+use crate::base::random::{HealthChecked, Random, SystemRandom};
 use crate::cli::installation::{Error, Installation};
 use crate::cli::{fetching, offices};
 use crate::config::{OldTilesPlace, Settings};
@@ -20,6 +21,7 @@ use crate::service::outside::ntp::{NtpServer, TimeSource};
 use crate::service::outside::objects::{Credentials, ObjectFolder};
 use crate::service::person_signings::PersonSettings;
 use crate::service::pictures::Trust;
+use crate::service::stamping::clock::Belief;
 use crate::service::stamping::{self, Stamping};
 use crate::service::verification_batches::{BatchLimits, Batches};
 use crate::service::{self, Services};
@@ -29,6 +31,7 @@ use crate::service::{self, Services};
 pub(crate) fn about_seals(services: Services, settings: &Settings) -> Result<Services, Error> {
     let services = services.with_unkept(settings.unkept).with_offices(offices::of(settings)?);
     let services = services.with_webhooks(offices::receivers(settings)?).with_value_within(settings.value_within);
+    let services = services.with_seal_stamps(settings.seal_stamps);
     // What development keys sign says so where everybody sees it.
     let pictures = if settings.trust.development { Trust::Development } else { Trust::Production };
     let persons = settings.persons.clone().map(|rules| PersonSettings { rules, pictures });
@@ -117,6 +120,59 @@ pub(super) async fn agreed(services: Services, settings: &Settings) -> Result<Se
     Ok(services)
 }
 
+/// The time-stamping service, where the settings want one and there is an authority for it.
+async fn stamping_of(
+    services: &Services,
+    settings: &Settings,
+    random: &Arc<dyn Random>,
+) -> Result<Option<Stamping>, Error> {
+    /// For an answer of a source of time.
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let set = &settings.stamping;
+    if !set.enabled {
+        return Ok(None);
+    }
+    let mut rules = set.rules.clone();
+    if settings.trust.development {
+        rules.offer_development_policy();
+    }
+    let source = |address: &SocketAddr| -> Arc<dyn TimeSource> {
+        Arc::new(NtpServer::new(*address, PATIENCE, Arc::clone(random)))
+    };
+    let options = stamping::Options {
+        rules,
+        clocks: Arc::new(SystemClock),
+        sources: set.ntp.iter().map(source).collect(),
+        every: set.ntp_interval,
+        per_minute: set.per_minute,
+    };
+    Ok(Stamping::start(services, options).await?)
+}
+
+/// The same for one command, beside a service at work or without one. Where sources of time are named they are waited for.
+///
+/// Strictly rising times are promised by one process alone, so with `stamping.ordering` a command stamps nothing.
+pub(crate) async fn stamping_beside(services: &Services, settings: &Settings) -> Result<Option<Stamping>, Error> {
+    /// For the answers of the sources of time.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// Between two looks.
+    const LOOK: Duration = Duration::from_millis(50);
+    if settings.stamping.enabled && settings.stamping.rules.ordering {
+        return Err(service::Error::from(stamping::Error::Ordered).into());
+    }
+    let stamping = stamping_of(services, settings, &services.random).await?;
+    if let Some(stamping) = &stamping {
+        let believed = async {
+            while !matches!(stamping.clock().observe(), Belief::Trusted(_)) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // Without them the unit refuses, and says why in the log.
+        let _ = tokio::time::timeout(PATIENCE, believed).await;
+    }
+    Ok(stamping)
+}
+
 impl Installation {
     /// The audit log, opened and proven: nothing is served before.
     pub(super) async fn audit_log(&self) -> Result<AuditLog, Error> {
@@ -138,27 +194,7 @@ impl Installation {
 
     /// The time-stamping service, where the settings want one and there is an authority for it.
     pub(super) async fn stamping(&self) -> Result<Option<Stamping>, Error> {
-        /// For an answer of a source of time.
-        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
-        let settings = &self.settings.stamping;
-        if !settings.enabled {
-            return Ok(None);
-        }
-        let mut rules = settings.rules.clone();
-        if self.development.is_some() {
-            rules.offer_development_policy();
-        }
-        let source = |address: &SocketAddr| -> Arc<dyn TimeSource> {
-            let random = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
-            Arc::new(NtpServer::new(*address, PATIENCE, random))
-        };
-        let options = stamping::Options {
-            rules,
-            clocks: Arc::new(SystemClock),
-            sources: settings.ntp.iter().map(source).collect(),
-            every: settings.ntp_interval,
-            per_minute: settings.per_minute,
-        };
-        Ok(Stamping::start(&self.services, options).await?)
+        let random: Arc<dyn Random> = Arc::<HealthChecked<SystemRandom>>::clone(&self.sound.random);
+        stamping_of(&self.services, &self.settings, &random).await
     }
 }

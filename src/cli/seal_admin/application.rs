@@ -32,7 +32,8 @@ use crate::service::inventory::hexadecimal;
 use crate::service::issuance::{Issuance, request_in};
 use crate::service::registration::{Signed, evidence_sm3};
 use crate::service::seal_applications::{self, MOST_DOCUMENT, NewApplication};
-use crate::service::seal_fulfilment;
+use crate::service::seal_fulfilment::{self, Means};
+use crate::service::stamping::Stamping;
 use crate::store::seal_applications::StoredApplication;
 
 /// What is applied for.
@@ -348,10 +349,16 @@ pub(super) async fn withdraw(services: &Services, order: &Withdraw) -> Result<St
     then(proof, services, octets, step).await
 }
 
-pub(super) async fn fulfil(services: &Services, profiles: Profiles, id: &ApplicationId) -> Result<String, Error> {
+pub(super) async fn fulfil(
+    services: &Services,
+    profiles: Profiles,
+    stamping: Option<&Stamping>,
+    id: &ApplicationId,
+) -> Result<String, Error> {
     let profiles = Arc::new(profiles);
     let issuance = Issuance::start(services.clone(), Arc::clone(&profiles));
-    let done = seal_fulfilment::fulfil(services, &profiles, &issuance, (BY, None), id).await?;
+    let means = Means { issuance: &issuance, stamping };
+    let done = seal_fulfilment::fulfil(services, &profiles, means, (BY, None), id).await?;
     Ok(format!("{}  {}\n", done.seal, done.state.name()))
 }
 

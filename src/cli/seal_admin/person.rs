@@ -10,7 +10,6 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::{Limits, SEAL_PICTURE_BYTES};
 use crate::cli::installation::{Error, write_new};
 use crate::domain::audit::Actor;
-use crate::domain::ca::Profiles;
 use crate::domain::seal::person::{AssuranceLevel, StatedPerson};
 use crate::domain::seal::signing::Placement;
 use crate::service::Services;
@@ -18,8 +17,8 @@ use crate::service::person_signings::{self, Means, PersonOrder};
 
 /// Have a person sign an OFD file, and print the name of the act
 ///
-/// Who the person is, and how surely that was proven, is the operator's statement, and is logged as such. The signature gets no
-/// time stamp here: behind the end of its certificate, minutes later, it stands by a time stamp that somebody else makes.
+/// Who the person is, and how surely that was proven, is the operator's statement, and is logged as such. Where the installation
+/// stamps time the signature carries a time stamp, and lasts beyond its certificate; where that cannot be made, nothing is written.
 #[derive(Args)]
 pub(super) struct Order {
     /// The document, OFD
@@ -68,7 +67,7 @@ fn level(text: &str) -> Result<AssuranceLevel, String> {
 }
 
 /// Does it; gives the name of the act.
-pub(super) async fn sign(services: &Services, profiles: &Profiles, order: &Order) -> Result<String, Error> {
+pub(super) async fn sign(services: &Services, means: Means<'_>, order: &Order) -> Result<String, Error> {
     let wanted = PersonOrder {
         document: read(&order.document, Limits::DEFAULT.file_bytes)?,
         placement: Placement { page: order.page, x_mm: order.x, y_mm: order.y, lock: false },
@@ -83,7 +82,6 @@ pub(super) async fn sign(services: &Services, profiles: &Profiles, order: &Order
         },
         idempotency_key: None,
     };
-    let means = Means { profiles, stamping: None };
     let signed = person_signings::sign(services, means, (&Actor::Operator, None), wanted).await?;
     write_new(&order.out, &signed.document)?;
     Ok(format!("{}\n", signed.signature))

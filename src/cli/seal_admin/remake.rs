@@ -28,7 +28,9 @@ use crate::service::inventory::hexadecimal;
 use crate::service::issuance::Issuance;
 use crate::service::keys::life_cycle;
 use crate::service::registration::{Signed, evidence_sm3};
+use crate::service::seal_fulfilment::Means;
 use crate::service::seal_remakes::{self, NewRemake, documents};
+use crate::service::stamping::Stamping;
 use crate::store::seal_remakes::{RemakeCounts, StoredRemake};
 
 /// What can be done with orders to re-make seals.
@@ -133,6 +135,7 @@ fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
 pub(super) async fn act(
     services: &Services,
     (profiles, witnesses): (Arc<Profiles>, &[Verifier]),
+    stamping: Option<&Stamping>,
     action: &Action,
 ) -> Result<String, Error> {
     match action {
@@ -148,7 +151,7 @@ pub(super) async fn act(
                 }
             }
         }
-        Action::Run(Named { order }) => run(services, profiles, order).await,
+        Action::Run(Named { order }) => run(services, profiles, stamping, order).await,
         Action::Show { order, json } => show(services, order, *json).await,
         Action::Documents { order, out } => write_documents((services, witnesses), order, out).await,
         Action::Cancel(Named { order }) => {
@@ -201,7 +204,12 @@ async fn begin(services: &Services, profiles: &Profiles, order: &Begin) -> Resul
     }
 }
 
-async fn run(services: &Services, profiles: Arc<Profiles>, id: &JobId) -> Result<String, Error> {
+async fn run(
+    services: &Services,
+    profiles: Arc<Profiles>,
+    stamping: Option<&Stamping>,
+    id: &JobId,
+) -> Result<String, Error> {
     let issuance = Issuance::start(services.clone(), profiles);
     let terminal = io::stderr().is_terminal();
     let told = |state: &'static str, RemakeCounts { revoked, made, refused }: RemakeCounts| {
@@ -210,7 +218,7 @@ async fn run(services: &Services, profiles: Arc<Profiles>, id: &JobId) -> Result
             let _ = write!(io::stderr(), "\r{state}: {revoked} revoked, {made} made, {refused} refused  ");
         }
     };
-    let outcome = seal_remakes::run(services, &issuance, (BY, None), id, &told).await;
+    let outcome = seal_remakes::run(services, Means { issuance: &issuance, stamping }, (BY, None), id, &told).await;
     if terminal {
         let _ = writeln!(io::stderr());
     }

@@ -90,6 +90,12 @@ pub enum ArrivalRefused {
         /// `maker` or `signer`.
         whose: &'static str,
     },
+    /// It has a time stamp, and that is wrong (GM/T 0031-2025).
+    #[error("the time stamp of the seal that came is wrong: {code}")]
+    TimeStamp {
+        /// The verifier's code.
+        code: &'static str,
+    },
     /// An algorithm that is not accepted.
     #[error(transparent)]
     Algorithm(#[from] Unacceptable),
@@ -117,6 +123,7 @@ impl ArrivalRefused {
             Self::Certificate(_) => "certificate-unreadable",
             Self::Path { .. } => "arrival-untrusted",
             Self::NotValid { .. } => "arrival-certificate-validity",
+            Self::TimeStamp { .. } => "arrival-time-stamp",
             Self::Algorithm(error) => error.code(),
         }
     }

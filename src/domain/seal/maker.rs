@@ -60,6 +60,16 @@ named! {
     }
 }
 
+named! {
+    /// Which seals get a time stamp of their own when they are made.
+    SealStamps {
+        /// None.
+        Never = 1, "never";
+        /// Those of version 5 (GM/T 0031-2025), which has a place for one.
+        V5 = 2, "v5";
+    }
+}
+
 impl SealForm {
     const fn layout(self) -> Layout {
         match self {
@@ -123,6 +133,9 @@ pub enum Error {
     /// The algorithm policy does not allow the maker's signature when the seal is made.
     #[error(transparent)]
     Unacceptable(#[from] Unacceptable),
+    /// Versions 1 and 4 have no place for a time stamp of the seal.
+    #[error("a seal of this version has no time stamp of its own")]
+    TimeStampInForm,
     /// What came back from the key store is not the maker's signature.
     #[error("the signature is not the maker's over this seal")]
     Signature,
@@ -248,19 +261,60 @@ impl SealToken {
         &self.to_sign
     }
 
-    /// The seal, from the value of fixed width that the maker's key gave.
+    /// The seal without a time stamp, from the value of fixed width that the maker's key gave.
     ///
     /// # Errors
     /// [`Error::Signature`]: the value is wrong; nothing is made.
     pub fn assemble(self, value: &[u8]) -> Result<Vec<u8>, Error> {
+        self.value(value)?.assemble(None)
+    }
+
+    /// The maker's value as the seal writes it, from that of fixed width that the maker's key gave.
+    ///
+    /// # Errors
+    /// [`Error::Signature`]: the value is wrong; nothing is made.
+    pub fn value(self, value: &[u8]) -> Result<SealValue, Error> {
         let certificate = signing_certificate(&self.maker_certificate, "maker")?;
         let key = public_key(&certificate.public_key).ok_or(Error::Signature)?;
-        let oid = self.algorithm.oid().ok_or(Error::Algorithm)?;
         if !key.verify(self.algorithm, &self.to_sign, value) {
             return Err(Error::Signature);
         }
-        let encoded = encode_value(self.algorithm, value);
-        Ok(NewSeal::assemble(self.layout, &self.info, &self.maker_certificate, oid, &encoded))
+        let value = encode_value(self.algorithm, value);
+        Ok(SealValue { token: self, value })
+    }
+}
+
+/// A seal that its maker signed: what is missing is its time stamp, where it gets one.
+#[derive(Debug)]
+pub struct SealValue {
+    token: SealToken,
+    value: Vec<u8>,
+}
+
+impl SealValue {
+    /// The octets that a time stamp is over: signedValue (recollection, as in [`crate::format::ses::seal`]).
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// Whether this form has a place for a time stamp.
+    #[must_use]
+    pub fn has_time_stamp(&self) -> bool {
+        self.token.layout == Layout::V5
+    }
+
+    /// The seal, with the token of a time stamp over the octets where there is one.
+    ///
+    /// # Errors
+    /// [`Error::TimeStampInForm`]: the form has no place for it.
+    pub fn assemble(self, time_stamp: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+        if time_stamp.is_some() && !self.has_time_stamp() {
+            return Err(Error::TimeStampInForm);
+        }
+        let SealToken { layout, info, maker_certificate, algorithm, .. } = &self.token;
+        let oid = algorithm.oid().ok_or(Error::Algorithm)?;
+        Ok(NewSeal::assemble_stamped(*layout, info, maker_certificate, oid, (&self.value, time_stamp)))
     }
 }
 

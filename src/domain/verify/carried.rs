@@ -59,9 +59,17 @@ impl Carried {
     /// What a time stamp carries: its token, or nothing where it is none.
     #[must_use]
     pub fn by_token(token: Option<&[u8]>) -> Self {
+        Self::by_tokens([token])
+    }
+
+    /// What several time stamps carry.
+    #[must_use]
+    pub fn by_tokens<const N: usize>(tokens: [Option<&[u8]>; N]) -> Self {
         let mut carried = Self::default();
-        if let Some(message) = token.and_then(|token| SignedData::parse(token).ok()) {
-            carried.take_message(&message);
+        for token in tokens.into_iter().flatten() {
+            if let Ok(message) = SignedData::parse(token) {
+                carried.take_message(&message);
+            }
         }
         carried
     }

@@ -81,7 +81,7 @@ pub enum Case {
     FutureTime,
     /// Times that contradict each other: claimed after the moment that a time stamp proves.
     TimeOrder,
-    /// A time stamp that is there and is wrong.
+    /// A time stamp that is there and is wrong, or is missing where the policy demands it.
     TimeStamp,
     /// An unprotected part or an unlisted signature, where the policy refuses them.
     ExtraPart,

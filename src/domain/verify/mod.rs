@@ -44,7 +44,7 @@ pub use evidence::Evidence;
 pub use finding::{Case, Finding, Indication};
 pub use logged::{LogProofRefused, Opened};
 pub use original::{DigestOf, InvalidDigest, Original, OriginalDigest};
-pub use policy::{ExtraParts, Past, Policy, Promised, Tolerance, UnknownRevocation, Unlogged};
+pub use policy::{ExtraParts, Past, Policy, Promised, SealTimeStamp, Tolerance, UnknownRevocation, Unlogged};
 pub use remembered::Remembered;
 pub use report::{Axis, Refusal, Report, SignatureReport, Status, Warning};
 pub use wanted::{EvidenceSource, Lacking, NotFetched, WantedEvidence};

@@ -151,6 +151,15 @@ pub enum Promised {
     Refuse,
 }
 
+/// What it means that a seal of version 5 has no time stamp of its own that proves a time (GM/T 0031-2025 leaves it open).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealTimeStamp {
+    /// The axis says so, and nothing comes of it.
+    Tell,
+    /// INDETERMINATE.
+    Refuse,
+}
+
 /// A verification policy, as `policies/verification/*.toml` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -180,6 +189,8 @@ pub struct Policy {
     pub promised: Promised,
     /// So many known witnesses must have cosigned the checkpoint of a log's proof, so that it proves a time; with 0 no log does.
     pub log_witnesses: usize,
+    /// Seals of version 5 without a time stamp of their own.
+    pub seal_time_stamp: SealTimeStamp,
     /// Seconds after thisUpdate from which a source of revocation is too old, although its own period lasts.
     pub greatest_revocation_age: Option<i64>,
 }

@@ -6,6 +6,7 @@
 //! a finding; one of an authority that nobody trusts proves nothing.
 
 use crate::base::clock::Timestamp;
+use crate::crypto::sm2::KeyTables;
 use crate::domain::stamp::verify::{
     Expected, NamedBySha1, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
 };
@@ -22,7 +23,7 @@ use crate::domain::verify::revocation::{Statuses, is_harmless_after, may_be_aske
 use crate::domain::verify::ses::deviates;
 use crate::domain::verify::signer::ProvedTime;
 use crate::domain::verify::wanted::WantedEvidence;
-use crate::format::tsp::{TimeStampResp, TimeStampToken};
+use crate::format::tsp::{self, TimeStampResp, TimeStampToken};
 use crate::format::x509::Certificate;
 use crate::format::x509::extension::TIME_STAMPING;
 
@@ -74,8 +75,7 @@ pub fn token_in<'t>(time_stamp: &'t [u8], report: &mut SignatureReport, ground: 
 /// # Errors
 /// It proves nothing, and why.
 pub fn prove(token: &[u8], over: &[u8], ground: &Ground<'_>, budget: &mut Budget) -> Result<ProvedTime, Unproved> {
-    let parsed = TimeStampToken::parse(token)
-        .map_err(|error| Unproved::wrong("time-stamp-malformed", format!("it is no token: {error}")))?;
+    let parsed = TimeStampToken::parse(token).map_err(|error| malformed(&error))?;
     prove_parsed(&parsed, over, ground, budget)
 }
 
@@ -90,10 +90,33 @@ pub fn prove_parsed(
     budget: &mut Budget,
 ) -> Result<ProvedTime, Unproved> {
     let known: Vec<&[u8]> = ground.evidence.certificates().iter().map(|certificate| certificate.raw).collect();
+    believe(&right(token, over, &known, &ground.remembered.tables)?, ground, budget)
+}
+
+/// Whether a token is right over those octets, whoever made it: for whoever takes in what others stamped.
+///
+/// # Errors
+/// It is wrong, or the certificate of its authority does not lie in it.
+pub fn check(token: &[u8], over: &[u8]) -> Result<(), Unproved> {
+    let parsed = TimeStampToken::parse(token).map_err(|error| malformed(&error))?;
+    right(&parsed, over, &[], &KeyTables::default()).map(|_| ())
+}
+
+fn malformed(error: &tsp::Error) -> Unproved {
+    Unproved::wrong("time-stamp-malformed", format!("it is no token: {error}"))
+}
+
+/// A token that is right over those octets, by itself and the certificates that are known.
+fn right<'t>(
+    token: &TimeStampToken<'t>,
+    over: &'t [u8],
+    known: &[&'t [u8]],
+    tables: &KeyTables,
+) -> Result<VerifiedToken<'t>, Unproved> {
     // The authority is the one that the signature names; whatever else lies there is not looked at.
     let expected =
         Expected { strangers: StrangeCertificates::Ignore, old_names: NamedBySha1::Accept, ..Expected::over(over) };
-    let verified = verify_token(token, &known, &expected, &ground.remembered.tables).map_err(|refused| {
+    verify_token(token, known, &expected, tables).map_err(|refused| {
         let detail = match std::error::Error::source(&refused) {
             Some(source) => format!("{refused}: {source}"),
             None => refused.to_string(),
@@ -105,8 +128,7 @@ pub fn prove_parsed(
             }
             _ => Unproved::wrong(refused.code(), detail),
         }
-    })?;
-    believe(&verified, ground, budget)
+    })
 }
 
 /// The authority at genTime and now.

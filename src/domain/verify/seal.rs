@@ -6,16 +6,17 @@ use std::borrow::Cow;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::hex;
 use crate::domain::trust::{Budget, CheckedValue, ValueEncoding};
+use crate::domain::verify::carried::Carried;
 use crate::domain::verify::finding::{Case, Finding};
 use crate::domain::verify::logged::{Thing, judge_logged};
-use crate::domain::verify::policy::Tolerance;
-use crate::domain::verify::proof::{prove, token_in};
+use crate::domain::verify::policy::{SealTimeStamp, Tolerance};
+use crate::domain::verify::proof::{prove, prove_parsed, token_in};
 use crate::domain::verify::report::{Axis, Body, Refusal, SealSummary, SignatureReport, Status, Validity};
 use crate::domain::verify::sealed::SealDigests;
 use crate::domain::verify::ses::{deviates, malformed, refused_algorithm};
 use crate::domain::verify::signer::{ProvedTime, Role, SignerQuestion, SigningTime, Wanted, judge_chains, summary};
 use crate::domain::verify::{FileFormat, Ground, Original};
-use crate::format::ses::{Kind, SesSeal, recognise};
+use crate::format::ses::{Kind, Layout, SesSeal, recognise};
 use crate::format::x509::Certificate;
 
 /// A seal in a file of its own (`.esl`). It is judged as of now: may it be used?
@@ -48,6 +49,9 @@ impl FileFormat for BareSeal {
 
 fn judge_alone(report: &mut SignatureReport, seal: &SesSeal<'_>, ground: &Ground<'_>, body: &mut Body) {
     let mut budget = Budget::new(ground.limits);
+    let carried = Carried::by_tokens([seal.time_stamp]);
+    let evidence = carried.beside(ground, &mut body.warnings);
+    let ground = &Ground { evidence: &evidence, ..*ground };
     for deviation in &seal.deviations {
         deviates(report, (*deviation).into(), ground);
     }
@@ -87,7 +91,11 @@ fn judge_alone(report: &mut SignatureReport, seal: &SesSeal<'_>, ground: &Ground
         report.add(Finding::new(case, code, detail));
     }
     if let Some(maker) = &maker {
-        let proof = if made.is_some() { prove_seal(report, seal, ground, &mut budget) } else { None };
+        let proof = if made.is_some() { prove_seal(report, (seal, maker), ground, &mut budget) } else { None };
+        if let (Some(proof), Status::Ok) = (&proof, report.time.status) {
+            let detail = format!("{}; it existed at {}, by {}", report.time.detail, proof.at, proof.authority);
+            report.time = Axis::new(Status::Ok, "proved", detail);
+        }
         judge_making(report, seal, maker, ground);
         let at = SigningTime { claimed: Some(seal.created.max(maker.not_before)), proved: proof.as_ref() };
         let question = SignerQuestion {
@@ -187,23 +195,91 @@ pub(in crate::domain::verify) fn judge_making(
     }
 }
 
-/// What the time stamp of a seal of version 5 proves. It is over the octets of the maker's value, as the time stamp of a
-/// signature is over the signer's (an assumption: GM/T 0031-2025 was not at hand).
+/// What time stamps prove of a seal that its maker made: its own, which version 5 has, and those of the evidence over the
+/// octets of the maker's value, as the time stamp of a signature is over the signer's (recollection: GM/T 0031-2025 was not
+/// at hand). It is a proof of existence of the maker's signature (EN 319 102-1 5.4).
 pub(in crate::domain::verify) fn prove_seal(
     report: &mut SignatureReport,
-    seal: &SesSeal<'_>,
+    (seal, maker): (&SesSeal<'_>, &Certificate<'_>),
     ground: &Ground<'_>,
     budget: &mut Budget,
 ) -> Option<ProvedTime> {
-    let token = token_in(seal.time_stamp?, report, ground);
-    match prove(token, seal.signed_value, ground, budget) {
+    let mut proof = own_proof(report, (seal, maker), ground, budget);
+    for token in ground.evidence.tokens_over(seal.signed_value) {
+        if let Ok(found) = prove_parsed(token, seal.signed_value, ground, budget)
+            && proof.as_ref().is_none_or(|known| found.at < known.at)
+        {
+            proof = Some(found);
+        }
+    }
+    report.details.seal_proved_time = proof.as_ref().map(|proof| proof.at);
+    proof
+}
+
+/// What the seal's own time stamp proves, and what the axis seal says of it.
+fn own_proof(
+    report: &mut SignatureReport,
+    (seal, maker): (&SesSeal<'_>, &Certificate<'_>),
+    ground: &Ground<'_>,
+    budget: &mut Budget,
+) -> Option<ProvedTime> {
+    let demanded = ground.policy.seal_time_stamp == SealTimeStamp::Refuse;
+    let Some(time_stamp) = seal.time_stamp else {
+        if demanded && seal.layout == Layout::V5 {
+            let detail = "the seal is of version 5 and has no time stamp of its own, which the policy demands";
+            tell(report, Status::Unknown, "seal-time-stamp-missing", detail);
+            report.add(Finding::new(Case::TimeStamp, "seal-time-stamp-missing", detail));
+        }
+        return None;
+    };
+    match prove(token_in(time_stamp, report, ground), seal.signed_value, ground, budget) {
         Ok(proof) => {
-            report.details.seal_proved_time = Some(proof.at);
+            report.seal.detail.push_str(&format!("; it existed at {}, by {}", proof.at, proof.authority));
+            report.seal.evidence.push(format!("time stamp {}", proof.at));
+            in_order(report, (seal, maker), &proof, ground);
             Some(proof)
         }
         Err(unproved) => {
             unproved.report(report, "the seal");
+            let status = if unproved.is_wrong { Status::Failed } else { Status::Warning };
+            let detail = format!("its time stamp proves nothing: {}", unproved.detail);
+            tell(report, status, unproved.code, &detail);
+            if demanded && !unproved.is_wrong {
+                report.add(Finding::new(Case::TimeStamp, unproved.code, format!("the seal: {detail}")));
+            }
             None
         }
     }
+}
+
+/// A seal existed before no moment at which its maker says it was made, nor before its maker's certificate: clocks may
+/// differ by as much as the policy allows. A certificate that begins behind createDate is judged by that alone.
+fn in_order(
+    report: &mut SignatureReport,
+    (seal, maker): (&SesSeal<'_>, &Certificate<'_>),
+    proof: &ProvedTime,
+    ground: &Ground<'_>,
+) {
+    let latest = proof.at.unix().saturating_add(ground.policy.future_seconds);
+    let existed = format!("when the seal existed by {}", proof.authority);
+    if seal.created.unix() > latest {
+        let detail = format!("the seal's createDate {} lies after {}, {existed}", seal.created, proof.at);
+        tell(report, Status::Unknown, "seal-created-after-time-stamp", &detail);
+        report.add(Finding::new(Case::TimeOrder, "seal-created-after-time-stamp", detail));
+    }
+    if maker.not_before.unix() > latest && seal.created >= maker.not_before {
+        let detail = format!("the maker's certificate begins at {}, after {}, {existed}", maker.not_before, proof.at);
+        tell(report, Status::Failed, "seal-time-stamp-before-certificate", &detail);
+        report.add(Finding::new(Case::MakerNotYetValid, "seal-time-stamp-before-certificate", detail));
+    }
+}
+
+/// Says on the axis seal what became of the time stamp, where nothing worse stands there.
+fn tell(report: &mut SignatureReport, status: Status, code: &str, detail: &str) {
+    if report.seal.status == Status::Failed {
+        return;
+    }
+    let evidence = std::mem::take(&mut report.seal.evidence);
+    let detail = format!("{}; {detail}", report.seal.detail);
+    report.seal = Axis::new(status, code, detail).with(evidence);
 }

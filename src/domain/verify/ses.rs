@@ -105,7 +105,7 @@ pub(in crate::domain::verify) fn judge(
     warnings: &mut Vec<Warning>,
 ) {
     let signature = &sealed.signature;
-    let carried = Carried::by_token(signature.time_stamp);
+    let carried = Carried::by_tokens([signature.time_stamp, signature.seal.time_stamp]);
     let evidence = carried.beside(ground, warnings);
     let ground = &Ground { evidence: &evidence, ..*ground };
     let mut judging = Judging { report, ground, signature, place };
@@ -119,7 +119,7 @@ pub(in crate::domain::verify) fn judge(
     let verified = signer.and_then(|signer| judging.value(signer));
     let made = judging.seal(maker);
     judging.event(signer, maker);
-    let mut proofs = judging.proofs(verified.is_some(), made.is_some(), budget);
+    let mut proofs = judging.proofs(verified.is_some(), maker.filter(|_| made.is_some()), budget);
     judging.logged(&mut proofs, sealed.value, (signer, verified.is_some(), made.is_some()), budget);
     judging.times(signer, &proofs);
     if let Some(maker) = maker {
@@ -336,8 +336,9 @@ impl Judging<'_, '_> {
         }
     }
 
-    /// What the time stamps at hand prove: the one in the signature, those of the evidence over its value, the seal's.
-    fn proofs(&mut self, is_right: bool, is_made: bool, budget: &mut Budget) -> Proofs {
+    /// What the time stamps at hand prove: the one in the signature, those of the evidence over its value, the seal's where
+    /// that was made by its maker.
+    fn proofs(&mut self, is_right: bool, maker: Option<&Certificate<'_>>, budget: &mut Budget) -> Proofs {
         let (signature, ground) = (self.signature, self.ground);
         let mut proofs = Proofs::default();
         self.report.details.time_stamp = Some(if signature.time_stamp.is_some() { "present" } else { "none" });
@@ -360,7 +361,7 @@ impl Judging<'_, '_> {
                 }
             }
         }
-        proofs.seal = if is_made { prove_seal(self.report, &signature.seal, ground, budget) } else { None };
+        proofs.seal = maker.and_then(|maker| prove_seal(self.report, (&signature.seal, maker), ground, budget));
         let earlier = |proof: &&ProvedTime| proofs.seal.as_ref().is_none_or(|known| proof.at < known.at);
         if let Some(proof) = proofs.signature.as_ref().filter(earlier) {
             proofs.seal = Some(proof.clone());

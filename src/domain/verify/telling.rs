@@ -97,10 +97,15 @@ fn of_seal(report: &SignatureReport) -> Option<String> {
     let axis = &report.seal;
     let name = report.seal_summary.as_ref().map_or("", |seal| seal.name.as_str());
     Some(match (axis.code.as_str(), axis.status) {
-        ("ok", Status::Ok) if report.details.signer_in_list == Some(true) => {
-            format!("印章《{name}》由其制章人制作，签章人在其用户列表中")
+        ("ok", Status::Ok) => {
+            let listed =
+                if report.details.signer_in_list == Some(true) { "，签章人在其用户列表中" } else { "" };
+            let stamped = match (report.details.seal_time_stamp, report.details.seal_proved_time) {
+                (Some("present"), Some(at)) => format!("；可信证明表明其在 {at} 已存在"),
+                _ => String::new(),
+            };
+            format!("印章《{name}》由其制章人制作{listed}{stamped}")
         }
-        ("ok", Status::Ok) => format!("印章《{name}》由其制章人制作"),
         ("no-seal", _) => "此类签名没有印章".to_owned(),
         ("maker-certificate-malformed", _) => "制章人的证书无法读取".to_owned(),
         _ => return None,
@@ -133,6 +138,10 @@ fn of_time(report: &SignatureReport) -> Option<String> {
     let proved = details.proved_time;
     let (signer, seal) = (report.signer.as_ref(), report.seal_summary.as_ref());
     Some(match (axis.code.as_str(), report.kind) {
+        ("proved", _) if axis.status == Status::Ok && proved.is_none() && details.seal_proved_time.is_some() => {
+            let (seal, at) = (seal?, details.seal_proved_time?);
+            format!("制章人声称的制作时间为 {}；可信时间戳证明其在 {at} 已存在", seal.created)
+        }
         ("proved", _) => match proved {
             Some(proved) => format!("{claimed}；可信时间戳证明其在 {proved} 已存在"),
             None => format!("{claimed}；有可信时间戳证明"),

@@ -121,14 +121,7 @@ pub(crate) async fn complete(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let wrong = || {
-        Problem::new(
-            Code::IdentifierMalformed,
-            "An act of signing has a name of 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'.",
-        )
-    };
-    let Path(id) = id.map_err(|_| wrong())?;
-    let signature = SignatureId::parse(&id).map_err(|_| wrong())?;
+    let signature = act(id)?;
     let as_json = wants_json(request.headers());
     let fields = Fields::read(request, &["value"]).await?;
     let value = STANDARD.decode(fields.required("value")?).ok();
@@ -139,4 +132,38 @@ pub(crate) async fn complete(
     let signed = app.to_its_end(async move { door.prepared_signing(&actor, step).await });
     let SigningAnswer::Signed(signed) = signed.await? else { return Err(unexpected()) };
     Ok(signed_answer(signed, as_json))
+}
+
+fn act(id: Result<Path<String>, PathRejection>) -> Result<SignatureId, Problem> {
+    let wrong = || {
+        Problem::new(
+            Code::IdentifierMalformed,
+            "An act of signing has a name of 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'.",
+        )
+    };
+    let Path(id) = id.map_err(|_| wrong())?;
+    SignatureId::parse(&id).map_err(|_| wrong())
+}
+
+/// Gives up what the caller prepared: its use is given back, and a value that comes later is refused. The second time there is
+/// nothing to give up (`signing-ended`).
+#[utoipa::path(
+    delete, path = "/api/v1/signatures/{id}", operation_id = "give_up_signature", tag = "seals",
+    params(("id" = String, Path, description = "Names the act of signing")),
+    responses(
+        (status = 204, description = "It is given up"),
+        (status = "4XX", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "5XX", description = "Not served", body = ProblemShape, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn give_up(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let step = SigningStep::GiveUp { signature: act(id)?, request_id: actor.request_id.clone() };
+    let door = app.door.clone();
+    let ended = app.to_its_end(async move { door.prepared_signing(&actor, step).await });
+    let SigningAnswer::GivenUp = ended.await? else { return Err(unexpected()) };
+    Ok(StatusCode::NO_CONTENT)
 }

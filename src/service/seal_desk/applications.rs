@@ -12,7 +12,9 @@ use crate::service::officers::fixed_value;
 use crate::service::registration_desk::{KeptSteps, RequestStep};
 use crate::service::seal_applications::{self, Asked, NewApplication};
 use crate::service::seal_desk::{ApplicationQuery, ApplicationRecord, Asker, SealAnswer, SealDesk, lists};
+use crate::service::seal_fulfilment::Means;
 use crate::service::seal_officers::officer_in;
+use crate::service::stamping::Stamping;
 use crate::service::{Error, seal_fulfilment};
 use crate::store::seal_applications::StoredApplication;
 use crate::store::{Tx, seal_applications as rows, seal_records};
@@ -65,7 +67,12 @@ impl ApplicationRequest {
 }
 
 impl SealDesk {
-    pub(super) async fn application(&self, asker: Asker<'_>, request: ApplicationRequest) -> Result<SealAnswer, Error> {
+    pub(super) async fn application(
+        &self,
+        asker: Asker<'_>,
+        stamping: Option<&Stamping>,
+        request: ApplicationRequest,
+    ) -> Result<SealAnswer, Error> {
         let (services, profiles) = (&self.services, &self.profiles);
         match request {
             ApplicationRequest::Draft(asked) => {
@@ -103,7 +110,7 @@ impl SealDesk {
                 Ok(SealAnswer::Octets(octets))
             }
             ApplicationRequest::Step(id, step, signature) => self.step(asker, &id, &step, &signature).await,
-            ApplicationRequest::Fulfil(id) => self.fulfil(asker, &id).await,
+            ApplicationRequest::Fulfil(id) => self.fulfil(asker, stamping, &id).await,
         }
     }
 
@@ -188,11 +195,17 @@ impl SealDesk {
         }
     }
 
-    async fn fulfil(&self, asker: Asker<'_>, id: &ApplicationId) -> Result<SealAnswer, Error> {
+    async fn fulfil(
+        &self,
+        asker: Asker<'_>,
+        stamping: Option<&Stamping>,
+        id: &ApplicationId,
+    ) -> Result<SealAnswer, Error> {
         let (services, by) = (&self.services, asker.actor());
         let stored = self.own(asker, id).await?;
         let by = (&by, Some(asker.call));
-        let seal = match seal_fulfilment::fulfil(services, &self.profiles, &self.issuance, by, id).await {
+        let means = Means { issuance: &self.issuance, stamping };
+        let seal = match seal_fulfilment::fulfil(services, &self.profiles, means, by, id).await {
             Ok(fulfilled) => fulfilled.seal,
             Err(error) => match self.own(asker, id).await?.application.state {
                 RequestState::Fulfilled { .. } => {

@@ -25,6 +25,7 @@ use crate::service::issuance::Issuance;
 use crate::service::registration::Signed;
 use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_officers::officer_in;
+use crate::service::stamping::Stamping;
 use crate::service::{Error, Services, seal_delivery};
 use crate::store::seal_records::StoredSealRecord;
 use crate::store::seals::StoredSeal;
@@ -235,16 +236,21 @@ impl SealDesk {
         &self.profiles
     }
 
-    /// Answers what a registered caller asks.
+    /// Answers what a registered caller asks. Seals that get a time stamp of their own get it there.
     ///
     /// # Errors
     /// As the use cases; [`Error::NotSealOfficer`], [`Error::SealApplication`], [`Error::Terms`], [`Error::Use`] for what is
     /// another's.
-    pub async fn ask(&self, (actor, call): (&Actor, &RequestId), request: SealRequest) -> Result<SealAnswer, Error> {
+    pub async fn ask(
+        &self,
+        (actor, call): (&Actor, &RequestId),
+        stamping: Option<&Stamping>,
+        request: SealRequest,
+    ) -> Result<SealAnswer, Error> {
         let Actor::Caller { id, roles } = actor else { return Err(Error::CallerNeeded) };
         let asker = Asker { caller: id, roles, call };
         match request {
-            SealRequest::Application(request) => self.application(asker, request).await,
+            SealRequest::Application(request) => self.application(asker, stamping, request).await,
             SealRequest::Life(request) => self.seal(asker, request).await,
             SealRequest::Use(request) => self.uses(asker, request).await,
         }

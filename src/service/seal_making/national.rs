@@ -18,8 +18,11 @@ use crate::domain::seal::application::{SignerKey, Wanted};
 use crate::domain::seal::arrival::{self, ArrivalRefused, Arrived, Expected, Fitting, Grounds};
 use crate::domain::seal::maker;
 use crate::domain::seal::order::{AnswerRefused, Heard, MakerAnswer, OrderState, OrderWithdrawal};
+use crate::domain::seal::taking;
 use crate::domain::trust::key::{encode_value, subject_public_key_info};
+use crate::domain::verify::proof;
 use crate::format::office::{AnswerBody, Change, Message, MessageBody, SealOrder, StateTold};
+use crate::format::ses::SesSeal;
 use crate::format::x509::Certificate;
 use crate::format::x509::csr::NewCertificationRequest;
 use crate::service::offices::sending::{Next, after, is_of_one_row};
@@ -164,9 +167,22 @@ async fn judge(
         let key = subject_public_key_info(&key);
         let expected = Expected { wanted: &wanted, code: &code, key: &key, ordered_at };
         let grounds = Grounds { trust: &trust, algorithms: &algorithms, now };
-        arrival::examine(&Arrived { seal: &arrived.seal, certificates: &arrived.certificates }, &expected, &grounds)
+        let came = Arrived { seal: &arrived.seal, certificates: &arrived.certificates };
+        let fitting = arrival::examine(&came, &expected, &grounds)?;
+        stamped_right(&arrived.seal)?;
+        Ok(fitting)
     });
     judging.await.map_err(|_| Error::Interrupted)
+}
+
+/// Refuses a time stamp that the verifier finds wrong. One of an authority that nobody knows proves nothing, and harms nothing.
+fn stamped_right(seal: &[u8]) -> Result<(), ArrivalRefused> {
+    let seal = SesSeal::parse_any(seal).map_err(taking::Error::from)?;
+    let Some(token) = seal.time_stamp else { return Ok(()) };
+    match proof::check(token, seal.signed_value) {
+        Err(unproved) if unproved.is_wrong => Err(ArrivalRefused::TimeStamp { code: unproved.code }),
+        _ => Ok(()),
+    }
 }
 
 /// Ends an order in the transaction that keeps its seal, and keeps the signer's certificate.
@@ -422,4 +438,37 @@ async fn take(tx: &mut Tx<'_>, change: &Change<'_>, now: Timestamp) -> Result<&'
     seal_changes::change_state(tx, &seal, state).await?;
     audit::append(tx, &event(body, now)).await?;
     Ok("taken")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::algorithm::OID_SM2_WITH_SM3;
+    use crate::format::ses::{Layout, NewSeal, NewSigners};
+
+    #[test]
+    fn a_seal_with_a_wrong_time_stamp_is_not_taken() {
+        let moment = Timestamp::from_unix(1_800_000_000);
+        let info = NewSeal {
+            layout: Layout::V5,
+            vendor: "yinxin",
+            es_id: "99000000000001",
+            kind: 1,
+            name: "示例章",
+            signers: NewSigners::Certificates(&[&[1]]),
+            created: moment,
+            valid_start: moment,
+            valid_end: moment,
+            picture_type: "png",
+            picture: b"picture",
+            width: 40,
+            height: 40,
+        }
+        .to_info();
+        let with = |stamp| NewSeal::assemble_stamped(Layout::V5, &info, b"maker", OID_SM2_WITH_SM3, (&[7; 70], stamp));
+        assert_eq!(stamped_right(&with(None)), Ok(()));
+        let refused = stamped_right(&with(Some(b"no token"))).unwrap_err();
+        assert_eq!(refused, ArrivalRefused::TimeStamp { code: "time-stamp-malformed" });
+        assert_eq!(refused.code(), "arrival-time-stamp");
+    }
 }

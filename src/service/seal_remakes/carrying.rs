@@ -27,10 +27,12 @@ use crate::service::issuance::{self, Completion, Issuance, Order};
 use crate::service::issuance_jobs::outcome::{Meaning, meaning};
 use crate::service::keys::making::public_key_of;
 use crate::service::seal_applications::{may_keep, of_holder};
-use crate::service::seal_fulfilment::{asked, maker_in, signer_row};
+use crate::service::seal_fulfilment::{Means, asked, maker_in, signer_row};
+use crate::service::seal_making::signed;
 use crate::service::seal_remakes::beginning::begin;
 use crate::service::seal_remakes::revoking::revoke_some;
 use crate::service::seal_remakes::{confirm, end, find, known};
+use crate::service::stamping::Stamping;
 use crate::service::units::is_active;
 use crate::service::{Error, Services};
 use crate::store::issued_certificates::IssuedCertificate;
@@ -55,7 +57,7 @@ pub(super) type By<'a> = (&'a Actor, Option<&'a RequestId>);
 /// what passes, such as the database. The next run goes on.
 pub async fn run(
     services: &Services,
-    issuance: &Issuance,
+    means: Means<'_>,
     by: By<'_>,
     id: &JobId,
     told: &(dyn Fn(&'static str, RemakeCounts) + Send + Sync),
@@ -70,9 +72,7 @@ pub async fn run(
             StoredRemake { state: RemakeState::Submitted | RemakeState::Revoking { .. }, .. } => {
                 revoke_some(services, by, id).await
             }
-            stored @ StoredRemake { state: RemakeState::Making, .. } => {
-                make_some(services, issuance, by, &stored).await
-            }
+            stored @ StoredRemake { state: RemakeState::Making, .. } => make_some(services, means, by, &stored).await,
         };
         match moved {
             Ok(()) => {}
@@ -101,7 +101,7 @@ pub(super) fn event((actor, call): By<'_>, at: Timestamp, body: EventBody) -> Ev
 }
 
 /// Makes some seals anew; where none is left the order is finished.
-async fn make_some(services: &Services, issuance: &Issuance, by: By<'_>, stored: &StoredRemake) -> Result<(), Error> {
+async fn make_some(services: &Services, means: Means<'_>, by: By<'_>, stored: &StoredRemake) -> Result<(), Error> {
     let (mut certified, mut begun) =
         (at(services, &stored.id, RemakeStep::Certified).await?, at(services, &stored.id, RemakeStep::Begun).await?);
     if certified.is_empty() && begun.is_empty() {
@@ -112,10 +112,10 @@ async fn make_some(services: &Services, issuance: &Issuance, by: By<'_>, stored:
         begun = begin(services, by, stored, revoked).await?;
     }
     if !begun.is_empty() {
-        order(services, issuance, by, stored, begun).await?;
+        order(services, means.issuance, by, stored, begun).await?;
         certified = at(services, &stored.id, RemakeStep::Certified).await?;
     }
-    let signed = sign(services, by, stored, certified).await?;
+    let signed = sign(services, means.stamping, by, stored, certified).await?;
     keep(services, by, &stored.id, &signed).await
 }
 
@@ -296,6 +296,7 @@ struct SignedSeal {
 /// The maker's key signs the new seals, between two transactions: each shows what the old one showed.
 async fn sign(
     services: &Services,
+    stamping: Option<&Stamping>,
     by: By<'_>,
     stored: &StoredRemake,
     rows: Vec<StoredRemakeSeal>,
@@ -323,6 +324,7 @@ async fn sign(
     for (row, (old, record, issued)) in rows.into_iter().zip(found) {
         let (services, maker, maker_der, signer) =
             (services.clone(), maker.clone(), Arc::clone(&maker_der), Arc::clone(&signer));
+        let stamping = stamping.cloned();
         flight.spawn(async move {
             let (algorithm, algorithms) = (signer.algorithm(), Arc::clone(&services.algorithms));
             let code = row.taken.as_ref().map(|(_, code, _)| code.to_string()).unwrap_or_default();
@@ -334,10 +336,8 @@ async fn sign(
                 Ok(prepared) => prepared,
                 Err(error) => return Ok(Err((row, error.code()))),
             };
-            let random = Arc::clone(&services.random);
-            let value = services.pool.sign(signer, token.to_sign().to_vec(), random).await?;
-            let assembled = spawn_blocking(move || token.assemble(&value)).await.map_err(|_| Error::Interrupted)?;
-            Ok(Ok(SignedSeal { row, der: assembled?, maker, valid_to }))
+            let der = signed(&services, stamping.as_ref(), (signer, token)).await?;
+            Ok(Ok(SignedSeal { row, der, maker, valid_to }))
         });
     }
     let (mut signed, mut refused) = (Vec::new(), Vec::new());

@@ -9,6 +9,15 @@ pub enum Error {
     /// No authority is at work here.
     #[error("no time stamps are made here")]
     Off,
+    /// A time stamp of our own is wanted, and no unit is at work.
+    #[error("no time-stamping unit is at work")]
+    Idle,
+    /// The unit refused by the protocol, or what it gave is not over what was asked for.
+    #[error("the time-stamping unit gave no time stamp")]
+    NotGranted,
+    /// A command would stamp beside a service that promises strictly rising times.
+    #[error("strictly rising times (stamping.ordering) are promised by the service alone: ask it")]
+    Ordered,
     /// More requests than are taken on.
     #[error("too many time stamps are asked for; try again")]
     Busy,
@@ -44,6 +53,9 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Off => "stamping-off",
+            Self::Idle => "stamping-idle",
+            Self::NotGranted => "stamping-not-granted",
+            Self::Ordered => "stamping-ordered",
             Self::Busy => "stamping-busy",
             Self::OutsideValidity => "stamping-certificate-outside-validity",
             Self::NotSigned { .. } => "stamping-not-signed",

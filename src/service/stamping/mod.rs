@@ -14,10 +14,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::base::clock::PairedClocks;
+use crate::base::random::array;
 use crate::crypto::algorithm::{OID_SM3, SignatureAlgorithm};
+use crate::crypto::digest::sm3;
 use crate::domain::audit::EventClass;
 use crate::domain::stamp::Rules;
-use crate::format::tsp::TimeStampReq;
+use crate::format::tsp::{NewTimeStampReq, TimeStampReq, TimeStampResp, TimeStampToken};
 use crate::service::outside::ntp::TimeSource;
 use crate::service::stamping::clock::WatchedClock;
 use crate::service::stamping::unit::Desk;
@@ -177,6 +179,31 @@ impl Stamping {
         }
         let desk = self.desk(&request).ok_or(Error::Off)?;
         desk.ask(request).await
+    }
+
+    /// A token over those octets, for something of our own: the response is read, and compared with what was asked.
+    ///
+    /// # Errors
+    /// [`Error`]: there is none, [`Error::NotGranted`] where the unit refused by the protocol.
+    pub async fn token_over(&self, octets: &[u8]) -> Result<Vec<u8>, service::Error> {
+        if self.is_idle() {
+            return Err(Error::Idle.into());
+        }
+        let (digest, nonce) = (sm3(octets), array::<8>(&*self.0.services.random)?);
+        // Content octets of a positive INTEGER, minimal.
+        let nonce = nonce.map(|octet| octet & 0x3f | 0x40);
+        let request = NewTimeStampReq {
+            algorithm: OID_SM3,
+            digest: &digest,
+            policy: None,
+            nonce: Some(&nonce),
+            certificate_wanted: true,
+        };
+        let response = self.stamp(request.to_der()).await?;
+        let token = TimeStampResp::parse(&response).ok().and_then(|response| response.token);
+        let read = token.and_then(|token| TimeStampToken::parse(token).ok());
+        let fits = read.is_some_and(|read| read.info.imprint.digest == digest && read.info.nonce == Some(&nonce[..]));
+        token.filter(|_| fits).map(<[u8]>::to_vec).ok_or_else(|| Error::NotGranted.into())
     }
 
     /// The clock that stamps are made by.

@@ -6,7 +6,8 @@
 // One JSON line per signature; exit 0 only when every check of every signature of every file is ok
 // and every file has a signature; 1 when some check failed; 2 on usage or an unreadable file.
 // Strict: DER only, GeneralizedTime only (V1: UTCTime only in the seal), no tolerance of any kind.
-// Not checked: validity periods, revocation, key usage, time stamps, coverage of the shown parts.
+// The time stamp of a seal of version 5 is checked: its imprint, its signature by SM2, its certificate. Not checked: validity
+// periods, revocation, key usage, time stamps of signatures, coverage of the shown parts.
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -38,13 +39,17 @@ import org.bouncycastle.asn1.ASN1OctetString;
 import org.bouncycastle.asn1.ASN1Primitive;
 import org.bouncycastle.asn1.ASN1PrintableString;
 import org.bouncycastle.asn1.ASN1Sequence;
+import org.bouncycastle.asn1.ASN1Set;
 import org.bouncycastle.asn1.ASN1TaggedObject;
 import org.bouncycastle.asn1.ASN1UTCTime;
 import org.bouncycastle.asn1.ASN1UTF8String;
 import org.bouncycastle.asn1.DERSequence;
 import org.bouncycastle.asn1.gm.GMObjectIdentifiers;
 import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
+import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.Certificate;
+import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
+import org.bouncycastle.asn1.x509.KeyPurposeId;
 import org.bouncycastle.crypto.digests.SM3Digest;
 import org.bouncycastle.crypto.digests.SHA256Digest;
 import org.bouncycastle.crypto.params.ParametersWithID;
@@ -246,6 +251,11 @@ public final class VerifySealedOfd {
         check(line, reasons, "seal", () -> {
             byte[] signed = some(ses).seal.signed.getEncoded(ASN1Encoding.DER);
             verifyValue(ses.seal.certificate, ses.seal.algorithm, signed, ses.seal.signature);
+        });
+        check(line, reasons, "sealTimeStamp", () -> {
+            if (some(ses).seal.timeStamp != null) {
+                timeStamp(ses.seal.timeStamp, ses.seal.signature, trust);
+            }
         });
         check(line, reasons, "listed", () -> some(ses).seal.requireListed(ses.certificateBytes));
         check(line, reasons, "sealFile", () -> {
@@ -455,6 +465,8 @@ public final class VerifySealedOfd {
         Certificate certificate;
         ASN1ObjectIdentifier algorithm;
         byte[] signature;
+        /** The token of version 5, where there is one. */
+        byte[] timeStamp;
         int certListType;
         ASN1Sequence certList;
 
@@ -522,7 +534,7 @@ public final class VerifySealedOfd {
                 if (tagged.getTagNo() != 0 || !tagged.isExplicit()) {
                     throw new Refused("timeStamp is not [0] EXPLICIT");
                 }
-                bits(tagged.getExplicitBaseObject(), "timeStamp");
+                seal.timeStamp = bits(tagged.getExplicitBaseObject(), "timeStamp");
             }
             return seal;
         }
@@ -588,6 +600,86 @@ public final class VerifySealedOfd {
             return;
         }
         throw new Refused(whose + " was issued by none of the trusted");
+    }
+
+    /**
+     * A token of RFC 3161 by an SM2 key, over the octets of the maker's value (an assumption: the text of GM/T 0031-2025
+     * was not at hand).
+     */
+    private static void timeStamp(byte[] token, byte[] over, List<Certificate> trust) throws Exception {
+        ASN1Sequence message = strict(token, "token");
+        oid(message.getObjectAt(0), "1.2.840.113549.1.7.2", "content type");
+        ASN1Sequence signed = sequence(tagged(message.getObjectAt(1), 0).getExplicitBaseObject(), "SignedData");
+        ASN1Sequence inside = sequence(signed.getObjectAt(2), "encapContentInfo");
+        oid(inside.getObjectAt(0), "1.2.840.113549.1.9.16.1.4", "eContentType");
+        byte[] content = octets(tagged(inside.getObjectAt(1), 0).getExplicitBaseObject(), "eContent");
+        ASN1Sequence imprint = sequence(strict(content, "TSTInfo").getObjectAt(2), "messageImprint");
+        sm3Named(imprint.getObjectAt(0), "messageImprint");
+        if (!Arrays.equals(octets(imprint.getObjectAt(1), "hashedMessage"), sm3(over))) {
+            throw new Refused("the time stamp is over something else");
+        }
+        List<Certificate> carried = new ArrayList<>();
+        ASN1Set signers = null;
+        for (int i = 3; i < signed.size(); i++) {
+            ASN1Encodable part = signed.getObjectAt(i);
+            if (part instanceof ASN1TaggedObject && ((ASN1TaggedObject) part).getTagNo() == 0) {
+                for (ASN1Encodable one : ASN1Set.getInstance((ASN1TaggedObject) part, false)) {
+                    carried.add(Certificate.getInstance(one));
+                }
+            } else if (part instanceof ASN1Set) {
+                signers = (ASN1Set) part;
+            }
+        }
+        if (signers == null || signers.size() != 1) {
+            throw new Refused("the token has not one signer");
+        }
+        ASN1Sequence signer = sequence(signers.getObjectAt(0), "SignerInfo");
+        sm3Named(signer.getObjectAt(2), "digestAlgorithm");
+        ASN1Set attributes = ASN1Set.getInstance(tagged(signer.getObjectAt(3), 0), false);
+        byte[] digest = null;
+        for (ASN1Encodable attribute : attributes) {
+            ASN1Sequence pair = sequence(attribute, "attribute");
+            if (pair.getObjectAt(0).equals(new ASN1ObjectIdentifier("1.2.840.113549.1.9.4"))) {
+                digest = octets(ASN1Set.getInstance(pair.getObjectAt(1)).getObjectAt(0), "messageDigest");
+            }
+        }
+        if (!Arrays.equals(digest, sm3(content))) {
+            throw new Refused("messageDigest is not that of TSTInfo");
+        }
+        ASN1Sequence named = sequence(signer.getObjectAt(1), "issuerAndSerialNumber");
+        byte[] value = octets(signer.getObjectAt(5), "signature");
+        for (Certificate one : carried) {
+            if (!one.getIssuer().equals(X500Name.getInstance(named.getObjectAt(0)))
+                    || !one.getSerialNumber().equals(named.getObjectAt(1))) {
+                continue;
+            }
+            ExtendedKeyUsage purposes = ExtendedKeyUsage.fromExtensions(one.getTBSCertificate().getExtensions());
+            if (purposes == null || purposes.size() != 1 || !purposes.hasKeyPurposeId(KeyPurposeId.id_kp_timeStamping)) {
+                throw new Refused("the time stamper's certificate is not for time stamps alone");
+            }
+            verifyValue(one, SM2_WITH_SM3, attributes.getEncoded(ASN1Encoding.DER), value);
+            issued("time stamper", one, trust);
+            return;
+        }
+        throw new Refused("the token does not carry its signer's certificate");
+    }
+
+    private static ASN1TaggedObject tagged(ASN1Encodable value, int number) throws Refused {
+        ASN1TaggedObject found = typed(ASN1TaggedObject.class, value, "tagged");
+        if (found.getTagNo() != number) {
+            throw new Refused("tag " + found.getTagNo() + " where " + number + " is expected");
+        }
+        return found;
+    }
+
+    private static void oid(ASN1Encodable value, String expected, String what) throws Refused {
+        if (!typed(ASN1ObjectIdentifier.class, value, what).getId().equals(expected)) {
+            throw new Refused(what + " is " + value);
+        }
+    }
+
+    private static void sm3Named(ASN1Encodable algorithm, String what) throws Refused {
+        oid(sequence(algorithm, what).getObjectAt(0), GMObjectIdentifiers.sm3.getId(), what);
     }
 
     private static boolean isSm2(ASN1ObjectIdentifier algorithm) {

@@ -3,8 +3,18 @@
 use std::path::Path;
 use std::process::Command;
 
-const CHECKS: [&str; 9] =
-    ["references", "der", "dataHash", "signature", "seal", "listed", "sealFile", "propertyInfo", "chain"];
+const CHECKS: [&str; 10] = [
+    "references",
+    "der",
+    "dataHash",
+    "signature",
+    "seal",
+    "sealTimeStamp",
+    "listed",
+    "sealFile",
+    "propertyInfo",
+    "chain",
+];
 
 /// A file by its name, and the checks that it does not pass: one entry for each of its signatures.
 pub(crate) type Unsound = (String, Vec<&'static str>);

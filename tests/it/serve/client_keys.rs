@@ -153,6 +153,7 @@ fn contract(installation: &Installation) {
 
     values_are_the_clients_alone(&client, &desk, &seal);
     the_command_signs_that_and_nothing_else(&client, &desk, &seal);
+    what_is_given_up_is_given_back(&client, &desk, &seal);
     let (running, desk) = a_kill_between_the_steps_loses_nothing(&client, running, desk, &seal);
     what_comes_too_late_is_given_back(&client, &desk, &seal);
     // Withdrawn between the steps.
@@ -162,7 +163,7 @@ fn contract(installation: &Installation) {
     let value = client.value("client.key", &octets(&one));
     assert_eq!(bring(&desk, &one, &value).refusal(), code(403, "use-withdrawn"));
     assert_eq!(bring(&desk, &one, &value).refusal(), code(409, "signing-ended"));
-    assert_eq!((uses(&desk, &seal, "signed"), uses(&desk, &seal, "abandoned")), (3, 2));
+    assert_eq!((uses(&desk, &seal, "signed"), uses(&desk, &seal, "abandoned")), (3, 4));
     assert_eq!(running.terminate().0, Some(0));
 }
 
@@ -260,6 +261,26 @@ fn the_command_signs_that_and_nothing_else(client: &Client<'_>, desk: &Desk<'_>,
     assert_eq!(complete(desk, &desk.clerk, &one, &body).status, 200);
 }
 
+/// By whoever prepared it, once; then no value counts, the ledger says so, and another use takes its place.
+fn what_is_given_up_is_given_back(client: &Client<'_>, desk: &Desk<'_>, seal: &str) {
+    let give_up =
+        |who: &Person, signature: &str| desk.send(who, "DELETE", &format!("/api/v1/signatures/{signature}"), None, &[]);
+    let (one, other) = (prepared(desk, seal, "given-up"), prepared(desk, seal, "kept"));
+    let signature = one["signature"].as_str().unwrap();
+    assert_eq!(prepare(desk, &desk.clerk, seal, "too-many").refusal(), code(403, "use-count"));
+    assert_eq!(give_up(&desk.keeper, signature).refusal(), code(403, "role-missing"));
+    assert_eq!(give_up(&desk.clerk, "nothing").refusal(), code(404, "unknown-signing"));
+    assert_eq!(uses(desk, seal, "abandoned"), 0);
+    let done = give_up(&desk.clerk, signature);
+    assert_eq!((done.status, done.text()), (204, String::new()));
+    assert_eq!(give_up(&desk.clerk, signature).refusal(), code(409, "signing-ended"));
+    let value = client.value("client.key", &octets(&one));
+    assert_eq!(bring(desk, &one, &value).refusal(), code(409, "signing-ended"));
+    assert_eq!(uses(desk, seal, "abandoned"), 1);
+    assert_eq!(give_up(&desk.clerk, other["signature"].as_str().unwrap()).status, 204);
+    assert_eq!((uses(desk, seal, "signed"), uses(desk, seal, "abandoned")), (2, 2));
+}
+
 /// Killed between the steps; what serves then waits no longer than two seconds for what it prepares itself.
 fn a_kill_between_the_steps_loses_nothing<'a>(
     client: &Client<'a>,
@@ -273,6 +294,9 @@ fn a_kill_between_the_steps_loses_nothing<'a>(
     let desk = Desk { client: client.0.client(&running), ..desk };
     assert_eq!(prepared(&desk, seal, "three"), one);
     assert_eq!(bring(&desk, &one, &client.value("client.key", &octets(&one))).status, 200);
+    // What is signed is not given up any more.
+    let path = format!("/api/v1/signatures/{}", one["signature"].as_str().unwrap());
+    assert_eq!(desk.send(&desk.clerk, "DELETE", &path, None, &[]).refusal(), code(409, "signing-ended"));
     (running, desk)
 }
 
@@ -283,10 +307,10 @@ fn what_comes_too_late_is_given_back(client: &Client<'_>, desk: &Desk<'_>, seal:
     let value = client.value("client.key", &octets(&one));
     assert_eq!(bring(desk, &one, &value).refusal(), code(409, "signing-ended"));
     let begun = Instant::now();
-    while uses(desk, seal, "abandoned") == 0 {
+    while uses(desk, seal, "abandoned") == 2 {
         assert!(begun.elapsed() < Duration::from_secs(60), "the use is not given back");
         std::thread::sleep(Duration::from_secs(1));
     }
     assert_eq!(bring(desk, &one, &value).refusal(), code(409, "signing-ended"));
-    assert_eq!((uses(desk, seal, "signed"), uses(desk, seal, "abandoned")), (3, 1));
+    assert_eq!((uses(desk, seal, "signed"), uses(desk, seal, "abandoned")), (3, 3));
 }

@@ -23,6 +23,7 @@ use crate::service::installation::{Place, events};
 use crate::service::person_signings::{Counter, order};
 use crate::service::registration::person;
 use crate::store::Folder;
+use crate::store::postgres::Postgres;
 
 const URL: &str = "YINXIN_TEST_PERSONS_URL";
 const KEY: &str = "YINXIN_TEST_PERSONS_FOLDER";
@@ -66,9 +67,26 @@ async fn child() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_person_is_lost_or_left_by_a_kill() {
-    let rounds = std::env::var(ROUNDS).map_or(6, |rounds| rounds.parse::<u32>().unwrap());
     let folder = Folder::new("person-crash");
-    let place = Place { url: format!("sqlite:{}", folder.path().join("rows.db").display()), folder };
+    kills(Place { url: format!("sqlite:{}", folder.path().join("rows.db").display()), folder }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_person_is_lost_or_left_by_a_kill_on_postgresql() {
+    let Some(server) = Postgres::start() else { return crate::skip("persons killed on PostgreSQL", "PostgreSQL") };
+    kills(Place { url: server.url.clone(), folder: Folder::new("person-crash-postgres") }).await;
+}
+
+/// What the killed child sent last may be at work in the server still.
+async fn settled(place: &Place) {
+    const OTHERS: &str = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while !place.is_sqlite() && place.count(OTHERS).await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn kills(place: Place) {
+    let rounds = std::env::var(ROUNDS).map_or(6, |rounds| rounds.parse::<u32>().unwrap());
     let (services, ..) = Counter::services(&place.url, place.folder.path()).await;
     let profiles = built_in().unwrap();
     let pki = development::ensure(&services, &profiles).await.unwrap();
@@ -101,6 +119,7 @@ async fn nothing_of_a_person_is_lost_or_left_by_a_kill() {
         assert!(told.len() >= enough, "the child ended by itself in round {round}");
         acknowledged += told.len();
 
+        settled(&place).await;
         let open = place.count("person_signings WHERE state = 'signing'").await;
         let (services, ..) = Counter::services(&place.url, place.folder.path()).await;
         assert_eq!(place.count("person_signings WHERE state = 'signing'").await, 0);

@@ -6,6 +6,7 @@ mod device;
 mod filing;
 pub(crate) mod national;
 pub(crate) mod office;
+mod stamped;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,7 +34,7 @@ use yinxin::render::NOTICE;
 use yinxin::service::issuance::{Issuance, UnitRole};
 use yinxin::service::keys::{life_cycle, making};
 use yinxin::service::seal_applications::{self, NewApplication};
-use yinxin::service::seal_fulfilment::{self, Fulfilled};
+use yinxin::service::seal_fulfilment::{self, Fulfilled, Means};
 use yinxin::service::seal_uses;
 use yinxin::service::units::{NewUnit, establish};
 use yinxin::service::verification::{Verification, sm3_hex};
@@ -208,8 +209,12 @@ impl Office {
         id
     }
 
+    fn means(&self) -> Means<'_> {
+        Means { issuance: &self.issuance, stamping: None }
+    }
+
     pub(crate) async fn fulfil(&self, id: &ApplicationId) -> Result<Fulfilled, Error> {
-        seal_fulfilment::fulfil(&self.services, &self.profiles, &self.issuance, (BY, None), id).await
+        seal_fulfilment::fulfil(&self.services, &self.profiles, self.means(), (BY, None), id).await
     }
 
     pub(crate) async fn deliver(&self, seal: &SealId, by: &Person) -> Result<&'static str, Error> {
@@ -582,7 +587,15 @@ async fn what_breaks_off_anywhere_goes_on(office: &Office, place: &Place) {
     // A service that starts anew goes on where the other one was.
     let services = Services { clock: office.hands.clone(), ..place.open().await };
     let issuance = Issuance::start(services.clone(), Arc::clone(&office.profiles));
-    let done = seal_fulfilment::fulfil(&services, &office.profiles, &issuance, (BY, None), &id).await.unwrap();
+    let done = seal_fulfilment::fulfil(
+        &services,
+        &office.profiles,
+        Means { issuance: &issuance, stamping: None },
+        (BY, None),
+        &id,
+    )
+    .await
+    .unwrap();
     assert_eq!((done.state.name(), counts().await), ("made", (before.0 + 1, before.1 + 1, before.2 + 1)));
     assert_eq!(office.deliver(&done.seal, &office.keeper).await.unwrap(), "active");
     office.sign(&done.seal).await.unwrap();
@@ -611,7 +624,13 @@ async fn two_processes_make_one_seal(office: &Office, place: &Place) {
     let id = office.approved(office.make(6).await).await;
     let issued = "issued_certificates WHERE profile = 'seal-signer'";
     let before = (place.count(issued).await, place.count("seal_records").await);
-    let other = seal_fulfilment::fulfil(&services, &office.profiles, &issuance, (BY, None), &id);
+    let other = seal_fulfilment::fulfil(
+        &services,
+        &office.profiles,
+        Means { issuance: &issuance, stamping: None },
+        (BY, None),
+        &id,
+    );
     let (one, two) = tokio::join!(office.fulfil(&id), other);
     assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
     assert_eq!((place.count(issued).await, place.count("seal_records").await), (before.0 + 1, before.1 + 1));

@@ -38,6 +38,7 @@ use yinxin::service::issuance::{Issuance, Order, UnitRole, Wanted};
 use yinxin::service::keys::making::public_key_of;
 use yinxin::service::keys::{KeySource, life_cycle};
 use yinxin::service::revocation_lists::{Kind, current, issue};
+use yinxin::service::seal_fulfilment::Means;
 use yinxin::service::seal_remakes::{self, NewRemake, documents};
 use yinxin::service::units::{NewUnit, establish};
 use yinxin::service::verification::{Verification, sm3_hex};
@@ -140,7 +141,14 @@ impl Province {
     }
 
     pub(crate) async fn run(&self, id: &JobId) -> Result<StoredRemake, Error> {
-        seal_remakes::run(self.services(), &self.office.issuance, (BY, None), id, &|_, _| {}).await
+        seal_remakes::run(
+            self.services(),
+            Means { issuance: &self.office.issuance, stamping: None },
+            (BY, None),
+            id,
+            &|_, _| {},
+        )
+        .await
     }
 
     /// Seals in use, without the way of an application: each with a certificate of its own and one key between them.
@@ -367,7 +375,8 @@ async fn all_are_revoked_and_each_is_made_anew(province: &Province, place: &Plac
     // Two runs at once do the same work.
     let services = Services { clock: province.office.hands.clone(), ..place.open().await };
     let issuance = Issuance::start(services.clone(), Arc::clone(&province.office.profiles));
-    let beside = seal_remakes::run(&services, &issuance, (BY, None), &id, &|_, _| {});
+    let beside =
+        seal_remakes::run(&services, Means { issuance: &issuance, stamping: None }, (BY, None), &id, &|_, _| {});
     let (done, beside) = tokio::join!(province.run(&id), beside);
     let done = done.unwrap();
     assert_eq!((&done.state, beside.unwrap().state), (&RemakeState::Finished, RemakeState::Finished));
@@ -618,7 +627,7 @@ async fn child() {
     let told = |state: &'static str, counts: yinxin::store::seal_remakes::RemakeCounts| {
         println!("carried {state} {} {}.", counts.revoked, counts.made);
     };
-    seal_remakes::run(&services, &issuance, (BY, None), &id, &told).await.unwrap();
+    seal_remakes::run(&services, Means { issuance: &issuance, stamping: None }, (BY, None), &id, &told).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -780,7 +789,7 @@ async fn what_was_stamped_before_stays_valid() {
 }
 
 /// What tells of the revocation, and the certificate of the authority below the root.
-async fn what_the_authorities_say(office: &Office) -> (Vec<Vec<u8>>, Vec<u8>) {
+pub(crate) async fn what_the_authorities_say(office: &Office) -> (Vec<Vec<u8>>, Vec<u8>) {
     let services = &office.services;
     let mut lists = Vec::new();
     let root = yinxin::base::id::AuthorityId::parse("root").unwrap();

@@ -57,7 +57,7 @@ impl Told {
         Arc::new(Self(Mutex::new(Moments { monotonic: 0, wall: NOW.unix() * SECOND })))
     }
 
-    fn jump(&self, microseconds: i64) {
+    pub(crate) fn jump(&self, microseconds: i64) {
         self.0.lock().unwrap().wall += microseconds;
     }
 }
