@@ -93,7 +93,7 @@ async fn page(office: &Office, desk: &SealDesk, who: &Person, query: SealQuery) 
     let roles = Roles::new([Role::SealAdministrator]).unwrap();
     let (actor, call) = (Actor::Caller { id: who.id.clone(), roles }, RequestId::parse("call").unwrap());
     let before = office.services.store.statements();
-    match desk.ask((&actor, &call), SealRequest::Life(LifeRequest::List(query))).await? {
+    match desk.ask((&actor, &call), None, SealRequest::Life(LifeRequest::List(query))).await? {
         SealAnswer::Seals(found, _) => Ok((found.len(), office.services.store.statements() - before)),
         other => panic!("{other:?}"),
     }

@@ -22,8 +22,8 @@ impl OfficeDouble {
     pub(crate) async fn open(clock: Arc<dyn Clock>) -> Self {
         let keys = OfficeKeys::generate(&SystemRandom).unwrap();
         let public_key = keys.public_key();
-        let parts = (clock, Arc::new(SystemRandom) as _);
-        let simulator = Simulator::open("127.0.0.1:0".parse().unwrap(), keys, parts, None).await.unwrap();
+        let at = "127.0.0.1:0".parse().unwrap();
+        let simulator = Simulator::open(at, keys, (clock, Arc::new(SystemRandom)), None).await.unwrap();
         let (address, desk) = (simulator.address(), simulator.desk());
         let root = desk.lock().unwrap().root.clone();
         tokio::spawn(simulator.serve());
