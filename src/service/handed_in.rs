@@ -95,12 +95,14 @@ impl HandedIn {
         }
         let certificates =
             if others.is_empty() || has_certificates(bytes) { certificates(bytes, origin)? } else { Vec::new() };
-        let mut all = self.others.clone();
-        others.into_iter().for_each(|other| add_once(&mut all, other));
-        if all.iter().filter(|(kind, _)| kind.is_of_log()).count() > MOST_LOG_PROOFS {
+        let mut new = Vec::new();
+        for other in others.into_iter().filter(|other| !self.others.contains(other)) {
+            add_once(&mut new, other);
+        }
+        if self.others.iter().chain(&new).filter(|(kind, _)| kind.is_of_log()).count() > MOST_LOG_PROOFS {
             return Err(malformed(Kind::LogProof, LogProofRefused::TooMany { limit: MOST_LOG_PROOFS }.into()));
         }
-        self.others = all;
+        self.others.append(&mut new);
         certificates.into_iter().for_each(|der| add_once(&mut self.certificates, der));
         Ok(())
     }
@@ -123,11 +125,9 @@ impl HandedIn {
         add_once(&mut self.others, (kind, octets.to_vec()));
     }
 
-    /// Takes in a certificate that was read before. Whether it is new.
-    pub(in crate::service) fn add_certificate(&mut self, der: &[u8]) -> bool {
-        let before = self.certificates.len();
+    /// Takes in a certificate that was read before, once.
+    pub(in crate::service) fn add_certificate(&mut self, der: &[u8]) {
         add_once(&mut self.certificates, der.to_vec());
-        self.certificates.len() > before
     }
 
     /// The certificates, DER.

@@ -313,8 +313,9 @@ impl Verification {
             EvidenceSource::Issuer { .. } => {
                 for der in fetched.certificates() {
                     // It was read when it was fetched.
-                    if self.handed_in.add_certificate(der) {
-                        let _ = self.trust.add_certificates(der, &name_of(der));
+                    let is_known = self.handed_in.certificates().iter().any(|known| known == der);
+                    if !is_known && self.trust.add_certificates(der, &name_of(der)).is_ok() {
+                        self.handed_in.add_certificate(der);
                     }
                 }
                 return;

@@ -76,8 +76,13 @@ fn evidence_of_another_log_counts_over_http() {
     let text = receipts[1].replacen("localhost/log", "localhost/bog", 1);
     let unknown = format!("evidence=@{}", installation.write("bog.receipt", text.as_bytes()).display());
     assert_eq!(judged(&["-F", &unknown, "-F", &due]).0, axis("unknown", "log-unknown", true));
-    let form = ["-F", &format!("file=@{}", file.display()), "-F", &format!("evidence=@{}", file.display())];
-    let refused = client.call("/api/v1/verifications", &form).refusal();
-    assert_eq!(refused, (400, "field-malformed".to_owned()));
+    // No evidence at all, and more of it than is taken: the sealed file itself.
+    let whole = file.display().to_string();
+    let none = installation.write("none", b"PK12").display().to_string();
+    for (part, expected) in [(&none, (400, "field-malformed")), (&whole, (413, "too-large"))] {
+        let form = ["-F", &format!("file=@{whole}"), "-F", &format!("evidence=@{part}")];
+        let (status, code) = client.call("/api/v1/verifications", &form).refusal();
+        assert_eq!((status, code.as_str()), expected);
+    }
     assert_eq!(running.terminate().0, Some(0));
 }
