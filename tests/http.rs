@@ -18,6 +18,8 @@ mod client;
 mod curl;
 #[path = "http/double.rs"]
 mod double;
+#[path = "http/evidence.rs"]
+mod evidence;
 #[path = "http/issuance_jobs.rs"]
 mod issuance_jobs;
 #[path = "http/limits.rs"]

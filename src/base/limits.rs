@@ -60,6 +60,13 @@ impl Limits {
 /// or the page of a good camera as JPEG, with a margin.
 pub const SEAL_PICTURE_BYTES: usize = 8 << 20;
 
+/// Parts of evidence beside files that are handed in to be judged: what proves one signature and its seal by both trees of a
+/// log, each by the newest checkpoint and by one that is dated, is eight.
+pub const EVIDENCE_PARTS: usize = 16;
+
+/// Bytes of one of them: twenty proofs in PEM of a log of 10^9 leaves, each with its event.
+pub const EVIDENCE_BYTES: usize = 64 << 10;
+
 impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT

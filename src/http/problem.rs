@@ -219,7 +219,7 @@ fn challenge() -> Vec<(HeaderName, HeaderValue)> {
     ]
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     // A chain is a few links; the bound is for one that bites its tail.

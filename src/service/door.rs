@@ -26,6 +26,7 @@ pub use crate::service::door_records::{
     AuthorityRecord, CertificatePage, CertificateQuery, CertificateRecord, EncryptionRecord, IssuedList,
     OrderCertificate, OrderedCertificate,
 };
+pub use crate::service::handed_in::HandedIn;
 pub use crate::service::judging::SignedOriginal;
 pub use crate::service::preview::{Preview, PreviewPage, PreviewStamp};
 pub use crate::service::publication::IssuerForm;
@@ -113,6 +114,8 @@ pub struct VerifyDocument {
     pub document: Vec<u8>,
     /// What it signs, where it is a detached signature.
     pub original: Option<SignedOriginal>,
+    /// What may help, of this file and of others.
+    pub evidence: HandedIn,
     /// Replaces *now*.
     pub at: Option<Timestamp>,
     /// A verification policy by name; `None` is the configured one.

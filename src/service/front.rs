@@ -204,7 +204,8 @@ impl Front {
         let document = Arc::new(request.document);
         let original = request.original.map(Arc::new);
         let (file_name, subject) = (request.file_name, Arc::clone(&document));
-        let subject = Subject { file_name, document: subject, original: original.clone() };
+        let evidence = Arc::new(request.evidence);
+        let subject = Subject { file_name, document: subject, original: original.clone(), evidence };
         let mut report = self.judging.judge(&subject, policy, now).await?;
         let digests = tokio::task::spawn_blocking(move || {
             let original = original.as_deref().and_then(|original| original.as_original().bytes()).map(sm3);

@@ -14,6 +14,7 @@ use crate::domain::verify::{
 use crate::service::Error;
 use crate::service::audit_log::{self, AuditLog};
 use crate::service::gathering::{Appetite, Fetched, Gathering};
+use crate::service::handed_in::HandedIn;
 use crate::service::outside::status::StatusFetcher;
 use crate::service::trust_lists::InForce;
 
@@ -37,9 +38,14 @@ impl Standing {
         Self { trust, certificates: found.certificates, crls: found.crls }
     }
 
-    /// What is at hand. Each part was read when it was imported.
-    fn evidence<'e>(&'e self, with_lists: bool, fetched: &'e [Fetched]) -> Evidence<'e> {
-        let mut evidence = Evidence::none();
+    /// What is at hand, beside what was handed in. Each part was read when it was imported.
+    fn evidence<'e>(
+        &'e self,
+        handed_in: &'e Evidence<'e>,
+        (with_lists, fetched): (bool, &'e [Fetched]),
+    ) -> Evidence<'e> {
+        // Beside, so that whoever hands in as many proofs as are taken leaves the own log its room.
+        let mut evidence = Evidence::beside(handed_in);
         for der in &self.certificates {
             let _ = evidence.add_certificate(der);
         }
@@ -84,6 +90,8 @@ pub struct Subject {
     pub document: Arc<Vec<u8>>,
     /// The document of a detached signature.
     pub original: Option<Arc<SignedOriginal>>,
+    /// Proofs and receipts of logs that were handed in beside it.
+    pub evidence: Arc<HandedIn>,
 }
 
 /// Judges.
@@ -176,7 +184,9 @@ impl Judging {
             let (by, at_hand, more_trust) = (Arc::clone(&standing), Arc::clone(&fetched), trust.clone());
             let (own_log, proofs) = (Arc::clone(&own_log), own_proofs.clone());
             let judge = move || {
-                let mut evidence = by.evidence(with_lists, &at_hand);
+                let mut handed_in = Evidence::none();
+                subject.evidence.add_to(&mut handed_in);
+                let mut evidence = by.evidence(&handed_in, (with_lists, &at_hand));
                 evidence.consult(&own_log);
                 for proof in proofs.iter().flat_map(|proofs| proofs.iter()) {
                     // We wrote it; what are more than are taken would only date.

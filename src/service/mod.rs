@@ -19,6 +19,7 @@ pub mod due;
 pub mod escrow;
 pub mod front;
 pub mod gathering;
+pub mod handed_in;
 pub mod idempotency;
 pub mod inventory;
 pub mod issuance;

@@ -9,20 +9,17 @@ use crate::base::clock::Timestamp;
 use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::checkpoint::Verifier;
-use crate::domain::audit::promise;
 use crate::domain::trust::{CheckedList, ListRefused, TrustAnchors, TrustError, add_trust_list};
-use crate::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS};
 use crate::domain::verify::report::{PolicySummary, TrustSummary};
 use crate::domain::verify::words::Summary;
 use crate::domain::verify::{
     ALL, Evidence, EvidenceSource, Ground, Indication, Original, Policy, Refusal, Remembered, Report, verify_over,
 };
-use crate::format::der::{Reader, Tag};
-use crate::format::keys::{read_pem, write_pem};
-use crate::format::tlog::proof;
+use crate::format::keys::write_pem;
 use crate::format::trust_list::{SignedTrustList, TrustBundle, TrustListError};
 use crate::format::x509::Certificate;
 use crate::service::gathering::{Appetite, Fetched, Gathering, NotHad};
+use crate::service::handed_in::{self, HandedIn, Kind};
 use crate::service::outside::status::StatusFetcher;
 
 pub use crate::domain::trust::DEVELOPMENT_MARK;
@@ -74,6 +71,12 @@ pub enum Error {
         /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Neither a proof nor a receipt of a log, where nothing else is taken.
+    #[error("{origin} is neither a proof nor a receipt of a log")]
+    NotOfLog {
+        /// Where it came from.
+        origin: String,
+    },
     /// The folder for the evidence holds such a file already.
     #[error("{path} exists already, and evidence is never overwritten")]
     Exists {
@@ -101,6 +104,7 @@ impl Error {
             Self::TrustList { source, .. } => source.code(),
             Self::EvidenceKind { .. } => "evidence-is-no-anchor",
             Self::EvidenceMalformed { .. } => "evidence-malformed",
+            Self::NotOfLog { .. } => "evidence-not-of-log",
             Self::Exists { .. } => "evidence-exists",
             Self::Write { .. } => "evidence-not-written",
         }
@@ -126,66 +130,8 @@ pub struct Verification {
     remembered: Remembered,
     anchors: Vec<Vec<u8>>,
     lists: Vec<SignedTrustList>,
-    certificates: Vec<Vec<u8>>,
-    others: Vec<(Kind, Vec<u8>)>,
+    handed_in: HandedIn,
     log_keys: Vec<Verifier>,
-}
-
-/// What evidence is, beside certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A CRL.
-    List,
-    /// An OCSP answer.
-    Answer,
-    /// A time stamp.
-    Token,
-    /// A proof that something is in a log.
-    LogProof,
-    /// A log's promise that something will be.
-    LogReceipt,
-}
-
-impl Kind {
-    const ALL: [Self; 5] = [Self::List, Self::Answer, Self::Token, Self::LogProof, Self::LogReceipt];
-
-    /// For people.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::List => "a certificate revocation list",
-            Self::Answer => "an OCSP answer",
-            Self::Token => "a time stamp",
-            Self::LogProof => "a proof of a log",
-            Self::LogReceipt => "a receipt of a log",
-        }
-    }
-
-    /// The label of PEM that we write; RFC 7468 has none but the first.
-    const fn label(self) -> &'static str {
-        match self {
-            Self::List => "X509 CRL",
-            Self::Answer => "OCSP RESPONSE",
-            Self::Token => "TIME STAMP TOKEN",
-            Self::LogProof => "TLOG PROOF",
-            Self::LogReceipt => "TLOG RECEIPT",
-        }
-    }
-
-    /// Adds it to what is at hand, parsed.
-    fn add<'e>(
-        self,
-        evidence: &mut Evidence<'e>,
-        der: &'e [u8],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        match self {
-            Self::List => evidence.add_crl(der)?,
-            Self::Answer => evidence.add_ocsp(der)?,
-            Self::Token => evidence.add_token(der)?,
-            Self::LogProof => evidence.add_log_proof(der)?,
-            Self::LogReceipt => evidence.add_log_receipt(der)?,
-        }
-        Ok(())
-    }
 }
 
 /// Everything parsed and at hand, for any number of files.
@@ -231,8 +177,7 @@ impl Verification {
             remembered: Remembered::default(),
             anchors: Vec::new(),
             lists: Vec::new(),
-            certificates: Vec::new(),
-            others: Vec::new(),
+            handed_in: HandedIn::default(),
             log_keys: Vec::new(),
         }
     }
@@ -263,10 +208,10 @@ impl Verification {
         if TrustBundle::recognises(bytes) {
             return self.add_trust_lists(bytes, origin);
         }
-        if let Some((kind, _)) = others(bytes).first() {
+        if let Some(kind) = handed_in::kind_in(bytes) {
             return Err(Error::EvidenceKind { origin: origin.to_owned(), kind: kind.name() });
         }
-        for der in certificates(bytes, origin)? {
+        for der in handed_in::certificates(bytes, origin)? {
             if !self.anchors.contains(&der) {
                 self.trust.add_anchors(&der, &name_of(&der))?;
                 if is_development(&der) {
@@ -326,34 +271,10 @@ impl Verification {
     /// # Errors
     /// The file holds none of these, or one that cannot be read; then nothing is taken.
     pub fn add_evidence(&mut self, bytes: &[u8], origin: &str) -> Result<(), Error> {
-        let others = others(bytes);
-        for (kind, der) in &others {
-            kind.add(&mut Evidence::none(), der).map_err(|source| Error::EvidenceMalformed {
-                origin: origin.to_owned(),
-                kind: kind.name(),
-                source,
-            })?;
-        }
-        let beside = std::str::from_utf8(bytes).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"));
-        let certificates = if others.is_empty() || beside { certificates(bytes, origin)? } else { Vec::new() };
-        for der in certificates {
-            if !self.certificates.contains(&der) {
-                self.trust.add_certificates(&der, &name_of(&der))?;
-                self.certificates.push(der);
-            }
-        }
-        for other in others {
-            if !self.others.contains(&other) {
-                self.others.push(other);
-            }
-        }
-        let proofs = self.others.iter().filter(|(kind, _)| matches!(kind, Kind::LogProof | Kind::LogReceipt)).count();
-        if proofs > MOST_LOG_PROOFS {
-            return Err(Error::EvidenceMalformed {
-                origin: origin.to_owned(),
-                kind: Kind::LogProof.name(),
-                source: LogProofRefused::TooMany { limit: MOST_LOG_PROOFS }.into(),
-            });
+        let known = self.handed_in.certificates().len();
+        self.handed_in.take(bytes, origin)?;
+        for der in self.handed_in.certificates().iter().skip(known) {
+            self.trust.add_certificates(der, &name_of(der))?;
         }
         Ok(())
     }
@@ -390,19 +311,17 @@ impl Verification {
             EvidenceSource::Crl { .. } => Kind::List,
             EvidenceSource::Ocsp { .. } => Kind::Answer,
             EvidenceSource::Issuer { .. } => {
-                for der in fetched.certificates().into_iter().map(<[u8]>::to_vec) {
+                for der in fetched.certificates() {
                     // It was read when it was fetched.
-                    if !self.certificates.contains(&der) && self.trust.add_certificates(&der, &name_of(&der)).is_ok() {
-                        self.certificates.push(der);
+                    let is_known = self.handed_in.certificates().iter().any(|known| known == der);
+                    if !is_known && self.trust.add_certificates(der, &name_of(der)).is_ok() {
+                        self.handed_in.add_certificate(der);
                     }
                 }
                 return;
             }
         };
-        let other = (kind, fetched.octets.to_vec());
-        if !self.others.contains(&other) {
-            self.others.push(other);
-        }
+        self.handed_in.add(kind, &fetched.octets);
     }
 
     /// From here on this moment stands for now.
@@ -438,25 +357,21 @@ impl Verification {
     /// The helping certificates as PEM, in the order in which they came; none where there is none.
     #[must_use]
     pub fn certificates_pem(&self) -> Option<String> {
-        pem(&self.certificates)
+        pem(self.handed_in.certificates())
     }
 
     /// Revocation lists, answers, time stamps, proofs and receipts of logs as PEM, in the order in which they came; none where there is none.
     #[must_use]
     pub fn others_pem(&self) -> Option<String> {
-        let text: String = self.others.iter().map(|(kind, der)| write_pem(der, kind.label())).collect();
-        (!text.is_empty()).then_some(text)
+        self.handed_in.others_pem()
     }
 
     /// Parses and indexes the evidence, once for all files.
     #[must_use]
     pub fn ready(&self) -> Ready<'_> {
         let mut evidence = Evidence::none();
-        for (kind, der) in &self.others {
-            // Each was read when it was taken in; what could not be read was refused there.
-            let _ = kind.add(&mut evidence, der);
-        }
-        for der in self.certificates.iter().chain(&self.anchors) {
+        self.handed_in.add_to(&mut evidence);
+        for der in &self.anchors {
             let _ = evidence.add_certificate(der);
         }
         Ready { verification: self, evidence }
@@ -503,52 +418,6 @@ fn pem(ders: &[Vec<u8>]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The certificates of a file, each of them readable for sure.
-fn certificates(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, Error> {
-    TrustAnchors::none().add_certificates(bytes, origin)?;
-    let blocks = std::str::from_utf8(bytes).ok().and_then(|text| read_pem(text, "CERTIFICATE"));
-    Ok(blocks.filter(|blocks| !blocks.is_empty()).unwrap_or_else(|| vec![bytes.to_vec()]))
-}
-
-/// What the bytes hold beside certificates: told by the labels of PEM (RFC 7468), by structure in DER.
-fn others(bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
-    if bytes.starts_with(proof::FIRST_LINE.as_bytes()) {
-        return vec![(Kind::LogProof, bytes.to_vec())];
-    }
-    if bytes.starts_with(promise::FIRST_LINE.as_bytes()) {
-        return vec![(Kind::LogReceipt, bytes.to_vec())];
-    }
-    if let Ok(text) = std::str::from_utf8(bytes)
-        && text.contains("-----BEGIN")
-    {
-        let of = |kind: Kind| {
-            let labels = if kind == Kind::List { &[kind.label(), "CRL"][..] } else { &[kind.label()][..] };
-            // What is not Base64 is nothing that could be read: an empty value is refused by its own name.
-            let blocks = labels.iter().flat_map(|label| read_pem(text, label).unwrap_or_else(|| vec![Vec::new()]));
-            blocks.map(|der| (kind, der)).collect::<Vec<_>>()
-        };
-        return Kind::ALL.into_iter().flat_map(of).collect();
-    }
-    kind_of(bytes).map(|kind| (kind, bytes.to_vec())).into_iter().collect()
-}
-
-/// The kind of one value in DER, where it is no certificate.
-fn kind_of(bytes: &[u8]) -> Option<Kind> {
-    let mut outer = Reader::new(bytes).sequence("evidence").ok()?;
-    match outer.peek()? {
-        // RFC 6960 4.2.1: OCSPResponse begins with its status. RFC 5652 3: ContentInfo with its type.
-        Tag::Enumerated => return Some(Kind::Answer),
-        Tag::ObjectIdentifier => return Some(Kind::Token),
-        _ => {}
-    }
-    // RFC 5280 5.1: in a list the time of issue follows the issuer; in a certificate a SEQUENCE stands there.
-    let mut list = outer.sequence("tbsCertList").ok()?;
-    list.optional(Tag::Integer, "version").ok()?;
-    list.sequence("signature").ok()?;
-    list.sequence("issuer").ok()?;
-    matches!(list.peek()?, Tag::UtcTime | Tag::GeneralizedTime).then_some(Kind::List)
-}
-
 /// Whether evidence under these names could be saved there: none of them exists yet.
 ///
 /// # Errors
@@ -586,31 +455,6 @@ pub fn save_evidence(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), E
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn evidence_is_told_from_certificates() {
-        let list = "-----BEGIN X509 CRL-----\nAA==\n-----END X509 CRL-----\n";
-        let answer = "-----BEGIN OCSP RESPONSE-----\nAQ==\n-----END OCSP RESPONSE-----\n";
-        assert_eq!(others(list.as_bytes()), [(Kind::List, vec![0])]);
-        assert_eq!(others(format!("{answer}{list}").as_bytes()), [(Kind::List, vec![0]), (Kind::Answer, vec![1])]);
-        // OCSPResponse { responseStatus tryLater }
-        assert_eq!(kind_of(&[0x30, 3, 0x0a, 1, 3]), Some(Kind::Answer));
-        // ContentInfo { contentType … }
-        assert_eq!(kind_of(&[0x30, 3, 6, 1, 0x2a]), Some(Kind::Token));
-        // CertificateList { TBSCertList { version 1, {}, {}, UTCTime } }
-        let list = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x17, 0];
-        assert_eq!(kind_of(&list), Some(Kind::List));
-        // Certificate { TBSCertificate { serial, {}, {}, Validity } }, of version 1
-        let certificate = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x30, 0];
-        assert_eq!(kind_of(&certificate), None);
-        let proof = b"c2sp.org/tlog-proof@v1\nindex 0\n";
-        assert_eq!(others(proof), [(Kind::LogProof, proof.to_vec())]);
-        assert_eq!(others(write_pem(proof, "TLOG PROOF").as_bytes()), [(Kind::LogProof, proof.to_vec())]);
-        let receipt = b"yinxin promise v1\n";
-        assert_eq!(others(receipt), [(Kind::LogReceipt, receipt.to_vec())]);
-        assert_eq!(others(write_pem(receipt, "TLOG RECEIPT").as_bytes()), [(Kind::LogReceipt, receipt.to_vec())]);
-        assert_eq!(others(b""), []);
-    }
 
     #[test]
     fn evidence_is_never_overwritten() {

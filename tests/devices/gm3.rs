@@ -440,7 +440,9 @@ async fn files_of_others_are_judged_as_ever() {
     for name in ["v4_basic.ofd", "v4_rsa_sha256.ofd"] {
         let document = fs::read(vectors.join("ofd/accept").join(name)).unwrap();
         let at = Timestamp::parse_rfc3339("2026-11-23T00:00:00Z").ok();
-        let request = VerifyDocument { file_name: name.to_owned(), document, original: None, at, policy: None };
+        let evidence = door::HandedIn::default();
+        let request =
+            VerifyDocument { file_name: name.to_owned(), document, original: None, evidence, at, policy: None };
         let report = front.verify(&actor, request).await.unwrap();
         assert_eq!(report.indication, Indication::TotalPassed, "{name}");
     }

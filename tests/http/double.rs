@@ -272,6 +272,7 @@ impl UseCases for Double {
                 SignedOriginal::Digest(digest) => digest.to_string(),
             }),
             "at": request.at,
+            "evidence": request.evidence.others_pem(),
             "policy": { "name": request.policy.as_deref().unwrap_or("default") },
         }))
     }

@@ -23,7 +23,7 @@ async fn a_form_is_verified() {
     assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/json"));
     let expected = serde_json::json!({
         "file": "通知.ofd", "indication": "NO_SIGNATURE_FOUND", "bytes": 4,
-        "original": null, "at": "2026-01-01T19:04:05Z", "policy": { "name": "strict" },
+        "original": null, "at": "2026-01-01T19:04:05Z", "evidence": null, "policy": { "name": "strict" },
     });
     assert_eq!(answer.json(), expected);
 }

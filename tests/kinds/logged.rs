@@ -10,6 +10,7 @@ use yinxin::domain::audit::checkpoint::{Verifier, checkpoint_text};
 use yinxin::domain::audit::tree::TreeHash;
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::trust::{Budget, TrustAnchors};
+use yinxin::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS};
 use yinxin::domain::verify::report::{SignatureReport, Warning};
 use yinxin::domain::verify::{Case, Evidence, Ground, Remembered, ofd_sign, verify};
 use yinxin::format::cms::SignedData;
@@ -86,6 +87,21 @@ fn each_value(what: &str, hand: &Hand<'_>, value: &[u8], judge: &dyn Fn(&Ground<
         assert_eq!(of(&default, &proofs, keys), axis("receipt-missing", false), "{what}");
     }
     assert_eq!(of(hand, &[right], &[]), axis("log-unknown", false), "{what}");
+}
+
+/// Whoever hands in as many proofs as are taken keeps none of the service's own log out.
+#[test]
+fn what_is_handed_in_leaves_the_own_log_its_room() {
+    let (proof, _) = proof(b"a value");
+    let mut handed_in = Evidence::none();
+    for _ in 0..MOST_LOG_PROOFS {
+        handed_in.add_log_proof(proof.as_bytes()).unwrap();
+    }
+    let one_more = handed_in.add_log_proof(proof.as_bytes());
+    assert_eq!(one_more, Err(LogProofRefused::TooMany { limit: MOST_LOG_PROOFS }));
+    let mut at_hand = Evidence::beside(&handed_in);
+    at_hand.add_log_proof(proof.as_bytes()).unwrap();
+    assert_eq!(at_hand.log_proofs().len(), MOST_LOG_PROOFS + 1);
 }
 
 #[test]

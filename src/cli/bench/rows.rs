@@ -17,7 +17,7 @@ use crate::base::id::RequestId;
 use crate::cli::bench::Failure;
 use crate::cli::bench::load::{Load, Make, Target, ticks};
 use crate::domain::ca::Profiles;
-use crate::service::door::{Actor, UseCases as _, VerifyDocument};
+use crate::service::door::{Actor, HandedIn, UseCases as _, VerifyDocument};
 use crate::service::front::Front;
 use crate::service::issuance::Issuance;
 use crate::service::measurement::Material;
@@ -163,8 +163,8 @@ impl Rows {
         let actor = Actor { caller: None, request_id: self.request.clone(), peer };
         let beside = repeated(serving, at_once, move |_| {
             let (front, document, actor) = (Arc::clone(&front), sealed.to_vec(), actor.clone());
-            let wanted =
-                VerifyDocument { file_name: "notice.ofd".to_owned(), document, original: None, at: None, policy: None };
+            let (file_name, evidence) = ("notice.ofd".to_owned(), HandedIn::default());
+            let wanted = VerifyDocument { file_name, document, original: None, evidence, at: None, policy: None };
             async move { front.verify(&actor, wanted).await.map(|_| ()) }
         });
         self.row(("verifications, OFD with an SM2 seal, by TLS", http), ("verified and logged, in process", beside))

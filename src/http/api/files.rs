@@ -1,16 +1,18 @@
-//! Reads multipart forms (RFC 7578) of files to judge: each alone, or a detached signature beside what it signs.
+//! Reads multipart forms (RFC 7578) of files to judge: each alone, or a detached signature beside what it signs; and of what
+//! logs say of them.
 
 use std::collections::BTreeMap;
 
 use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Request};
 
+use crate::base::limits::{EVIDENCE_BYTES, EVIDENCE_PARTS};
 use crate::domain::verify::OriginalDigest;
 use crate::http::App;
 use crate::http::api::form::{file_name, malformed, missing, short_text};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, chain};
 use crate::http::spool::Spooled;
-use crate::service::door::{Actor, SignedOriginal};
+use crate::service::door::{Actor, HandedIn, SignedOriginal};
 
 /// Where a part stands among the octets of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +57,40 @@ pub(crate) struct Files {
     octets: Spooled,
     items: Vec<Item>,
     fields: BTreeMap<&'static str, String>,
+    evidence: Evidence,
+}
+
+/// What logs say of the files.
+#[derive(Debug, Default)]
+struct Evidence {
+    parts: usize,
+    handed_in: HandedIn,
+}
+
+impl Evidence {
+    /// Takes the next part, within bounds.
+    async fn take(&mut self, part: &mut Field<'_>) -> Result<(), Problem> {
+        self.parts = self.parts.saturating_add(1);
+        if self.parts > EVIDENCE_PARTS {
+            let detail = format!("At most {EVIDENCE_PARTS} parts of evidence are taken at once.");
+            return Err(Problem::new(Code::TooManyFiles, detail));
+        }
+        let mut octets = Vec::new();
+        while let Some(piece) = part.chunk().await.map_err(broken)? {
+            if octets.len().saturating_add(piece.len()) > EVIDENCE_BYTES {
+                let detail = format!("At most {EVIDENCE_BYTES} bytes of one part of evidence are taken.");
+                return Err(Problem::new(Code::TooLarge, detail));
+            }
+            octets.extend_from_slice(&piece);
+        }
+        let taken = self.handed_in.take_of_logs(&octets, &format!("evidence {}", self.parts));
+        taken.map_err(|refused| Problem::new(Code::FieldMalformed, format!("{}.", chain(&refused))))
+    }
 }
 
 impl Files {
-    /// Reads a form of `file` parts, of `signature` parts each beside an `original` or `digest`, and any of these fields.
+    /// Reads a form of `file` parts, of `signature` parts each beside an `original` or `digest`, of `evidence` parts, and any of
+    /// these fields.
     pub(crate) async fn read(
         app: &App,
         actor: &Actor,
@@ -68,7 +100,8 @@ impl Files {
         let mut form = Multipart::from_request(request, &())
             .await
             .map_err(|_| Problem::new(Code::BodyMalformed, "The form has no boundary."))?;
-        let mut files = Self { octets: app.spooled(actor, "parts"), items: Vec::new(), fields: BTreeMap::new() };
+        let octets = app.spooled(actor, "parts");
+        let mut files = Self { octets, items: Vec::new(), fields: BTreeMap::new(), evidence: Evidence::default() };
         let mut half = None;
         while let Some(mut part) = form.next_field().await.map_err(broken)? {
             let name = part.name().unwrap_or_default().to_owned();
@@ -91,6 +124,10 @@ impl Files {
                     let text = short_text("digest", &part.bytes().await.map_err(broken)?)?;
                     let digest = OriginalDigest::parse(&text).map_err(|_| malformed("digest", DIGEST))?;
                     Some(Half::Original(Given::Digest(digest)))
+                }
+                "evidence" => {
+                    files.evidence.take(&mut part).await?;
+                    None
                 }
                 _ => {
                     let known = known.iter().find(|known| **known == name).ok_or_else(|| {
@@ -158,6 +195,11 @@ impl Files {
 
     async fn at(&self, place: Place) -> Result<Vec<u8>, Problem> {
         self.octets.read(place.from, place.count).await
+    }
+
+    /// What logs say of the files, of each of them.
+    pub(crate) const fn evidence(&self) -> &HandedIn {
+        &self.evidence.handed_in
     }
 
     /// A field that may be left out.

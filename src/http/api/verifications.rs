@@ -19,7 +19,7 @@ use crate::http::api::report_answer::{ReportForm, answer};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::UploadPlace;
 use crate::http::problem::{Code, Problem};
-use crate::service::door::{Actor, SignedOriginal, VerifyDocument};
+use crate::service::door::{Actor, HandedIn, SignedOriginal, VerifyDocument};
 
 /// The form of an upload.
 #[derive(ToSchema)]
@@ -37,6 +37,10 @@ pub(crate) struct VerificationForm {
     /// The digest of what it signs instead, where that is enough: `sm3`, `sha256`, `sha384`, `sha512` or `sm2-e`, a colon,
     /// hexadecimal.
     digest: Option<String>,
+    /// A proof of a log (C2SP tlog-proof) or its receipt, or PEM of both, at most 64 KiB: judged as evidence for each file. At
+    /// most 16 times.
+    #[schema(value_type = Option<String>, format = Binary)]
+    evidence: Option<Vec<u8>>,
     /// Replaces *now*, RFC 3339. Proves nothing about when a signature was made.
     at: Option<String>,
     /// A verification policy by name.
@@ -112,7 +116,7 @@ pub(crate) async fn verify(
             within_limit(&app, &document)?;
             let original = query.original_digest.as_deref().map(OriginalDigest::parse).transpose();
             let original = original.map_err(|_| malformed("original_digest", DIGEST))?.map(SignedOriginal::Digest);
-            VerifyDocument { file_name, document, original, at, policy }
+            VerifyDocument { file_name, document, original, evidence: HandedIn::default(), at, policy }
         }
         _ => {
             let detail = "Send multipart/form-data, application/ofd or application/octet-stream.";
@@ -144,7 +148,8 @@ async fn verify_files(
         let mut reports = Vec::new();
         for number in 0..files.len() {
             let Some(FileToJudge { file_name, file, original }) = files.file(number).await? else { break };
-            let document = VerifyDocument { file_name, document: file, original, at, policy: policy.clone() };
+            let (evidence, policy) = (files.evidence().clone(), policy.clone());
+            let document = VerifyDocument { file_name, document: file, original, evidence, at, policy };
             if files.len() == 1 {
                 return answer(&*door, &actor, document, form).await;
             }

@@ -20,7 +20,7 @@ use crate::http::guard::UploadPlace;
 use crate::http::pages::report::{ReportPage, View};
 use crate::http::pages::{SCRIPT, STYLE, answer, is_large, page};
 use crate::http::problem::Problem;
-use crate::service::door::{Actor, VerifyDocument};
+use crate::service::door::{Actor, HandedIn, VerifyDocument};
 use crate::service::signed_reports::Form as SignedForm;
 use crate::service::verification::sm3_hex;
 
@@ -110,7 +110,7 @@ pub(crate) async fn verify(
     let (file_name, file) = (form.file_name, form.file);
     let door = app.door.clone();
     if let Some(signed) = signed {
-        let document = VerifyDocument { file_name, document: file, original: None, at: None, policy: None };
+        let document = alone(file_name, file);
         let made = app.to_its_end(async move {
             let _place = place;
             door.verify_signed(&actor, document, signed).await
@@ -120,7 +120,7 @@ pub(crate) async fn verify(
     let judged = app.to_its_end(async move {
         let _place = place;
         let sm3 = sm3_hex(&file);
-        let document = VerifyDocument { file_name, document: file.clone(), original: None, at: None, policy: None };
+        let document = alone(file_name, file.clone());
         let report = door.verify(&actor, document).await?;
         let preview = door.preview(file).await?;
         Ok((report, sm3, preview, door.signs_reports().await?))
@@ -128,6 +128,11 @@ pub(crate) async fn verify(
     let (json, sm3, preview, signs) = judged.await?;
     let view = View::read(&json).map_err(|broken| Problem::internal(&broken))?;
     page(StatusCode::OK, &ReportPage::new(&view, &json, &sm3, preview.as_ref(), large).with_signed_reports(signs))
+}
+
+/// A file by itself: pages take nothing beside it.
+fn alone(file_name: String, document: Vec<u8>) -> VerifyDocument {
+    VerifyDocument { file_name, document, original: None, evidence: HandedIn::default(), at: None, policy: None }
 }
 
 /// The style of the pages.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::domain::audit::{Actor, Event, EventBody};
-use crate::service::door::VerifyDocument;
+use crate::service::door::{HandedIn, VerifyDocument};
 use crate::service::front::Front;
 use crate::service::verification_batches::contents::content;
 use crate::service::verification_batches::{BatchFile, Batches, LOST};
@@ -91,7 +91,9 @@ async fn judge(front: Front, batches: Batches, batch: StoredBatch, file: BatchFi
     let (indication, report, body) = match content(&batches.of(id), &file).await? {
         Some((document, original)) => {
             let (file_name, at, policy) = (file.name, batch.judged_as_of, Some(batch.policy.clone()));
-            let (report, body) = front.judge(VerifyDocument { file_name, document, original, at, policy }).await?;
+            let evidence = HandedIn::default();
+            let request = VerifyDocument { file_name, document, original, evidence, at, policy };
+            let (report, body) = front.judge(request).await?;
             (report.indication.name().to_owned(), Some(report.to_json().into_bytes()), Some(body))
         }
         None => {

@@ -11,6 +11,7 @@ mod gm3;
 mod hostile;
 mod issuance_jobs;
 mod log_addresses;
+mod logged_evidence;
 mod logs;
 mod manual;
 mod page;

@@ -1,6 +1,8 @@
 //! A seal used with the very keys of an installation, but outside of it: every signature is right, the log knows nothing of it, and
 //! under a trust list in force that says that this issuer logs `strict` refuses it.
 
+use std::path::Path;
+
 use serde_json::Value;
 use yinxin::base::clock::{Clock as _, SystemClock};
 use yinxin::base::random::SystemRandom;
@@ -23,7 +25,7 @@ use crate::serve::trust_lists::{LISTS, Person, send, sign};
 use crate::serve::{Client, Installation};
 
 /// A list that trusts an authority for seals, and says in which logs must be what is issued below it.
-fn list_of(certificate: Vec<u8>, logs: &[Verifier]) -> SignedTrustList {
+pub(super) fn list_of(certificate: Vec<u8>, logs: &[Verifier]) -> SignedTrustList {
     let now = SystemClock.now();
     let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
     let info = subject_public_key_info(&Signer::public_key(&keeper));
@@ -56,7 +58,7 @@ fn list_of(certificate: Vec<u8>, logs: &[Verifier]) -> SignedTrustList {
     unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap()
 }
 
-fn into_force(client: &Client, officers: [&Person; 2], list: &SignedTrustList) {
+pub(super) fn into_force(client: &Client, officers: [&Person; 2], list: &SignedTrustList) {
     let taken = send(client, officers[0], "POST", LISTS, Some(&list.to_json()));
     assert_eq!(taken.status, 200, "{}", taken.text());
     let digest = sm3(list.payload());
@@ -76,8 +78,13 @@ fn judged(
     installation: &Installation,
     (name, octets): (&str, &[u8]),
 ) -> (String, String, bool, Value) {
-    let form = format!("file=@{}", installation.write(name, octets).display());
-    let answer = client.call("/api/v1/verifications", &["-F", &form, "-F", "policy=strict"]);
+    judged_beside(client, &installation.write(name, octets), &[])
+}
+
+/// The same, with more parts of the form.
+pub(super) fn judged_beside(client: &Client, file: &Path, more: &[&str]) -> (String, String, bool, Value) {
+    let form = format!("file=@{}", file.display());
+    let answer = client.call("/api/v1/verifications", &[&["-F", &form, "-F", "policy=strict"], more].concat());
     let report: Value = serde_json::from_slice(&answer.ok()).unwrap();
     let signature = &report["signatures"][0];
     assert_eq!(signature["signature"]["status"], "ok", "{report}");
@@ -85,6 +92,29 @@ fn judged(
     let is_refused = signature["reasons"].as_array().unwrap().iter().any(|reason| reason["code"] == "receipt-missing");
     let axis = &signature["logged"];
     (text(&axis["status"]), text(&axis["code"]), is_refused, report)
+}
+
+/// Two officers who may bring trust lists into force.
+pub(super) fn officers(installation: &Installation) -> [Person; 2] {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let officers = [(); 2].map(|()| runtime.block_on(register(installation, Role::CertificateOfficer)));
+    for (_, id) in &officers {
+        let mut command = program();
+        command.env("YINXIN_DATA_DIR", installation.home()).env("YINXIN_LOG__LEVEL", "error");
+        let done = command.args(["ca", "officer", "appoint", "--role", "approver", "--caller", id.as_str()]).output();
+        assert!(done.unwrap().status.success());
+    }
+    officers
+}
+
+/// The certificate of the authority whose development certificates an installation uses.
+pub(super) fn authority_of(installation: &Installation) -> Vec<u8> {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let services = open(installation).await;
+        let pki = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
+        services.store.close().await;
+        pki.authority
+    })
 }
 
 #[test]
@@ -102,21 +132,8 @@ fn what_a_thief_signs_with_our_keys_is_refused_where_a_list_says_that_we_log() {
     let (_, forged) = seal_with_receipts(&thief, &thief.client(&running), "forged");
     assert_eq!(running.terminate().0, Some(0));
 
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let person = || runtime.block_on(register(&installation, Role::CertificateOfficer));
-    let (one, two) = (person(), person());
-    for (_, id) in [&one, &two] {
-        let mut command = program();
-        command.env("YINXIN_DATA_DIR", installation.home()).env("YINXIN_LOG__LEVEL", "error");
-        let done = command.args(["ca", "officer", "appoint", "--role", "approver", "--caller", id.as_str()]).output();
-        assert!(done.unwrap().status.success());
-    }
-    let authority = runtime.block_on(async {
-        let services = open(&installation).await;
-        let pki = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
-        services.store.close().await;
-        pki.authority
-    });
+    let [one, two] = officers(&installation);
+    let authority = authority_of(&installation);
 
     let running = installation.serve();
     let client = installation.client(&running);
