@@ -32,6 +32,7 @@ fn request_for(method: &str, path: &str) -> Request {
             Request::new("GET", &format!("{path}?sm3={}", "ab".repeat(32)))
         }
         "GET" => Request::new("GET", &path),
+        "DELETE" if path.starts_with("/api/v1/signatures/") => Request::new("DELETE", "/api/v1/signatures/signature-1"),
         "DELETE" => Request::new("DELETE", &path),
         "PUT" => Request::new("PUT", &path).body("application/ofd", b"PK"),
         "POST" if crate::seal_desk::is_about_seals(&path) => crate::seal_desk::request(&path),

@@ -196,7 +196,7 @@ fn the_calls_of_the_manual_for_persons_work() {
     let report = client.verify(&installation.write("sealed.ofd", &sealed));
     assert_eq!((&report["indication"], report["signatures"].as_array().unwrap().len()), (&"TOTAL_PASSED".into(), 2));
 
-    // By hand: the operator's statement, without a time stamp.
+    // By hand, beside the service: the operator's statement, and a time stamp all the same.
     let now = yinxin::base::clock::Clock::now(&yinxin::base::clock::SystemClock).to_string();
     let order = |level: &str, out: &str| {
         let mut command = program();
@@ -210,7 +210,14 @@ fn the_calls_of_the_manual_for_persons_work() {
     let report = client.verify(&installation.path("by-hand.ofd"));
     let event = &report["signatures"][0]["details"]["event"];
     assert_eq!((&event["transaction"], &event["level"]), (&act.trim_end().into(), &5.into()));
-    assert_eq!(report["signatures"][0]["time"]["code"], "claimed");
+    assert_eq!(report["signatures"][0]["time"]["code"], "proved");
+    // Strictly rising times are promised by one process alone.
+    let mut ordered = order("5", "ordered.ofd");
+    ordered.env("YINXIN_STAMPING__ORDERING", "true").current_dir(installation.folder.path());
+    let refused = ordered.output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.success(), told.contains("(stamping-ordered)")), (false, true), "{told}");
+    assert!(!installation.path("ordered.ofd").exists());
     let refused = order("3", "low.ofd").current_dir(installation.folder.path()).output().unwrap();
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!((refused.status.code(), told.contains("(assurance-level-too-low)")), (Some(4), true), "{told}");
