@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
-use crate::domain::audit::{Actor, Event, EventBody};
+use crate::domain::audit::{Actor, EventBody, LoggedEvent};
 use crate::service::callers::{actor_of, is_token};
 use crate::service::{Error, Services};
 use crate::store::{self, Tx, audit, callers, idempotency};
@@ -214,8 +214,11 @@ pub async fn noted_receipt_again(
     is_the_one: impl Fn(&EventBody) -> bool,
 ) {
     let Some(number) = noted else { return };
+    let is_it = |der: &[u8]| {
+        LoggedEvent::from_der(der).is_ok_and(|event| event.known().is_some_and(|event| is_the_one(&event.body)))
+    };
     match services.store.read(|tx| Box::pin(audit::find_salted(tx, number))).await {
-        Ok(Some(found)) if Event::from_der(&found.event).is_ok_and(|event| is_the_one(&event.body)) => {
+        Ok(Some(found)) if is_it(&found.event) => {
             receipt_again(services, request, &[number]).await;
         }
         Ok(Some(_)) => tracing::error!(number, "the event that a row notes is another one: no receipt is given again"),

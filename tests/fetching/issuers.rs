@@ -223,7 +223,8 @@ async fn the_service_takes_candidates_for_one_judgement_alone() {
     let policy = Arc::new(policy());
     let verdict = async |judging: &Judging| {
         let document = Arc::new(chain.end.clone());
-        let subject = Subject { file_name: "file".into(), document, original: None };
+        let subject =
+            Subject { file_name: "file".into(), document, original: None, evidence: std::sync::Arc::default() };
         let report = judging.judge(&subject, &policy, chain.root.now).await.unwrap();
         short(&serde_json::to_value(report).unwrap())
     };

@@ -459,7 +459,8 @@ async fn the_service_judges_by_bundles_in_force_and_fetches_where_it_may() {
     let policy = Arc::new(policy());
     let verdict = async |judging: &Judging, serial: u8| {
         let document = Arc::new(authority.end(serial, &[], &[&url]));
-        let subject = Subject { file_name: "file".into(), document, original: None };
+        let subject =
+            Subject { file_name: "file".into(), document, original: None, evidence: std::sync::Arc::default() };
         let report = judging.judge(&subject, &policy, authority.now).await.unwrap();
         short(&serde_json::to_value(report).unwrap())
     };
