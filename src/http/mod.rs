@@ -595,7 +595,7 @@ mod tests {
         for path in ["/readyz", "/metrics", "/api/openapi.json", "/api/v1/seals/x"] {
             assert_eq!(answer(&app, path, None).await, (403, "no-access-rule".to_owned()), "{path}");
         }
-        let missing = InvalidTable::RowMissing { endpoint: "DELETE /api/v1/verification-batches/{id}".into() };
+        let missing = InvalidTable::RowMissing { endpoint: "DELETE /api/v1/signatures/{id}".into() };
         assert_eq!(app.table.must_match(&app.routes), Err(missing));
     }
 
