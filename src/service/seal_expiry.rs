@@ -4,7 +4,7 @@
 //! seal's end is kept beside it as a number by which due ones are found, and nothing is decided by that number: the seal says
 //! when its validity ends. A crash loses nothing, days without a service neither: what is due stays due.
 //!
-//! Whoever reads a seal meanwhile reads it by the clock ([`by_the_clock`]): so it is `expired` for everybody from the same
+//! Whoever reads a seal meanwhile reads it by the clock (`by_the_clock`): so it is `expired` for everybody from the same
 //! moment, whether the look has come by or not.
 
 use crate::base::clock::Timestamp;
