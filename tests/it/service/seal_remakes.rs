@@ -659,7 +659,7 @@ async fn survive(place: Place) {
         let arguments = ["service::seal_remakes::child", "--exact", "--ignored", "--nocapture"];
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(arguments).env(URL, &place.url).env(KEY, &key).env(JOB, id.as_str());
-        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let (mut last, mut killed) = ((0, 0), false);
         for line in lines {
@@ -688,7 +688,9 @@ async fn survive(place: Place) {
                 }
             }
         }
-        child.wait().unwrap();
+        let ended = child.wait().unwrap();
+        // Nobody but this test ends it: what else it ended by stands above.
+        assert!(killed || ended.success(), "round {round}: {ended}");
         let services = reopened(&place.url, &key).await;
         let counts = seal_remakes::counts(&services, &id).await.unwrap();
         assert!(counts.revoked >= last.0.try_into().unwrap() && counts.made >= last.1.try_into().unwrap());
