@@ -236,6 +236,8 @@ mod tests {
         assert_eq!(names.map(|name| unfit(name).unwrap().name()), names);
         assert_eq!(unfit("smell").unwrap_err(), "one of name, picture, code, size, longer, signer, maker");
         assert_eq!(code("name-taken").unwrap(), "name-taken");
-        assert!(code("").is_err() && code("no words").is_err() && code(&"a".repeat(65)).is_err());
+        for text in ["", "no words", &"a".repeat(65)] {
+            assert_eq!(code(text).unwrap_err(), "1 to 64 of a-z A-Z 0-9 - _ .");
+        }
     }
 }
