@@ -11,6 +11,8 @@ mod material;
 
 #[path = "interop/bouncycastle/asked.rs"]
 mod bouncycastle;
+#[path = "material/trust_list.rs"]
+mod trust_list;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use yinxin::domain::ca::{Issuer, Publication, Request, ThrowAwayKeys, Transactio
 use yinxin::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use yinxin::domain::seal::person::{self, PersonDraft};
 use yinxin::domain::seal::signing::Placement;
-use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
+use yinxin::domain::trust::key::encode_value;
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list};
 use yinxin::domain::verify::Report;
 use yinxin::format::cms::{ContentType, Family, NewAttribute, NewSignedData, NewSigner, SignerIdentifier};
@@ -34,9 +36,7 @@ use yinxin::format::der::{ObjectIdentifier, Writer};
 use yinxin::format::ofd::container::Container;
 use yinxin::format::ofd::signing::replace_part;
 use yinxin::format::ses::{Layout, NewSeal, NewSignature, NewSigners, SesSignature};
-use yinxin::format::trust_list::{
-    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, TrustList, TrustUse,
-};
+use yinxin::format::trust_list::{ListedAnchor, SignerIdRule, TrustUse};
 use yinxin::format::x509::event::{BoundDigest, CONTEXT_TYPE, EventStatement, MESSAGE_DIGEST};
 use yinxin::format::x509::extension::{
     AuthenticationContext, AuthenticationContexts, SUBJECT_DIRECTORY_ATTRIBUTES, SubjectDirectoryAttributes,
@@ -44,6 +44,7 @@ use yinxin::format::x509::extension::{
 use yinxin::format::x509::{AssuranceLevel, Certificate, EventBinding, NewCertificate, NewExtension};
 
 use material::{Material, certificate, document, policy};
+use trust_list::signed_list;
 
 const SM2: algorithm::SignatureAlgorithm = algorithm::SignatureAlgorithm::Sm2Sm3;
 const PLACE: Placement = Placement { page: 1, x_mm: 20.0, y_mm: 200.0, lock: false };
@@ -242,8 +243,6 @@ fn what_is_bound_is_read_back_and_passes() {
 /// The authority on a trust list, for those uses.
 fn listed(counter: &Counter, uses: Vec<TrustUse>) -> TrustAnchors {
     let now = counter.made.now;
-    let keeper = PrivateKey::generate(&SystemRandom).unwrap();
-    let info = subject_public_key_info(&Signer::public_key(&keeper));
     let anchor = ListedAnchor {
         certificate: counter.made.root.clone(),
         from: None,
@@ -255,22 +254,7 @@ fn listed(counter: &Counter, uses: Vec<TrustUse>) -> TrustAnchors {
         until: None,
         uses,
     };
-    let list = TrustList {
-        anchors: vec![anchor],
-        expires: now.plus_days(30),
-        issued: now.plus_days(-1),
-        lists: Vec::new(),
-        name: "list".into(),
-        number: 1,
-        operator: "示例".into(),
-        signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
-        threshold: 1,
-        version: 1,
-    };
-    let unsigned = SignedTrustList::unsigned(list).unwrap();
-    let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
-    let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
-    let signed = unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap();
+    let signed = signed_list("list", anchor, now);
     let list = CheckedList::check(signed, &AlgorithmPolicy::whatever_we_compute(), now).unwrap();
     let mut trust = TrustAnchors::none();
     add_trust_list(&mut trust, &list);

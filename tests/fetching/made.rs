@@ -1,6 +1,9 @@
 //! What the tests ask about: an authority with certificates, lists and answers of its own, trust lists, and a server that
 //! says what it is told to.
 
+#[path = "../material/trust_list.rs"]
+pub(crate) mod trust_list;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -13,18 +16,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use trust_list::signed_list;
 use yinxin::base::clock::{Clock, SystemClock, Timestamp};
 use yinxin::base::random::SystemRandom;
 use yinxin::crypto::algorithm::{OID_SHA1, OID_SM2_WITH_SM3, SignatureAlgorithm};
-use yinxin::crypto::digest::{sha1_identifier, sm3};
+use yinxin::crypto::digest::sha1_identifier;
 use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::trust::key::{encode_value, subject_public_key_info};
 use yinxin::format::cms::{ContentType, Family, NewSignedData};
 use yinxin::format::keys::SubjectPublicKeyInfo;
-use yinxin::format::trust_list::{
-    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, StatusKind, StatusService,
-    TrustList, TrustUse,
-};
+use yinxin::format::trust_list::{ListedAnchor, SignedTrustList, SignerIdRule, StatusKind, StatusService, TrustUse};
 use yinxin::format::x509::crl::{NewCrl, NewEntries, NewRevokedCertificate, RevocationReason};
 use yinxin::format::x509::extension::{
     ACCESS_CA_ISSUERS, ACCESS_OCSP, AccessDescription, AuthorityInfoAccess, CrlDistributionPoints, DistributionPoint,
@@ -252,24 +253,7 @@ impl Authority {
             until: None,
             uses: vec![TrustUse::Identity],
         };
-        let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-        let info = subject_public_key_info(&Signer::public_key(&keeper));
-        let list = TrustList {
-            anchors: vec![anchor],
-            expires: self.now.plus_days(30),
-            issued: self.now.plus_days(-1),
-            lists: Vec::new(),
-            name: "tests".into(),
-            number: 1,
-            operator: "示例".into(),
-            signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
-            threshold: 1,
-            version: 1,
-        };
-        let unsigned = SignedTrustList::unsigned(list).unwrap();
-        let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
-        let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
-        unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap()
+        signed_list("tests", anchor, self.now)
     }
 }
 

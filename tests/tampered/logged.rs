@@ -1,6 +1,9 @@
 //! Seals made with stolen keys, and the log that exposes them: each value of the axis *logged*, in the library and from the
 //! program; proofs that are wrong in every way.
 
+#[path = "../material/trust_list.rs"]
+mod trust_list;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,16 +16,14 @@ use yinxin::crypto::{Signer, ed25519, sm2};
 use yinxin::domain::audit::checkpoint::{Verifier, checkpoint_text};
 use yinxin::domain::audit::tree::{Hash, TreeHash};
 use yinxin::domain::audit::{Actor, Entry, Event, EventBody, Salt};
-use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::{Evidence, LogProofRefused};
 use yinxin::format::tlog::{LogProof, Note, SignatureLine};
-use yinxin::format::trust_list::{
-    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, TrustList, TrustUse,
-};
+use yinxin::format::trust_list::{ListedAnchor, SignerIdRule, TrustUse};
 
 use crate::bench::{Bench, SEAL, VALUE, at, basic, certificate};
 use crate::evidence::{fresh_list, time_stamp};
+use trust_list::signed_list;
 
 pub(crate) const NOW: &str = "2026-11-23T00:00:00Z";
 
@@ -409,8 +410,6 @@ pub(crate) fn listing(logs: Vec<String>, name: &str) -> CheckedList {
 
 fn listing_of(certificate: Vec<u8>, logs: Vec<String>, name: &str) -> CheckedList {
     let now = at(NOW);
-    let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-    let info = subject_public_key_info(&Signer::public_key(&keeper));
     let anchor = ListedAnchor {
         certificate,
         from: None,
@@ -422,22 +421,7 @@ fn listing_of(certificate: Vec<u8>, logs: Vec<String>, name: &str) -> CheckedLis
         until: None,
         uses: vec![TrustUse::SealMaking, TrustUse::SealSigning],
     };
-    let list = TrustList {
-        anchors: vec![anchor],
-        expires: now.plus_days(30),
-        issued: now.plus_days(-1),
-        lists: Vec::new(),
-        name: name.into(),
-        number: 1,
-        operator: "示例".into(),
-        signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
-        threshold: 1,
-        version: 1,
-    };
-    let unsigned = SignedTrustList::unsigned(list).unwrap();
-    let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
-    let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
-    let signed = unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap();
+    let signed = signed_list(name, anchor, now);
     CheckedList::check(signed, &AlgorithmPolicy::whatever_we_compute(), now).unwrap()
 }
 

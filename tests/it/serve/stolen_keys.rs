@@ -5,18 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 use yinxin::base::clock::{Clock as _, SystemClock};
-use yinxin::base::random::SystemRandom;
 use yinxin::crypto::digest::sm3;
-use yinxin::crypto::{Signer, sm2};
 use yinxin::domain::audit::checkpoint::Verifier;
 use yinxin::domain::caller::Role;
-use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::trust::list::fingerprint;
-use yinxin::format::trust_list::{
-    ListAlgorithm, ListSignature, ListSigner, ListedAnchor, SignedTrustList, SignerIdRule, TrustList, TrustUse,
-};
+use yinxin::format::trust_list::{ListedAnchor, SignedTrustList, SignerIdRule, TrustUse};
 use yinxin::service::development;
 
+use crate::made::trust_list::signed_list;
 use crate::process::{has_curl, program};
 use crate::serve::audit_log::{copied, keys, seal_with_receipts, until};
 use crate::serve::receipts::opened;
@@ -26,9 +22,6 @@ use crate::serve::{Client, Installation};
 
 /// A list that trusts an authority for seals, and says in which logs must be what is issued below it.
 pub(super) fn list_of(certificate: Vec<u8>, logs: &[Verifier]) -> SignedTrustList {
-    let now = SystemClock.now();
-    let keeper = sm2::PrivateKey::generate(&SystemRandom).unwrap();
-    let info = subject_public_key_info(&Signer::public_key(&keeper));
     let anchor = ListedAnchor {
         certificate,
         from: None,
@@ -40,22 +33,7 @@ pub(super) fn list_of(certificate: Vec<u8>, logs: &[Verifier]) -> SignedTrustLis
         until: None,
         uses: vec![TrustUse::SealMaking, TrustUse::SealSigning],
     };
-    let list = TrustList {
-        anchors: vec![anchor],
-        expires: now.plus_days(30),
-        issued: now.plus_days(-1),
-        lists: Vec::new(),
-        name: "logging".into(),
-        number: 1,
-        operator: "示例".into(),
-        signers: vec![ListSigner { key: info.clone(), name: "甲".into() }],
-        threshold: 1,
-        version: 1,
-    };
-    let unsigned = SignedTrustList::unsigned(list).unwrap();
-    let (algorithm, key_sm3) = (ListAlgorithm::Sm2Sm3, sm3(&info));
-    let value = keeper.sign(&unsigned.signing_input(algorithm, &key_sm3), &SystemRandom).unwrap();
-    unsigned.with_signature(ListSignature { algorithm, key_sm3, value }).unwrap()
+    signed_list("logging", anchor, SystemClock.now())
 }
 
 pub(super) fn into_force(client: &Client, officers: [&Person; 2], list: &SignedTrustList) {
