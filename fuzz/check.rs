@@ -10,6 +10,7 @@ use crate::crypto::digest::digest_many;
 use crate::crypto::sm2::KeyTables;
 use crate::domain::ca::job_file::{JobFileError, MOST_NAME, MOST_ROW_BYTES, MOST_ROWS, RowOrder, read as read_job};
 use crate::domain::seal::import_table;
+use crate::domain::seal::stamp_plan::{StampPlace, StampPlan};
 use crate::domain::stamp::{Expected, StrangeCertificates, verify_token};
 use crate::domain::trust::{
     AlgorithmPolicy, CheckedList, TrustAnchors, add_trust_list, find_signer_certificate, verify_signer,
@@ -21,7 +22,9 @@ use crate::format::cms::{EnvelopedData, MAX_DEPTH, SignedAndEnvelopedData, Signe
 use crate::format::der::walk;
 use crate::format::jose::{self, Jws, Payload};
 use crate::format::ofd::container::Container;
-use crate::format::ofd::document::Package;
+use crate::format::ofd::document::{Document, Package, ReadingBudget};
+use crate::format::ofd::fields::places_of_field;
+use crate::format::ofd::letters::{find_text, letters_of};
 use crate::format::ofd::path::PartName;
 use crate::format::ofd::signatures::{SignatureDescription, SignatureList};
 use crate::format::ofd::signing::{NewSealPart, NewSignature as NewOfdSignature, prepare_signature};
@@ -528,6 +531,7 @@ pub fn pages(input: &[u8]) {
     let Ok(container) = Container::read(input, &LIMITS) else { return };
     let Ok(document) = page::Document::open(&container, 0, &LIMITS) else { return };
     let package = Package::read(&container, &LIMITS).expect("opened, so it has a body");
+    places(&container, &package);
     let stamps = package.bodies.first().and_then(|body| page::stamps_of(&container, body, &LIMITS).ok());
     for number in 0..document.page_count().min(2) {
         let Ok(drawn) = document.render_page(number, &stamps.clone().unwrap_or_default()) else { continue };
@@ -535,6 +539,40 @@ pub fn pages(input: &[u8]) {
         drawn.png(48).expect("our own SVG is read");
         let again = document.render_page(number, &stamps.clone().unwrap_or_default()).expect("drawn before");
         assert_eq!(drawn.svg(), again.svg());
+    }
+}
+
+/// The letters and the fields of a package's pages: whatever is found is made of letters that are there, and within bounds.
+fn places(container: &Container, package: &Package) {
+    let Some(body) = package.bodies.first() else { return };
+    let Ok(document) = Document::read(container, &body.doc_root, &LIMITS) else { return };
+    let budget = &mut ReadingBudget::new(&LIMITS);
+    for page in document.pages.iter().take(2) {
+        let Ok(letters) = letters_of(container, (&document, &page.content), 2000, budget, &LIMITS) else { continue };
+        assert!(letters.len() <= 2001);
+        for length in [1, 2, 5] {
+            let text: String = letters.iter().take(length).map(|letter| letter.character).collect();
+            let found = find_text(&letters, &text, 9);
+            assert!(found.len() <= 10 && found.iter().all(|area| area.left <= area.right && area.top <= area.bottom));
+            if let [only] = letters.get(..length.min(letters.len())).unwrap_or_default() {
+                assert!(found.len() > 9 || found.iter().any(|area| area.top <= only.area.bottom), "{text}");
+            }
+        }
+    }
+    for name in ["field", "cert"] {
+        if let Ok(found) = places_of_field(container, &document, name, 9, &LIMITS) {
+            assert!(found.len() <= 10);
+        }
+    }
+}
+
+/// Any text, read as a place of a stamp: what is read is written, and read the same.
+pub fn stamp_place(text: &str) {
+    if let Ok(place) = text.parse::<StampPlace>() {
+        assert_eq!(place.to_string().parse(), Ok(place));
+    }
+    if let Ok(plan) = StampPlan::read(text, true) {
+        assert_eq!(StampPlan::read(&plan.text(), true), Ok(plan));
     }
 }
 

@@ -173,7 +173,7 @@ impl Counter {
     }
 
     fn draft(&self, text: &str) -> PersonDraft {
-        person::prepare(&document(&[text]), (30, 12), &PLACE, self.made.now, &Limits::DEFAULT).unwrap()
+        person::prepare(&document(&[text]), (30, 12), &PLACE.into(), self.made.now, &Limits::DEFAULT).unwrap()
     }
 
     fn signed(&self, draft: PersonDraft, seal: &[u8], certificate: &[u8]) -> Vec<u8> {

@@ -23,6 +23,7 @@ use yinxin::domain::audit::{Actor, Entry, Event, EventBody};
 use yinxin::domain::ca::job_file::{self, RowOrder};
 use yinxin::domain::ca::profile::AttributeKind;
 use yinxin::domain::seal::import_table::{self, COLUMNS};
+use yinxin::domain::seal::stamp_plan::StampPlan;
 use yinxin::domain::trust::key::subject_public_key_info;
 use yinxin::domain::trust::{AlgorithmPolicy, CheckedList};
 use yinxin::domain::verify::Indication;
@@ -169,6 +170,7 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("ofd_page", pages()),
         ("ofd_signatures_xml", lists.chain(descriptions).collect()),
         ("private_key", private_keys()),
+        ("stamp_place", stamp_places()),
         ("seal_picture", seal_pictures()),
         ("ses_seal", named(&[("one-signer", &made.seal), ("two-signers", &other)])),
         ("ses_signature", named(&[("first", &once.signed_value), ("second", &twice.signed_value)])),
@@ -187,6 +189,18 @@ fn seeds() -> BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
         ("tsp_response", time_stamp_responses()),
         ("verify", whole_files(&made, [&once.document, &twice.document, &once.signed_value])),
     ])
+}
+
+/// Each kind of place, and a plan of two.
+fn stamp_places() -> BTreeMap<String, Vec<u8>> {
+    let seeds = [
+        ("at", "at pages=1,3-last x=124 y=211.5"),
+        ("seam", "seam edge=right pages=all at=100 sheets=8"),
+        ("keyword", "keyword which=last pages=odd dx=0 dy=-5 text=（盖章）"),
+        ("field", "field dx=0 dy=0 name=盖章处"),
+        ("plan", "seam edge=left\nfield name=seal"),
+    ];
+    seeds.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect()
 }
 
 /// A backup of one file, before any log.
@@ -944,6 +958,11 @@ fn every_committed_seed_is_accepted_by_its_reader() {
                 }
                 // Both are read by private functions; here only that they are text.
                 "http_fields" => assert!(bytes.is_ascii() && bytes.starts_with(b"sig1="), "{label}"),
+                "stamp_place" => {
+                    let text = std::str::from_utf8(&bytes).unwrap();
+                    let plan = StampPlan::read(text, false).unwrap();
+                    assert_eq!(plan.places().len(), if name == "plan" { 2 } else { 1 }, "{label}");
+                }
                 "sm2" if name == "point" => assert!(sm2::PublicKey::from_bytes(&bytes[1..]).is_ok(), "{label}"),
                 "sm2" if name == "compressed" => {
                     assert!(sm2::PublicKey::from_compressed(&bytes[1..]).is_ok(), "{label}")

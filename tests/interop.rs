@@ -52,7 +52,12 @@ async fn sealed_with_rsa(state: &Path) -> Vec<u8> {
     let services = Services::open(&url, &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
     let pki = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
     let placement = Placement { page: 1, x_mm: 150.0, y_mm: 20.0, lock: false };
-    let order = Order { document: NOTICE.to_vec(), placement, idempotency_key: None, purpose: UsePurpose::default() };
+    let order = Order {
+        document: NOTICE.to_vec(),
+        plan: placement.into(),
+        idempotency_key: None,
+        purpose: UsePurpose::default(),
+    };
     let sealed = sign(&services, &Actor::Operator, None, &pki.seals[2].id, order).await.unwrap();
     services.store.close().await;
     sealed.document

@@ -121,7 +121,8 @@ impl Workshop {
         let place = signing::Placement { page: 1, x_mm: 100.0, y_mm: 200.0, lock: false };
         let (key, der) = (&self.made.signer_key, &self.made.signer);
         let original = document(&["one", "two"]);
-        let token = signing::prepare(&original, seal, der, key.algorithm(), &place, self.made.now, &Limits::DEFAULT)?;
+        let token =
+            signing::prepare(&original, seal, der, key.algorithm(), &place.into(), self.made.now, &Limits::DEFAULT)?;
         let value = key.sign(token.to_sign(), &SystemRandom).unwrap();
         Ok(token.assemble(&value)?.document)
     }

@@ -69,8 +69,9 @@ impl Material {
     pub(crate) fn seal(&self, document: &[u8], lock: bool) -> signing::SealedDocument {
         let place = signing::Placement { page: 1, x_mm: 100.0, y_mm: 200.0, lock };
         let algorithm = self.signer_key.algorithm();
-        let token = signing::prepare(document, &self.seal, &self.signer, algorithm, &place, self.now, &Limits::DEFAULT)
-            .unwrap();
+        let token =
+            signing::prepare(document, &self.seal, &self.signer, algorithm, &place.into(), self.now, &Limits::DEFAULT)
+                .unwrap();
         let value = self.signer_key.sign(token.to_sign(), &SystemRandom).unwrap();
         token.assemble(&value).unwrap()
     }

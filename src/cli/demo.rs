@@ -335,8 +335,12 @@ impl Desk<'_> {
     }
 
     async fn seal(&self, seal: &StoredSeal, document: &[u8], placement: Placement) -> Result<Vec<u8>, Failure> {
-        let order =
-            Order { document: document.to_vec(), placement, idempotency_key: None, purpose: UsePurpose::default() };
+        let order = Order {
+            document: document.to_vec(),
+            plan: placement.into(),
+            idempotency_key: None,
+            purpose: UsePurpose::default(),
+        };
         Ok(seals::sign(self.services, &Actor::Operator, None, &seal.id, order).await?.document)
     }
 

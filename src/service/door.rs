@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{ApplicationId, AuthorityId, CallerId, JobId, RequestId, SealId, SignatureId};
 use crate::domain::ca::job_approval::JobStep;
+use crate::domain::seal::stamp_plan::StampPlan;
 use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
@@ -129,14 +130,8 @@ pub struct SignDocument {
     pub file_name: String,
     /// The file.
     pub document: Vec<u8>,
-    /// The page that bears the stamp; the first is 1.
-    pub page: u32,
-    /// The stamp's left edge, in mm from the page's left edge.
-    pub x_mm: f64,
-    /// The stamp's upper edge, in mm from the page's upper edge.
-    pub y_mm: f64,
-    /// Protect Signatures.xml too, so that no further signature can be added.
-    pub lock: bool,
+    /// Where the stamps go, and whether it is the last signature.
+    pub plan: StampPlan,
     /// The same key with the same content gives the same answer; with other content it is a conflict.
     pub idempotency_key: String,
     /// This request.

@@ -11,7 +11,6 @@ use crate::domain::audit::{self, EventBody};
 use crate::domain::ca::Profiles;
 use crate::domain::ca::job_approval::JobStep;
 use crate::domain::key::KeyAlgorithm;
-use crate::domain::seal::signing::Placement;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::trust::key::check_request_signature;
 use crate::domain::verify::{Policy, Report};
@@ -310,7 +309,7 @@ impl UseCases for Front {
         let by = self.caller(actor).await?;
         let order = Order {
             document: request.document,
-            placement: Placement { page: request.page, x_mm: request.x_mm, y_mm: request.y_mm, lock: request.lock },
+            plan: request.plan,
             idempotency_key: Some(request.idempotency_key),
             purpose: request.purpose,
         };
@@ -648,10 +647,7 @@ mod tests {
         let order = SignDocument {
             file_name: String::new(),
             document: Vec::new(),
-            page: 1,
-            x_mm: 0.0,
-            y_mm: 0.0,
-            lock: false,
+            plan: crate::domain::seal::signing::Placement { page: 1, x_mm: 0.0, y_mm: 0.0, lock: false }.into(),
             idempotency_key: "k".into(),
             request_id,
             purpose: crate::service::seal_uses::UsePurpose::default(),

@@ -23,7 +23,8 @@ use crate::domain::caller::Role;
 use crate::domain::key::{KeyAlgorithm, KeyPurpose, KeyUse, Owner};
 use crate::domain::seal::maker::{self, SealForm, SealRequest, SignerList};
 use crate::domain::seal::person::{self, PersonDraft, PersonRefused, PersonRules, StatedPerson};
-use crate::domain::seal::signing::{self, Placement, SealedDocument};
+use crate::domain::seal::signing::{self, SealedDocument};
+use crate::domain::seal::stamp_plan::StampPlan;
 use crate::format::x509::event::{BoundDigest, EventStatement};
 use crate::render::seal::Trust;
 use crate::service::door::ErrorKind;
@@ -110,7 +111,7 @@ pub struct PersonOrder {
     /// The document.
     pub document: Vec<u8>,
     /// Where the handwriting goes.
-    pub placement: Placement,
+    pub plan: StampPlan,
     /// The picture of the handwriting, as it was taken.
     pub handwriting: Vec<u8>,
     /// How large it is shown, width and height in millimetres.
@@ -164,16 +165,9 @@ pub async fn sign(services: &Services, means: Means<'_>, by: By<'_>, order: Pers
 
 /// What makes two orders the same.
 fn digest_of(order: &PersonOrder) -> [u8; 32] {
-    let PersonOrder { document, placement: place, handwriting, size_mm, person, .. } = order;
-    let text = format!(
-        "person|{}|{:?}|{:?}|{}|{}|{}|{size_mm:?}|{person:?}",
-        place.page,
-        place.x_mm,
-        place.y_mm,
-        place.lock,
-        hex(&sm3(document)),
-        hex(&sm3(handwriting)),
-    );
+    let PersonOrder { document, plan, handwriting, size_mm, person, .. } = order;
+    let (document, handwriting) = (hex(&sm3(document)), hex(&sm3(handwriting)));
+    let text = format!("person|{}|{document}|{handwriting}|{size_mm:?}|{person:?}", plan.named());
     sm3(text.as_bytes())
 }
 
@@ -198,16 +192,16 @@ async fn sign_once(
 ) -> Result<Sealed, Error> {
     let now = services.clock.now();
     settings.rules.permit(&order.person, now).map_err(PersonError::from)?;
-    if order.placement.lock {
+    if order.plan.lock {
         return Err(PersonError::Lock.into());
     }
     services.keys.permit_software()?;
     let signature = SignatureId::fresh(now, &*services.random)?;
-    let PersonOrder { document, placement, handwriting, size_mm, person, .. } = order;
+    let PersonOrder { document, plan, handwriting, size_mm, person, .. } = order;
     let (document_sm3, pictures) = (sm3(&document), settings.pictures);
     let preparing = tokio::task::spawn_blocking(move || {
         let picture = written(&handwriting, size_mm, pictures).map_err(PersonError::from)?;
-        let draft = person::prepare(&document, size_mm, &placement, now, &Limits::DEFAULT)?;
+        let draft = person::prepare(&document, size_mm, &plan, now, &Limits::DEFAULT)?;
         Ok::<_, Error>((picture.png, draft))
     });
     let (picture, draft) = preparing.await.map_err(|_| Error::Interrupted)??;

@@ -13,6 +13,7 @@ use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::sm3;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::seal::signing::{self, SigningToken};
+use crate::domain::seal::stamp_plan::StampPlan;
 use crate::domain::trust::key::{decode_value, public_key};
 use crate::format::x509::Certificate;
 use crate::service::callers::algorithm_of as key_algorithm;
@@ -85,12 +86,11 @@ fn algorithm_of(certificate: &[u8]) -> Result<SignatureAlgorithm, Error> {
 /// The same token for the same row, however often it is made.
 async fn token(
     (document, seal, certificate): (Vec<u8>, Vec<u8>, Vec<u8>),
-    order: (signing::Placement, Timestamp),
+    (plan, now): (StampPlan, Timestamp),
 ) -> Result<(SigningToken, SignatureAlgorithm), Error> {
     let algorithm = algorithm_of(&certificate)?;
     let preparing = tokio::task::spawn_blocking(move || {
-        let (placement, now) = order;
-        signing::prepare(&document, &seal, &certificate, algorithm, &placement, now, &Limits::DEFAULT)
+        signing::prepare(&document, &seal, &certificate, algorithm, &plan, now, &Limits::DEFAULT)
     });
     Ok((preparing.await.map_err(|_| Error::Interrupted)??, algorithm))
 }
@@ -141,7 +141,7 @@ async fn prepare_once(
     let now = services.clock.now();
     let certificate_sm3 = sm3(&certificate);
     let parts = (order.document.clone(), seal.seal_der, certificate);
-    let (token, algorithm) = token(parts, (order.placement, now)).await?;
+    let (token, algorithm) = token(parts, (order.plan.clone(), now)).await?;
     let to_sign = token.to_sign().to_vec();
     let prepared = StoredPrepared {
         signature: SignatureId::fresh(now, &*services.random)?,
@@ -149,7 +149,7 @@ async fn prepare_once(
         caller: caller(actor).cloned(),
         document: Some(order.document),
         document_sm3,
-        placement: order.placement,
+        plan: order.plan,
         to_sign_sm3: sm3(&to_sign),
         prepared_at: now,
         expires_at: now.plus_seconds(services.value_within),
@@ -228,7 +228,7 @@ async fn waiting(
         return Err(Error::SigningEnded);
     }
     let parts = (document, seal.seal_der.clone(), certificate);
-    let (token, algorithm) = token(parts, (prepared.placement, prepared.prepared_at)).await?;
+    let (token, algorithm) = token(parts, (prepared.plan.clone(), prepared.prepared_at)).await?;
     // Another program's way to write the package: what the client signs would not fit it.
     if sm3(token.to_sign()) != prepared.to_sign_sm3 {
         return Err(Error::SigningEnded);

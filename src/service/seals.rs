@@ -12,7 +12,8 @@ use crate::base::limits::Limits;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody, SuspensionReason};
 use crate::domain::key::{KeyPurpose, KeyUse};
-use crate::domain::seal::signing::{self, Placement};
+use crate::domain::seal::signing;
+use crate::domain::seal::stamp_plan::StampPlan;
 use crate::domain::seal::taking;
 use crate::domain::seal::{InvalidTransition, State};
 use crate::format::keys::read_pem;
@@ -51,8 +52,8 @@ pub struct Status {
 pub struct Order {
     /// The document.
     pub document: Vec<u8>,
-    /// Where the stamp goes.
-    pub placement: Placement,
+    /// Where the stamps go.
+    pub plan: StampPlan,
     /// The same key with the same content gives the same answer; needs a caller.
     pub idempotency_key: Option<String>,
     /// What the seal is used for.
@@ -273,10 +274,10 @@ async fn sign_once(
     let (now, purpose) = (services.clock.now(), KeyPurpose::SealSigning);
     let signer = services.store.read(|tx| Box::pin(services.keys.signer(tx, &key, purpose, now))).await?;
     let algorithm = signer.algorithm();
-    let (seal_der, placement, document) = (seal.seal_der.clone(), order.placement, order.document);
+    let (seal_der, plan, document) = (seal.seal_der.clone(), order.plan, order.document);
     let prepared = tokio::task::spawn_blocking(move || {
         let limits = &Limits::DEFAULT;
-        signing::prepare(&document, &seal_der, &certificate, algorithm, &placement, now, limits)
+        signing::prepare(&document, &seal_der, &certificate, algorithm, &plan, now, limits)
     });
     let token = prepared.await.map_err(|_| Error::Interrupted)??;
 
@@ -404,9 +405,7 @@ fn caller(actor: &Actor) -> Option<&CallerId> {
 
 /// What makes two orders the same.
 pub(in crate::service) fn digest_of(seal: &SealId, order: &Order, document_sm3: &[u8; 32]) -> [u8; 32] {
-    let place = order.placement;
-    let mut text =
-        format!("{seal}|{}|{:?}|{:?}|{}|{}", place.page, place.x_mm, place.y_mm, place.lock, hex(document_sm3));
+    let mut text = format!("{seal}|{}|{}", order.plan.named(), hex(document_sm3));
     // A second factor is presented anew with each attempt. What is left out is not written, as before there was any.
     let UsePurpose { item, document_kind, amount, .. } = &order.purpose;
     let amount = amount.map(|amount| amount.to_string());

@@ -4,7 +4,6 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::{RequestId, SealId, SignatureId};
 use crate::crypto::digest::{hex, sm3};
-use crate::domain::seal::signing::Placement;
 use crate::service::door::{Actor, SignDocument, SignedDocument, UseCases as _};
 use crate::service::front::Front;
 use crate::service::seals::Order;
@@ -91,9 +90,8 @@ pub(in crate::service) async fn take(front: &Front, actor: &Actor, step: Signing
     let (method, route) = step.endpoint();
     let done = match step {
         SigningStep::Prepare { seal, request } => {
-            let SignDocument { document, page, x_mm, y_mm, lock, idempotency_key, request_id, purpose, .. } = *request;
-            let placement = Placement { page, x_mm, y_mm, lock };
-            let order = Order { document, placement, idempotency_key: Some(idempotency_key), purpose };
+            let SignDocument { document, plan, idempotency_key, request_id, purpose, .. } = *request;
+            let order = Order { document, plan, idempotency_key: Some(idempotency_key), purpose };
             let done = prepared_signings::prepare(services, &by, Some(&request_id), &seal, order).await;
             done.map(|prepared| {
                 SigningAnswer::Prepared(PreparedSignature {

@@ -307,6 +307,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0041_ends.sql"),
         postgres: include_str!("migrations/postgres/0041_ends.sql"),
     },
+    Migration {
+        version: 43,
+        serves_from: 43,
+        sqlite: include_str!("migrations/sqlite/0043_places.sql"),
+        postgres: include_str!("migrations/postgres/0043_places.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -7,6 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, SealId, SignatureId};
 use crate::crypto::digest::sm3;
 use crate::domain::seal::signing::Placement;
+use crate::domain::seal::stamp_plan::StampPlan;
 use crate::store::integrity::optional;
 use crate::store::sql::{execute, fetch_all, fetch_one, fetch_optional};
 use crate::store::{Error, Tx};
@@ -40,8 +41,8 @@ pub struct StoredPrepared {
     pub document: Option<Vec<u8>>,
     /// SM3 of what came.
     pub document_sm3: [u8; 32],
-    /// Where the stamp goes.
-    pub placement: Placement,
+    /// Where the stamps go.
+    pub plan: StampPlan,
     /// SM3 of what the client signs.
     pub to_sign_sm3: [u8; 32],
     /// When it was prepared: the moment that the signature states.
@@ -64,6 +65,7 @@ struct Row {
     x_bits: i64,
     y_bits: i64,
     locks: i64,
+    places: Option<String>,
     to_sign_sm3: Vec<u8>,
     prepared_at: i64,
     expires_at: i64,
@@ -94,6 +96,7 @@ where
             x_bits: row.try_get("x_bits")?,
             y_bits: row.try_get("y_bits")?,
             locks: row.try_get("locks")?,
+            places: row.try_get("places")?,
             to_sign_sm3: row.try_get("to_sign_sm3")?,
             prepared_at: row.try_get("prepared_at")?,
             expires_at: row.try_get("expires_at")?,
@@ -117,13 +120,13 @@ fn number(bits: i64) -> f64 {
 /// The content that the integrity value covers: every column but signature, version and the value itself, documents by their
 /// SM3. What left is forgotten without a new value, so whether it is there is not covered.
 fn content(prepared: &StoredPrepared) -> Vec<Vec<u8>> {
-    let place = prepared.placement;
+    let (place, places) = columns(&prepared.plan);
     let (ended_at, value) = match &prepared.ended {
         None => (None, None),
         Some((at, PreparedEnd::Abandoned)) => (Some(at.unix().to_be_bytes()), None),
         Some((at, PreparedEnd::Signed { value_sm3, .. })) => (Some(at.unix().to_be_bytes()), Some(value_sm3)),
     };
-    vec![
+    let mut content = vec![
         prepared.seal.as_str().as_bytes().to_vec(),
         optional(prepared.caller.as_ref().map(|caller| caller.as_str().as_bytes())),
         prepared.document_sm3.to_vec(),
@@ -136,7 +139,18 @@ fn content(prepared: &StoredPrepared) -> Vec<Vec<u8>> {
         prepared.expires_at.unix().to_be_bytes().to_vec(),
         optional(ended_at.as_ref().map(|octets| &octets[..])),
         optional(value.map(|value| &value[..])),
-    ]
+    ];
+    // Rows of one stamp at a point are as they were before there were others.
+    content.extend(places.map(String::into_bytes));
+    content
+}
+
+/// A plan as the columns have it: of one stamp at a point the page and the point, of any other one its text.
+fn columns(plan: &StampPlan) -> (Placement, Option<String>) {
+    match plan.single() {
+        Some(place) => (place, None),
+        None => (Placement { page: 0, x_mm: 0.0, y_mm: 0.0, lock: plan.lock }, Some(plan.text())),
+    }
 }
 
 fn integrity(tx: &Tx<'_>, prepared: &StoredPrepared) -> Result<Vec<u8>, Error> {
@@ -165,11 +179,14 @@ fn read(row: Row) -> Option<StoredPrepared> {
         caller: row.caller.as_deref().map(CallerId::parse).transpose().ok()?,
         document: row.document,
         document_sm3,
-        placement: Placement {
-            page: u32::try_from(row.page).ok()?,
-            x_mm: number(row.x_bits),
-            y_mm: number(row.y_bits),
-            lock: row.locks == 1,
+        plan: match row.places {
+            None => StampPlan::from(Placement {
+                page: u32::try_from(row.page).ok()?,
+                x_mm: number(row.x_bits),
+                y_mm: number(row.y_bits),
+                lock: row.locks == 1,
+            }),
+            Some(text) => StampPlan::read(&text, row.locks == 1).ok()?,
         },
         to_sign_sm3: row.to_sign_sm3.try_into().ok()?,
         prepared_at: Timestamp::from_unix(row.prepared_at),
@@ -183,7 +200,7 @@ fn read(row: Row) -> Option<StoredPrepared> {
 macro_rules! select {
     ($where:literal) => {
         concat!(
-            "SELECT signature, seal, caller, document, document_sm3, page, x_bits, y_bits, locks, to_sign_sm3, prepared_at, ",
+            "SELECT signature, seal, caller, document, document_sm3, page, x_bits, y_bits, locks, places, to_sign_sm3, prepared_at, ",
             "expires_at, ended_at, value_sm3, result, version, integrity FROM prepared_signings ",
             $where
         )
@@ -198,9 +215,9 @@ pub async fn insert(tx: &mut Tx<'_>, prepared: &StoredPrepared) -> Result<(), Er
     let one = StoredPrepared { version: 1, ended: None, ..prepared.clone() };
     let integrity = integrity(tx, &one)?;
     let sql = "INSERT INTO prepared_signings (signature, seal, caller, document, document_sm3, page, x_bits, y_bits, locks, \
-               to_sign_sm3, prepared_at, expires_at, version, integrity) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)";
-    let place = one.placement;
+               to_sign_sm3, prepared_at, expires_at, version, integrity, places) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14)";
+    let (place, places) = columns(&one.plan);
     execute!(
         tx,
         sql,
@@ -216,7 +233,8 @@ pub async fn insert(tx: &mut Tx<'_>, prepared: &StoredPrepared) -> Result<(), Er
         &one.to_sign_sm3[..],
         one.prepared_at.unix(),
         one.expires_at.unix(),
-        integrity
+        integrity,
+        places
     )
     .map(|_| ())
 }

@@ -41,6 +41,8 @@ mod sm2_vectors;
 mod sm3_vectors;
 #[path = "../sm4_vectors.rs"]
 mod sm4_vectors;
+#[path = "../stamp_places.rs"]
+mod stamp_places;
 #[path = "../stamps.rs"]
 mod stamps;
 #[path = "../vectors.rs"]

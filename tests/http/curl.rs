@@ -83,6 +83,6 @@ async fn curl_is_served() {
     for tls in ["1.2", "1.3"] {
         let mutual = ["--cert", &certificate, "--key", &key, "--tls-max", tls];
         let sealed = run(&[&mutual, form.as_slice()].concat()).await.unwrap();
-        assert_eq!(sealed, "PK12|1 10 20 false\n200 2", "TLS {tls}");
+        assert_eq!(sealed, "PK12|at pages=1 x=10 y=20 false\n200 2", "TLS {tls}");
     }
 }

@@ -373,8 +373,8 @@ impl UseCases for Double {
         if !request.order.document.starts_with(b"PK") {
             return Err(Fault::NotOfd);
         }
-        let PersonOrder { document, placement, handwriting, size_mm, person, idempotency_key } = request.order;
-        let told = format!("|{placement:?} {size_mm:?} {person:?} {} {idempotency_key:?}", handwriting.len());
+        let PersonOrder { document, plan, handwriting, size_mm, person, idempotency_key } = request.order;
+        let told = format!("|{} {size_mm:?} {person:?} {} {idempotency_key:?}", plan.text(), handwriting.len());
         Ok(SignedDocument {
             signature: SignatureId::parse("act-1").unwrap(),
             document: [document, told.into_bytes()].concat(),
@@ -437,7 +437,7 @@ impl UseCases for Double {
             return if *earlier == same { Ok(answer.clone()) } else { Err(Fault::KeyReused) };
         }
         let mut document = request.document.clone();
-        let mark = format!("|{} {} {} {}", request.page, request.x_mm, request.y_mm, request.lock);
+        let mark = format!("|{} {}", request.plan.text(), request.plan.lock);
         document.extend_from_slice(mark.as_bytes());
         let answer = SignedDocument {
             signature: SignatureId::fresh(self.clock().now(), &SystemRandom).unwrap(),

@@ -32,7 +32,7 @@ async fn all_that_is_stated_reaches_the_use_case() {
     assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/ofd"));
     assert_eq!(answer.headers["yinxin-signature-id"], "act-1");
     let told = String::from_utf8(answer.body).unwrap();
-    let expected = "PK|Placement { page: 2, x_mm: 30.0, y_mm: 40.5, lock: false } (40, 15) StatedPerson { name: \"样章人\", \
+    let expected = "PK|at pages=2 x=30 y=40.5 (40, 15) StatedPerson { name: \"样章人\", \
                     person: \"p-1\", level: AssuranceLevel(4), procedure: \"live-face\", proven_at: 2026-11-22T23:59:00Z } 3 \
                     Some(\"key-1\")";
     assert_eq!(told, expected);

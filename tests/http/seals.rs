@@ -51,7 +51,7 @@ async fn a_sealed_file_comes_back_with_its_digest() {
     let server = Server::start().await;
     let answer = server.send(&sealing(&parts()).signed(&server.caller)).await;
     assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, "application/ofd"));
-    assert_eq!(answer.body, b"PK|2 30 40.5 false");
+    assert_eq!(answer.body, b"PK|at pages=2 x=30 y=40.5 false");
     let digest = STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, &answer.body));
     assert_eq!(answer.headers["content-digest"], format!("sha-256=:{digest}:"));
     assert_eq!(answer.headers["yinxin-signature-id"].len(), 36);
@@ -66,7 +66,7 @@ async fn json_is_given_to_those_who_ask() {
     let answer = server.send(&request).await;
     let json = answer.json();
     assert_eq!(json["signature"], answer.headers["yinxin-signature-id"]);
-    assert_eq!(STANDARD.decode(json["document"].as_str().unwrap()).unwrap(), b"PK|2 30 40.5 true");
+    assert_eq!(STANDARD.decode(json["document"].as_str().unwrap()).unwrap(), b"PK|at pages=2 x=30 y=40.5 true");
     assert_eq!((&json["signed_at"], &json["document_sm3"]), (&"2026-11-23T00:00:00Z".into(), &"00".repeat(32).into()));
     for accept in ["*/*", "application/ofd, application/json"] {
         let answer = server.send(&sealing(&locked).header("accept", accept).signed(&server.caller)).await;
@@ -92,6 +92,31 @@ async fn idempotency_keys_are_needed_and_honoured() {
     let mut other = parts();
     other[1].2 = b"3";
     send(sealing(&other)).await.assert_refused(409, "idempotency-key-reused");
+}
+
+#[tokio::test]
+async fn stamps_go_to_many_places() {
+    let server = Server::start().await;
+    let places = |all: &[&'static str]| -> Parts<'static> {
+        let mut parts: Parts<'static> = vec![("file", Some("a.ofd"), b"PK")];
+        parts.extend(all.iter().map(|place| ("place", None, place.as_bytes())));
+        parts
+    };
+    let all = ["seam edge=right", "keyword which=last text=\u{ff08}盖章\u{ff09}"];
+    let answer = server.send(&sealing(&places(&all)).signed(&server.caller)).await;
+    assert_eq!(answer.status, 200);
+    let said = "PK|seam edge=right pages=all\nkeyword which=last pages=all dx=0 dy=0 text=\u{ff08}盖章\u{ff09} false";
+    assert_eq!(String::from_utf8(answer.body).unwrap(), said);
+    let mut both = places(&["at x=1 y=2"]);
+    both.push(("page", None, b"1"));
+    let wrong = "at x=1";
+    for (number, parts) in [both, places(&[wrong]), places(&[""]), places(&["at x=1 y=2"; 17])].iter().enumerate() {
+        let answer = server.send(&sealing(parts).signed(&server.caller)).await;
+        assert_eq!(answer.refusal().0, 400, "{number}");
+        assert_eq!(answer.refusal().1, if number == 3 { "field-repeated" } else { "field-malformed" }, "{number}");
+    }
+    let answer = server.send(&sealing(&places(&[wrong])).signed(&server.caller)).await;
+    assert_eq!(answer.json()["detail"], "place: y: millimetres, such as 12.5 was expected.");
 }
 
 #[tokio::test]

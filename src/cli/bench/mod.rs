@@ -244,7 +244,12 @@ async fn officer(services: &service::Services) -> Result<Development, Failure> {
 async fn sealed(installation: &Installation) -> Result<Vec<u8>, Failure> {
     let seal = installation.development.as_ref().and_then(|pki| pki.seals.first()).ok_or(Failure::Incomplete)?;
     let placement = Placement { page: 3, x_mm: 124.0, y_mm: 211.682, lock: false };
-    let order = Order { document: NOTICE.to_vec(), placement, idempotency_key: None, purpose: UsePurpose::default() };
+    let order = Order {
+        document: NOTICE.to_vec(),
+        plan: placement.into(),
+        idempotency_key: None,
+        purpose: UsePurpose::default(),
+    };
     Ok(seals::sign(&installation.services, &Actor::Operator, None, &seal.id, order).await?.document)
 }
 

@@ -11,7 +11,8 @@ use crate::base::limits::{Limits, SEAL_PICTURE_BYTES};
 use crate::cli::installation::{Error, write_new};
 use crate::domain::audit::Actor;
 use crate::domain::seal::person::{AssuranceLevel, StatedPerson};
-use crate::domain::seal::signing::Placement;
+use crate::domain::seal::signing::{self, Placement};
+use crate::domain::seal::stamp_plan::{MAX_PLACES, StampPlace, StampPlan};
 use crate::service::Services;
 use crate::service::person_signings::{self, Means, PersonOrder};
 
@@ -34,11 +35,14 @@ pub(super) struct Order {
     #[arg(long, value_name = "N", default_value_t = 1)]
     page: u32,
     /// Its left edge, in mm from the page's left edge
-    #[arg(long, value_name = "MM")]
-    x: f64,
+    #[arg(long, value_name = "MM", required_unless_present = "place", conflicts_with = "place")]
+    x: Option<f64>,
     /// Its upper edge, in mm from the page's upper edge
-    #[arg(long, value_name = "MM")]
-    y: f64,
+    #[arg(long, value_name = "MM", required_unless_present = "place", conflicts_with = "place")]
+    y: Option<f64>,
+    /// Where it goes instead, up to 16 times: `keyword which=last text=签名`, `field name=签名处`, …; docs/signing.md
+    #[arg(long, value_name = "PLACE", conflicts_with = "page")]
+    place: Vec<StampPlace>,
     /// Its width, 10 to 80 mm
     #[arg(long, value_name = "MM", default_value_t = 40)]
     width: u16,
@@ -70,7 +74,7 @@ fn level(text: &str) -> Result<AssuranceLevel, String> {
 pub(super) async fn sign(services: &Services, means: Means<'_>, order: &Order) -> Result<String, Error> {
     let wanted = PersonOrder {
         document: read(&order.document, Limits::DEFAULT.file_bytes)?,
-        placement: Placement { page: order.page, x_mm: order.x, y_mm: order.y, lock: false },
+        plan: plan(order)?,
         handwriting: read(&order.handwriting, SEAL_PICTURE_BYTES)?,
         size_mm: (order.width, order.height),
         person: StatedPerson {
@@ -85,6 +89,15 @@ pub(super) async fn sign(services: &Services, means: Means<'_>, order: &Order) -
     let signed = person_signings::sign(services, means, (&Actor::Operator, None), wanted).await?;
     write_new(&order.out, &signed.document)?;
     Ok(format!("{}\n", signed.signature))
+}
+
+/// Where the handwriting goes.
+fn plan(order: &Order) -> Result<StampPlan, Error> {
+    if let (Some(x_mm), Some(y_mm)) = (order.x, order.y) {
+        return Ok(Placement { page: order.page, x_mm, y_mm, lock: false }.into());
+    }
+    let many = signing::Error::TooManyStamps { limit: MAX_PLACES };
+    StampPlan::new(order.place.clone(), false).ok_or_else(|| crate::service::Error::from(many).into())
 }
 
 /// A file of at most so many octets, and one more, which is refused by its own code.

@@ -13,6 +13,7 @@ pub mod order;
 pub mod person;
 pub mod remake;
 pub mod signing;
+pub mod stamp_plan;
 mod state;
 pub mod statement;
 pub mod taking;

@@ -11,7 +11,8 @@ use crate::base::limits::Limits;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{digest_many, sm3};
-use crate::domain::seal::signing::{Error, Placement, SealedDocument, stamp};
+use crate::domain::seal::signing::{Error, SealedDocument};
+use crate::domain::seal::stamp_plan::{StampPlan, stamps};
 use crate::domain::seal::taking::lists;
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::time::to_generalized;
@@ -182,13 +183,13 @@ pub struct PersonDraft {
 pub fn prepare(
     original: &[u8],
     size_mm: (u16, u16),
-    placement: &Placement,
+    plan: &StampPlan,
     now: Timestamp,
     limits: &Limits,
 ) -> Result<PersonDraft, Error> {
     let oid = ALGORITHM.oid().ok_or(Error::Certificate)?;
     let container = Container::read(original, limits)?;
-    let stamp = stamp(&container, (size_mm.0.into(), size_mm.1.into()), placement, limits)?;
+    let stamps = stamps(&container, (size_mm.0.into(), size_mm.1.into()), plan, limits)?;
     let digests = |parts: &[&[u8]]| digest_many(ALGORITHM.digest(), parts);
     let new = NewOfdSignature {
         body: 0,
@@ -196,7 +197,7 @@ pub fn prepare(
         check_method: &ALGORITHM.digest().oid().to_string(),
         signature_method: &oid.to_string(),
         signature_date_time: &to_generalized(now),
-        stamps: &[stamp],
+        stamps: &stamps,
         seal: NewSealPart::InValue,
         lock: false,
         digests: &digests,

@@ -7,19 +7,18 @@ use crate::base::limits::Limits;
 use crate::crypto::PublicKey;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{digest, digest_many};
+use crate::domain::seal::stamp_plan::{StampPlan, stamps};
 use crate::domain::seal::taking::lists;
 use crate::domain::trust::key::{encode_value, public_key};
 use crate::format::der::time::to_generalized;
 use crate::format::ofd;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{Document, Package, PageBox};
-use crate::format::ofd::signing::{
-    NewSealPart, NewSignature as NewOfdSignature, NewStamp, PreparedSignature, prepare_signature,
-};
+use crate::format::ofd::signing::{NewSealPart, NewSignature as NewOfdSignature, PreparedSignature, prepare_signature};
 use crate::format::ses::{self, Layout, NewSignature, SesSeal};
 use crate::format::x509::Certificate;
 
-/// Where the stamp goes and what the signature protects.
+/// One stamp at one point; a [`StampPlan`] says more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
     /// The page, from 1.
@@ -59,6 +58,43 @@ pub enum Error {
         /// The page's size.
         page: String,
     },
+    /// The choice of pages names none of the document.
+    #[error("none of the {pages} pages is chosen")]
+    NoPage {
+        /// How many there are.
+        pages: usize,
+    },
+    /// A stamp over the seam of one page.
+    #[error("a stamp over the seam needs two pages")]
+    SeamOfOnePage,
+    /// Strips of the stamp that nobody could see.
+    #[error(
+        "{millimetres} mm of stamp over {pages} pages leave each a strip that is too thin: let a stamp span fewer sheets"
+    )]
+    SeamTooThin {
+        /// Over how many pages.
+        pages: usize,
+        /// The stamp, across the edge.
+        millimetres: u32,
+    },
+    /// The keyword does not stand on those pages, or not so often.
+    #[error("the keyword does not stand on these pages, or not so often")]
+    KeywordAbsent,
+    /// The document has no such field, or none with a place.
+    #[error("the document has no field of that name that has a place on a page")]
+    FieldAbsent,
+    /// More stamps than one signature may have.
+    #[error("one signature has at most {limit} stamps")]
+    TooManyStamps {
+        /// The bound.
+        limit: usize,
+    },
+    /// A page with more letters than are searched.
+    #[error("a page has more than {limit} letters, too many to look for a keyword")]
+    TooManyLetters {
+        /// The bound.
+        limit: usize,
+    },
     /// Our own seal cannot be read.
     #[error("the seal cannot be read")]
     Seal(#[from] ses::Error),
@@ -97,6 +133,13 @@ impl Error {
             Self::Document(error) => error.code(),
             Self::PageUnknown { .. } => "page-unknown",
             Self::StampOutside { .. } => "stamp-outside",
+            Self::NoPage { .. } => "page-unknown",
+            Self::SeamOfOnePage => "seam-one-page",
+            Self::SeamTooThin { .. } => "seam-too-thin",
+            Self::KeywordAbsent => "keyword-absent",
+            Self::FieldAbsent => "field-absent",
+            Self::TooManyStamps { .. } => "too-many-stamps",
+            Self::TooManyLetters { .. } => "too-many-letters",
             Self::Seal(_) => "seal-unreadable",
             Self::Certificate => "signer-certificate-unusable",
             Self::NotListed => "signer-not-listed",
@@ -127,7 +170,7 @@ pub fn prepare(
     seal_der: &[u8],
     certificate_der: &[u8],
     algorithm: SignatureAlgorithm,
-    placement: &Placement,
+    plan: &StampPlan,
     now: Timestamp,
     limits: &Limits,
 ) -> Result<SigningToken, Error> {
@@ -136,7 +179,7 @@ pub fn prepare(
     let key = may_use(&seal, &certificate, now)?;
     let oid = algorithm.oid().ok_or(Error::Certificate)?;
     let container = Container::read(original, limits)?;
-    let stamp = stamp(&container, (seal.width, seal.height), placement, limits)?;
+    let stamps = stamps(&container, (seal.width, seal.height), plan, limits)?;
     let digests = |parts: &[&[u8]]| digest_many(algorithm.digest(), parts);
     let new = NewOfdSignature {
         body: 0,
@@ -144,9 +187,9 @@ pub fn prepare(
         check_method: &algorithm.digest().oid().to_string(),
         signature_method: &oid.to_string(),
         signature_date_time: &to_generalized(now),
-        stamps: &[stamp],
+        stamps: &stamps,
         seal: NewSealPart::File(seal_der),
-        lock: placement.lock,
+        lock: plan.lock,
         digests: &digests,
     };
     let prepared = prepare_signature(&container, original, &new, limits)?;
@@ -178,29 +221,6 @@ fn may_use(seal: &SesSeal<'_>, certificate: &Certificate<'_>, now: Timestamp) ->
         return Err(Error::Certificate);
     }
     public_key(&certificate.public_key).ok_or(Error::Certificate)
-}
-
-/// Where a stamp of that size, in millimetres, is drawn.
-pub(in crate::domain::seal) fn stamp(
-    container: &Container,
-    (width_mm, height_mm): (u32, u32),
-    placement: &Placement,
-    limits: &Limits,
-) -> Result<NewStamp, Error> {
-    let (page_ref, area) = page_area(container, placement.page, limits)?;
-    let (width, height) = (f64::from(width_mm), f64::from(height_mm));
-    let (x, y) = (placement.x_mm, placement.y_mm);
-    // Negated, so that NaN lies outside.
-    let inside = x >= 0.0 && y >= 0.0 && x + width <= area.width && y + height <= area.height;
-    if !inside {
-        return Err(Error::StampOutside {
-            width: width_mm,
-            height: height_mm,
-            place: format!("{x}, {y}"),
-            page: format!("{} × {}", area.width, area.height),
-        });
-    }
-    Ok(NewStamp { page_ref, boundary: [area.x + x, area.y + y, width, height], clip: None })
 }
 
 /// The place for a stamp where nobody names one: the lower right corner of that page, else of the last one, 20 mm

@@ -175,8 +175,23 @@ impl Document {
     /// # Errors
     /// `page-unknown`; `element-missing` where none of them says; and those of reading the parts.
     pub fn page_box(&self, container: &Container, id: &str, limits: &Limits) -> Result<PageBox, Error> {
-        let page = self.page(id)?;
-        let tree = parse(container, &page.content, limits)?;
+        let budget = &mut ReadingBudget::new(limits);
+        self.content_box(container, &self.page(id)?.content, budget, limits)
+    }
+
+    /// As [`Self::page_box`], of all pages whose content that part is.
+    ///
+    /// # Errors
+    /// As there; `xml-too-large` where the budget is spent.
+    pub fn content_box(
+        &self,
+        container: &Container,
+        content: &PartName,
+        budget: &mut ReadingBudget,
+        limits: &Limits,
+    ) -> Result<PageBox, Error> {
+        budget.charge(container, content)?;
+        let tree = parse(container, content, limits)?;
         let root = tree.root("Page")?;
         if let Some(area) = root.only_child("Area")? {
             return physical_box(area);
@@ -186,6 +201,7 @@ impl Document {
             if !container.has(&template.content) {
                 continue;
             }
+            budget.charge(container, &template.content)?;
             let tree = parse(container, &template.content, limits)?;
             if let Some(area) = tree.root("Page")?.only_child("Area")? {
                 return physical_box(area);
@@ -193,6 +209,34 @@ impl Document {
         }
         let missing = Error::ElementMissing { part: self.part.as_str().to_owned(), element: "PageArea" };
         self.page_area.ok_or(missing)
+    }
+}
+
+/// How many bytes of XML may yet be read of one package: parts that many pages share may not make us read more than the package
+/// holds.
+#[derive(Debug)]
+pub struct ReadingBudget {
+    left: usize,
+    limit: usize,
+}
+
+impl ReadingBudget {
+    /// As many as all entries may have.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self { left: limits.zip_total_bytes, limit: limits.zip_total_bytes }
+    }
+
+    /// Counts a part that is about to be read.
+    ///
+    /// # Errors
+    /// `missing-part`; `xml-too-large` where it is one too many.
+    pub fn charge(&mut self, container: &Container, part: &PartName) -> Result<(), Error> {
+        container.expect(part)?;
+        let bytes = container.size(part).unwrap_or_default();
+        let too_large = || Error::XmlTooLarge { part: part.as_str().to_owned(), limit: self.limit };
+        self.left = self.left.checked_sub(bytes).ok_or_else(too_large)?;
+        Ok(())
     }
 }
 

@@ -14,11 +14,14 @@
 pub mod container;
 pub mod document;
 mod error;
+pub mod fields;
+pub mod letters;
 pub mod path;
 mod records;
 pub mod shown;
 pub mod signatures;
 pub mod signing;
+pub mod value;
 pub mod xml;
 mod xml_bytes;
 mod xml_piece;

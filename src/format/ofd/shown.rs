@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::limits::Limits;
 use crate::format::ofd::Error;
 use crate::format::ofd::container::Container;
-use crate::format::ofd::document::{Document, Package, parse};
+use crate::format::ofd::document::{Document, Package, ReadingBudget, parse};
 use crate::format::ofd::path::{Directory, PartName};
 use crate::format::ofd::xml::{self, Element, Tree};
 use crate::format::ofd::xml_piece::Piece;
@@ -46,7 +46,7 @@ pub struct Shown {
 pub fn shown_parts(container: &Container, package: &Package, limits: &Limits) -> Result<Shown, Error> {
     let mut shown = Shown::default();
     // Documents may share parts; together they may not make us read more than the package holds.
-    let mut budget = limits.zip_total_bytes;
+    let mut budget = ReadingBudget::new(limits);
     for body in &package.bodies {
         let document = Document::read(container, &body.doc_root, limits)?;
         let missing = shown.missing.iter().cloned().collect();
@@ -75,7 +75,7 @@ struct Walk<'a> {
     container: &'a Container<'a>,
     limits: &'a Limits,
     shown: &'a mut Shown,
-    budget: &'a mut usize,
+    budget: &'a mut ReadingBudget,
     missing: BTreeSet<PartName>,
     resources: BTreeMap<String, Resource>,
     used: BTreeSet<String>,
@@ -125,22 +125,14 @@ impl<'a> Walk<'a> {
     }
 
     fn parse(&mut self, part: &PartName) -> Result<Tree<'a>, Error> {
-        self.charge(part)?;
+        self.budget.charge(self.container, part)?;
         parse(self.container, part, self.limits)
     }
 
     /// Pages are by far the most of a package's XML: no tree is made of them.
     fn page(&mut self, part: &PartName) -> Result<PageWords, Error> {
-        self.charge(part)?;
+        self.budget.charge(self.container, part)?;
         PageWords::read(part, &self.container.content(part)?, self.limits)
-    }
-
-    fn charge(&mut self, part: &PartName) -> Result<(), Error> {
-        self.container.expect(part)?;
-        let bytes = self.container.size(part).unwrap_or_default();
-        let too_large = || Error::XmlTooLarge { part: part.as_str().to_owned(), limit: self.limits.zip_total_bytes };
-        *self.budget = self.budget.checked_sub(bytes).ok_or_else(too_large)?;
-        Ok(())
     }
 
     /// GB/T 33190-2016, 7.9.

@@ -1,16 +1,23 @@
-//! Reads multipart forms (RFC 7578) strictly: known fields, each once, and one file.
+//! Reads multipart forms (RFC 7578) strictly: known fields, each once but places of stamps, and one file.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, header};
 
+use crate::domain::seal::signing::Placement;
+use crate::domain::seal::stamp_plan::{MAX_PLACES, StampPlan};
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 
 /// Bytes of a field that is no file: a signature by an RSA key of 4096 bits in base64, and what stands before it.
 const FIELD_BYTES: usize = 1024;
+/// The field that may come again: each says one place of a stamp.
+const PLACE: &str = "place";
+/// Pages of a document beyond which nobody stamps.
+const MAX_PAGE: u32 = 100_000;
 /// Bytes of a file's name.
 const NAME_BYTES: usize = 255;
 
@@ -105,8 +112,17 @@ impl Form {
                 return Err(Problem::new(Code::FieldUnknown, "The form has a field that this endpoint does not know."));
             };
             let bytes = part.bytes().await.map_err(broken)?;
-            if fields.insert(*known, short_text(known, &bytes)?).is_some() {
-                return Err(repeated());
+            let text = short_text(known, &bytes)?;
+            match fields.entry(*known) {
+                Entry::Vacant(entry) => {
+                    entry.insert(text);
+                }
+                // Each as a line of its own.
+                Entry::Occupied(mut entry) if *known == PLACE && entry.get().lines().count() < MAX_PLACES => {
+                    entry.get_mut().push('\n');
+                    entry.get_mut().push_str(&text);
+                }
+                Entry::Occupied(_) => return Err(repeated()),
             }
         }
         let (file_name, file) = file.ok_or_else(|| missing("file"))?;
@@ -126,6 +142,25 @@ impl Form {
     /// A field that must be there.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, Problem> {
         self.optional(name).ok_or_else(|| missing(name))
+    }
+}
+
+impl Form {
+    /// Where the stamps go: `place`, each as docs/signing.md has it, or `page`, `x` and `y` for one stamp at a point.
+    pub(crate) fn plan(&self, lock: bool) -> Result<StampPlan, Problem> {
+        if let Some(places) = self.optional(PLACE) {
+            if ["page", "x", "y"].iter().any(|name| self.optional(name).is_some()) {
+                return Err(malformed(PLACE, "all that says where: page, x and y stand in its place only"));
+            }
+            return StampPlan::read(places, lock).map_err(|refused| {
+                let detail = format!("place: {}: {} was expected.", refused.part, refused.expected);
+                Problem::new(Code::FieldMalformed, detail)
+            });
+        }
+        let page = self.required("page")?.parse::<u32>().ok().filter(|page| (1..=MAX_PAGE).contains(page));
+        let page = page.ok_or_else(|| malformed("page", "a page's number; the first is 1"))?;
+        let (x_mm, y_mm) = (millimetres("x", self.required("x")?)?, millimetres("y", self.required("y")?)?);
+        Ok(Placement { page, x_mm, y_mm, lock }.into())
     }
 }
 

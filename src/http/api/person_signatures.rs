@@ -9,10 +9,9 @@ use utoipa::ToSchema;
 
 use crate::base::clock::Timestamp;
 use crate::domain::seal::person::{AssuranceLevel, StatedPerson};
-use crate::domain::seal::signing::Placement;
 use crate::http::App;
-use crate::http::api::form::{Form, malformed, millimetres};
-use crate::http::api::seals::{MAX_PAGE, SignedDocumentShape, signed_answer, wants_json};
+use crate::http::api::form::{Form, malformed};
+use crate::http::api::seals::{SignedDocumentShape, signed_answer, wants_json};
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::{IdempotencyKey, UploadPlace};
 use crate::http::problem::Problem;
@@ -33,12 +32,15 @@ pub(crate) struct PersonSignatureForm {
     /// The picture of the handwriting: PNG, JPEG, GIF or plain BMP, black or blue ink on paper or on nothing.
     #[schema(value_type = String, format = Binary)]
     handwriting: Vec<u8>,
-    /// The page that bears the handwriting; the first is 1.
-    page: u32,
+    /// The page that bears the handwriting; the first is 1. With `x` and `y`, or `place` instead of all three.
+    page: Option<u32>,
     /// Its left edge, in mm from the page's left edge.
-    x: f64,
+    x: Option<f64>,
     /// Its upper edge, in mm from the page's upper edge.
-    y: f64,
+    y: Option<f64>,
+    /// Where it goes, up to 16 times: `keyword which=last text=签名` or `field name=签名处`; docs/signing.md has all of it.
+    #[schema(max_items = 16)]
+    place: Option<Vec<String>>,
     /// Its width in whole mm, 10 to 80.
     width: u16,
     /// Its height in whole mm, 5 to 40.
@@ -85,7 +87,7 @@ pub(crate) async fn sign(
     request: Request,
 ) -> Result<Response, Problem> {
     let as_json = wants_json(request.headers());
-    let known = ["page", "x", "y", "width", "height", "name", "person", "level", "procedure", "proven-at"];
+    let known = ["page", "x", "y", "place", "width", "height", "name", "person", "level", "procedure", "proven-at"];
     let form = Form::read_beside(&app, request, &known, &[HANDWRITING]).await?;
     let document = PersonDocument {
         order: order(&form, idempotency_key)?,
@@ -102,7 +104,6 @@ pub(crate) async fn sign(
 
 /// What is asked for, as the form says.
 fn order(form: &Form, idempotency_key: String) -> Result<PersonOrder, Problem> {
-    let page = form.required("page")?.parse::<u32>().ok().filter(|page| (1..=MAX_PAGE).contains(page));
     let whole = |name: &'static str| {
         let text = form.required(name)?;
         let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u16>().ok()).flatten();
@@ -118,12 +119,7 @@ fn order(form: &Form, idempotency_key: String) -> Result<PersonOrder, Problem> {
         proven_at: proven_at.map_err(|_| malformed("proven-at", "a moment by RFC 3339"))?,
     };
     Ok(PersonOrder {
-        placement: Placement {
-            page: page.ok_or_else(|| malformed("page", "a page's number; the first is 1"))?,
-            x_mm: millimetres("x", form.required("x")?)?,
-            y_mm: millimetres("y", form.required("y")?)?,
-            lock: false,
-        },
+        plan: form.plan(false)?,
         size_mm: (whole("width")?, whole("height")?),
         handwriting: form.beside(HANDWRITING)?.to_vec(),
         document: form.file.clone(),

@@ -17,7 +17,7 @@ use crate::base::id::{RequestId, SealId};
 use crate::domain::seal::authority::is_name;
 use crate::domain::seal::confirmation::UseConfirmation;
 use crate::http::App;
-use crate::http::api::form::{Form, malformed, millimetres};
+use crate::http::api::form::{Form, malformed};
 use crate::http::api::json::hexadecimal;
 use crate::http::api::{FileShape, ProblemShape};
 use crate::http::guard::{IdempotencyKey, UploadPlace};
@@ -27,8 +27,6 @@ use crate::service::seal_uses::{SecondFactor, UsePurpose};
 
 /// Names the act of signing in the answer.
 const SIGNATURE_ID: &str = "yinxin-signature-id";
-/// Pages of a document beyond which nobody stamps.
-pub(super) const MAX_PAGE: u32 = 100_000;
 
 /// How a seal stands. Times are RFC 3339.
 #[derive(Serialize, ToSchema)]
@@ -74,12 +72,16 @@ pub(crate) struct SignatureForm {
     /// The OFD file.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// The page that bears the stamp; the first is 1.
-    page: u32,
+    /// The page that bears the stamp; the first is 1. With `x` and `y`, or `place` instead of all three.
+    page: Option<u32>,
     /// The stamp's left edge, in mm from the page's left edge.
-    x: f64,
+    x: Option<f64>,
     /// The stamp's upper edge, in mm from the page's upper edge.
-    y: f64,
+    y: Option<f64>,
+    /// Where stamps go, up to 16 times: `at pages=1,3-last x=124 y=211.5`, `seam edge=right`, `keyword which=last text=（盖章）` or
+    /// `field name=盖章处`; docs/signing.md has all of it.
+    #[schema(max_items = 16)]
+    place: Option<Vec<String>>,
     /// Protect Signatures.xml too, so that no further signature can be added.
     lock: Option<bool>,
     /// The item (事项) that the seal is used for, by its code: 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'.
@@ -172,19 +174,15 @@ pub(super) async fn order(
     request: Request,
     (idempotency_key, request_id): (String, RequestId),
 ) -> Result<SignDocument, Problem> {
-    let known = ["page", "x", "y", "lock", "item", "document-kind", "amount", "confirmation"];
+    let known = ["page", "x", "y", "place", "lock", "item", "document-kind", "amount", "confirmation"];
     let form = Form::read(app, request, &known).await?;
-    let page = form.required("page")?.parse::<u32>().ok().filter(|page| (1..=MAX_PAGE).contains(page));
     let lock = match form.optional("lock") {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(malformed("lock", "true or false")),
     };
     Ok(SignDocument {
-        page: page.ok_or_else(|| malformed("page", "a page's number; the first is 1"))?,
-        x_mm: millimetres("x", form.required("x")?)?,
-        y_mm: millimetres("y", form.required("y")?)?,
-        lock,
+        plan: form.plan(lock)?,
         idempotency_key,
         request_id,
         purpose: purpose(&form)?,

@@ -4,10 +4,10 @@
 
 use std::fmt::Write;
 
+use crate::format::ofd::value;
 use crate::format::ofd::xml::Element;
 use crate::render::page::affine::{Affine, number_text, write_number};
 use crate::render::page::resources::Resources;
-use crate::render::page::value;
 
 /// Colours of one gradient.
 const MAX_SEGMENTS: usize = 256;

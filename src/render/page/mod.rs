@@ -45,7 +45,6 @@ mod resources;
 mod shapes;
 mod stamp;
 mod text;
-mod value;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -59,6 +58,7 @@ use crate::format::ofd;
 use crate::format::ofd::container::Container;
 use crate::format::ofd::document::{self, Package, PageBox};
 use crate::format::ofd::path::{Directory, PartName};
+use crate::format::ofd::value;
 use crate::format::ofd::xml::{Element, Tree};
 use crate::render::page::affine::{Affine, Bounds, number_text};
 use crate::render::page::drawing::Drawing;

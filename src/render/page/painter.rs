@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::format::ofd::container::Container;
+use crate::format::ofd::value;
 use crate::format::ofd::xml::Element;
 use crate::render::outline::Outline;
 use crate::render::page::affine::{Affine, Bounds, number_text};
@@ -12,7 +13,6 @@ use crate::render::page::drawing::{Cost, Drawing};
 use crate::render::page::font::Font;
 use crate::render::page::path::{self, Fault};
 use crate::render::page::resources::{Resources, Style};
-use crate::render::page::value;
 
 /// Blocks and composite units inside one another. Each may cost a layer of pixels.
 const MAX_DEPTH: usize = 6;
@@ -145,7 +145,7 @@ impl<'t> Painter<'t, '_, '_> {
         };
         let outer = Affine::shift(x, y).then(&context.place);
         let written = element.attribute("CTM").filter(|text| !text.trim().is_empty());
-        let own = match written.map(value::transform) {
+        let own = match written.map(transform) {
             None => Affine::IDENTITY,
             Some(Some(own)) => own,
             Some(None) => {
@@ -402,13 +402,19 @@ fn layer_kind(layer: Element<'_>) -> &'static str {
     }
 }
 
+/// A CTM as written.
+fn transform(text: &str) -> Option<Affine> {
+    let [a, b, c, d, e, f] = value::transform(text)?;
+    Some(Affine { a, b, c, d, e, f })
+}
+
 /// The outline of a clip area's path, its transform, and its fill rule.
 fn clip_path(shape: Element<'_>, area: Element<'_>, base: &Affine) -> Option<(Outline, Affine, &'static str)> {
     let data = shape.child("AbbreviatedData")?;
     // Steps of one clip path; genuine ones follow letters and coats of arms.
     let outline = path::parse(data.text(), 20_000).ok()?;
     let own = |element: Element<'_>| match element.attribute("CTM").filter(|text| !text.trim().is_empty()) {
-        Some(text) => value::transform(text),
+        Some(text) => transform(text),
         None => Some(Affine::IDENTITY),
     };
     let shift = match shape.attribute("Boundary").and_then(value::area) {

@@ -1,8 +1,8 @@
 //! Lines and curves of a path object, AbbreviatedData. GB/T 33190-2016, 9.1.
 
+use crate::format::ofd::value::number;
 use crate::render::outline::{Outline, Point, Step};
 use crate::render::page::affine::{Affine, Bounds, write_number};
-use crate::render::page::value::number;
 
 /// What can be wrong with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::format::ofd::value;
 use crate::format::ofd::xml::Element;
 use crate::render::outline::Point;
 use crate::render::page::affine::{Affine, Bounds, number_text, write_number};
@@ -13,7 +14,6 @@ use crate::render::page::drawing::{Cost, Glyph};
 use crate::render::page::font::Font;
 use crate::render::page::painter::{Context, Cut, Frame, Painter};
 use crate::render::page::shapes::{self, Shape, base};
-use crate::render::page::value;
 
 /// The number of our own typeface in every drawing; embedded ones count from one.
 const OURS: u32 = 0;

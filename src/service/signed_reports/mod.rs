@@ -48,7 +48,7 @@ pub async fn seal(
     let report = report.clone();
     let written = tokio::task::spawn_blocking(move || unsigned_document(&report));
     let document = written.await.map_err(|_| Error::Interrupted)??;
-    let order = Order { document, placement: PLACE, idempotency_key: None, purpose: UsePurpose::default() };
+    let order = Order { document, plan: PLACE.into(), idempotency_key: None, purpose: UsePurpose::default() };
     Ok(seals::sign(services, actor, request, seal, order).await?.document)
 }
 

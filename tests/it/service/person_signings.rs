@@ -18,6 +18,7 @@ use yinxin::domain::ca::Profiles;
 use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::seal::person::{AssuranceLevel, PersonRules, StatedPerson};
 use yinxin::domain::seal::signing::Placement;
+use yinxin::domain::seal::stamp_plan::StampPlan;
 use yinxin::domain::trust::public_key;
 use yinxin::domain::verify::{Indication, Report, Status};
 use yinxin::format::x509::{Certificate, EventBinding};
@@ -98,6 +99,10 @@ pub(crate) fn handwriting() -> Vec<u8> {
     pixmap.encode_png().unwrap()
 }
 
+fn at(page: u32, x_mm: f64) -> StampPlan {
+    Placement { page, x_mm, y_mm: 240.0, lock: false }.into()
+}
+
 fn stated(person: &str) -> StatedPerson {
     StatedPerson {
         name: format!("样章人{person}"),
@@ -111,7 +116,7 @@ fn stated(person: &str) -> StatedPerson {
 pub(crate) fn order(document: &[u8], x_mm: f64) -> PersonOrder {
     PersonOrder {
         document: document.to_vec(),
-        placement: Placement { page: 1, x_mm, y_mm: 240.0, lock: false },
+        plan: at(1, x_mm),
         handwriting: handwriting(),
         size_mm: (30, 12),
         person: stated("1"),
@@ -294,9 +299,9 @@ async fn what_is_not_allowed_leaves_nothing(counter: &Counter, place: &Place) {
     assert_eq!(counter.refused(|order| order.person.person = number()).await, "person-identity-number");
     assert_eq!(counter.refused(|order| order.person.name = number()).await, "person-identity-number");
     assert_eq!(counter.refused(|order| order.person.name = " 甲".into()).await, "attribute-form");
-    assert_eq!(counter.refused(|order| order.placement.lock = true).await, "person-lock");
-    assert_eq!(counter.refused(|order| order.placement.page = 99).await, "page-unknown");
-    assert_eq!(counter.refused(|order| order.placement.x_mm = 200.0).await, "stamp-outside");
+    assert_eq!(counter.refused(|order| order.plan.lock = true).await, "person-lock");
+    assert_eq!(counter.refused(|order| order.plan = at(99, 20.0)).await, "page-unknown");
+    assert_eq!(counter.refused(|order| order.plan = at(1, 200.0)).await, "stamp-outside");
     assert_eq!(counter.refused(|order| order.document = b"none".to_vec()).await, "zip-malformed");
     assert_eq!(counter.refused(|order| order.handwriting = b"<svg/>".to_vec()).await, "picture-drawing");
     assert_eq!(counter.refused(|order| order.handwriting = vec![0; 9]).await, "picture-format");
@@ -334,7 +339,7 @@ async fn one_key_gets_one_signature(counter: &Counter, place: &Place) {
     let changes: [&dyn Fn(&mut PersonOrder); 5] = [
         &|order| order.person = stated("2"),
         &|order| order.person.level = AssuranceLevel::new(5).unwrap(),
-        &|order| order.placement.x_mm = 21.0,
+        &|order| order.plan = at(1, 21.0),
         &|order| order.size_mm = (31, 12),
         &|order| order.handwriting.push(0),
     ];
@@ -342,7 +347,7 @@ async fn one_key_gets_one_signature(counter: &Counter, place: &Place) {
         assert_eq!(with("k", change).await.unwrap_err().code(), "idempotency-key-reused");
     }
     // What failed leaves its key free.
-    assert_eq!(with("l", &|order| order.placement.page = 99).await.unwrap_err().code(), "page-unknown");
+    assert_eq!(with("l", &|order| order.plan = at(99, 20.0)).await.unwrap_err().code(), "page-unknown");
     with("l", &|_| {}).await.unwrap();
     assert_eq!(place.count("person_signings").await, before + 2);
     counter.hands.0.fetch_add(7200, Ordering::SeqCst);

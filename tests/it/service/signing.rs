@@ -8,6 +8,7 @@ use yinxin::domain::caller::{Role, Roles};
 use yinxin::domain::key::{KeyAlgorithm, KeyPurpose, KeyRefusal, KeySuspensionReason, Owner};
 use yinxin::domain::seal::State;
 use yinxin::domain::seal::signing::Placement;
+use yinxin::domain::seal::stamp_plan::StampPlan;
 use yinxin::domain::verify::Indication;
 use yinxin::format::ofd::container::Container;
 use yinxin::service::callers::{Registration, register_caller};
@@ -27,11 +28,11 @@ use crate::service::installation::{NOW, Place, assert_same, events, judge, repor
 const PLACE: Placement = Placement { page: 3, x_mm: 124.0, y_mm: 211.682, lock: false };
 
 pub(crate) fn order(document: &[u8]) -> Order {
-    Order { document: document.to_vec(), placement: PLACE, idempotency_key: None, purpose: UsePurpose::default() }
+    Order { document: document.to_vec(), plan: PLACE.into(), idempotency_key: None, purpose: UsePurpose::default() }
 }
 
 fn moved(document: &[u8], x_mm: f64, lock: bool) -> Order {
-    Order { placement: Placement { x_mm, lock, ..PLACE }, ..order(document) }
+    Order { plan: Placement { x_mm, lock, ..PLACE }.into(), ..order(document) }
 }
 
 pub(crate) async fn caller(services: &Services, key: u8) -> Actor {
@@ -158,7 +159,7 @@ impl Desk<'_> {
 
     pub(crate) async fn what_cannot_be_sealed_leaves_nothing(&self) {
         let before = self.counts().await;
-        let at = |page, x_mm, y_mm| Order { placement: Placement { page, x_mm, y_mm, lock: false }, ..order(NOTICE) };
+        let at = |page, x_mm, y_mm| Order { plan: Placement { page, x_mm, y_mm, lock: false }.into(), ..order(NOTICE) };
         assert_eq!(self.refused(0, at(9, 10.0, 10.0)).await, "page-unknown");
         assert_eq!(self.refused(0, at(0, 10.0, 10.0)).await, "page-unknown");
         assert_eq!(self.refused(0, at(1, 500.0, 10.0)).await, "stamp-outside");
@@ -182,6 +183,8 @@ impl Desk<'_> {
         assert_eq!(code(0, moved(NOTICE, 80.0, false)).await, "idempotency-key-reused");
         assert_eq!(code(0, moved(NOTICE, PLACE.x_mm, true)).await, "idempotency-key-reused");
         assert_eq!(code(0, order(b"other")).await, "idempotency-key-reused");
+        let seam = StampPlan::read("seam edge=right", false).unwrap();
+        assert_eq!(code(0, Order { plan: seam, ..order(NOTICE) }).await, "idempotency-key-reused");
         assert_eq!(code(1, order(NOTICE)).await, "idempotency-key-reused");
         assert_eq!(self.sign(&one, 0, with("", order(NOTICE))).await.unwrap_err().code(), "invalid-idempotency-key");
         assert_eq!(self.counts().await, before);

@@ -14,6 +14,7 @@ use yinxin::domain::seal::application::{
 use yinxin::domain::seal::code::{CodeRange, FilingNumber, SealCode};
 use yinxin::domain::seal::order::{OrderState, OrderWithdrawal};
 use yinxin::domain::seal::signing::Placement;
+use yinxin::domain::seal::stamp_plan::StampPlan;
 use yinxin::store::certificate_requests::StoredCheck;
 use yinxin::store::office_messages::{self, MessageKind, OfficePlace, StoredOfficeMessage};
 use yinxin::store::prepared_signings::{self, PreparedEnd, StoredPrepared};
@@ -545,14 +546,15 @@ async fn prepared(store: &Store, url: &str) {
         caller: Some(caller("c1")),
         document: Some(b"document".to_vec()),
         document_sm3: sm3(b"document"),
-        placement: Placement { page: 1, x_mm: 1.25, y_mm: -0.0, lock: true },
+        plan: Placement { page: 1, x_mm: 1.25, y_mm: -0.0, lock: true }.into(),
         to_sign_sm3: [5; 32],
         prepared_at: at(200),
         expires_at: at(expires_at),
         ended: None,
         version: 1,
     };
-    let (first, second) = (&one("p1", 300), &one("p2", 310));
+    let places = StampPlan::read("seam edge=right\nkeyword which=last text=章", true).unwrap();
+    let (first, second) = (&one("p1", 300), &StoredPrepared { plan: places, ..one("p2", 310) });
     for prepared in [first, second] {
         let (id, s1) = (&prepared.signature, &seal("s1"));
         store.run("intend", |tx| Box::pin(signatures::record_intent(tx, id, s1, &[1; 32], at(200)))).await.unwrap();
@@ -568,6 +570,7 @@ async fn prepared(store: &Store, url: &str) {
     assert_eq!(abandoned, []);
     let find = async |id| store.read(|tx| Box::pin(prepared_signings::find(tx, id))).await;
     assert_eq!(find(&first.signature).await.unwrap().as_ref(), Some(first));
+    assert_eq!(find(&second.signature).await.unwrap().as_ref(), Some(second));
     let expired = async |now| store.read(|tx| Box::pin(prepared_signings::expired(tx, at(now), 9))).await.unwrap();
     assert_eq!((expired(300).await, expired(301).await), (vec![], vec![signature("p1")]));
     let set = |what: &str| format!("UPDATE prepared_signings SET {what} WHERE signature = 'p1'");

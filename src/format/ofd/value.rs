@@ -1,40 +1,43 @@
 //! Values written in attributes: numbers, boxes, transforms, runs of distances. GB/T 33190-2016, 7.3.
 
-use crate::render::page::affine::Affine;
-
 /// A decimal number; the words that Rust also reads (`inf`, `nan`) are none.
-pub(super) fn number(text: &str) -> Option<f64> {
+#[must_use]
+pub fn number(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
     let value: f64 = text.parse().ok().filter(|_| plain)?;
     (value.abs() <= 1e9).then_some(value)
 }
 
 /// ST_Array: numbers between white space, at most so many.
-pub(super) fn numbers(text: &str, most: usize) -> Option<Vec<f64>> {
+#[must_use]
+pub fn numbers(text: &str, most: usize) -> Option<Vec<f64>> {
     let all: Option<Vec<f64>> = text.split_ascii_whitespace().take(most.saturating_add(1)).map(number).collect();
     all.filter(|all| all.len() <= most)
 }
 
 /// ST_Box, `x y w h`.
-pub(super) fn area(text: &str) -> Option<[f64; 4]> {
+#[must_use]
+pub fn area(text: &str) -> Option<[f64; 4]> {
     let area: [f64; 4] = numbers(text, 4)?.try_into().ok()?;
     let [_, _, width, height] = area;
     (width >= 0.0 && height >= 0.0).then_some(area)
 }
 
 /// ST_Pos, `x y`.
-pub(super) fn position(text: &str) -> Option<[f64; 2]> {
+#[must_use]
+pub fn position(text: &str) -> Option<[f64; 2]> {
     numbers(text, 2)?.try_into().ok()
 }
 
-/// A CTM: six numbers.
-pub(super) fn transform(text: &str) -> Option<Affine> {
-    let [a, b, c, d, e, f]: [f64; 6] = numbers(text, 6)?.try_into().ok()?;
-    Some(Affine { a, b, c, d, e, f })
+/// A CTM: six numbers, `x' = ax + cy + e`, `y' = bx + dy + f` (8.5).
+#[must_use]
+pub fn transform(text: &str) -> Option<[f64; 6]> {
+    numbers(text, 6)?.try_into().ok()
 }
 
 /// DeltaX and DeltaY (11.3): distances, where `g n d` stands for n times d. At most `most` of them are read.
-pub(super) fn distances(text: &str, most: usize) -> Option<Vec<f64>> {
+#[must_use]
+pub fn distances(text: &str, most: usize) -> Option<Vec<f64>> {
     let mut all = Vec::new();
     let mut words = text.split_ascii_whitespace();
     while let Some(word) = words.next() {
@@ -54,7 +57,8 @@ pub(super) fn distances(text: &str, most: usize) -> Option<Vec<f64>> {
 }
 
 /// `xs:boolean`.
-pub(super) fn flag(text: Option<&str>, absent: bool) -> bool {
+#[must_use]
+pub fn flag(text: Option<&str>, absent: bool) -> bool {
     match text.map(str::trim) {
         Some("true" | "1") => true,
         Some("false" | "0") => false,
@@ -75,7 +79,7 @@ mod tests {
         assert_eq!(numbers("1 2 3 4", 3), None);
         assert_eq!(area("0 0 -1 1"), None);
         assert_eq!(area("0 0 1"), None);
-        assert_eq!(transform("1 0 0 1 5 6"), Some(Affine::shift(5.0, 6.0)));
+        assert_eq!(transform("1 0 0 1 5 6"), Some([1.0, 0.0, 0.0, 1.0, 5.0, 6.0]));
     }
 
     #[test]
