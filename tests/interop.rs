@@ -19,7 +19,7 @@ use serde_json::Value;
 use yinxin::base::clock::SystemClock;
 use yinxin::base::random::SystemRandom;
 use yinxin::domain::audit::Actor;
-use yinxin::domain::seal::signing::Placement;
+use yinxin::domain::seal::stamp_plan::StampPlan;
 use yinxin::service::Services;
 use yinxin::service::development::{self, NOTICE};
 use yinxin::service::keys::KeySource;
@@ -29,9 +29,19 @@ use yinxin::service::seals::{Order, sign};
 /// What both verifiers check of each signature.
 const CHECKS: [&str; 9] =
     ["references", "der", "dataHash", "signature", "seal", "listed", "sealFile", "propertyInfo", "chain"];
-/// Sealed files, and how many signatures each has: SM2; SM2 twice; SM2 twice and RSA, locked; RSA alone.
-const GENUINE: [(&str, usize); 4] =
-    [("2-sealed.ofd", 1), ("4-sealed-twice.ofd", 2), ("5-sealed-locked.ofd", 3), ("6-rsa.ofd", 1)];
+/// Sealed files, and how many signatures each has: SM2; SM2 twice; SM2 twice and RSA, locked; RSA alone; upon a keyword; over the
+/// seam of the pages.
+const GENUINE: [(&str, usize); 6] = [
+    ("2-sealed.ofd", 1),
+    ("4-sealed-twice.ofd", 2),
+    ("5-sealed-locked.ofd", 3),
+    ("6-rsa.ofd", 1),
+    ("7-keyword.ofd", 1),
+    (SEAM, 1),
+];
+
+/// The one that the other reader does not draw: it knows one stamp of each signature.
+const SEAM: &str = "8-seam.ofd";
 
 /// The demo's files and one sealed with RSA only, made once for all tests.
 static KEPT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -42,23 +52,26 @@ static KEPT: LazyLock<PathBuf> = LazyLock::new(|| {
     let status = command.args(["demo", "--keep"]).arg(&kept).stdout(Stdio::null()).status().unwrap();
     assert!(status.success(), "{status}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    fs::write(kept.join("6-rsa.ofd"), runtime.block_on(sealed_with_rsa(&kept.join("state")))).unwrap();
+    let more = [
+        ("6-rsa.ofd", 2, "at pages=1 x=150 y=20"),
+        ("7-keyword.ofd", 0, "keyword which=last text=示例市印信演示局"),
+        (SEAM, 0, "seam edge=right"),
+    ];
+    for (name, seal, place) in more {
+        fs::write(kept.join(name), runtime.block_on(sealed(&kept.join("state"), seal, place))).unwrap();
+    }
     kept
 });
 
-async fn sealed_with_rsa(state: &Path) -> Vec<u8> {
+/// The notice, sealed by that seal of the development PKI at that place.
+async fn sealed(state: &Path, seal: usize, place: &str) -> Vec<u8> {
     let url = format!("sqlite:{}", state.join("yinxin.db").display());
     let source = KeySource::File { path: state.join("key-encryption.key"), create: false };
     let services = Services::open(&url, &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
     let pki = development::ensure(&services, &yinxin::config::profiles::built_in().unwrap()).await.unwrap();
-    let placement = Placement { page: 1, x_mm: 150.0, y_mm: 20.0, lock: false };
-    let order = Order {
-        document: NOTICE.to_vec(),
-        plan: placement.into(),
-        idempotency_key: None,
-        purpose: UsePurpose::default(),
-    };
-    let sealed = sign(&services, &Actor::Operator, None, &pki.seals[2].id, order).await.unwrap();
+    let plan = StampPlan::read(place, false).unwrap();
+    let order = Order { document: NOTICE.to_vec(), plan, idempotency_key: None, purpose: UsePurpose::default() };
+    let sealed = sign(&services, &Actor::Operator, None, &pki.seals[seal].id, order).await.unwrap();
     services.store.close().await;
     sealed.document
 }
@@ -156,9 +169,10 @@ fn another_reader_draws_our_pages_and_stamps() {
     let Some(command) = python("render_ofd.py") else {
         return skip("another_reader_draws_our_pages_and_stamps", "target/peers");
     };
-    let (code, lines) = run(command, &GENUINE.map(|(file, _)| file));
+    let drawn = || GENUINE.into_iter().filter(|(file, _)| *file != SEAM);
+    let (code, lines) = run(command, &drawn().map(|(file, _)| file).collect::<Vec<_>>());
     assert_eq!(code, 0, "{lines:?}");
-    for (file, signatures) in GENUINE {
+    for (file, signatures) in drawn() {
         let line = &lines[file][0];
         assert_eq!((&line["status"], &line["pages"], &line["stamps"]), (&"ok".into(), &3.into(), &signatures.into()));
     }
