@@ -307,6 +307,12 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0041_ends.sql"),
         postgres: include_str!("migrations/postgres/0041_ends.sql"),
     },
+    Migration {
+        version: 42,
+        serves_from: 41,
+        sqlite: include_str!("migrations/sqlite/0042_messages_set_apart.sql"),
+        postgres: include_str!("migrations/postgres/0042_messages_set_apart.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].
