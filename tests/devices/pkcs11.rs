@@ -382,7 +382,8 @@ fn the_folder_of_a_token_goes_and_comes_back(folder: &Path) {
         assert_eq!(sign(), Err(crypto::Error::Device { code: "key-store-unavailable" }));
 
         fs::rename(&elsewhere, &place).unwrap();
-        for sign in [&sign as &dyn Fn() -> _, &sign_second] {
+        let doors: [&dyn Fn() -> Result<Vec<u8>, crypto::Error>; 2] = [&sign, &sign_second];
+        for sign in doors {
             assert!(holds(&key, ECDSA, b"message", &signs_again(sign)));
         }
         ended.store(true, std::sync::atomic::Ordering::SeqCst);
