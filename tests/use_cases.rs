@@ -35,6 +35,10 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "Messages that ended are deleted after their time; what they told has its events, and the last of each kind stays.",
     ),
     ("offices/sending::broken", "An office answers again: how far it is known; the alarm stays until somebody looked."),
+    (
+        "offices/sending::set_apart",
+        "A message that cannot be sent as its row is: looked at again later; the row is noted for its alarm.",
+    ),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod cms;
 pub mod der;
+pub mod evidence;
 pub mod jose;
 pub mod keys;
 pub mod ofd;

@@ -4,7 +4,7 @@ use crate::domain::audit::promise;
 use crate::domain::trust::TrustAnchors;
 use crate::domain::verify::Evidence;
 use crate::domain::verify::logged::{LogProofRefused, MOST_LOG_PROOFS};
-use crate::format::der::{Reader, Tag};
+use crate::format::evidence::{EvidenceKind, recognise};
 use crate::format::keys::{read_pem, write_pem};
 use crate::format::tlog::proof;
 use crate::service::verification::Error;
@@ -202,19 +202,11 @@ fn others(bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
 
 /// The kind of one value in DER, where it is no certificate.
 fn kind_of(bytes: &[u8]) -> Option<Kind> {
-    let mut outer = Reader::new(bytes).sequence("evidence").ok()?;
-    match outer.peek()? {
-        // RFC 6960 4.2.1: OCSPResponse begins with its status. RFC 5652 3: ContentInfo with its type.
-        Tag::Enumerated => return Some(Kind::Answer),
-        Tag::ObjectIdentifier => return Some(Kind::Token),
-        _ => {}
-    }
-    // RFC 5280 5.1: in a list the time of issue follows the issuer; in a certificate a SEQUENCE stands there.
-    let mut list = outer.sequence("tbsCertList").ok()?;
-    list.optional(Tag::Integer, "version").ok()?;
-    list.sequence("signature").ok()?;
-    list.sequence("issuer").ok()?;
-    matches!(list.peek()?, Tag::UtcTime | Tag::GeneralizedTime).then_some(Kind::List)
+    recognise(bytes).map(|kind| match kind {
+        EvidenceKind::List => Kind::List,
+        EvidenceKind::Answer => Kind::Answer,
+        EvidenceKind::Token => Kind::Token,
+    })
 }
 
 #[cfg(test)]
@@ -227,16 +219,7 @@ mod tests {
         let answer = "-----BEGIN OCSP RESPONSE-----\nAQ==\n-----END OCSP RESPONSE-----\n";
         assert_eq!(others(list.as_bytes()), [(Kind::List, vec![0])]);
         assert_eq!(others(format!("{answer}{list}").as_bytes()), [(Kind::List, vec![0]), (Kind::Answer, vec![1])]);
-        // OCSPResponse { responseStatus tryLater }
-        assert_eq!(kind_of(&[0x30, 3, 0x0a, 1, 3]), Some(Kind::Answer));
-        // ContentInfo { contentType … }
-        assert_eq!(kind_of(&[0x30, 3, 6, 1, 0x2a]), Some(Kind::Token));
-        // CertificateList { TBSCertList { version 1, {}, {}, UTCTime } }
-        let list = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x17, 0];
-        assert_eq!(kind_of(&list), Some(Kind::List));
-        // Certificate { TBSCertificate { serial, {}, {}, Validity } }, of version 1
-        let certificate = [0x30, 11, 0x30, 9, 2, 1, 1, 0x30, 0, 0x30, 0, 0x30, 0];
-        assert_eq!(kind_of(&certificate), None);
+        assert_eq!(others(&[0x30, 3, 0x0a, 1, 3]), [(Kind::Answer, vec![0x30, 3, 0x0a, 1, 3])]);
         let proof = b"c2sp.org/tlog-proof@v1\nindex 0\n";
         assert_eq!(others(proof), [(Kind::LogProof, proof.to_vec())]);
         assert_eq!(others(write_pem(proof, "TLOG PROOF").as_bytes()), [(Kind::LogProof, proof.to_vec())]);

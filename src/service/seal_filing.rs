@@ -28,6 +28,8 @@ pub enum FilingState {
     None,
     /// The office has not answered yet.
     Waiting,
+    /// The office cannot be told: a row of what it is to be told is not as it was written, or one that it is told from.
+    SetApart,
     /// It has a number.
     Filed(FilingNumber),
     /// The office refused it, with this code.
@@ -35,12 +37,13 @@ pub enum FilingState {
 }
 
 impl FilingState {
-    /// Stable name: `none`, `waiting`, `filed`, `refused`.
+    /// Stable name: `none`, `waiting`, `set-apart`, `filed`, `refused`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Waiting => "waiting",
+            Self::SetApart => "set-apart",
             Self::Filed(_) => "filed",
             Self::Refused(_) => "refused",
         }
@@ -52,14 +55,19 @@ async fn state_in(tx: &mut Tx<'_>, seal: &SealId) -> Result<FilingState, Error> 
     if let Some(number) = record.filing {
         return Ok(FilingState::Filed(number));
     }
-    let messages = office_messages::of_subject(tx, FILING, seal.as_str()).await?;
-    Ok(match messages.iter().rev().find(|message| message.kind == MessageKind::File) {
-        None => FilingState::None,
-        Some(StoredOfficeMessage { ended: Some((_, outcome)), .. }) => match outcome.strip_prefix(REFUSED) {
+    let messages = office_messages::places_of_subject(tx, FILING, seal.as_str()).await?;
+    let Some(last) = messages.iter().rposition(|message| message.kind == Some(MessageKind::File)) else {
+        return Ok(FilingState::None);
+    };
+    let (upto, _) = messages.split_at(last.saturating_add(1));
+    Ok(match upto.last().and_then(|last| last.outcome.as_deref()) {
+        Some(outcome) => match outcome.strip_prefix(REFUSED) {
             Some(code) => FilingState::Refused(code.to_owned()),
             None => FilingState::None,
         },
-        Some(_) => FilingState::Waiting,
+        // It waits behind those before it.
+        None if upto.iter().any(|one| one.outcome.is_none() && one.set_apart_at.is_some()) => FilingState::SetApart,
+        None => FilingState::Waiting,
     })
 }
 
@@ -76,9 +84,9 @@ pub async fn state(services: &Services, seal: &SealId) -> Result<FilingState, Er
 /// # Errors
 /// The store's.
 pub(in crate::service) async fn knows(tx: &mut Tx<'_>, seal: &SealId) -> Result<bool, Error> {
-    let messages = office_messages::of_subject(tx, FILING, seal.as_str()).await?;
-    let last = messages.iter().rev().find(|message| message.kind == MessageKind::File);
-    Ok(last.is_some_and(|last| last.ended.as_ref().is_none_or(|(_, outcome)| !outcome.starts_with(REFUSED))))
+    let messages = office_messages::places_of_subject(tx, FILING, seal.as_str()).await?;
+    let last = messages.iter().rev().find(|message| message.kind == Some(MessageKind::File));
+    Ok(last.is_some_and(|last| last.outcome.as_ref().is_none_or(|outcome| !outcome.starts_with(REFUSED))))
 }
 
 /// Has a new seal filed, in the transaction that keeps it, where the installation files seals and it has no number yet.
@@ -97,7 +105,8 @@ pub(in crate::service) async fn file(
     offices::push(tx, (FILING, seal.as_str()), MessageKind::File, (None, None), (now, now)).await
 }
 
-/// Has a seal filed that the office refused, or that was made before seals were filed.
+/// Has a seal filed that the office refused, that was made before seals were filed, or whose message is set apart: then what
+/// the office was still to be told ends.
 ///
 /// # Errors
 /// [`Error::UnknownSeal`]; [`Error::FilingOff`]; [`Error::FilingStands`]: it is filed, or waits.
@@ -113,13 +122,15 @@ pub async fn file_again(
     let steps = services.store.run("file seal", |tx| {
         Box::pin(async move {
             let state = state_in(tx, seal).await?;
-            if !matches!(state, FilingState::None | FilingState::Refused(_)) {
-                return Err(Error::FilingStands { state: state.name() });
-            }
+            let next_at = match state {
+                FilingState::None | FilingState::Refused(_) => now,
+                FilingState::SetApart => offices::end_open(tx, (FILING, seal.as_str()), "set-apart", now).await?,
+                state => return Err(Error::FilingStands { state: state.name() }),
+            };
             let body = EventBody::SealFiling { seal: seal.clone(), state: "ordered".to_owned(), detail: None };
             audit::append(tx, &Event { at: now, actor: actor.clone(), request: call.cloned(), body }).await?;
             let to = (FILING, seal.as_str());
-            offices::push(tx, to, MessageKind::File, (None, None), (now, now)).await?;
+            offices::push(tx, to, MessageKind::File, (None, None), (now, next_at)).await?;
             // It may have changed since it was made.
             match seals::find(tx, seal).await? {
                 Some(stored) => offices::tell_state(tx, &stored, &[FILING]).await,
@@ -144,7 +155,9 @@ pub(in crate::service) async fn compose(
     };
     match message.kind {
         MessageKind::State => {
-            let state = message.detail.as_deref().unwrap_or_default();
+            let state = offices::word(services, message).await?;
+            let known = services.store.read(|tx| Box::pin(seal_records::find(tx, seal))).await?;
+            known.ok_or(Error::UnknownSeal)?;
             said(MessageBody::State(StateTold { state, reason: message.reason.as_deref() }))
         }
         MessageKind::File => {

@@ -88,6 +88,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is about a row that was read: it is not as we wrote it, or a value of it is none of its column's type. The
+    /// transaction goes on.
+    pub(in crate::store) const fn is_of_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Inconsistent { .. } | Self::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+        )
+    }
+
     /// Whether the same transaction may succeed when it is tried again.
     ///
     /// PostgreSQL: serialisation failure, deadlock, lock not available. SQLite: busy, in its extended forms.

@@ -308,6 +308,12 @@ const ALL: &[Migration] = &[
         postgres: include_str!("migrations/postgres/0041_ends.sql"),
     },
     Migration {
+        version: 42,
+        serves_from: 41,
+        sqlite: include_str!("migrations/sqlite/0042_messages_set_apart.sql"),
+        postgres: include_str!("migrations/postgres/0042_messages_set_apart.sql"),
+    },
+    Migration {
         version: 43,
         serves_from: 43,
         sqlite: include_str!("migrations/sqlite/0043_places.sql"),

@@ -64,6 +64,42 @@ pub struct StoredOfficeMessage {
     pub ended: Option<(Timestamp, String)>,
 }
 
+/// Where a message stands, whatever it says: read from a row that may be broken elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagePlace {
+    /// Its name here.
+    pub id: String,
+    /// What it says; nothing where that cannot be read.
+    pub kind: Option<MessageKind>,
+    /// How often sending was begun, by its row.
+    pub attempts: i64,
+    /// When it is sent again at the earliest.
+    pub next_at: Timestamp,
+    /// Since when it is set apart: it cannot be sent as its row is, and what is behind it waits.
+    pub set_apart_at: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<String>,
+}
+
+impl MessagePlace {
+    /// The number of the next message of a subject that has these, the oldest first: one more than the last one's, since older
+    /// ones may be gone.
+    #[must_use]
+    pub fn next_number(all: &[Self]) -> usize {
+        let number = |id: &str| id.rsplit(':').next()?.parse::<usize>().ok();
+        all.last().map_or(0, |last| number(&last.id).map_or(all.len(), |number| number.saturating_add(1)))
+    }
+}
+
+/// What may be sent now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueMessages {
+    /// Messages, the oldest first.
+    pub messages: Vec<StoredOfficeMessage>,
+    /// Names of rows that are not as we write them. They have been refused, and are noted for the alarm.
+    pub broken: Vec<String>,
+}
+
 /// How far an office is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OfficePlace {
@@ -120,18 +156,6 @@ impl StoredOfficeMessage {
     pub fn named(office: &str, subject: &str, number: usize) -> String {
         format!("{office}:{subject}:{number:08}")
     }
-
-    /// Its number among those of its subject.
-    fn number(&self) -> Option<usize> {
-        self.id.rsplit(':').next()?.parse().ok()
-    }
-
-    /// The number of the next message of a subject that has these, the oldest first: one more than the last one's, since older
-    /// ones may be gone.
-    #[must_use]
-    pub fn next_number(all: &[Self]) -> usize {
-        all.last().map_or(0, |last| last.number().map_or(all.len(), |number| number.saturating_add(1)))
-    }
 }
 
 /// A statement that reads whole rows.
@@ -161,27 +185,76 @@ pub async fn push(tx: &mut Tx<'_>, message: &StoredOfficeMessage) -> Result<(), 
 }
 
 /// Messages to that office that may be sent now, the oldest first, at most `limit`: of each subject only the first that has
-/// not ended.
+/// not ended. Each row is read by itself, so that a broken one takes no other with it.
 ///
 /// # Errors
-/// The database's, or a row that is not as we write it.
-pub async fn due(tx: &mut Tx<'_>, office: &str, now: Timestamp, limit: i64) -> Result<Vec<StoredOfficeMessage>, Error> {
-    let sql = select!(
-        "WHERE office = $1 AND ended_at IS NULL AND next_at <= $2 AND NOT EXISTS (SELECT 1 FROM office_messages AS before \
-         WHERE before.office = office_messages.office AND before.subject = office_messages.subject \
-         AND before.ended_at IS NULL AND before.id < office_messages.id) ORDER BY next_at, id LIMIT $3"
-    );
-    let rows = fetch_all!(tx, Row, sql, office, now.unix(), limit)?;
-    rows.into_iter().map(entity).collect()
+/// The database's.
+pub async fn due(tx: &mut Tx<'_>, office: &str, now: Timestamp, limit: i64) -> Result<DueMessages, Error> {
+    let sql = "SELECT id FROM office_messages \
+               WHERE office = $1 AND ended_at IS NULL AND next_at <= $2 AND NOT EXISTS (SELECT 1 FROM office_messages AS before \
+               WHERE before.office = office_messages.office AND before.subject = office_messages.subject \
+               AND before.ended_at IS NULL AND before.id < office_messages.id) ORDER BY next_at, id LIMIT $3";
+    let mut due = DueMessages::default();
+    for (id,) in fetch_all!(tx, (String,), sql, office, now.unix(), limit)? {
+        let row = fetch_optional!(tx, Row, select!("WHERE id = $1"), id.as_str());
+        match row.and_then(|row| row.map(entity).transpose()) {
+            Ok(message) => due.messages.extend(message),
+            Err(error) if error.is_of_row() => {
+                tracing::error!(id, "a message to an office cannot be read: {error}");
+                // Noted for the alarm.
+                let _ = tx.integrity.refuse("office_messages", &id);
+                due.broken.push(id);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(due)
 }
 
 /// Messages of that subject to that office, ended ones too, the oldest first.
 ///
 /// # Errors
-/// As [`due`].
+/// The database's, or a row that is not as we write it.
 pub async fn of_subject(tx: &mut Tx<'_>, office: &str, subject: &str) -> Result<Vec<StoredOfficeMessage>, Error> {
     let rows = fetch_all!(tx, Row, select!("WHERE office = $1 AND subject = $2 ORDER BY id"), office, subject)?;
     rows.into_iter().map(entity).collect()
+}
+
+/// Where the messages of that subject to that office stand, ended ones too, the oldest first. A row that is broken elsewhere
+/// is among them: what is decided about a subject must not wait for what the office is told of it.
+///
+/// # Errors
+/// The database's.
+pub async fn places_of_subject(tx: &mut Tx<'_>, office: &str, subject: &str) -> Result<Vec<MessagePlace>, Error> {
+    type Place = (String, String, i64, i64, Option<i64>, Option<String>);
+    let sql = "SELECT id, kind, attempts, next_at, set_apart_at, outcome FROM office_messages \
+               WHERE office = $1 AND subject = $2 ORDER BY id";
+    let place = |(id, kind, attempts, next_at, set_apart_at, outcome): Place| MessagePlace {
+        id,
+        kind: MessageKind::from_name(&kind),
+        attempts,
+        next_at: Timestamp::from_unix(next_at),
+        set_apart_at: set_apart_at.map(Timestamp::from_unix),
+        outcome,
+    };
+    Ok(fetch_all!(tx, Place, sql, office, subject)?.into_iter().map(place).collect())
+}
+
+/// Sets a message apart that cannot be sent as its row is: it is looked at again at `next_at`, and leaves this state when it
+/// is sent. Nothing happens to one that ended.
+///
+/// # Errors
+/// The database's.
+pub async fn set_apart(tx: &mut Tx<'_>, id: &str, now: Timestamp, next_at: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE office_messages SET set_apart_at = COALESCE(set_apart_at, $1), next_at = $2 \
+               WHERE id = $3 AND ended_at IS NULL";
+    execute!(tx, sql, now.unix(), next_at.unix(), id).map(|_| ())
+}
+
+/// Refuses a message whose row reads well and says what cannot be, and notes that for the alarm.
+#[must_use]
+pub fn refuse(tx: &Tx<'_>, id: &str) -> Error {
+    tx.integrity.refuse("office_messages", id)
 }
 
 /// Notes that sending begins: until `next_at` nobody else sends it.
@@ -190,7 +263,7 @@ pub async fn of_subject(tx: &mut Tx<'_>, office: &str, subject: &str) -> Result<
 /// [`Error::Stale`] when somebody else began meanwhile, or it ended.
 pub async fn begin(tx: &mut Tx<'_>, message: &StoredOfficeMessage, next_at: Timestamp) -> Result<(), Error> {
     let attempts = i64::from(message.attempts);
-    let sql = "UPDATE office_messages SET attempts = $1, next_at = $2 \
+    let sql = "UPDATE office_messages SET attempts = $1, next_at = $2, set_apart_at = NULL \
                WHERE id = $3 AND attempts = $4 AND ended_at IS NULL";
     let next = attempts.saturating_add(1);
     match execute!(tx, sql, next, next_at.unix(), message.id.as_str(), attempts)? {

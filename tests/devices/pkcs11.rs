@@ -48,10 +48,17 @@ fn a_token_of_softhsm_serves_and_refuses_exactly() {
     fs::create_dir(&tokens).unwrap();
     let configuration = folder.join("softhsm2.conf");
     fs::write(&configuration, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display())).unwrap();
-    let mut command = Command::new("softhsm2-util");
-    command.args(["--init-token", "--free", "--label", "yinxin-test", "--so-pin", "12345678", "--pin", PIN]);
-    let made = command.env("SOFTHSM2_CONF", &configuration).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
+    for label in ["yinxin-test", "yinxin-other"] {
+        let mut command = Command::new("softhsm2-util");
+        command.args(["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", PIN]);
+        let made = command.env("SOFTHSM2_CONF", &configuration).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        if label == "yinxin-test" {
+            // Where its token lies.
+            let token = fs::read_dir(&tokens).unwrap().next().unwrap().unwrap().file_name();
+            fs::write(folder.join("place"), token.to_str().unwrap()).unwrap();
+        }
+    }
 
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "pkcs11::inside_the_second_process", "--ignored", "--nocapture"]);
@@ -89,6 +96,7 @@ fn inside_the_second_process() {
     what_the_token_cannot_do(&*token);
     more_callers_than_sessions(&token);
     the_token_goes_and_comes_back(&folder);
+    the_folder_of_a_token_goes_and_comes_back(&folder);
 }
 
 fn options(folder: &Path, sessions: usize) -> DeviceOptions {
@@ -306,4 +314,103 @@ fn the_token_goes_and_comes_back(folder: &Path) {
     assert_eq!(token.random(&mut [0; 8]), Err(DeviceError::Unavailable { reason }));
     token.random(&mut [0; 8]).unwrap();
     token.destroy(&handle).unwrap();
+}
+
+fn unavailable<T>(reason: &str) -> Result<T, DeviceError> {
+    Err(DeviceError::Unavailable { reason: reason.to_owned() })
+}
+
+/// Signs again within its patience, without a restart.
+fn signs_again(sign: &dyn Fn() -> Result<Vec<u8>, crypto::Error>) -> Vec<u8> {
+    let began = std::time::Instant::now();
+    loop {
+        match sign() {
+            Ok(value) => return value,
+            Err(crypto::Error::Device { code: "key-store-unavailable" }) if began.elapsed().as_secs() < 30 => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            other => panic!("{other:?} after {:?}", began.elapsed()),
+        }
+    }
+}
+
+/// The place where a token keeps its objects goes and comes back, while other doors of the same module are at work.
+fn the_folder_of_a_token_goes_and_comes_back(folder: &Path) {
+    const ECDSA: Scheme = Scheme::EcdsaP256Sha256;
+    let token = device::open(options(folder, 1)).unwrap();
+    let DeviceOptions::Pkcs11(same) = options(folder, 1) else { panic!("options of another kind") };
+    let beside = device::open(DeviceOptions::Pkcs11(Pkcs11Options {
+        token: TokenName::Label("yinxin-other".into()),
+        ..same.clone()
+    }))
+    .unwrap();
+    // A second door to the same token, by another name of the same library.
+    let link = folder.join("libother.so");
+    std::os::unix::fs::symlink(module().unwrap(), &link).unwrap();
+    let second = device::open(DeviceOptions::Pkcs11(Pkcs11Options { module: link, ..same })).unwrap();
+
+    let (handle, key) = token.generate("seal", PairKind::P256, PairUse::Sign, &[]).unwrap();
+    let (other_handle, other_key) = beside.generate("seal", PairKind::P256, PairUse::Sign, &[]).unwrap();
+    let sign = || device::signature(&*token, &handle, &key, ECDSA, b"message");
+    let sign_second = || device::signature(&*second, &handle, &key, ECDSA, b"message");
+    sign().unwrap();
+    sign_second().unwrap();
+
+    let place = folder.join("tokens").join(fs::read_to_string(folder.join("place")).unwrap());
+    let elsewhere = folder.join("taken");
+    let digest = key.digest(ECDSA, b"message").unwrap();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let at_work = || {
+            let mut made = Vec::new();
+            while !ended.load(std::sync::atomic::Ordering::SeqCst) {
+                made.push(device::signature(&*beside, &other_handle, &other_key, ECDSA, b"beside"));
+            }
+            made
+        };
+        let workers = [scope.spawn(at_work), scope.spawn(at_work)];
+
+        fs::rename(&place, &elsewhere).unwrap();
+        assert_eq!(token.sign(&handle, ECDSA, &digest), unavailable("C_GetTokenInfo: GeneralError"));
+        assert_eq!(token.sign(&handle, ECDSA, &digest), unavailable("no token is labelled \"yinxin-test\""));
+        // It is looked for now and then, not at each call.
+        assert_eq!(token.sign(&handle, ECDSA, &digest), unavailable("it was not there a moment ago"));
+        let made = token.generate("more", PairKind::P256, PairUse::Sign, &[]).unwrap_err();
+        assert_eq!(made, unavailable::<()>("it was not there a moment ago").unwrap_err());
+        assert_eq!(sign_second(), Err(crypto::Error::Device { code: "key-store-unavailable" }));
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(sign(), Err(crypto::Error::Device { code: "key-store-unavailable" }));
+
+        fs::rename(&elsewhere, &place).unwrap();
+        let doors: [&dyn Fn() -> Result<Vec<u8>, crypto::Error>; 2] = [&sign, &sign_second];
+        for sign in doors {
+            assert!(holds(&key, ECDSA, b"message", &signs_again(sign)));
+        }
+        ended.store(true, std::sync::atomic::Ordering::SeqCst);
+        for worker in workers {
+            let made = worker.join().unwrap();
+            assert!(made.len() > 10, "{}", made.len());
+            // The module was initialised again under it, and it lost no call.
+            for value in made {
+                assert!(holds(&other_key, ECDSA, b"beside", &value.unwrap()));
+            }
+        }
+    });
+
+    // All tokens at once, and nobody calls while they are away.
+    let (tokens, taken) = (folder.join("tokens"), folder.join("taken"));
+    fs::rename(&tokens, &taken).unwrap();
+    assert_eq!(token.sign(&handle, ECDSA, &digest), unavailable("C_GetTokenInfo: GeneralError"));
+    assert_eq!(token.sign(&handle, ECDSA, &digest), unavailable("C_Initialize: GeneralError"));
+    fs::rename(&taken, &tokens).unwrap();
+    assert!(holds(&key, ECDSA, b"message", &signs_again(&sign)));
+    // The others were ended with it, and find out for themselves before they call.
+    let value = device::signature(&*beside, &other_handle, &other_key, ECDSA, b"beside").unwrap();
+    assert!(holds(&other_key, ECDSA, b"beside", &value));
+    assert!(holds(&key, ECDSA, b"message", &sign_second().unwrap()));
+    // What was made is there once, and a key that was never there is absent, not away.
+    token.destroy(&handle).unwrap();
+    beside.destroy(&other_handle).unwrap();
+    let absent = DeviceError::KeyAbsent { handle: handle.clone() };
+    assert_eq!(token.sign(&handle, ECDSA, &digest), Err(absent));
 }

@@ -408,7 +408,16 @@ pub(crate) fn listing(logs: Vec<String>, name: &str) -> CheckedList {
     listing_of(certificate("ca.pem"), logs, name)
 }
 
+/// A trust list that trusts the authority of the test keys for these uses.
+pub(crate) fn listing_for(uses: &[TrustUse]) -> CheckedList {
+    listed(certificate("ca.pem"), Vec::new(), "uses", uses)
+}
+
 fn listing_of(certificate: Vec<u8>, logs: Vec<String>, name: &str) -> CheckedList {
+    listed(certificate, logs, name, &[TrustUse::SealMaking, TrustUse::SealSigning])
+}
+
+fn listed(certificate: Vec<u8>, logs: Vec<String>, name: &str, uses: &[TrustUse]) -> CheckedList {
     let now = at(NOW);
     let anchor = ListedAnchor {
         certificate,
@@ -419,7 +428,7 @@ fn listing_of(certificate: Vec<u8>, logs: Vec<String>, name: &str) -> CheckedLis
         signer_id: SignerIdRule::Default,
         status: Vec::new(),
         until: None,
-        uses: vec![TrustUse::SealMaking, TrustUse::SealSigning],
+        uses: uses.to_vec(),
     };
     let signed = signed_list(name, anchor, now);
     CheckedList::check(signed, &AlgorithmPolicy::whatever_we_compute(), now).unwrap()

@@ -2,11 +2,13 @@
 
 use yinxin::domain::verify::SealTimeStamp;
 use yinxin::format::ses::SesSeal;
+use yinxin::format::trust_list::TrustUse;
 use yinxin::format::tsp::TimeStampResp;
 use yinxin::format::x509::crl::RevocationReason;
 
 use crate::bench::{Bench, Issue, Plan, Stamping, at, ca, rich};
 use crate::evidence::{lasting, now_revoked, stamper, token};
+use crate::logged::listing_for;
 use crate::{Expected, Variant, variant};
 
 /// When the seals here are made, and stamped.
@@ -65,7 +67,85 @@ const WRONG: &[(&str, &str)] = &[("seal", "failed")];
 pub(crate) fn variants() -> Vec<Variant> {
     let mut all = alone();
     all.extend(proofs());
+    all.extend(by_uses());
     all
+}
+
+const SEALS: [TrustUse; 2] = [TrustUse::SealMaking, TrustUse::SealSigning];
+const ALL: [TrustUse; 3] = [TrustUse::SealMaking, TrustUse::SealSigning, TrustUse::TimeStamp];
+
+/// The authority leads to an anchor of a trust list, which is trusted for these uses and no other.
+fn listed(b: &mut Bench, uses: &[TrustUse]) {
+    b.anchors.clear();
+    b.lists = vec![listing_for(uses)];
+}
+
+/// What a trust list trusts the anchor of the time-stamping authority for.
+fn by_uses() -> Vec<Variant> {
+    vec![
+        variant(
+            "seal stamp: its anchor is trusted for time stamps",
+            rich,
+            |b| {
+                b.policy.seal_time_stamp = SealTimeStamp::Refuse;
+                five(b, Some(sound));
+                listed(b, &ALL);
+            },
+            Expected::passed().axes(OK),
+        ),
+        variant(
+            "seal stamp: its anchor is trusted for seals only",
+            rich,
+            |b| {
+                five(b, Some(sound));
+                listed(b, &SEALS);
+            },
+            Expected::passed().axes(&[("seal", "warning")]),
+        ),
+        variant(
+            "seal stamp: its anchor is trusted for seals only, where it is demanded",
+            rich,
+            |b| {
+                b.policy.seal_time_stamp = SealTimeStamp::Refuse;
+                five(b, Some(sound));
+                listed(b, &SEALS);
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["time-stamp-not-trusted"])
+                .axes(&[("seal", "warning")])
+                .says("does not trust it for time-stamp"),
+        ),
+        variant(
+            "seal stamp: its anchor is trusted for time stamps, and the maker's key was lost later",
+            rich,
+            |b| {
+                five(b, Some(sound));
+                now_revoked(b, "maker", BETWEEN, LOST);
+                listed(b, &ALL);
+            },
+            Expected::passed().axes(OK),
+        ),
+        variant(
+            "seal stamp: its anchor is trusted for seals only, and the maker's key was lost later",
+            rich,
+            |b| {
+                five(b, Some(sound));
+                now_revoked(b, "maker", BETWEEN, LOST);
+                listed(b, &SEALS);
+            },
+            Expected::unsure("REVOKED_NO_POE", &["revoked-no-proof-of-time"]).axes(&[("seal", "warning")]),
+        ),
+        variant(
+            "seal stamp: its anchor is trusted for seals only, whatever else is tolerated",
+            rich,
+            |b| {
+                b.policy("lenient-field");
+                b.policy.seal_time_stamp = SealTimeStamp::Refuse;
+                five(b, Some(sound));
+                listed(b, &SEALS);
+            },
+            Expected::unsure("SIG_CONSTRAINTS_FAILURE", &["time-stamp-not-trusted"]).axes(&[("seal", "warning")]),
+        ),
+    ]
 }
 
 fn alone() -> Vec<Variant> {

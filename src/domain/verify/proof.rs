@@ -1,8 +1,8 @@
 //! Time stamps as proofs of existence (EN 319 102-1 5.4, 5.5.4; RFC 3161; GB/T 20520): whether a token may be believed,
 //! and what it proves.
 //!
-//! A token proves a moment only if it is right, over the very octets, of an authority that leads to an anchor at genTime,
-//! and whose certificate was neither revoked nor, but for policies that look back, ended by now. A token that is wrong is
+//! A token proves a moment only if it is right, over the very octets, of an authority that leads to an anchor at genTime
+//! which is trusted for time stamps, and whose certificate was neither revoked nor, but for policies that look back, ended by now. A token that is wrong is
 //! a finding; one of an authority that nobody trusts proves nothing.
 
 use crate::base::clock::Timestamp;
@@ -11,8 +11,8 @@ use crate::domain::stamp::verify::{
     Expected, NamedBySha1, StrangeCertificates, TokenRefusal, VerifiedToken, verify_token,
 };
 use crate::domain::trust::{
-    Budget, Computed, EndValidity, PathPolicy, PathQuestion, RevocationStatus, SignatureUsed, SignedDataError,
-    TrustedPath, Use, public_key,
+    AnchorDemand, Budget, Computed, EndValidity, PathPolicy, PathQuestion, RevocationStatus, SignatureUsed,
+    SignedDataError, TrustedPath, Use, public_key,
 };
 use crate::domain::verify::Ground;
 use crate::domain::verify::finding::{Case, Finding};
@@ -23,6 +23,7 @@ use crate::domain::verify::revocation::{Statuses, is_harmless_after, may_be_aske
 use crate::domain::verify::ses::deviates;
 use crate::domain::verify::signer::ProvedTime;
 use crate::domain::verify::wanted::WantedEvidence;
+use crate::format::trust_list::TrustUse;
 use crate::format::tsp::{self, TimeStampResp, TimeStampToken};
 use crate::format::x509::Certificate;
 use crate::format::x509::extension::TIME_STAMPING;
@@ -144,6 +145,8 @@ fn believe(token: &VerifiedToken<'_>, ground: &Ground<'_>, budget: &mut Budget) 
         name: "time-stamper".to_owned(),
         end_validity: EndValidity::Judged,
         purposes: vec![TIME_STAMPING],
+        // An anchor of a trust list vouches for time stamps only where the list says so; one that nobody restricted for all.
+        anchor: AnchorDemand::For(TrustUse::TimeStamp),
         ..PathPolicy::field()
     };
     let question = PathQuestion {

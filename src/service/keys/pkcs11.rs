@@ -2,6 +2,7 @@
 //!
 //! Clauses are of PKCS #11 Base Specification 3.0 (OASIS), as remembered, unless another text is named.
 
+mod library;
 mod module;
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use crate::service::keys::device::{
     Bounds, Calls, Device, DeviceError, DeviceKeys, DeviceKind, DevicePublicKey, DeviceSecrets, KeyHandle, PairKind,
     PairUse, Scheme, SecretUse, secret_file,
 };
-use module::{Module, refusal, unsealing};
+use module::{Module, unsealing};
 
 /// `CKA_EC_PARAMS` of P-256: the curve's object identifier (RFC 5480 2.1.1.1).
 pub(in crate::service::keys) const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
@@ -134,7 +135,7 @@ impl Token {
         let module = Module::new(module, token, pin);
         let calls = Calls::start(module, Bounds { sessions, timeout })?;
         let description = calls.call(|_, open| {
-            let token = open.context.get_token_info(open.slot).map_err(|error| refusal(error, "token"))?;
+            let token = open.token()?;
             let (label, maker) = (token.label(), token.manufacturer_id());
             Ok(format!("PKCS#11 token {label:?}: {maker} {}, serial {}", token.model(), token.serial_number()))
         })?;
@@ -185,7 +186,7 @@ impl Device for Token {
         const WHAT: &str = "SM3";
         let (mechanism, message) = (vendor(self.vendor.sm3, WHAT)?, message.to_vec());
         let value = self.calls.call(move |_, open| {
-            open.session.digest(&mechanism.mechanism(), &message).map_err(|error| refusal(error, WHAT))
+            open.session.digest(&mechanism.mechanism(), &message).map_err(|error| open.refusal(error, WHAT))
         })?;
         <[u8; 32]>::try_from(value).map_err(|_| DeviceError::Malformed { function: "C_Digest" })
     }
@@ -212,7 +213,7 @@ impl DeviceKeys for Token {
             private.extend([Attribute::Sign(signs), Attribute::Decrypt(decrypts), Attribute::Private(true)]);
             private.extend([Attribute::Sensitive(true), Attribute::Extractable(false)]);
             let made = open.session.generate_key_pair(&mechanism.mechanism(), &public, &private);
-            made.map_err(|error| refusal(error, "key pairs of this kind"))?;
+            made.map_err(|error| open.refusal(error, "key pairs of this kind"))?;
             let key = open.public_key(&handle)?;
             Ok((handle, key))
         })
@@ -267,15 +268,15 @@ impl DeviceKeys for Token {
             template.extend(of_kind);
             template.extend([Attribute::Verify(true), Attribute::Private(false)]);
             let session = &open.session;
-            let object = session.create_object(&template).map_err(|error| refusal(error, "keys of others"))?;
+            let object = session.create_object(&template).map_err(|error| open.refusal(error, "keys of others"))?;
             let verified = session.verify(&mechanism.mechanism(), object, &input, &value);
-            let destroyed = session.destroy_object(object).map_err(|error| refusal(error, "destruction"));
+            let destroyed = session.destroy_object(object).map_err(|error| open.refusal(error, "destruction"));
             match verified {
                 Ok(()) => destroyed.map(|()| true),
                 Err(Error::Pkcs11(RvError::SignatureInvalid | RvError::SignatureLenRange, _)) => {
                     destroyed.map(|()| false)
                 }
-                Err(error) => Err(refusal(error, "this scheme")),
+                Err(error) => Err(open.refusal(error, "this scheme")),
             }
         })
     }
@@ -303,9 +304,9 @@ impl DeviceKeys for Token {
         self.calls.call(move |_, open| {
             open.forget();
             let private = open.object(ObjectClass::PRIVATE_KEY, &handle)?;
-            open.session.destroy_object(private).map_err(|error| refusal(error, "destruction"))?;
+            open.session.destroy_object(private).map_err(|error| open.refusal(error, "destruction"))?;
             let public = open.object(ObjectClass::PUBLIC_KEY, &handle)?;
-            open.session.destroy_object(public).map_err(|error| refusal(error, "destruction"))?;
+            open.session.destroy_object(public).map_err(|error| open.refusal(error, "destruction"))?;
             open.forget();
             Ok(())
         })
@@ -329,7 +330,7 @@ impl DeviceSecrets for Token {
             };
             template.extend(uses);
             let made = open.session.generate_key(&mechanism, &template);
-            made.map_err(|error| refusal(error, "secret keys of this kind"))?;
+            made.map_err(|error| open.refusal(error, "secret keys of this kind"))?;
             Ok(handle)
         })
     }

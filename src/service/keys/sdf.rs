@@ -119,6 +119,7 @@ impl Access {
 
 impl Connection for Access {
     type Session = OpenSession;
+    type Held = ();
 
     fn open(&self) -> Result<OpenSession, DeviceError> {
         let library = self.library()?;
@@ -132,6 +133,15 @@ impl Connection for Access {
         let session = device.and_then(|device| device.session());
         let session = session.map_err(|fault| self.refusal(fault, "sessions"))?;
         Ok(OpenSession { session, granted: BTreeSet::new(), known: HashMap::new() })
+    }
+
+    /// Each device of a library is opened by itself, and none of them ends another's sessions.
+    fn hold(&self, _: &OpenSession) -> Option<()> {
+        Some(())
+    }
+
+    fn close(&self, session: OpenSession) {
+        drop(session);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::seal::order::OrderState;
 use crate::domain::trust::TrustAnchors;
 use crate::service::outside::exchange::Correspondent;
 use crate::service::{Error, Services, seal_filing};
-use crate::store::office_messages::{MessageKind, StoredOfficeMessage};
+use crate::store::office_messages::{MessageKind, MessagePlace, StoredOfficeMessage};
 use crate::store::seals::StoredSeal;
 use crate::store::{Tx, audit, office_messages, seal_orders};
 
@@ -90,7 +90,7 @@ pub(in crate::service) async fn push(
     (detail, reason): (Option<&str>, Option<&str>),
     (now, next_at): (Timestamp, Timestamp),
 ) -> Result<(), Error> {
-    let number = StoredOfficeMessage::next_number(&office_messages::of_subject(tx, office, subject).await?);
+    let number = MessagePlace::next_number(&office_messages::places_of_subject(tx, office, subject).await?);
     let id = StoredOfficeMessage::named(office, subject, number);
     let digest = sm3(id.as_bytes());
     let (name, _) = digest.split_first_chunk::<16>().ok_or(Error::Interrupted)?;
@@ -122,10 +122,14 @@ pub(in crate::service) async fn end_open(
     now: Timestamp,
 ) -> Result<Timestamp, Error> {
     let mut free = now;
-    for open in office_messages::of_subject(tx, office, subject).await? {
-        if open.ended.is_none() {
+    for open in office_messages::places_of_subject(tx, office, subject).await? {
+        if open.outcome.is_none() {
             // Somebody may be sending it: what follows must not overtake it.
-            free = if open.attempts > 0 { free.max(open.next_at.min(now.plus_seconds(sending::LEASE))) } else { free };
+            free = if open.attempts > 0 && open.set_apart_at.is_none() {
+                free.max(open.next_at.min(now.plus_seconds(sending::LEASE)))
+            } else {
+                free
+            };
             office_messages::end(tx, &open.id, outcome, now).await?;
         }
     }
@@ -167,6 +171,28 @@ fn told_state(state: &State) -> Option<(&'static str, Option<&'static str>)> {
         // An office knows the end of a validity itself.
         State::Made { .. } | State::Expired { .. } | State::Archived { .. } => None,
     }
+}
+
+/// The word of a message that tells a state; a row that has none of ours is refused.
+///
+/// # Errors
+/// The store's, about that row.
+pub(in crate::service) async fn word<'a>(
+    services: &Services,
+    message: &'a StoredOfficeMessage,
+) -> Result<&'a str, Error> {
+    match message.detail.as_deref() {
+        Some(word @ ("active" | "suspended" | "cancelled")) => Ok(word),
+        _ => Err(refused(services, message).await),
+    }
+}
+
+/// Refuses a message whose row says what cannot be.
+pub(in crate::service) async fn refused(services: &Services, message: &StoredOfficeMessage) -> Error {
+    let steps = services
+        .store
+        .read(|tx| Box::pin(async move { Err::<(), _>(Error::from(office_messages::refuse(tx, &message.id))) }));
+    steps.await.err().unwrap_or(Error::Interrupted)
 }
 
 /// Tells those of these offices that know a seal where it stands now, in the transaction that put it there.

@@ -4,8 +4,9 @@
 //! again when the time is over, under the same name: the office knows what it gets twice. An office that is away costs one
 //! attempt at a look, each later one at a longer distance, up to [`LONGEST_PAUSE`]; nothing is ever given up.
 //!
-//! A row that is not as it was written is refused and alarmed, and costs its own subject alone: what is to be said of it waits
-//! [`LONGEST_PAUSE`], what the office decided about it is noted as `row-changed` and not done, and everything else goes on.
+//! A row that is not as it was written is refused and alarmed, and costs its own subject alone: what is to be said of it is set
+//! apart and looked at again after [`LONGEST_PAUSE`], what the office decided about it is noted as `row-changed` and not done,
+//! and everything else goes on. So it is with a row of what is to be said itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::service::offices::{FILING, NATIONAL_MAKER, Office, report};
 use crate::service::outside::exchange::ExchangeError;
 use crate::service::outside::web::told;
 use crate::service::seal_making::national;
-use crate::service::{Error, Services, alarms, seal_filing, seal_fulfilment};
+use crate::service::{Error, Services, alarms, offices, seal_filing, seal_fulfilment};
 use crate::store::office_messages::{self, StoredOfficeMessage};
 use crate::store::{self, Tx, keys, seal_orders};
 
@@ -106,7 +107,11 @@ pub async fn attend(services: &Services, profiles: &Profiles, name: &str) -> Res
         }
     };
     let due = services.store.read(|tx| Box::pin(office_messages::due(tx, name, now, TOGETHER))).await?;
-    for message in &due {
+    for id in &due.broken {
+        attended.refused = attended.refused.saturating_add(1);
+        set_apart(services, id).await?;
+    }
+    for message in &due.messages {
         match exchange(services, &office, &signer, message).await {
             Ok(Sent::Answered) => attended.answered = attended.answered.saturating_add(1),
             Ok(Sent::Moot) => {}
@@ -114,10 +119,14 @@ pub async fn attend(services: &Services, profiles: &Profiles, name: &str) -> Res
                 attended.away = true;
                 break;
             }
-            Err(error) if is_of_one_row(&error) => {
+            Err(error) if is_of_one_message(&error) => {
                 tracing::error!(office = name, subject = message.subject, code = error.code(), "not said: {error}");
+                if !is_of_one_row(&error) {
+                    // The rows that it is about are not those that it was written with.
+                    offices::refused(services, message).await;
+                }
                 attended.refused = attended.refused.saturating_add(1);
-                put_off(services, message, None, LONGEST_PAUSE).await?;
+                set_apart(services, &message.id).await?;
             }
             Err(error) => return Err(error),
         }
@@ -144,6 +153,21 @@ pub async fn attend(services: &Services, profiles: &Profiles, name: &str) -> Res
 /// with it.
 pub(in crate::service) const fn is_of_one_row(error: &Error) -> bool {
     matches!(error, Error::Store(store::Error::Inconsistent { .. }))
+}
+
+/// Whether a message cannot be said as its row, or a row that it is about, is. No other subject has to do with it.
+const fn is_of_one_message(error: &Error) -> bool {
+    is_of_one_row(error) || matches!(error, Error::UnknownSeal | Error::UnknownApplication | Error::Signing(_))
+}
+
+/// It cannot be sent as its row is: it is looked at again later.
+async fn set_apart(services: &Services, id: &str) -> Result<(), Error> {
+    let now = services.clock.now();
+    let later = now.plus_seconds(LONGEST_PAUSE);
+    let steps = services.store.run("set office message apart", |tx| {
+        Box::pin(async move { Ok::<_, Error>(office_messages::set_apart(tx, id, now, later).await?) })
+    });
+    steps.await
 }
 
 enum Sent {
@@ -236,7 +260,7 @@ async fn hear(
     }
 }
 
-/// No answer, or none that is the office's, or nothing that can be said now: the message is sent after so many seconds.
+/// No answer, or none that is the office's: the message is sent after so many seconds.
 async fn put_off(
     services: &Services,
     message: &StoredOfficeMessage,

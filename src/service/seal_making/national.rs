@@ -264,7 +264,9 @@ pub(in crate::service) async fn compose(
     match message.kind {
         MessageKind::Cancel => said(MessageBody::Cancel),
         MessageKind::State => {
-            let state = message.detail.as_deref().unwrap_or_default();
+            let state = offices::word(services, message).await?;
+            let known = services.store.read(|tx| Box::pin(seal_orders::find(tx, &id))).await?;
+            known.ok_or(Error::UnknownApplication)?;
             said(MessageBody::State(StateTold { state, reason: message.reason.as_deref() }))
         }
         MessageKind::File => Ok(None),

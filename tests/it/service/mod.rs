@@ -27,6 +27,7 @@ mod retention;
 mod seal_authority;
 mod seal_crash;
 mod seal_expiry;
+mod seal_expiry_crash;
 mod seal_imports;
 pub(crate) mod seal_life;
 mod seal_pages;

@@ -301,8 +301,6 @@ fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: 
     let (enough, within, pause) = (usize::try_from(dice.below(30)).unwrap() + 8, dice.below(2), dice.below(65_536));
     // Each kind is over for the first time before a child dies in it.
     let within = within == 0 && sum.troubles.contains_key(&trouble);
-    // SoftHSM keeps a lost object for lost until its module is loaded anew, so another process goes on.
-    let anew = trouble == Trouble::DeviceGone && !within;
     let mut child = scene.child("work", round, 1_000 * round);
     let pid = child.child.id();
     let heard = child.hear_until(|child| child.acknowledged.len() >= enough / 2);
@@ -312,17 +310,12 @@ fn one_round(scene: &Scene, round: i64, trouble: Trouble, dice: &mut Dice, sum: 
     let is_felt = child.hear_until(|child| {
         child.refused.iter().skip(refused).any(|(what, code)| trouble.is_felt(has_server, what, code))
     });
-    if within || anew {
+    if within {
         std::thread::sleep(Duration::from_micros(pause));
         child.kill();
     }
     scene.places.end(trouble, pid);
     assert!(is_felt, "round {round}: {trouble:?} is not felt: {:?}\n{}", child.refused, scene.said());
-    if anew {
-        let before = std::mem::replace(&mut child, scene.child("work", round, 1_000 * round + 500));
-        child.acknowledged.clone_from(&before.acknowledged);
-        child.refused.clone_from(&before.refused);
-    }
     if !within {
         let (works, enough) = (child.works.len(), enough.max(child.acknowledged.len() + 3));
         let goes_on = child.hear_until(|child| {

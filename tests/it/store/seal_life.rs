@@ -16,7 +16,7 @@ use yinxin::domain::seal::order::{OrderState, OrderWithdrawal};
 use yinxin::domain::seal::signing::Placement;
 use yinxin::domain::seal::stamp_plan::StampPlan;
 use yinxin::store::certificate_requests::StoredCheck;
-use yinxin::store::office_messages::{self, MessageKind, OfficePlace, StoredOfficeMessage};
+use yinxin::store::office_messages::{self, MessageKind, MessagePlace, OfficePlace, StoredOfficeMessage};
 use yinxin::store::prepared_signings::{self, PreparedEnd, StoredPrepared};
 use yinxin::store::seal_applications::{self, StoredApplication};
 use yinxin::store::seal_code_ranges::{self, StoredRange};
@@ -473,9 +473,9 @@ async fn forgotten(store: &Store) {
         store.run("forget", |tx| Box::pin(office_messages::forget(tx, at(before), limit))).await.unwrap()
     };
     let left = async || {
-        let of = store.read(|tx| Box::pin(office_messages::of_subject(tx, "forgetful", "s"))).await.unwrap();
+        let of = store.read(|tx| Box::pin(office_messages::places_of_subject(tx, "forgetful", "s"))).await.unwrap();
         let numbers = of.iter().map(|one| one.id.rsplit('0').next().unwrap().to_owned()).collect::<Vec<_>>();
-        (numbers.join(" "), StoredOfficeMessage::next_number(&of))
+        (numbers.join(" "), MessagePlace::next_number(&of))
     };
     // One of another subject, which ended before.
     assert_eq!((forget(100, 9).await, left().await), (1, (" 1 2 3 4 5".to_owned(), 6)));
@@ -484,7 +484,7 @@ async fn forgotten(store: &Store) {
     assert_eq!((forget(104, 9).await, left().await), (2, ("2 4 5".to_owned(), 6)));
     assert_eq!((forget(9_999, 9).await, left().await), (1, ("2 5".to_owned(), 6)));
     assert_eq!((forget(9_999, 9).await, left().await), (0, ("2 5".to_owned(), 6)));
-    assert_eq!(StoredOfficeMessage::next_number(&[]), 0);
+    assert_eq!(MessagePlace::next_number(&[]), 0);
 }
 
 async fn messages(store: &Store) {
@@ -509,7 +509,8 @@ async fn messages(store: &Store) {
     assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
     let due = async |now| {
         let found = store.read(|tx| Box::pin(office_messages::due(tx, "office", at(now), 9))).await.unwrap();
-        found.into_iter().map(|one| one.id).collect::<Vec<_>>()
+        assert_eq!(found.broken, Vec::<String>::new());
+        found.messages.into_iter().map(|one| one.id).collect::<Vec<_>>()
     };
     // Of one subject the first alone, at its own time.
     assert_eq!((due(9).await, due(10).await), (vec![], vec!["o:a:0".to_owned()]));
@@ -528,6 +529,20 @@ async fn messages(store: &Store) {
     let ended =
         StoredOfficeMessage { attempts: 1, next_at: at(15), ended: Some((at(21), "done".into())), ..all[0].clone() };
     assert_eq!(of, [ended, all[1].clone()]);
+    // Set apart: since the first time, until it is sent; what ended stays as it is.
+    for (id, now, next_at) in [("o:a:0", 30, 31), ("o:a:1", 30, 31), ("o:a:1", 32, 50)] {
+        store.run("apart", |tx| Box::pin(office_messages::set_apart(tx, id, at(now), at(next_at)))).await.unwrap();
+    }
+    let stand = async || {
+        let of = store.read(|tx| Box::pin(office_messages::places_of_subject(tx, "office", "a"))).await.unwrap();
+        of.into_iter().map(|one| (one.next_at, one.set_apart_at, one.outcome)).collect::<Vec<_>>()
+    };
+    let done = (at(15), None, Some("done".to_owned()));
+    assert_eq!(stand().await, [done.clone(), (at(50), Some(at(30)), None)]);
+    assert_eq!(due(49).await, ["o:b:0"]);
+    assert_eq!(due(50).await, ["o:b:0", "o:a:1"]);
+    begin(&all[1]).await.unwrap();
+    assert_eq!(stand().await, [done, (at(40), None, None)]);
     forgotten(store).await;
     let place = async || store.read(|tx| Box::pin(office_messages::place(tx, "office"))).await.unwrap();
     assert_eq!(place().await, OfficePlace::default());

@@ -18,14 +18,25 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// How long the end of a device waits for its threads.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Sessions opened for one call, while somebody else ends them as often: another device of the same library.
+const OPENINGS: usize = 3;
 
 /// A device's library: opens the sessions that calls run on.
 pub(in crate::service::keys) trait Connection: Send + Sync + 'static {
     /// What a call needs; lives and dies on one thread.
     type Session: 'static;
 
+    /// Keeps the library as it is while a call is at work.
+    type Held;
+
     /// Opens a session, logged in.
     fn open(&self) -> Result<Self::Session, DeviceError>;
+
+    /// Holds the library for a call on that session; nothing when the library has ended the session meanwhile.
+    fn hold(&self, session: &Self::Session) -> Option<Self::Held>;
+
+    /// Closes a session for which nothing is held.
+    fn close(&self, session: Self::Session);
 }
 
 /// How many calls run side by side, and how long one may take.
@@ -200,8 +211,48 @@ fn wrapped<C: Connection, T: Send + 'static>(
     })
 }
 
+/// A thread's session, and the epoch in which it was opened. Closed by its connection.
+struct Kept<'a, C: Connection> {
+    connection: &'a C,
+    open: Option<(u64, C::Session)>,
+}
+
+impl<C: Connection> Kept<'_, C> {
+    fn close(&mut self) {
+        if let Some((_, session)) = self.open.take() {
+            self.connection.close(session);
+        }
+    }
+
+    /// The session, open, and the library held for it.
+    fn held(&mut self, shared: &Shared<C>, epoch: u64) -> Result<(C::Held, &mut C::Session), DeviceError> {
+        if self.open.as_ref().is_some_and(|(opened, _)| *opened != epoch) {
+            self.close();
+        }
+        let mut held = self.open.as_ref().and_then(|(_, session)| self.connection.hold(session));
+        for _ in 0..OPENINGS {
+            if held.is_some() {
+                break;
+            }
+            self.close();
+            let (_, session) = self.open.insert((epoch, reopen(shared)?));
+            held = self.connection.hold(session);
+        }
+        match (held, &mut self.open) {
+            (Some(held), Some((_, session))) => Ok((held, session)),
+            _ => Err(DeviceError::Unavailable { reason: "its library ends every session".to_owned() }),
+        }
+    }
+}
+
+impl<C: Connection> Drop for Kept<'_, C> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn serve<C: Connection>(shared: &Shared<C>) {
-    let mut session: Option<(u64, C::Session)> = None;
+    let mut kept = Kept { connection: &shared.connection, open: None };
     loop {
         let (job, epoch) = {
             let mut queue = shared.lock();
@@ -218,31 +269,26 @@ fn serve<C: Connection>(shared: &Shared<C>) {
         if job.stage.compare_exchange(WAITING, RUNNING, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             continue;
         }
-        if session.as_ref().is_some_and(|(opened, _)| *opened != epoch) {
-            session = None;
-        }
-        let good = match &mut session {
-            Some((_, open)) => (job.work)(Ok((&shared.connection, open))),
-            None => match reopen(shared) {
-                Ok(open) => {
-                    let (_, open) = session.insert((epoch, open));
-                    (job.work)(Ok((&shared.connection, open)))
-                }
-                Err(error) => (job.work)(Err(error)),
-            },
+        let good = match kept.held(shared, epoch) {
+            Ok((held, open)) => {
+                let good = (job.work)(Ok((&shared.connection, open)));
+                drop(held);
+                good
+            }
+            Err(error) => (job.work)(Err(error)),
         };
         let mut queue = shared.lock();
         let given_up = job.stage.load(Ordering::SeqCst) == GIVEN_UP;
         if given_up {
             queue.hung = queue.hung.saturating_sub(1);
         }
-        if session.is_some() && (given_up || !good) {
+        if kept.open.is_some() && (given_up || !good) {
             // After a loss the others' sessions are as dead as this one.
             if !good {
                 queue.epoch = queue.epoch.wrapping_add(1);
             }
             drop(queue);
-            session = None;
+            kept.close();
         }
     }
 }
@@ -272,21 +318,46 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-    /// Counts openings; opens nothing while `away`.
+    /// Counts openings; opens nothing while `away`; its library has ended the sessions before `ended`.
     #[derive(Default)]
     struct Counter {
         away: AtomicBool,
         opened: AtomicUsize,
+        ended: AtomicUsize,
+        held: AtomicUsize,
+        /// With how many calls held the library at that time.
+        closed: Mutex<Vec<(usize, usize)>>,
+    }
+
+    struct Hold(Arc<Counter>);
+
+    impl Drop for Hold {
+        fn drop(&mut self) {
+            self.0.held.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 
     impl Connection for Arc<Counter> {
         type Session = usize;
+        type Held = Hold;
 
         fn open(&self) -> Result<usize, DeviceError> {
             if self.away.load(Ordering::SeqCst) {
                 return Err(DeviceError::Unavailable { reason: "away".into() });
             }
             Ok(self.opened.fetch_add(1, Ordering::SeqCst))
+        }
+
+        fn hold(&self, session: &usize) -> Option<Hold> {
+            if *session < self.ended.load(Ordering::SeqCst) {
+                return None;
+            }
+            self.held.fetch_add(1, Ordering::SeqCst);
+            Some(Hold(Self::clone(self)))
+        }
+
+        fn close(&self, session: usize) {
+            self.closed.lock().unwrap().push((session, self.held.load(Ordering::SeqCst)));
         }
     }
 
@@ -317,6 +388,22 @@ mod tests {
         counter.away.store(false, Ordering::SeqCst);
         std::thread::sleep(FIRST_WAIT);
         assert_eq!(calls.call(|_, session| Ok(*session)), Ok(1));
+    }
+
+    #[test]
+    fn a_session_that_its_library_ended_is_opened_anew_before_the_call() {
+        let (counter, calls) = calls(1, 1000);
+        assert_eq!(calls.call(|_, session| Ok(*session)), Ok(0));
+        counter.ended.store(1, Ordering::SeqCst);
+        let held = |counter: &Arc<Counter>, session: &mut usize| Ok((*session, counter.held.load(Ordering::SeqCst)));
+        assert_eq!(calls.call(held), Ok((1, 1)), "no call is refused, and the library is held for it");
+        // One whose library ends every session gets no call, and not for ever.
+        counter.ended.store(usize::MAX, Ordering::SeqCst);
+        let reason = "its library ends every session".to_owned();
+        assert_eq!(calls.call(held), Err(DeviceError::Unavailable { reason }));
+        counter.ended.store(0, Ordering::SeqCst);
+        assert_eq!(calls.call(held), Ok((5, 1)));
+        assert_eq!(*counter.closed.lock().unwrap(), [0, 1, 2, 3, 4].map(|session| (session, 0)));
     }
 
     #[test]

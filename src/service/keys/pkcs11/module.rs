@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
-use cryptoki::slot::Slot;
+use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 
 use crate::crypto::digest::hex;
 use crate::crypto::{ecdsa, rsa, sm2};
 use crate::service::keys::device::{Connection, DeviceError, DevicePublicKey, KeyHandle, octets};
+use crate::service::keys::pkcs11::library::{Held, Library};
 use crate::service::keys::pkcs11::{P256, SM2, TokenName};
 
 /// Object handles kept per session.
@@ -25,7 +26,7 @@ pub(in crate::service::keys) struct Module {
     path: PathBuf,
     token: TokenName,
     pin: AuthPin,
-    context: Mutex<Option<Pkcs11>>,
+    library: Mutex<Option<Arc<Library>>>,
     /// The token's refusal of the PIN. It stays: a token counts wrong PINs, and locks.
     refusal: Mutex<Option<DeviceError>>,
 }
@@ -34,34 +35,33 @@ pub(in crate::service::keys) struct Module {
 pub(in crate::service::keys) struct OpenSession {
     pub(in crate::service::keys) session: Session,
     pub(in crate::service::keys) slot: Slot,
-    pub(in crate::service::keys) context: Pkcs11,
+    library: Arc<Library>,
+    /// Of the library, when the session was opened.
+    beginning: u64,
     known: HashMap<(u64, Vec<u8>), ObjectHandle>,
 }
 
 impl Module {
     pub(in crate::service::keys) fn new(path: PathBuf, token: TokenName, pin: AuthPin) -> Self {
-        Self { path, token, pin, context: Mutex::new(None), refusal: Mutex::new(None) }
+        Self { path, token, pin, library: Mutex::new(None), refusal: Mutex::new(None) }
     }
 
-    /// Loads and initialises the library the first time (5.4, `C_Initialize`).
-    fn context(&self) -> Result<Pkcs11, DeviceError> {
-        let mut kept = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(context) = &*kept {
-            return Ok(context.clone());
+    fn library(&self) -> Result<Arc<Library>, DeviceError> {
+        let mut kept = self.library.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(library) = &*kept {
+            return Ok(Arc::clone(library));
         }
-        let unusable = |error: Error| DeviceError::Library { path: self.path.clone(), reason: error.to_string() };
-        let context = Pkcs11::new(&self.path).map_err(unusable)?;
-        initialise(&context).map_err(unusable)?;
-        *kept = Some(context.clone());
-        Ok(context)
+        let library = Library::open(&self.path)?;
+        *kept = Some(Arc::clone(&library));
+        Ok(library)
     }
 
     /// The slot is looked up for each session: a token that was away may come back in another.
     fn slot(&self, context: &Pkcs11) -> Result<Slot, DeviceError> {
         match &self.token {
-            TokenName::Slot(number) => Slot::try_from(*number).map_err(|error| refusal(error, "this slot")),
+            TokenName::Slot(number) => Slot::try_from(*number).map_err(|error| opening(error, "this slot")),
             TokenName::Label(label) => {
-                let slots = context.get_slots_with_token().map_err(|error| refusal(error, "slots"))?;
+                let slots = context.get_slots_with_token().map_err(|error| opening(error, "slots"))?;
                 let named = |slot: &Slot| context.get_token_info(*slot).is_ok_and(|token| token.label() == label);
                 let mut found = slots.into_iter().filter(named);
                 match (found.next(), found.next()) {
@@ -74,10 +74,33 @@ impl Module {
             }
         }
     }
+
+    /// A session, not logged in, with a token that is there. The caller holds the library.
+    fn session(&self, context: &Pkcs11) -> Result<(Slot, Session), DeviceError> {
+        let slot = self.slot(context)?;
+        let session = context.open_rw_session(slot).map_err(|error| opening(error, "sessions"))?;
+        // A token that is gone may still open sessions (SoftHSM).
+        context.get_token_info(slot).map_err(|error| opening(error, "token"))?;
+        Ok((slot, session))
+    }
+
+    /// A session of the library as it is now, logged in; else the refusal, and the library's beginning.
+    fn logged_in(&self, library: &Arc<Library>) -> Result<OpenSession, (DeviceError, u64)> {
+        let held = library.hold();
+        let beginning = held.beginning();
+        let (slot, session) = self.session(library.functions()).map_err(|error| (error, beginning))?;
+        match session.login(UserType::User, Some(&self.pin)) {
+            // One login is for all sessions of a process (5.6, `C_Login`).
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
+            Err(error) => return Err((opening(error, "login by PIN"), beginning)),
+        }
+        Ok(OpenSession { session, slot, library: Arc::clone(library), beginning, known: HashMap::new() })
+    }
 }
 
 impl Connection for Module {
     type Session = OpenSession;
+    type Held = Held;
 
     fn open(&self) -> Result<OpenSession, DeviceError> {
         // Held to the end: one login at a time, and none after a refusal.
@@ -85,38 +108,49 @@ impl Connection for Module {
         if let Some(refused) = &*refused {
             return Err(refused.clone());
         }
-        let context = self.context()?;
-        let opened = self.slot(&context).and_then(|slot| {
-            let session = context.open_rw_session(slot).map_err(|error| refusal(error, "sessions"))?;
-            Ok((slot, session))
-        });
-        let (slot, session) = match opened {
-            // Some modules have to be initialised again once their device was away.
-            Err(DeviceError::Unavailable { .. }) if initialise(&context).is_ok() => {
-                let slot = self.slot(&context)?;
-                (slot, context.open_rw_session(slot).map_err(|error| refusal(error, "sessions"))?)
+        let library = self.library()?;
+        let opened = match self.logged_in(&library) {
+            // Some libraries find a device that was away only when they are initialised again (SoftHSM, its folder).
+            Err((DeviceError::Unavailable { .. }, beginning)) => {
+                library.begin_again(beginning)?;
+                self.logged_in(&library)
             }
-            opened => opened?,
+            opened => opened,
         };
-        match session.login(UserType::User, Some(&self.pin)) {
-            // One login is for all sessions of a process (5.6, `C_Login`).
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
-            Err(error) => {
-                let error = refusal(error, "login by PIN");
-                if matches!(error, DeviceError::WrongPin | DeviceError::PinLocked) {
-                    *refused = Some(error.clone());
-                }
-                return Err(error);
+        opened.map_err(|(error, _)| {
+            if matches!(error, DeviceError::WrongPin | DeviceError::PinLocked) {
+                *refused = Some(error.clone());
             }
+            error
+        })
+    }
+
+    fn hold(&self, session: &OpenSession) -> Option<Held> {
+        let held = session.library.hold();
+        (held.beginning() == session.beginning).then_some(held)
+    }
+
+    fn close(&self, session: OpenSession) {
+        let held = self.hold(&session);
+        let OpenSession { session, .. } = session;
+        match held {
+            Some(held) => {
+                drop(session);
+                drop(held);
+            }
+            // The library has ended it, and may have given its number to another.
+            None => std::mem::forget(session),
         }
-        Ok(OpenSession { session, slot, context, known: HashMap::new() })
     }
 }
 
-fn initialise(context: &Pkcs11) -> Result<(), Error> {
-    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
-        Err(error) => Err(error),
+/// Return values while a session is opened: a general error is a token that is not there, since nothing else was asked of it.
+fn opening(error: Error, what: &'static str) -> DeviceError {
+    match error {
+        Error::Pkcs11(code @ RvError::GeneralError, function) => {
+            DeviceError::Unavailable { reason: format!("C_{function:?}: {code:?}") }
+        }
+        error => refusal(error, what),
     }
 }
 
@@ -181,7 +215,7 @@ impl OpenSession {
     /// Random octets of the token.
     pub(in crate::service::keys) fn random(&self, length: usize) -> Result<Zeroizing<Vec<u8>>, DeviceError> {
         let mut bytes = Zeroizing::new(vec![0; length]);
-        self.session.generate_random_slice(&mut bytes).map_err(|error| refusal(error, "random bytes"))?;
+        self.session.generate_random_slice(&mut bytes).map_err(|error| self.refusal(error, "random bytes"))?;
         Ok(bytes)
     }
 
@@ -203,8 +237,9 @@ impl OpenSession {
             return Ok(*known);
         }
         let template = [Attribute::Class(class), Attribute::Id(id.clone())];
-        let found = self.session.find_objects(&template).map_err(|error| refusal(error, "objects"))?;
-        let found = found.first().copied().ok_or_else(|| absent(handle))?;
+        let found = self.session.find_objects(&template).map_err(|error| self.refusal(error, "objects"))?;
+        // A token that is gone may show none of its objects (SoftHSM).
+        let found = found.first().copied().ok_or_else(|| self.gone().unwrap_or_else(|| absent(handle)))?;
         if self.known.len() >= KNOWN {
             self.known.clear();
         }
@@ -229,18 +264,29 @@ impl OpenSession {
             }
             worked => worked,
         };
-        worked.map_err(|error| match error {
-            Error::Pkcs11(RvError::GeneralError, function) if self.is_gone() => {
-                DeviceError::Unavailable { reason: format!("C_{function:?}: GeneralError") }
-            }
-            error if stale(&error) => absent(handle),
-            error => refusal(error, what),
-        })
+        worked.map_err(|error| if stale(&error) { absent(handle) } else { self.refusal(error, what) })
     }
 
-    /// A general error may mean a token that is gone, or bytes that it does not like (SoftHSM, of a ciphertext).
-    fn is_gone(&self) -> bool {
-        self.session.get_session_info().is_err() || self.context.get_token_info(self.slot).is_err()
+    /// Return values in our words. A general error may mean a token that is gone, or bytes that it does not like
+    /// (SoftHSM, of a ciphertext).
+    pub(in crate::service::keys) fn refusal(&self, error: Error, what: &'static str) -> DeviceError {
+        match error {
+            Error::Pkcs11(code @ RvError::GeneralError, function) if self.gone().is_some() => {
+                DeviceError::Unavailable { reason: format!("C_{function:?}: {code:?}") }
+            }
+            error => refusal(error, what),
+        }
+    }
+
+    /// The token, as it describes itself.
+    pub(in crate::service::keys) fn token(&self) -> Result<TokenInfo, DeviceError> {
+        self.library.functions().get_token_info(self.slot).map_err(|error| opening(error, "token"))
+    }
+
+    /// Why the token is not there, where it is not.
+    fn gone(&self) -> Option<DeviceError> {
+        let session = self.session.get_session_info().map_err(|error| opening(error, "sessions"));
+        session.err().or_else(|| self.token().err())
     }
 
     /// Forgets the numbers of objects.

@@ -103,8 +103,6 @@ impl Device for Soft {
         if is_away {
             fs::create_dir(&here).unwrap();
         }
-        // The module reads its folder when it begins.
-        cryptoki::context::Pkcs11::new(MODULE).unwrap().finalize().unwrap();
     }
 }
 

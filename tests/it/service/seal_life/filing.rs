@@ -9,6 +9,11 @@ use yinxin::service::offices::{FILING, Office as Written, Offices};
 use yinxin::service::outside::exchange::Correspondent;
 use yinxin::service::seal_filing::{self, FilingState};
 
+use yinxin::domain::audit::AlarmKind;
+use yinxin::domain::audit::misuse::Misuse;
+use yinxin::service::alarms;
+use yinxin::service::watching::Watch;
+
 use super::national::exchange_key;
 use super::office::{Fault, OfficeDouble};
 use super::*;
@@ -80,6 +85,7 @@ async fn contract(place: Place) {
     a_seal_is_filed_and_its_state_told(&scene).await;
     what_is_refused_is_shown_and_filed_again(&scene, &unfiled).await;
     a_number_is_one_seals(&scene).await;
+    a_broken_message_stops_no_other(&scene, &place).await;
     // Every message was signed as it must be.
     assert_eq!(scene.there.turned_away(), Vec::<&str>::new());
 }
@@ -154,4 +160,68 @@ async fn a_number_is_one_seals(scene: &Scene) {
         scene.settle().await;
         assert_eq!(scene.filing(&seal).await.name(), "filed");
     }
+}
+
+/// Rows of messages that cannot be read, that say what cannot be, or that are about nothing: each is set apart and alarmed, what
+/// is about the same seal waits behind it, and everything else goes on.
+async fn a_broken_message_stops_no_other(scene: &Scene, place: &Place) {
+    let office = &scene.office;
+    let services = &office.services;
+    let watch = Watch::begin(services.clone(), Misuse::default()).await.unwrap();
+    let _ = services.store.refused_rows();
+    scene.there.desk.lock().unwrap().next_number = None;
+    let (wordless, lost) = (office.seal(20).await, office.seal(21).await);
+    scene.settle().await;
+    let broken = office.seal(22).await;
+    for seal in [&wordless, &lost, &broken] {
+        office.suspend(seal, &office.applicant).await.unwrap();
+    }
+    let fault = async |seal: &SealId, number: &str, what: &str| {
+        let sql = format!("UPDATE office_messages SET {what} WHERE id = 'filing:{seal}:{number}'");
+        assert_eq!(place.by_hand(&sql).await, 1, "{sql}");
+    };
+    fault(&broken, "00000000", "attempts = -1").await;
+    fault(&wordless, "00000002", "detail = 'lost'").await;
+    fault(&lost, "00000002", "subject = 'nobody'").await;
+    let other = office.seal(23).await;
+    let attended = scene.attend().await;
+    assert_eq!((attended.refused, attended.away), (3, false), "{attended:?}");
+    // A second look finds nothing of them: each is looked at again later.
+    assert_eq!(scene.attend().await.refused, 0);
+    for _ in 0..4 {
+        scene.attend().await;
+        office.hands.0.fetch_add(60, Ordering::SeqCst);
+    }
+    assert_eq!(
+        (scene.filing(&other).await.name(), scene.heard(&other)),
+        ("filed", vec!["file".into(), "active".into()])
+    );
+    assert_eq!((scene.filing(&broken).await, scene.heard(&broken)), (FilingState::SetApart, Vec::<String>::new()));
+    assert_eq!((scene.filing(&wordless).await.name(), scene.heard(&wordless).len()), ("filed", 2));
+    watch.tell_refused_rows().await;
+    let open = alarms::open(services).await.unwrap();
+    let rows = open.into_iter().filter(|one| one.alarm.kind == AlarmKind::RowChanged);
+    let rows = rows.filter_map(|one| one.alarm.sink).collect::<Vec<_>>();
+    for (seal, number) in [(&broken, "00000000"), (&wordless, "00000002"), (&lost, "00000002")] {
+        assert!(rows.contains(&format!("office_messages/filing:{seal}:{number}")), "{rows:?}");
+    }
+    // Whatever becomes of the seal goes on, and what is to be told waits behind.
+    let again = office.approved(office.asks(Purpose::Resume { seal: wordless.clone() })).await;
+    assert_eq!(office.fulfil(&again).await.unwrap().state.name(), "active");
+    scene.settle().await;
+    assert_eq!(scene.heard(&wordless).len(), 2);
+
+    // Put right, they go on where they were, in their order.
+    fault(&wordless, "00000002", "detail = 'suspended'").await;
+    fault(&lost, "00000002", &format!("subject = '{lost}'")).await;
+    scene.settle().await;
+    assert_eq!(scene.heard(&wordless), ["file", "active", "suspended", "active"]);
+    assert_eq!(scene.heard(&lost), ["file", "active", "suspended"]);
+    // What cannot be put right is filed again; what was to be told before ends.
+    assert_eq!(scene.file(&broken).await, Ok(()));
+    scene.settle().await;
+    assert_eq!(
+        (scene.filing(&broken).await.name(), scene.heard(&broken)),
+        ("filed", vec!["file".into(), "suspended".into()])
+    );
 }
