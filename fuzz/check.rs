@@ -444,11 +444,18 @@ pub fn jws(input: &[u8]) {
         assert!(header.algorithm.is_some());
         assert!(header.certificates.as_ref().is_none_or(|all| all.len() <= jose::MAX_CERTIFICATES));
         let _ = header.unknown_critical();
+        let counts = header.signed_objects().map(|found| found.objects.len());
+        assert!(counts.is_none_or(|count| (1..=jose::MAX_NAMES).contains(&count)));
         let over = |payload: &[u8]| read.to_sign(signature, Some(payload));
         match read.payload {
             Payload::Attached(_) => {
                 assert_eq!(over(b"one"), read.to_sign(signature, None));
                 assert!(!(read.is_over(b"one") && read.is_over(b"two")));
+            }
+            // The header holds what is signed: whatever is beside adds nothing to it.
+            Payload::Detached if header.signed_objects().is_some() => {
+                assert_eq!(over(b"one"), read.to_sign(signature, None));
+                assert_eq!(over(b"one"), Some(format!("{}.", signature.protected).into_bytes()));
             }
             Payload::Detached => assert_ne!(over(b"one"), over(b"two")),
         }

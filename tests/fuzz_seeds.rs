@@ -34,7 +34,7 @@ use yinxin::format::cms::{
     SignedData, SignerIdentifier, signing_certificate_v2,
 };
 use yinxin::format::der::{ObjectIdentifier, Writer, walk};
-use yinxin::format::jose::{Jws, NewHeader, to_base64url};
+use yinxin::format::jose::{Jws, NewHeader, NewSignedObject, to_base64url};
 use yinxin::format::keys::enveloped_key::Sm2EnvelopedKey;
 use yinxin::format::keys::pbe::{Cipher, Prf, Scheme};
 use yinxin::format::keys::pkcs8::{EncryptedPrivateKeyInfo, KeyKind, PrivateKeyInfo};
@@ -402,7 +402,10 @@ fn json_signatures() -> BTreeMap<String, Vec<u8>> {
         r#"{{"payload":"{payload}","signatures":[{{"protected":"{header}","signature":"{value}"}},{{"header":{{"alg":"EdDSA","kid":"k"}},"signature":"{value}"}}]}}"#
     );
     let flat = format!(r#"{{"payload":"$.02","protected":"{unencoded}","signature":"{value}"}}"#);
+    let object = NewSignedObject { uri: "urn:example:document", digest_method: "SM3", digest: &[7; 32] };
+    let new = NewHeader { algorithm: "SM2-SM3", certificates: &[&made.signer], signing_time: time };
     let seeds = [
+        ("by-digest", format!("{}..{value}", new.to_base64url_of(&object))),
         ("compact", format!("{header}.{payload}.{value}")),
         ("detached", format!("{unencoded}..{value}")),
         ("flattened", flat),

@@ -37,9 +37,10 @@ const DOMAIN: Arrows = &[
     ("officer", &["key", "trust"]),
     ("ca", &["audit", "identity", "key", "officer", "trust"]),
     ("seal", &["audit", "identity", "key", "officer", "trust"]),
+    ("message", &["trust"]),
     ("stamp", &["audit", "key", "trust"]),
     ("licence", &["audit", "identity", "seal"]),
-    ("verify", &["audit", "licence", "seal", "stamp", "trust"]),
+    ("verify", &["audit", "licence", "message", "seal", "stamp", "trust"]),
     ("webhook", &["audit", "key"]),
 ];
 

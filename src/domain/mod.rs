@@ -4,6 +4,7 @@ pub mod audit;
 pub mod ca;
 pub mod caller;
 pub mod key;
+pub mod message;
 pub mod officer;
 pub mod seal;
 pub mod stamp;

@@ -19,6 +19,8 @@ mod interop;
 mod key_import;
 #[path = "../limbo.rs"]
 mod limbo;
+#[path = "../messages.rs"]
+mod messages;
 #[path = "../pkits.rs"]
 mod pkits;
 #[path = "../profiles.rs"]

@@ -4,13 +4,14 @@
 //! hand whose key made the value. A key that the signature carries itself (`jwk`) is trusted by nobody, and addresses
 //! in headers (`jku`, `x5u`) are never asked. `none` is no signature; `HS256` and its like prove nothing to others.
 //!
-//! SM2 with SM3 and the signer ID `1234567812345678` (GB/T 32918.2, GB/T 35276 10) has no registered name: ours is
-//! `SM2-SM3`, its value r‖s of 64 octets, as ECDSA's (RFC 7518 3.4).
+//! Where the header holds the digests of what is signed (`sigD` of JAdES by ObjectIdByURIHash, ETSI TS 119 182-1 5.2.8.3.3), the
+//! value says nothing of the document but by them; there the digest of the document is enough. Names of objects are not asked:
+//! the document at hand is the one whose digest stands there.
 
 use crate::base::clock::Timestamp;
-use crate::crypto::PublicKey;
-use crate::crypto::algorithm::{DigestAlgorithm, SignatureAlgorithm};
-use crate::crypto::digest::sha256;
+use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::digest::{digest, sha256};
+use crate::domain::message::jws::{ALGORITHMS, DIGESTS, belongs};
 use crate::domain::trust::{Budget, public_key};
 use crate::domain::verify::cms::{name_of, no_certificate, no_seal};
 use crate::domain::verify::finding::{Case, Finding};
@@ -18,25 +19,9 @@ use crate::domain::verify::logged::{Thing, judge_logged};
 use crate::domain::verify::report::{Axis, Body, Refusal, SignatureReport, Status, Warning};
 use crate::domain::verify::shape::Shape;
 use crate::domain::verify::signer::{Role, SignerQuestion, SigningTime, Wanted, judge_signer};
-use crate::domain::verify::{FileFormat, Ground, Original, raw, time_stamp};
-use crate::format::jose::{Jws, JwsSignature, Payload};
+use crate::domain::verify::{DigestOf, FileFormat, Ground, Original, original, raw, time_stamp};
+use crate::format::jose::{Jws, JwsSignature, Payload, SignedObjects, to_base64url};
 use crate::format::x509::Certificate;
-
-/// Names of `alg` that are computed (RFC 7518 3.1, RFC 8037 3.1, RFC 9864 2.2), and ours.
-pub const ALGORITHMS: [(&str, SignatureAlgorithm); 12] = [
-    ("RS256", SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256)),
-    ("RS384", SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha384)),
-    ("RS512", SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha512)),
-    ("PS256", SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha256)),
-    ("PS384", SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha384)),
-    ("PS512", SignatureAlgorithm::RsaPss(DigestAlgorithm::Sha512)),
-    ("ES256", SignatureAlgorithm::EcdsaP256Sha256),
-    ("ES384", SignatureAlgorithm::EcdsaSha384),
-    ("ES512", SignatureAlgorithm::EcdsaSha512),
-    ("EdDSA", SignatureAlgorithm::Ed25519),
-    ("Ed25519", SignatureAlgorithm::Ed25519),
-    ("SM2-SM3", SignatureAlgorithm::Sm2Sm3),
-];
 
 /// Signatures in files of their own; a detached payload is `--original`.
 #[derive(Debug, Clone, Copy)]
@@ -52,14 +37,22 @@ impl FileFormat for JwsFile {
     }
 
     fn verify(&self, bytes: &[u8], original: Option<Original<'_>>, ground: &Ground<'_>) -> Result<Body, Refusal> {
-        let original = original.and_then(Original::bytes);
         let jws = Jws::parse(bytes).map_err(|error| Refusal {
             code: error.code(),
             clause: "RFC 7515",
             detail: error.to_string(),
             part: None,
         })?;
-        let (limit, size) = (ground.limits.signatures, bytes.len().max(original.map_or(0, <[u8]>::len)));
+        let is_by_octets = |signature: &JwsSignature<'_>| {
+            let objects = signature.header.signed_objects();
+            objects.is_none() || signature.header.encoded_payload.unwrap_or(true)
+        };
+        if matches!(original, Some(Original::Digest(_))) && jws.signatures.iter().any(is_by_octets) {
+            let detail = "the value is over the payload, or the header holds a digest of its Base64url (RFC 7515 5.1)";
+            return Err(original::not_enough(detail.to_owned()));
+        }
+        let document = original.and_then(Original::bytes);
+        let (limit, size) = (ground.limits.signatures, bytes.len().max(document.map_or(0, <[u8]>::len)));
         let count = jws.signatures.len();
         if count > limit || count.saturating_mul(size) > ground.limits.zip_total_bytes {
             let detail = format!("{count} signatures over {size} octets each");
@@ -71,8 +64,10 @@ impl FileFormat for JwsFile {
             let mut report = SignatureReport::blank(&index.saturating_add(1).to_string(), "jws");
             report.seal = no_seal();
             report.coverage = match jws.payload {
-                Payload::Attached(_) => Axis::new(Status::Ok, "full", "the signature is over the whole payload"),
-                Payload::Detached => Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing"),
+                Payload::Attached(_) if signature.header.signed_objects().is_none() => {
+                    Axis::new(Status::Ok, "full", "the signature is over the whole payload")
+                }
+                _ => Axis::new(Status::NotApplicable, "detached", "a detached signature shows nothing"),
             };
             judge(&mut report, (&jws, signature), original, ground, &mut budget, &mut body.warnings);
             judge_logged(&mut report, (Thing::Signature, &signature.value, None), ground, &mut body.warnings);
@@ -85,7 +80,7 @@ impl FileFormat for JwsFile {
 fn judge(
     report: &mut SignatureReport,
     (jws, signature): (&Jws<'_>, &JwsSignature<'_>),
-    original: Option<&[u8]>,
+    original: Option<Original<'_>>,
     ground: &Ground<'_>,
     budget: &mut Budget,
     warnings: &mut Vec<Warning>,
@@ -100,14 +95,21 @@ fn judge(
             format!("the critical header {name} is not understood (RFC 7515 4.1.11)"),
         );
     }
-    if original.is_some_and(|original| !jws.is_over(original)) {
-        let detail = "the payload is not the document";
-        report.details.data_hash = Some(Status::Failed);
-        report.intact = Axis::new(Status::Failed, "content-differs", detail);
-        report.add(Finding::new(Case::Hash, "content-differs", detail));
+    let document = original.and_then(Original::bytes);
+    let objects = header.signed_objects();
+    match objects {
+        Some(_) if matches!(&jws.payload, Payload::Attached(payload) if !payload.is_empty()) => {
+            let detail = "a payload stands beside sigD, which leaves it empty (ETSI TS 119 182-1 5.2.8.3.3)";
+            return broken(report, "jws-sigd-payload", detail.to_owned());
+        }
+        Some(objects) => bind(report, signature, objects, original),
+        None if document.is_some_and(|document| !jws.is_over(document)) => {
+            differs(report, "content-differs", "the payload is not the document");
+        }
+        None => {}
     }
     let Some(algorithm) = algorithm(report, signature) else { return };
-    let Some(signed) = jws.to_sign(signature, original) else {
+    let Some(signed) = jws.to_sign(signature, document) else {
         let detail = "the payload is detached and not at hand: --original FILE";
         report.intact = Axis::new(Status::Unknown, "original-missing", detail);
         report.add(Finding::new(Case::SignedDataMissing, "original-missing", detail));
@@ -165,7 +167,7 @@ fn judge(
         let stated = header.stated.iter().map(|(name, value)| format!("the signer states {name}: {value}"));
         let evidence = std::iter::once(name_of(certificate)).chain(stated).collect();
         report.signature = Axis::new(Status::Ok, "ok", detail).with(evidence);
-        if report.intact.status != Status::Failed {
+        if objects.is_none() && report.intact.status != Status::Failed {
             report.details.data_hash = Some(Status::Ok);
             report.details.data_hash_algorithm = Some(algorithm.digest().name());
             report.intact = Axis::new(Status::Ok, "ok", "the value is over the header and the payload");
@@ -189,14 +191,52 @@ fn judge(
     judge_signer(report, &question, ground, budget, warnings);
 }
 
-/// Whether the algorithm is the key's: a name of ECDSA names the curve too (RFC 7518 3.4).
-fn belongs(key: &PublicKey, algorithm: SignatureAlgorithm) -> bool {
-    let curve = match algorithm {
-        SignatureAlgorithm::EcdsaSha384 => Some("p384-key"),
-        SignatureAlgorithm::EcdsaSha512 => Some("p521-key"),
-        _ => None,
+/// Whether the document at hand is the one of which the header holds the digest.
+fn bind(
+    report: &mut SignatureReport,
+    signature: &JwsSignature<'_>,
+    objects: &SignedObjects,
+    original: Option<Original<'_>>,
+) {
+    let missing = |report: &mut SignatureReport, detail: String| {
+        report.intact = Axis::new(Status::Unknown, "original-missing", detail.clone());
+        report.add(Finding::new(Case::SignedDataMissing, "original-missing", detail));
     };
-    key.signs_with(algorithm) && curve.is_none_or(|curve| key.name() == curve)
+    let Some((_, kind)) = DIGESTS.iter().find(|(name, _)| *name == objects.digest_method) else {
+        let method: String = objects.digest_method.chars().take(32).collect();
+        let detail = format!("digests by {method} are not computed");
+        report.intact = Axis::new(Status::Unknown, "algorithm-not-accepted", detail.clone());
+        report.add(Finding::new(Case::Algorithm, "algorithm-not-accepted", detail));
+        return;
+    };
+    report.details.data_hash_algorithm = Some(kind.name());
+    let count = objects.objects.len();
+    let found = match original {
+        None => return missing(report, "the document is not at hand: --original FILE".to_owned()),
+        Some(Original::Digest(handed)) if handed.of() != DigestOf::Document(*kind) => {
+            return missing(report, format!("the header holds digests by {}, and {handed} is at hand", kind.name()));
+        }
+        Some(Original::Digest(handed)) => handed.value().to_vec(),
+        Some(Original::Bytes(octets)) if signature.header.encoded_payload.unwrap_or(true) => {
+            digest(*kind, to_base64url(octets).as_bytes())
+        }
+        Some(Original::Bytes(octets)) => digest(*kind, octets),
+    };
+    if !objects.objects.iter().any(|(_, held)| *held == found) {
+        return differs(report, "message-digest-mismatch", "the header holds no digest of the document");
+    }
+    if count > 1 {
+        return missing(report, format!("the document is one of {count} that are signed; the others are not at hand"));
+    }
+    report.details.data_hash = Some(Status::Ok);
+    let detail = format!("the header holds the {} of the document", kind.name());
+    report.intact = Axis::new(Status::Ok, "ok", detail);
+}
+
+fn differs(report: &mut SignatureReport, code: &'static str, detail: &'static str) {
+    report.details.data_hash = Some(Status::Failed);
+    report.intact = Axis::new(Status::Failed, code, detail);
+    report.add(Finding::new(Case::Hash, code, detail));
 }
 
 fn broken(report: &mut SignatureReport, code: &str, detail: String) {

@@ -125,9 +125,10 @@ impl OriginalDigest {
 }
 
 /// Kinds of files that a digest is enough for, by their names: a message of CMS whose signer signs attributes (RFC 5652
-/// 5.4), a time stamp (RFC 3161 2.4.1), an SM2 value alone (GB/T 32918.2 7.1). All others are over the document itself:
-/// a JWS because its input holds the payload (RFC 7515 5.1).
-const BY_DIGEST: [&str; 3] = ["cms", "time-stamp", "raw"];
+/// 5.4), a time stamp (RFC 3161 2.4.1), an SM2 value alone (GB/T 32918.2 7.1), a JWS whose header holds digests (ETSI TS 119
+/// 182-1 5.2.8.3.3), which asks by itself: the input of any other holds the payload (RFC 7515 5.1). All others are over the
+/// document itself.
+const BY_DIGEST: [&str; 4] = ["cms", "time-stamp", "raw", "jws"];
 
 /// Refuses a digest where the kind of file needs the document.
 pub(in crate::domain::verify) fn refuse_digest(kind: &str, original: Option<Original<'_>>) -> Result<(), Refusal> {
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_digest_is_refused_where_the_document_is_needed() {
         let digest = OriginalDigest::parse(&format!("sm3:{}", "00".repeat(32))).unwrap();
-        for kind in ["ofd", "ses", "jws", "seal", "certificate", "crl"] {
+        for kind in ["ofd", "ses", "seal", "certificate", "crl"] {
             let refused = refuse_digest(kind, Some(Original::Digest(&digest))).unwrap_err();
             assert_eq!(refused.code, "digest-not-enough", "{kind}");
             assert_eq!(refuse_digest(kind, Some(Original::Bytes(b"x"))), Ok(()));

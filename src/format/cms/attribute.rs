@@ -262,6 +262,12 @@ impl NewAttribute {
         Self { oid: SIGNING_TIME, value: written(|writer| _ = writer.time(moment)) }
     }
 
+    /// `timeStampToken`, unsigned: a ContentInfo over the signature's value (RFC 3161 A).
+    #[must_use]
+    pub fn time_stamp_token(token: &[u8]) -> Self {
+        Self { oid: TIME_STAMP_TOKEN, value: token.to_vec() }
+    }
+
     pub(super) fn to_der(&self) -> Vec<u8> {
         written(|writer| {
             writer.sequence(|inner| {

@@ -25,10 +25,53 @@ pub struct Header {
     pub signing_time: Option<String>,
     /// `iat` of JAdES (ETSI TS 119 182-1 v1.2.1 5.1.11): the same in seconds since 1970.
     pub issued_at: Option<i64>,
+    /// `sigD` of JAdES (ETSI TS 119 182-1 5.2.8) by the mechanism ObjectIdByURIHash: what is signed by its digest.
+    pub objects: Option<SignedObjects>,
     /// What else the signer states of itself and its signature, as JAdES has it (5.2.2, 5.2.4 to 5.2.7), as JSON.
     pub stated: Vec<(String, String)>,
     /// All names, in order, those above too.
     pub names: Vec<String>,
+}
+
+/// Objects beside the signature, each by its name and its digest (ETSI TS 119 182-1 5.2.8.3.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedObjects {
+    /// `hashM`.
+    pub digest_method: String,
+    /// `pars` with `hashV`: URI references, and digests of the objects' octets where `b64` is false, else of their Base64url.
+    pub objects: Vec<(String, Vec<u8>)>,
+}
+
+/// `mId` of the one mechanism of `sigD` that is understood.
+const BY_URI_HASH: &str = "http://uri.etsi.org/19182/ObjectIdByURIHash";
+
+/// A `sigD` as it stands, or something else of that name.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Detached {
+    Objects {
+        #[serde(rename = "mId")]
+        mechanism: String,
+        #[serde(rename = "pars")]
+        names: Vec<String>,
+        #[serde(rename = "hashM")]
+        digest_method: String,
+        #[serde(rename = "hashV")]
+        digests: Vec<String>,
+    },
+    Other(IgnoredAny),
+}
+
+impl Detached {
+    /// What it says, where it is of the mechanism that is understood and each object has its digest.
+    fn understood(self) -> Option<SignedObjects> {
+        let Self::Objects { mechanism, names, digest_method, digests } = self else { return None };
+        let fits = mechanism == BY_URI_HASH && names.len() == digests.len() && (1..=MAX_NAMES).contains(&names.len());
+        let digests = digests.iter().map(|text| from_base64url(text, "hashV").ok());
+        let objects = names.into_iter().zip(digests).map(|(name, digest)| Some((name, digest?)));
+        let objects = if fits { objects.collect::<Option<_>>()? } else { return None };
+        Some(SignedObjects { digest_method, objects })
+    }
 }
 
 /// Extensions that `crit` may name and that are processed here.
@@ -54,9 +97,20 @@ impl Header {
     #[must_use]
     pub fn unknown_critical(&self) -> Option<&str> {
         let mut names = self.critical.iter().flatten();
-        let is_understood =
-            |name: &str| UNDERSTOOD.contains(&name) || self.stated.iter().any(|(stated, _)| stated == name);
+        let is_understood = |name: &str| {
+            UNDERSTOOD.contains(&name)
+                || (name == "sigD" && self.objects.is_some())
+                || self.stated.iter().any(|(stated, _)| stated == name)
+        };
         names.find(|name| !is_understood(name)).map(String::as_str)
+    }
+
+    /// What is signed by its digest in the place of a payload: only where `sigD` is critical (ETSI TS 119 182-1 5.2.8.1), so that
+    /// no reader who passes over it takes an empty payload for what was signed.
+    #[must_use]
+    pub fn signed_objects(&self) -> Option<&SignedObjects> {
+        let is_critical = self.critical.iter().flatten().any(|name| name == "sigD");
+        self.objects.as_ref().filter(|_| is_critical)
     }
 
     /// Reads a JSON object that fills the octets.
@@ -173,6 +227,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                         None => read.fault(Error::Thumbprint),
                     }
                 }
+                "sigD" => header.objects = map.next_value::<Detached>()?.understood(),
                 "iat" => header.issued_at = Some(map.next_value()?),
                 // A statement of another form is none, and so not understood where it is critical.
                 statement if STATEMENTS.contains(&statement) => {
@@ -230,6 +285,17 @@ impl<'de> Visitor<'de> for Texts {
     }
 }
 
+/// An object to sign by its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSignedObject<'a> {
+    /// Its name, a URI reference.
+    pub uri: &'a str,
+    /// `hashM`.
+    pub digest_method: &'a str,
+    /// The digest of its octets.
+    pub digest: &'a [u8],
+}
+
 /// A protected header to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewHeader<'a> {
@@ -245,6 +311,17 @@ impl NewHeader<'_> {
     /// Base64url of the header.
     #[must_use]
     pub fn to_base64url(&self) -> String {
+        self.write(None)
+    }
+
+    /// Base64url of the header that holds the digest of an object: `sigD` of JAdES with `b64` false, both critical.
+    #[must_use]
+    pub fn to_base64url_of(&self, object: &NewSignedObject<'_>) -> String {
+        self.write(Some(object))
+    }
+
+    fn write(&self, object: Option<&NewSignedObject<'_>>) -> String {
+        let mut critical = Vec::new();
         let mut header = serde_json::Map::new();
         header.insert("alg".to_owned(), self.algorithm.into());
         if !self.certificates.is_empty() {
@@ -253,7 +330,20 @@ impl NewHeader<'_> {
         }
         if let Some(time) = self.signing_time {
             header.insert("sigT".to_owned(), time.into());
-            header.insert("crit".to_owned(), vec!["sigT"].into());
+            critical.push("sigT");
+        }
+        if let Some(object) = object {
+            let mut members = serde_json::Map::new();
+            members.insert("mId".to_owned(), BY_URI_HASH.into());
+            members.insert("pars".to_owned(), vec![object.uri].into());
+            members.insert("hashM".to_owned(), object.digest_method.into());
+            members.insert("hashV".to_owned(), vec![to_base64url(object.digest)].into());
+            header.insert("sigD".to_owned(), serde_json::Value::Object(members));
+            header.insert("b64".to_owned(), false.into());
+            critical.extend(["sigD", "b64"]);
+        }
+        if !critical.is_empty() {
+            header.insert("crit".to_owned(), critical.into());
         }
         to_base64url(serde_json::Value::Object(header).to_string().as_bytes())
     }
@@ -308,6 +398,34 @@ mod tests {
     }
 
     #[test]
+    fn objects_by_digest_are_understood_in_one_form_alone() {
+        let read = |members: &str| read(&format!(r#"{{"sigD":{{{members}}},"crit":["sigD"]}}"#)).unwrap();
+        let by_hash = r#""mId":"http://uri.etsi.org/19182/ObjectIdByURIHash""#;
+        let good = read(&format!(r#"{by_hash},"pars":["a","b"],"hashM":"S256","hashV":["AA","AQ"],"ctys":["",""]"#));
+        assert_eq!(good.unknown_critical(), None);
+        let objects = vec![("a".to_owned(), vec![0]), ("b".to_owned(), vec![1])];
+        assert_eq!(good.signed_objects(), Some(&SignedObjects { digest_method: "S256".into(), objects }));
+        let many =
+            format!(r#"{by_hash},"pars":[{0}"a"],"hashM":"S256","hashV":[{0}"AA"]"#, r#""AA","#.repeat(MAX_NAMES));
+        for other in [
+            r#""mId":"http://uri.etsi.org/19182/HttpHeaders","pars":["a"],"hashM":"S256","hashV":["AA"]"#,
+            &format!(r#"{by_hash},"pars":["a"]"#),
+            &format!(r#"{by_hash},"pars":["a"],"hashM":"S256","hashV":[]"#),
+            &format!(r#"{by_hash},"pars":[],"hashM":"S256","hashV":[]"#),
+            &format!(r#"{by_hash},"pars":["a"],"hashM":"S256","hashV":["AA=="]"#),
+            &format!(r#"{by_hash},"pars":["a"],"hashM":"S256","hashM":"S512","hashV":["AA"]"#),
+            &many,
+        ] {
+            let header = read(other);
+            assert_eq!((header.unknown_critical(), header.signed_objects()), (Some("sigD"), None), "{other}");
+        }
+        // Where it is not critical, a reader may pass over it: then the payload is what was signed, here too.
+        let mut passed_over = good;
+        passed_over.critical = None;
+        assert_eq!(passed_over.signed_objects(), None);
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         let new = NewHeader { algorithm: "EdDSA", certificates: &[b"der"], signing_time: Some("2026-11-22T00:00:00Z") };
         let read = Header::parse(&from_base64url(&new.to_base64url(), "header").unwrap(), "header").unwrap();
@@ -315,5 +433,10 @@ mod tests {
         assert_eq!(read.certificates, Some(vec![b"der".to_vec()]));
         assert_eq!(read.signing_time.as_deref(), Some("2026-11-22T00:00:00Z"));
         assert_eq!(read.unknown_critical(), None);
+        let object = NewSignedObject { uri: "urn:x", digest_method: "SM3", digest: &[7; 32] };
+        let read = Header::parse(&from_base64url(&new.to_base64url_of(&object), "header").unwrap(), "header").unwrap();
+        let objects = vec![("urn:x".to_owned(), vec![7; 32])];
+        assert_eq!(read.signed_objects(), Some(&SignedObjects { digest_method: "SM3".into(), objects }));
+        assert_eq!((read.encoded_payload, read.unknown_critical()), (Some(false), None));
     }
 }

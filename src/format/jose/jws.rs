@@ -118,13 +118,15 @@ impl<'a> Jws<'a> {
     }
 
     /// The bytes that a signature is over: the protected header, a dot, the payload (RFC 7515 5.1, RFC 7797 3).
-    /// `detached` is the payload's octets where they are not attached. `None` where neither is there.
+    /// `detached` is the payload's octets where they are not attached. `None` where neither is there. Where the header holds
+    /// digests of what is signed, the payload is empty (ETSI TS 119 182-1 5.2.8.3.3).
     #[must_use]
     pub fn to_sign(&self, signature: &JwsSignature<'_>, detached: Option<&[u8]>) -> Option<Vec<u8>> {
         let mut bytes = signature.protected.as_bytes().to_vec();
         bytes.push(b'.');
         match (&self.payload, detached) {
             (Payload::Attached(payload), _) => bytes.extend_from_slice(payload.as_bytes()),
+            (Payload::Detached, _) if signature.header.signed_objects().is_some() => {}
             (Payload::Detached, Some(octets)) => bytes.extend_from_slice(&presented(signature, octets)),
             (Payload::Detached, None) => return None,
         }

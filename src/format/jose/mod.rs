@@ -12,7 +12,7 @@
 pub mod header;
 pub mod jws;
 
-pub use header::{Header, NewHeader};
+pub use header::{Header, NewHeader, NewSignedObject, SignedObjects};
 pub use jws::{Form, Jws, JwsSignature, Payload};
 
 use base64::Engine as _;

@@ -1,11 +1,12 @@
 // Judges and makes cryptographic messages and time stamps with Bouncy Castle, sharing no code with Yinxin.
 //
 //   java -cp bcprov.jar:bcpkix.jar:bcutil.jar JudgeMessages.java cms SIGNER.der MESSAGE.der CONTENT
+//   java -cp … JudgeMessages.java messages SIGNER.der CONTENT MESSAGE.der…
 //   java -cp … JudgeMessages.java tsp SIGNER.der REQUEST.der RESPONSE.der
 //   java -cp … JudgeMessages.java make-cms KEY.p8 SIGNER.der CONTENT OUT.der
 //   java -cp … JudgeMessages.java make-tsp KEY.p8 SIGNER.der REQUEST.der OUT.der
 //
-// Prints `ok` and exits 0, or prints why not and exits 1. The signer's certificate is given: no path is built.
+// Prints `ok` and exits 0, or prints why not and exits 1; `messages` prints a line for each message and exits 0. The signer's certificate is given: no path is built.
 
 import java.io.FileOutputStream;
 import java.math.BigInteger;
@@ -50,6 +51,7 @@ public final class JudgeMessages {
         try {
             switch (arguments[0]) {
                 case "cms" -> cms(read(arguments[1]), read(arguments[2]), read(arguments[3]));
+                case "messages" -> messages(arguments);
                 case "tsp" -> tsp(read(arguments[1]), read(arguments[2]), read(arguments[3]));
                 case "make-cms" -> makeCms(arguments);
                 case "make-tsp" -> makeTsp(arguments);
@@ -81,6 +83,17 @@ public final class JudgeMessages {
         for (SignerInformation signer : signed.getSignerInfos()) {
             if (!signer.verify(verifier(certificate))) {
                 throw new IllegalStateException("the signature is wrong");
+            }
+        }
+    }
+
+    private static void messages(String[] arguments) throws Exception {
+        for (String message : List.of(arguments).subList(3, arguments.length)) {
+            try {
+                cms(read(arguments[1]), read(message), read(arguments[2]));
+                System.out.println("right");
+            } catch (Exception failure) {
+                System.out.println("wrong: " + failure);
             }
         }
     }
