@@ -41,6 +41,7 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ),
     ("callers::spend", "A nonce is spent by a request whose own use case records, and forgotten within minutes."),
     ("idempotency::complete", "The answer that is kept under a key belongs to a use case that has its event."),
+    ("idempotency::forget", "An answer is kept no longer; what it answered is in the log, and stays."),
     ("idempotency::release", "A key is freed because its use case did nothing, or recorded what it did."),
     ("idempotency::reserve", "A key is reserved for a use case that has its event."),
     ("idempotency::reserve_group", "As `idempotency::reserve`, for many."),

@@ -51,6 +51,7 @@ sections! {
         tls_key: PathBuf,
         max_upload: u64,
         keep_batches: u64,
+        keep_answers: u64,
         request_timeout: u64,
         shutdown_grace: u64,
         trusted_hosts: Vec<String>,

@@ -90,6 +90,8 @@ pub struct Server {
     pub max_upload: usize,
     /// Hours for which a batch of files to verify is kept after it was made or judged.
     pub keep_batches: u32,
+    /// Hours for which an answer under an `Idempotency-Key` is kept after its request came.
+    pub keep_answers: u32,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long requests at work may go on after the signal to stop.
@@ -314,6 +316,11 @@ impl Settings {
             Some(Ok(hours)) if (1..=720).contains(&hours) => hours,
             Some(_) => return refuse("server.keep_batches", "1 to 720 hours".into()),
         };
+        let keep_answers = match server.keep_answers.map(u32::try_from) {
+            None => 72,
+            Some(Ok(hours)) if (1..=8760).contains(&hours) => hours,
+            Some(_) => return refuse("server.keep_answers", "1 to 8760 hours".into()),
+        };
         let request_timeout = server.request_timeout.unwrap_or(30);
         if !(1..=600).contains(&request_timeout) {
             return refuse("server.request_timeout", "1 to 600 seconds".into());
@@ -419,6 +426,7 @@ impl Settings {
                 tls,
                 max_upload,
                 keep_batches,
+                keep_answers,
                 request_timeout: Duration::from_secs(request_timeout),
                 shutdown_grace: Duration::from_secs(shutdown_grace),
                 trusted_hosts: server.trusted_hosts.unwrap_or_default(),
@@ -470,6 +478,7 @@ impl Settings {
                 tls_key: tls.map(|tls| tls.key.clone()),
                 max_upload: u64::try_from(server.max_upload).ok(),
                 keep_batches: Some(u64::from(server.keep_batches)),
+                keep_answers: Some(u64::from(server.keep_answers)),
                 request_timeout: Some(server.request_timeout.as_secs()),
                 shutdown_grace: Some(server.shutdown_grace.as_secs()),
                 trusted_hosts: Some(server.trusted_hosts.clone()),
@@ -648,6 +657,8 @@ mod tests {
                 "policies.verification: one of default, strict, archive, lenient-field, not \"lax\"",
             ),
             ("[server]\nkeep_batches = 0", "server.keep_batches: 1 to 720 hours"),
+            ("[server]\nkeep_answers = 0", "server.keep_answers: 1 to 8760 hours"),
+            ("[server]\nkeep_answers = 8761", "server.keep_answers: 1 to 8760 hours"),
             ("[server]\nmax_upload = 0", "server.max_upload: 1 to 67108864 bytes"),
             ("[server]\nrequest_timeout = 0", "server.request_timeout: 1 to 600 seconds"),
             ("[server]\nshutdown_grace = 601", "server.shutdown_grace: 0 to 600 seconds"),

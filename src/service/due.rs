@@ -11,7 +11,7 @@ use crate::service::inventory::Retention;
 use crate::service::recovery::lapse_overdue;
 use crate::service::renewal::supersede_due;
 use crate::service::seal_expiry::expire_due;
-use crate::service::{Error, Services, offices, registration};
+use crate::service::{Error, Services, idempotency, offices, registration};
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(60);
@@ -27,6 +27,8 @@ pub struct Keeping {
     pub keys: Option<Retention>,
     /// Messages to offices elsewhere that ended: so many days.
     pub office_message_days: Option<u32>,
+    /// Answers under an `Idempotency-Key`: so many hours after the request came.
+    pub answer_hours: Option<u32>,
     /// Events of the audit log: so many days, and by these terms.
     pub events: Option<(u32, Terms)>,
 }
@@ -58,6 +60,9 @@ async fn keep_no_longer(services: &Services, keeping: &Keeping) {
     }
     if let Some(days) = keeping.office_message_days {
         told("messages to offices that ended long ago are deleted", offices::forget(services, days).await);
+    }
+    if let Some(hours) = keeping.answer_hours {
+        told("answers that were kept for repeated requests are forgotten", idempotency::forget(services, hours).await);
     }
     if let Some((days, terms)) = &keeping.events {
         told("events of the audit log are erased, their leaves stay", prune_due(services, terms, *days).await);

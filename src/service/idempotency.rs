@@ -33,6 +33,31 @@ pub enum Reservation {
     },
 }
 
+/// Answers that one transaction forgets: each may hold a whole document.
+const MOST_TOGETHER: i64 = 200;
+/// Transactions of one look.
+const MOST_ROUNDS: usize = 500;
+
+/// Forgets the answers to requests that came more than so many hours ago; gives how many. What is at work stays. Stops after 100,000
+/// for the next look to go on.
+///
+/// # Errors
+/// The store's.
+pub async fn forget(services: &Services, hours: u32) -> Result<u64, Error> {
+    let before = services.clock.now().plus_seconds(i64::from(hours).saturating_mul(-3600));
+    let mut gone = 0_u64;
+    for _ in 0..MOST_ROUNDS {
+        let steps =
+            services.store.run("forget answers", |tx| Box::pin(idempotency::forget_before(tx, before, MOST_TOGETHER)));
+        let count = steps.await?;
+        gone = gone.saturating_add(count);
+        if i64::try_from(count).is_ok_and(|count| count < MOST_TOGETHER) {
+            break;
+        }
+    }
+    Ok(gone)
+}
+
 /// Reserves the key for a request, or finds the answer that it had.
 ///
 /// # Errors

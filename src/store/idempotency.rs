@@ -170,10 +170,12 @@ pub async fn release_open(tx: &mut Tx<'_>) -> Result<u64, Error> {
     execute!(tx, "DELETE FROM idempotency WHERE status IS NULL")
 }
 
-/// Forgets keys that are older than that; gives their number.
+/// Forgets keys with an answer whose request came before that moment, the oldest first, at most `limit`; gives their number.
 ///
 /// # Errors
 /// The database's.
-pub async fn forget_before(tx: &mut Tx<'_>, moment: Timestamp) -> Result<u64, Error> {
-    execute!(tx, "DELETE FROM idempotency WHERE created_at < $1 AND status IS NOT NULL", moment.unix())
+pub async fn forget_before(tx: &mut Tx<'_>, moment: Timestamp, limit: i64) -> Result<u64, Error> {
+    let sql = "DELETE FROM idempotency WHERE (caller, key) IN (SELECT caller, key FROM idempotency \
+               WHERE created_at < $1 AND status IS NOT NULL ORDER BY created_at LIMIT $2)";
+    execute!(tx, sql, moment.unix(), limit)
 }

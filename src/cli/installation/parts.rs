@@ -92,6 +92,7 @@ pub(super) fn keeping(settings: &Settings) -> Result<Keeping, Error> {
         request_days: settings.registration.keep_days,
         keys: settings.escrow.keep_years.map(Retention::years).transpose()?,
         office_message_days: settings.keep_messages_days,
+        answer_hours: Some(settings.server.keep_answers),
         events: settings.audit_log.keep_events_days.map(|days| (days, terms(settings))),
     })
 }

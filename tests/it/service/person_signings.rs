@@ -31,7 +31,7 @@ use yinxin::service::person_signings::{self, Means, PersonOrder, PersonSettings}
 use yinxin::service::seals::{self, Sealed};
 use yinxin::service::stamping::Stamping;
 use yinxin::service::verification::{Verification, sm3_hex};
-use yinxin::service::{Error, Services, inventory};
+use yinxin::service::{Error, Services, idempotency, inventory};
 use yinxin::store::person_signings::{PersonSigningState, StoredPersonSigning};
 
 use crate::service::installation::{NOW, Place, events};
@@ -353,6 +353,11 @@ async fn one_key_gets_one_signature(counter: &Counter, place: &Place) {
     counter.hands.0.fetch_add(7200, Ordering::SeqCst);
     // Hours later the answer is the same one, though nobody could sign by that proof any more.
     assert_eq!(with("k", &|_| {}).await.unwrap(), first);
+    // Until it is kept no longer: then the same key is a new request.
+    assert_eq!(idempotency::forget(&counter.services, 2).await.unwrap(), 0);
+    assert_eq!(with("k", &|_| {}).await.unwrap(), first);
+    assert_eq!(idempotency::forget(&counter.services, 1).await.unwrap(), 2);
+    assert_eq!(with("k", &|_| {}).await.unwrap_err().code(), "identity-proof-too-old");
     counter.hands.0.fetch_add(-7200, Ordering::SeqCst);
 }
 

@@ -601,10 +601,14 @@ async fn answers(store: &Store) {
     assert!(reserve(&who, "b").await);
     let freed = store.run("release", |tx| Box::pin(idempotency::release_open(tx))).await.unwrap();
     assert_eq!((freed, find("b").await), (2, None));
-    let forget =
-        async |moment| store.run("forget", |tx| Box::pin(idempotency::forget_before(tx, at(moment)))).await.unwrap();
-    assert_eq!((forget(40).await, forget(41).await), (0, 1));
+    let forget = async |moment, most| {
+        store.run("forget", |tx| Box::pin(idempotency::forget_before(tx, at(moment), most))).await.unwrap()
+    };
+    assert!(reserve(&who, "open").await);
+    assert_eq!((forget(40, 9).await, forget(41, 0).await, forget(41, 1).await, forget(41, 9).await), (0, 0, 1, 0));
     assert_eq!(find("a").await, None);
+    // What is at work has no answer yet, and stays.
+    assert_eq!(store.run("release", |tx| Box::pin(idempotency::release_open(tx))).await.unwrap(), 1);
     many_answers(store, (&who, &other)).await;
 }
 
