@@ -401,7 +401,7 @@ impl Store {
         let backend = match &self.pools {
             Pools::Sqlite { reader, .. } => reader.begin().await.map(Backend::Sqlite),
             Pools::Postgres(pool) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Backend::Postgres)
+                begin_postgres(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Backend::Postgres)
             }
         };
         let backend = backend.map_err(Error::from)?;
@@ -475,12 +475,30 @@ impl Store {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => {
-                let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+                let mut tx = begin_postgres(pool, "BEGIN ISOLATION LEVEL READ COMMITTED").await?;
                 // Each later statement sees what all earlier writers committed, since they have let go of this row.
                 sqlx::query("SELECT next FROM audit_head WHERE single = 1 FOR UPDATE").execute(&mut *tx).await?;
                 Backend::Postgres(tx)
             }
         })
+    }
+}
+
+/// Begins a transaction, to its end even where nobody waits for it any more: one that is cut off while it begins would stay open
+/// on the connection (sqlx 0.9 counts it only once it has begun), and whoever takes the connection next would be in it, on another
+/// snapshot or unable to write. Begun and dropped, it is rolled back.
+async fn begin_postgres(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    match tokio::spawn(async move { pool.begin_with(statement).await }).await {
+        Ok(begun) => begun,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is at its end.
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        },
     }
 }
 

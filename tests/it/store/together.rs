@@ -1,8 +1,9 @@
 //! Transactions that share a commit: what each of them may rely on all the same.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -17,6 +18,7 @@ pub(crate) async fn contract(store: &Store) {
     a_member_that_fails_fails_alone(store).await;
     a_member_that_is_given_up_is_undone_alone(store).await;
     more_than_a_group_holds_are_all_kept(store).await;
+    what_is_cut_off_as_it_begins_is_in_nobody_elses_way(store).await;
 }
 
 fn message(id: &str) -> StoredMessage {
@@ -26,6 +28,26 @@ fn message(id: &str) -> StoredMessage {
 async fn push(store: &Store, id: &str) -> Result<(), Error> {
     let message = message(id);
     store.run("push", |tx| Box::pin(outbox::push(tx, &message))).await
+}
+
+/// Reads that are given up at each place where they wait, and after each a write: it would fail in a transaction that was left open
+/// to read.
+async fn what_is_cut_off_as_it_begins_is_in_nobody_elses_way(store: &Store) {
+    for turn in 0..200_u32 {
+        let mut reading = Box::pin(store.read(|tx| Box::pin(outbox::unsent(tx, 1))));
+        let mut waits = 0;
+        let cut = poll_fn(|context| match reading.as_mut().poll(context) {
+            Poll::Pending if waits < turn % 10 => {
+                waits += 1;
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        });
+        cut.await;
+        drop(reading);
+        push(store, &format!("after-a-cut-{turn:03}")).await.unwrap();
+    }
+    assert_eq!(kept(store, "after-a-cut-").await.len(), 200);
 }
 
 /// The messages whose names begin so.
