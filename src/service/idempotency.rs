@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, RequestId};
@@ -16,6 +18,13 @@ use crate::store::{self, Tx, audit, callers, idempotency};
 const MOST_IN_GROUP: usize = 256;
 /// Requests that may wait for a reservation; more are refused at once.
 const MOST_WAITING: usize = 1024;
+
+/// How long a repeated request waits for the answer of the first that is still at work: less than a client waits.
+const WAITS: Duration = Duration::from_secs(10);
+/// The first pause between two looks at the key; each is twice the one before, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
 /// What a request under a key shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +67,34 @@ pub async fn forget(services: &Services, hours: u32) -> Result<u64, Error> {
     Ok(gone)
 }
 
-/// Reserves the key for a request, or finds the answer that it had.
+/// The patience of a request that repeats another which is at work: it asks the rows anew with growing pauses, since the other
+/// may be in another process. So the same request sent many times at once is done once, and each gets its answer.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn begin() -> Self {
+        Self { until: Instant::now() + WAITS, pause: FIRST_PAUSE }
+    }
+
+    /// Whether to ask anew, after a pause.
+    async fn is_left(&mut self) -> bool {
+        if Instant::now() + self.pause >= self.until {
+            return false;
+        }
+        sleep(self.pause).await;
+        self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+        true
+    }
+}
+
+/// Reserves the key for a request, or finds the answer that it had; waits for it where the same request is at work.
 ///
 /// # Errors
-/// [`Error::IdempotencyKeyReused`] when the key came with another request; [`Error::IdempotencyKeyInUse`] while the
-/// first is at work; [`Error::InvalidIdempotencyKey`].
+/// [`Error::IdempotencyKeyReused`] when the key came with another request; [`Error::IdempotencyKeyInUse`] where the
+/// first is still at work after ten seconds; [`Error::InvalidIdempotencyKey`].
 pub async fn reserve(
     services: &Services,
     caller: &CallerId,
@@ -72,10 +104,17 @@ pub async fn reserve(
     if !is_token(key) {
         return Err(Error::InvalidIdempotencyKey);
     }
-    let now = services.clock.now();
-    let steps =
-        services.store.run("reserve idempotency key", |tx| Box::pin(reserve_now(tx, (caller, key), request_sm3, now)));
-    steps.await?
+    let mut patience = Patience::begin();
+    loop {
+        let now = services.clock.now();
+        let reserving = services
+            .store
+            .run("reserve idempotency key", |tx| Box::pin(reserve_now(tx, (caller, key), request_sm3, now)));
+        let reserved = reserving.await?;
+        if !matches!(reserved, Err(Error::IdempotencyKeyInUse)) || !patience.is_left().await {
+            return reserved;
+        }
+    }
 }
 
 /// What the request shall do is inside; the store's errors are outside.
@@ -141,7 +180,7 @@ impl Reserving {
     /// As [`reserve`]; gives the caller too, with the roles that it has in the transaction that reserves the key.
     ///
     /// # Errors
-    /// As [`reserve`]; no such caller, or it is barred; [`Error::Shared`] for what befell the whole group;
+    /// As [`reserve`], which waits too; no such caller, or it is barred; [`Error::Shared`] for what befell the whole group;
     /// [`Error::IssuanceBusy`]: too many wait.
     pub async fn reserve(
         &self,
@@ -152,10 +191,17 @@ impl Reserving {
         if !is_token(key) {
             return Err(Error::InvalidIdempotencyKey);
         }
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { caller: caller.clone(), key: key.to_owned(), request_sm3: *request_sm3, answer };
-        self.requests.try_send(waiting).map_err(|_| Error::IssuanceBusy)?;
-        answered.await.map_err(|_| Error::Interrupted)?
+        // It waits outside of the group: nobody else waits with it.
+        let mut patience = Patience::begin();
+        loop {
+            let (answer, answered) = oneshot::channel();
+            let waiting = Waiting { caller: caller.clone(), key: key.to_owned(), request_sm3: *request_sm3, answer };
+            self.requests.try_send(waiting).map_err(|_| Error::IssuanceBusy)?;
+            let reserved = answered.await.map_err(|_| Error::Interrupted)?;
+            if !matches!(reserved, Err(Error::IdempotencyKeyInUse)) || !patience.is_left().await {
+                return reserved;
+            }
+        }
     }
 }
 

@@ -77,7 +77,7 @@ async fn of_client(tx: &mut Tx<'_>, id: &SealId) -> Result<(StoredSeal, Vec<u8>)
 }
 
 /// How a signer of that certificate signs seals.
-fn algorithm_of(certificate: &[u8]) -> Result<SignatureAlgorithm, Error> {
+pub(in crate::service) fn algorithm_of(certificate: &[u8]) -> Result<SignatureAlgorithm, Error> {
     let read = Certificate::parse(certificate).map_err(|_| signing::Error::Certificate)?;
     let key = public_key(&read.public_key).ok_or(signing::Error::Certificate)?;
     Ok(key_algorithm(&key).ok_or(signing::Error::Certificate)?.signature())

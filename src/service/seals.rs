@@ -19,6 +19,7 @@ use crate::domain::seal::{InvalidTransition, State};
 use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
 use crate::service::idempotency::{self, Reservation};
+use crate::service::prepared_signings::algorithm_of;
 use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_uses::{self, UsePurpose, Wish};
 use crate::service::{Error, Services, seal_changes};
@@ -247,12 +248,42 @@ pub async fn sign(
         let asked = digest_of(seal, &order, &document_sm3);
         if let Reservation::Done { response, events, .. } = idempotency::reserve(services, caller, key, &asked).await? {
             idempotency::receipt_again(services, request, &events).await;
-            return Sealed::decoded(&response).ok_or(Error::AnswerUnreadable);
+            return match Kept::decoded(&response) {
+                Some(kept) => again(services, seal, order, kept).await,
+                // Of a program before this one, which kept the document.
+                None => Sealed::decoded(&response).ok_or(Error::AnswerUnreadable),
+            };
         }
     }
     let outcome = sign_once(services, (actor, request), seal, order, document_sm3, reserved.as_ref()).await;
     let reserved = reserved.as_ref().map(|(caller, key)| (*caller, key.as_str()));
     idempotency::free_where_failed(services, reserved, outcome).await
+}
+
+/// The answer of before, made again from the document that came again and the value that the key gave then: the same octets, or
+/// an error where another version of this program writes the package otherwise.
+async fn again(services: &Services, id: &SealId, order: Order, kept: Kept) -> Result<Sealed, Error> {
+    let certificate_sm3 = &kept.certificate_sm3;
+    let steps = services.store.read(|tx| {
+        Box::pin(async move {
+            let seal = seals::find(tx, id).await?.ok_or(Error::UnknownSeal)?;
+            let certificate = certificates::find(tx, certificate_sm3).await?.ok_or(Error::AnswerUnreadable)?;
+            Ok::<_, Error>((seal.seal_der, certificate.der))
+        })
+    });
+    let (seal_der, certificate) = steps.await?;
+    let algorithm = algorithm_of(&certificate)?;
+    let (plan, document, prepared_at, value) = (order.plan, order.document, kept.prepared_at, kept.value);
+    let assembled = tokio::task::spawn_blocking(move || {
+        signing::prepare(&document, &seal_der, &certificate, algorithm, &plan, prepared_at, &Limits::DEFAULT)?
+            .assemble(&value)
+    });
+    match assembled.await.map_err(|_| Error::Interrupted)? {
+        Ok(sealed) if sm3(&sealed.document) == kept.result_sm3 => {
+            Ok(Sealed { signature: kept.signature, signed_at: kept.signed_at, document: sealed.document })
+        }
+        Ok(_) | Err(_) => Err(Error::AnswerUnreadable),
+    }
 }
 
 async fn sign_once(
@@ -274,6 +305,7 @@ async fn sign_once(
     let (now, purpose) = (services.clock.now(), KeyPurpose::SealSigning);
     let signer = services.store.read(|tx| Box::pin(services.keys.signer(tx, &key, purpose, now))).await?;
     let algorithm = signer.algorithm();
+    let certificate_sm3 = sm3(&certificate);
     let (seal_der, plan, document) = (seal.seal_der.clone(), order.plan, order.document);
     let prepared = tokio::task::spawn_blocking(move || {
         let limits = &Limits::DEFAULT;
@@ -302,17 +334,27 @@ async fn sign_once(
     });
     steps.await?;
 
-    let outcome = release(services, (token, signer, &key_id), (&event, id), signature_id, document_sm3, reserved).await;
+    let made = Made { token, signer, key: &key_id, certificate_sm3, prepared_at: now };
+    let outcome = release(services, made, (&event, id), signature_id, document_sm3, reserved).await;
     if let Err(error) = &outcome {
         abandon(services, &event, signature_id, reason_of(error)).await;
     }
     outcome
 }
 
+/// What is ready to be signed.
+struct Made<'a> {
+    token: signing::SigningToken,
+    signer: Arc<dyn crate::crypto::Signer>,
+    key: &'a KeyId,
+    certificate_sm3: [u8; 32],
+    prepared_at: Timestamp,
+}
+
 /// From the intent to the released document: the key signs between two transactions.
 async fn release(
     services: &Services,
-    (token, signer, key): (signing::SigningToken, Arc<dyn crate::crypto::Signer>, &KeyId),
+    Made { token, signer, key, certificate_sm3, prepared_at }: Made<'_>,
     (event, id): (&(dyn Fn(EventBody) -> Event + Sync), &SealId),
     signature: &SignatureId,
     document_sm3: [u8; 32],
@@ -320,8 +362,8 @@ async fn release(
 ) -> Result<Sealed, Error> {
     let random = Arc::clone(&services.random);
     let value = services.pool.sign(signer, token.to_sign().to_vec(), random).await?;
-    let assembled = tokio::task::spawn_blocking(move || token.assemble(&value));
-    let sealed = assembled.await.map_err(|_| Error::Interrupted)??;
+    let assembled = tokio::task::spawn_blocking(move || token.assemble(&value).map(|sealed| (sealed, value)));
+    let (sealed, value) = assembled.await.map_err(|_| Error::Interrupted)??;
     let result_sm3 = sm3(&sealed.document);
     let done = event(EventBody::DocumentSigned {
         signature: signature.clone(),
@@ -338,7 +380,10 @@ async fn release(
         created_at: now,
     };
     let answer = Sealed { signature: signature.clone(), signed_at: now, document: sealed.document };
-    let kept = reserved.map(|_| answer.encoded());
+    let signature_of = || answer.signature.clone();
+    let kept = reserved.map(|_| {
+        Kept { signature: signature_of(), signed_at: now, prepared_at, certificate_sm3, result_sm3, value }.encoded()
+    });
     let (done, message, kept) = (&done, &message, &kept);
     let steps = services.store.run("keep signature", |tx| {
         Box::pin(async move {
@@ -417,6 +462,42 @@ pub(in crate::service) fn digest_of(seal: &SealId, order: &Order, document_sm3: 
     sm3(text.as_bytes())
 }
 
+/// What is kept of a sealing under an idempotency key: enough to make the document again from the one that comes again. The
+/// document itself is not kept, so that a service that seals all day does not hold what it sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    signature: SignatureId,
+    signed_at: Timestamp,
+    /// The time that the signature claims.
+    prepared_at: Timestamp,
+    certificate_sm3: [u8; 32],
+    result_sm3: [u8; 32],
+    /// As the key gave it, of fixed width.
+    value: Vec<u8>,
+}
+
+impl Kept {
+    /// `␀signature␀seconds␀seconds␀`, both digests, the value; no [`Sealed::encoded`] begins so.
+    fn encoded(&self) -> Vec<u8> {
+        let Self { signature, signed_at, prepared_at, certificate_sm3, result_sm3, value } = self;
+        let head = format!("\0{signature}\0{}\0{}\0", signed_at.unix(), prepared_at.unix());
+        [head.as_bytes(), certificate_sm3, result_sm3, value].concat()
+    }
+
+    /// What [`Self::encoded`] wrote.
+    fn decoded(kept: &[u8]) -> Option<Self> {
+        let mut parts = kept.strip_prefix(b"\0")?.splitn(4, |byte| *byte == 0);
+        let mut text = || std::str::from_utf8(parts.next()?).ok();
+        let signature = SignatureId::parse(text()?).ok()?;
+        let signed_at = Timestamp::from_unix(text()?.parse().ok()?);
+        let prepared_at = Timestamp::from_unix(text()?.parse().ok()?);
+        let (certificate_sm3, rest) = parts.next()?.split_first_chunk()?;
+        let (result_sm3, value) = rest.split_first_chunk()?;
+        let (certificate_sm3, result_sm3) = (*certificate_sm3, *result_sm3);
+        Some(Self { signature, signed_at, prepared_at, certificate_sm3, result_sm3, value: value.to_vec() })
+    }
+}
+
 impl Sealed {
     /// As it is kept under an idempotency key: `signature␀seconds␀document`.
     pub(in crate::service) fn encoded(&self) -> Vec<u8> {
@@ -437,6 +518,24 @@ impl Sealed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_makes_an_answer_again_is_kept_whole() {
+        let kept = Kept {
+            signature: SignatureId::parse("s-1").unwrap(),
+            signed_at: Timestamp::from_unix(1_800_000_001),
+            prepared_at: Timestamp::from_unix(1_800_000_000),
+            certificate_sm3: [0; 32],
+            result_sm3: [0xfe; 32],
+            value: vec![0, 1, 0, 2],
+        };
+        let encoded = kept.encoded();
+        assert_eq!(Sealed::decoded(&encoded), None);
+        for length in 0..encoded.len() - 4 {
+            assert_eq!(Kept::decoded(encoded.get(..length).unwrap()), None);
+        }
+        assert_eq!(Kept::decoded(&encoded), Some(kept));
+    }
 
     #[test]
     fn answers_are_kept_whole() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use yinxin::base::clock::{FixedClock, Timestamp};
 use yinxin::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
@@ -118,15 +119,25 @@ async fn a_repeated_request_gets_the_first_answer() {
         idempotency::reserve(&services, &id, key, &[request; 32]).await.map_err(|error| error.code())
     };
     assert_eq!(reserve("k", 1).await, Ok(Reservation::First));
-    assert_eq!(reserve("k", 1).await, Err("idempotency-key-in-use"));
     assert_eq!(reserve("k", 2).await, Err("idempotency-key-reused"));
-    idempotency::complete(&services, &id, "k", 201, b"made").await.unwrap();
-    assert_eq!(
-        reserve("k", 1).await,
-        Ok(Reservation::Done { status: 201, response: b"made".to_vec(), events: Vec::new() })
-    );
+    // The same request waits for the answer of the first.
+    let done = Ok(Reservation::Done { status: 201, response: b"made".to_vec(), events: Vec::new() });
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        idempotency::complete(&services, &id, "k", 201, b"made").await.unwrap();
+    };
+    let (one, other, ()) = tokio::join!(reserve("k", 1), reserve("k", 1), later);
+    assert_eq!((&one, &other), (&done, &done));
+    assert_eq!(reserve("k", 1).await, done);
     assert_eq!(reserve("k", 2).await, Err("idempotency-key-reused"));
     assert_eq!(reserve("l", 2).await, Ok(Reservation::First));
+    // Where the first comes to nothing, the one that waits is the first.
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        idempotency::release(&services, &id, "l").await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(reserve("l", 2), later);
+    assert_eq!(waited, Ok(Reservation::First));
     idempotency::release(&services, &id, "l").await.unwrap();
     assert_eq!(reserve("l", 3).await, Ok(Reservation::First));
     assert_eq!(reserve("a b", 1).await, Err("invalid-idempotency-key"));
@@ -161,6 +172,7 @@ async fn keys_that_are_reserved_together_are_each_their_callers_own() {
     let first = Ok((actor.clone(), Reservation::First));
     assert_eq!(outcomes.0, first);
     assert_eq!(outcomes.1, Err("caller-barred"));
+    // The second of them waited ten seconds for the first, which never ends here.
     assert_eq!((outcomes.2, outcomes.3), (first.clone(), Err("idempotency-key-in-use")));
     assert_eq!(outcomes.4, Err("unknown-caller"));
     assert_eq!(
