@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Frame;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::base::id::{CallerId, RequestId};
@@ -109,10 +108,6 @@ pub(crate) struct PlainHttp;
 /// The Idempotency-Key of a request whose rule asks for one.
 #[derive(Debug, Clone)]
 pub(crate) struct IdempotencyKey(pub(crate) String);
-
-/// A place among the uploads served at once. Work that outlives its request keeps it.
-#[derive(Debug, Clone)]
-pub(crate) struct UploadPlace(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
 /// Left on the answer for the log.
 #[derive(Debug, Clone)]
@@ -226,11 +221,16 @@ async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: &m
         SMALL_BODY
     };
     refuse_declared_size(&parts.headers, limit)?;
-    let permit = if rule.upload { Some(app.upload_permit(actor.caller.is_some())?) } else { None };
-    // Spent before the body is read: a replayed request must not cost us an upload.
+    let stand = if rule.upload { Some(app.stand(actor)?) } else { None };
+    // Spent before the body is read, and before any waiting: a replayed request costs us no upload and no place, and a nonce
+    // need not be remembered for longer than its signature holds.
     if let Some((caller, claim)) = nonce {
         app.door.spend_nonce(&caller, &claim.nonce, claim.nonce_expires()).await?;
     }
+    let place = match stand {
+        Some(stand) => Some(stand.place().await?),
+        None => None,
+    };
     let (octets, sha256) = read(app, (&*actor, body), limit).await?;
     if digest.is_some_and(|claimed| claimed != sha256) {
         return Err(Problem::new(Code::DigestWrong, "The body's SHA-256 is another one."));
@@ -240,8 +240,8 @@ async fn admit(app: &App, rule: &Rule, actor: &mut Actor, parts: Parts, body: &m
     if let Some(key) = idempotency_key {
         request.extensions_mut().insert(key);
     }
-    if let Some(permit) = permit {
-        request.extensions_mut().insert(UploadPlace(Arc::new(permit)));
+    if let Some(place) = place {
+        request.extensions_mut().insert(place);
     }
     Ok(request)
 }

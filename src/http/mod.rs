@@ -8,6 +8,7 @@ mod fields;
 mod guard;
 mod observe;
 pub mod pages;
+mod places;
 pub mod problem;
 pub mod server;
 mod settings;
@@ -23,13 +24,14 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::base::random::Random;
 use crate::http::access::{InvalidTable, Table};
 use crate::http::door::Door;
+use crate::http::places::{Places, Stand};
 use crate::http::problem::{Code, Problem};
 use crate::http::spool::{Spool, Spooled};
 use crate::service::door::{Actor, UseCases};
@@ -188,8 +190,8 @@ pub struct App {
     openapi: String,
     metrics: Metrics,
     spool: Arc<Spool>,
-    public_uploads: Arc<Semaphore>,
-    caller_uploads: Arc<Semaphore>,
+    public_uploads: Arc<Places>,
+    caller_uploads: Arc<Places>,
     stranger_budget: observe::Budget,
     /// One permit for each piece of work that must run to its end, see [`App::to_its_end`].
     unfinished: Arc<Semaphore>,
@@ -235,6 +237,7 @@ impl App {
         let mut openapi = route_table().into_openapi();
         let routes = description::endpoints(&mut openapi);
         description::add_access(&mut openapi, &table);
+        let places = |places| Places::new(places, settings.uploads_in_line, settings.upload_patience);
         Ok(Arc::new(Self {
             door,
             random,
@@ -243,8 +246,8 @@ impl App {
             openapi: openapi.to_pretty_json()?,
             metrics: Metrics::new()?,
             spool: Arc::new(Spool::new(&settings)),
-            public_uploads: Arc::new(Semaphore::new(settings.public_uploads)),
-            caller_uploads: Arc::new(Semaphore::new(settings.caller_uploads)),
+            public_uploads: places(settings.public_uploads),
+            caller_uploads: places(settings.caller_uploads),
             stranger_budget: observe::Budget::default(),
             unfinished: Arc::new(Semaphore::new(usize::try_from(Self::UNFINISHED).unwrap_or(Semaphore::MAX_PERMITS))),
             settings,
@@ -289,16 +292,14 @@ impl App {
 
     /// Where an upload of this request waits.
     fn spooled(&self, actor: &Actor, part: &str) -> Spooled {
-        let whose = match &actor.caller {
-            Some((caller, _)) => caller.to_string(),
-            None => actor.peer.to_string(),
-        };
-        Spooled::new(&self.spool, &whose, format!("{}-{part}", actor.request_id))
+        Spooled::new(&self.spool, &whose(actor), format!("{}-{part}", actor.request_id))
     }
 
-    fn upload_permit(&self, is_caller: bool) -> Result<OwnedSemaphorePermit, Problem> {
-        let permits = if is_caller { &self.caller_uploads } else { &self.public_uploads };
-        permits.clone().try_acquire_owned().map_err(|_| Problem::new(Code::Busy, "All places for uploads are taken."))
+    /// A stand in the line for a place among the uploads. Callers have a line of their own, so that strangers cannot crowd
+    /// them out.
+    fn stand(&self, actor: &Actor) -> Result<Stand, Problem> {
+        let places = if actor.caller.is_some() { &self.caller_uploads } else { &self.public_uploads };
+        places.stand(&whose(actor))
     }
 
     /// Runs work that must not stop half-way when its client goes away or its time is up. Shutdown waits for it.
@@ -319,6 +320,14 @@ impl App {
     async fn all_finished(&self) {
         // An error would mean that the semaphore was closed, which nobody does.
         drop(self.unfinished.acquire_many(Self::UNFINISHED).await);
+    }
+}
+
+/// Whom an upload is counted for: a caller, or a stranger's address.
+fn whose(actor: &Actor) -> String {
+    match &actor.caller {
+        Some((caller, _)) => caller.to_string(),
+        None => actor.peer.to_string(),
     }
 }
 

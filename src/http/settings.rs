@@ -28,6 +28,11 @@ pub struct Settings {
     pub public_uploads: usize,
     /// Callers' uploads served at once, counted apart so that strangers cannot crowd callers out.
     pub caller_uploads: usize,
+    /// Uploads that stand in line for a place among the callers', and as many for one among the strangers'. Those of one caller
+    /// or one address are half of it at most. Nothing of their bodies is read.
+    pub uploads_in_line: usize,
+    /// How long an upload stands in line before it is answered `busy`.
+    pub upload_patience: Duration,
     /// Connections at once, over all listeners.
     pub connections: usize,
     /// Time for a TLS handshake.
@@ -76,6 +81,8 @@ impl Default for Settings {
             spool_bytes_of_one: 1 << 30,
             public_uploads: 4,
             caller_uploads: 4,
+            uploads_in_line: 256,
+            upload_patience: Duration::from_secs(5),
             connections: 1024,
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(15),

@@ -13,6 +13,7 @@ fn small() -> Settings {
     Settings {
         file_bytes: 1000,
         public_uploads: 1,
+        upload_patience: Duration::from_millis(100),
         body_pause: Duration::from_millis(300),
         request: Duration::from_secs(2),
         headers: Duration::from_millis(400),
@@ -130,6 +131,33 @@ async fn a_full_house_says_busy_and_callers_have_their_own_places() {
     server.double.release.notify_one();
     assert_eq!(Answer::read(&mut slow).await.status, 200);
     assert_eq!(server.send(&raw("a.ofd", b"x")).await.status, 200);
+}
+
+/// Ten uploads for one place: each waits for its turn. Beyond one's half of the line the answer is `busy`, at once.
+#[tokio::test]
+async fn uploads_wait_for_a_place() {
+    let settings = Settings { upload_patience: Duration::from_secs(60), uploads_in_line: 8, ..small() };
+    let settings = Settings { request: Duration::from_secs(60), ..settings };
+    let server = std::sync::Arc::new(Server::start_with(settings).await);
+    let mut slow = server.connect(None).await;
+    slow.write_all(&raw("slow.ofd", b"x").bytes()).await.unwrap();
+    server.double.begun.notified().await;
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let server = server.clone();
+        uploads.spawn(async move { server.send(&raw("a.ofd", b"x")).await });
+    }
+    for _ in 0..6 {
+        let refused = uploads.join_next().await.unwrap().unwrap();
+        refused.assert_refused(503, "busy");
+        assert_eq!(refused.headers["retry-after"], "1");
+    }
+    assert!(uploads.try_join_next().is_none());
+    server.double.release.notify_one();
+    while let Some(answer) = uploads.join_next().await {
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    assert_eq!(Answer::read(&mut slow).await.status, 200);
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ use crate::http::api::form::{malformed, media_type, missing, whole_body, within_
 use crate::http::api::job_lines::job_lines;
 use crate::http::api::json::Fields;
 use crate::http::api::{FileShape, ProblemShape};
-use crate::http::guard::{IdempotencyKey, UploadPlace};
+use crate::http::guard::IdempotencyKey;
+use crate::http::places::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::Actor;
 use crate::service::inventory::hexadecimal as hex;

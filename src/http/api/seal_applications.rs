@@ -28,7 +28,7 @@ use crate::http::api::json::Fields;
 use crate::http::api::parts::Parts;
 use crate::http::api::seal_life::{RecordShape, unforeseen};
 use crate::http::api::{FileShape, ProblemShape};
-use crate::http::guard::UploadPlace;
+use crate::http::places::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::Actor;
 use crate::service::registration::{MOST_IN_PAGE, evidence_sm3};

@@ -16,7 +16,7 @@ use crate::http::api::certificate_requests::{ApprovalShape, OctetsShape, SignedS
 use crate::http::api::form::{malformed, media_type, whole_body, within_limit};
 use crate::http::api::json::{Fields, hexadecimal};
 use crate::http::api::{FileShape, ProblemShape};
-use crate::http::guard::UploadPlace;
+use crate::http::places::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::Actor;
 use crate::service::inventory::hexadecimal as hex;

@@ -18,7 +18,8 @@ use crate::http::api::form::{file_name, malformed, media_type, whole_body, withi
 use crate::http::api::json::Fields;
 use crate::http::api::verifications::policy;
 use crate::http::api::{FileShape, ProblemShape};
-use crate::http::guard::{IdempotencyKey, UploadPlace};
+use crate::http::guard::IdempotencyKey;
+use crate::http::places::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::Actor;
 use crate::service::inventory::hexadecimal;

@@ -17,7 +17,7 @@ use crate::http::api::files::{DIGEST, FileToJudge, Files};
 use crate::http::api::form::{file_name, malformed, media_type, whole_body, within_limit};
 use crate::http::api::report_answer::{ReportForm, answer};
 use crate::http::api::{FileShape, ProblemShape};
-use crate::http::guard::UploadPlace;
+use crate::http::places::UploadPlace;
 use crate::http::problem::{Code, Problem};
 use crate::service::door::{Actor, HandedIn, SignedOriginal, VerifyDocument};
 
