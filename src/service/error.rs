@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::id::SignatureId;
 use crate::base::random::RandomUnavailable;
 use crate::domain::ca;
 use crate::domain::ca::job;
@@ -416,6 +417,14 @@ pub enum Error {
     /// The answer kept under an idempotency key cannot be read.
     #[error("the answer kept under this idempotency key cannot be read")]
     AnswerUnreadable,
+    /// The document was sealed, but this version of the program writes the package in another way.
+    #[error(
+        "signature {signature} was made, but this program cannot make its file again: it writes packages otherwise"
+    )]
+    AnswerNotRemade {
+        /// Names the act of signing.
+        signature: SignatureId,
+    },
     /// A self-test at start did not give what it must.
     #[error("the self-test {test} failed; nothing is started")]
     SelfTestFailed {
@@ -452,148 +461,4 @@ pub enum Error {
     /// The audit log cannot be opened, grow, or prove something.
     #[error(transparent)]
     AuditLog(#[from] audit_log::Error),
-}
-
-impl Error {
-    /// The stable code, for programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownCaller => "unknown-caller",
-            Self::CallerNeeded => "caller-needed",
-            Self::CallerBarred => "caller-barred",
-            Self::CallerExists => "caller-exists",
-            Self::RolesConflict(_) => "roles-conflict",
-            Self::Replay => "replayed",
-            Self::InvalidNonce => "invalid-nonce",
-            Self::InvalidIdempotencyKey => "invalid-idempotency-key",
-            Self::IdempotencyKeyReused => "idempotency-key-reused",
-            Self::IdempotencyKeyInUse => "idempotency-key-in-use",
-            Self::UnknownSeal => "unknown-seal",
-            Self::UnknownAlarm => "unknown-alarm",
-            Self::AlarmAcknowledged => "alarm-acknowledged",
-            Self::AlarmHoldsNothing => "alarm-holds-nothing",
-            Self::SealHeld { .. } => "seal-held-by-alarm",
-            Self::NotApproved(refused) => refused.code(),
-            // What a caller can act on has a code of its own.
-            Self::InvalidTransition(InvalidTransition { from: "suspended", attempt: "sign" }) => "seal-suspended",
-            Self::InvalidTransition(InvalidTransition { from: "revoked", attempt: "sign" }) => "seal-revoked",
-            Self::InvalidTransition(InvalidTransition { from: "made", attempt: "sign" }) => "seal-not-delivered",
-            Self::InvalidTransition(InvalidTransition { from: "superseded" | "archived", attempt: "sign" }) => {
-                "seal-ended"
-            }
-            Self::InvalidTransition(_) => "invalid-transition",
-            Self::SealExists => "seal-exists",
-            Self::SealUnkept => "seal-unkept",
-            Self::SealWithoutKeeper => "seal-without-keeper",
-            Self::NotSealAdministrator => "not-seal-administrator",
-            Self::NotSealUser => "not-seal-user",
-            Self::Terms(refused) => refused.code(),
-            Self::Use(refused) => refused.code(),
-            Self::UnknownAuthorisation => "unknown-authorisation",
-            Self::AuthorisationExists => "authorisation-exists",
-            Self::TooManyAuthorisations { .. } => "too-many-authorisations",
-            Self::LedgerNotYours => "ledger-not-yours",
-            Self::Taking(error) => error.code(),
-            Self::SealApplication(refused) => refused.code(),
-            Self::SealCode(error) => error.code(),
-            Self::ImportTable(error) => error.code(),
-            Self::Remake(refused) => refused.code(),
-            Self::UnknownApplication => "unknown-seal-application",
-            Self::UnknownDocument => "unknown-document",
-            Self::ApplicationExists => "seal-application-exists",
-            Self::NotSealOfficer => "not-seal-officer",
-            Self::SealOfficerExists => "seal-officer-exists",
-            Self::SealDocument { .. } => "seal-document",
-            Self::SealPicture { .. } => "seal-picture",
-            Self::SealForm => "seal-form",
-            Self::SealKeeper => "seal-keeper",
-            Self::DeliverySignature => "delivery-signature",
-            Self::SuspensionSignature => "suspension-signature",
-            Self::SignerKeyInUse => "signer-key-in-use",
-            Self::NoSealMaker => "no-seal-maker",
-            Self::SealMaker { .. } => "seal-maker",
-            Self::SealOrdered { .. } => "seal-ordered",
-            Self::SealOrderEnded { .. } => "seal-order-ended",
-            Self::Arrival(refused) => refused.code(),
-            Self::FilingOff => "filing-off",
-            Self::FilingStands { .. } => "filing-stands",
-            Self::SignerOurs => "signer-ours",
-            Self::SignerCertificateEnded => "signer-certificate-ended",
-            Self::TooManyPrepared { .. } => "too-many-prepared",
-            Self::UnknownSigning => "unknown-signing",
-            Self::SigningEnded => "signing-ended",
-            Self::ValueWrong => "value-wrong",
-            Self::NoExchangeKey => "no-exchange-key",
-            Self::UnknownNotice => "unknown-notice",
-            Self::SealApprovalNeeded => "seal-approval-needed",
-            Self::CallerCertificate => "caller-certificate-unusable",
-            Self::SignerNotOurs => "signer-not-ours",
-            Self::Signing(error) => error.code(),
-            Self::Making(maker::Error::Unacceptable(refused)) => refused.code(),
-            Self::Making(_) => "seal-not-made",
-            Self::Publishing(error) => error.code(),
-            Self::Issuance(error) => error.code(),
-            Self::Possession(error) => error.code(),
-            Self::UnknownAuthority => "unknown-authority",
-            Self::AuthorityRetired => "authority-retired",
-            Self::AuthorityNotActive => "authority-not-active",
-            Self::AuthorityExists => "authority-exists",
-            Self::AuthorityKeyInUse => "authority-key-in-use",
-            Self::AuthorityProfile => "authority-profile",
-            Self::UnknownAuthorityRequest => "unknown-authority-request",
-            Self::TakingIn(error) => error.code(),
-            Self::AuthorityFromOutside => "authority-from-outside",
-            Self::Publication(_) => "publication",
-            Self::UnknownCertificate => "unknown-certificate",
-            Self::CertificateState(error) => error.code(),
-            Self::Retention { .. } => "retention",
-            Self::NotCertificateOfficer => "not-certificate-officer",
-            Self::NotOfficer => "not-officer",
-            Self::OfficerExists => "officer-exists",
-            Self::UnknownRequest => "unknown-certificate-request",
-            Self::RequestExists => "certificate-request-exists",
-            Self::RequestStep(refused) => refused.code(),
-            Self::Explanation { .. } => "explanation-too-long",
-            Self::ApprovalNeeded => "approval-needed",
-            Self::UnitKeyInUse => "unit-key-in-use",
-            Self::NotAsApproved { .. } => "not-as-approved",
-            Self::Pair(error) => error.code(),
-            Self::TemporaryKey => "csr-temporary-key",
-            Self::UnknownEscrow => "unknown-escrow",
-            Self::EscrowDestroyed => "escrow-destroyed",
-            Self::RecoveryRecipient => "recovery-recipient",
-            Self::UnknownRecovery => "unknown-recovery",
-            Self::Recovery(error) => error.code(),
-            Self::Renewal(error) => error.code(),
-            Self::TrustListForm(error) => error.code(),
-            Self::TrustList(refused) => refused.code(),
-            Self::TrustListStep(refused) => refused.code(),
-            Self::UnknownTrustList => "unknown-trust-list",
-            Self::IssuanceBusy => "issuance-busy",
-            Self::UnknownJob => "unknown-job",
-            Self::JobFile(error) => error.code(),
-            Self::Job(error) => error.code(),
-            Self::TooManyJobs { .. } => "too-many-jobs",
-            Self::IssuanceOff => "issuance-off",
-            Self::Shared(error) => error.code(),
-            Self::AuditLog(error) => error.code(),
-            Self::Drawing(error) => error.code(),
-            Self::UnknownPolicy => "policy-unknown",
-            Self::AnswerUnreadable => "answer-unreadable",
-            Self::SelfTestFailed { .. } => "selftest-failed",
-            Self::Interrupted => "interrupted",
-            Self::Random(_) => "random-unavailable",
-            Self::ReportSigningOff => "report-signing-off",
-            Self::Reporting(error) => error.code(),
-            Self::Stamping(error) => error.code(),
-            Self::Batch(error) => error.code(),
-            Self::Person(error) => error.code(),
-            Self::Keys(error) => error.code(),
-            Self::Store(store::Error::Inconsistent { .. }) => "inconsistent",
-            Self::Store(store::Error::Contended { .. } | store::Error::Stale { .. }) => "contended",
-            Self::Store(store::Error::Integrity(away)) => away.code,
-            Self::Store(_) => "database",
-        }
-    }
 }

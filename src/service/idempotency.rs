@@ -19,7 +19,8 @@ const MOST_IN_GROUP: usize = 256;
 /// Requests that may wait for a reservation; more are refused at once.
 const MOST_WAITING: usize = 1024;
 
-/// How long a repeated request waits for the answer of the first that is still at work: less than a client waits.
+/// How long a repeated request waits for the answer of the first that is still at work: a signing takes far less, and the door
+/// gives up a request only after two minutes.
 const WAITS: Duration = Duration::from_secs(10);
 /// The first pause between two looks at the key; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -67,7 +68,7 @@ pub async fn forget(services: &Services, hours: u32) -> Result<u64, Error> {
     Ok(gone)
 }
 
-/// The patience of a request that repeats another which is at work: it asks the rows anew with growing pauses, since the other
+/// The patience of a request that repeats another which is at work: it looks at the row with growing pauses, since the other
 /// may be in another process. So the same request sent many times at once is done once, and each gets its answer.
 struct Patience {
     until: Instant,
@@ -87,6 +88,18 @@ impl Patience {
         sleep(self.pause).await;
         self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
         true
+    }
+
+    /// Waits, by reading alone, until the request at work under that key has its answer or came to nothing; gives whether that
+    /// was in time.
+    async fn outlasts(&mut self, services: &Services, caller: &CallerId, key: &str) -> Result<bool, Error> {
+        while self.is_left().await {
+            let found = services.store.read(|tx| Box::pin(idempotency::find(tx, caller, key))).await?;
+            if found.is_none_or(|found| found.answer.is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -111,7 +124,8 @@ pub async fn reserve(
             .store
             .run("reserve idempotency key", |tx| Box::pin(reserve_now(tx, (caller, key), request_sm3, now)));
         let reserved = reserving.await?;
-        if !matches!(reserved, Err(Error::IdempotencyKeyInUse)) || !patience.is_left().await {
+        let is_at_work = matches!(reserved, Err(Error::IdempotencyKeyInUse));
+        if !is_at_work || !patience.outlasts(services, caller, key).await? {
             return reserved;
         }
     }
@@ -160,6 +174,7 @@ type Reserved = Result<(Actor, Reservation), Error>;
 /// statements and their commit. The task behind it ends with the last clone.
 #[derive(Clone)]
 pub struct Reserving {
+    services: Services,
     requests: mpsc::Sender<Waiting>,
 }
 
@@ -168,13 +183,14 @@ impl Reserving {
     #[must_use]
     pub fn start(services: Services) -> Self {
         let (requests, mut taken) = mpsc::channel(MOST_WAITING);
+        let theirs = services.clone();
         tokio::spawn(async move {
             let mut group = Vec::new();
             while taken.recv_many(&mut group, MOST_IN_GROUP).await > 0 {
-                reserve_group(&services, std::mem::take(&mut group)).await;
+                reserve_group(&theirs, std::mem::take(&mut group)).await;
             }
         });
-        Self { requests }
+        Self { services, requests }
     }
 
     /// As [`reserve`]; gives the caller too, with the roles that it has in the transaction that reserves the key.
@@ -191,14 +207,15 @@ impl Reserving {
         if !is_token(key) {
             return Err(Error::InvalidIdempotencyKey);
         }
-        // It waits outside of the group: nobody else waits with it.
+        // It waits outside of the group, so nobody else waits with it, and takes no place among those who wait for a group.
         let mut patience = Patience::begin();
         loop {
             let (answer, answered) = oneshot::channel();
             let waiting = Waiting { caller: caller.clone(), key: key.to_owned(), request_sm3: *request_sm3, answer };
             self.requests.try_send(waiting).map_err(|_| Error::IssuanceBusy)?;
             let reserved = answered.await.map_err(|_| Error::Interrupted)?;
-            if !matches!(reserved, Err(Error::IdempotencyKeyInUse)) || !patience.is_left().await {
+            let is_at_work = matches!(reserved, Err(Error::IdempotencyKeyInUse));
+            if !is_at_work || !patience.outlasts(&self.services, caller, key).await? {
                 return reserved;
             }
         }

@@ -14,12 +14,10 @@ use crate::crypto::digest::sm3;
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody};
 use crate::domain::seal::signing::{self, SigningToken};
 use crate::domain::seal::stamp_plan::StampPlan;
-use crate::domain::trust::key::{decode_value, public_key};
-use crate::format::x509::Certificate;
-use crate::service::callers::algorithm_of as key_algorithm;
+use crate::domain::trust::key::decode_value;
 use crate::service::idempotency::{self, Reservation};
 use crate::service::seal_uses::{self, Wish};
-use crate::service::seals::{Order, Sealed, digest_of};
+use crate::service::seals::{Order, Sealed, algorithm_of, digest_of};
 use crate::service::units::is_active;
 use crate::service::{Error, Services};
 use crate::store::outbox::StoredMessage;
@@ -74,13 +72,6 @@ async fn of_client(tx: &mut Tx<'_>, id: &SealId) -> Result<(StoredSeal, Vec<u8>)
         return Err(Error::SignerCertificateEnded);
     }
     Ok((seal, der.ok_or(Error::SignerNotOurs)?))
-}
-
-/// How a signer of that certificate signs seals.
-pub(in crate::service) fn algorithm_of(certificate: &[u8]) -> Result<SignatureAlgorithm, Error> {
-    let read = Certificate::parse(certificate).map_err(|_| signing::Error::Certificate)?;
-    let key = public_key(&read.public_key).ok_or(signing::Error::Certificate)?;
-    Ok(key_algorithm(&key).ok_or(signing::Error::Certificate)?.signature())
 }
 
 /// The same token for the same row, however often it is made.

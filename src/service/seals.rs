@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 use crate::base::id::{CallerId, KeyId, RequestId, SealId, SignatureId};
 use crate::base::limits::Limits;
+use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::audit::{AbandonmentReason, Actor, Event, EventBody, SuspensionReason};
 use crate::domain::key::{KeyPurpose, KeyUse};
@@ -16,10 +17,12 @@ use crate::domain::seal::signing;
 use crate::domain::seal::stamp_plan::StampPlan;
 use crate::domain::seal::taking;
 use crate::domain::seal::{InvalidTransition, State};
+use crate::domain::trust::key::public_key;
 use crate::format::keys::read_pem;
 use crate::format::ses::SesSeal;
+use crate::format::x509::Certificate;
+use crate::service::callers::algorithm_of as key_algorithm;
 use crate::service::idempotency::{self, Reservation};
-use crate::service::prepared_signings::algorithm_of;
 use crate::service::seal_expiry::by_the_clock;
 use crate::service::seal_uses::{self, UsePurpose, Wish};
 use crate::service::{Error, Services, seal_changes};
@@ -247,17 +250,25 @@ pub async fn sign(
     if let Some((caller, key)) = &reserved {
         let asked = digest_of(seal, &order, &document_sm3);
         if let Reservation::Done { response, events, .. } = idempotency::reserve(services, caller, key, &asked).await? {
-            idempotency::receipt_again(services, request, &events).await;
-            return match Kept::decoded(&response) {
-                Some(kept) => again(services, seal, order, kept).await,
+            let sealed = match Kept::decoded(&response) {
+                Some(kept) => again(services, seal, order, kept).await?,
                 // Of a program before this one, which kept the document.
-                None => Sealed::decoded(&response).ok_or(Error::AnswerUnreadable),
+                None => Sealed::decoded(&response).ok_or(Error::AnswerUnreadable)?,
             };
+            idempotency::receipt_again(services, request, &events).await;
+            return Ok(sealed);
         }
     }
     let outcome = sign_once(services, (actor, request), seal, order, document_sm3, reserved.as_ref()).await;
     let reserved = reserved.as_ref().map(|(caller, key)| (*caller, key.as_str()));
     idempotency::free_where_failed(services, reserved, outcome).await
+}
+
+/// How a signer of that certificate signs seals.
+pub(in crate::service) fn algorithm_of(certificate: &[u8]) -> Result<SignatureAlgorithm, Error> {
+    let read = Certificate::parse(certificate).map_err(|_| signing::Error::Certificate)?;
+    let key = public_key(&read.public_key).ok_or(signing::Error::Certificate)?;
+    Ok(key_algorithm(&key).ok_or(signing::Error::Certificate)?.signature())
 }
 
 /// The answer of before, made again from the document that came again and the value that the key gave then: the same octets, or
@@ -282,7 +293,7 @@ async fn again(services: &Services, id: &SealId, order: Order, kept: Kept) -> Re
         Ok(sealed) if sm3(&sealed.document) == kept.result_sm3 => {
             Ok(Sealed { signature: kept.signature, signed_at: kept.signed_at, document: sealed.document })
         }
-        Ok(_) | Err(_) => Err(Error::AnswerUnreadable),
+        Ok(_) | Err(_) => Err(Error::AnswerNotRemade { signature: kept.signature }),
     }
 }
 
@@ -380,10 +391,8 @@ async fn release(
         created_at: now,
     };
     let answer = Sealed { signature: signature.clone(), signed_at: now, document: sealed.document };
-    let signature_of = || answer.signature.clone();
-    let kept = reserved.map(|_| {
-        Kept { signature: signature_of(), signed_at: now, prepared_at, certificate_sm3, result_sm3, value }.encoded()
-    });
+    let kept = Kept { signature: signature.clone(), signed_at: now, prepared_at, certificate_sm3, result_sm3, value };
+    let kept = reserved.map(|_| kept.encoded());
     let (done, message, kept) = (&done, &message, &kept);
     let steps = services.store.run("keep signature", |tx| {
         Box::pin(async move {

@@ -8,14 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use yinxin::base::clock::{Clock as _, SystemClock};
-use yinxin::domain::audit::promise::Promise;
 use yinxin::domain::caller::Role;
 use yinxin::format::keys::read_pem;
-use yinxin::format::tlog::Receipt;
 use yinxin::http::tls::development_client;
 
 use crate::process::{Answer, has_curl, program};
-use crate::serve::receipts::receipts_in;
+use crate::serve::receipts::promised_in;
 use crate::serve::requests::{Caller, call, headers, register};
 use crate::serve::{Client, Installation};
 use crate::store::postgres::Postgres;
@@ -175,15 +173,27 @@ fn certificates_over_http(installation: &Installation) {
 fn life_of_a_certificate(office: &Office<'_>, authority: &str, csr: &str, port: &str) {
     let order = json!({ "authority": authority, "profile": "officer", "csr": csr });
     let key = format!("first-{authority}");
+    // The same order ten times at once is one certificate, with the same receipts.
+    let (order_of_ten, key_of_ten) = (&order, &key);
+    let ten = std::thread::scope(|scope| {
+        let asked = (0..10).map(|number| {
+            scope.spawn(move || {
+                let (headers, key) =
+                    (office.path(&format!("headers-{number}")), format!("Idempotency-Key: {key_of_ten}"));
+                let answer = office.posted(CERTIFICATES, order_of_ten, &["-H", &key, "-D", &headers]);
+                (answer.status, answer.json(), promised_in(Path::new(&headers)))
+            })
+        });
+        let asked = asked.collect::<Vec<_>>();
+        asked.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(ten[0].0, 201, "{}", ten[0].1);
+    assert!(ten.iter().all(|one| *one == ten[0]), "{ten:?}");
     let first = office.order(&order, &key);
-    assert_eq!(first.status, 201, "{}", first.text());
-    let entries = || {
-        let receipts = receipts_in(Path::new(&office.path("headers")));
-        let promise = |text: &String| Promise::parse(Receipt::parse(text.as_bytes()).unwrap().note.text).unwrap();
-        receipts.iter().map(promise).map(|promise| (promise.index, promise.entry)).collect::<Vec<_>>()
-    };
+    let entries = || promised_in(Path::new(&office.path("headers")));
     let receipted = entries();
     assert!(!receipted.is_empty());
+    assert_eq!((first.status, first.json(), receipted.clone()), ten[0]);
     let made = first.json();
     let (sm3, serial) = (made["sm3"].as_str().unwrap().to_owned(), made["serial"].as_str().unwrap().to_owned());
     let one = format!("{CERTIFICATES}/{sm3}");

@@ -63,11 +63,15 @@ pub(super) fn opened(text: &str, keys: &[Verifier]) -> (Promise, Event) {
 
 /// Seals a file: the sealed file, and the receipts that came with it.
 fn sealed(installation: &Installation, client: &Client, (key, x): (&str, &str)) -> (Vec<u8>, Vec<String>) {
-    let headers = installation.path("headers");
+    sealed_with(client, (key, x), &installation.path("headers"))
+}
+
+/// As [`sealed`], with that file for the header fields.
+fn sealed_with(client: &Client, (key, x): (&str, &str), headers: &Path) -> (Vec<u8>, Vec<String>) {
     let (file, key, x) = (format!("file=@{NOTICE}"), format!("Idempotency-Key: {key}"), format!("x={x}"));
     let form = ["-F", &file, "-F", "page=3", "-F", &x, "-F", "y=211.682", "-H", &key, "-D", headers.to_str().unwrap()];
     let answer = client.call_as_caller(&format!("{}/signatures", client.seal_path()), &form);
-    (answer.ok(), receipts_in(&headers))
+    (answer.ok(), receipts_in(headers))
 }
 
 fn receipts_over_http(installation: &Installation) {
@@ -97,6 +101,25 @@ fn receipts_over_http(installation: &Installation) {
     same(&receipts);
     let (_, other) = sealed(installation, &client, ("two", "10"));
     let next = read(&other)[0].0.index;
+    // The same request ten times at once: one answer, with receipts of the same entries.
+    let at_once = std::thread::scope(|scope| {
+        let asked = (0..10).map(|number| {
+            let headers = installation.path(&format!("headers-{number}"));
+            let client = &client;
+            scope.spawn(move || sealed_with(client, ("ten", "20"), &headers))
+        });
+        let asked = asked.collect::<Vec<_>>();
+        asked.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
+    let entries = |texts: &[String]| {
+        read(texts).into_iter().map(|(promise, event)| (promise.index, promise.entry, event)).collect::<Vec<_>>()
+    };
+    let (one, ones) = (&at_once[0].0, entries(&at_once[0].1));
+    assert_eq!(ones.len(), 2);
+    for (document, receipts) in &at_once {
+        assert!(document == one);
+        assert_eq!(entries(receipts), ones);
+    }
     assert!(next > told[1].0.index);
     until("the leaves", || {
         let proof = client.call_as_caller(&format!("/api/v1/log/events/{next}/proof"), &[]);

@@ -180,6 +180,21 @@ async fn keys_that_are_reserved_together_are_each_their_callers_own() {
         Ok((actor, Reservation::Done { status: 201, response: b"made".to_vec(), events: Vec::new() }))
     );
     assert_eq!(outcomes.6, Err("idempotency-key-reused"));
+    // Ten wait for a first that comes to nothing: one of them is the first, and the others get its answer.
+    assert_eq!(reserve(&one, "ten", 1).await, first);
+    let mut ten = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (keys, one) = (keys.clone(), one.clone());
+        ten.spawn(async move { keys.reserve(&one, "ten", &[1; 32]).await.map(|(_, reserved)| reserved) });
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    idempotency::release(&services, &one, "ten").await.unwrap();
+    assert_eq!(ten.join_next().await.unwrap().unwrap().unwrap(), Reservation::First);
+    idempotency::complete(&services, &one, "ten", 201, b"made").await.unwrap();
+    let made = Reservation::Done { status: 201, response: b"made".to_vec(), events: Vec::new() };
+    while let Some(outcome) = ten.join_next().await {
+        assert_eq!(outcome.unwrap().unwrap(), made);
+    }
     assert_eq!(outcomes.7, Err("invalid-idempotency-key"));
     // Nothing of the barred one stands in the way of others.
     assert_eq!(reserve(&one, "b", 1).await, first);
