@@ -40,6 +40,8 @@ mod seals;
 mod shutdown;
 #[path = "http/signatures.rs"]
 mod signatures;
+#[path = "http/signing_keys.rs"]
+mod signing_keys;
 #[path = "http/time_stamps.rs"]
 mod time_stamps;
 #[path = "http/trust_lists.rs"]

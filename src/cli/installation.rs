@@ -156,6 +156,9 @@ pub(crate) enum Error {
         /// SM3 of the certificate named by --confirm.
         confirmed: String,
     },
+    /// A key for messages names no caller, or another unit names one.
+    #[error("a message-signer is made --for a caller, and nothing else is (caller-of-unit)")]
+    CallerOfUnit,
     /// Nothing is written over.
     #[error("{path} is there already (file-exists)")]
     Exists {

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 /// The policy files that are compiled in: name, text, SM3. A file and its digest are changed together.
 const SHIPPED: [(&str, &str, &str); 7] = [
-    ("access.toml", access::SHIPPED, "d80ce26d98f8bdbf667581eae54e43c62602ad22eea71c1fff8c4e42cc416f22"),
+    ("access.toml", access::SHIPPED, "1219f8e7988bb1f7d340ac2c2075e4ba6cac9654b293a684e429254056dfbb9e"),
     ("algorithms.toml", algorithms::BUILT_IN, "2444af3ce180439bc107e4079f11b87f9ab394d5f2128099944f3b16f2e8e750"),
     ("faces.toml", faces::BUILT_IN, "0b840c1c34fd25efe78a4f4a5429a9084413b43c12d3c2ce28005a9b4c33715a"),
     (
@@ -61,7 +61,7 @@ const SHIPPED: [(&str, &str, &str); 7] = [
 ];
 
 /// SM3 of the built-in certificate profiles, one after the other.
-const SHIPPED_PROFILES: &str = "ef6797814abb59c7729a15cca6864ba41e991ef08f9421d43488c472f2cc1ab7";
+const SHIPPED_PROFILES: &str = "4bda0e83902ff26c6ccd1f5d4a24a772af69cc9383a81c86f7257b9dbd2b0be9";
 
 /// What the self-tests found sound, for whoever starts: the generator that was tested, the texts that were digested.
 pub(crate) struct Sound {

@@ -38,6 +38,7 @@ built_in!(
     "ocsp-responder",
     "tsa",
     "report-signer",
+    "message-signer",
     "log",
 );
 
@@ -495,7 +496,7 @@ mod tests {
     #[test]
     fn built_in_profiles_are_read() {
         let profiles = built_in().unwrap();
-        assert_eq!(profiles.iter().count(), 16);
+        assert_eq!(profiles.iter().count(), 17);
         let signer = profiles.by_name("seal-signer").unwrap().rules();
         let kinds: Vec<_> = signer.subject.iter().map(|rule| (rule.kind.name(), rule.pattern)).collect();
         let expected = [
@@ -642,8 +643,8 @@ mod tests {
     fn the_configuration_asks_for_approvals_where_profiles_ask_for_none() {
         let asked = in_force(None, &["person-signing".into(), "officer".into()]).unwrap();
         for profile in built_in().unwrap().iter() {
-            // Keys that sign reports are units of the authority, and their profile asks by itself.
-            let asking = ["person-signing", "officer", "report-signer"];
+            // Keys that sign reports or messages are units of the authority, and their profiles ask by themselves.
+            let asking = ["person-signing", "officer", "report-signer", "message-signer"];
             let wanted = asking.contains(&profile.name()).then_some(ApprovalPolicy::ONE);
             assert_eq!(asked.by_name(profile.name()).unwrap().rules().approval, wanted, "{}", profile.name());
         }
@@ -663,7 +664,7 @@ mod tests {
         fs::write(folder.join("README"), "no profile").unwrap();
         let profiles = with_folder(&folder).unwrap();
         assert_eq!(profiles.by_name("log").unwrap().rules().validity.most, 4 * 365 * 86_400);
-        assert_eq!(profiles.iter().count(), 16);
+        assert_eq!(profiles.iter().count(), 17);
         fs::write(folder.join("log.toml"), text("root")).unwrap();
         assert_eq!(with_folder(&folder).unwrap_err().code(), "profile-file-name");
         fs::write(folder.join("log.toml"), " ".repeat(65 * 1024)).unwrap();

@@ -23,6 +23,8 @@ named! {
         CertificateOfficer = 7, "certificate-officer";
         /// States who persons are and how surely they were identified, and has them sign documents.
         PersonSigner = 8, "person-signer";
+        /// Has messages signed by keys of its own that lie here.
+        KeyUser = 9, "key-user";
     }
 }
 
@@ -55,7 +57,7 @@ const ADMINISTRATORS: [Role; 3] = [Role::SystemAdministrator, Role::SecurityAdmi
 impl Roles {
     /// Takes the roles together.
     ///
-    /// The three administrators are three persons (三员分立), and none of them can use or keep a seal,
+    /// The three administrators are three persons (三员分立), and none of them can use or keep a seal or use a key,
     /// decide on certificates, or state who persons are.
     ///
     /// # Errors
@@ -68,7 +70,11 @@ impl Roles {
                     && (ADMINISTRATORS.contains(role)
                         || matches!(
                             role,
-                            Role::SealUser | Role::SealAdministrator | Role::CertificateOfficer | Role::PersonSigner
+                            Role::SealUser
+                                | Role::SealAdministrator
+                                | Role::CertificateOfficer
+                                | Role::PersonSigner
+                                | Role::KeyUser
                         ))
             };
             if let Some(second) = roles.iter().copied().find(excluded) {
@@ -115,7 +121,7 @@ mod tests {
                 assert_eq!(Roles::new([second, first]), conflict(first, second));
             }
             assert_eq!(Roles::new([first, Role::SealUser]), conflict(first, Role::SealUser));
-            for excluded in [Role::SealAdministrator, Role::CertificateOfficer, Role::PersonSigner] {
+            for excluded in [Role::SealAdministrator, Role::CertificateOfficer, Role::PersonSigner, Role::KeyUser] {
                 assert_eq!(Roles::new([first, excluded]), conflict(first, excluded));
             }
         }

@@ -16,6 +16,7 @@ use crate::service::door::{
 };
 use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+use crate::service::message_desk::{MessageAnswer, MessageRequest};
 use crate::service::person_desk::PersonDocument;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
@@ -44,6 +45,7 @@ pub(crate) trait Door: Send + Sync + 'static {
         request: SignDocument,
     ) -> Answer<'a, SignedDocument>;
     fn sign_by_person<'a>(&'a self, actor: &'a Actor, request: PersonDocument) -> Answer<'a, SignedDocument>;
+    fn message_desk<'a>(&'a self, actor: &'a Actor, request: MessageRequest) -> Answer<'a, MessageAnswer>;
     fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer>;
     fn prepared_signing<'a>(&'a self, actor: &'a Actor, step: SigningStep) -> Answer<'a, SigningAnswer>;
     fn seal_status<'a>(&'a self, actor: &'a Actor, seal: SealId) -> Answer<'a, SealStatus>;
@@ -165,6 +167,10 @@ impl<U: UseCases> Door for U {
 
     fn sign_by_person<'a>(&'a self, actor: &'a Actor, request: PersonDocument) -> Answer<'a, SignedDocument> {
         told(UseCases::sign_by_person(self, actor, request))
+    }
+
+    fn message_desk<'a>(&'a self, actor: &'a Actor, request: MessageRequest) -> Answer<'a, MessageAnswer> {
+        told(UseCases::message_desk(self, actor, request))
     }
 
     fn seal_desk<'a>(&'a self, actor: &'a Actor, request: SealRequest) -> Answer<'a, SealAnswer> {

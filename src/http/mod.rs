@@ -66,6 +66,9 @@ fn route_table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(api::prepared_signatures::complete)) // POST /api/v1/signatures/{id}/value
         .routes(routes!(api::prepared_signatures::give_up))  // DELETE /api/v1/signatures/{id}
         .routes(routes!(api::person_signatures::sign))          // POST /api/v1/person-signatures
+        .routes(routes!(api::signing_keys::list))               // GET  /api/v1/signing-keys
+        .routes(routes!(api::signing_keys::sign))               // POST /api/v1/signing-keys/{id}/messages
+        .routes(routes!(api::signing_keys::sign_digest))        // POST /api/v1/signing-keys/{id}/digests
         .routes(routes!(api::seal_applications::draft))         // POST /api/v1/seal-applications/draft
         .routes(routes!(api::seal_applications::submit, api::seal_applications::search)) // POST, GET /api/v1/seal-applications
         .routes(routes!(api::seal_applications::show))          // GET  /api/v1/seal-applications/{id}
@@ -354,6 +357,7 @@ mod tests {
     };
     use crate::service::inventory::Count;
     use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+    use crate::service::message_desk::{MessageAnswer, MessageRequest};
     use crate::service::person_desk::PersonDocument;
     use crate::service::registration::NewRequest;
     use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
@@ -418,6 +422,9 @@ mod tests {
         }
 
         async fn sign_by_person(&self, _: &Actor, _: PersonDocument) -> Result<SignedDocument, Nothing> {
+            Err(Nothing)
+        }
+        async fn message_desk(&self, _: &Actor, _: MessageRequest) -> Result<MessageAnswer, Nothing> {
             Err(Nothing)
         }
 

@@ -141,6 +141,7 @@ pub async fn ensure_unit(
         UnitRole::TimeStamping => "Yinxin DEVELOPMENT TSA 印信开发时间戳",
         UnitRole::Report => "Yinxin DEVELOPMENT reports 印信开发验证报告",
         UnitRole::SealMaker => "Yinxin DEVELOPMENT maker 印信开发制章",
+        UnitRole::Message => "Yinxin DEVELOPMENT messages 印信开发消息签名",
         UnitRole::Responder => "Yinxin DEVELOPMENT OCSP 印信开发证书状态",
     };
     let subject =

@@ -12,6 +12,7 @@ use crate::service::audit_log::desk::{LogAnswer, LogRequest};
 use crate::service::certificate_status::Change;
 use crate::service::inventory::Count;
 use crate::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
+use crate::service::message_desk::{MessageAnswer, MessageRequest};
 use crate::service::person_desk::PersonDocument;
 use crate::service::registration::NewRequest;
 use crate::service::registration_desk::{DraftedRequest, RequestPage, RequestQuery, RequestRecord, RequestStep};
@@ -260,6 +261,13 @@ pub trait UseCases: Send + Sync + 'static {
         actor: &Actor,
         request: PersonDocument,
     ) -> impl Future<Output = Result<SignedDocument, Self::Error>> + Send;
+
+    /// Signs messages by keys of callers that lie here, and says which there are.
+    fn message_desk(
+        &self,
+        actor: &Actor,
+        request: MessageRequest,
+    ) -> impl Future<Output = Result<MessageAnswer, Self::Error>> + Send;
 
     /// Answers what is asked about seals, applications for them, and authority to use them.
     fn seal_desk(

@@ -1,12 +1,15 @@
 //! Certificates, authorities and the status of seals as the door tells them, and certificates as they are ordered there.
 
+use std::sync::Arc;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::AuthorityId;
 use crate::crypto::digest::{hex, sm3};
 use crate::domain::ca::state::{CertificateState, RevocationReason};
 use crate::domain::ca::subject::Attributes;
 use crate::service::certificate_status::state_of;
-use crate::service::door::{PublishedBytes, SealStatus};
+use crate::service::door::{OcspReply, PublishedBytes, SealStatus};
+use crate::service::responder::Reply;
 use crate::service::trust_lists::InForce;
 use crate::service::{Error, seals};
 use crate::store::authorities::StoredAuthority;
@@ -204,6 +207,21 @@ pub(in crate::service) fn published_issuer(der: Vec<u8>, now: Timestamp) -> Publ
         this_update: Timestamp::from_unix(now.unix().div_euclid(86_400).saturating_mul(86_400)),
         expires: now.plus_days(1),
         most_age: None,
+    }
+}
+
+/// An OCSP answer as the door gives it; caches may hold a kept one for that long.
+pub(in crate::service) fn published_reply(reply: Reply, most_age: i64) -> OcspReply {
+    match reply {
+        Reply::Kept(answer) => OcspReply::Kept(PublishedBytes {
+            bytes: Arc::clone(&answer.der),
+            this_update: answer.this_update,
+            expires: answer.next_update,
+            most_age: Some(most_age),
+            tag: answer.tag.clone(),
+        }),
+        Reply::Fresh(der) => OcspReply::Once(der),
+        Reply::Refused(refusal) => OcspReply::Once(refusal.to_der()),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::domain::ca::taking_in::TakingInError;
 use crate::domain::ca::trust_list::ListStepRefused;
 use crate::domain::ca::two_hands::TwoHandsRefused;
 use crate::domain::caller::RolesConflict;
+use crate::domain::message;
 use crate::domain::seal::application::ApplicationRefused;
 use crate::domain::seal::arrival::ArrivalRefused;
 use crate::domain::seal::authority::{TermsRefused, UseRefused};
@@ -425,6 +426,15 @@ pub enum Error {
         /// Names the act of signing.
         signature: SignatureId,
     },
+    /// The caller has no such key here, or none for this.
+    #[error("the caller has no such signing key here")]
+    UnknownSigningKey,
+    /// The caller does not hold the role.
+    #[error("the caller does not hold the role key-user")]
+    NotKeyUser,
+    /// A message.
+    #[error(transparent)]
+    Message(#[from] message::Error),
     /// A self-test at start did not give what it must.
     #[error("the self-test {test} failed; nothing is started")]
     SelfTestFailed {

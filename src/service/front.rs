@@ -25,7 +25,7 @@ use crate::service::door::{
     SealStatus, SignDocument, SignedDocument, UseCases, VerifyDocument,
 };
 use crate::service::door_records::{
-    MOST_LIST_AGE, authority_of, published_issuer, published_lists, record_of, status_of,
+    MOST_LIST_AGE, authority_of, published_issuer, published_lists, published_reply, record_of, status_of,
 };
 use crate::service::gathering::Appetite;
 use crate::service::inventory::{self, Count};
@@ -33,13 +33,14 @@ use crate::service::issuance::orders::Orders;
 use crate::service::issuance::{self, Issuance, Wanted};
 use crate::service::issuance_jobs::desk::{JobAction, JobDesk, JobPage, JobRecord, ResultPage, ResultQuery};
 use crate::service::judging::{Judging, Standing, Subject};
+use crate::service::message_desk::{self, MessageAnswer, MessageRequest};
 use crate::service::outside::status::StatusFetcher;
 use crate::service::person_desk::{self, PersonDocument};
 use crate::service::registration::{NewRequest, Signed};
 use crate::service::registration_desk::{
     DraftedRequest, RequestDesk, RequestPage, RequestQuery, RequestRecord, RequestStep,
 };
-use crate::service::responder::{self, Reply};
+use crate::service::responder;
 use crate::service::revocation_lists::{self, Kind};
 use crate::service::seal_desk::{SealAnswer, SealDesk, SealRequest};
 use crate::service::seals::{self, Order};
@@ -332,6 +333,11 @@ impl UseCases for Front {
         person_desk::sign(&self.services, (desk, self.stamping.as_ref()), &by, request).await
     }
 
+    async fn message_desk(&self, actor: &Actor, request: MessageRequest) -> Result<MessageAnswer, Error> {
+        let by = self.caller(actor).await?;
+        message_desk::ask(&self.services, self.stamping.as_ref(), &by, request).await
+    }
+
     async fn seal_desk(&self, actor: &Actor, request: SealRequest) -> Result<SealAnswer, Error> {
         let (by, (method, route)) = (self.caller(actor).await?, request.endpoint());
         let desk = self.seals.as_ref().ok_or(Error::IssuanceOff)?;
@@ -562,17 +568,8 @@ impl UseCases for Front {
     }
 
     async fn ocsp(&self, authority: &AuthorityId, request: &[u8]) -> OcspReply {
-        match responder::answer(&self.services, authority, request).await {
-            Reply::Kept(answer) => OcspReply::Kept(PublishedBytes {
-                bytes: Arc::clone(&answer.der),
-                this_update: answer.this_update,
-                expires: answer.next_update,
-                most_age: Some(self.services.publication.plan().answer_max_age),
-                tag: answer.tag.clone(),
-            }),
-            Reply::Fresh(der) => OcspReply::Once(der),
-            Reply::Refused(refusal) => OcspReply::Once(refusal.to_der()),
-        }
+        let most_age = self.services.publication.plan().answer_max_age;
+        published_reply(responder::answer(&self.services, authority, request).await, most_age)
     }
 
     fn ocsp_nobody(&self) -> OcspReply {

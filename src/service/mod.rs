@@ -27,6 +27,8 @@ pub mod issuance_jobs;
 pub mod judging;
 pub mod keys;
 pub mod measurement;
+pub mod message_desk;
+pub mod message_signings;
 pub mod office_simulator;
 pub mod officers;
 pub mod offices;
@@ -356,6 +358,10 @@ impl Services {
                 for signature in crate::store::person_signings::abandon_open(tx, now).await? {
                     let reason = AbandonmentReason::Interrupted;
                     audit::append(tx, &event(EventBody::PersonSigningAbandoned { signature, reason })).await?;
+                }
+                for signature in crate::store::message_signings::abandon_open(tx, now).await? {
+                    let reason = AbandonmentReason::Interrupted;
+                    audit::append(tx, &event(EventBody::MessageSigningAbandoned { signature, reason })).await?;
                 }
                 let batches = issuance_batches::abandon_open(tx, now).await?;
                 let abandoned = batches.len();

@@ -2,6 +2,7 @@
 
 use crate::domain::ca;
 use crate::domain::ca::request::StepRefused;
+use crate::domain::message;
 use crate::domain::seal::application::ApplicationRefused;
 use crate::domain::seal::authority::TermsRefused;
 use crate::domain::seal::code::CodeError;
@@ -139,6 +140,9 @@ impl Error {
             Self::UnknownPolicy => "policy-unknown",
             Self::AnswerUnreadable => "answer-unreadable",
             Self::AnswerNotRemade { .. } => "answer-not-remade",
+            Self::UnknownSigningKey => "unknown-signing-key",
+            Self::NotKeyUser => "not-key-user",
+            Self::Message(error) => error.code(),
             Self::SelfTestFailed { .. } => "selftest-failed",
             Self::Interrupted => "interrupted",
             Self::Random(_) => "random-unavailable",
@@ -169,6 +173,7 @@ impl Refusal for Error {
             | Self::UnknownAlarm
             | Self::UnknownNotice
             | Self::UnknownSigning
+            | Self::UnknownSigningKey
             | Self::UnknownTrustList
             | Self::UnknownAuthority
             | Self::UnknownAuthorityRequest
@@ -201,6 +206,7 @@ impl Refusal for Error {
             | Self::SealApplication(ApplicationRefused::OfficersDivision { .. })
             | Self::SealUnkept
             | Self::NotSealUser
+            | Self::NotKeyUser
             | Self::LedgerNotYours
             | Self::Use(_)
             | Self::Terms(TermsRefused::NotKeeper | TermsRefused::Signature | TermsRefused::OwnApproval) => {
@@ -306,6 +312,13 @@ impl Refusal for Error {
                     ErrorKind::Internal
                 }
                 signing::Error::SealNotValid { .. } | signing::Error::SignerNotValid { .. } => ErrorKind::Conflict,
+                _ => ErrorKind::Refused,
+            },
+            Self::Message(error) => match error {
+                message::Error::Certificate | message::Error::Signature | message::Error::TimeStampOfAnother => {
+                    ErrorKind::Internal
+                }
+                message::Error::NotValid { .. } => ErrorKind::Conflict,
                 _ => ErrorKind::Refused,
             },
             Self::Stamping(stamping::Error::Unfit(_)) => ErrorKind::Refused,

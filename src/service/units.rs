@@ -12,7 +12,7 @@ use crate::domain::audit::Actor;
 use crate::domain::ca::possession::Asked;
 use crate::domain::ca::profile::AttributeKind;
 use crate::domain::ca::state::RevocationReason;
-use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyPurpose, KeyState, Owner};
+use crate::domain::key::{KeyAlgorithm, KeyAttributes, KeyLocation, KeyState, Owner};
 use crate::format::x509::Certificate;
 use crate::service::certificate_status::{self, Change};
 use crate::service::issuance::{Issuance, Issued, Order, Wanted};
@@ -59,23 +59,37 @@ pub struct KnownUnit {
     pub key_state: KeyState,
 }
 
-/// Makes a key for that duty and its certificate, issued by that authority of ours as every certificate is. A service at
-/// work takes it up by itself. A key of that purpose, kind and place that no certificate names is used instead of a new
-/// one: what a unit left that did not come about.
+/// As [`establish_for`], for the installation itself.
 ///
 /// # Errors
-/// The authority may not issue; the profile refuses; the algorithm policy lets nobody make such a key or certificate; the
-/// key store's or the device's refusal; the database's.
+/// As [`establish_for`].
 pub async fn establish(
     services: &Services,
     issuance: &Issuance,
     actor: &Actor,
+    duty: (&AuthorityId, UnitRole),
+    new: NewUnit,
+) -> Result<Issued, Error> {
+    establish_for(services, issuance, (actor, &Owner::installation()), duty, new).await
+}
+
+/// Makes a key for that duty and its certificate, issued by that authority of ours as every certificate is. A service at
+/// work takes it up by itself. A key of that purpose, kind and place that no certificate names is used instead of a new
+/// one: what a unit left that did not come about. The key is that owner's.
+///
+/// # Errors
+/// The authority may not issue; the profile refuses; the algorithm policy lets nobody make such a key or certificate; the
+/// key store's or the device's refusal; the database's.
+pub(in crate::service) async fn establish_for(
+    services: &Services,
+    issuance: &Issuance,
+    (actor, owner): (&Actor, &Owner),
     (authority, role): (&AuthorityId, UnitRole),
     new: NewUnit,
 ) -> Result<Issued, Error> {
     // Before a key is made for nothing.
     authorities::find(services, authority).await?;
-    let attributes = KeyAttributes::new(Owner::installation(), role.purpose(), new.algorithm);
+    let attributes = KeyAttributes::new(owner.clone(), role.purpose(), new.algorithm);
     let location = new.location.unwrap_or_else(|| services.keys.own_location());
     if location == KeyLocation::Software {
         services.keys.permit_software()?;
@@ -107,7 +121,7 @@ async fn try_establish(
     (location, attributes): (KeyLocation, &KeyAttributes),
     new: &NewUnit,
 ) -> Result<Issued, Error> {
-    let left = unused(services, role.purpose(), location, new.algorithm).await?;
+    let left = unused(services, attributes, location).await?;
     let is_new = left.is_none();
     let key = match left {
         Some(key) => key,
@@ -142,19 +156,18 @@ const fn place(custody: &Custody) -> KeyLocation {
     }
 }
 
-/// A key of the installation's own for that purpose that may be used and that no certificate names.
+/// A key of that owner, purpose and kind that may be used and that no certificate names.
 async fn unused(
     services: &Services,
-    purpose: KeyPurpose,
+    wanted: &KeyAttributes,
     location: KeyLocation,
-    algorithm: KeyAlgorithm,
 ) -> Result<Option<StoredKey>, Error> {
     let steps = services.store.read(|tx| {
         Box::pin(async move {
-            for key in keys::of_purpose(tx, purpose).await? {
+            for key in keys::of_purpose(tx, wanted.purpose).await? {
                 let KeyAttributes { owner, algorithm: kind, validity, .. } = &key.attributes;
                 let bounded = validity.not_before.is_some() || validity.not_after.is_some();
-                let fits = *owner == Owner::installation() && *kind == algorithm && !bounded;
+                let fits = *owner == wanted.owner && *kind == wanted.algorithm && !bounded;
                 let usable = matches!(key.state, KeyState::Active { .. }) && place(&key.custody) == location;
                 if fits && usable && certificates::of_key(tx, &key.id).await?.is_empty() {
                     return Ok(Some(key));

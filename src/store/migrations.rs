@@ -319,6 +319,13 @@ const ALL: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0043_places.sql"),
         postgres: include_str!("migrations/postgres/0043_places.sql"),
     },
+    // A program before this one does not know purpose 18 of keys, nor role 9 of callers.
+    Migration {
+        version: 44,
+        serves_from: 44,
+        sqlite: include_str!("migrations/sqlite/0044_message_signings.sql"),
+        postgres: include_str!("migrations/postgres/0044_message_signings.sql"),
+    },
 ];
 
 /// The first version that keeps [`Migration::serves_from`].

@@ -26,6 +26,7 @@ pub mod key_encryption_keys;
 pub mod key_recoveries;
 pub mod keys;
 pub mod log;
+pub mod message_signings;
 pub mod moved_tiles;
 pub mod office_messages;
 pub mod officers;

@@ -71,6 +71,7 @@ fn request_for(method: &str, path: &str) -> Request {
             Request::new("POST", "/api/v1/signatures/signature-1/value")
                 .body("application/json", br#"{"value":"AAAA"}"#)
         }
+        "POST" if path.starts_with("/api/v1/signing-keys/") => crate::signing_keys::request(&path),
         "POST" if path == "/api/v1/person-signatures" => {
             Request::new("POST", &path).form(&crate::person_signatures::parts())
         }
@@ -126,6 +127,7 @@ async fn every_endpoint_admits_its_roles_and_no_others() {
         "system-administrator",
         "certificate-officer",
         "person-signer",
+        "key-user",
     ];
     let keys: Vec<_> = roles.iter().map(|role| (role, development_client(role, now()).unwrap())).collect();
     for (role, key) in &keys {

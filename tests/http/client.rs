@@ -53,7 +53,7 @@ impl Server {
         crate::logs::collect();
         let double = Arc::new(Double::default());
         let caller = development_client("business", real_now()).unwrap();
-        double.register("business", &["seal-user", "person-signer"], caller.fingerprint, &caller.spki);
+        double.register("business", &["seal-user", "person-signer", "key-user"], caller.fingerprint, &caller.spki);
         let certificate = development_certificate(&["localhost", "127.0.0.1", "::1"], real_now()).unwrap();
         let tls = tls::server(certificate.certificate_pem.as_bytes(), &certificate.key_pem).unwrap();
         let addresses = ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];

@@ -28,6 +28,7 @@ use yinxin::service::door::{
 use yinxin::service::inventory::Count;
 use yinxin::service::issuance_jobs::desk::{JobAction, JobPage, JobRecord, ResultPage, ResultQuery};
 use yinxin::service::issuance_jobs::{RowOutcome, RowResult};
+use yinxin::service::message_desk::{MessageAnswer, MessageRequest};
 use yinxin::service::person_desk::PersonDocument;
 use yinxin::service::person_signings::PersonOrder;
 use yinxin::service::registration::NewRequest;
@@ -381,6 +382,11 @@ impl UseCases for Double {
             document_sm3: "00".repeat(32),
             signed_at: Timestamp::from_unix(1_800_000_001),
         })
+    }
+
+    async fn message_desk(&self, actor: &Actor, request: MessageRequest) -> Result<MessageAnswer, Fault> {
+        assert!(actor.caller.is_some());
+        crate::signing_keys::answer(actor, request).ok_or(Fault::CertificateUnknown)
     }
 
     async fn prepared_signing(&self, actor: &Actor, step: SigningStep) -> Result<SigningAnswer, Fault> {

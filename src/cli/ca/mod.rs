@@ -148,6 +148,9 @@ enum Action {
     /// Keys that sign reports of verifications
     #[command(subcommand)]
     ReportSigner(unit::Action),
+    /// Keys that sign messages on the order of one caller
+    #[command(subcommand)]
+    MessageSigner(unit::Action),
     /// Makers' keys, which sign the seals that are made here
     #[command(subcommand)]
     SealMaker(unit::Action),
@@ -204,6 +207,9 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console) -> Outcome {
             }
             Action::ReportSigner(action) => {
                 unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::Report, action).await
+            }
+            Action::MessageSigner(action) => {
+                unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::Message, action).await
             }
             Action::SealMaker(action) => {
                 unit::run(services, Arc::new(profiles_of(settings)?), UnitRole::SealMaker, action).await

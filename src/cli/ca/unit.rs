@@ -1,4 +1,4 @@
-//! `yinxin ca tsa`, `yinxin ca report-signer`: units of the installation, of one role each.
+//! `yinxin ca tsa`, `yinxin ca report-signer`, `yinxin ca message-signer`: units of the installation, of one role each.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::base::clock::Timestamp;
-use crate::base::id::AuthorityId;
+use crate::base::id::{AuthorityId, CallerId};
 use crate::cli::ca::inventory::sm3;
 use crate::cli::ca::{BY, subject};
 use crate::cli::console::shown;
@@ -17,6 +17,7 @@ use crate::domain::key::{KeyAlgorithm, KeyLocation};
 use crate::service::Services;
 use crate::service::inventory::hexadecimal;
 use crate::service::issuance::Issuance;
+use crate::service::message_signings::establish_for;
 use crate::service::units::{KnownUnit, NewUnit, UnitRole, establish, list, retire};
 use crate::service::verification::pem_of;
 
@@ -61,6 +62,9 @@ pub(crate) struct Create {
     /// Where its private key will lie: software, pkcs11 or sdf; where the installation's own keys lie when absent
     #[arg(long = "in", value_name = "STORE", value_parser = location)]
     location: Option<KeyLocation>,
+    /// Whose key it is, of a message-signer, which needs it: the caller on whose order alone it signs
+    #[arg(long = "for", value_name = "CALLER", value_parser = CallerId::parse)]
+    caller: Option<CallerId>,
     /// End of validity; the profile's usual one when absent
     #[arg(long, value_name = "RFC3339", value_parser = Timestamp::parse_rfc3339)]
     not_after: Option<Timestamp>,
@@ -116,7 +120,14 @@ async fn create(
         profile: order.profile.clone().unwrap_or_else(|| role.profile().to_owned()),
         not_after: order.not_after,
     };
-    let issued = establish(services, &issuance, BY, (&order.authority, role), new).await?;
+    let duty = (&order.authority, role);
+    let issued = match (role, &order.caller) {
+        (UnitRole::Message, Some(caller)) => {
+            establish_for(services, &issuance, BY, (&order.authority, caller), new).await
+        }
+        (UnitRole::Message, None) | (_, Some(_)) => return Err(Error::CallerOfUnit),
+        (_, None) => establish(services, &issuance, BY, duty, new).await,
+    }?;
     Ok(format!("{}\n{}", hexadecimal(&issued.sm3), pem_of(&issued.der)))
 }
 

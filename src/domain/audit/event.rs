@@ -210,7 +210,7 @@ mod tests {
                 .chain([61, 63, 64, 65, 66, 67, 70, 72, 73, 74, 75, 76, 77, 90, 91, 92, 100, 105, 106, 107, 108])
                 .chain(120..=138)
                 .chain(140..=155)
-                .chain([164])
+                .chain(164..=167)
                 .collect::<Vec<_>>()
         );
         let names = EventClass::ALL.iter().map(|class| class.name()).collect::<std::collections::BTreeSet<_>>();
@@ -427,6 +427,25 @@ mod tests {
             ),
             (signature(), select(AbandonmentReason::ALL))
                 .prop_map(|(signature, reason)| EventBody::PersonSigningAbandoned { signature, reason }),
+            (signature(), key(), text(), text(), vec(any::<u8>(), 0..70)).prop_map(
+                |(signature, key, form, content_algorithm, content_digest)| EventBody::MessageSigningIntended {
+                    signature,
+                    key,
+                    form,
+                    content_algorithm,
+                    content_digest,
+                }
+            ),
+            (signature(), hash(), hash(), hash()).prop_map(
+                |(signature, certificate_sm3, signed_value_sm3, result_sm3)| EventBody::MessageSigned {
+                    signature,
+                    certificate_sm3,
+                    signed_value_sm3,
+                    result_sm3,
+                }
+            ),
+            (signature(), select(AbandonmentReason::ALL))
+                .prop_map(|(signature, reason)| EventBody::MessageSigningAbandoned { signature, reason }),
             (seal(), text(), proptest::option::of(text())).prop_map(|(seal, state, detail)| EventBody::SealFiling {
                 seal,
                 state,

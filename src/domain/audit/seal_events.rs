@@ -1,4 +1,5 @@
-//! The events of the life of seals, from number 120 on: a part of the one list, in a file of its own.
+//! The events of the life of seals, from number 120 on, and of messages that are signed for callers: a part of the one list, in a
+//! file of its own.
 
 /// Gives the list of events to `events!`, with those of seals behind it.
 macro_rules! with_seal_events {
@@ -353,6 +354,37 @@ macro_rules! with_seal_events {
                 0 seal: SealId,
                 /// When it ended.
                 1 valid_to: Timestamp,
+            }
+            /// A key is about to sign a message for the caller whose key it is.
+            165 "message-signing-intended" MessageSigningIntended {
+                /// The act of signing.
+                0 signature: SignatureId,
+                /// The key.
+                1 key: KeyId,
+                /// `cms`, `cades-b`, `cades-t`, `gbt35275`, `jws`, `jws-json` or `ofd-sign`.
+                2 form: String,
+                /// How the content was hashed: `sm3` of what was handed in, or what the caller says of a digest.
+                3 content_algorithm: String,
+                /// That digest of the content.
+                4 content_digest: Vec<u8>,
+            }
+            /// A message was signed. It is released only after this is kept.
+            166 "message-signed" MessageSigned {
+                /// The act of signing that was intended.
+                0 signature: SignatureId,
+                /// SM3 of the certificate of the key in DER.
+                1 certificate_sm3: [u8; 32],
+                /// SM3 of the signature's value as the message carries it.
+                2 signed_value_sm3: [u8; 32],
+                /// SM3 of the message as it leaves.
+                3 result_sm3: [u8; 32],
+            }
+            /// The signing of a message that was intended came to nothing.
+            167 "message-signing-abandoned" MessageSigningAbandoned {
+                /// The act of signing that was intended.
+                0 signature: SignatureId,
+                /// Why.
+                1 reason: AbandonmentReason,
             }
         }
     };

@@ -121,6 +121,9 @@ pub const fn severity(class: EventClass) -> Option<Severity> {
         | Class::PersonSigningIntended
         | Class::PersonSigned
         | Class::PersonSigningAbandoned
+        | Class::MessageSigningIntended
+        | Class::MessageSigned
+        | Class::MessageSigningAbandoned
         | Class::SealRemakeIntended
         | Class::SealRemade
         | Class::UseApproved

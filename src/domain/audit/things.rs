@@ -17,6 +17,7 @@ impl EventBody {
             Self::PersonSigned { seal_sm3, signed_value_sm3, result_sm3, .. } => {
                 vec![*seal_sm3, *signed_value_sm3, *result_sm3]
             }
+            Self::MessageSigned { signed_value_sm3, result_sm3, .. } => vec![*signed_value_sm3, *result_sm3],
             Self::ReportSigned { result_sm3, .. } => vec![*result_sm3],
             Self::CrlIssued { crl_sm3, .. } => vec![*crl_sm3],
             Self::AuthorityCrossed { certificate_sm3, .. } => vec![*certificate_sm3],

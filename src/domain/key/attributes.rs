@@ -1,7 +1,7 @@
 //! What is fixed about a key pair at its making: whose it is, what for, how long; and what follows for each use of it.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::KeyId;
+use crate::base::id::{CallerId, KeyId};
 use crate::domain::key::{Exportability, KeyAlgorithm, KeyPurpose, KeyState, KeyUse};
 
 /// Why a text cannot name an owner.
@@ -33,6 +33,12 @@ impl Owner {
     #[must_use]
     pub fn installation() -> Self {
         Self("(this installation)".to_owned())
+    }
+
+    /// A caller, for a key that signs on its order alone.
+    #[must_use]
+    pub fn caller(id: &CallerId) -> Self {
+        Self(format!("(caller {id})"))
     }
 
     /// As text.
@@ -78,7 +84,8 @@ impl KeyPurpose {
             | Self::Report
             | Self::Exchange
             | Self::Webhook
-            | Self::EventSigning => KeyUses(&[KeyUse::Sign]),
+            | Self::EventSigning
+            | Self::Message => KeyUses(&[KeyUse::Sign]),
             Self::Decryption => KeyUses(&[KeyUse::Decrypt]),
             Self::Integrity => KeyUses(&[KeyUse::Mac]),
             Self::Escrow => KeyUses(&[]),
@@ -305,6 +312,7 @@ mod tests {
             ("exchange", "sign"),
             ("webhook", "sign"),
             ("event-signing", "sign"),
+            ("message", "sign"),
         ];
         assert_eq!(permitted, expected.map(|(purpose, how)| (purpose, purpose, how)));
     }

@@ -101,6 +101,8 @@ named! {
         Webhook = 16, "webhook";
         /// Signs one document for one person, by a certificate of that act; it lives in memory, and is in no row.
         EventSigning = 17, "event-signing";
+        /// Signs messages that one caller orders, in forms that are written here; never a digest or octets of the caller's alone.
+        Message = 18, "message";
     }
 }
 

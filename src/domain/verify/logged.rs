@@ -245,7 +245,9 @@ impl Thing {
         let named = match (self, body) {
             (
                 Self::Signature,
-                EventBody::DocumentSigned { signed_value_sm3, .. } | EventBody::PersonSigned { signed_value_sm3, .. },
+                EventBody::DocumentSigned { signed_value_sm3, .. }
+                | EventBody::PersonSigned { signed_value_sm3, .. }
+                | EventBody::MessageSigned { signed_value_sm3, .. },
             ) => signed_value_sm3,
             (
                 Self::Seal,

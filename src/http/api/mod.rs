@@ -23,6 +23,7 @@ pub(crate) mod seal_applications;
 pub(crate) mod seal_life;
 pub(crate) mod seal_uses;
 pub(crate) mod seals;
+pub(crate) mod signing_keys;
 pub(crate) mod system;
 pub(crate) mod time_stamps;
 pub(crate) mod trust_lists;

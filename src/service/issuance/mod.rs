@@ -80,6 +80,8 @@ pub enum UnitRole {
     Report,
     /// Makes seals.
     SealMaker,
+    /// Signs messages on the order of one caller.
+    Message,
 }
 
 impl UnitRole {
@@ -91,6 +93,7 @@ impl UnitRole {
             Self::TimeStamping => "tsa",
             Self::Report => "report-signer",
             Self::SealMaker => "seal-maker",
+            Self::Message => "message-signer",
         }
     }
 
@@ -108,6 +111,7 @@ impl UnitRole {
             Self::TimeStamping => KeyPurpose::TimeStamping,
             Self::Report => KeyPurpose::Report,
             Self::SealMaker => KeyPurpose::SealMaking,
+            Self::Message => KeyPurpose::Message,
         }
     }
 }

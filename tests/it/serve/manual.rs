@@ -1,4 +1,4 @@
-//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md, docs/person-signatures.md for calls over HTTP, and of
+//! The commands of docs/ca.md, docs/seals.md, docs/seal-uses.md, docs/person-signatures.md, docs/messages.md for calls over HTTP, and of
 //! docs/national-maker.md, as they stand there: officers with keys of P-256, curl, jq, OpenSSL.
 
 use std::fs;
@@ -223,6 +223,62 @@ fn the_calls_of_the_manual_for_persons_work() {
     assert_eq!((refused.status.code(), told.contains("(assurance-level-too-low)")), (Some(4), true), "{told}");
     assert!(!installation.path("low.ofd").exists());
     assert_eq!(running.terminate().0, Some(0));
+}
+
+#[test]
+fn the_calls_of_the_manual_for_messages_work() {
+    if let Some(needed) = absent() {
+        return crate::skip("serve::the_calls_of_the_manual_for_messages_work", needed);
+    }
+    let installation = Installation::new("serve-manual-messages");
+    let running = installation.serve();
+    let (client, place) = (installation.client(&running), Place(&installation));
+    let caller = place.registered("system", "key-user");
+    let letter = "样章函件：仅供测试。\n".as_bytes();
+    installation.write("letter.txt", letter);
+    installation.write("form.ofd", NOTICE);
+    let blocks = blocks(include_str!("../../../docs/messages.md"));
+    assert_eq!(blocks.len(), 2);
+    let home = installation.home().display().to_string();
+    let more = [
+        ("AUTHORITY", "development-authority"),
+        ("CALLER", caller.as_str()),
+        ("YINXIN_DATA_DIR", home.as_str()),
+        ("YINXIN_LOG__LEVEL", "error"),
+    ];
+    place.shell(&client.base, &blocks.concat(), &more);
+    // A unit for nobody, and somebody's unit for another duty, are not made.
+    for (kind, more) in [("message-signer", &[][..]), ("report-signer", &["--for", &caller])] {
+        let mut command = program();
+        command.args(["ca", kind, "create", "development-authority", "--subject", "O=示例局,CN=示例"]).args(more);
+        let refused = command.env("YINXIN_DATA_DIR", &home).env("YINXIN_LOG__LEVEL", "error").output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && told.contains("(caller-of-unit)"), "{told}");
+    }
+    let listed = place.done(&["ca", "message-signer", "list"]);
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    assert_eq!(running.terminate().0, Some(0));
+    let root = tokio::runtime::Runtime::new().unwrap().block_on(crate::serve::reports::root(&installation));
+    let root = installation.write("root.pem", root.as_bytes()).display().to_string();
+    for (name, beside) in [
+        ("letter.p7s", true),
+        ("letter.p7m", false),
+        ("letter.jws", false),
+        ("signed.ofd", false),
+        ("digest.p7s", true),
+    ] {
+        let mut verify = vec!["verify", "--json", "--trust", &root, name];
+        if beside {
+            verify.extend(["--original", "letter.txt"]);
+        }
+        let told: Value = serde_json::from_str(&place.done(&verify)).unwrap();
+        assert_eq!(told["indication"], "TOTAL_PASSED", "{name}: {told:#}");
+    }
+    // What stands beside it is another letter.
+    installation.write("letter.txt", b"another");
+    let mut command = program();
+    command.args(["verify", "--trust", &root, "letter.p7s", "--original", "letter.txt"]);
+    assert_eq!(command.current_dir(installation.folder.path()).output().unwrap().status.code(), Some(1));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn judged(installation: &Installation, file: &Path) -> Value {
 }
 
 /// The development root, PEM.
-async fn root(installation: &Installation) -> String {
+pub(super) async fn root(installation: &Installation) -> String {
     let source = KeySource::File { path: installation.home().join("key-encryption.key"), create: false };
     let services =
         Services::open(&installation.url(), &source, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();

@@ -16,6 +16,7 @@ mod installation;
 pub(crate) mod jobs;
 mod jobs_crash;
 mod keys;
+mod message_signings;
 mod old_tiles;
 mod old_tiles_objects;
 mod person_crash;

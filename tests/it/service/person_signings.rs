@@ -362,7 +362,7 @@ async fn one_key_gets_one_signature(counter: &Counter, place: &Place) {
 }
 
 /// Nothing can be written to that table.
-async fn closed(place: &Place, table: &str, event: &str) {
+pub(crate) async fn closed(place: &Place, table: &str, event: &str) {
     if place.is_sqlite() {
         let sql = format!(
             "CREATE TRIGGER closed BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'closed by the test'); END"
@@ -378,7 +378,7 @@ async fn closed(place: &Place, table: &str, event: &str) {
         .await;
 }
 
-async fn opened(place: &Place, table: &str) {
+pub(crate) async fn opened(place: &Place, table: &str) {
     let behind = if place.is_sqlite() { String::new() } else { format!(" ON {table}") };
     place.by_hand(&format!("DROP TRIGGER closed{behind}")).await;
 }
