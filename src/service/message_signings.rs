@@ -342,6 +342,9 @@ async fn sign_once(
     order: &MessageOrder,
 ) -> Result<SignedMessage, Error> {
     let (caller, now) = (caller_of(&by.actor)?, services.clock.now());
+    if order.lock && order.form != Form::OfdSign {
+        return Err(message::Error::FormUnfitForLock { form: order.form.name() }.into());
+    }
     let stamping = stamping_for(order, stamping)?;
     let ready = ready_key(services, caller, &order.key, now).await?;
     let wanted = Order { form: order.form, content: order.content.as_content(), lock: order.lock };

@@ -85,6 +85,11 @@ async fn what_is_asked_comes_through_and_each_form_has_its_type() {
         (vec![("form", "jws"), ("attached", "true")], "application/jose", "jws attached 6 lock=false stamp=false"),
         (vec![("form", "jws-json")], "application/jose+json", "jws-json detached 6 lock=false stamp=false"),
         (vec![("form", "ofd-sign"), ("lock", "true")], "application/ofd", "ofd-sign attached 6 lock=true stamp=false"),
+        (
+            vec![("form", "ofd-sign"), ("attached", "false")],
+            "application/ofd",
+            "ofd-sign detached 6 lock=false stamp=false",
+        ),
     ] {
         let answer = sent(&server, upload(&more)).await;
         assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, kind), "{answer:?}");

@@ -214,6 +214,12 @@ pub enum Error {
         /// The form.
         form: &'static str,
     },
+    /// The form has nothing that could be locked.
+    #[error("{form} has nothing that could be locked")]
+    FormUnfitForLock {
+        /// The form.
+        form: &'static str,
+    },
     /// The time stamp cannot be read, or is over something else than the value.
     #[error("the time stamp is not one over the signature's value")]
     TimeStampOfAnother,
@@ -236,6 +242,7 @@ impl Error {
             Self::Signature => "message-not-signed",
             Self::TimeStampMissing { .. } => "time-stamp-missing",
             Self::FormUnfitForTimeStamp { .. } => "form-unfit-for-time-stamp",
+            Self::FormUnfitForLock { .. } => "form-unfit-for-lock",
             Self::TimeStampOfAnother => "time-stamp-of-another",
         }
     }

@@ -70,12 +70,12 @@ pub(crate) struct MessageUpload {
     file: Vec<u8>,
     /// `cms`, `cades-b`, `cades-t`, `gbt35275`, `jws`, `jws-json` or `ofd-sign`.
     form: String,
-    /// The message holds the content; else it stands beside it. `ofd-sign` holds it always.
+    /// The message holds the content; else it stands beside it. `ofd-sign` holds it always, and need not be told.
     attached: Option<bool>,
     /// With a time stamp over the value, where the form has a place for one. `cades-t` has one always.
     #[schema(rename = "time-stamp")]
     time_stamp: Option<bool>,
-    /// `ofd-sign`: no further signature can be added.
+    /// `ofd-sign` alone: no further signature can be added.
     lock: Option<bool>,
 }
 
@@ -190,8 +190,12 @@ pub(crate) async fn sign(
         Some(_) => Err(malformed(name, "true or false")),
     };
     let (attached, time_stamp, lock) = (truth("attached")?, truth("time-stamp")?, truth("lock")?);
-    let holds = attached || form == MessageForm::OfdSign;
-    let content = if holds { MessageContent::Attached(read.file) } else { MessageContent::Detached(read.file) };
+    let holds_always = form == MessageForm::OfdSign && read.optional("attached").is_none();
+    let content = if attached || holds_always {
+        MessageContent::Attached(read.file)
+    } else {
+        MessageContent::Detached(read.file)
+    };
     let idempotency_key = Some(idempotency_key);
     let order = MessageOrder { key, form, content, lock, time_stamp, idempotency_key };
     answered(&app, actor, order, &headers, Some(place)).await

@@ -343,6 +343,8 @@ async fn what_does_not_go_together_is_refused(system: &System) {
     ] {
         assert_eq!(system.refused(wanted).await, code);
     }
+    let locked = MessageOrder { lock: true, ..sm2(Form::Cms, letter()) };
+    assert_eq!(system.refused(locked).await, "form-unfit-for-lock");
     let short = MessageContent::Digest { algorithm: DigestAlgorithm::Sm3, value: vec![1; 31], uri: None };
     assert_eq!(system.refused(sm2(Form::Cms, short)).await, "digest-length");
     // No unit makes time stamps: nothing is signed that would lack one.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use yinxin::base::id::{ApplicationId, CallerId, SealId};
+use yinxin::base::id::{ApplicationId, AuthorisationId, CallerId, SealId};
 use yinxin::base::random::{SystemRandom, array};
 use yinxin::domain::audit::{Actor, RevocationReason, SuspensionReason};
 use yinxin::domain::caller::{Role, Roles};
@@ -15,6 +15,7 @@ use yinxin::render::NOTICE;
 use yinxin::service::seal_applications::{self, NewApplication};
 use yinxin::service::seal_uses::{self, WantedApproval};
 use yinxin::service::{Error, callers, seal_codes, seal_delivery, seal_officers, seals};
+use yinxin::store::use_authorisations::StoredAuthorisation;
 use yinxin::store::use_ledger::LedgerQuery;
 
 use crate::service::authority::BY;
@@ -272,7 +273,7 @@ impl Matrix {
     }
 
     /// Authority to use the seal: given, approved, looked at, withdrawn, used.
-    async fn uses(&mut self, who: &Somebody, (clerk, withdrawn): (&CallerId, &UseTerms)) {
+    async fn uses(&mut self, who: &Somebody, clerk: &CallerId, (first, withdrawn): (&AuthorisationId, &UseTerms)) {
         let (services, by) = (self.office.services.clone(), &who.person);
         let now = services.clock.now();
         let terms = UseTerms { nonce: array(&SystemRandom).unwrap(), ..withdrawn.clone() };
@@ -281,8 +282,6 @@ impl Matrix {
         let of_keeper = (!who.is_keeper).then_some("not-keeper");
         let id = given.as_ref().ok().map(|given| given.authorisation.id.clone());
         self.note("authorisation", who, of_keeper, code(given));
-        let page = seal_uses::list(&services, &self.seal, None, 1).await.unwrap();
-        let first = &page.authorisations[0].authorisation.id;
         let wanted = WantedApproval {
             authorisation: id.as_ref().unwrap_or(first).clone(),
             nonce: array(&SystemRandom).unwrap(),
@@ -392,11 +391,12 @@ async fn contract(place: Place) {
     });
     let clerk = matrix.office.clerk.id.clone();
     matrix.office.sign(&matrix.seal).await.unwrap();
-    let page = seal_uses::list(&matrix.office.services, &matrix.seal, None, 1).await.unwrap();
-    let terms = page.authorisations[0].authorisation.terms.clone();
+    let page = seal_uses::list(&matrix.office.services, &matrix.seal, None, 2).await.unwrap();
+    // It is the only one, so it is this one that is withdrawn: of several of one moment any may stand first.
+    let [StoredAuthorisation { authorisation, .. }] = &page.authorisations[..] else { panic!("{page:?}") };
     seal_uses::withdraw_all(&matrix.office.services, (BY, None), &matrix.seal).await.unwrap();
     for who in &everybody {
-        matrix.uses(who, (&clerk, &terms)).await;
+        matrix.uses(who, &clerk, (&authorisation.id, &authorisation.terms)).await;
     }
     let uses = matrix.tried - applications;
 
