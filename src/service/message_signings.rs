@@ -92,7 +92,7 @@ pub struct CallersKey {
 /// itself.
 ///
 /// # Errors
-/// [`Error::UnknownCaller`]; as [`units::establish_for`].
+/// [`Error::UnknownCaller`]; as [`units::establish`].
 pub async fn establish_for(
     services: &Services,
     issuance: &Issuance,

@@ -59,10 +59,13 @@ pub struct KnownUnit {
     pub key_state: KeyState,
 }
 
-/// As [`establish_for`], for the installation itself.
+/// Makes a key for that duty and its certificate, issued by that authority of ours as every certificate is. A service at
+/// work takes it up by itself. A key of that purpose, kind and place that no certificate names is used instead of a new
+/// one: what a unit left that did not come about.
 ///
 /// # Errors
-/// As [`establish_for`].
+/// The authority may not issue; the profile refuses; the algorithm policy lets nobody make such a key or certificate; the
+/// key store's or the device's refusal; the database's.
 pub async fn establish(
     services: &Services,
     issuance: &Issuance,
@@ -73,13 +76,10 @@ pub async fn establish(
     establish_for(services, issuance, (actor, &Owner::installation()), duty, new).await
 }
 
-/// Makes a key for that duty and its certificate, issued by that authority of ours as every certificate is. A service at
-/// work takes it up by itself. A key of that purpose, kind and place that no certificate names is used instead of a new
-/// one: what a unit left that did not come about. The key is that owner's.
+/// As [`establish`], with a key of that owner's.
 ///
 /// # Errors
-/// The authority may not issue; the profile refuses; the algorithm policy lets nobody make such a key or certificate; the
-/// key store's or the device's refusal; the database's.
+/// As [`establish`].
 pub(in crate::service) async fn establish_for(
     services: &Services,
     issuance: &Issuance,
